@@ -1,0 +1,159 @@
+"""What every encoder can do: raw values of one modality in, embeddings out."""
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+Tensors = dict[str, Tensor]
+WINDOW_PARTS = 4096  # parts looked at together: enough to sort by length, small enough for memory
+
+
+class Encoder(nn.Module, ABC):
+    """Turns raw values of one modality into embeddings `[batch, embedding_dim]`.
+
+    Why: a fusion needs nothing but `{modality: embedding_dim}`, so any encoder fits any fusion.
+    A value may have several *parts* that are encoded one by one and averaged (three photos of one
+    item, the chunks of a long text); a store keeps embeddings of parts. `None` is an absent value:
+    `preprocess` accepts it and gives valid tensors whose embedding is masked out later.
+
+    Law: `type(encoder)(**encoder.config)` rebuilds the encoder; `load_state_dict` then gives back
+    what was fitted.
+    """
+
+    modality: ClassVar[Literal["text", "image", "table"]]
+    cacheable: ClassVar[bool] = False
+    """True where the embedding of a part never changes and is worth keeping on disk."""
+
+    @property
+    @abstractmethod
+    def embedding_dim(self) -> int:
+        """Length of one embedding."""
+
+    @property
+    @abstractmethod
+    def config(self) -> dict[str, Any]:
+        """Keyword arguments, JSON-serialisable, that rebuild this encoder."""
+
+    @abstractmethod
+    def preprocess(self, values: Any) -> Tensors:
+        """Tensors for `forward`, made on the CPU; their first axis counts values or parts."""
+
+    @abstractmethod
+    def forward(self, tensors: Tensors) -> Tensor:
+        """Embeddings `[batch, embedding_dim]`, float32 unless the encoder says otherwise."""
+
+    @classmethod
+    @abstractmethod
+    def tiny(cls) -> Self:
+        """A small instance, offline and fast, for contract tests."""
+
+    @classmethod
+    def fitted(cls, values: Any, **options: Any) -> Self:
+        """An encoder fitted on the values of the training rows (default: nothing to fit)."""
+        del values
+        return cls(**options)
+
+    @property
+    def origin(self) -> dict[str, str] | None:
+        """Name and SHA-256 of weights that come from outside; None where they travel in bundles."""
+        return None
+
+    @property
+    def trains(self) -> bool:
+        """True where the encoder has weights that train together with the model."""
+        return any(parameter.requires_grad for parameter in self.parameters())
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of everything that decides an embedding: class, configuration, weights."""
+        parts = [type(self).__name__.encode(), json.dumps(self.config, sort_keys=True).encode()]
+        if self.origin is not None:
+            parts.append(json.dumps(self.origin, sort_keys=True).encode())
+        else:
+            parts.append(state_hash(self).encode())
+        return length_prefixed_hash(parts)
+
+    def parts(self, value: Any) -> list[Any]:
+        """The parts of one value that are encoded on their own and averaged; none if absent."""
+        return [] if value is None else [value]
+
+    def content(self, part: Any) -> bytes:
+        """The bytes that identify one part: equal bytes have equal embeddings."""
+        raise NotImplementedError(f"{type(self).__name__} is not cacheable")
+
+    def batches(self, parts: Sequence[Any]) -> Iterator[list[int]]:
+        """Positions of parts that go through the model together (default: 32 in order)."""
+        for start in range(0, len(parts), 32):
+            yield list(range(start, min(start + 32, len(parts))))
+
+    @torch.inference_mode()
+    def encode_parts(self, parts: Sequence[Any]) -> NDArray[np.float32]:
+        """Embeddings of parts, in order, without gradients.
+
+        Shape:
+            Returns `[len(parts), embedding_dim]`, float32.
+
+        Raises:
+            ValueError: If a part cannot be read; nothing is substituted for it.
+        """
+        was_training = self.training
+        self.eval()
+        output = np.empty((len(parts), self.embedding_dim), dtype=np.float32)
+        for start in range(0, len(parts), WINDOW_PARTS):
+            window = parts[start : start + WINDOW_PARTS]
+            for positions in self.batches(window):
+                tensors = self.preprocess([window[i] for i in positions])
+                output[np.asarray(positions) + start] = self(tensors).float().cpu().numpy()
+        self.train(was_training)
+        return output
+
+    def encode(self, values: Sequence[Any]) -> NDArray[np.float32]:
+        """Embeddings of values, in order: the mean over each value's parts, zeros where absent.
+
+        Shape:
+            Returns `[len(values), embedding_dim]`, float32.
+
+        Raises:
+            ValueError: If a value cannot be read.
+        """
+        nested = [self.parts(value) for value in values]
+        flat = self.encode_parts([part for parts in nested for part in parts])
+        return average_parts(flat, counts=[len(parts) for parts in nested])
+
+
+def average_parts(vectors: NDArray[np.float32], *, counts: Sequence[int]) -> NDArray[np.float32]:
+    """Mean embedding of each value from the embeddings of its parts.
+
+    Shape:
+        vectors `[sum(counts), dim]` -> `[len(counts), dim]`; a count of 0 gives zeros.
+    """
+    owner = np.repeat(np.arange(len(counts)), counts)
+    output = np.zeros((len(counts), vectors.shape[1]), dtype=np.float32)
+    np.add.at(output, owner, vectors)
+    return output / np.maximum(np.asarray(counts, dtype=np.float32), 1.0)[:, None]
+
+
+def length_prefixed_hash(parts: Sequence[bytes]) -> str:
+    """SHA-256 (hex) of byte strings, each behind its length so that no two tuples collide."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "big"))
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def state_hash(module: nn.Module) -> str:
+    """SHA-256 (hex) of a module's names, shapes, dtypes and values, in sorted order."""
+    parts: list[bytes] = []
+    for name, tensor in sorted(module.state_dict().items()):
+        array = tensor.detach().cpu().contiguous()
+        parts += [name.encode(), str(array.dtype).encode(), str(tuple(array.shape)).encode()]
+        parts.append(array.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return length_prefixed_hash(parts)

@@ -1,0 +1,150 @@
+"""Turns choices (names, options) into built encoders, fusions and heads."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from encoders import ENCODERS
+from encoders.base import Encoder
+from fusion.data.catalogue import Catalogue
+from fusion.errors import ConfigError, unknown_name
+from fusion.strategies import FUSIONS, Fusion
+from heads import HEADS
+from heads.base import Head
+
+RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
+CLOSED_FORM_FUSION = "join"
+
+
+@dataclass(frozen=True)
+class EncoderChoice:
+    """Which encoders read text and photos.
+
+    Args:
+        text: `minilm`, `tfidf`, a hub id or local folder of a BERT-family checkpoint, or an encoder.
+        image: `resnet18` .. `resnet152`, `colour_texture`, or an encoder.
+        weights: Weights of a ResNet: `clothing18`, `imagenet`, a torchvision name, a safetensors
+            file, or None for none.
+    """
+
+    text: str | Encoder = "minilm"
+    image: str | Encoder = "resnet18"
+    weights: str | Path | None = "clothing18"
+
+
+@dataclass(frozen=True)
+class HeadChoice:
+    """One question: which head answers it, on which target column, with which options."""
+
+    head: str
+    target: str
+    options: Mapping[str, Any]
+
+
+def pretrained_encoders(choice: EncoderChoice, modalities: Mapping[str, str]) -> dict[str, Encoder]:
+    """Encoders that need no fitting, for the modalities that read text or photos with them.
+
+    Args:
+        choice: Names or built encoders.
+        modalities: Modality name -> kind (`text`, `image`, `table`).
+
+    Raises:
+        ConfigError: If a name is unknown.
+    """
+    built: dict[str, Encoder] = {}
+    for modality, kind in modalities.items():
+        if kind == "text" and choice.text != "tfidf":
+            built[modality] = _text_encoder(choice.text)
+        elif kind == "image":
+            built[modality] = _image_encoder(choice)
+    return built
+
+
+def fitted_encoders(
+    catalogue: Catalogue, *, rows: NDArray[np.int64], transform: str
+) -> dict[str, Encoder]:
+    """Encoders that learn from the training rows: TF-IDF texts, numbers and categories.
+
+    Args:
+        catalogue: Checked rows.
+        rows: Positions of the training rows; nothing else is looked at.
+        transform: `squash` or `linear`, see `NumericEncoder`.
+    """
+    training = catalogue.take(rows)
+    schema = catalogue.schema
+    built: dict[str, Encoder] = {}
+    for modality, kind in schema.modalities.items():
+        values = training.values[modality]
+        if kind == "text":
+            built[modality] = ENCODERS["tfidf"].fitted(values)
+        elif modality == "history":
+            built[modality] = ENCODERS["numeric"].fitted(
+                values, numeric=schema.history, transform=transform
+            )
+        elif kind == "table":
+            built[modality] = ENCODERS["numeric"].fitted(
+                values,
+                numeric=schema.numeric,
+                categorical=schema.categorical,
+                dates=schema.dates,
+                transform=transform,
+            )
+    return built
+
+
+def build_heads(
+    choices: Mapping[str, HeadChoice], targets: Mapping[str, NDArray[np.float64]], *, in_dim: int
+) -> dict[str, Head]:
+    """Heads fitted on the targets of the training rows.
+
+    Raises:
+        ConfigError: If a head or an option is unknown.
+    """
+    built = {}
+    for name, choice in choices.items():
+        try:
+            built[name] = HEADS[choice.head].fitted(targets[name], in_dim=in_dim, **choice.options)
+        except TypeError as error:
+            raise ConfigError(f"options of head {choice.head} must be its own: {error}.") from error
+    return built
+
+
+def build_fusion(strategy: str, dims: Mapping[str, int], options: Mapping[str, Any]) -> Fusion:
+    """A fusion for some modalities.
+
+    Raises:
+        ConfigError: If the strategy or an option is unknown.
+    """
+    if strategy not in FUSIONS:
+        raise ConfigError(unknown_name("strategy", strategy, FUSIONS))
+    try:
+        return FUSIONS[strategy](dims, **options)
+    except TypeError as error:
+        raise ConfigError(f"options of strategy {strategy} must be its own: {error}.") from error
+
+
+def _text_encoder(choice: str | Encoder) -> Encoder:
+    if isinstance(choice, Encoder):
+        return choice
+    looks_like_a_checkpoint = choice == "minilm" or "/" in choice or Path(choice).exists()
+    if not looks_like_a_checkpoint and choice in ENCODERS:
+        return ENCODERS[choice]()
+    if not looks_like_a_checkpoint:
+        names = ["minilm", "tfidf", "a hub id such as google-bert/bert-base-uncased", "a folder"]
+        raise ConfigError(unknown_name("text_encoder", choice, names))
+    return ENCODERS["bert"](choice)
+
+
+def _image_encoder(choice: EncoderChoice) -> Encoder:
+    if isinstance(choice.image, Encoder):
+        return choice.image
+    if choice.image in RESNETS:
+        weights = str(choice.weights) if isinstance(choice.weights, Path) else choice.weights
+        return ENCODERS["resnet"](choice.image, weights=weights)
+    if choice.image in ENCODERS and ENCODERS[choice.image].modality == "image":
+        return ENCODERS[choice.image]()
+    raise ConfigError(unknown_name("image_encoder", choice.image, [*RESNETS, "colour_texture"]))

@@ -1,0 +1,222 @@
+"""Bundles: one folder is one trained model, readable by anyone, loadable without code of its own.
+
+```
+BUNDLE/bundle.json            format, schema, encoders, fusion, heads, metrics, SHA-256 of the rest
+BUNDLE/bundle.sha256          SHA-256 of bundle.json
+BUNDLE/weights.safetensors    every weight that was trained or fitted
+BUNDLE/reference.safetensors  fused vectors of the training items, for `similar`
+```
+
+Pretrained encoders are not copied: their name, configuration and fingerprint are, and loading
+refuses an encoder whose weights are not the same any more. Classes are looked up in the registries
+by name; nothing in a bundle is ever executed.
+"""
+
+import hashlib
+import json
+import shutil
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor, from_numpy
+
+from encoders import ENCODERS
+from encoders.base import Encoder
+from fusion.data.schema import Schema
+from fusion.errors import BundleError, unknown_name
+from fusion.files import write_atomically
+from fusion.model import ProductModel
+from fusion.strategies import FUSIONS
+from heads import HEADS
+
+FORMAT = 1
+PACKAGES = ("torch", "torchvision", "transformers", "scikit-learn", "numpy")
+
+
+@dataclass
+class Bundle:
+    """A trained model with all that is needed to use it.
+
+    Args:
+        model: The model, in eval mode.
+        schema: Which columns it reads.
+        targets: Target column of each head.
+        info: What is worth knowing, JSON-serialisable: metrics, training, problems found.
+        reference_ids: Ids of the training items.
+        reference: Their fused vectors `[n, fused_dim]`, float32.
+    """
+
+    model: ProductModel
+    schema: Schema
+    targets: dict[str, str]
+    info: dict[str, Any] = field(default_factory=dict)
+    reference_ids: list[str] = field(default_factory=list)
+    reference: NDArray[np.float32] = field(
+        default_factory=lambda: np.zeros((0, 0), dtype=np.float32)
+    )
+
+
+def save_bundle(bundle: Bundle, folder: Path) -> None:
+    """Writes a bundle; the folder is there as a whole or not at all.
+
+    Raises:
+        BundleError: If the folder exists and is no bundle, or a part is in no registry.
+    """
+    if folder.exists() and not (folder / "bundle.json").is_file() and any(folder.iterdir()):
+        raise BundleError(f"folder must be new, empty or a bundle, got {folder}. Choose another.")
+    files = {
+        "weights.safetensors": _pack(bundle.model.trained_part().state_dict()),
+        "reference.safetensors": _pack({"vectors": from_numpy(bundle.reference)}),
+    }
+    document = {**_describe(bundle), "files": {name: _sha256(files[name]) for name in files}}
+    files["bundle.json"] = json.dumps(document, indent=1, allow_nan=True).encode()
+    files["bundle.sha256"] = _sha256(files["bundle.json"]).encode()
+    scratch = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
+    scratch.mkdir(parents=True)
+    for name, content in files.items():
+        write_atomically(scratch / name, content)
+    if folder.exists():
+        shutil.rmtree(folder)
+    scratch.replace(folder)
+
+
+def load_bundle(folder: Path) -> Bundle:
+    """A bundle, checked byte by byte; needs neither the training data nor a network.
+
+    Raises:
+        BundleError: If a file is absent or changed, the format is unknown, or an encoder's weights
+            are not those that the model was trained with.
+    """
+    document, files = _read(folder)
+    encoders = {
+        modality: _rebuild(ENCODERS, entry, what=f"encoder of {modality}")
+        for modality, entry in document["encoders"].items()
+    }
+    fusion = _rebuild(FUSIONS, document["fusion"], what="fusion")
+    heads = {
+        name: _rebuild(HEADS, entry, what=f"head {name}")
+        for name, entry in document["heads"].items()
+    }
+    model = ProductModel(encoders, fusion=fusion, heads=heads)
+    try:
+        model.trained_part().load_state_dict(_unpack(files["weights.safetensors"]))
+    except RuntimeError as error:
+        raise BundleError(f"weights of {folder} must fit its description: {error}") from error
+    _check_fingerprints(encoders, document["encoders"], folder=folder)
+    model.eval()
+    return Bundle(
+        model=model,
+        schema=Schema.from_dict(document["schema"]),
+        targets={name: entry["target"] for name, entry in document["heads"].items()},
+        info=document["info"],
+        reference_ids=document["reference_ids"],
+        reference=_unpack(files["reference.safetensors"])["vectors"].numpy(),
+    )
+
+
+def _describe(bundle: Bundle) -> dict[str, Any]:
+    model = bundle.model
+    return {
+        "format": FORMAT,
+        "made_with": {name: version(name) for name in PACKAGES},
+        "schema": bundle.schema.to_dict(),
+        "encoders": {name: _describe_encoder(model.encoder(name)) for name in model.modalities},
+        "fusion": _name_and_config(FUSIONS, model.fusion),
+        "heads": {
+            name: {
+                **_name_and_config(HEADS, model.head(name)),
+                "target": bundle.targets[name],
+                "statement": model.head(name).statement(),
+            }
+            for name in model.heads
+        },
+        "info": bundle.info,
+        "reference_ids": bundle.reference_ids,
+    }
+
+
+def _describe_encoder(encoder: Encoder) -> dict[str, Any]:
+    return {
+        **_name_and_config(ENCODERS, encoder),
+        "origin": encoder.origin,
+        "fingerprint": encoder.fingerprint,
+    }
+
+
+def _name_and_config(registry: Mapping[str, Any], part: Any) -> dict[str, Any]:
+    names = [name for name, kind in registry.items() if kind is type(part)]
+    if not names:
+        raise BundleError(
+            f"{type(part).__name__} must be in its room's table to be saved. "
+            "Add it there under a name of its own, also where the bundle is loaded."
+        )
+    return {"name": names[0], "config": part.config}
+
+
+def _rebuild(registry: Mapping[str, Any], entry: dict[str, Any], *, what: str) -> Any:
+    if entry["name"] not in registry:
+        raise BundleError(unknown_name(what, entry["name"], registry))
+    try:
+        return registry[entry["name"]](**entry["config"])
+    except (ValueError, TypeError, OSError, ImportError) as error:
+        raise BundleError(f"{what} ({entry['name']}) cannot be loaded: {error}") from error
+
+
+def _check_fingerprints(
+    encoders: Mapping[str, Encoder], entries: Mapping[str, Any], *, folder: Path
+) -> None:
+    for modality, encoder in encoders.items():
+        if encoder.fingerprint != entries[modality]["fingerprint"]:
+            raise BundleError(
+                f"encoder of {modality} must be the one that {folder.name} was trained with "
+                f"({entries[modality]['origin']}), got other weights ({encoder.origin}). "
+                "Put the original weights back or train again."
+            )
+
+
+def _read(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
+    described = _read_file(folder, "bundle.json")
+    if _sha256(described).encode() != _read_file(folder, "bundle.sha256"):
+        raise BundleError(f"bundle.json of {folder} has changed since it was saved. {_RESTORE}")
+    document = json.loads(described)
+    if document.get("format") != FORMAT:
+        raise BundleError(f"format must be {FORMAT}, got {document.get('format')!r} in {folder}.")
+    files = {name: _read_file(folder, name) for name in document["files"]}
+    for name, content in files.items():
+        if _sha256(content) != document["files"][name]:
+            raise BundleError(f"{name} of {folder} has changed since it was saved. {_RESTORE}")
+    return document, files
+
+
+_RESTORE = "Restore the folder from a copy or train again."
+
+
+def _read_file(folder: Path, name: str) -> bytes:
+    try:
+        return (folder / name).read_bytes()
+    except OSError as error:
+        raise BundleError(f"{folder} must be a bundle, but {name} cannot be read.") from error
+
+
+def _pack(tensors: Mapping[str, Tensor]) -> bytes:
+    return save_tensors({name: tensor.contiguous() for name, tensor in tensors.items()})
+
+
+def _unpack(content: bytes) -> dict[str, Tensor]:
+    try:
+        return load_tensors(content)
+    except SafetensorError as error:
+        raise BundleError(f"weights must be a safetensors file: {error}.") from error
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

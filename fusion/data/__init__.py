@@ -1,0 +1,40 @@
+"""Tables and photos in, a checked catalogue out: the only room that knows column names.
+
+The way through it: `read_table` -> `add_history` / `add_target` (where there is a sales table) ->
+`infer_schema` -> `build_catalogue` -> `apply_policy` -> one of the splits.
+"""
+
+from fusion.data.catalogue import Catalogue, build_catalogue, target_values
+from fusion.data.duplicates import near_duplicate_groups
+from fusion.data.infer import infer_schema
+from fusion.data.photos import photo_path
+from fusion.data.policy import apply_policy
+from fusion.data.problems import Problem, raise_for, report_problems
+from fusion.data.sales import SalesColumns, add_history, add_target
+from fusion.data.schema import Schema
+from fusion.data.split import Split, date_split, group_split, random_split
+from fusion.data.tables import as_frame, read_table, write_table
+
+__all__ = [
+    "Catalogue",
+    "Problem",
+    "SalesColumns",
+    "Schema",
+    "Split",
+    "add_history",
+    "add_target",
+    "apply_policy",
+    "as_frame",
+    "build_catalogue",
+    "date_split",
+    "group_split",
+    "infer_schema",
+    "near_duplicate_groups",
+    "photo_path",
+    "raise_for",
+    "random_split",
+    "read_table",
+    "report_problems",
+    "target_values",
+    "write_table",
+]

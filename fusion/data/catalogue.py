@@ -1,0 +1,249 @@
+"""The catalogue: a table that was read by its schema, with everything that is wrong with it.
+
+A faulty value is absent in `values` and named in `problems`; nothing is put in its place. Whether
+a faulty row stops the work, leaves or stays without that value is `apply_policy`'s question.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fusion.data.cells import (
+    cells,
+    date_cells,
+    is_missing,
+    number_cells,
+    read_category,
+    read_cells,
+    read_text,
+)
+from fusion.data.photos import photo_path
+from fusion.data.problems import Problem, raise_for, shown
+from fusion.data.schema import Schema, missing_columns
+from fusion.data.tables import as_frame
+
+Values = list[Any] | pd.DataFrame
+
+
+@dataclass(frozen=True, eq=False)
+class Catalogue:
+    """Items: one row each, with the values of every modality.
+
+    Args:
+        frame: The table as it was read, rows counted from 0.
+        schema: Roles of its columns.
+        ids: Id of each row; empty text where it is missing.
+        values: Per modality one value per row: text or None; list of photo paths or None; for
+            tables a frame of float64, datetime64[us] (UTC) and object columns of text or None.
+        present: Per modality `[n]`, True where the row has a value.
+        problems: Everything that is wrong with single rows.
+        source: Name of the table in messages.
+    """
+
+    frame: pd.DataFrame
+    schema: Schema
+    ids: list[str]
+    values: dict[str, Values]
+    present: dict[str, NDArray[np.bool_]]
+    problems: list[Problem]
+    source: str = "items"
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, rows: Sequence[int] | NDArray[np.integer[Any]]) -> "Catalogue":
+        """The catalogue of these rows, in this order; problems follow their rows."""
+        places = np.asarray(rows, dtype=np.int64)
+        found: dict[int, list[Problem]] = {}
+        for problem in self.problems:
+            if problem.row is not None:
+                found.setdefault(problem.row, []).append(problem)
+        return replace(
+            self,
+            frame=self.frame.iloc[places].reset_index(drop=True),
+            ids=[self.ids[row] for row in places],
+            values={name: _taken(values, places) for name, values in self.values.items()},
+            present={name: mask[places] for name, mask in self.present.items()},
+            problems=[
+                replace(problem, row=new)
+                for new, old in enumerate(places.tolist())
+                for problem in found.get(old, [])
+            ],
+        )
+
+    def faulty_rows(self) -> dict[int, str]:
+        """Each row with a problem and its problems as `code: message`, joined."""
+        return reasons(self.problems)
+
+
+def reasons(problems: Sequence[Problem]) -> dict[int, str]:
+    """Row -> its problems as `column x: code: message`, joined by semicolons, in row order."""
+    found: dict[int, list[str]] = {}
+    for problem in problems:
+        if problem.row is not None:
+            column = "" if problem.column is None else f" (column {problem.column})"
+            found.setdefault(problem.row, []).append(f"{problem.code}: {problem.message}{column}")
+    return {row: "; ".join(found[row]) for row in sorted(found)}
+
+
+def _taken(values: Values, places: NDArray[np.int64]) -> Values:
+    if isinstance(values, pd.DataFrame):
+        return values.iloc[places].reset_index(drop=True)
+    return [values[place] for place in places]
+
+
+def build_catalogue(
+    frame: Any, schema: Schema, *, photos: Path | None, source: str = "items"
+) -> Catalogue:
+    """Read a table by its schema; rows never stop it, their problems are collected.
+
+    Args:
+        frame: The table; see `as_frame` for columns without names.
+        schema: Roles of its columns.
+        photos: Folder of the photos; needed where the schema has image columns.
+        source: Name of the table in messages.
+
+    Raises:
+        CatalogueError: If columns or the photo folder are missing; all of it in one message.
+    """
+    frame = as_frame(frame)
+    problems = missing_columns(schema.columns, frame.columns) + _folder_problems(schema, photos)
+    raise_for(problems, source=source)
+    ids, problems = _read_ids(frame, schema.id)
+    values: dict[str, Values] = {}
+    if schema.text:
+        values["text"], found = _read_texts(frame, schema.text)
+        problems += found
+    if schema.image and photos is not None:
+        values["image"], found = _read_photos(frame, schema.image, root=photos)
+        problems += found
+    for modality, columns in schema.tables.items():
+        values[modality], found = _read_cells(frame[list(columns)], schema)
+        problems += found
+    present = {name: present_rows(value) for name, value in values.items()}
+    return Catalogue(
+        frame, schema, ids, values, present, with_ids(problems, ids=ids), source=source
+    )
+
+
+def with_ids(problems: Sequence[Problem], *, ids: Sequence[str]) -> list[Problem]:
+    """Problems with the ids of their rows, in the order of the rows."""
+    named = [
+        replace(problem, id=ids[problem.row] or None)
+        if problem.row is not None and problem.id is None
+        else problem
+        for problem in problems
+    ]
+    return sorted(named, key=lambda problem: -1 if problem.row is None else problem.row)
+
+
+def present_rows(values: Values) -> NDArray[np.bool_]:
+    """`[n]`, True where a row has at least one value."""
+    if isinstance(values, pd.DataFrame):
+        return np.asarray(values.notna().to_numpy(dtype=bool).any(axis=1))
+    return np.array([value is not None for value in values], dtype=bool)
+
+
+def _folder_problems(schema: Schema, photos: Path | None) -> list[Problem]:
+    if not schema.image or (photos is not None and Path(photos).is_dir()):
+        return []
+    got = "none" if photos is None else shown(str(photos))
+    return [
+        Problem("photo_folder", f"must have a photo folder, got {got}", column=name)
+        for name in schema.image
+    ]
+
+
+def _read_ids(frame: pd.DataFrame, column: str | None) -> tuple[list[str], list[Problem]]:
+    if column is None:
+        return [str(row) for row in range(len(frame))], []
+    found, problems = read_cells(frame[column], lambda cell: read_text(cell, kind="id").strip())
+    faulty = {problem.row for problem in problems}
+    first: dict[str, int] = {}
+    for row, value in enumerate(found):
+        if value is None and row not in faulty:
+            problems.append(Problem("id_missing", "must be given, got none", row, column=column))
+        elif value in first:
+            message = f"must be unique, got {shown(value)} of row {first[value] + 1} again"
+            problems.append(Problem("id_duplicate", message, row, column=column))
+        elif value is not None:
+            first[value] = row
+    return [value or "" for value in found], problems
+
+
+def _read_texts(
+    frame: pd.DataFrame, columns: Sequence[str]
+) -> tuple[list[str | None], list[Problem]]:
+    """One text per row: the cell of a single column, else `name: text` lines of those not empty."""
+    found = [read_cells(frame[name], read_text) for name in columns]
+    problems = [problem for _, faults in found for problem in faults]
+    faulty = {problem.row for problem in problems}
+    texts: list[str | None] = []
+    for row, parts in enumerate(zip(*(values for values, _ in found), strict=True)):
+        lines = [
+            part if len(columns) == 1 else f"{name}: {part}"
+            for name, part in zip(columns, parts, strict=True)
+            if part is not None
+        ]
+        texts.append("\n".join(lines) if lines and row not in faulty else None)
+    return texts, problems
+
+
+def _read_photos(
+    frame: pd.DataFrame, columns: Sequence[str], *, root: Path
+) -> tuple[list[list[Path] | None], list[Problem]]:
+    """The photos of each row; None where there is none or where one of them is faulty."""
+    found = [read_cells(frame[name], lambda cell: photo_path(root, cell)) for name in columns]
+    problems = [problem for _, faults in found for problem in faults]
+    faulty = {problem.row for problem in problems}
+    rows = zip(*(values for values, _ in found), strict=True)
+    paths = [[path for path in row if path is not None] for row in rows]
+    whole = [None if row in faulty else found or None for row, found in enumerate(paths)]
+    return whole, problems
+
+
+def _read_cells(frame: pd.DataFrame, schema: Schema) -> tuple[pd.DataFrame, list[Problem]]:
+    """A frame of numbers, dates and categories; each faulty cell is missing."""
+    output: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for name in frame.columns:
+        if name in schema.categorical and name not in schema.history:
+            values, found = read_cells(frame[name], read_category)
+            output[name] = pd.Series(values, dtype=object, index=frame.index)
+        elif name in schema.dates and name not in schema.history:
+            output[name], found = date_cells(frame[name])
+        else:
+            output[name], found = number_cells(frame[name])
+        problems += found
+    return pd.DataFrame(output, index=frame.index, columns=frame.columns), problems
+
+
+def target_values(
+    frame: Any, column: str, *, source: str = "items"
+) -> tuple[NDArray[np.float64], list[Problem]]:
+    """Targets as numbers, NaN where there is none, and what is wrong with them.
+
+    Shape:
+        Returns `[n]`, float64, in the unit of the column.
+
+    Raises:
+        CatalogueError: If the column is missing.
+    """
+    frame = as_frame(frame)
+    raise_for(missing_columns([column], frame.columns), source=source)
+    values, found = number_cells(frame[column])
+    codes = {"number_not_read": "target_not_number", "number_infinite": "target_infinite"}
+    problems = [replace(problem, code=codes[problem.code]) for problem in found]
+    faulty = {problem.row for problem in problems}
+    for row in np.flatnonzero(np.isnan(values)).tolist():
+        if row not in faulty:
+            cell = cells(frame[column].iloc[[row]])[0]
+            got = "none" if is_missing(cell) else shown(cell)
+            message = f"must be given, got {got}"
+            problems.append(Problem("target_missing", message, row, column=column))
+    return values, with_ids(problems, ids=[""] * len(frame))

@@ -1,0 +1,244 @@
+"""Finding a schema in a table: what each column seems to be, by rules that are written down.
+
+The first rule that fits decides; every column gets one role or a reason why it has none.
+
+1. Excluded columns, columns without any value, columns with one value in every row: ignored.
+2. A column made by `add_target`: ignored. A column made by `add_history`: history.
+3. Named like an identifier (`id`, `item_id`, `sku`, ...): the first one that is mostly unique is
+   the id, the others are ignored. Other names that end in `_id`: categorical if each value stands
+   twice on average, else ignored.
+4. Dates by type, or at least 95 % text such as `2024-01-31`: dates.
+5. Numbers and truth values by type, or at least 95 % text that is a number: numeric.
+6. Text that mostly ends in a picture suffix or names a file in the photo folder: image.
+7. Labels by type, or short text of at most 20 values or with each value twice on average:
+   categorical.
+8. Mostly different single words: codes, ignored. Other text: text.
+9. Anything else (lists, bytes, durations, complex numbers): ignored.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fusion.data.cells import (
+    CellFault,
+    cells,
+    is_missing,
+    plain_text,
+    read_date,
+    read_number,
+)
+from fusion.data.photos import SCHEME, photo_path
+from fusion.data.problems import Problem, raise_for, shown
+from fusion.data.schema import ROLES, Schema, missing_columns
+from fusion.data.tables import as_frame
+from fusion.errors import CatalogueError, unknown_name
+
+ID_NAMES = (
+    *("id", "item_id", "product_id", "sku", "sku_id", "item_sku", "article_id", "style_id"),
+    *("asin", "ean", "gtin", "upc", "isbn", "uuid", "product_code", "item_code", "article_code"),
+    *("article_number", "external_code", "unnamed", "unnamed:_0", "index"),
+)
+PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+HISTORY = re.compile(r"units_last_\d+w|mean_price_last_\d+w|weeks_on_sale|weeks_since_last_sale")
+TARGET = re.compile(r"units_next_\d+w")
+MOSTLY = 0.95  # share of cells that decides a type; the others are then reported one by one
+MAJORITY = 0.5
+FEW = 20
+SHORT_WORDS = 6
+SHORT_CHARACTERS = 60
+SAMPLE = 5_000  # cells that the rules look at; drawn evenly, so the answer never varies
+
+
+def infer_schema(
+    frame: Any,
+    *,
+    photos: Path | None,
+    exclude: Iterable[str] = (),
+    given: Mapping[str, Sequence[str] | None] | None = None,
+) -> Schema:
+    """The schema of a table, from what the user lists and, for the rest, from the cells.
+
+    Args:
+        frame: The table; see `as_frame` for columns without names.
+        photos: Folder of the photos; None where there are none.
+        exclude: Columns that must play no role, such as the target.
+        given: Columns of each role (keys `id`, `text`, ...). A list is taken as it is, an empty
+            list means none, and None or no key means: find them.
+
+    Returns:
+        A schema whose `ignored` gives the reason for every column without a role.
+
+    Raises:
+        CatalogueError: If listed columns are missing or excluded; all of them are named.
+    """
+    frame = as_frame(frame)
+    listed = _listed(given or {})
+    excluded = list(dict.fromkeys(exclude))
+    _check_listed(listed, excluded=excluded, columns=list(frame.columns))
+    roles = {role: list(names) for role, names in listed.items() if names is not None}
+    ignored = {name: "excluded" for name in excluded if name in frame.columns}
+    taken = {*ignored, *(name for names in roles.values() for name in names)}
+    free = [name for name in frame.columns if name not in taken]
+    if "id" not in roles:
+        roles["id"] = _id_column(frame[free])
+        free = [name for name in free if name not in roles["id"]]
+    for name in free:
+        role, reason = _role(frame[name], photos=photos)
+        if reason or role in listed:
+            ignored[name] = reason or f"seems {role}, and the columns of that role are listed"
+        else:
+            roles.setdefault(role, []).append(name)
+    key = roles.pop("id")
+    columns = {role: tuple(names) for role, names in roles.items()}
+    return Schema(id=key[0] if key else None, ignored=ignored, **columns)
+
+
+def _listed(given: Mapping[str, Sequence[str] | None]) -> dict[str, list[str]]:
+    """Roles with a list; a single name counts as a list of one."""
+    for role in given:
+        if role not in ROLES:
+            raise CatalogueError(unknown_name("given", role, ROLES))
+    return {
+        role: [names] if isinstance(names, str) else list(names)
+        for role, names in given.items()
+        if names is not None
+    }
+
+
+def _check_listed(
+    listed: Mapping[str, list[str]], *, excluded: list[str], columns: list[str]
+) -> None:
+    wanted = [name for names in listed.values() for name in names]
+    problems = missing_columns([*wanted, *excluded], columns)
+    for role, names in listed.items():
+        for name in names:
+            if name in excluded:
+                message = f"must not be an input ({role}), got excluded: it may be the target"
+                problems.append(Problem("column_excluded", message, column=name))
+    if len(listed.get("id", [])) > 1:
+        message = f"must be one column, got {', '.join(listed['id'])}"
+        problems.append(Problem("column_id", message))
+    raise_for(problems, source="the table")
+
+
+def _id_column(frame: pd.DataFrame) -> list[str]:
+    """The first column that is named like an identifier and mostly unique, as a list of one."""
+    for wanted in ID_NAMES:
+        for name in frame.columns:
+            if _id_name(name) == wanted:
+                texts = [text for text in map(_text, cells(frame[name])) if text is not None]
+                if len(set(texts)) > MAJORITY * len(frame):
+                    return [name]
+    return []
+
+
+def _id_name(name: str) -> str:
+    return re.sub(r"[\s\-]+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.strip())).lower()
+
+
+def _text(cell: object) -> str | None:
+    """A cell as text; None where it is missing or is nothing that has a text form."""
+    try:
+        return None if is_missing(cell) else plain_text(cell)
+    except TypeError:
+        return None
+
+
+def _role(column: "pd.Series[Any]", *, photos: Path | None) -> tuple[str, str]:
+    """A role, or the reason for none: exactly one of the two is empty."""
+    name, dtype = str(column.name), column.dtype
+    present = [cell for cell in cells(column) if not is_missing(cell)]
+    if not present:
+        return "", "has no value in any row"
+    seen = present[:: max(1, len(present) // SAMPLE)]
+    texts = [text for text in map(_text, seen) if text is not None]
+    if len(present) == len(column) > 1 and _constant(present):
+        return "", f"has one value in every row: {shown(present[0])}"
+    if TARGET.fullmatch(name):
+        return "", "is a target made from future sales"
+    if len(texts) <= MAJORITY * len(seen):
+        return "", f"holds values that are no text, number or date, such as {shown(present[0])}"
+    if _id_name(name) in ID_NAMES:
+        return "", "is named like an identifier, and another column or none is the id"
+    if _id_name(name).endswith("_id"):
+        repeats = len(set(texts)) <= MAJORITY * len(texts)
+        return ("categorical", "") if repeats else ("", "is named like an identifier")
+    return _typed_role(name, dtype, cells_seen=seen, photos=photos)
+
+
+def _constant(present: list[Any]) -> bool:
+    first = _text(present[0])
+    return first is not None and all(_text(cell) == first for cell in present)
+
+
+def _typed_role(
+    name: str, dtype: Any, *, cells_seen: list[Any], photos: Path | None
+) -> tuple[str, str]:
+    if _share(cells_seen, _is_date) >= MOSTLY:
+        return "dates", ""
+    if _share(cells_seen, _is_number) >= MOSTLY and not isinstance(dtype, pd.CategoricalDtype):
+        return ("history" if HISTORY.fullmatch(name) else "numeric"), ""
+    texts = [text for text in map(_text, cells_seen) if text is not None]
+    if isinstance(dtype, pd.CategoricalDtype):
+        return "categorical", ""
+    return _text_role(texts, photos=photos)
+
+
+def _text_role(texts: list[str], *, photos: Path | None) -> tuple[str, str]:
+    """Photo names, labels, codes or text; see rules 6 to 8."""
+    addresses = _share(texts, lambda text: SCHEME.match(text) and "//" in text) > MAJORITY
+    if addresses and _share(texts, lambda text: len(text.split()) == 1) > MAJORITY:
+        return "", "holds web addresses; photos are read from the photo folder alone"
+    pictures = _share(texts, lambda text: text.strip().lower().endswith(PICTURES))
+    if pictures > MAJORITY or (photos is not None and _in_folder(texts, photos=photos)):
+        return ("image", "") if photos is not None else ("", "names photos, and no folder is given")
+    words = float(np.mean([len(text.split()) for text in texts]))
+    characters = float(np.median([len(text) for text in texts]))
+    distinct = len(set(texts))
+    short = words <= SHORT_WORDS and characters <= SHORT_CHARACTERS
+    few = distinct <= (FEW if words < 3 else 1)
+    if short and (few or distinct <= MAJORITY * len(texts)):
+        return "categorical", ""
+    if words < 1.5 and characters <= SHORT_CHARACTERS:
+        return "", f"holds single words of which {distinct} of {len(texts)} differ: codes"
+    return "text", ""
+
+
+def _in_folder(texts: list[str], *, photos: Path) -> bool:
+    """True if most of the first hundred cells name a photo in the folder."""
+    return photos.is_dir() and _share(texts[:100], lambda text: _is_photo(text, photos)) > MAJORITY
+
+
+def _is_photo(text: str, photos: Path) -> bool:
+    try:
+        return bool(photo_path(photos, text))
+    except CellFault:
+        return False
+
+
+def _share(values: Sequence[Any], rule: Any) -> float:
+    """Share of values that follow a rule, from 0 to 1."""
+    return sum(map(bool, map(rule, values))) / max(1, len(values))
+
+
+def _is_number(cell: object) -> bool:
+    try:
+        read_number(cell)
+    except CellFault as fault:
+        return fault.code == "number_infinite"
+    return True
+
+
+def _is_date(cell: object) -> bool:
+    if isinstance(cell, str) and not re.match(r"\d{4}-\d\d-\d\d", cell.strip()):
+        return False
+    try:
+        read_date(cell)
+    except CellFault:
+        return False
+    return True

@@ -1,0 +1,91 @@
+"""What becomes of bad rows: the one place that decides it, by the word of the user."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from fusion.data.catalogue import Catalogue, Values, present_rows, reasons, with_ids
+from fusion.data.problems import Problem, raise_for
+from fusion.data.schema import Schema
+from fusion.errors import ConfigError, unknown_name
+
+OnBadRows = Literal["raise", "record", "absent"]
+POLICIES = ("raise", "record", "absent")
+
+
+def apply_policy(
+    catalogue: Catalogue,
+    extra_problems: Sequence[Problem] = (),
+    *,
+    on_bad_rows: OnBadRows,
+) -> tuple[Catalogue, dict[int, str]]:
+    """Settle all problems of a catalogue; rows without a problem are the same in every case.
+
+    Args:
+        catalogue: What was read.
+        extra_problems: Problems that were found elsewhere, such as targets and undecodable photos.
+        on_bad_rows: `raise` stops with all problems; `record` leaves faulty rows out; `absent`
+            keeps rows whose faults are single values: a bad text or photo makes that modality
+            absent, a bad number, date or category that cell. Other faults are recorded.
+
+    Returns:
+        The catalogue of the rows that stay, without problems, and for every row left out its
+        position in the given catalogue and the reason.
+
+    Raises:
+        CatalogueError: With `raise`, if there is any problem; always if one concerns no row.
+        ConfigError: If the policy is unknown.
+    """
+    if on_bad_rows not in POLICIES:
+        raise ConfigError(unknown_name("on_bad_rows", on_bad_rows, POLICIES))
+    problems = [*catalogue.problems, *with_ids(extra_problems, ids=catalogue.ids)]
+    if on_bad_rows == "raise":
+        raise_for(problems, source=catalogue.source)
+    raise_for([problem for problem in problems if problem.row is None], source=catalogue.source)
+    if on_bad_rows == "absent":
+        catalogue, problems = _absent_values(catalogue, problems)
+    dropped = reasons(problems)
+    kept = [row for row in range(len(catalogue)) if row not in dropped]
+    return replace(catalogue, problems=[]).take(kept), dropped
+
+
+def _absent_values(
+    catalogue: Catalogue, problems: Sequence[Problem]
+) -> tuple[Catalogue, list[Problem]]:
+    """The catalogue without the faulty values, and the problems that are of another kind."""
+    values = {name: _copied(value) for name, value in catalogue.values.items()}
+    others = []
+    for problem in problems:
+        modality = concerned_modality(problem, catalogue.schema)
+        if modality is None or problem.row is None:
+            others.append(problem)
+            continue
+        value = values[modality]
+        if isinstance(value, pd.DataFrame):
+            column = str(problem.column)
+            floats = value.dtypes[column] == np.float64
+            value.loc[problem.row, column] = np.nan if floats else None
+        else:
+            value[problem.row] = None
+    present = {name: present_rows(value) for name, value in values.items()}
+    return replace(catalogue, values=values, present=present), others
+
+
+def _copied(values: Values) -> Values:
+    return values.copy()
+
+
+def concerned_modality(problem: Problem, schema: Schema) -> str | None:
+    """The modality whose value is at fault; None if the fault is not that of one value."""
+    kind = problem.code.split("_", maxsplit=1)[0]
+    if kind in ("text", "photo"):
+        modality = {"text": "text", "photo": "image"}[kind]
+        return modality if modality in schema.modalities else None
+    if kind in ("number", "date", "category"):
+        for modality, columns in schema.tables.items():
+            if problem.column in columns:
+                return modality
+    return None

@@ -1,0 +1,125 @@
+"""Problems of a table: each one a value, all of them shown together.
+
+Nothing in this room stops at the first fault. Readers return problems, and `raise_for` or the
+policy of `fusion.data.policy` decides what becomes of them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fusion.errors import CatalogueError
+
+SHOWN_ROWS = 5  # of each group: enough to see the pattern, few enough to read them all
+SHOWN_CHARACTERS = 60
+
+ADVICE = {
+    "column": "List columns that the table has, or read the table that has them.",
+    "photo_folder": "Give the folder of the photos, or list no image columns.",
+    "id_duplicate": "Give every row an id of its own, or list no id column.",
+    "id": "Write an id into every row, or list no id column.",
+    "text": "Write plain text into these cells or leave them empty.",
+    "category": "Write plain text into these cells or leave them empty.",
+    "number": "Write plain numbers such as 1234.5 or leave the cells empty.",
+    "date": "Write dates as 2024-01-31 or leave the cells empty.",
+    "photo": "Name a file inside the photo folder, or leave the cell empty.",
+    "target": "Write a finite number into the target column, or leave these rows out.",
+    "sales": "Correct these rows of the sales table, or leave them out.",
+}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with a table.
+
+    Args:
+        code: Short stable name such as `number_not_read`; its first word says what it concerns.
+        message: The rule that is broken and the value that was found.
+        row: Position in the table, from 0; None where the table as a whole is concerned.
+        id: Id of the row's item, where it has one.
+        column: Name of the column, where one is concerned.
+
+    Example:
+        >>> print(Problem("number_not_read", "must be a number, got 'x'", row=16, id="A12"))
+        row 17 (id A12): must be a number, got 'x'
+    """
+
+    code: str
+    message: str
+    row: int | None = None
+    id: str | None = None
+    column: str | None = None
+
+    @property
+    def where(self) -> str:
+        """The place in words, with data rows counted from 1: `row 17 (id A12), column price`."""
+        row = "" if self.row is None else f"row {self.row + 1}"
+        row += f" (id {printable(self.id)})" if row and self.id else ""
+        column = "" if self.column is None else f"column {printable(self.column)}"
+        return ", ".join(part for part in (row, column) if part)
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}" if self.where else self.message
+
+
+def printable(text: str) -> str:
+    """Text that any terminal and any file can take: one line, no control characters, short."""
+    clean = "".join(mark if mark.isprintable() else "?" for mark in text[: SHOWN_CHARACTERS + 1])
+    return clean if len(clean) <= SHOWN_CHARACTERS else f"{clean[:SHOWN_CHARACTERS]}..."
+
+
+def shown(value: object) -> str:
+    """A value as messages quote it: its `repr`, shortened, surrogates and NUL escaped.
+
+    Example:
+        >>> shown("a" * 1000)[-10:]
+        "aaaaaa...'"
+    """
+    if isinstance(value, str | bytes) and len(value) > SHOWN_CHARACTERS:
+        text = repr(value[:SHOWN_CHARACTERS])
+        return f"{text[:-1]}...{text[-1]}"
+    text = repr(value)
+    return text if len(text) <= 2 * SHOWN_CHARACTERS else f"{text[: 2 * SHOWN_CHARACTERS]}..."
+
+
+def report_problems(problems: Sequence[Problem], *, source: str) -> str:
+    """All problems in one text, grouped by code and column, the first five of each group.
+
+    Args:
+        problems: What was found; may be empty.
+        source: Name of the table, such as `items.csv`.
+
+    Returns:
+        Several lines; each group ends with what to do about it.
+    """
+    groups: dict[tuple[str, str], list[Problem]] = {}
+    for problem in problems:
+        groups.setdefault((problem.code, problem.column or ""), []).append(problem)
+    rows = {problem.row for problem in problems if problem.row is not None}
+    count = f"{len(problems)} problem{'' if len(problems) == 1 else 's'}"
+    head = f"{source} has {count}" + (f" in {len(rows)} row{'s'[: len(rows) != 1]}" if rows else "")
+    return "\n".join([f"{head}.", *(_group_report(group) for group in groups.values())])
+
+
+def _group_report(group: Sequence[Problem]) -> str:
+    column = f", column {printable(group[0].column)}" if group[0].column is not None else ""
+    lines = [f"- {group[0].code}{column} ({len(group)}):"]
+    lines += [f"    {problem}" for problem in group[:SHOWN_ROWS]]
+    if len(group) > SHOWN_ROWS:
+        lines.append(f"    ... and {len(group) - SHOWN_ROWS} more")
+    return "\n".join([*lines, f"    {advice(group[0].code)}"])
+
+
+def advice(code: str) -> str:
+    """What to do about a code: the advice with the longest fitting beginning."""
+    fitting = [name for name in ADVICE if code == name or code.startswith(f"{name}_")]
+    return ADVICE[max(fitting, key=len)] if fitting else "Correct these rows, or leave them out."
+
+
+def raise_for(problems: Sequence[Problem], *, source: str) -> None:
+    """Stop if there is any problem.
+
+    Raises:
+        CatalogueError: With every problem in one message.
+    """
+    if problems:
+        raise CatalogueError(report_problems(problems, source=source))

@@ -1,0 +1,226 @@
+"""Sales history and targets from a table of weekly sales, joined strictly as of a date.
+
+A row of the sales table covers the seven days from its week's date on. History uses weeks that
+have ended by `as_of`, targets weeks that begin at `as_of` or later, so a week that straddles the
+date is in neither. A week without a row counts as zero units once an item has been sold.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fusion.data.cells import date_cells, number_cells, read_cells, read_text
+from fusion.data.problems import Problem, raise_for
+from fusion.data.schema import missing_columns
+from fusion.data.tables import as_frame
+from fusion.errors import CatalogueError
+
+WEEK = np.timedelta64(7, "D")
+AsOf = str | date | np.datetime64 | Sequence[Any]
+
+
+@dataclass(frozen=True)
+class SalesColumns:
+    """Names of the columns of a sales table.
+
+    Args:
+        id: Item that was sold; the items table has a column of the same name.
+        week: First day of the week.
+        units: Units sold in it (returns may make it negative).
+        price: Mean price of a unit in that week, where the table has one.
+    """
+
+    id: str = "id"
+    week: str = "week"
+    units: str = "units"
+    price: str | None = None
+
+
+def add_history(
+    items: pd.DataFrame,
+    sales: pd.DataFrame,
+    *,
+    columns: SalesColumns,
+    as_of: AsOf,
+    history_weeks: Sequence[int] = (4, 13, 52),
+) -> pd.DataFrame:
+    """Items with columns about their past sales; nothing at or after `as_of` has any influence.
+
+    Adds `units_last_{w}w` (units of the last w weeks), `weeks_on_sale` (since the first unit),
+    `weeks_since_last_sale` (1: the week before `as_of`) and, with a price column,
+    `mean_price_last_{w}w` (mean over units, in the unit of the column). All are missing for an
+    item that was never sold before.
+
+    Args:
+        items: Items table; not changed.
+        sales: Sales table, one row per item and week; several rows add up.
+        columns: Names of the sales columns.
+        as_of: The date of the forecast: one for all, or one per item row.
+        history_weeks: Lengths of the windows in weeks, each >= 1.
+
+    Raises:
+        CatalogueError: If a table lacks a column, a sales row is faulty or no item was ever sold.
+        ValueError: If a window is shorter than a week.
+    """
+    if not history_weeks or min(history_weeks) < 1:
+        raise ValueError(f"history_weeks must be weeks >= 1, got {history_weeks}. Give 1 or more.")
+    joined = _joined(items, sales, columns=columns, as_of=as_of)
+    past = joined[joined["ago"] >= 1]
+    sold = past[past["units"] > 0].groupby("row")["ago"]
+    rows = pd.RangeIndex(len(items))
+    first = sold.max().reindex(rows)
+    new = {}
+    for weeks in history_weeks:
+        window = past[past["ago"] <= weeks]
+        units = window.groupby("row")["units"].sum().reindex(rows, fill_value=0.0)
+        new[f"units_last_{weeks}w"] = units.where(first.notna())
+        if columns.price is not None:
+            new[f"mean_price_last_{weeks}w"] = _mean_price(window).reindex(rows)
+    new["weeks_on_sale"] = first
+    new["weeks_since_last_sale"] = sold.min().reindex(rows)
+    return _with_columns(items, new)
+
+
+def _mean_price(window: pd.DataFrame) -> "pd.Series[float]":
+    """Mean price of a sold unit per row of the items table."""
+    priced = window[(window["units"] > 0) & window["price"].notna()]
+    turnover = (priced["units"] * priced["price"]).groupby(priced["row"]).sum()
+    return turnover / priced.groupby("row")["units"].sum()
+
+
+def add_target(
+    items: pd.DataFrame,
+    sales: pd.DataFrame,
+    *,
+    columns: SalesColumns,
+    as_of: AsOf,
+    horizon_weeks: int,
+) -> pd.DataFrame:
+    """Items with `units_next_{h}w`, the units of the h weeks from `as_of` on.
+
+    The target is missing where it is not known: for an item without any row up to the end of the
+    horizon, and where the sales table ends before the horizon does.
+
+    Args:
+        items: Items table; not changed.
+        sales: Sales table, one row per item and week; several rows add up.
+        columns: Names of the sales columns.
+        as_of: The date of the forecast: one for all, or one per item row.
+        horizon_weeks: Length of the horizon in weeks, >= 1.
+
+    Raises:
+        CatalogueError: If a table lacks a column, a sales row is faulty, or the sales table ends
+            before every horizon.
+        ValueError: If the horizon is shorter than a week.
+    """
+    if horizon_weeks < 1:
+        raise ValueError(f"horizon_weeks must be >= 1, got {horizon_weeks}. Give weeks.")
+    joined = _joined(items, sales, columns=columns, as_of=as_of)
+    dates = _as_of_dates(as_of, n=len(items))
+    weeks, _ = date_cells(as_frame(sales)[columns.week])
+    last = np.append(weeks, np.datetime64(0, "us")).max()
+    covered = last + WEEK >= dates + horizon_weeks * WEEK
+    if len(items) and not covered.any():
+        end = np.datetime_as_string(dates.min() + horizon_weeks * WEEK, unit="D")
+        raise CatalogueError(
+            f"the sales table must reach {end}, got {np.datetime_as_string(last, unit='D')} as its "
+            "last week. Choose an earlier date or a shorter horizon."
+        )
+    rows = pd.RangeIndex(len(items))
+    ahead = joined[(joined["ahead"] >= 0) & (joined["ahead"] < horizon_weeks)]
+    units = ahead.groupby("row")["units"].sum()
+    before = joined[(joined["ago"] >= 1) & (joined["units"] > 0)]["row"]
+    known = covered & (rows.isin(units.index) | rows.isin(before))
+    values = units.reindex(rows, fill_value=0.0).where(known)
+    return _with_columns(items, {f"units_next_{horizon_weeks}w": values})
+
+
+def _joined(
+    items: pd.DataFrame, sales: pd.DataFrame, *, columns: SalesColumns, as_of: AsOf
+) -> pd.DataFrame:
+    """One line per sales row and item row: `row`, `units`, `price`, `ago` and `ahead`.
+
+    `ago` is 1 for the last whole week before the date, `ahead` 0 for the first one from it on;
+    a week that straddles the date has `ago` 0 and `ahead` -1.
+    """
+    keys, problems = _read_ids(as_frame(items), columns.id)
+    raise_for(problems, source="items")
+    table = _read_sales(as_frame(sales), columns)
+    wanted = pd.DataFrame({"id": pd.Series(keys, dtype=object), "row": np.arange(len(keys))})
+    wanted["as_of"] = _as_of_dates(as_of, n=len(keys))
+    joined = wanted.dropna(subset="id").merge(table, on="id", how="inner")
+    if len(wanted) and joined.empty:
+        raise CatalogueError(
+            f"items and sales must share ids in column {columns.id}, got none in common. "
+            "Compare how both tables write them."
+        )
+    days = (joined["as_of"] - joined["week"]).dt.total_seconds() / 86_400
+    return joined.assign(ago=np.floor(days / 7), ahead=np.floor(-days / 7))
+
+
+def _read_ids(frame: pd.DataFrame, column: str) -> tuple[list[str | None], list[Problem]]:
+    missing = missing_columns([column], frame.columns)
+    if missing:
+        return [], missing
+    return read_cells(frame[column], lambda cell: read_text(cell, kind="id").strip())
+
+
+def _read_sales(sales: pd.DataFrame, columns: SalesColumns) -> pd.DataFrame:
+    """Columns id, week, units and price of the sales table; every cell is checked."""
+    names = [columns.id, columns.week, columns.units]
+    names += [columns.price] if columns.price is not None else []
+    raise_for(missing_columns(names, sales.columns), source="sales")
+    keys, problems = _read_ids(sales, columns.id)
+    weeks, found = date_cells(sales[columns.week])
+    problems += found
+    units, found = number_cells(sales[columns.units])
+    problems += found
+    price = np.full(len(sales), np.nan)
+    if columns.price is not None:
+        price, found = number_cells(sales[columns.price])
+        problems += found
+    faulty = {(problem.row, problem.column) for problem in problems}
+    empty: dict[str, NDArray[np.bool_]] = {
+        columns.id: np.array([key is None for key in keys], dtype=bool),
+        columns.week: np.isnat(weeks),
+        columns.units: np.isnan(units),
+    }
+    for name, mask in empty.items():
+        for row in np.flatnonzero(mask).tolist():
+            if (row, name) not in faulty:
+                message = "must be given, got none"
+                problems.append(Problem("sales_missing", message, row, column=name))
+    raise_for(problems, source="sales")
+    key_column = pd.Series(keys, dtype=object)
+    return pd.DataFrame({"id": key_column, "week": weeks, "units": units, "price": price})
+
+
+def _as_of_dates(as_of: AsOf, *, n: int) -> NDArray[np.datetime64]:
+    """`[n]` dates in naive UTC."""
+    single = isinstance(as_of, str | date | np.datetime64)
+    dates_given: list[Any] = [as_of] * n if single else list(as_of)  # type: ignore[arg-type]
+    given = pd.Series(dates_given, dtype=object, name="as_of")
+    dates, problems = date_cells(given)
+    unknown = np.flatnonzero(np.isnat(dates)).tolist()
+    if problems or unknown or len(dates) != n:
+        rows = ", ".join(str(row + 1) for row in unknown[:5])
+        raise CatalogueError(
+            f"as_of must be one date such as 2024-01-31, or one for each of {n} items, got "
+            f"{len(dates)} of which {len(unknown)} are no dates (rows {rows}). Correct them."
+        )
+    return dates
+
+
+def _with_columns(items: pd.DataFrame, new: dict[str, Any]) -> pd.DataFrame:
+    twice = [name for name in new if name in items.columns]
+    if twice:
+        raise CatalogueError(
+            f"items must not have the columns {', '.join(twice)} already. Rename or remove them."
+        )
+    added = pd.DataFrame({name: np.asarray(values) for name, values in new.items()})
+    return pd.concat([items, added.set_index(items.index)], axis=1)

@@ -1,0 +1,131 @@
+"""The schema: which column of a table plays which role."""
+
+import difflib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal, Self
+
+from fusion.data.problems import Problem, shown
+
+Kind = Literal["text", "image", "table"]
+ROLES = ("id", "text", "image", "numeric", "categorical", "dates", "history")
+
+
+@dataclass(frozen=True)
+class Schema:
+    """Roles of the columns of an items table.
+
+    Args:
+        id: Column that names each item; None counts the rows from 0.
+        text: Columns that are read as one text; several are joined as `name: text` lines.
+        image: Columns that name photos inside the photo folder; an item has all of them.
+        numeric: Columns of numbers; with `categorical` and `dates` they are the modality `numeric`.
+        categorical: Columns of labels.
+        dates: Columns of dates.
+        history: Columns of numbers about past sales; the modality `history`.
+        ignored: Columns that play no role, each with the reason.
+
+    Raises:
+        ValueError: If a column stands twice in one role or in two roles of the same modality.
+
+    Example:
+        >>> Schema(text=("title",), numeric=("price",)).modalities
+        {'text': 'text', 'numeric': 'table'}
+    """
+
+    id: str | None = None
+    text: tuple[str, ...] = ()
+    image: tuple[str, ...] = ()
+    numeric: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()
+    dates: tuple[str, ...] = ()
+    history: tuple[str, ...] = ()
+    ignored: dict[str, str] = field(default_factory=dict, compare=False)
+
+    def __post_init__(self) -> None:
+        for name in ROLES[1:]:
+            # A list would make the schema changeable and unequal to one that was read back.
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        for columns in (self.text, self.image, *self.tables.values()):
+            twice = [name for name, count in Counter(columns).items() if count > 1]
+            if twice:
+                raise ValueError(
+                    f"columns must stand once among {', '.join(columns)}, got {', '.join(twice)} "
+                    "twice. List each of them once."
+                )
+
+    @property
+    def tables(self) -> dict[str, tuple[str, ...]]:
+        """Columns of each configured modality that is a table."""
+        table = (*self.numeric, *self.categorical, *self.dates)
+        both = {"numeric": table, "history": self.history}
+        return {name: columns for name, columns in both.items() if columns}
+
+    @property
+    def modalities(self) -> dict[str, Kind]:
+        """Configured modalities and what each of them is made of."""
+        kinds: dict[str, Kind] = {}
+        if self.text:
+            kinds["text"] = "text"
+        if self.image:
+            kinds["image"] = "image"
+        return {**kinds, **dict.fromkeys(self.tables, "table")}
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column that plays a role, each once, the id first."""
+        names = [] if self.id is None else [self.id]
+        for role in ROLES[1:]:
+            names += getattr(self, role)
+        return tuple(dict.fromkeys(names))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The schema as plain JSON types; `from_dict` gives it back."""
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in asdict(self).items()
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """A schema from what `to_dict` gave.
+
+        Raises:
+            ValueError: If a key is unknown or a value has the wrong type.
+        """
+        known = {item.name for item in fields(cls)}
+        if not values.keys() <= known:
+            names = ", ".join(sorted(map(str, values.keys() - known)))
+            raise ValueError(
+                f"schema keys must be among {', '.join(sorted(known))}, got {names}. Remove them."
+            )
+        for name, value in values.items():
+            _check_role(name, value)
+        return cls(**values)
+
+
+def _check_role(name: str, value: object) -> None:
+    if name == "id":
+        valid = value is None or isinstance(value, str)
+    elif name == "ignored":
+        valid = isinstance(value, dict)
+    else:
+        valid = isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
+    if not valid:
+        rule = {"id": "a column name or null", "ignored": "an object"}
+        wanted = rule.get(name, "a list of column names")
+        raise ValueError(f"schema key {name} must be {wanted}, got {shown(value)}. Correct it.")
+
+
+def missing_columns(wanted: Iterable[str], columns: Iterable[str]) -> list[Problem]:
+    """One problem for each wanted column that the table lacks, with the nearest names it has."""
+    names = list(columns)
+    problems = []
+    for name in dict.fromkeys(wanted):
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=2, cutoff=0.5)
+            hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+            message = f"must be a column of the table, got none of that name.{hint}"
+            problems.append(Problem("column_missing", message, column=name))
+    return problems

@@ -1,0 +1,63 @@
+"""The errors that the toolkit raises, in one tree.
+
+```
+ValueError / TypeError          a value given in Python breaks its rule (raised by every room)
+FusionError                     everything that concerns files, tables and saved models
+|-- ConfigError                 a configuration with one or more mistakes, all listed
+|-- CatalogueError              a table or its photos with one or more problems, all listed
+|-- StoreError                  an embedding store that cannot be read or written
+|-- BundleError                 a saved model that is damaged, foreign or incomplete
+`-- MissingExtraError           an optional package that is not installed, with its install line
+```
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class FusionError(Exception):
+    """Base of every error that names a file, a row or a saved model."""
+
+
+class ConfigError(FusionError, ValueError):
+    """A configuration breaks one or more rules; the message lists all of them."""
+
+
+class CatalogueError(FusionError, ValueError):
+    """A catalogue has one or more problems; the message lists all of them."""
+
+
+class StoreError(FusionError, OSError):
+    """An embedding store cannot be read or written."""
+
+
+class BundleError(FusionError, ValueError):
+    """A bundle is damaged, incomplete or was made with other weights."""
+
+
+class MissingExtraError(FusionError, ImportError):
+    """An optional package is needed and not installed."""
+
+    def __init__(self, feature: str, *, extra: str) -> None:
+        super().__init__(f'{feature} is not installed. Run: pip install "product-fusion[{extra}]"')
+
+
+def unknown_name(name: str, value: object, valid: Iterable[str]) -> str:
+    """Message for a name that is in none of the lists, with the nearest valid names.
+
+    Args:
+        name: What the value stands for, such as `text_encoder`.
+        value: The value that was given.
+        valid: Every valid value.
+
+    Returns:
+        One sentence that ends with a full stop.
+
+    Example:
+        >>> unknown_name("strategy", "concatt", ["concat", "gated"])
+        "strategy must be one of concat, gated, got 'concatt'. Did you mean 'concat'?"
+    """
+    names = sorted(valid)
+    near = difflib.get_close_matches(str(value), names, n=2, cutoff=0.5)
+    hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+    return f"{name} must be one of {', '.join(names)}, got {value!r}.{hint}"

@@ -1,0 +1,304 @@
+"""scikit-learn estimators on DataFrames: the shortest way from a catalogue to a forecast."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.utils import Tags, check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d, validate_data
+
+from encoders.base import Encoder
+from fusion.build import EncoderChoice, HeadChoice
+from fusion.bundle import Bundle, load_bundle, save_bundle
+from fusion.data.policy import OnBadRows
+from fusion.fitting import Fitted, Recipe, Sources, fit_bundle
+from fusion.predictor import Predictor
+from fusion.progress import quiet, progress_bars
+from fusion.training import TrainingHistory, TrainingSettings
+from heads import HEADS
+
+Columns = Sequence[str] | None
+Paths = str | Path | None
+TARGET = "target"  # name of a target that comes without one
+
+
+class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
+    """What the regressor and the classifier share; use those.
+
+    Args:
+        text: Text columns, joined with their names; found in the table where None, as below.
+        image: Photo columns; their embeddings are averaged, absent ones left out.
+        numeric: Number columns.
+        categorical: Category columns.
+        dates: Date columns, taken as calendar features.
+        history: Columns of sales history, a modality of their own.
+        id: Column of item ids.
+        photos: Folder that holds the photos.
+        text_encoder: `minilm`, `tfidf`, a hub id, a checkpoint folder, or an encoder.
+        image_encoder: `resnet18` .. `resnet152`, `colour_texture`, or an encoder.
+        image_weights: `clothing18`, `imagenet`, a torchvision name, a safetensors file, or None.
+        strategy: Fusion strategy: `concat` or `gated`.
+        strategy_options: Options of the strategy, such as `{"n_members": 4}`.
+        head: Head, or a mapping `{target column: head}` for several targets at once; where None,
+            `regression` for the regressor and `hot_item` for the classifier.
+        head_options: Options by head, such as `{"hot_item": {"quantile": 0.9}}`.
+        store: Folder of the embedding store; without one, embeddings are not kept.
+        on_bad_rows: `raise`, `record` or `absent`, see `fusion.Predictor`.
+        validation_fraction: Share of the rows that early stopping looks at, in (0, 1).
+        training: Settings of training, such as `{"epochs": 20}`.
+        verbose: Shows progress bars where True.
+        random_state: Seed of everything that is random.
+    """
+
+    default_head: ClassVar[str]
+
+    def __init__(
+        self,
+        *,
+        text: Columns = None,
+        image: Columns = None,
+        numeric: Columns = None,
+        categorical: Columns = None,
+        dates: Columns = None,
+        history: Columns = None,
+        id: str | None = None,
+        photos: Paths = None,
+        text_encoder: str | Encoder = "minilm",
+        image_encoder: str | Encoder = "resnet18",
+        image_weights: str | Path | None = "clothing18",
+        strategy: str = "concat",
+        strategy_options: Mapping[str, Any] | None = None,
+        head: str | Mapping[str, str] | None = None,
+        head_options: Mapping[str, Mapping[str, Any]] | None = None,
+        store: Paths = None,
+        on_bad_rows: OnBadRows = "raise",
+        validation_fraction: float = 0.1,
+        training: Mapping[str, Any] | None = None,
+        verbose: bool = False,
+        random_state: Any = None,
+    ) -> None:
+        self.text = text
+        self.image = image
+        self.numeric = numeric
+        self.categorical = categorical
+        self.dates = dates
+        self.history = history
+        self.id = id
+        self.photos = photos
+        self.text_encoder = text_encoder
+        self.image_encoder = image_encoder
+        self.image_weights = image_weights
+        self.strategy = strategy
+        self.strategy_options = strategy_options
+        self.head = head
+        self.head_options = head_options
+        self.store = store
+        self.on_bad_rows = on_bad_rows
+        self.validation_fraction = validation_fraction
+        self.training = training
+        self.verbose = verbose
+        self.random_state = random_state
+
+    @property
+    def history_(self) -> TrainingHistory:
+        """Losses by epoch of the last `fit`."""
+        check_is_fitted(self, "bundle_")
+        return self.fitted_.history
+
+    def embed(self, X: Any) -> NDArray[np.float32]:
+        """Fused vectors `[n, fused_dim]` of items; NaN in rows that could not be read."""
+        return self._predictor().embed(self._frame(X, reset=False))
+
+    def similar(self, X: Any, k: int = 5) -> pd.DataFrame:
+        """The `k` most similar training items of each item, see `Predictor.similar`."""
+        return self._predictor().similar(self._frame(X, reset=False), k)
+
+    def predict_table(self, X: Any) -> pd.DataFrame:
+        """Every answer of every head, one row an item, see `Predictor.predict`."""
+        return self._predictor().predict(self._frame(X, reset=False))
+
+    def save(self, folder: str | Path) -> None:
+        """Writes the trained model as a bundle."""
+        check_is_fitted(self, "bundle_")
+        save_bundle(self.bundle_, Path(folder))
+
+    @classmethod
+    def load(cls, folder: str | Path, **parameters: Any) -> Self:
+        """An estimator that predicts with a saved bundle.
+
+        Args:
+            folder: The bundle.
+            parameters: Where things lie now, such as `photos` and `store`.
+        """
+        estimator = cls(**parameters)
+        estimator._adopt(load_bundle(Path(folder)))
+        return estimator
+
+    def _adopt(self, bundle: Bundle) -> None:
+        self.bundle_ = bundle
+        self.n_features_in_ = len(bundle.schema.columns)
+
+    def _fit(self, X: Any, targets: Mapping[str, ArrayLike], validation_rows: Any) -> Self:
+        frame = self._frame(X, reset=True)
+        arrays = {name: np.asarray(values, dtype=np.float64) for name, values in targets.items()}
+        for name, values in arrays.items():
+            if len(values) != len(frame):
+                raise ValueError(f"{name} must have {len(frame)} rows as X, got {len(values)}.")
+        with progress_bars() if self.verbose else quiet() as stage:
+            self.fitted_: Fitted = fit_bundle(
+                frame,
+                arrays,
+                recipe=self._recipe(list(arrays)),
+                sources=Sources(photos=_path(self.photos), store=_path(self.store)),
+                validation_rows=validation_rows,
+                stage=stage,
+            )
+        self.bundle_ = self.fitted_.bundle
+        self.bundle_.info["classes"] = np.asarray(getattr(self, "classes_", [])).tolist()
+        return self
+
+    def _recipe(self, targets: Sequence[str]) -> Recipe:
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        options = self.head_options or {}
+        head = self.head or self.default_head
+        heads = head if isinstance(head, Mapping) else dict.fromkeys(targets, head)
+        return Recipe(
+            heads={
+                target: HeadChoice(head, target=target, options=options.get(head, {}))
+                for target, head in heads.items()
+            },
+            columns={
+                "text": self.text,
+                "image": self.image,
+                "numeric": self.numeric,
+                "categorical": self.categorical,
+                "dates": self.dates,
+                "history": self.history,
+                "id": None if self.id is None else [self.id],
+            },
+            encoders=EncoderChoice(self.text_encoder, self.image_encoder, self.image_weights),
+            strategy=self.strategy,
+            strategy_options=self.strategy_options or {},
+            training=TrainingSettings(**{"seed": seed, **(self.training or {})}),
+            validation_fraction=self.validation_fraction,
+            on_bad_rows=self.on_bad_rows,
+        )
+
+    def _predictor(self) -> Predictor:
+        check_is_fitted(self, "bundle_")
+        return Predictor(
+            self.bundle_,
+            photos=_path(self.photos),
+            store=_path(self.store),
+            on_bad_rows=self.on_bad_rows,
+        )
+
+    def _frame(self, X: Any, *, reset: bool) -> pd.DataFrame:
+        """X as a DataFrame with string column names; arrays get the names x0, x1, ..."""
+        if isinstance(X, pd.DataFrame):
+            if reset or hasattr(self, "feature_names_in_"):
+                validate_data(self, X, reset=reset, skip_check_array=True)
+            return X.rename(columns=str)
+        numbers = check_array(X, dtype=None, ensure_all_finite="allow-nan", estimator=self)
+        validate_data(self, numbers, reset=reset, skip_check_array=True)
+        return pd.DataFrame(numbers, columns=[f"x{i}" for i in range(numbers.shape[1])])
+
+    def _answers(self, X: Any) -> NDArray[np.float64]:
+        """First column of the first head; bad rows stop here, an array has no place for reasons."""
+        predictor = self._predictor()
+        table = predictor.predict(self._frame(X, reset=False))
+        return np.asarray(table[predictor.columns()[0]], dtype=np.float64)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.string = True
+        tags.input_tags.categorical = True
+        tags.target_tags.required = True
+        return tags
+
+
+class FusionRegressor(RegressorMixin, FusionEstimator):  # type: ignore[misc]
+    """Predicts numbers (units, prices, probabilities of hot items) from everything known of items.
+
+    Example:
+        >>> import pandas as pd
+        >>> items = pd.DataFrame({"ads": [10, 20, 30, 40, 50], "reviews": [100, 200, 300, 400, 500]})
+        >>> model = FusionRegressor(head="linear").fit(items, [1000, 1500, 2000, 2500, 3000])
+        >>> round(float(model.predict(pd.DataFrame({"ads": [60], "reviews": [600]}))[0]), 6)
+        3500.0
+    """
+
+    default_head: ClassVar[str] = "regression"
+
+    def fit(self, X: Any, y: Any, *, validation_rows: Any = None) -> Self:
+        """Trains on items.
+
+        Args:
+            X: One row an item.
+            y: One target each; a DataFrame of several targets where `head` is a mapping.
+            validation_rows: Positions that early stopping looks at; drawn at random where None.
+        """
+        if isinstance(self.head, Mapping):
+            missing = [name for name in self.head if name not in getattr(y, "columns", [])]
+            if missing:
+                raise ValueError(f"y must be a DataFrame with columns {missing}, got {type(y)}.")
+            return self._fit(X, {name: y[name] for name in self.head}, validation_rows)
+        if y is None:
+            raise ValueError("y must be given: this estimator requires y to be passed.")
+        name = str(getattr(y, "name", None) or TARGET)
+        numbers = check_array(
+            column_or_1d(y, warn=True), ensure_2d=False, dtype=np.float64, input_name="y"
+        )
+        return self._fit(X, {name: numbers}, validation_rows)
+
+    def predict(self, X: Any) -> NDArray[np.float64]:
+        """Answers `[n]` of the first head, in its unit."""
+        return self._answers(X)
+
+
+class FusionClassifier(ClassifierMixin, FusionEstimator):  # type: ignore[misc]
+    """Predicts one of two classes (recommended or not, hot or not) from all known of items."""
+
+    default_head: ClassVar[str] = "hot_item"
+
+    def fit(self, X: Any, y: Any, *, validation_rows: Any = None) -> Self:
+        """Trains on items with two classes, see `FusionRegressor.fit`."""
+        if y is None:
+            raise ValueError("y must be given: this estimator requires y to be passed.")
+        labels = column_or_1d(y, warn=True)
+        check_classification_targets(labels)
+        self.classes_, codes = np.unique(labels, return_inverse=True)
+        if len(self.classes_) != 2:
+            raise ValueError(
+                f"y must hold two classes, got {len(self.classes_)} class(es): "
+                f"{self.classes_[:5].tolist()}. Only binary classification is supported."
+            )
+        return self._fit(X, {str(getattr(y, "name", None) or TARGET): codes}, validation_rows)
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Probabilities `[n, 2]` in [0, 1] of the classes in `classes_`."""
+        second = self._answers(X)
+        return np.column_stack([1.0 - second, second])
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """The class whose probability is at least 0.5."""
+        return np.asarray(self.classes_[(self.predict_proba(X)[:, 1] >= 0.5).astype(int)])
+
+    def _adopt(self, bundle: Bundle) -> None:
+        super()._adopt(bundle)
+        self.classes_ = np.asarray(bundle.info["classes"])
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        return tags
+
+
+def _path(value: Paths) -> Path | None:
+    return None if value is None else Path(value)

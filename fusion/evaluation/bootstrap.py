@@ -1,0 +1,121 @@
+"""How sure a gain is: an interval from test rows that are drawn again and again, in pairs."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from heads import Floats, Head, HotItemHead, LinearHead, RegressionHead, SalesVolumeHead, metrics
+
+Columns = Mapping[str, Floats]
+Metric = Callable[[Floats, Columns], float]
+"""One number from targets `[n]` in business units and prediction columns `[n]`; nan: undefined."""
+
+MOST_DRAWS = 20
+"""Draws for each wanted resample before an interval counts as undefined."""
+
+
+def paired_bootstrap(
+    metric: Metric,
+    target: Floats,
+    first: Columns,
+    second: Columns,
+    *,
+    higher_is_better: bool,
+    n_resamples: int = 1000,
+    seed: int = 0,
+) -> tuple[float, float, float]:
+    """By how much the first prediction is better, with a 95 % percentile interval.
+
+    Why: both are scored on the same drawn rows, so what is hard for both cancels out.
+    Source: Efron and Tibshirani (1993), An Introduction to the Bootstrap, section 13.3.
+    *Differs:* a draw in which the metric is nan for one of them (rows of one class, say) is drawn
+    anew, so the interval is that of draws with a metric.
+
+    Args:
+        metric: Scores one prediction.
+        target: `[n]`, in business units.
+        first: Prediction columns `[n]`.
+        second: Prediction columns `[n]` of the same rows.
+        higher_is_better: Direction of the metric.
+        n_resamples: Number of draws that make the interval.
+        seed: The same seed gives the same interval.
+
+    Returns:
+        Gain (positive: the first is better) and the ends of its interval, in the unit of the
+        metric. All three are nan where the metric is; the ends alone are nan where fewer than one
+        draw in 20 has a metric.
+    """
+    sign = 1.0 if higher_is_better else -1.0
+    gain = sign * (metric(target, first) - metric(target, second))
+    if np.isnan(gain):
+        return gain, np.nan, np.nan
+    generator = np.random.default_rng(seed)
+    gains: list[float] = []
+    for _ in range(MOST_DRAWS * n_resamples):
+        rows = generator.integers(len(target), size=len(target))
+        drawn = target[rows]
+        difference = metric(drawn, _taken(first, rows)) - metric(drawn, _taken(second, rows))
+        if not np.isnan(difference):
+            gains.append(sign * difference)
+        if len(gains) == n_resamples:
+            low, high = np.percentile(gains, [2.5, 97.5])
+            return gain, float(low), float(high)
+    return gain, np.nan, np.nan
+
+
+def _taken(columns: Columns, rows: np.ndarray) -> dict[str, Floats]:
+    return {name: values[rows] for name, values in columns.items()}
+
+
+def primary_metric(head: Head) -> tuple[Metric, tuple[str, ...]]:
+    """The primary metric of a head alone, and the columns that it looks at.
+
+    Why: `head.metrics` computes everything, which is too slow to be called two thousand times. For
+    heads of this package the result is the same number, found quickly; for any other head it is
+    `head.metrics`.
+    """
+    for kind, (quick, column) in QUICK.items():
+        if type(head) is kind:
+            return _one_column(head, quick, column), (column,)
+    return lambda target, columns: _from_head(head, target, columns), head.columns
+
+
+def _one_column(head: Head, quick: Callable[[Floats, Floats], float], column: str) -> Metric:
+    if head.task == "classification":
+        return lambda target, columns: quick(
+            head.encode_target(target).astype(np.float64), columns[column]
+        )
+    return lambda target, columns: quick(target, columns[column])
+
+
+def _from_head(head: Head, target: Floats, columns: Columns) -> float:
+    return head.metrics(target, dict(columns))[head.primary_metric]
+
+
+def quick_r2(target: Floats, prediction: Floats) -> float:
+    """`heads.metrics.r2` of checked arrays, some twenty times as fast."""
+    if np.ptp(target) == 0:
+        return float("nan")
+    unexplained = np.square(target - prediction).sum()
+    return float(1.0 - unexplained / np.square(target - target.mean()).sum())
+
+
+def quick_pr_auc(labels: Floats, score: Floats) -> float:
+    """`heads.metrics.pr_auc` of checked arrays, some twenty times as fast."""
+    order = np.argsort(-score)
+    ranked = score[order]
+    last_of_tie = np.append(np.flatnonzero(ranked[1:] != ranked[:-1]), len(ranked) - 1)
+    hits = labels[order].cumsum()[last_of_tie]
+    if hits[-1] == 0:
+        return float("nan")
+    precision = hits / (last_of_tie + 1)
+    return float((np.diff(hits, prepend=0.0) * precision).sum() / hits[-1])
+
+
+QUICK: Mapping[type[Head], tuple[Callable[[Floats, Floats], float], str]] = {
+    SalesVolumeHead: (metrics.wape, "sales_units_p50"),
+    RegressionHead: (quick_r2, "prediction"),
+    LinearHead: (quick_r2, "prediction"),
+    HotItemHead: (quick_pr_auc, "hot_probability"),
+}
+"""Primary metric and its column for each head class."""

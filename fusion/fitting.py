@@ -1,0 +1,257 @@
+"""From a table and targets to a trained bundle: the one way in which models are made."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from encoders.base import Encoder
+from fusion.build import (
+    CLOSED_FORM_FUSION,
+    EncoderChoice,
+    HeadChoice,
+    build_fusion,
+    build_heads,
+    fitted_encoders,
+    pretrained_encoders,
+)
+from fusion.bundle import Bundle
+from fusion.data.batch import ModelInputs
+from fusion.data.catalogue import Catalogue, build_catalogue
+from fusion.data.policy import OnBadRows, apply_policy
+from fusion.data.problems import Problem
+from fusion.data.infer import infer_schema
+from fusion.embedding import Prepared, prepare_inputs
+from fusion.errors import ConfigError, unknown_name
+from fusion.model import ProductModel
+from fusion.predictor import fuse_rows
+from fusion.progress import Stage, silent
+from fusion.store import StoreReport
+from fusion.training import TrainingHistory, TrainingSettings, fit_model
+from heads import HEADS
+
+Targets = Mapping[str, NDArray[np.float64]]
+Rows = NDArray[np.int64]
+MIN_ROWS = 5
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides how a model is made, apart from the rows.
+
+    Args:
+        heads: Name -> head, target column and options.
+        columns: Role (`text`, `image`, `numeric`, `categorical`, `dates`, `history`, `id`) ->
+            columns; a role that is None or not there is found in the table.
+        encoders: Which encoders read text and photos.
+        strategy: Name of the fusion strategy.
+        strategy_options: Its options; the rest follows from the number of rows.
+        training: How to train.
+        validation_fraction: Share of the rows that early stopping looks at, in (0, 1).
+        on_bad_rows: What faulty rows do, see `Predictor`.
+    """
+
+    heads: Mapping[str, HeadChoice]
+    columns: Mapping[str, Sequence[str] | None] = field(default_factory=dict)
+    encoders: EncoderChoice = EncoderChoice()
+    strategy: str = "concat"
+    strategy_options: Mapping[str, Any] = field(default_factory=dict)
+    training: TrainingSettings = TrainingSettings()
+    validation_fraction: float = 0.1
+    on_bad_rows: OnBadRows = "raise"
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where things lie: the photo folder, the store, the table's name in messages."""
+
+    photos: Path | None = None
+    store: Path | None = None
+    table: str = "items"
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained bundle and how it came about.
+
+    Args:
+        bundle: The model.
+        history: Losses by epoch.
+        dropped: Row -> why it was left out.
+        problems: Every problem that was found, also those that did not drop a row.
+        reports: Counts of the embedding store for each cached modality.
+        ignored: Column -> why it was not used.
+    """
+
+    bundle: Bundle
+    history: TrainingHistory
+    dropped: dict[int, str]
+    problems: list[Problem]
+    reports: dict[str, StoreReport]
+    ignored: dict[str, str]
+
+
+def fit_bundle(
+    frame: pd.DataFrame,
+    targets: Targets,
+    *,
+    recipe: Recipe,
+    sources: Sources,
+    validation_rows: Rows | None = None,
+    stage: Stage = silent,
+) -> Fitted:
+    """Trains a model on the rows of a table.
+
+    Args:
+        frame: One row an item.
+        targets: Targets `[n]` in business units for each head of the recipe.
+        recipe: How.
+        sources: Where the photos and the store are.
+        validation_rows: Positions for early stopping; drawn at random where None.
+        stage: Opens progress bars.
+
+    Raises:
+        CatalogueError: If the table has problems and bad rows must not be.
+        ConfigError: If the recipe has mistakes.
+        ValueError: If fewer than 5 usable rows are left.
+    """
+    _check_heads(recipe)
+    names = {choice.target for choice in recipe.heads.values()}
+    exclude = [name for name in frame.columns if name in names]
+    schema = infer_schema(
+        frame, photos=sources.photos, exclude=exclude, given=dict(recipe.columns)
+    )
+    catalogue = build_catalogue(frame, schema, photos=sources.photos, source=sources.table)
+    encoders = pretrained_encoders(recipe.encoders, schema.modalities)
+    prepared = prepare_inputs(encoders, catalogue, store=sources.store, stage=stage)
+    extra = [*prepared.problems, *_target_problems(catalogue, targets, recipe=recipe)]
+    good, dropped = apply_policy(catalogue, extra, on_bad_rows=recipe.on_bad_rows)
+    kept = np.asarray([row for row in range(len(catalogue)) if row not in dropped], dtype=np.int64)
+    job = _Fit(good, recipe=recipe, sources=sources, stage=stage)
+    bundle, history = job.run(
+        encoders,
+        prepared.inputs.take(kept),
+        targets={name: values[kept] for name, values in targets.items()},
+        validation=None if validation_rows is None else np.isin(kept, validation_rows),
+    )
+    return Fitted(
+        bundle=bundle,
+        history=history,
+        dropped=dropped,
+        problems=[*catalogue.problems, *extra],
+        reports=prepared.reports,
+        ignored=dict(schema.ignored),
+    )
+
+
+class _Fit:
+    """The part of `fit_bundle` that works on faultless rows."""
+
+    def __init__(
+        self, catalogue: Catalogue, *, recipe: Recipe, sources: Sources, stage: Stage
+    ) -> None:
+        if len(catalogue) < MIN_ROWS:
+            raise ValueError(
+                f"n_samples must be at least {MIN_ROWS} usable rows, "
+                f"got n_samples={len(catalogue)}. Give more items."
+            )
+        self.catalogue = catalogue
+        self.recipe = recipe
+        self.sources = sources
+        self.stage = stage
+        self.closed_form = _is_closed_form(recipe)
+
+    def run(
+        self,
+        encoders: dict[str, Encoder],
+        inputs: ModelInputs,
+        *,
+        targets: Targets,
+        validation: NDArray[np.bool_] | None,
+    ) -> tuple[Bundle, TrainingHistory]:
+        rows = self._rows(targets, validation)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.recipe.training.seed)
+            encoders, inputs = self._with_fitted(encoders, inputs, rows=rows)
+            model = self._model(encoders, {name: y[rows[0]] for name, y in targets.items()})
+            history = fit_model(
+                model,
+                inputs,
+                targets,
+                rows=rows,
+                settings=self.recipe.training,
+                stage=self.stage,
+            )
+        bundle = Bundle(
+            model=model.eval(),
+            schema=self.catalogue.schema,
+            targets={name: choice.target for name, choice in self.recipe.heads.items()},
+            reference_ids=list(self.catalogue.ids),
+        )
+        bundle.reference = fuse_rows(bundle, inputs)
+        return bundle, history
+
+    def _rows(
+        self, targets: Targets, validation: NDArray[np.bool_] | None
+    ) -> tuple[Rows, Rows]:
+        if validation is not None and validation.any() and not validation.all():
+            return np.flatnonzero(~validation), np.flatnonzero(validation)
+        share = self.recipe.validation_fraction
+        n_validation = max(1, round(share * len(self.catalogue)))
+        order = np.random.default_rng(self.recipe.training.seed).permutation(len(self.catalogue))
+        return np.sort(order[n_validation:]), np.sort(order[:n_validation])
+
+    def _with_fitted(
+        self, encoders: dict[str, Encoder], inputs: ModelInputs, *, rows: tuple[Rows, Rows]
+    ) -> tuple[dict[str, Encoder], ModelInputs]:
+        transform = "linear" if self.closed_form else "squash"
+        every = fitted_encoders(self.catalogue, rows=rows[0], transform=transform)
+        fresh = {name: encoder for name, encoder in every.items() if name not in encoders}
+        more: Prepared = prepare_inputs(fresh, self.catalogue, stage=self.stage)
+        return {**encoders, **fresh}, inputs.merged(more.inputs)
+
+    def _model(self, encoders: dict[str, Encoder], targets: Targets) -> ProductModel:
+        dims = {name: encoder.embedding_dim for name, encoder in encoders.items()}
+        strategy = CLOSED_FORM_FUSION if self.closed_form else self.recipe.strategy
+        fusion = build_fusion(strategy, dims, self.recipe.strategy_options)
+        heads = build_heads(self.recipe.heads, targets, in_dim=fusion.fused_dim)
+        return ProductModel(encoders, fusion=fusion, heads=heads)
+
+
+def _is_closed_form(recipe: Recipe) -> bool:
+    return all(HEADS[choice.head].closed_form for choice in recipe.heads.values())
+
+
+def _check_heads(recipe: Recipe) -> None:
+    if not recipe.heads:
+        raise ConfigError("heads must hold at least one head, got none.")
+    for choice in recipe.heads.values():
+        if choice.head not in HEADS:
+            raise ConfigError(unknown_name("head", choice.head, HEADS))
+    kinds = {HEADS[choice.head].closed_form for choice in recipe.heads.values()}
+    if len(kinds) > 1:
+        raise ConfigError(
+            "heads must all be trained by gradient or all be solved in closed form, got both. "
+            "Train the linear head in a run of its own."
+        )
+
+
+def _target_problems(catalogue: Catalogue, targets: Targets, *, recipe: Recipe) -> list[Problem]:
+    """One problem for each row whose target breaks a rule of its head."""
+    return [
+        Problem(
+            code="bad_target",
+            message=f"must be {rule}, got {values[row]:g}",
+            row=int(row),
+            id=catalogue.ids[row],
+            column=recipe.heads[name].target,
+        )
+        for name, values in targets.items()
+        for rule, broken in HEADS[recipe.heads[name].head].target_faults(values).items()
+        for row in np.flatnonzero(broken)
+    ]

@@ -1,0 +1,1 @@
+"""Jobs: one file for each verb of the command line, callable from Python as well."""

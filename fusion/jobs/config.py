@@ -1,0 +1,204 @@
+"""Configuration of a training job: a TOML file, checked as a whole before anything runs."""
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from fusion.data.policy import OnBadRows
+from fusion.errors import ConfigError, unknown_name
+from fusion.strategies import FUSIONS
+from fusion.training import TrainingSettings
+from heads import HEADS
+
+
+class Section(BaseModel):
+    """A table of the file; unknown keys are mistakes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class DataSection(Section):
+    """Where the items are and which columns play which role; roles left out are found."""
+
+    items: Path
+    photos: Path | None = None
+    on_bad_rows: OnBadRows = "raise"
+    id: str | None = None
+    text: list[str] | None = None
+    image: list[str] | None = None
+    numeric: list[str] | None = None
+    categorical: list[str] | None = None
+    dates: list[str] | None = None
+    history: list[str] | None = None
+    exclude: list[str] = Field(default_factory=list, description="Columns never to be used.")
+    details: list[str] = Field(
+        default_factory=list, description="Columns shown beside an item in the report."
+    )
+
+
+class SalesSection(Section):
+    """A sales table beside the items table: history before a date, target after it."""
+
+    table: Path
+    item: str = "item_id"
+    week: str = "week"
+    units: str = "units"
+    as_of: str
+    horizon_weeks: int = Field(default=8, ge=1)
+
+
+class HeadSection(Section):
+    """One question: a head on a target column."""
+
+    head: str
+    target: str
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class EncoderSection(Section):
+    """Which encoders read texts and photos."""
+
+    text: str = "minilm"
+    image: str = "resnet18"
+    weights: str | None = "clothing18"
+
+
+class ModelSection(Section):
+    """How the modalities are joined."""
+
+    strategy: str = "concat"
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class SplitSection(Section):
+    """Which rows are held out; near-duplicate texts and photos stay on one side."""
+
+    kind: Literal["random", "date", "group"] = "random"
+    column: str | None = None
+    test: float = Field(default=0.2, gt=0, lt=1)
+    validation: float = Field(default=0.1, gt=0, lt=1)
+    gap_days: int = Field(default=0, ge=0)
+
+
+class EvaluationSection(Section):
+    """What is measured beside the fusion itself."""
+
+    modalities: bool = Field(
+        default=True, description="Also train each modality alone and all but one."
+    )
+
+
+class TrainConfig(Section):
+    """Everything a training job needs to know.
+
+    Example:
+        >>> TrainConfig.from_dict({"data": {"items": "items.csv"}, "heads": [
+        ...     {"head": "regression", "target": "price"}]}).model.strategy
+        'concat'
+    """
+
+    title: str = "Product forecast"
+    data: DataSection
+    sales: SalesSection | None = None
+    heads: list[HeadSection] = Field(min_length=1)
+    encoders: EncoderSection = EncoderSection()
+    model: ModelSection = ModelSection()
+    training: TrainingSettings = TrainingSettings()
+    split: SplitSection = SplitSection()
+    evaluation: EvaluationSection = EvaluationSection()
+    store: Path | None = Field(default=None, description="Embedding store; default: OUT/store.")
+
+    @classmethod
+    def from_file(cls, path: Path, *, overrides: dict[str, Any] | None = None) -> Self:
+        """A configuration file; its relative paths start at the file's own folder.
+
+        Raises:
+            ConfigError: With every mistake of the file.
+        """
+        try:
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ConfigError(f"config must be a readable file, got {path} ({error}).") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path} must be TOML in UTF-8: {error}.") from error
+        for dotted, value in (overrides or {}).items():
+            section, _, key = dotted.partition(".")
+            values.setdefault(section, {})[key] = value
+        return cls.from_dict(values, source=str(path), base=path.parent)
+
+    @classmethod
+    def from_dict(
+        cls, values: dict[str, Any], *, source: str = "config", base: Path | None = None
+    ) -> Self:
+        """A configuration from plain values.
+
+        Raises:
+            ConfigError: With every mistake.
+        """
+        try:
+            config = cls.model_validate(values)
+        except ValidationError as error:
+            raise ConfigError(_report(_mistakes(error), source=source)) from error
+        if base is not None:
+            config._resolve(base)
+        if mistakes := config._unknown_names():
+            raise ConfigError(_report(mistakes, source=source))
+        return config
+
+    def _resolve(self, base: Path) -> None:
+        self.data.items = base / self.data.items
+        self.data.photos = None if self.data.photos is None else base / self.data.photos
+        self.store = None if self.store is None else base / self.store
+        if self.sales is not None:
+            self.sales.table = base / self.sales.table
+
+    def _unknown_names(self) -> list[str]:
+        mistakes = [
+            f"heads.{place}.head: {unknown_name('head', entry.head, HEADS)}"
+            for place, entry in enumerate(self.heads)
+            if entry.head not in HEADS
+        ]
+        if self.model.strategy not in FUSIONS:
+            mistakes.append(
+                f"model.strategy: {unknown_name('strategy', self.model.strategy, FUSIONS)}"
+            )
+        if self.split.kind != "random" and self.split.column is None:
+            mistakes.append(f"split.column: must be given for a split by {self.split.kind}.")
+        return mistakes
+
+
+def _mistakes(error: ValidationError) -> list[str]:
+    return [_mistake(detail) for detail in error.errors()]
+
+
+def _mistake(detail: Any) -> str:
+    place = ".".join(map(str, detail["loc"]))
+    if detail["type"] != "extra_forbidden":
+        return f"{place}: {detail['msg']}, got {detail['input']!r}."
+    *sections, key = detail["loc"]
+    return f"{place}: {unknown_name('key', key, _keys(sections))}"
+
+
+def _keys(sections: list[Any]) -> list[str]:
+    """Valid keys of the table at a place such as `("heads", 0)`."""
+    model: type[BaseModel] = TrainConfig
+    tables: dict[str, type[BaseModel]] = {
+        "data": DataSection,
+        "sales": SalesSection,
+        "heads": HeadSection,
+        "encoders": EncoderSection,
+        "model": ModelSection,
+        "training": TrainingSettings,
+        "split": SplitSection,
+        "evaluation": EvaluationSection,
+    }
+    if sections:
+        model = tables[str(sections[0])]
+    return list(model.model_fields)
+
+
+def _report(mistakes: list[str], *, source: str) -> str:
+    lines = "\n".join(f"  - {mistake}" for mistake in mistakes)
+    return f"{source} has {len(mistakes)} mistake(s):\n{lines}"

@@ -1,0 +1,70 @@
+"""`fusion evaluate`: a trained model and items with known targets in, metrics out.
+
+Reads: a bundle, an items table with the target columns, photos.
+Writes: nothing, or one JSON file.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from fusion.bundle import load_bundle
+from fusion.data.catalogue import target_values
+from fusion.data.tables import read_table
+from fusion.files import write_atomically
+from fusion.jobs.measure import head_columns
+from fusion.jobs.predict import ItemSource
+from fusion.predictor import Predictor
+from fusion.progress import Stage, silent
+
+Metrics = dict[str, dict[str, float]]
+
+
+def evaluate(
+    bundle: Path, source: ItemSource, *, output: Path | None = None, stage: Stage = silent
+) -> Metrics:
+    """Metrics of every head on rows whose target is known.
+
+    Args:
+        bundle: A trained model.
+        source: Items with the bundle's target columns.
+        output: JSON file to write; none where absent.
+        stage: Opens progress bars.
+
+    Returns:
+        Head -> metrics, with `n_rows` (rows that were scored) and `n_left_out` (rows without a
+        usable target or answer).
+
+    Raises:
+        BundleError: If the bundle is damaged.
+        CatalogueError: If columns are missing, or rows are faulty and must not be.
+    """
+    model = load_bundle(bundle)
+    frame = read_table(source.items)
+    targets = {
+        name: target_values(frame, column, source=source.items.name)[0]
+        for name, column in model.targets.items()
+    }
+    predictor = Predictor(
+        model,
+        photos=source.photos,
+        store=source.store,
+        on_bad_rows=source.on_bad_rows,
+        stage=stage,
+    )
+    table = predictor.predict(frame, source=source.items.name)
+    metrics: Metrics = {}
+    for name, target in targets.items():
+        scored = np.isfinite(target) & (table["error"] == "").to_numpy()
+        columns = {
+            column: values[scored] for column, values in head_columns(model, name, table).items()
+        }
+        metrics[name] = {
+            **model.model.head(name).metrics(target[scored], columns),
+            "n_rows": float(scored.sum()),
+            "n_left_out": float((~scored).sum()),
+        }
+    if output is not None:
+        write_atomically(output, json.dumps(metrics, indent=1).encode())
+    return metrics

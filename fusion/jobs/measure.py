@@ -1,0 +1,181 @@
+"""What the fusion is measured against: baselines, each modality alone, all but one."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from encoders.base import Encoder
+from fusion.build import EncoderChoice
+from fusion.bundle import Bundle
+from fusion.data.catalogue import Catalogue
+from fusion.data.schema import ROLES, Schema
+from fusion.data.split import Split
+from fusion.evaluation import BASELINES, Evaluation, evaluate_head
+from fusion.evaluation.result import Kind
+from fusion.fitting import Fitted, Recipe, Sources, fit_bundle
+from fusion.predictor import Predictor
+from fusion.progress import Stage, silent
+
+Columns = dict[str, NDArray[np.float64]]
+Predictions = dict[tuple[str, Kind], Columns]
+Targets = Mapping[str, NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Rows, targets and recipe that every way of predicting shares.
+
+    Args:
+        frame: All good rows.
+        catalogue: The same, checked.
+        targets: Targets `[n]` of each head, by the head's name.
+        split: Which rows are for what.
+        recipe: How the fusion is made, its columns resolved.
+        sources: Where the photos and the store are.
+    """
+
+    frame: pd.DataFrame
+    catalogue: Catalogue
+    targets: Targets
+    split: Split
+    recipe: Recipe
+    sources: Sources
+
+    @property
+    def known(self) -> NDArray[np.int64]:
+        """Rows that may be learned from: training and validation."""
+        return np.sort(np.concatenate([self.split.train, self.split.validation]))
+
+    def fit(self, recipe: Recipe, *, stage: Stage = silent) -> Fitted:
+        """A model made by a recipe on the known rows."""
+        return fit_bundle(
+            self.frame.iloc[self.known].reset_index(drop=True),
+            {name: values[self.known] for name, values in self.targets.items()},
+            recipe=recipe,
+            sources=self.sources,
+            validation_rows=np.searchsorted(self.known, self.split.validation),
+            stage=stage,
+        )
+
+    def predict(self, bundle: Bundle) -> pd.DataFrame:
+        """Answers of a bundle on the test rows."""
+        predictor = Predictor(
+            bundle,
+            photos=self.sources.photos,
+            store=self.sources.store,
+            on_bad_rows=self.recipe.on_bad_rows,
+        )
+        return predictor.predict(self.frame.iloc[self.split.test].reset_index(drop=True))
+
+
+def head_columns(bundle: Bundle, head: str, table: pd.DataFrame) -> Columns:
+    """Columns of one head under the head's own names."""
+    predictor = Predictor(bundle)
+    return {
+        column: table[predictor.column_name(head, column)].to_numpy(dtype=np.float64)
+        for column in bundle.model.head(head).columns
+    }
+
+
+def measure(
+    experiment: Experiment,
+    bundle: Bundle,
+    table: pd.DataFrame,
+    *,
+    modalities: bool,
+    stage: Stage = silent,
+) -> dict[str, Evaluation]:
+    """Evaluations of every head.
+
+    Args:
+        experiment: What everything shares.
+        bundle: The fusion.
+        table: Its answers on the test rows.
+        modalities: Whether each modality alone and all but one are trained as well.
+        stage: Opens a progress bar.
+    """
+    others = _modality_tables(experiment, bundle, stage=stage) if modalities else {}
+    return {
+        name: evaluate_head(
+            bundle.model.head(name),
+            name=name,
+            target_column=bundle.targets[name],
+            target=experiment.targets[name][experiment.split.test],
+            fusion=head_columns(bundle, name, table),
+            others={
+                **_baselines(experiment, bundle, name),
+                **{key: head_columns(other, name, answers) for key, (other, answers) in others.items()},
+            },
+        )
+        for name in bundle.model.heads
+    }
+
+
+def _baselines(experiment: Experiment, bundle: Bundle, name: str) -> Predictions:
+    training = experiment.catalogue.take(experiment.known)
+    test = experiment.catalogue.take(experiment.split.test)
+    found = {
+        (baseline, "baseline"): predict(
+            training,
+            experiment.targets[name][experiment.known],
+            test,
+            head=bundle.model.head(name),
+            seed=experiment.recipe.training.seed,
+        )
+        for baseline, predict in BASELINES.items()
+    }
+    return {key: columns for key, columns in found.items() if columns is not None}  # type: ignore[misc]
+
+
+def _modality_tables(
+    experiment: Experiment, bundle: Bundle, *, stage: Stage
+) -> dict[tuple[str, Kind], tuple[Bundle, pd.DataFrame]]:
+    subsets = list(_subsets(bundle.model.modalities))
+    advance = stage("measuring modalities", len(subsets))
+    tables: dict[tuple[str, Kind], tuple[Bundle, pd.DataFrame]] = {}
+    for key, kept in subsets:
+        other = experiment.fit(_restricted(experiment.recipe, bundle, kept=kept)).bundle
+        tables[key] = (other, experiment.predict(other))
+        advance(1)
+    return tables
+
+
+def _subsets(modalities: Sequence[str]) -> Iterator[tuple[tuple[str, Kind], tuple[str, ...]]]:
+    if len(modalities) < 2:
+        return
+    for name in modalities:
+        yield (f"{name} alone", "alone"), (name,)
+    for name in modalities if len(modalities) > 2 else ():
+        yield (f"without {name}", "without"), tuple(kept for kept in modalities if kept != name)
+
+
+def _restricted(recipe: Recipe, bundle: Bundle, *, kept: Sequence[str]) -> Recipe:
+    """The recipe on some modalities, with the encoders that are already loaded."""
+    encoders = recipe.encoders
+    for modality in kept:
+        encoder = bundle.model.encoder(modality)
+        if encoder.cacheable:
+            encoders = _with_encoder(encoders, encoder)
+    return replace(recipe, columns=modality_columns(bundle.schema, kept), encoders=encoders)
+
+
+def _with_encoder(choice: EncoderChoice, encoder: Encoder) -> EncoderChoice:
+    if encoder.modality == "text":
+        return replace(choice, text=encoder)
+    return replace(choice, image=encoder)
+
+
+def modality_columns(schema: Schema, kept: Sequence[str]) -> dict[str, list[str]]:
+    """Columns by role of some modalities of a schema; all other roles are empty."""
+    roles = {
+        "text": ("text",),
+        "image": ("image",),
+        "numeric": ("numeric", "categorical", "dates"),
+        "history": ("history",),
+    }
+    chosen = {role for modality in kept for role in roles[modality]}
+    columns = {role: list(getattr(schema, role)) if role in chosen else [] for role in ROLES[1:]}
+    return {**columns, "id": [] if schema.id is None else [schema.id]}

@@ -1,0 +1,163 @@
+"""`fusion train`: a catalogue in, a trained and measured model out.
+
+Reads: a configuration, its items table, photos and (where given) sales table.
+Writes, below the output folder: `bundle/` (the model), `report.html`, `metrics.json`,
+`test_predictions.csv`, and `store/` (embeddings, unless the configuration names another place).
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fusion.build import HeadChoice
+from fusion.bundle import save_bundle
+from fusion.data.duplicates import near_duplicate_groups
+from fusion.data.split import Split, date_split, group_split
+from fusion.data.tables import write_table
+from fusion.evaluation import Evaluation
+from fusion.files import write_atomically
+from fusion.fitting import Fitted, Recipe, Sources
+from fusion.jobs.config import HeadSection, SplitSection, TrainConfig
+from fusion.jobs.items import LabelledItems, encoder_choice, labelled_items
+from fusion.jobs.measure import Experiment, measure, modality_columns
+from fusion.jobs.summary import training_report
+from fusion.progress import Stage, silent
+from fusion.report import write_report
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a training job made.
+
+    Args:
+        folder: The output folder.
+        evaluations: Head -> scores of the fusion and of everything it is measured against.
+        dropped: Row -> why it was left out.
+    """
+
+    folder: Path
+    evaluations: dict[str, Evaluation]
+    dropped: dict[int, str]
+
+    @property
+    def bundle(self) -> Path:
+        """Folder of the trained model."""
+        return self.folder / "bundle"
+
+    @property
+    def report(self) -> Path:
+        """The report page."""
+        return self.folder / "report.html"
+
+
+def train(config: TrainConfig, folder: Path, *, stage: Stage = silent) -> TrainResult:
+    """Trains, measures and saves a model, and writes its report.
+
+    Args:
+        config: What to do.
+        folder: Output folder; made if absent.
+        stage: Opens progress bars.
+
+    Raises:
+        CatalogueError: If the items have problems and must not.
+        ConfigError: If the configuration does not fit the items.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    store = config.store or folder / "store"
+    items = labelled_items(config, store=store, stage=stage)
+    experiment = _experiment(config, items, store=store)
+    fitted = experiment.fit(experiment.recipe, stage=stage)
+    table = experiment.predict(fitted.bundle)
+    evaluations = measure(
+        experiment, fitted.bundle, table, modalities=config.evaluation.modalities, stage=stage
+    )
+    fitted.bundle.info.update(
+        title=config.title,
+        split=config.split.model_dump(),
+        n_rows={"train": len(experiment.split.train), "test": len(experiment.split.test)},
+        metrics={name: result.to_dict() for name, result in evaluations.items()},
+    )
+    _write(folder, config, items=items, experiment=experiment, fitted=fitted, table=table,
+           evaluations=evaluations)
+    return TrainResult(folder, evaluations, items.dropped)
+
+
+def head_choices(sections: list[HeadSection]) -> dict[str, HeadChoice]:
+    """Head choices by a name that tells them apart: the head, with the target where it repeats."""
+    heads = [section.head for section in sections]
+    return {
+        section.head if heads.count(section.head) == 1 else f"{section.head}_{section.target}": (
+            HeadChoice(section.head, target=section.target, options=section.options)
+        )
+        for section in sections
+    }
+
+
+def split_rows(section: SplitSection, items: LabelledItems, *, seed: int) -> Split:
+    """Training, validation and test rows; near-duplicates stay on one side of a random split.
+
+    Raises:
+        ValueError: If there are too few rows.
+    """
+    fractions = (1.0 - section.test - section.validation, section.validation, section.test)
+    if section.kind == "date":
+        dates = pd.to_datetime(items.frame[section.column])
+        return date_split(dates, fractions=fractions, gap_days=section.gap_days)
+    if section.kind == "group":
+        return group_split(items.frame[section.column], fractions=fractions, seed=seed)
+    values = items.catalogue.values
+    groups = np.arange(len(items.frame))
+    if "text" in values or "image" in values:
+        groups = near_duplicate_groups(texts=values.get("text"), photos=values.get("image"))
+    return group_split(groups, fractions=fractions, seed=seed)
+
+
+def _experiment(config: TrainConfig, items: LabelledItems, *, store: Path) -> Experiment:
+    heads = head_choices(config.heads)
+    schema = items.catalogue.schema
+    recipe = Recipe(
+        heads=heads,
+        columns=modality_columns(schema, list(schema.modalities)),
+        encoders=encoder_choice(config),
+        strategy=config.model.strategy,
+        strategy_options=config.model.options,
+        training=config.training,
+        on_bad_rows=config.data.on_bad_rows,
+    )
+    return Experiment(
+        frame=items.frame,
+        catalogue=items.catalogue,
+        targets={name: items.targets[choice.target] for name, choice in heads.items()},
+        split=split_rows(config.split, items, seed=config.training.seed),
+        recipe=recipe,
+        sources=Sources(
+            photos=config.data.photos, store=store, table=config.data.items.name
+        ),
+    )
+
+
+def _write(
+    folder: Path,
+    config: TrainConfig,
+    *,
+    items: LabelledItems,
+    experiment: Experiment,
+    fitted: Fitted,
+    table: pd.DataFrame,
+    evaluations: Mapping[str, Evaluation],
+) -> None:
+    save_bundle(fitted.bundle, folder / "bundle")
+    metrics = {name: result.to_dict() for name, result in evaluations.items()}
+    write_atomically(folder / "metrics.json", json.dumps(metrics, indent=1).encode())
+    test = experiment.split.test
+    actual = {f"actual_{name}": items.targets[name][test] for name in items.targets}
+    write_table(table.assign(**actual), folder / "test_predictions.csv")
+    report = training_report(
+        config, items=items, experiment=experiment, fitted=fitted, table=table,
+        evaluations=evaluations,
+    )
+    write_report(report, folder / "report.html")

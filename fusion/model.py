@@ -1,0 +1,117 @@
+"""The heart: encoders, a fusion and heads, joined into one model. Read this first."""
+
+from collections.abc import Mapping
+from typing import cast
+
+from torch import Tensor, nn
+
+from encoders.base import Encoder, Tensors
+from fusion.strategies.base import Embeddings, Fusion, Present
+from heads.base import Head
+
+Raw = dict[str, Tensor]
+
+
+class ProductModel(nn.Module):
+    """Predicts from whatever is known of a product: encode each modality, fuse, answer.
+
+    Frozen and trained encoders share one corridor: both end in `{modality: [batch, dim]}`. Whoever
+    has embeddings at hand (from a store, say) starts in the middle, with `forward_embeddings`.
+
+    Shape:
+        inputs `{modality: tensors}`, present `{modality: [batch]}` ->
+        `{head: [batch, ..., raw_dim]}`.
+
+    Args:
+        encoders: One encoder for each modality.
+        fusion: A fusion whose dims are the embedding lengths of the encoders.
+        heads: One head for each question, each built for `fusion.fused_dim`.
+
+    Raises:
+        ValueError: If the fusion was built for other modalities or lengths.
+
+    Example:
+        >>> from encoders import NumericEncoder
+        >>> from fusion.strategies import JoinFusion
+        >>> from heads import LinearHead
+        >>> numbers = NumericEncoder.tiny()
+        >>> fusion = JoinFusion({"numeric": numbers.embedding_dim})
+        >>> heads = {"sales": LinearHead(fusion.fused_dim)}
+        >>> model = ProductModel({"numeric": numbers}, fusion=fusion, heads=heads)
+        >>> model.modalities
+        ('numeric',)
+    """
+
+    def __init__(
+        self, encoders: Mapping[str, Encoder], *, fusion: Fusion, heads: Mapping[str, Head]
+    ) -> None:
+        super().__init__()
+        dims = {name: encoder.embedding_dim for name, encoder in sorted(encoders.items())}
+        if dims != fusion.dims:
+            raise ValueError(f"fusion must be built for {dims}, got dims {fusion.dims}.")
+        if not heads:
+            raise ValueError("heads must hold at least one head, got none.")
+        self.encoders = nn.ModuleDict(dict(sorted(encoders.items())))
+        self.fusion = fusion
+        self.heads = nn.ModuleDict(dict(heads))
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Names of the modalities, sorted."""
+        return tuple(self.encoders)
+
+    def encoder(self, modality: str) -> Encoder:
+        """The encoder of one modality."""
+        return cast(Encoder, self.encoders[modality])
+
+    def head(self, name: str) -> Head:
+        """One head by its name."""
+        return cast(Head, self.heads[name])
+
+    def forward(self, inputs: Mapping[str, Tensors], present: Present) -> Raw:
+        """Raw outputs of every head from preprocessed values of every modality."""
+        return self.forward_embeddings(self.encode(inputs), present)
+
+    def encode(self, inputs: Mapping[str, Tensors]) -> Embeddings:
+        """Embeddings `{modality: [batch, dim]}` of the modalities in `inputs`."""
+        return {name: self.encoders[name](tensors) for name, tensors in inputs.items()}
+
+    def forward_embeddings(self, embeddings: Embeddings, present: Present) -> Raw:
+        """Raw outputs of every head from embeddings of every modality."""
+        fused = self.fusion(embeddings, present)
+        return {name: head(fused) for name, head in self.heads.items()}
+
+    def fuse(self, embeddings: Embeddings, present: Present) -> Tensor:
+        """Fused vectors `[batch, fused_dim]`: the mean over the members of the ensemble."""
+        fused: Tensor = self.fusion(embeddings, present)
+        return fused.flatten(start_dim=1, end_dim=-2).mean(dim=1) if fused.dim() > 2 else fused
+
+    def trained_part(self) -> "TrainedPart":
+        """The modules that training changes; frozen encoders are left out."""
+        return TrainedPart(self)
+
+
+class TrainedPart(nn.Module):
+    """Fusion, heads and the encoders that train: what is optimised, kept and saved.
+
+    Its modules are the model's own, so training it trains the model.
+    """
+
+    def __init__(self, model: ProductModel) -> None:
+        super().__init__()
+        travelling = {
+            name: model.encoder(name)
+            for name in model.modalities
+            if model.encoder(name).origin is None or model.encoder(name).trains
+        }
+        self.encoders = nn.ModuleDict(travelling)
+        self.fusion = model.fusion
+        self.heads = model.heads
+
+    def forward(
+        self, inputs: Mapping[str, Tensors], embeddings: Embeddings, present: Present
+    ) -> Raw:
+        """Raw outputs of every head from live inputs and ready embeddings together."""
+        live = {name: self.encoders[name](tensors) for name, tensors in inputs.items()}
+        fused = self.fusion({**embeddings, **live}, present)
+        return {name: head(fused) for name, head in self.heads.items()}

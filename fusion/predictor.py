@@ -1,0 +1,187 @@
+"""From a trained model and new rows to one row of answers for each item."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from encoders.base import Encoder
+from fusion.bundle import Bundle
+from fusion.data.batch import ModelInputs
+from fusion.data.catalogue import build_catalogue
+from fusion.data.policy import OnBadRows, apply_policy
+from fusion.embedding import prepare_inputs
+from fusion.progress import Stage, silent
+
+CHUNK_ROWS = 4096
+
+
+class Predictor:
+    """Answers for new items, in input order, one row each, failures with their reason.
+
+    Args:
+        bundle: A trained model.
+        photos: Folder of the photos; None where the model reads none.
+        store: Folder of the embedding store; None keeps nothing.
+        on_bad_rows: `"raise"` stops with all problems listed, `"record"` gives the row an error in
+            place of an answer, `"absent"` takes the faulty value as absent and answers.
+        stage: Opens progress bars.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        *,
+        photos: Path | None = None,
+        store: Path | None = None,
+        on_bad_rows: OnBadRows = "raise",
+        stage: Stage = silent,
+    ) -> None:
+        self.bundle = bundle
+        self.photos = photos
+        self.store = store
+        self.on_bad_rows: OnBadRows = on_bad_rows
+        self.stage = stage
+
+    def predict(self, frame: pd.DataFrame, *, source: str = "items") -> pd.DataFrame:
+        """Answers of every head.
+
+        Args:
+            frame: One row an item, with the columns of the bundle's schema.
+            source: What the table is called in messages.
+
+        Returns:
+            Columns `id`, those of every head (units and ranges are the heads'), `present` (the
+            modalities that were there, joined by `+`) and `error` (empty where there is none).
+
+        Raises:
+            CatalogueError: If columns are missing, or rows are faulty and must not be.
+        """
+        inputs, kept, errors, ids = self._prepare(frame, source=source)
+        columns: dict[str, Any] = {"id": ids}
+        with torch.inference_mode():
+            chunks = [self._answers(inputs, rows) for rows in _chunks(len(inputs))]
+        for name in self.columns():
+            values = np.full(len(frame), np.nan)
+            if chunks:
+                values[kept] = np.concatenate([chunk[name] for chunk in chunks])
+            columns[name] = values
+        columns["present"] = _present_names(inputs, kept, n_rows=len(frame))
+        columns["error"] = [errors.get(row, "") for row in range(len(frame))]
+        return pd.DataFrame(columns, index=frame.index)
+
+    def columns(self) -> list[str]:
+        """Names of all prediction columns, head by head."""
+        model = self.bundle.model
+        return [
+            self.column_name(name, column)
+            for name in model.heads
+            for column in model.head(name).columns
+        ]
+
+    def column_name(self, head: str, column: str) -> str:
+        """Name of a head's column in the table: its own, or with the target where two collide."""
+        model = self.bundle.model
+        everyone = [column for name in model.heads for column in model.head(name).columns]
+        if everyone.count(column) == 1:
+            return column
+        return f"{self.bundle.targets[head]}_{column}"
+
+    def embed(self, frame: pd.DataFrame, *, source: str = "items") -> NDArray[np.float32]:
+        """Fused vectors `[n, fused_dim]` of items; NaN in rows that could not be read."""
+        return self.embed_table(frame, source=source)[1]
+
+    def embed_table(
+        self, frame: pd.DataFrame, *, source: str = "items"
+    ) -> tuple[list[str], NDArray[np.float32], dict[int, str]]:
+        """Ids, fused vectors `[n, fused_dim]` (NaN where a row failed), and row -> reason."""
+        inputs, kept, errors, ids = self._prepare(frame, source=source)
+        width = self.bundle.model.fusion.fused_dim
+        vectors = np.full((len(frame), width), np.nan, dtype=np.float32)
+        vectors[kept] = fuse_rows(self.bundle, inputs)
+        return ids, vectors, errors
+
+    def similar(self, frame: pd.DataFrame, k: int, *, source: str = "items") -> pd.DataFrame:
+        """The `k` training items nearest to each item in fused space.
+
+        Returns:
+            Columns `id`, `rank` (from 1), `similar_id`, `similarity` (cosine, in [-1, 1]).
+
+        Raises:
+            ValueError: If `k` is not between 1 and the number of training items.
+        """
+        n_reference = len(self.bundle.reference_ids)
+        if not 1 <= k <= n_reference:
+            raise ValueError(f"k must be in 1..{n_reference}, got {k}.")
+        ids, vectors, _ = self.embed_table(frame, source=source)
+        scores = _unit(vectors) @ _unit(self.bundle.reference).T
+        nearest = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+        return pd.DataFrame(
+            {
+                "id": np.repeat(np.asarray(ids, dtype=object), k),
+                "rank": np.tile(np.arange(1, k + 1), len(ids)),
+                "similar_id": np.asarray(self.bundle.reference_ids, dtype=object)[nearest.ravel()],
+                "similarity": np.take_along_axis(scores, nearest, axis=1).ravel(),
+            }
+        )
+
+    def _prepare(
+        self, frame: pd.DataFrame, *, source: str
+    ) -> tuple[ModelInputs, NDArray[np.int64], dict[int, str], list[str]]:
+        catalogue = build_catalogue(frame, self.bundle.schema, photos=self.photos, source=source)
+        prepared = prepare_inputs(
+            self._encoders(), catalogue, store=self.store, stage=self.stage
+        )
+        _, errors = apply_policy(
+            catalogue, prepared.problems, on_bad_rows=self.on_bad_rows
+        )
+        kept = np.asarray([row for row in range(len(frame)) if row not in errors], dtype=np.int64)
+        return prepared.inputs.take(kept), kept, errors, catalogue.ids
+
+    def _encoders(self) -> dict[str, Encoder]:
+        model = self.bundle.model
+        return {name: model.encoder(name) for name in model.modalities}
+
+    def _answers(
+        self, inputs: ModelInputs, rows: NDArray[np.int64]
+    ) -> dict[str, NDArray[np.float64]]:
+        model = self.bundle.model
+        raw = model.trained_part()(**inputs.batch(rows))
+        return {
+            self.column_name(name, column): values.double().numpy()
+            for name, outputs in raw.items()
+            for column, values in model.head(name).predict(outputs).items()
+        }
+
+
+def fuse_rows(bundle: Bundle, inputs: ModelInputs) -> NDArray[np.float32]:
+    """Fused vectors `[n, fused_dim]` of model inputs, chunk by chunk."""
+    model = bundle.model
+    vectors = [np.zeros((0, model.fusion.fused_dim), dtype=np.float32)]
+    with torch.inference_mode():
+        for rows in _chunks(len(inputs)):
+            batch = inputs.batch(rows)
+            embeddings = {**batch["embeddings"], **model.encode(batch["inputs"])}
+            vectors.append(model.fuse(embeddings, batch["present"]).float().numpy())
+    return np.concatenate(vectors)
+
+
+def _chunks(n_rows: int) -> list[NDArray[np.int64]]:
+    starts = range(0, n_rows, CHUNK_ROWS)
+    return [np.arange(start, min(start + CHUNK_ROWS, n_rows)) for start in starts]
+
+
+def _present_names(inputs: ModelInputs, kept: NDArray[np.int64], *, n_rows: int) -> list[str]:
+    names = [""] * n_rows
+    masks = {name: mask.numpy() for name, mask in inputs.present.items()}
+    for place, row in enumerate(kept):
+        names[row] = "+".join(name for name, mask in masks.items() if mask[place])
+    return names
+
+
+def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.maximum(lengths, np.finfo(np.float32).tiny)

@@ -1,0 +1,108 @@
+"""What all charts share: colours of the page, no text of anybody else's, plain inline SVG."""
+
+import io
+import re
+from dataclasses import dataclass
+
+import matplotlib as mpl
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from fusion.report.content import Losses
+from fusion.report.number_text import compact
+
+# Stand-ins that become variables of the style sheet, so that one chart suits light and dark.
+INK, MUTED, LINE, ACCENT, SOFT = "#010101", "#020202", "#030303", "#040404", "#050505"
+VARIABLES = {INK: "ink", MUTED: "muted", LINE: "line", ACCENT: "accent", SOFT: "accent-soft"}
+FONT_SIZE = 10.5
+SIZE = (4.8, 3.8)
+CLUTTER = (
+    re.compile(r"<metadata>.*?</metadata>", re.DOTALL),
+    re.compile(r"<!--.*?-->", re.DOTALL),
+    re.compile(r"<style[^>]*>.*?</style>", re.DOTALL),
+    re.compile(r"\sxmlns(:xlink)?=\"[^\"]*\""),
+    re.compile(r"\s(width|height)=\"[\d.]+pt\""),
+    re.compile(r"font-family:[^;\"]*;?"),
+)
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One chart: heading, drawing, and what to see in it, in words."""
+
+    title: str
+    svg: Markup
+    caption: str
+
+
+def new_axes(x: str, y: str) -> Axes:
+    """Empty axes in the style of the page; labels are the project's own words only."""
+    figure = Figure(figsize=SIZE, facecolor="none")
+    figure.subplots_adjust(left=0.16, right=0.96, bottom=0.16, top=0.97)
+    axes = figure.add_subplot()
+    axes.set_facecolor("none")
+    axes.set_xlabel(x, color=MUTED, fontsize=FONT_SIZE, labelpad=5)
+    axes.set_ylabel(y, color=MUTED, fontsize=FONT_SIZE, labelpad=5)
+    axes.tick_params(colors=MUTED, labelsize=FONT_SIZE, length=0, pad=5, which="both")
+    axes.grid(visible=True, color=LINE, linewidth=0.7)
+    axes.set_axisbelow(True)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color(LINE)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(5))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: compact(value)))
+    return axes
+
+
+def to_svg(axes: Axes, *, name: str, label: str) -> Markup:
+    """The chart as inline SVG.
+
+    Args:
+        axes: What `new_axes` gave, drawn upon.
+        name: Unique in the page: identifiers inside the drawing begin with it.
+        label: What a screen reader says.
+    """
+    figure, buffer = axes.figure, io.StringIO()
+    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+        FigureCanvasSVG(figure).print_svg(buffer, metadata=nothing)  # type: ignore[arg-type]
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    for pattern in CLUTTER:
+        text = pattern.sub("", text)
+    text = re.sub(r"(\d\.\d\d)\d+", r"\1", text)  # a hundredth of a point cannot be seen
+    text = re.sub(r"(\bid=\"|href=\"#|url\(#)", rf"\g<1>{name}-", text)
+    for colour, variable in VARIABLES.items():
+        text = text.replace(colour, f"var(--{variable})")
+    opening = Markup('<svg role="img" aria-label="{}"').format(label)
+    return Markup(opening + Markup(text.removeprefix("<svg")))
+
+
+def training_chart(losses: Losses) -> Chart | None:
+    """Training and validation loss by epoch, the kept epoch marked; None without epochs."""
+    if not losses.validation:
+        return None
+    epochs = range(1, len(losses.validation) + 1)
+    axes = new_axes("epoch", "loss (1 = best constant answer)")
+    axes.axhline(1.0, color=MUTED, linewidth=1, linestyle=(0, (2, 3)))
+    train = losses.train[: len(losses.validation)]
+    axes.plot(epochs[: len(train)], train, color=MUTED, linewidth=1.5)
+    axes.plot(epochs, losses.validation, color=ACCENT, linewidth=2.2)
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    best = losses.best_epoch
+    caption = f"{len(losses.validation)} epochs."
+    if 1 <= best <= len(losses.validation):
+        kept = losses.validation[best - 1]
+        axes.axvline(best, color=ACCENT, linewidth=1, linestyle=(0, (4, 3)))
+        axes.plot([best], [kept], "o", color=ACCENT, markersize=7)
+        caption = (
+            f"The weights of epoch {best} of {len(losses.validation)} were kept: there the "
+            f"validation loss was lowest, {compact(kept)} of that of the best constant answer."
+        )
+    legend = "Strong line: validation rows. Grey line: training rows."
+    svg = to_svg(axes, name="training", label=f"Loss by epoch. {caption}")
+    return Chart("Training", svg, f"{caption} {legend}")

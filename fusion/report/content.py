@@ -1,0 +1,154 @@
+"""What a training report is made of: plain values, no model and no training."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fusion.data.problems import Problem
+from fusion.evaluation.result import Evaluation
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ReportItem:
+    """One test item as a card shows it.
+
+    Args:
+        id: Its id in the table.
+        title: What people call it; may be empty.
+        photo: File of its photo; None, or a file that cannot be read, shows as "no photo".
+        actual: Target in business units; 0 or 1 for a classification.
+        predicted: Prediction in the same unit; a probability in [0, 1] for a classification.
+        details: Short facts such as price and brand, by name; the first four are shown.
+    """
+
+    id: str
+    title: str
+    photo: Path | None
+    actual: float
+    predicted: float
+    details: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class HeadResult:
+    """Everything about one head on the test rows.
+
+    Args:
+        evaluation: Scores of every way to predict.
+        actual: Targets `[n_test]` in business units; 0 or 1 for a classification.
+        predicted: Prediction columns `[n_test]` of the fusion; the first one is the answer.
+        items: All test items; the page picks the best and the worst.
+
+    Raises:
+        ValueError: If there is no prediction column or one has another length than `actual`.
+    """
+
+    evaluation: Evaluation
+    actual: Floats
+    predicted: dict[str, Floats]
+    items: tuple[ReportItem, ...] = ()
+
+    def __post_init__(self) -> None:
+        shapes = {name: values.shape for name, values in self.predicted.items()}
+        if not shapes or any(shape != self.actual.shape for shape in shapes.values()):
+            raise ValueError(
+                f"predicted must have columns of shape {self.actual.shape}, as actual has, got "
+                f"{shapes}. Give the head's columns on the same test rows."
+            )
+
+    @property
+    def answer(self) -> Floats:
+        """The first prediction column."""
+        return next(iter(self.predicted.values()))
+
+    @property
+    def in_units(self) -> bool:
+        """Whether the answer is a number of units sold."""
+        return next(iter(self.predicted)).startswith("sales_units")
+
+    @property
+    def positive(self) -> str:
+        """What a positive of a classification is called."""
+        return "hot" if next(iter(self.predicted)).startswith("hot") else "positive"
+
+
+@dataclass(frozen=True)
+class ModalitySummary:
+    """One modality: its columns, its encoder and the share of rows in [0, 1] that have it."""
+
+    columns: tuple[str, ...]
+    encoder: str
+    share_present: float
+
+
+@dataclass(frozen=True)
+class ColumnSummary:
+    """One column: name, role, share of missing cells in [0, 1] and one example."""
+
+    name: str
+    role: str
+    share_missing: float
+    example: str = ""
+
+
+@dataclass(frozen=True)
+class DataSummary:
+    """What the model was trained on.
+
+    Args:
+        source: Name of the table.
+        n_rows: Rows read, dropped ones included.
+        n_train: Training rows.
+        n_validation: Validation rows.
+        n_test: Test rows.
+        split: How the rows were split, in one sentence.
+        modalities: Modalities by name.
+        columns: Columns that play a role.
+        ignored: Columns that play none, each with the reason.
+        problems: What was found wrong with the table.
+        dropped: Positions of rows that were left out, from 0, each with the reason.
+    """
+
+    source: str
+    n_rows: int
+    n_train: int
+    n_validation: int
+    n_test: int
+    split: str
+    modalities: dict[str, ModalitySummary] = field(default_factory=dict)
+    columns: tuple[ColumnSummary, ...] = ()
+    ignored: dict[str, str] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+    dropped: dict[int, str] = field(default_factory=dict)
+
+
+class Losses(NamedTuple):
+    """Losses by epoch (1.0 = the best constant answer) and the epoch kept, counted from 1."""
+
+    train: list[float]
+    validation: list[float]
+    best_epoch: int
+
+
+@dataclass(frozen=True)
+class TrainingReport:
+    """The whole report.
+
+    Args:
+        title: Heading of the page.
+        summary: The data.
+        heads: Results of each head, the most important first.
+        losses: The training; empty lists where all heads were solved in closed form.
+        made_with: Versions by name, and whatever else helps to make the run again.
+    """
+
+    title: str
+    summary: DataSummary
+    heads: tuple[HeadResult, ...]
+    losses: Losses
+    made_with: dict[str, str] = field(default_factory=dict)

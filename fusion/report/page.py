@@ -1,0 +1,137 @@
+"""The page itself: views of the report, put into the templates beside this file."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from fusion.files import write_atomically
+from fusion.report.answer import Answer, head_answer
+from fusion.report.cards import CardGrid, card_grids
+from fusion.report.charts import Chart, training_chart
+from fusion.report.classification_charts import classification_charts
+from fusion.report.comparison import (
+    Comparison,
+    MetricTable,
+    against_simple,
+    metric_table,
+    without_each,
+)
+from fusion.report.content import DataSummary, HeadResult, TrainingReport
+from fusion.report.data_view import dropped_groups, problem_groups, share_bar, split_bars
+from fusion.report.metric_names import metric_name
+from fusion.report.number_text import GAP, number
+from fusion.report.regression_charts import regression_charts
+
+TEMPLATE = "page.html.j2"
+STYLE = "page.css"
+
+
+@dataclass(frozen=True)
+class HeadView:
+    """One head as the page shows it."""
+
+    slug: str
+    target: str
+    statement: str
+    metric: str
+    answer: Answer
+    simple: Comparison
+    without: Comparison
+    metrics: MetricTable
+    charts: list[Chart]
+    grids: tuple[CardGrid, ...]
+
+
+def write_report(report: TrainingReport, path: Path) -> None:
+    """Write the report as one self-contained HTML file, as a whole or not at all.
+
+    Args:
+        report: What to show.
+        path: Where to write; a file that is there is replaced.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    # A lone surrogate, which a broken table may hold, has no place in UTF-8.
+    write_atomically(path, render_report(report).encode("utf-8", errors="replace"))
+
+
+def render_report(report: TrainingReport) -> str:
+    """The report as the text of one HTML page, without any address outside of it.
+
+    Every text of the report is escaped: titles, ids, column names and messages are not trusted.
+    """
+    loader = PackageLoader("fusion.report", ".")
+    environment = Environment(
+        loader=loader,
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = number
+    environment.filters["tight"] = lambda text: text.replace(" %", f"{GAP}%")
+    style = loader.get_source(environment, STYLE)[0]
+    return environment.get_template(TEMPLATE).render(
+        title=report.title,
+        style=Markup(style),
+        heads=[_head_view(result, f"head-{place}") for place, result in enumerate(report.heads)],
+        training=training_chart(report.losses),
+        data=_data_view(report.summary),
+        glossary=_glossary(report.heads),
+        made_with=report.made_with,
+    )
+
+
+def _head_view(result: HeadResult, slug: str) -> HeadView:
+    evaluation = result.evaluation
+    return HeadView(
+        slug=slug,
+        target=evaluation.target,
+        statement=evaluation.statement,
+        metric=metric_name(evaluation.primary_metric).label,
+        answer=head_answer(result),
+        simple=against_simple(evaluation),
+        without=without_each(evaluation),
+        metrics=metric_table(evaluation),
+        charts=CHARTS[evaluation.task](result, name=slug) if evaluation.task in CHARTS else [],
+        grids=card_grids(result),
+    )
+
+
+CHARTS: dict[str, Callable[..., list[Chart]]] = {
+    "regression": regression_charts,
+    "classification": classification_charts,
+}
+
+
+def _data_view(summary: DataSummary) -> dict[str, Any]:
+    return {
+        "source": summary.source,
+        "n_rows": summary.n_rows,
+        "split": summary.split,
+        "split_bars": split_bars(summary),
+        "modalities": [
+            (modality, share_bar(name, modality.share_present))
+            for name, modality in summary.modalities.items()
+        ],
+        "columns": [
+            (column, share_bar(column.name, column.share_missing)) for column in summary.columns
+        ],
+        "ignored": summary.ignored,
+        "problems": problem_groups(summary.problems),
+        "n_problems": len(summary.problems),
+        "dropped": dropped_groups(summary.dropped),
+        "n_dropped": len(summary.dropped),
+    }
+
+
+def _glossary(heads: tuple[HeadResult, ...]) -> dict[str, str]:
+    """Every metric that the page shows, by label."""
+    scores = [score for result in heads for score in result.evaluation.scores]
+    names = [metric_name(name) for score in scores for name in score.metrics]
+    return {name.label: name.says for name in names}

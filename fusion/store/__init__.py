@@ -1,0 +1,6 @@
+"""Embedding store: frozen encoders run once for each distinct content."""
+
+from fusion.store.embed import Embedded, StoreReport, embed_values
+from fusion.store.segments import SegmentStore
+
+__all__ = ["Embedded", "SegmentStore", "StoreReport", "embed_values"]

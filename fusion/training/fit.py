@@ -1,0 +1,163 @@
+"""One training run: mini-batches, AdamW, warm-up and decay, early stopping, best weights kept."""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+import transformers
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers.integrations import TensorBoardCallback
+
+from fusion.data.batch import ModelInputs
+from fusion.errors import MissingExtraError
+from fusion.model import ProductModel
+from fusion.progress import Stage, silent
+from fusion.training.loss import BalancedLoss
+from fusion.training.settings import TrainingSettings
+from fusion.training.trainer import BestWeights, FusionTrainer, RowDataset
+
+Rows = NDArray[np.int64]
+Targets = Mapping[str, NDArray[np.float64]]
+
+
+@dataclass
+class TrainingHistory:
+    """What happened: losses by epoch (1.0 = the best constant answer) and the epoch kept."""
+
+    train_loss: list[float] = field(default_factory=list)
+    validation_loss: list[float] = field(default_factory=list)
+    best_epoch: int = 0
+
+
+def fit_model(
+    model: ProductModel,
+    inputs: ModelInputs,
+    targets: Targets,
+    *,
+    rows: tuple[Rows, Rows],
+    settings: TrainingSettings,
+    stage: Stage = silent,
+) -> TrainingHistory:
+    """Trains a model in place and leaves it in eval mode with the weights of its best epoch.
+
+    Heads that are solved in closed form are solved on all given rows; the others are trained by
+    gradient, their losses each divided by that of the best constant answer, so that no unit
+    outweighs another.
+
+    Args:
+        model: The model; only its trained part changes.
+        inputs: Model inputs of all rows.
+        targets: Targets `[n]` in business units for each head.
+        rows: Positions of the training rows and of the validation rows.
+        settings: How to train.
+        stage: Opens the progress bar, one step an epoch.
+
+    Returns:
+        Losses by epoch.
+
+    Raises:
+        ValueError: If there are no training or validation rows.
+        FloatingPointError: If the loss is not finite.
+    """
+    train_rows, validation_rows = rows
+    if len(train_rows) == 0 or len(validation_rows) == 0:
+        raise ValueError(
+            "rows must hold at least one training and one validation row, "
+            f"got {len(train_rows)} and {len(validation_rows)}."
+        )
+    if all(model.head(name).closed_form for name in model.heads):
+        _solve(model, inputs, targets, rows=np.concatenate(rows))
+        return TrainingHistory()
+    return _train(model, inputs, targets, rows=rows, settings=settings, stage=stage)
+
+
+def _solve(model: ProductModel, inputs: ModelInputs, targets: Targets, *, rows: Rows) -> None:
+    model.eval()
+    with torch.inference_mode():
+        batch = inputs.batch(rows)
+        embeddings = {**batch["embeddings"], **model.encode(batch["inputs"])}
+        fused = model.fusion(embeddings, batch["present"]).double().numpy()
+    for name in model.heads:
+        model.head(name).solve(fused, targets[name][rows])
+
+
+def _train(
+    model: ProductModel,
+    inputs: ModelInputs,
+    targets: Targets,
+    *,
+    rows: tuple[Rows, Rows],
+    settings: TrainingSettings,
+    stage: Stage,
+) -> TrainingHistory:
+    encoded = {
+        name: torch.from_numpy(model.head(name).encode_target(values))
+        for name, values in targets.items()
+    }
+    train_rows, validation_rows = rows
+    loss = BalancedLoss(model, _take(encoded, train_rows))
+    best = BestWeights(patience=settings.patience, advance=stage("training", settings.epochs))
+    with tempfile.TemporaryDirectory() as scratch:
+        trainer = FusionTrainer(
+            model=model.trained_part(),
+            args=_arguments(settings, n_rows=len(train_rows), scratch=scratch),
+            train_dataset=RowDataset(train_rows),
+            eval_dataset=RowDataset(validation_rows),
+            callbacks=[best, *_tensorboard(settings)],
+            inputs=inputs,
+            targets=encoded,
+            balanced_loss=loss,
+        )
+        trainer.remove_callback(transformers.PrinterCallback)
+        trainer.train()
+    best.restore(trainer.model)
+    model.eval()
+    return TrainingHistory(best.train_losses, best.validation_losses, best.best_epoch)
+
+
+def _tensorboard(settings: TrainingSettings) -> list[transformers.TrainerCallback]:
+    """The callback that writes TensorBoard logs, where they are asked for.
+
+    Raises:
+        MissingExtraError: If tensorboard is not installed.
+    """
+    if settings.tensorboard is None:
+        return []
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise MissingExtraError("tensorboard", extra="tensorboard") from error
+    writer = SummaryWriter(str(settings.tensorboard))  # type: ignore[no-untyped-call]
+    return [TensorBoardCallback(tb_writer=writer)]
+
+
+def _take(encoded: Mapping[str, Tensor], rows: Rows) -> dict[str, Tensor]:
+    return {name: target[torch.as_tensor(rows)] for name, target in encoded.items()}
+
+
+def _arguments(
+    settings: TrainingSettings, *, n_rows: int, scratch: str
+) -> transformers.TrainingArguments:
+    steps = -(-n_rows // settings.batch_size) * settings.epochs
+    return transformers.TrainingArguments(
+        output_dir=scratch,
+        num_train_epochs=settings.epochs,
+        per_device_train_batch_size=settings.batch_size,
+        learning_rate=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        lr_scheduler_type="cosine",
+        warmup_steps=int(settings.warmup * steps),
+        max_grad_norm=settings.max_gradient,
+        seed=settings.seed,
+        logging_strategy="epoch",
+        report_to=[],
+        eval_strategy="epoch",
+        save_strategy="no",
+        remove_unused_columns=False,
+        dataloader_pin_memory=False,
+        disable_tqdm=True,
+        use_cpu=not torch.cuda.is_available(),
+    )

@@ -1,0 +1,135 @@
+"""transformers' Trainer on model inputs: rows in, balanced loss out."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from fusion.data.batch import ModelInputs
+from fusion.progress import Advance
+from fusion.training.loss import BalancedLoss
+
+EVALUATION_ROWS = 4096
+
+
+class RowDataset(Dataset[int]):
+    """Positions of rows; the collator cuts the tensors, once for a whole mini-batch."""
+
+    def __init__(self, rows: NDArray[np.int64]) -> None:
+        self.rows = rows
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> int:
+        """Position of one row."""
+        return int(self.rows[index])
+
+
+class FusionTrainer(transformers.Trainer):
+    """A Trainer whose mini-batches are cut out of `ModelInputs`.
+
+    Args:
+        inputs: Model inputs of all rows.
+        targets: Encoded targets of all rows for each head.
+        balanced_loss: The loss.
+        arguments: What transformers' Trainer takes.
+    """
+
+    def __init__(
+        self,
+        *,
+        inputs: ModelInputs,
+        targets: Mapping[str, Tensor],
+        balanced_loss: BalancedLoss,
+        **arguments: Any,
+    ) -> None:
+        super().__init__(data_collator=self._collate, **arguments)
+        self.inputs = inputs
+        self.targets = targets
+        self.balanced_loss = balanced_loss
+
+    def compute_loss(
+        self, model: nn.Module, inputs: dict[str, Any], *arguments: Any, **options: Any
+    ) -> Tensor:
+        """Balanced loss of one mini-batch."""
+        targets = inputs.pop("targets")
+        loss: Tensor = self.balanced_loss(model(**inputs), targets)
+        return loss
+
+    @torch.no_grad()
+    def evaluate(self, *arguments: Any, **options: Any) -> dict[str, float]:
+        """Mean balanced loss over the validation rows, as `eval_loss`."""
+        self.model.eval()
+        rows = self.eval_dataset.rows
+        total = 0.0
+        for start in range(0, len(rows), EVALUATION_ROWS):
+            chunk = rows[start : start + EVALUATION_ROWS]
+            batch = self._prepare_inputs(self._collate(chunk))
+            total += float(self.compute_loss(self.model, batch)) * len(chunk)
+        self.model.train()
+        metrics = {"eval_loss": total / len(rows)}
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(
+            self.args, self.state, self.control, metrics
+        )
+        return metrics
+
+    def _collate(self, rows: Any) -> dict[str, Any]:
+        chosen = np.asarray(rows, dtype=np.int64)
+        index = torch.as_tensor(chosen)
+        targets = {name: target[index] for name, target in self.targets.items()}
+        return {**self.inputs.batch(chosen), "targets": targets}
+
+
+class BestWeights(transformers.TrainerCallback):
+    """Keeps the weights of the epoch with the lowest validation loss, and stops when it is past.
+
+    Args:
+        patience: Epochs without a better loss before stopping.
+        advance: Called with 1 after each epoch.
+    """
+
+    def __init__(self, *, patience: int, advance: Advance) -> None:
+        self.patience = patience
+        self.advance = advance
+        self.train_losses: list[float] = []
+        self.validation_losses: list[float] = []
+        self.best_epoch = 0
+        self.weights: dict[str, Tensor] = {}
+
+    def on_log(
+        self, args: Any, state: Any, control: Any, logs: dict[str, float], **context: Any
+    ) -> None:
+        """Notes the mean training loss of an epoch."""
+        if "loss" in logs:
+            self.train_losses.append(float(logs["loss"]))
+
+    def on_evaluate(
+        self, args: Any, state: Any, control: Any, metrics: dict[str, float], **context: Any
+    ) -> None:
+        """Compares, keeps, counts and perhaps stops."""
+        loss = metrics["eval_loss"]
+        if not math.isfinite(loss):
+            raise FloatingPointError(
+                f"validation loss must be finite, got {loss} in epoch "
+                f"{len(self.validation_losses) + 1}. Use a smaller learning_rate."
+            )
+        self.validation_losses.append(loss)
+        self.advance(1)
+        if loss <= min(self.validation_losses):
+            self.best_epoch = len(self.validation_losses)
+            self.weights = {k: v.clone() for k, v in context["model"].state_dict().items()}
+        if len(self.validation_losses) - self.best_epoch >= self.patience:
+            control.should_training_stop = True
+
+    def restore(self, module: nn.Module) -> None:
+        """Puts the kept weights back."""
+        module.load_state_dict(self.weights)

@@ -1,0 +1,103 @@
+"""What every head can do: fused vectors in, one business answer out."""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+Floats = NDArray[np.float64]
+LEAST_LOSS = 1e-3
+"""Floor of `constant_loss`: a target of one value has a best loss of 0."""
+LIMIT = 1e100
+"""Largest absolute target and answer: its square is still finite."""
+
+
+class Head(nn.Module, ABC):
+    """Answers one question about a product: loss, decoding and metrics in one place.
+
+    Heads act on the last axis. Whatever axes lie between the batch and the last one (the members
+    of an ensemble) are trained each on their own by `loss` and averaged by `predict`.
+
+    Law: `type(head)(**head.config)` rebuilds the head; `load_state_dict` then gives its weights.
+    """
+
+    task: ClassVar[str]
+    """`"regression"` or `"classification"`: which family of baselines and plots fits."""
+    primary_metric: ClassVar[str]
+    """Key of `metrics` that is reported first."""
+    higher_is_better: ClassVar[bool]
+    """Direction of the primary metric."""
+    closed_form: ClassVar[bool] = False
+    """True where `solve(fused, target)` finds the weights and no gradient step does."""
+
+    @property
+    @abstractmethod
+    def columns(self) -> tuple[str, ...]:
+        """Names of the prediction columns; the first one is the answer."""
+
+    @property
+    @abstractmethod
+    def config(self) -> dict[str, Any]:
+        """Keyword arguments, JSON-serialisable, that rebuild this head."""
+
+    @abstractmethod
+    def forward(self, fused: Tensor) -> Tensor:
+        """Raw outputs `[batch, ..., raw_dim]` for fused vectors `[batch, ..., in_dim]`."""
+
+    @abstractmethod
+    def loss(self, raw: Tensor, target: Tensor) -> Tensor:
+        """Mean loss (>= 0, scalar) of raw outputs against an encoded target `[batch]`."""
+
+    @abstractmethod
+    def predict(self, raw: Tensor) -> dict[str, Tensor]:
+        """Columns `[batch]` in business units, averaged over the axes between."""
+
+    @abstractmethod
+    def metrics(self, target: Floats, prediction: dict[str, Floats]) -> dict[str, float]:
+        """Metrics of prediction columns against targets in business units."""
+
+    @abstractmethod
+    def constant_loss(self, target: Tensor) -> float:
+        """Loss (> 0) of the best constant answer on an encoded target: the yardstick of `loss`."""
+
+    @classmethod
+    @abstractmethod
+    def fitted(cls, target: Floats, *, in_dim: int, **options: Any) -> Self:
+        """A head whose scales come from the targets of the training rows."""
+
+    @classmethod
+    @abstractmethod
+    def tiny(cls) -> Self:
+        """A small instance for contract tests."""
+
+    @classmethod
+    def target_faults(cls, target: Floats) -> dict[str, NDArray[np.bool_]]:
+        """Rule -> mask `[n]` of the targets that break it; rules that none breaks are left out."""
+        odd = ~(np.abs(target) <= LIMIT)
+        return broken_rules({f"finite and within +-{LIMIT:.0e}": odd})
+
+    def encode_target(self, target: Floats) -> NDArray[np.float32]:
+        """Targets as `loss` takes them, from business units (default: the same numbers)."""
+        return target.astype(np.float32)
+
+    def statement(self) -> str:
+        """One sentence that states what the answer means, for bundles and reports."""
+        return f"{self.columns[0]}: {(type(self).__doc__ or type(self).__name__).splitlines()[0]}"
+
+
+def broken_rules(masks: dict[str, NDArray[np.bool_]]) -> dict[str, NDArray[np.bool_]]:
+    """The rules that at least one target breaks."""
+    return {rule: mask for rule, mask in masks.items() if mask.any()}
+
+
+def refuse_faults(faults: dict[str, NDArray[np.bool_]]) -> None:
+    """Stops where targets break rules.
+
+    Raises:
+        ValueError: With one clause for each broken rule.
+    """
+    if faults:
+        clauses = [f"{rule} (broken in {mask.sum()} of {len(mask)} rows)" for rule, mask in faults.items()]
+        raise ValueError(f"target must be {', '.join(clauses)}. Correct the target column.")

@@ -1,0 +1,201 @@
+"""Hot items: how likely a product is to be a best seller, by a stated rule."""
+
+import math
+from typing import Any, ClassVar, Literal, Self, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from heads import metrics
+from heads.base import LEAST_LOSS, Floats, Head, refuse_faults
+from heads.members import beside, member_mean
+
+Rule = Literal["labels", "top_quantile"]
+
+
+class HotItemHead(Head):
+    """Probability that a product is a hot item, where the rule of *hot* travels with the model.
+
+    Why: "hot" without a rule cannot be checked. Labels 0/1 are taken as they are; from units the
+    threshold is set once, on the training rows, and kept.
+
+    Shape:
+        raw `[batch, ..., 1]`: logits.
+
+    Args:
+        in_dim: Length of a fused vector.
+        rule: `"labels"` (targets are 0 or 1) or `"top_quantile"` (targets are compared).
+        threshold: A target from here upwards is hot; only with `"top_quantile"`.
+        quantile: The quantile level in (0, 1) that was asked for; only with `"top_quantile"`.
+        prevalence: Share of hot training rows in (0, 1); the bias starts at its log-odds.
+
+    Raises:
+        ValueError: If the rule is unknown, its threshold missing or the prevalence not in (0, 1).
+
+    Example:
+        >>> units = np.array([1.0, 2, 3, 4, 5, 6, 7, 8])
+        >>> HotItemHead.fitted(units, in_dim=2).statement()
+        'hot item = target >= 7 (top 25 % of the training rows)'
+    """
+
+    task: ClassVar[str] = "classification"
+    primary_metric: ClassVar[str] = "pr_auc"
+    higher_is_better: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        in_dim: int,
+        *,
+        rule: Rule = "labels",
+        threshold: float | None = None,
+        quantile: float | None = None,
+        prevalence: float = 0.5,
+    ) -> None:
+        super().__init__()
+        _check_rule(rule)
+        if (rule == "top_quantile") != (threshold is not None):
+            raise ValueError(
+                f"threshold must be given with the rule top_quantile alone, got {threshold} with "
+                f"{rule!r}. Use fitted(), which sets it from the training rows."
+            )
+        if not 0.0 < prevalence < 1.0:
+            raise ValueError(f"prevalence must be in (0, 1), got {prevalence}. Give two classes.")
+        self.in_dim, self.rule, self.threshold = in_dim, rule, threshold
+        self.quantile, self.prevalence = quantile, prevalence
+        self.linear = nn.Linear(in_dim, 1)
+        nn.init.constant_(self.linear.bias, math.log(prevalence / (1.0 - prevalence)))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The probability of a hot item."""
+        return ("hot_probability",)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Keyword arguments that rebuild this head."""
+        names = ("in_dim", "rule", "threshold", "quantile", "prevalence")
+        return {name: getattr(self, name) for name in names}
+
+    def forward(self, fused: Tensor) -> Tensor:
+        """Logits `[batch, ..., 1]`."""
+        logits: Tensor = self.linear(fused)
+        return logits
+
+    def loss(self, raw: Tensor, target: Tensor) -> Tensor:
+        """Mean binary cross-entropy in nats, >= 0."""
+        logits = raw[..., 0]
+        labels = beside(target, raw).expand_as(logits).to(logits)
+        return F.binary_cross_entropy_with_logits(logits, labels)
+
+    def predict(self, raw: Tensor) -> dict[str, Tensor]:
+        """Probability in [0, 1], float64; members are averaged as probabilities."""
+        return {"hot_probability": member_mean(raw[..., 0].double().sigmoid())}
+
+    def encode_target(self, target: Floats) -> NDArray[np.float32]:
+        """1 for a hot item, 0 for any other, from targets in business units.
+
+        Raises:
+            ValueError: If the rule is `"labels"` and a target is neither 0 nor 1.
+        """
+        if self.threshold is not None:
+            return (target >= self.threshold).astype(np.float32)
+        _check_labels(target)
+        return target.astype(np.float32)
+
+    def metrics(self, target: Floats, prediction: dict[str, Floats]) -> dict[str, float]:
+        """Ranking, probability and decision metrics; nan where one class makes them undefined.
+
+        `pr_auc` stands beside `prevalence`, its value by chance; `precision_at_prevalence` is
+        over as many best-ranked rows as there are hot ones; `f1` is at probability 0.5.
+        """
+        hot = self.encode_target(target).astype(np.float64)
+        probability = prediction["hot_probability"]
+        n_hot = int(hot.sum())
+        return {
+            "pr_auc": metrics.pr_auc(hot, probability),
+            "prevalence": metrics.prevalence(hot),
+            "roc_auc": metrics.roc_auc(hot, probability),
+            "brier": metrics.brier(hot, probability),
+            "log_loss": metrics.log_loss(hot, probability),
+            "ece": metrics.expected_calibration_error(hot, probability),
+            "precision_at_prevalence": (
+                metrics.precision_at_k(hot, probability, k=n_hot) if n_hot else math.nan
+            ),
+            "f1": metrics.f1(hot, probability),
+        }
+
+    def constant_loss(self, target: Tensor) -> float:
+        """Entropy of the prevalence in nats, at least 0.001 (one class alone has none)."""
+        share = target.double().mean().clamp(1e-12, 1 - 1e-12)
+        return max(float(torch.special.entr(torch.stack([share, 1 - share])).sum()), LEAST_LOSS)
+
+    @classmethod
+    def fitted(  # type: ignore[override]  # names its options, so that a typo fails
+        cls, target: Floats, *, in_dim: int, rule: Rule | None = None, quantile: float = 0.75
+    ) -> Self:
+        """A head whose rule and prevalence come from the training targets.
+
+        Args:
+            target: Training targets: labels 0/1, or units.
+            in_dim: Length of a fused vector.
+            rule: A rule; by default `"labels"` if only 0 and 1 occur, else `"top_quantile"`.
+            quantile: With `"top_quantile"`, at most the share 1 - quantile is hot: the threshold
+                is the smallest target that keeps to it, or the largest one if ties leave no other.
+
+        Raises:
+            ValueError: If only one class results, or labels are not 0 and 1.
+        """
+        rule = rule or ("labels" if np.isin(target, (0.0, 1.0)).all() else "top_quantile")
+        _check_rule(rule)
+        refuse_faults(cls.target_faults(target))
+        if len(np.unique(target)) < 2:
+            raise ValueError(
+                f"target must hold hot and other items, got one class in all {len(target)} rows. "
+                "Give items of both classes."
+            )
+        if rule == "labels":
+            _check_labels(target)
+            return cls(in_dim, rule=rule, prevalence=float(target.mean()))
+        threshold = _top_threshold(target, quantile)
+        share = float((target >= threshold).mean())
+        return cls(in_dim, rule=rule, threshold=threshold, quantile=quantile, prevalence=share)
+
+    @classmethod
+    def tiny(cls) -> Self:
+        """Four inputs; ten units or more are hot."""
+        return cls(4, rule="top_quantile", threshold=10.0, quantile=0.75, prevalence=0.25)
+
+    def statement(self) -> str:
+        """The rule of *hot* in one sentence."""
+        share = f"{100 * self.prevalence:.3g} % of the training rows"
+        if self.threshold is None:
+            return f"hot item = label 1 ({share})"
+        return f"hot item = target >= {self.threshold:g} (top {share})"
+
+
+def _top_threshold(target: Floats, quantile: float) -> float:
+    if not 0.0 < quantile < 1.0:
+        raise ValueError(f"quantile must be in (0, 1), got {quantile}. Give 0.75 for the top 25 %.")
+    values, counts = np.unique(target, return_counts=True)
+    shares = counts[::-1].cumsum()[::-1] / len(target)  # share of rows >= each value
+    fitting = values[shares <= 1.0 - quantile + 1e-12]
+    return float(fitting[0] if len(fitting) else values[-1])
+
+
+def _check_rule(rule: str) -> None:
+    if rule not in get_args(Rule):
+        raise ValueError(
+            f"rule must be one of {', '.join(get_args(Rule))}, got {rule!r}. "
+            "Take labels for 0/1 targets and top_quantile for units."
+        )
+
+
+def _check_labels(target: Floats) -> None:
+    odd = target[~np.isin(target, (0.0, 1.0))]
+    if len(odd):
+        raise ValueError(
+            f"target must be 0 or 1 under the rule labels, got {odd[0]}. Use rule='top_quantile'."
+        )

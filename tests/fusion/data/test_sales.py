@@ -1,0 +1,153 @@
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fusion.data import SalesColumns, add_history, add_target, infer_schema
+from fusion.errors import CatalogueError
+
+COLUMNS = SalesColumns(id="sku", week="week", units="units", price="price")
+NAN = float("nan")
+ITEMS = pd.DataFrame({"sku": ["A", "B", "C"], "title": ["a", "b", "c"]}, index=[5, 6, 7])
+SALES = pd.DataFrame(
+    [
+        ("A", "2024-01-01", 10, 2.0),
+        ("A", "2024-01-15", 4, 3.0),
+        ("A", "2024-01-15", 1, 3.0),
+        ("A", "2024-01-22", 7, 5.0),
+        ("A", "2024-01-29", 8, 5.0),
+        ("A", "2024-02-12", 9, 5.0),
+        ("B", "2024-01-08", 0, NAN),
+        ("B", "2024-01-29", 3, 1.0),
+        ("Z", "2024-01-01", 99, 1.0),
+    ],
+    columns=["sku", "week", "units", "price"],
+)
+
+
+def history(**changes: Any) -> pd.DataFrame:
+    options: dict[str, Any] = {"columns": COLUMNS, "as_of": "2024-01-29", "history_weeks": (1, 4)}
+    return add_history(ITEMS, **({"sales": SALES} | options | changes))
+
+
+def test_history_holds_the_weeks_before_the_date() -> None:
+    items = history()
+    assert items.index.tolist() == [5, 6, 7]
+    np.testing.assert_array_equal(items["units_last_1w"], [7, NAN, NAN])
+    np.testing.assert_array_equal(items["units_last_4w"], [22, NAN, NAN])
+    np.testing.assert_array_equal(items["mean_price_last_1w"], [5, NAN, NAN])
+    expected = (10 * 2 + 5 * 3 + 7 * 5) / 22
+    np.testing.assert_allclose(items["mean_price_last_4w"], [expected, NAN, NAN])
+    np.testing.assert_array_equal(items["weeks_on_sale"], [4, NAN, NAN])
+    np.testing.assert_array_equal(items["weeks_since_last_sale"], [1, NAN, NAN])
+
+
+def test_a_week_without_a_row_is_zero_units_after_the_first_sale() -> None:
+    items = history(as_of="2024-02-12", history_weeks=(1, 2))
+    np.testing.assert_array_equal(items["units_last_1w"], [0, 0, NAN])
+    np.testing.assert_array_equal(items["units_last_2w"], [8, 3, NAN])
+    np.testing.assert_array_equal(items["weeks_since_last_sale"], [2, 2, NAN])
+
+
+@pytest.mark.parametrize("as_of", ["2024-01-29", "2024-01-25", "2024-02-01T09:00"])
+def test_nothing_at_or_after_the_date_changes_the_history(as_of: str) -> None:
+    before = history(as_of=as_of)
+    ends = pd.to_datetime(SALES["week"]) + pd.Timedelta("7D")
+    future = ends > pd.Timestamp(as_of)
+    changed = SALES.assign(
+        units=SALES["units"].where(~future, 1_000), price=SALES["price"].where(~future, 77.0)
+    )
+    pd.testing.assert_frame_equal(before, history(as_of=as_of, sales=changed))
+    pd.testing.assert_frame_equal(before, history(as_of=as_of, sales=SALES[~future]))
+    past = SALES.assign(units=SALES["units"].where(future, 1_000))
+    assert not before.equals(history(as_of=as_of, sales=past))
+
+
+def target(**changes: Any) -> pd.Series:
+    options: dict[str, Any] = {"columns": COLUMNS, "as_of": "2024-01-29", "horizon_weeks": 2}
+    return add_target(ITEMS, **({"sales": SALES} | options | changes)).iloc[:, -1]
+
+
+def test_the_target_holds_the_weeks_from_the_date_on() -> None:
+    units = target()
+    assert units.name == "units_next_2w"
+    np.testing.assert_array_equal(units, [8, 3, NAN])
+    np.testing.assert_array_equal(target(as_of="2024-01-22", horizon_weeks=1), [7, NAN, NAN])
+    np.testing.assert_array_equal(target(as_of="2024-01-08", horizon_weeks=1), [0, 0, NAN])
+
+
+def test_nothing_before_the_date_changes_the_target() -> None:
+    past = pd.to_datetime(SALES["week"]) < pd.Timestamp("2024-01-29")
+    changed = SALES.assign(units=SALES["units"].where(~past, 55))
+    pd.testing.assert_series_equal(target(), target(sales=changed))
+
+
+def test_a_horizon_behind_the_end_of_the_sales_has_no_target() -> None:
+    np.testing.assert_array_equal(
+        target(as_of=["2024-02-12", "2024-01-29", "2024-01-29"]), [NAN, 3, NAN]
+    )
+    with pytest.raises(CatalogueError, match=r"must reach 2024-02-26, got 2024-02-12"):
+        target(as_of="2024-02-12")
+
+
+def test_every_item_may_have_a_date_of_its_own() -> None:
+    items = history(as_of=["2024-01-29", "2024-02-12", "2024-02-12"], history_weeks=(2,))
+    np.testing.assert_array_equal(items["units_last_2w"], [12, 3, NAN])
+
+
+def test_all_faulty_sales_rows_are_in_one_message() -> None:
+    faulty = SALES.astype(object)
+    faulty.loc[1, "units"] = "many"
+    faulty.loc[2, "units"] = None
+    faulty.loc[3, "week"] = "soon"
+    faulty.loc[4, "sku"] = None
+    with pytest.raises(CatalogueError) as caught:
+        history(sales=faulty)
+    for part in ("row 2, column units", "row 3, column units", "row 4, column week", "row 5, col"):
+        assert part in str(caught.value)
+    with pytest.raises(CatalogueError, match="column week: must be a column"):
+        history(sales=SALES.drop(columns="week"))
+
+
+def test_tables_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(CatalogueError, match="none in common"):
+        history(sales=SALES.assign(sku="other"))
+    with pytest.raises(CatalogueError, match="already"):
+        add_history(history(), SALES, columns=COLUMNS, as_of="2024-01-29", history_weeks=(1,))
+    with pytest.raises(CatalogueError, match="as_of must be"):
+        history(as_of="soon")
+    with pytest.raises(CatalogueError, match="as_of must be"):
+        history(as_of=["2024-01-29"])
+    with pytest.raises(ValueError, match="history_weeks must"):
+        history(history_weeks=(0,))
+    with pytest.raises(ValueError, match="horizon_weeks must"):
+        target(horizon_weeks=0)
+
+
+def test_ids_written_as_numbers_in_one_table_and_as_text_in_the_other_meet() -> None:
+    items = pd.DataFrame({"sku": ["1", "2"]})
+    sales = pd.DataFrame({"sku": [1.0, 1.0], "week": ["2024-01-01"] * 2, "units": [2, 3]})
+    columns = SalesColumns(id="sku")
+    out = add_history(items, sales, columns=columns, as_of="2024-02-01", history_weeks=(5,))
+    np.testing.assert_array_equal(out["units_last_5w"], [5, NAN])
+    assert out.columns.tolist()[-2:] == ["weeks_on_sale", "weeks_since_last_sale"]
+
+
+def test_new_columns_are_found_as_history_and_the_target_is_not_an_input() -> None:
+    rows = range(30)
+    items = pd.DataFrame({"sku": [f"A{row}" for row in rows]})
+    sales = pd.DataFrame(
+        {
+            "sku": [f"A{row}" for row in rows] * 3,
+            "week": ["2024-01-01"] * 30 + ["2024-01-08"] * 30 + ["2024-01-15"] * 30,
+            "units": [row % 7 for row in range(90)],
+        }
+    )
+    columns = SalesColumns(id="sku")
+    items = add_history(items, sales, columns=columns, as_of="2024-01-15", history_weeks=(1, 2))
+    items = add_target(items, sales, columns=columns, as_of="2024-01-15", horizon_weeks=1)
+    schema = infer_schema(items, photos=None)
+    new = ("units_last_1w", "units_last_2w", "weeks_on_sale", "weeks_since_last_sale")
+    assert schema.history == new
+    assert "units_next_1w" in schema.ignored

@@ -1,0 +1,42 @@
+import json
+
+import pytest
+
+from fusion.data.schema import Schema, missing_columns
+
+
+def test_schema_survives_json() -> None:
+    schema = Schema(id="sku", text=("title",), numeric=("price",), ignored={"x": "constant"})
+    again = Schema.from_dict(json.loads(json.dumps(schema.to_dict())))
+    assert again == schema
+    assert again.ignored == schema.ignored
+    assert hash(again) == hash(schema)
+
+
+def test_numbers_categories_and_dates_are_one_modality_and_history_another() -> None:
+    schema = Schema(text=("t",), image=("i",), categorical=("c",), dates=("d",), history=("h",))
+    kinds = {"text": "text", "image": "image", "numeric": "table", "history": "table"}
+    assert schema.modalities == kinds
+    assert schema.tables == {"numeric": ("c", "d"), "history": ("h",)}
+    assert Schema().modalities == {}
+
+
+def test_a_column_may_be_text_and_category_but_not_number_and_category() -> None:
+    assert Schema(text=("colour",), categorical=("colour",)).columns == ("colour",)
+    with pytest.raises(ValueError, match="colour twice"):
+        Schema(numeric=("colour",), categorical=("colour",))
+
+
+@pytest.mark.parametrize(
+    "values", [{"txt": []}, {"text": "title"}, {"id": 3}, {"numeric": [1]}, {"ignored": []}]
+)
+def test_damaged_schema_is_refused(values: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="schema key"):
+        Schema.from_dict(values)
+
+
+def test_missing_columns_come_with_the_nearest_names() -> None:
+    problems = missing_columns(["titel", "price", "zzz"], ["title", "price"])
+    assert [problem.column for problem in problems] == ["titel", "zzz"]
+    assert "Did you mean 'title'?" in problems[0].message
+    assert "Did you mean" not in problems[1].message

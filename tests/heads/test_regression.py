@@ -1,0 +1,127 @@
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from heads import RegressionHead
+
+RNG = np.random.default_rng(0)
+PRICES = RNG.lognormal(3, 1, 500)
+NORMAL = RNG.normal(50, 5, 500)
+
+
+def decoded(head, *raw):
+    return head.predict(torch.tensor(raw).reshape(-1, 1))["prediction"].numpy()
+
+
+@pytest.mark.parametrize(
+    ("target", "scale"),
+    [
+        (PRICES, "log"),
+        (np.append(PRICES, 0.0), "log1p"),
+        (np.append(PRICES, -1.0), "identity"),
+        (NORMAL, "identity"),
+        (np.full(5, 7.0), "identity"),
+        (-np.log(RNG.random(500)) + 1e3, "identity"),  # skewed, but a logarithm changes nothing
+    ],
+)
+def test_auto_takes_a_logarithm_only_where_it_halves_the_skewness(target, scale):
+    assert RegressionHead.fitted(target, in_dim=2).scale == scale
+
+
+def test_named_transform_is_obeyed_or_refused():
+    assert RegressionHead.fitted(NORMAL, in_dim=2, transform="log").scale == "log"
+    with pytest.raises(ValueError, match="must suit the scale 'log'"):
+        RegressionHead.fitted(np.array([0.0, 1.0]), in_dim=2, transform="log")
+    with pytest.raises(ValueError, match="identity, log, log1p, got 'sqrt'"):
+        RegressionHead.fitted(NORMAL, in_dim=2, transform="sqrt")
+
+
+@pytest.mark.parametrize("target", [PRICES, np.append(PRICES, 0.0), NORMAL, NORMAL - 100])
+def test_predict_undoes_encode_target(target):
+    head = RegressionHead.fitted(target, in_dim=2)
+    encoded = head.encode_target(target)
+    assert encoded.mean() == pytest.approx(0, abs=1e-5)
+    assert encoded.std() == pytest.approx(1, abs=1e-5)
+    np.testing.assert_allclose(decoded(head, *encoded.tolist()), target, rtol=1e-5, atol=1e-5)
+
+
+def test_loss_equals_huber_of_torch_per_member():
+    head = RegressionHead(2)
+    raw, target = 3 * torch.randn(6, 4, 1), torch.randn(6)
+    members = [F.huber_loss(raw[:, i, 0], target, delta=1.0) for i in range(4)]
+    assert head.loss(raw, target).item() == pytest.approx(torch.stack(members).mean().item())
+    assert head.loss(torch.tensor([[0.5]]), torch.zeros(1)).item() == pytest.approx(0.125)
+    assert head.loss(torch.tensor([[3.0]]), torch.zeros(1)).item() == pytest.approx(2.5)
+
+
+def test_members_are_averaged_after_decoding():
+    head = RegressionHead(2, scale="log")
+    raw = torch.tensor([[[0.0], [2.0]]])
+    assert head.predict(raw)["prediction"].item() == pytest.approx((1 + np.exp(2)) / 2)
+
+
+def test_constant_target_gives_a_constant_answer():
+    head = RegressionHead.fitted(np.full(7, 0.1), in_dim=2)
+    assert head.spread == 0
+    assert decoded(head, -5.0, 0.0, 5.0) == pytest.approx(0.1, rel=1e-12)
+    encoded = torch.tensor(head.encode_target(np.full(7, 0.1)))
+    assert encoded.abs().max() < 1e-12
+    assert head.constant_loss(encoded) == pytest.approx(1e-3)
+
+
+@pytest.mark.parametrize("scale", ["identity", "log", "log1p"])
+def test_answers_stay_within_eight_spreads_and_finite(scale):
+    wide = RegressionHead(2, scale=scale, centre=100.0, spread=300.0)
+    values = decoded(wide, -1e30, -8.0, 0.0, 8.0, 1e30)
+    assert np.isfinite(values).all() and np.abs(values).max() <= 1.0001e100
+    assert (np.diff(values) >= 0).all()
+    assert scale == "identity" or values.min() >= 0
+    narrow = RegressionHead(2, centre=10.0, spread=0.5)
+    assert decoded(narrow, -1e30, 1e30).tolist() == [6.0, 14.0]
+
+
+@pytest.mark.parametrize("scale", ["log", "log1p"])
+def test_test_rows_that_the_scale_cannot_hold_lie_at_the_end_of_its_reach(scale):
+    head = RegressionHead(2, scale=scale, centre=3.0)
+    assert head.encode_target(np.array([-5.0])).tolist() == [-8.0]
+    assert np.isfinite(head.encode_target(np.array([0.0, 1e300]))).all()
+
+
+def test_constant_loss_is_beaten_by_no_constant():
+    head = RegressionHead.fitted(PRICES, in_dim=2, transform="identity")
+    target = torch.tensor(head.encode_target(PRICES))
+    losses = [F.huber_loss(torch.full_like(target, c), target) for c in np.linspace(-2, 2, 401)]
+    assert head.constant_loss(target) == pytest.approx(min(losses).item(), abs=1e-4)
+
+
+def test_metrics_of_a_perfect_answer():
+    found = RegressionHead(2).metrics(PRICES, {"prediction": PRICES})
+    assert found == pytest.approx({"r2": 1, "mae": 0, "rmse": 0, "wape": 0, "spearman": 1})
+
+
+def test_log_scale_learns_the_median():
+    head = RegressionHead.fitted(PRICES, in_dim=1)
+    target = torch.tensor(head.encode_target(PRICES))
+    ones = torch.ones(len(target), 1)
+    for _ in range(100):
+        gradient = torch.autograd.grad(head.loss(head(ones), target), head.linear.bias)[0]
+        head.linear.bias.data -= gradient
+    answer = head.predict(head(ones[:1]))["prediction"].item()
+    assert answer == pytest.approx(np.exp(3), rel=0.1)  # the mean is exp(3.5)
+    assert "median" in head.statement()
+    assert "mean" in RegressionHead(1).statement()
+
+
+def test_targets_beyond_the_limit_are_faults():
+    faults = RegressionHead.target_faults(np.array([1e308, -np.inf, np.nan, -3.0]))
+    assert {rule: mask.tolist() for rule, mask in faults.items()} == {
+        "finite and within +-1e+100": [True, True, True, False]
+    }
+
+
+def test_negative_spread_is_refused():
+    with pytest.raises(ValueError, match="spread must be 0 or more, got -1"):
+        RegressionHead(2, spread=-1.0)
+    with pytest.raises(ValueError, match="scale must be one of"):
+        RegressionHead(2, scale="cube")
