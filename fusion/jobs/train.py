@@ -6,7 +6,6 @@ Writes, below the output folder: `bundle/` (the model), `report.html`, `metrics.
 """
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,11 +19,11 @@ from fusion.data.split import Split, date_split, group_split
 from fusion.data.tables import write_table
 from fusion.evaluation import Evaluation
 from fusion.files import write_atomically
-from fusion.fitting import Fitted, Recipe, Sources
+from fusion.fitting import Recipe, Sources
 from fusion.jobs.config import HeadSection, SplitSection, TrainConfig
 from fusion.jobs.items import LabelledItems, encoder_choice, labelled_items
 from fusion.jobs.measure import Experiment, measure, modality_columns
-from fusion.jobs.summary import training_report
+from fusion.jobs.summary import Outcome, training_report
 from fusion.progress import Stage, silent
 from fusion.report import write_report
 
@@ -81,8 +80,7 @@ def train(config: TrainConfig, folder: Path, *, stage: Stage = silent) -> TrainR
         n_rows={"train": len(experiment.split.train), "test": len(experiment.split.test)},
         metrics={name: result.to_dict() for name, result in evaluations.items()},
     )
-    _write(folder, config, items=items, experiment=experiment, fitted=fitted, table=table,
-           evaluations=evaluations)
+    _write(folder, config, Outcome(items, experiment, fitted, table, evaluations))
     return TrainResult(folder, evaluations, items.dropped)
 
 
@@ -140,24 +138,11 @@ def _experiment(config: TrainConfig, items: LabelledItems, *, store: Path) -> Ex
     )
 
 
-def _write(
-    folder: Path,
-    config: TrainConfig,
-    *,
-    items: LabelledItems,
-    experiment: Experiment,
-    fitted: Fitted,
-    table: pd.DataFrame,
-    evaluations: Mapping[str, Evaluation],
-) -> None:
-    save_bundle(fitted.bundle, folder / "bundle")
-    metrics = {name: result.to_dict() for name, result in evaluations.items()}
+def _write(folder: Path, config: TrainConfig, outcome: Outcome) -> None:
+    save_bundle(outcome.fitted.bundle, folder / "bundle")
+    metrics = {name: result.to_dict() for name, result in outcome.evaluations.items()}
     write_atomically(folder / "metrics.json", json.dumps(metrics, indent=1).encode())
-    test = experiment.split.test
-    actual = {f"actual_{name}": items.targets[name][test] for name in items.targets}
-    write_table(table.assign(**actual), folder / "test_predictions.csv")
-    report = training_report(
-        config, items=items, experiment=experiment, fitted=fitted, table=table,
-        evaluations=evaluations,
-    )
-    write_report(report, folder / "report.html")
+    test = outcome.experiment.split.test
+    actual = {f"actual_{name}": values[test] for name, values in outcome.items.targets.items()}
+    write_table(outcome.table.assign(**actual), folder / "test_predictions.csv")
+    write_report(training_report(config, outcome), folder / "report.html")

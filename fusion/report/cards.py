@@ -52,6 +52,11 @@ class CardGrid:
     rule: str
     cards: tuple[Card, ...]
 
+    @property
+    def has_photos(self) -> bool:
+        """Whether any card has a photo."""
+        return any(card.photo for card in self.cards)
+
 
 def card_grids(result: HeadResult) -> tuple[CardGrid, ...]:
     """Best and worst items of a head, no item in both; nothing without items."""

@@ -3,7 +3,6 @@
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter
-from sklearn import metrics as sk  # type: ignore[import-untyped]
 
 from fusion.report.charts import ACCENT, INK, MUTED, SOFT, Chart, new_axes, to_svg
 from fusion.report.content import Floats, HeadResult
@@ -46,6 +45,19 @@ def wilson_interval(share: Floats, count: Floats) -> tuple[Floats, Floats]:
     return centre - half, centre + half
 
 
+def precision_recall(actual: Floats, probability: Floats) -> tuple[Floats, Floats]:
+    """Recall and precision of the list down to each distinct probability, likeliest first.
+
+    It begins at recall 0 with the precision of the first step.
+    """
+    order = np.argsort(-probability, kind="stable")
+    last_of_a_tie = np.append(np.diff(probability[order]) != 0, True)
+    hits = np.cumsum(actual[order])[last_of_a_tie]
+    length = np.flatnonzero(last_of_a_tie) + 1
+    recall, precision = hits / hits[-1], hits / length
+    return np.append(0.0, recall), np.append(precision[0], precision)
+
+
 def _calibration(actual: Floats, probability: Floats, name: str, positive: str) -> Chart:
     stated, seen, count = calibration_bins(actual, probability)
     axes = new_axes("stated probability", f"share that turned out {positive}")
@@ -64,7 +76,7 @@ def _calibration(actual: Floats, probability: Floats, name: str, positive: str) 
 
 
 def _precision_recall(actual: Floats, probability: Floats, name: str, positive: str) -> Chart:
-    precision, recall, _ = sk.precision_recall_curve(actual, probability, drop_intermediate=True)
+    recall, precision = precision_recall(actual, probability)
     prevalence = float(actual.mean())
     axes = new_axes(f"share of all {positive} items found", f"share of the list that is {positive}")
     axes.fill_between(recall, precision, prevalence, color=SOFT, step="pre", linewidth=0)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,23 @@ def render_report(report: TrainingReport) -> str:
 
     Every text of the report is escaped: titles, ids, column names and messages are not trusted.
     """
+    return (
+        _environment()
+        .get_template(TEMPLATE)
+        .render(
+            title=report.title,
+            heads=[_head_view(result, f"head-{n}") for n, result in enumerate(report.heads)],
+            training=training_chart(report.losses),
+            data=_data_view(report.summary),
+            glossary=_glossary(report.heads),
+            made_with=report.made_with,
+        )
+    )
+
+
+@cache
+def _environment() -> Environment:
+    """Templates of this folder, compiled once."""
     loader = PackageLoader("fusion.report", ".")
     environment = Environment(
         loader=loader,
@@ -75,16 +93,8 @@ def render_report(report: TrainingReport) -> str:
     )
     environment.filters["number"] = number
     environment.filters["tight"] = lambda text: text.replace(" %", f"{GAP}%")
-    style = loader.get_source(environment, STYLE)[0]
-    return environment.get_template(TEMPLATE).render(
-        title=report.title,
-        style=Markup(style),
-        heads=[_head_view(result, f"head-{place}") for place, result in enumerate(report.heads)],
-        training=training_chart(report.losses),
-        data=_data_view(report.summary),
-        glossary=_glossary(report.heads),
-        made_with=report.made_with,
-    )
+    environment.globals["style"] = Markup(loader.get_source(environment, STYLE)[0])
+    return environment
 
 
 def _head_view(result: HeadResult, slug: str) -> HeadView:

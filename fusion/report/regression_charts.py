@@ -95,27 +95,26 @@ def _factors(actual: Floats, predicted: Floats, words: tuple[str, str], name: st
     reach = float(np.ceil(max(1.0, np.quantile(np.abs(error), 0.99))))
     axes.axhline(0, color=INK, linewidth=1)
     _, note = _points(axes, x, error.clip(-reach, reach))
-    _group_line(axes, x, error)
+    note += _group_line(axes, x, error)
     limits = _limits(x)
     _log_ticks(axes, limits, add, x_only=True)
     axes.set(xlim=limits, ylim=(-1.06 * reach, 1.06 * reach))
     axes.yaxis.set_major_locator(FixedLocator(_factor_ticks(reach)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _factor(value)))
-    return _error_chart(axes, name, f"{note} Errors beyond the edge are drawn on it.")
+    return _error_chart(axes, name, f"{note} Larger errors are drawn at the edge.")
 
 
 def _errors(actual: Floats, predicted: Floats, words: tuple[str, str], name: str) -> Chart:
     axes, error = new_axes(words[1], "predicted minus actual"), predicted - actual
     axes.axhline(0, color=INK, linewidth=1)
     _, note = _points(axes, predicted, error)
-    _group_line(axes, predicted, error)
+    note += _group_line(axes, predicted, error)
     return _error_chart(axes, name, note)
 
 
 def _error_chart(axes: Axes, name: str, note: str) -> Chart:
     caption = (
-        "Above the line the prediction was too high, below it too low. The strong line is the "
-        f"middle error of items with alike predictions; it should stay near zero.{note}"
+        f"Each dot is one test item: above zero the prediction was too high, below too low.{note}"
     )
     svg = to_svg(axes, name=f"{name}-errors", label=f"Errors along the predictions. {caption}")
     return Chart("Where the errors lie", svg, caption)
@@ -131,13 +130,16 @@ def _points(
     return chosen, note
 
 
-def _group_line(axes: Axes, x: Floats, error: Floats) -> None:
-    """Median error of groups of equal size along x; nothing where groups would be tiny."""
+def _group_line(axes: Axes, x: Floats, error: Floats) -> str:
+    """Draw median errors of groups of equal size along x, unless tiny; give the note on it."""
     if len(x) < 5 * N_GROUPS:
-        return
+        return ""
     groups = np.array_split(np.argsort(x, kind="stable"), N_GROUPS)
     middle = [(np.median(x[group]), np.median(error[group])) for group in groups]
     axes.plot(*zip(*middle, strict=True), color=INK, linewidth=2, marker="o", markersize=3.5)
+    return (
+        " The strong line, the middle error of items with alike predictions, should be near zero."
+    )
 
 
 def _limits(values: Floats) -> tuple[float, float]:
@@ -151,7 +153,7 @@ def _log_ticks(
 ) -> None:
     """Round values at logarithmic places; axes hold logarithms, so that 0 has a place too."""
     low, high = limits
-    steps = range(int(np.floor(low)), int(np.ceil(high)) + 1)
+    steps = range(max(int(np.floor(low)), -307), min(int(np.ceil(high)), 307) + 1)
     marks = (1, 2, 5) if high - low < 1.6 else (1, 3) if high - low < 2.6 else (1,)
     values = [mark * 10.0**power for power in steps for mark in marks]
     places = [np.log10(v + add) for v in ([0.0] if add else []) + values]

@@ -1,0 +1,292 @@
+"""Product texts to embeddings with any BERT-family checkpoint."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, Literal, Self
+
+import torch
+from torch import Tensor, nn
+
+from encoders.base import Encoder, Tensors, length_prefixed_hash, state_hash
+from encoders.checkpoints import (
+    check_vocabulary,
+    find_checkpoint,
+    load_model,
+    load_tokenizer,
+    longest_input,
+)
+from encoders.dtype import resolve_dtype
+from encoders.text import normalise_text
+from encoders.tiny_bert import tiny_checkpoint
+
+CHARACTERS_PER_TOKEN = 32
+"""Characters read for each token of `max_length`; what lies behind them is cut unread."""
+MAX_CHUNKS = 16
+"""Chunks read of one text with `long_text="chunks"`; what lies behind them is cut."""
+PADDED_TOKENS = {"cpu": 4096, "cuda": 65536}
+"""Tokens, padding included, of one batch: large enough to fill the machine, small to cache."""
+
+
+class BertEncoder(Encoder):
+    """Embeds texts with a pretrained BERT, frozen until `unfreeze` is called.
+
+    Why: one text is one string, in any language the checkpoint knows; an empty text is absent.
+    Embeddings do not depend on the batch: padding is masked, and pooling sums in float32.
+    Source: Devlin et al. (2019); mean pooling: Reimers and Gurevych (2019), section 3.
+
+    Args:
+        checkpoint: `"minilm"` (all-MiniLM-L6-v2, offline), a local folder or a hub id.
+        pooling: `"mean"` over the tokens, or `"cls"`, the first token.
+        max_length: Tokens read of one part, special ones included; None is the smaller of 256 and
+            what the checkpoint can read.
+        long_text: `"truncate"` reads the first `max_length` tokens, `"chunks"` averages up to 16
+            chunks of that length.
+        dtype: `"auto"`, `"float32"` or `"bfloat16"`; auto is bfloat16 where that is faster.
+        revision: Commit, tag or branch of a hub checkpoint.
+        unfrozen_layers: Number of last layers that train, see `unfreeze`.
+
+    Example:
+        >>> BertEncoder.tiny().encode(["a red dress", None]).shape
+        (2, 32)
+    """
+
+    modality: ClassVar[Literal["text", "image", "table"]] = "text"
+    cacheable: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        checkpoint: str = "minilm",
+        *,
+        pooling: str = "mean",
+        max_length: int | None = None,
+        long_text: str = "truncate",
+        dtype: str = "auto",
+        revision: str | None = None,
+        unfrozen_layers: int = 0,
+    ) -> None:
+        super().__init__()
+        _check_choice("pooling", pooling, ("mean", "cls"))
+        _check_choice("long_text", long_text, ("truncate", "chunks"))
+        dtype = "float32" if unfrozen_layers and dtype == "auto" else _resolved(dtype)
+        found = find_checkpoint(checkpoint, revision=revision)
+        self._checkpoint = found
+        self._tokenizer = load_tokenizer(found.folder)
+        self.model = load_model(found.folder, dtype=getattr(torch, dtype)).requires_grad_(False)
+        check_vocabulary(self._tokenizer, self.model, folder=found.folder)
+        limit = longest_input(self._tokenizer, self.model)
+        self._config: dict[str, Any] = {
+            "checkpoint": str(checkpoint),
+            "pooling": pooling,
+            "max_length": _checked_length(max_length, limit=limit),
+            "long_text": long_text,
+            "dtype": dtype,
+            "revision": revision,
+            "unfrozen_layers": 0,
+        }
+        self._window: dict[str, list[int]] = {}
+        if unfrozen_layers:
+            if dtype != "float32":
+                raise ValueError(f"dtype must be float32 to train layers, got {dtype!r}.")
+            self.unfreeze(unfrozen_layers)
+        self.eval()
+
+    @property
+    def embedding_dim(self) -> int:
+        """Width of the hidden states."""
+        return int(self.model.config.hidden_size)  # type: ignore[union-attr,arg-type]
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Keyword arguments that rebuild this encoder, with `dtype` and `max_length` resolved."""
+        return dict(self._config)
+
+    @property
+    def origin(self) -> dict[str, str] | None:
+        """Name and hashes of the checkpoint; None once layers were unfrozen."""
+        if self._config["unfrozen_layers"]:
+            return None
+        return {"name": self._checkpoint.name, "revision": self._checkpoint.revision, **self._files}
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of files and options; where the files lie does not matter."""
+        options = {k: v for k, v in self._config.items() if k not in ("checkpoint", "revision")}
+        files = {**self._files}
+        if self.origin is None:
+            files["weights_sha256"] = state_hash(self)
+        texts = [
+            type(self).__name__,
+            *(f"{k}={v}" for k, v in sorted({**options, **files}.items())),
+        ]
+        return length_prefixed_hash([text.encode() for text in texts])
+
+    def unfreeze(self, last_layers: int) -> None:
+        """Let the last layers train together with the model, in float32.
+
+        Their weights then travel in bundles, and embeddings must no longer be stored.
+
+        Args:
+            last_layers: Number of layers, from 1 to the depth of the checkpoint.
+
+        Raises:
+            ValueError: If the checkpoint has fewer layers.
+        """
+        layers = self._layers()
+        if not 1 <= last_layers <= len(layers):
+            raise ValueError(f"last_layers must be from 1 to {len(layers)}, got {last_layers}.")
+        self.float().requires_grad_(False)
+        for layer in layers[-last_layers:]:
+            layer.requires_grad_(True)
+        self._config |= {"unfrozen_layers": last_layers, "dtype": "float32"}
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch the unfrozen layers between training and evaluation; frozen ones stay in eval."""
+        super().train(mode and self.trains)
+        self.model.eval()
+        for layer in self._layers()[self._first_unfrozen :]:
+            layer.train(mode)
+        return self
+
+    def parts(self, value: Any) -> list[str]:
+        """The normalised text, or its chunks; none if the text is absent or empty."""
+        text = self._normalised(value)
+        if not text:
+            return []
+        return self._chunks(text) if self._config["long_text"] == "chunks" else [text]
+
+    def content(self, part: Any) -> bytes:
+        """UTF-8 of the normalised text."""
+        return self._normalised(part).encode()
+
+    def batches(self, parts: Sequence[Any]) -> Iterator[list[int]]:
+        """Positions of texts of like length, at most 4,096 padded tokens (65,536 on a GPU) each."""
+        texts = [self._normalised(part) for part in parts]
+        tokens = self._token_ids(texts)
+        self._window = dict(zip(texts, tokens, strict=True))  # preprocess need not tokenise again
+        budget = PADDED_TOKENS.get(self._device.type, PADDED_TOKENS["cpu"])
+        batch: list[int] = []
+        for position in sorted(range(len(parts)), key=lambda i: len(tokens[i])):
+            if batch and (len(batch) + 1) * len(tokens[position]) > budget:
+                yield batch
+                batch = []
+            batch.append(position)
+        if batch:
+            yield batch
+        self._window = {}
+
+    def preprocess(self, values: Any) -> Tensors:
+        """Token numbers and their mask, padded to the longest text.
+
+        Shape:
+            `input_ids` and `attention_mask`: `[len(values), tokens]`, int64.
+
+        Raises:
+            ValueError: If a text holds a NUL character or a lone surrogate.
+            TypeError: If a value is neither a string nor None.
+        """
+        tokens = self._token_ids([self._normalised(value) for value in values])
+        width = max(map(len, tokens), default=1)
+        ids = torch.full((len(tokens), width), int(self._tokenizer.pad_token_id or 0))
+        mask = torch.zeros_like(ids)
+        for row, numbers in enumerate(tokens):
+            ids[row, : len(numbers)] = torch.tensor(numbers)
+            mask[row, : len(numbers)] = 1
+        return {"input_ids": ids, "attention_mask": mask}
+
+    def forward(self, tensors: Tensors) -> Tensor:
+        """Pooled hidden states `[batch, embedding_dim]`, float32 whatever the model computes in."""
+        ids = tensors["input_ids"].to(self._device, non_blocking=True)
+        mask = tensors["attention_mask"].to(self._device, non_blocking=True)
+        if not len(ids):
+            return torch.zeros(0, self.embedding_dim, device=self._device)
+        hidden = self.model(input_ids=ids, attention_mask=mask).last_hidden_state.float()
+        if self._config["pooling"] == "cls":
+            return torch.as_tensor(hidden[:, 0])
+        weights = mask.unsqueeze(-1).to(hidden.dtype)
+        return torch.as_tensor((hidden * weights).sum(1) / weights.sum(1))
+
+    @classmethod
+    def tiny(cls) -> Self:
+        """Two layers of 32 dimensions with fixed random weights and a small vocabulary."""
+        return cls(str(tiny_checkpoint()), dtype="float32", max_length=32)
+
+    @property
+    def _files(self) -> dict[str, str]:
+        names = ("weights_sha256", "tokenizer_sha256", "config_sha256")
+        return {name: getattr(self._checkpoint, name) for name in names}
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    @property
+    def _first_unfrozen(self) -> int:
+        return len(self._layers()) - int(self._config["unfrozen_layers"])
+
+    def _layers(self) -> nn.ModuleList:
+        depth = self.model.config.num_hidden_layers  # type: ignore[union-attr]
+        stacks = (m for m in self.model.modules() if isinstance(m, nn.ModuleList))
+        return next(stack for stack in stacks if len(stack) == depth)
+
+    def _normalised(self, value: Any) -> str:
+        if value is None:
+            return ""
+        chunks = MAX_CHUNKS if self._config["long_text"] == "chunks" else 1
+        limit = CHARACTERS_PER_TOKEN * int(self._config["max_length"]) * chunks
+        return normalise_text(value, max_characters=limit)
+
+    def _token_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        known = self._window
+        if all(text in known for text in texts):
+            return [known[text] for text in texts]
+        options = {"truncation": True, "max_length": self._config["max_length"]}
+        encoded = self._tokenizer(list(texts), return_attention_mask=False, **options)
+        tokens: list[list[int]] = encoded["input_ids"]
+        return tokens
+
+    def _chunks(self, text: str) -> list[str]:
+        room = self._config["max_length"] - self._tokenizer.num_special_tokens_to_add()
+        if len(text.encode()) <= room:  # a token covers at least one byte
+            return [text]
+        encoded = self._tokenizer(
+            text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
+        )
+        spans, words = encoded["offset_mapping"], encoded.word_ids()
+        chunks: list[str] = []
+        start = 0
+        while start < len(spans) and len(chunks) < MAX_CHUNKS:
+            stop = _word_boundary(words, start=start, stop=min(start + room, len(spans)))
+            chunks.append(text[spans[start][0] : spans[stop - 1][1]])
+            start = stop
+        return chunks or [text]
+
+
+def _word_boundary(words: Sequence[int | None], *, start: int, stop: int) -> int:
+    """The last position in (start, stop] where a word ends; `stop` if one word fills it all."""
+    for position in range(stop, start, -1):
+        if position == len(words) or words[position] != words[position - 1]:
+            return position
+    return stop
+
+
+def bert_sized_product(dtype: torch.dtype) -> Tensor:
+    """What a BERT layer mostly does: the probe that `dtype="auto"` times once per process."""
+    return torch.ones(512, 384, dtype=dtype) @ torch.ones(384, 1536, dtype=dtype)
+
+
+def _resolved(dtype: str) -> str:
+    if dtype == "auto" and torch.cuda.is_available():
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    return resolve_dtype(dtype, probe=bert_sized_product)
+
+
+def _check_choice(name: str, value: str, valid: tuple[str, ...]) -> None:
+    if value not in valid:
+        raise ValueError(f"{name} must be one of {', '.join(valid)}, got {value!r}.")
+
+
+def _checked_length(max_length: int | None, *, limit: int) -> int:
+    if max_length is None:
+        return min(256, limit)
+    if not 3 <= max_length <= limit:
+        raise ValueError(f"max_length must be from 3 to {limit}, got {max_length}.")
+    return max_length

@@ -1,0 +1,114 @@
+"""Table columns to arrays, with every unreadable cell named by its column and row."""
+
+import difflib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+FIRST_LEVEL = 2  # codes 0 and 1 are a missing and an unseen or rare level
+MAX_LEVELS = 1000
+"""Known levels of one category column: the most frequent ones."""
+DATE_NUMBERS = 2  # days since 1970 and the year
+DATE_CYCLES = 6  # sine and cosine of month, week and weekday
+
+
+def read_numbers(frame: pd.DataFrame, name: str) -> NDArray[np.float64]:
+    """A number column as `[rows]`, NaN where missing.
+
+    Raises:
+        ValueError: If the column is absent, or a cell is no number or infinite.
+    """
+    column = _column(frame, name)
+    try:
+        numbers = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must be numbers, got {column.dtype} ({error}).") from error
+    _refuse(column, np.isnan(numbers) & column.notna().to_numpy(), rule="a number or missing")
+    _refuse(column, np.isinf(numbers), rule="finite")
+    return numbers
+
+
+def read_levels(frame: pd.DataFrame, name: str, *, min_count: int) -> list[str]:
+    """Levels of a category column in at least `min_count` rows, the most frequent ones first."""
+    counts = _level_names(_column(frame, name)).value_counts()
+    frequent = counts[counts >= min_count]
+    order = sorted(frequent.index, key=lambda level: (-frequent[level], level))
+    return order[:MAX_LEVELS]
+
+
+def read_categories(frame: pd.DataFrame, name: str, levels: Sequence[str]) -> NDArray[np.int64]:
+    """Codes `[rows]` of a category column: 0 missing, 1 unseen or rare, then the known levels."""
+    names = _level_names(_column(frame, name))
+    found = pd.Index(levels, dtype=object).get_indexer(pd.Index(names, dtype=object))
+    codes = np.where(found < 0, 1, found + FIRST_LEVEL)
+    return np.where(names.isna().to_numpy(), 0, codes).astype(np.int64)
+
+
+def read_dates(frame: pd.DataFrame, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """A date column as numbers `[rows, 2]`, NaN where missing, and cycles `[rows, 6]`, there 0.
+
+    The numbers are days since 1970 and the year; the cycles are sine and cosine of the month, the
+    week of the year and the day of the week. Times of day are ignored; zones are taken to UTC.
+
+    Raises:
+        ValueError: If the column is absent or a cell is no date.
+    """
+    column = _column(frame, name)
+    if pd.api.types.is_numeric_dtype(column) and column.notna().any():
+        raise ValueError(
+            f"{name} must be dates, got {column.dtype}. Write them as YYYY-MM-DD or convert them "
+            "with pandas.to_datetime(..., unit=...)."
+        )
+    if pd.api.types.is_numeric_dtype(column):
+        column = column.astype(object)  # a column without any date
+    dates = pd.to_datetime(column, errors="coerce", utc=True, format="ISO8601").dt.tz_localize(None)
+    wrong = (dates.isna() & column.notna()).to_numpy()
+    _refuse(column, wrong, rule="a date written as YYYY-MM-DD, or missing")
+    days = (dates.dt.normalize() - pd.Timestamp("1970-01-01")) / pd.Timedelta(days=1)
+    numbers = np.stack([days.to_numpy(np.float64), dates.dt.year.to_numpy(np.float64)], axis=1)
+    turns = (
+        (dates.dt.month - 1) / 12,
+        (dates.dt.isocalendar().week.astype("float64") - 1) / 52,
+        dates.dt.day_of_week / 7,
+    )
+    angles = 2 * np.pi * np.stack([turn.to_numpy(np.float64) for turn in turns], axis=1)
+    cycles = np.concatenate([np.sin(angles), np.cos(angles)], axis=1)
+    return numbers, np.where(np.isnan(cycles), 0.0, cycles)
+
+
+def _column(frame: pd.DataFrame, name: str) -> "pd.Series[Any]":
+    if name not in frame.columns:
+        near = difflib.get_close_matches(name, [str(c) for c in frame.columns], n=2, cutoff=0.5)
+        hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+        raise ValueError(f"column {name!r} must be in the table, got a table without it.{hint}")
+    column = frame[name]
+    if isinstance(column, pd.DataFrame):
+        raise ValueError(f"column {name!r} must be in the table once, got {column.shape[1]}.")
+    return column
+
+
+def _level_names(column: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Levels as strings; 3 and 3.0 are one level, since a missing cell turns integers to floats."""
+    codes, levels = pd.factorize(column)
+    names = np.array([*(_level_name(level) for level in levels), None], dtype=object)
+    return pd.Series(names[codes], index=column.index, dtype=object)
+
+
+def _level_name(level: object) -> str:
+    if isinstance(level, float | np.floating) and float(level).is_integer():
+        return str(int(level))
+    return str(level)
+
+
+def _refuse(column: "pd.Series[Any]", wrong: NDArray[np.bool_], *, rule: str) -> None:
+    if not wrong.any():
+        return
+    position = int(np.flatnonzero(wrong)[0])
+    more = f" and {int(wrong.sum()) - 1} more rows" if wrong.sum() > 1 else ""
+    raise ValueError(
+        f"{column.name} must be {rule}, got {column.iloc[position]!r} "
+        f"(row {column.index[position]!r}{more}). Correct the cell or leave it empty."
+    )

@@ -1,0 +1,272 @@
+"""Photos -> embeddings of a ResNet without its classifier (He et al., 2015)."""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import torch
+import torchvision
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from encoders.base import Encoder, Tensors
+from encoders.dtype import resolve_dtype
+from encoders.photo import PhotoSource, load_photo, read_photo
+from encoders.resnet_weights import (
+    ARCHITECTURES,
+    Preprocessing,
+    find_weights,
+    load_into,
+    unknown,
+)
+
+DECODERS = ("exact", "fast")
+RESAMPLING = {
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+}
+N_STAGES = 4
+
+
+class ResNetEncoder(Encoder):
+    """Embeddings from the layer before the classifier: 512 (18, 34) or 2048 numbers (50 to 152).
+
+    Why: a strong general picture of a photo that costs one pass and never changes, so a store
+    can keep it. A value is one photo (bytes, Path or PIL image) or a list of photos of the same
+    item, whose embeddings are averaged; None and an empty list are absent.
+    Source: He et al. (2015), "Deep residual learning". *differs:* BatchNorm always uses the
+    statistics in the weights, so a photo's embedding does not depend on its neighbours.
+
+    Shape:
+        pixels uint8 `[photos, 3, crop, crop]`, counts int64 `[batch]` (photos of each value)
+        -> float32 `[batch, embedding_dim]`, at least 0; zeros where a value has no photo.
+
+    Args:
+        architecture: "resnet18", "resnet34", "resnet50", "resnet101" or "resnet152".
+        weights: "imagenet" (torchvision's default) or another of torchvision's names, found in
+            its cache, never downloaded; "clothing18", which comes along; a `.safetensors` path;
+            None: random, drawn from torch's global generator.
+        weights_sha256: What the weight file must have, hex; None: not compared.
+        dtype: "auto", "float32" or "bfloat16": what is computed in; weights stay float32.
+        decoder: "exact", or "fast": large JPEGs are decoded at a fraction of their size, which
+            changes pixels slightly.
+        preprocessing: Fields of `Preprocessing` in place of what comes with the weights.
+        unfrozen_stages: See `unfreeze`.
+
+    Raises:
+        ValueError: If a name is unknown or the weights cannot be used.
+
+    Example:
+        >>> encoder = ResNetEncoder.tiny()
+        >>> encoder.encode([Image.new("RGB", (60, 40), "red"), None]).shape
+        (2, 512)
+    """
+
+    modality: ClassVar[Literal["text", "image", "table"]] = "image"
+    cacheable: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        architecture: str = "resnet18",
+        *,
+        weights: str | Path | None = "imagenet",
+        weights_sha256: str | None = None,
+        dtype: str = "auto",
+        decoder: str = "exact",
+        preprocessing: Mapping[str, Any] | None = None,
+        unfrozen_stages: int = 0,
+    ) -> None:
+        super().__init__()
+        if architecture not in ARCHITECTURES:
+            raise ValueError(unknown("architecture", architecture, list(ARCHITECTURES)))
+        if decoder not in DECODERS:
+            raise ValueError(unknown("decoder", decoder, list(DECODERS)))
+        self.architecture = architecture
+        self.decoder = decoder
+        self.dtype = resolve_dtype(dtype, probe=convolve)
+        found = find_weights(weights, architecture=architecture, sha256=weights_sha256)
+        self.weights, self.weights_sha256 = found.name, found.sha256
+        self.preprocessing = found.preprocessing
+        if preprocessing is not None:
+            self.preprocessing = Preprocessing.from_dict(preprocessing)
+        network = torchvision.models.get_model(architecture, weights=None)
+        self._dim = int(network.fc.in_features)
+        network.fc = nn.Identity()
+        if found.name is not None:
+            load_into(network, found.state, name=found.name)
+        self.network = network.to(memory_format=torch.channels_last)
+        self._prepare_normalisation()
+        self.unfreeze(unfrozen_stages)
+
+    def _prepare_normalisation(self) -> None:
+        """Keep `pixels * scale + shift`, the same as (pixels / 255 - mean) / std."""
+        mean = torch.tensor(self.preprocessing.mean).view(1, 3, 1, 1)
+        std = torch.tensor(self.preprocessing.std).view(1, 3, 1, 1)
+        self.scale: Tensor
+        self.shift: Tensor
+        self.register_buffer("scale", 1.0 / (255.0 * std), persistent=False)
+        self.register_buffer("shift", -mean / std, persistent=False)
+
+    @property
+    def embedding_dim(self) -> int:
+        """512 or 2048."""
+        return self._dim
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Keyword arguments that rebuild this encoder, with "auto" and "imagenet" resolved."""
+        return {
+            "architecture": self.architecture,
+            "weights": self.weights,
+            "weights_sha256": self.weights_sha256,
+            "dtype": self.dtype,
+            "decoder": self.decoder,
+            "preprocessing": self.preprocessing.to_dict(),
+            "unfrozen_stages": self.unfrozen_stages,
+        }
+
+    @property
+    def origin(self) -> dict[str, str] | None:
+        """Name and hash of the weight file; None for random and for fine-tuned weights."""
+        if self.weights is None or self.weights_sha256 is None or self.unfrozen_stages:
+            return None
+        return {"name": Path(self.weights).name, "weights_sha256": self.weights_sha256}
+
+    def unfreeze(self, last_stages: int) -> None:
+        """Let the last 0 to 4 of the four stages train; everything before stays frozen.
+
+        BatchNorm keeps the statistics of the weights even then: those of small batches are
+        noise, and would make a row's embedding depend on the others. Its scale and shift train.
+        Embeddings of an encoder that trains change, so no store may keep them.
+
+        Raises:
+            ValueError: If there are no so many stages.
+        """
+        if last_stages not in range(N_STAGES + 1):
+            raise ValueError(
+                f"last_stages must be 0 to {N_STAGES}, got {last_stages!r}. Start with 1."
+            )
+        self.unfrozen_stages = last_stages
+        self.network.requires_grad_(False)
+        for stage in range(N_STAGES, N_STAGES - last_stages, -1):
+            self.network.get_submodule(f"layer{stage}").requires_grad_(True)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch to training only where something trains; the network itself stays in eval."""
+        super().train(mode and self.trains)
+        self.network.eval()
+        return self
+
+    def parts(self, value: Any) -> list[Any]:
+        """The photos of one value, without absent ones."""
+        photos = value if isinstance(value, list | tuple) else [value]
+        return [photo for photo in photos if photo is not None]
+
+    def content(self, part: PhotoSource) -> bytes:
+        """The file's bytes; for a decoded picture its size and RGB pixels."""
+        return photo_content(part)
+
+    def preprocess(self, values: Sequence[Any]) -> Tensors:
+        """Decode, resize and crop every photo of every value.
+
+        Raises:
+            PhotoError: If a photo cannot be used; nothing is put in its place.
+        """
+        nested = [self.parts(value) for value in values]
+        photos = [photo for parts in nested for photo in parts]
+        side = self.preprocessing.crop
+        pixels = np.empty((len(photos), side, side, 3), dtype=np.uint8)
+        for row, picture in enumerate(in_threads(self._pixels, photos)):
+            pixels[row] = picture
+        counts = torch.tensor([len(parts) for parts in nested], dtype=torch.int64)
+        # Channels stay last in memory, which is what convolutions run fastest on.
+        return {"pixels": torch.from_numpy(pixels).permute(0, 3, 1, 2), "counts": counts}
+
+    def _pixels(self, photo: PhotoSource) -> NDArray[np.uint8]:
+        """One photo as uint8 `[crop, crop, 3]`."""
+        min_side = self.preprocessing.resize if self.decoder == "fast" else None
+        return resize_and_crop(load_photo(photo, min_side=min_side).image, self.preprocessing)
+
+    def forward(self, tensors: Tensors) -> Tensor:
+        """Embeddings, the mean over each value's photos."""
+        counts = tensors["counts"].to(self.scale.device)
+        pixels = tensors["pixels"].to(self.scale.device, non_blocking=True)
+        if len(pixels) == 0:
+            return torch.zeros(len(counts), self._dim, device=self.scale.device)
+        inputs = torch.addcmul(self.shift, pixels.float(), self.scale)
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
+        low = self.dtype == "bfloat16"
+        with torch.autocast(inputs.device.type, dtype=torch.bfloat16, enabled=low):
+            features = self.network(inputs)
+        return mean_by_value(features.float(), counts)
+
+    @classmethod
+    def tiny(cls) -> Self:
+        """A random ResNet-18 on 32 x 32 pixels."""
+        small = {"resize": 36, "crop": 32}
+        return cls("resnet18", weights=None, dtype="float32", preprocessing=small)
+
+
+def resize_and_crop(image: Image.Image, how: Preprocessing) -> NDArray[np.uint8]:
+    """The middle square after resizing the shorter side, as torchvision's presets cut it.
+
+    Why: only the pixels that are kept get computed, so a 1 x 50,000 strip costs no more than a
+    square; Pillow's integer arithmetic gives the same pixels on every machine.
+
+    Shape:
+        Returns uint8 `[crop, crop, 3]`.
+    """
+    width, height = image.size
+    short = min(width, height)
+    # int() and round() as in torchvision, so that the same square is cut.
+    wide, high = int(how.resize * width / short), int(how.resize * height / short)
+    left, top = round((wide - how.crop) / 2), round((high - how.crop) / 2)
+    across, down = width / wide, height / high
+    right, bottom = min((left + how.crop) * across, width), min((top + how.crop) * down, height)
+    box = (left * across, top * down, right, bottom)
+    method = RESAMPLING[how.interpolation]
+    return np.asarray(image.resize((how.crop, how.crop), method, box=box))
+
+
+def photo_content(part: PhotoSource) -> bytes:
+    """The bytes that identify a photo: its file's, or size and RGB pixels of a decoded one."""
+    if not isinstance(part, Image.Image):
+        return read_photo(part)
+    image = load_photo(part).image
+    size = b"".join(side.to_bytes(8, "big") for side in image.size)
+    return b"RGB pixels" + size + image.tobytes()
+
+
+def in_threads(function: Any, items: Sequence[Any]) -> list[Any]:
+    """Results in order; decoders release Python's lock, so threads run side by side.
+
+    The threads live for one call: a pool that outlives it would be dead in a forked process.
+    """
+    n_threads = min(torch.get_num_threads(), len(items))
+    if n_threads < 2:
+        return [function(item) for item in items]
+    with ThreadPoolExecutor(n_threads) as pool:
+        return list(pool.map(function, items))
+
+
+def mean_by_value(features: Tensor, counts: Tensor) -> Tensor:
+    """Mean of consecutive rows; a count of 0 gives zeros.
+
+    Shape:
+        features `[sum(counts), dim]`, counts `[batch]` -> `[batch, dim]`.
+    """
+    owner = torch.repeat_interleave(torch.arange(len(counts), device=counts.device), counts)
+    total = features.new_zeros(len(counts), features.shape[1]).index_add(0, owner, features)
+    return total / counts.clamp(min=1).unsqueeze(1)
+
+
+def convolve(dtype: torch.dtype) -> Tensor:
+    """A middle layer of a ResNet on eight photos: what "auto" is timed on."""
+    pixels = torch.zeros(8, 64, 56, 56, dtype=dtype).to(memory_format=torch.channels_last)
+    weight = torch.zeros(64, 64, 3, 3, dtype=dtype).to(memory_format=torch.channels_last)
+    return F.conv2d(pixels, weight, padding=1)

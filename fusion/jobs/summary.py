@@ -1,0 +1,162 @@
+"""Gathers what a training job knows into the plain values that the report shows."""
+
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from encoders.base import Encoder
+from fusion.bundle import PACKAGES
+from fusion.data.schema import ROLES, Schema
+from fusion.data.split import Split
+from fusion.evaluation import Evaluation
+from fusion.fitting import Fitted
+from fusion.jobs.config import SplitSection, TrainConfig
+from fusion.jobs.items import LabelledItems
+from fusion.jobs.measure import Columns, Experiment, head_columns
+from fusion.report import (
+    ColumnSummary,
+    DataSummary,
+    HeadResult,
+    Losses,
+    ModalitySummary,
+    ReportItem,
+    TrainingReport,
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Everything that a training job ends with.
+
+    Args:
+        items: Items that were learned from, and what was wrong.
+        experiment: Rows, targets, split and recipe.
+        fitted: The model.
+        table: Its answers on the test rows.
+        evaluations: Head -> scores.
+    """
+
+    items: LabelledItems
+    experiment: Experiment
+    fitted: Fitted
+    table: pd.DataFrame
+    evaluations: Mapping[str, Evaluation]
+
+
+def training_report(config: TrainConfig, outcome: Outcome) -> TrainingReport:
+    """The report of a training job."""
+    history = outcome.fitted.history
+    return TrainingReport(
+        title=config.title,
+        summary=_data_summary(config, outcome),
+        heads=tuple(_head_result(config, outcome, name) for name in outcome.evaluations),
+        losses=Losses(history.train_loss, history.validation_loss, history.best_epoch),
+        made_with={"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+    )
+
+
+def split_sentence(section: SplitSection, split: Split) -> str:
+    """How the rows were split, in one sentence."""
+    how = {
+        "random": "at random, with near-duplicate texts and photos on one side",
+        "date": f"by date ({section.column}), the latest rows for the test",
+        "group": f"by group ({section.column}), no group on two sides",
+    }[section.kind]
+    left_out = f"; {len(split.left_out)} rows in the gap were left out" if len(split.left_out) else ""
+    return f"Split {how}{left_out}."
+
+
+def _data_summary(config: TrainConfig, outcome: Outcome) -> DataSummary:
+    items, split = outcome.items, outcome.experiment.split
+    schema = items.catalogue.schema
+    model = outcome.fitted.bundle.model
+    return DataSummary(
+        source=config.data.items.name,
+        n_rows=items.n_read,
+        n_train=len(split.train),
+        n_validation=len(split.validation),
+        n_test=len(split.test),
+        split=split_sentence(config.split, split),
+        modalities={
+            name: ModalitySummary(
+                columns=_modality_columns(schema, name),
+                encoder=encoder_name(model.encoder(name)),
+                share_present=float(items.catalogue.present[name].mean()),
+            )
+            for name in model.modalities
+        },
+        columns=tuple(_column_summaries(items.frame, schema)),
+        ignored=dict(schema.ignored),
+        problems=tuple(items.problems),
+        dropped=items.dropped,
+    )
+
+
+def encoder_name(encoder: Encoder) -> str:
+    """An encoder with its weights, as people call it."""
+    kind = type(encoder).__name__.removesuffix("Encoder")
+    origin = encoder.origin
+    return kind if origin is None else f"{kind} ({Path(origin['name']).name})"
+
+
+def _modality_columns(schema: Schema, modality: str) -> tuple[str, ...]:
+    if modality in schema.tables:
+        return schema.tables[modality]
+    return schema.text if modality == "text" else schema.image
+
+
+def _column_summaries(frame: pd.DataFrame, schema: Schema) -> list[ColumnSummary]:
+    summaries = []
+    for role in ROLES[1:]:
+        for name in getattr(schema, role):
+            known = frame[name].dropna()
+            example = str(known.iloc[0])[:80] if len(known) else ""
+            missing = 1.0 - len(known) / max(len(frame), 1)
+            summaries.append(ColumnSummary(name, role, missing, example))
+    return summaries
+
+
+def _head_result(config: TrainConfig, outcome: Outcome, name: str) -> HeadResult:
+    bundle, experiment = outcome.fitted.bundle, outcome.experiment
+    columns = head_columns(bundle, name, outcome.table)
+    head = bundle.model.head(name)
+    target = experiment.targets[name][experiment.split.test]
+    if head.task == "classification":
+        target = head.encode_target(target).astype(np.float64)
+    return HeadResult(
+        evaluation=outcome.evaluations[name],
+        actual=target,
+        predicted=columns,
+        items=tuple(_report_items(config, outcome, actual=target, columns=columns)),
+    )
+
+
+def _report_items(
+    config: TrainConfig, outcome: Outcome, *, actual: NDArray[np.float64], columns: Columns
+) -> list[ReportItem]:
+    catalogue = outcome.items.catalogue.take(outcome.experiment.split.test)
+    photos: Any = catalogue.values.get("image", [None] * len(catalogue))
+    title = catalogue.schema.text[0] if catalogue.schema.text else None
+    predicted = next(iter(columns.values()))
+    return [
+        ReportItem(
+            id=catalogue.ids[row],
+            title="" if title is None else _shown(catalogue.frame[title].iloc[row]),
+            photo=photos[row][0] if photos[row] else None,
+            actual=float(actual[row]),
+            predicted=float(predicted[row]),
+            details={name: _shown(catalogue.frame[name].iloc[row]) for name in config.data.details},
+        )
+        for row in range(len(catalogue))
+    ]
+
+
+def _shown(cell: Any) -> str:
+    return "" if pd.isna(cell) else str(cell)

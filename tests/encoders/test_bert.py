@@ -1,0 +1,273 @@
+"""BERT text embeddings: the real MiniLM, any local checkpoint, and texts of every kind."""
+
+import tracemalloc
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from encoders import BertEncoder, bert, check_encoder, checkpoints, dtype
+from encoders.text import normalise_text
+
+TEXTS = [
+    "a red summer dress for women",
+    "crimson gown, women's fashion",
+    "winter tyre for cars, 16 inch",
+    "x",
+    "Wooden rattle for babies from 6 months, painted by hand, no small parts, washable " * 4,
+    "连衣裙 夏季 👗 فستان أحمر صيفي",
+]
+
+
+@pytest.fixture(scope="module")
+def minilm() -> BertEncoder:
+    return BertEncoder("minilm", dtype="float32")
+
+
+def cosines(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float32]:
+    norms = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
+    result: NDArray[np.float32] = (left * right).sum(1) / norms
+    return result
+
+
+def test_like_products_are_nearer_than_unlike_ones(minilm: BertEncoder) -> None:
+    dress, gown, tyre = minilm.encode(TEXTS[:3])
+    assert cosines(dress[None], gown[None])[0] > 0.5 > 0.2 > cosines(dress[None], tyre[None])[0]
+
+
+def test_embeddings_are_those_of_the_published_model(minilm: BertEncoder) -> None:
+    # the example of the model's page: two sentences, cosine similarity of the normalised means
+    embeddings = minilm.encode(["That is a happy person", "That is a very happy person"])
+    assert cosines(embeddings[:1], embeddings[1:])[0] == pytest.approx(0.943, abs=2e-3)
+
+
+def test_embedding_does_not_depend_on_neighbours_or_padding(minilm: BertEncoder) -> None:
+    together = minilm.encode(TEXTS)
+    alone = np.concatenate([minilm.encode([text]) for text in TEXTS])
+    assert np.abs(together - alone).max() <= 1e-5
+
+
+def test_bfloat16_embeddings_are_near_those_of_float32(minilm: BertEncoder) -> None:
+    half = BertEncoder("minilm", dtype="bfloat16")
+    together = half.encode(TEXTS)
+    assert cosines(together, minilm.encode(TEXTS)).min() >= 0.999
+    assert cosines(together, np.concatenate([half.encode([t]) for t in TEXTS])).min() >= 0.9999
+    assert half.fingerprint != minilm.fingerprint
+
+
+def test_minilm_names_the_published_weights(minilm: BertEncoder) -> None:
+    assert minilm.origin is not None
+    assert minilm.origin["weights_sha256"] == checkpoints.MINILM_SHA256
+    assert (minilm.embedding_dim, minilm.config["max_length"]) == (384, 256)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [{"pooling": "cls"}, {"max_length": 16}, {"long_text": "chunks"}, {"dtype": "bfloat16"}],
+)
+def test_every_option_is_in_the_fingerprint(option: dict[str, object]) -> None:
+    tiny = BertEncoder.tiny()
+    assert BertEncoder(**tiny.config | option).fingerprint != tiny.fingerprint
+
+
+def test_roberta_reads_two_tokens_fewer_than_it_has_positions() -> None:
+    class Table:
+        padding_idx = 1
+
+    class Embeddings:
+        position_embeddings = Table()
+
+    class Config:
+        max_position_embeddings = 514
+
+    class Model:
+        embeddings = Embeddings()
+        config = Config()
+
+    class Tokenizer:
+        model_max_length = 10**30
+
+    assert checkpoints.longest_input(Tokenizer(), Model()) == 512
+
+
+def test_white_space_and_composition_do_not_change_an_embedding() -> None:
+    encoder = BertEncoder.tiny()
+    one, other = encoder.encode(["café  au\tlait\n", "cafe\u0301 au lait"])
+    assert np.array_equal(one, other)
+    assert encoder.content("café  au\tlait\n") == "café au lait".encode()
+
+
+@pytest.mark.parametrize("text", [None, "", "  \n\t "])
+def test_empty_text_is_absent(text: str | None) -> None:
+    encoder = BertEncoder.tiny()
+    assert encoder.parts(text) == []
+    assert not encoder.encode([text]).any()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("red\0dress", "NUL.*position 3"), ("a\ud800", "surrogate.*position 1")]
+)
+def test_broken_text_is_refused_with_its_position(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        BertEncoder.tiny().encode(["fine", text])
+
+
+def test_value_that_is_no_text_is_refused() -> None:
+    with pytest.raises(TypeError, match="text must be a string or None, got float"):
+        BertEncoder.tiny().encode([float("nan")])
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["red " * 2_500_000, "a" * 10_000_000, " " * 10_000_000 + "red", "a" + "\u0315\u0300" * 50_000],
+)
+@pytest.mark.parametrize("long_text", ["truncate", "chunks"])
+def test_huge_text_takes_little_memory(text: str, long_text: str) -> None:
+    encoder = BertEncoder(**BertEncoder.tiny().config | {"long_text": long_text})
+    tracemalloc.start()
+    embeddings = encoder.encode([text])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert np.isfinite(embeddings).all()
+    assert peak < 100e6
+
+
+def test_normalising_in_pieces_equals_normalising_at_once() -> None:
+    text = " ".join(f"cafe\u0301{number}\u00a0\n  x" for number in range(500))
+    import unicodedata
+
+    expected = " ".join(unicodedata.normalize("NFC", text).split())
+    assert normalise_text(text, max_characters=10**6) == expected
+    assert normalise_text(expected, max_characters=10**6) == expected
+
+
+def test_truncation_reads_only_the_first_tokens() -> None:
+    encoder = BertEncoder.tiny()
+    head = "ab " * 15
+    assert np.array_equal(encoder.encode([head + "zz"]), encoder.encode([head + "qq qq"]))
+
+
+def test_chunks_cover_a_long_text_without_cutting_words() -> None:
+    encoder = BertEncoder(**BertEncoder.tiny().config | {"long_text": "chunks"})
+    text = " ".join(f"word{number}" for number in range(30))
+    chunks = encoder.parts(text)
+    assert " ".join(chunks) == text
+    assert all(len(ids) <= 32 for ids in encoder._token_ids(chunks))
+    expected = encoder.encode_parts(chunks).mean(0)
+    assert np.abs(encoder.encode([text])[0] - expected).max() < 1e-6
+
+
+def test_chunks_are_capped() -> None:
+    encoder = BertEncoder(**BertEncoder.tiny().config | {"long_text": "chunks"})
+    assert len(encoder.parts("word " * 10_000)) == bert.MAX_CHUNKS
+
+
+def test_batches_are_alike_in_length_and_within_the_token_budget(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(bert.PADDED_TOKENS, "cpu", 64)
+    encoder = BertEncoder.tiny()
+    texts = ["a " * (1 + 7 * number % 25) for number in range(60)]
+    lengths = [len(ids) for ids in encoder._token_ids(texts)]
+    batches = list(encoder.batches(texts))
+    assert all(len(batch) * max(lengths[i] for i in batch) <= 64 for batch in batches)
+    padded = sum(len(batch) * max(lengths[i] for i in batch) for batch in batches)
+    assert padded < 1.1 * sum(lengths)
+
+
+def test_a_window_is_tokenised_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = BertEncoder.tiny()
+    seen: list[int] = []
+    tokenizer = encoder._tokenizer
+
+    class Counting:
+        pad_token_id = tokenizer.pad_token_id
+
+        def __call__(self, texts: list[str], **options: object) -> object:
+            seen.append(len(texts))
+            return tokenizer(texts, **options)
+
+    monkeypatch.setattr(encoder, "_tokenizer", Counting())
+    encoder.encode(["red dress", "blue dress", "shoes"])
+    assert seen == [3]
+
+
+def test_frozen_encoder_has_nothing_to_train_and_stays_in_eval() -> None:
+    encoder = BertEncoder.tiny().train()
+    assert not encoder.trains
+    assert not any(module.training for module in encoder.modules())
+
+
+def test_unfreezing_lets_gradients_reach_the_last_layer_alone() -> None:
+    encoder = BertEncoder.tiny()
+    encoder.unfreeze(1)
+    assert encoder.trains
+    encoder(encoder.preprocess(["red dress"])).square().sum().backward()
+    reached = {name for name, weight in encoder.named_parameters() if weight.grad is not None}
+    assert reached
+    assert all(name.startswith("model.encoder.layer.1.") for name in reached)
+    assert reached == {n for n, weight in encoder.named_parameters() if weight.requires_grad}
+
+
+def test_only_unfrozen_layers_use_dropout() -> None:
+    encoder = BertEncoder.tiny()
+    encoder.unfreeze(1)
+    encoder.train()
+    training = {name for name, module in encoder.model.named_modules() if module.training}
+    assert training
+    assert all(name.startswith("encoder.layer.1") for name in training)
+    assert not any(module.training for module in encoder.eval().modules())
+
+
+def test_tuned_weights_travel_with_the_encoder() -> None:
+    encoder = BertEncoder.tiny()
+    frozen = encoder.fingerprint
+    encoder.unfreeze(2)
+    assert encoder.origin is None
+    assert encoder.fingerprint != frozen
+    check_encoder(encoder, ["red dress", "shoes", "a long blue coat"])
+
+
+def test_unfreezing_more_layers_than_there_are_is_refused() -> None:
+    with pytest.raises(ValueError, match="last_layers must be from 1 to 2, got 3"):
+        BertEncoder.tiny().unfreeze(3)
+
+
+def test_training_in_bfloat16_is_refused() -> None:
+    with pytest.raises(ValueError, match="dtype must be float32 to train layers"):
+        BertEncoder(**BertEncoder.tiny().config | {"dtype": "bfloat16", "unfrozen_layers": 1})
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"pooling": "max"}, "pooling must be one of mean, cls, got 'max'"),
+        ({"long_text": "cut"}, "long_text must be one of truncate, chunks, got 'cut'"),
+        ({"max_length": 65}, "max_length must be from 3 to 64, got 65"),
+        ({"dtype": "float16"}, "dtype must be one of auto, float32, bfloat16, got 'float16'"),
+        ({"revision": "main"}, "revision must be None for a local checkpoint"),
+    ],
+)
+def test_wrong_option_is_refused(option: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        BertEncoder(**BertEncoder.tiny().config | option)
+
+
+def test_cls_pooling_gives_the_first_token() -> None:
+    encoder = BertEncoder(**BertEncoder.tiny().config | {"pooling": "cls"})
+    tensors = encoder.preprocess(["red dress"])
+    hidden = encoder.model(**tensors).last_hidden_state
+    assert torch.equal(encoder(tensors), hidden[:, 0])
+
+
+@pytest.mark.parametrize(("pays", "expected"), [(True, "bfloat16"), (False, "float32")])
+def test_auto_resolves_to_what_pays_on_this_machine(
+    pays: bool, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    probe: Callable[..., bool] = lambda probe: pays  # noqa: E731
+    monkeypatch.setattr(dtype, "bfloat16_pays", probe)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    encoder = BertEncoder(**BertEncoder.tiny().config | {"dtype": "auto"})
+    assert encoder.config["dtype"] == expected

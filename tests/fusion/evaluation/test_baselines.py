@@ -1,0 +1,283 @@
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fusion.data.catalogue import Catalogue, build_catalogue
+from fusion.data.schema import Schema
+from fusion.evaluation import BASELINES
+from heads import Floats, Head, HotItemHead, LinearHead, RegressionHead, SalesVolumeHead
+
+SCHEMA = Schema(
+    text=("title",),
+    numeric=("size", "empty"),
+    categorical=("colour", "noise"),
+    dates=("launched",),
+    history=("units_last_4w",),
+)
+WORDS = ("cotton shirt", "silk dress", "leather boot", "wool scarf")
+COLOURS = np.array(["red", "green", "blue", "black"])
+HEADS_TO_TRY = (RegressionHead, LinearHead, SalesVolumeHead, HotItemHead)
+N_TRAIN, N_TEST = 160, 60
+
+
+def items(n: int = N_TRAIN + N_TEST, seed: int = 0) -> tuple[pd.DataFrame, Floats]:
+    """Items whose units depend on size, colour, kind and past units."""
+    draw = np.random.default_rng(seed)
+    size, colour, kind = draw.uniform(1, 9, n), draw.integers(0, 4, n), draw.integers(0, 4, n)
+    past = draw.poisson(8, n).astype(float)
+    mean = 6 * size + 5 * colour + 8 * kind + past
+    frame = pd.DataFrame(
+        {
+            "title": [f"{WORDS[k]} number {i}" for i, k in enumerate(kind)],
+            "size": np.where(draw.random(n) < 0.1, np.nan, size),
+            "empty": np.full(n, np.nan),
+            "colour": COLOURS[colour],
+            "noise": draw.choice(["a", "b", "c"], n),
+            "launched": pd.Timestamp("2024-01-01") + pd.to_timedelta(draw.integers(0, 99, n), "D"),
+            "units_last_4w": past,
+        }
+    )
+    return frame, draw.poisson(mean).astype(np.float64)
+
+
+def catalogue(frame: pd.DataFrame, schema: Schema = SCHEMA) -> Catalogue:
+    return build_catalogue(frame, schema, photos=None)
+
+
+def parts(frame: pd.DataFrame, schema: Schema = SCHEMA) -> tuple[Catalogue, Catalogue]:
+    whole = catalogue(frame, schema)
+    n_test = min(N_TEST, len(whole) // 2)
+    return whole.take(range(len(whole) - n_test)), whole.take(
+        range(len(whole) - n_test, len(whole))
+    )
+
+
+def predict(name: str, frame: pd.DataFrame, target: Floats, **options: Any) -> dict[str, Floats]:
+    training, test = parts(frame, options.get("schema", SCHEMA))
+    head = options.get("head", RegressionHead)
+    fitted = head.fitted(target[: len(training)], in_dim=1)
+    columns = BASELINES[name](training, target[: len(training)], test, head=fitted, seed=0)
+    assert columns is not None
+    return columns
+
+
+@functools.cache
+def usual(name: str, head_class: type[Head] = RegressionHead) -> dict[str, Floats]:
+    return predict(name, *items(), head=head_class)
+
+
+def primary(head: Head, target: Floats, columns: dict[str, Floats]) -> float:
+    return head.metrics(target, columns)[head.primary_metric]
+
+
+@pytest.mark.parametrize("head_class", HEADS_TO_TRY)
+@pytest.mark.parametrize("name", BASELINES)
+def test_every_baseline_fills_every_column_with_possible_numbers(
+    name: str, head_class: type[Head]
+) -> None:
+    columns = usual(name, head_class)
+    assert tuple(columns) == head_class.tiny().columns
+    for column, values in columns.items():
+        assert values.shape == (N_TEST,)
+        assert values.dtype == np.float64
+        assert np.isfinite(values).all()
+        assert (values >= 0).all()
+        if column == "hot_probability":
+            assert (values <= 1).all()
+    if head_class is SalesVolumeHead:
+        assert (columns["sales_units_p10"] <= columns["sales_units_p50"]).all()
+        assert (columns["sales_units_p50"] <= columns["sales_units_p90"]).all()
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_the_same_seed_gives_the_same_predictions(name: str) -> None:
+    again = predict(name, *items())
+    np.testing.assert_array_equal(usual(name)["prediction"], again["prediction"])
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_test_targets_change_no_prediction(name: str) -> None:
+    frame, target = items()
+    changed = np.append(target[:N_TRAIN], target[N_TRAIN:] * 100 + 7)
+    again = predict(name, frame, changed)
+    np.testing.assert_array_equal(usual(name)["prediction"], again["prediction"])
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_a_test_row_changes_no_prediction_of_another_row(name: str) -> None:
+    frame, target = items()
+    other = frame.copy()
+    other.loc[N_TRAIN, ["title", "colour"]] = ["unheard of words", "purple"]
+    other.loc[N_TRAIN, ["size", "units_last_4w"]] = [1e9, np.nan]
+    again = predict(name, other, target)
+    np.testing.assert_array_equal(usual(name)["prediction"][1:], again["prediction"][1:])
+
+
+def test_baselines_that_read_more_predict_better() -> None:
+    _, target = items()
+    head = RegressionHead.fitted(target[:N_TRAIN], in_dim=1)
+    names = ("median", "category median", "numbers only (boosted trees)", "TF-IDF + boosted trees")
+    found = [primary(head, target[N_TRAIN:], usual(name)) for name in names]
+    assert found == sorted(found)
+    assert found[0] < 0.05
+    assert found[-1] > 0.4
+    assert primary(head, target[N_TRAIN:], usual("nearest neighbours")) > 0.2
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_a_shuffled_target_falls_to_chance(name: str) -> None:
+    frame, target = items(500)
+    target = np.random.default_rng(1).permutation(target)
+    whole = catalogue(frame)
+    training, test = whole.take(range(250)), whole.take(range(250, 500))
+    known, asked = target[:250], target[250:]
+    for head_class, chance in ((RegressionHead, 0.0), (HotItemHead, None)):
+        head = head_class.fitted(known, in_dim=1)
+        columns = BASELINES[name](training, known, test, head=head, seed=0)
+        assert columns is not None
+        found = head.metrics(asked, columns)
+        expected = found["prevalence"] if chance is None else chance
+        assert found[head.primary_metric] < expected + 0.15
+
+
+def test_median_is_the_best_constant_of_each_column() -> None:
+    frame, _ = items(10)
+    target = np.array([0.0, 1, 2, 3, 94, 0, 0, 0, 0, 0])
+    sales = predict("median", frame, target, head=SalesVolumeHead)
+    assert sales["sales_units"].tolist() == [20.0] * 5
+    assert sales["sales_units_p50"].tolist() == [2.0] * 5
+    assert sales["sales_units_p10"].tolist() == [0.4] * 5
+    assert predict("median", frame, target)["prediction"].tolist() == [2.0] * 5
+    labels = np.array([0.0, 1, 0, 0, 0, 0, 0, 0, 0, 0])
+    hot = predict("median", frame, labels, head=HotItemHead)
+    assert hot["hot_probability"].tolist() == [0.2] * 5
+
+
+def small(colours: Sequence[str | None], target: list[float], asked: Sequence[str | None]) -> Any:
+    schema = Schema(categorical=("constant", "colour"))
+    known, test = (
+        catalogue(pd.DataFrame({"constant": "x", "colour": np.array(part, dtype=object)}), schema)
+        for part in (colours, asked)
+    )
+    values = np.array(target)
+    kind = HotItemHead if np.isin(values, (0.0, 1.0)).all() else RegressionHead
+    head = kind.fitted(values, in_dim=1)
+    columns = BASELINES["category median"](known, values, test, head=head, seed=0)
+    assert columns is not None
+    return columns[head.columns[0]].tolist()
+
+
+def test_category_median_takes_the_column_that_explains_most() -> None:
+    colours = ["red", "red", "red", "blue", "blue", "blue", None, None, None]
+    target = [1.0, 2, 6, 30, 31, 32, 100, 101, 105]
+    found = small(colours, target, ["blue", "red", None, "never seen"])
+    assert found == [31.0, 2.0, 101.0, 31.0]  # the last one: the median of all rows
+
+
+def test_category_prevalence_leans_on_the_overall_prevalence() -> None:
+    colours = ["red"] * 5 + ["blue"] * 5
+    found = small(colours, [1.0] * 5 + [0.0] * 5, ["red", "blue", "never seen"])
+    assert found == [0.75, 0.25, 0.5]  # (5 + 5 * .5) / 10, (0 + 5 * .5) / 10, overall
+
+
+def test_nearest_neighbours_average_the_nearest_rows() -> None:
+    schema = Schema(numeric=("size",))
+    known = catalogue(pd.DataFrame({"size": np.repeat([0.0, 10.0], 10)}), schema)
+    target = np.concatenate([np.arange(10.0), np.arange(100.0, 110.0)])
+    test = catalogue(pd.DataFrame({"size": [1.0, 9.0]}), schema)
+    columns = BASELINES["nearest neighbours"](
+        known, target, test, head=LinearHead.fitted(target, in_dim=1), seed=0
+    )
+    assert columns is not None
+    np.testing.assert_allclose(columns["prediction"], [4.5, 104.5])
+
+
+def test_log_targets_are_averaged_as_logarithms() -> None:
+    schema = Schema(numeric=("size",))
+    known = catalogue(pd.DataFrame({"size": [1.0] * 3}), schema)
+    target = np.array([1.0, 10.0, 100.0])
+    head = RegressionHead(1, scale="log", centre=2.0)
+    columns = BASELINES["nearest neighbours"](known, target, known, head=head, seed=0)
+    assert columns is not None
+    np.testing.assert_allclose(columns["prediction"], [10.0] * 3)
+
+
+NEEDS: dict[str, Callable[[], Schema]] = {
+    "category median": lambda: Schema(text=("title",), numeric=("size",)),
+    "nearest neighbours": lambda: Schema(categorical=("colour",)),
+    "numbers only (boosted trees)": lambda: Schema(text=("title",)),
+    "TF-IDF + boosted trees": lambda: Schema(numeric=("size",)),
+}
+
+
+@pytest.mark.parametrize("name", NEEDS)
+def test_a_baseline_without_its_columns_does_not_apply(name: str) -> None:
+    frame, target = items(40)
+    training, test = parts(frame, NEEDS[name]())
+    head = RegressionHead.fitted(target, in_dim=1)
+    assert BASELINES[name](training, target[: len(training)], test, head=head, seed=0) is None
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_columns_without_a_value_are_no_columns(name: str) -> None:
+    frame, target = items(40)
+    empty = frame.assign(**{name: None for name in frame.columns})
+    training, test = parts(empty)
+    head = RegressionHead.fitted(target, in_dim=1)
+    found = BASELINES[name](training, target[: len(training)], test, head=head, seed=0)
+    assert (found is None) == (name != "median")
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_test_rows_without_any_value_get_a_prediction(name: str) -> None:
+    frame, target = items()
+    frame = frame.astype({"title": object, "colour": object, "noise": object})
+    frame.loc[N_TRAIN:] = None
+    for head_class in (RegressionHead, HotItemHead):
+        columns = predict(name, frame, target, head=head_class)
+        assert all(np.isfinite(values).all() for values in columns.values())
+
+
+@pytest.mark.parametrize("name", ["numbers only (boosted trees)", "TF-IDF + boosted trees"])
+def test_trees_take_more_categories_than_they_have_levels(name: str) -> None:
+    frame, target = items(600)
+    codes = [f"code {i // 2}" for i in range(520)] + [f"new {i}" for i in range(80)]
+    columns = predict(name, frame.assign(colour=codes), target)
+    assert np.isfinite(columns["prediction"]).all()
+
+
+@pytest.mark.parametrize("head_class", [RegressionHead, SalesVolumeHead])
+@pytest.mark.parametrize("name", BASELINES)
+def test_a_constant_target_is_predicted_as_it_is(name: str, head_class: type[Head]) -> None:
+    frame, target = items(60)
+    constant = 3.0 if head_class is RegressionHead else 0.0
+    columns = predict(name, frame, np.full_like(target, constant), head=head_class)
+    for values in columns.values():
+        np.testing.assert_allclose(values, constant, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_huge_numbers_and_equal_texts_do_no_harm(name: str) -> None:
+    frame, target = items(60)
+    frame["size"] = np.where(np.arange(60) % 2, 1e308, -1e308)
+    frame["title"] = "the same words"
+    assert np.isfinite(predict(name, frame, target)["prediction"]).all()
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_few_rows_are_enough(name: str) -> None:
+    frame, target = items(10)
+    assert np.isfinite(predict(name, frame, target)["prediction"]).all()
+    labels = np.array([1.0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+    assert predict(name, frame, labels, head=HotItemHead)["hot_probability"].max() <= 1
+
+
+def test_a_point_without_quantiles_of_its_own_fills_the_quantile_columns() -> None:
+    columns = usual("numbers only (boosted trees)", SalesVolumeHead)
+    np.testing.assert_array_equal(columns["sales_units_p10"], columns["sales_units_p50"])
+    np.testing.assert_array_equal(columns["sales_units_p90"], columns["sales_units_p50"])
+    assert (columns["sales_units"] != columns["sales_units_p50"]).any()

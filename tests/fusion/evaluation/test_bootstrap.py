@@ -1,0 +1,143 @@
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+
+from fusion.evaluation import paired_bootstrap, primary_metric
+from fusion.evaluation.bootstrap import quick_pr_auc, quick_r2
+from heads import HEADS, Floats, Head, HotItemHead, RegressionHead, metrics
+
+
+def absolute_error(target: Floats, columns: Mapping[str, Floats]) -> float:
+    return float(np.abs(target - columns["a"]).mean())
+
+
+def test_gain_and_interval_agree_with_a_hand_table() -> None:
+    target = np.array([1.0, 2.0, 3.0, 4.0])
+    exact, off = {"a": target.copy()}, {"a": target + 2.0}
+    found = paired_bootstrap(absolute_error, target, exact, off, higher_is_better=False)
+    assert found == (2.0, 2.0, 2.0)  # every row differs by 2, so every draw does
+    found = paired_bootstrap(absolute_error, target, off, exact, higher_is_better=False)
+    assert found == (-2.0, -2.0, -2.0)
+    found = paired_bootstrap(absolute_error, target, off, exact, higher_is_better=True)
+    assert found == (2.0, 2.0, 2.0)
+
+
+def test_identical_predictions_have_no_gain() -> None:
+    draw = np.random.default_rng(0)
+    target, columns = draw.random(50), {"a": draw.random(50)}
+    found = paired_bootstrap(absolute_error, target, columns, columns, higher_is_better=False)
+    assert found == (0.0, 0.0, 0.0)
+
+
+def test_the_interval_covers_the_true_difference_as_often_as_it_says() -> None:
+    draw = np.random.default_rng(0)
+    mean_of_absolute_normal = np.sqrt(2 / np.pi)
+    truth = (1.3 - 1.0) * mean_of_absolute_normal
+    covered = 0
+    for _ in range(200):
+        target, shared = draw.normal(size=(2, 150))
+        own = draw.normal(size=150)
+        first = {"a": target + shared}
+        second = {"a": target + 1.3 * (0.8 * shared + 0.6 * own)}
+        _, low, high = paired_bootstrap(
+            absolute_error, target, first, second, higher_is_better=False, n_resamples=150
+        )
+        covered += low <= truth <= high
+    assert 0.90 <= covered / 200 <= 0.99
+
+
+def test_pairs_make_the_interval_narrower_than_rows_of_their_own() -> None:
+    draw = np.random.default_rng(0)
+    target, noise = draw.normal(size=(2, 300))
+    first, second = {"a": target + noise}, {"a": target + 1.1 * noise}
+    _, low, high = paired_bootstrap(absolute_error, target, first, second, higher_is_better=False)
+    unrelated = {"a": target + 1.1 * draw.permutation(noise)}
+    _, wide_low, wide_high = paired_bootstrap(
+        absolute_error, target, first, unrelated, higher_is_better=False
+    )
+    assert high - low < 0.5 * (wide_high - wide_low)
+
+
+def test_the_seed_decides_the_interval() -> None:
+    draw = np.random.default_rng(0)
+    target, *values = draw.normal(size=(3, 40))
+    first, second = ({"a": column} for column in values)
+    one, same, other = (
+        paired_bootstrap(absolute_error, target, first, second, higher_is_better=False, seed=seed)
+        for seed in (0, 0, 1)
+    )
+    assert one == same
+    assert one[0] == other[0]
+    assert one[1:] != other[1:]
+
+
+def test_draws_of_one_class_are_drawn_anew() -> None:
+    head = HotItemHead(1)
+    metric, _ = primary_metric(head)
+    target = np.array([1.0, 0, 0, 0, 0, 0])  # a third of the draws has no positive
+    first = {"hot_probability": np.array([0.9, 0.1, 0.2, 0.3, 0.4, 0.5])}
+    second = {"hot_probability": 1 - first["hot_probability"]}
+    gain, low, high = paired_bootstrap(metric, target, first, second, higher_is_better=True)
+    assert gain == pytest.approx(1 - 1 / 6)
+    assert 0 < low <= gain <= high < 1
+
+
+def test_an_undefined_metric_gives_an_undefined_gain() -> None:
+    metric, _ = primary_metric(HotItemHead(1))
+    columns = {"hot_probability": np.array([0.1, 0.9])}
+    found = paired_bootstrap(metric, np.zeros(2), columns, columns, higher_is_better=True)
+    assert np.isnan(found).all()
+
+
+def test_a_metric_that_hardly_any_draw_has_gives_no_interval() -> None:
+    def on_the_rows_alone(target: Floats, columns: Mapping[str, Floats]) -> float:
+        in_order = bool((target == np.arange(30)).all())
+        return absolute_error(target, columns) if in_order else float("nan")
+
+    target = np.arange(30.0)
+    gain, low, high = paired_bootstrap(
+        on_the_rows_alone,
+        target,
+        {"a": target},
+        {"a": target + 1},
+        higher_is_better=False,
+        n_resamples=20,
+    )
+    assert gain == 1.0
+    assert np.isnan([low, high]).all()
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_the_primary_metric_alone_is_the_same_number(name: str) -> None:
+    draw = np.random.default_rng(0)
+    head = HEADS[name].tiny()
+    target = draw.poisson(8, 100).astype(np.float64)
+    columns = {column: draw.random(100).round(1) for column in head.columns}
+    metric, used = primary_metric(head)
+    found = metric(target, {column: columns[column] for column in used})
+    assert found == pytest.approx(head.metrics(target, columns)[head.primary_metric], abs=1e-12)
+
+
+def test_a_head_of_ones_own_is_measured_by_its_own_metrics() -> None:
+    class Upside(RegressionHead):
+        def metrics(self, target: Floats, prediction: dict[str, Floats]) -> dict[str, float]:
+            return {"r2": -super().metrics(target, prediction)["r2"]}
+
+    head: Head = Upside(1)
+    target, prediction = np.random.default_rng(0).random((2, 20))
+    metric, used = primary_metric(head)
+    assert used == ("prediction",)
+    assert metric(target, {"prediction": prediction}) == -metrics.r2(target, prediction)
+
+
+def test_quick_metrics_are_those_of_the_heads() -> None:
+    draw = np.random.default_rng(0)
+    for n in (1, 2, 3, 50):
+        for _ in range(20):
+            labels = draw.integers(0, 2, n).astype(np.float64)
+            score = draw.integers(0, 5, n) / 4  # many ties
+            same = pytest.approx(metrics.pr_auc(labels, score), abs=1e-12, nan_ok=True)
+            assert quick_pr_auc(labels, score) == same
+            same = pytest.approx(metrics.r2(labels, score), abs=1e-12, nan_ok=True)
+            assert quick_r2(labels, score) == same

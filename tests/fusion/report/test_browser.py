@@ -1,0 +1,34 @@
+"""What a browser makes of the page: all of it is there, and nothing complains."""
+
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from fusion.report import write_report
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-background-networking "
+    "--disable-component-update --disable-sync --no-first-run --enable-logging=stderr --v=0"
+).split()
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium on the PATH")
+def test_browser_shows_the_whole_page_without_complaint(make, photos, tmp_path):
+    path = tmp_path / "report.html"
+    write_report(make.report(make.volume(photos), make.hot()), path)
+    shown = subprocess.run(
+        [CHROMIUM, *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", path.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert "CONSOLE" not in shown.stderr
+    for text in ("The fusion is ahead.", "boosted trees", "Closest", "How to read this"):
+        assert text in shown.stdout
+    assert len(re.findall(r"<img ", shown.stdout)) == 12
+    assert shown.stdout.rstrip().endswith("</html>")

@@ -1,0 +1,144 @@
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fusion import BundleError, FusionRegressor, load_bundle
+from fusion.bundle import save_bundle
+from fusion.predictor import Predictor
+
+
+@pytest.fixture(scope="module")
+def items():
+    random = np.random.default_rng(0)
+    return pd.DataFrame(
+        {
+            "sku": [f"A{number}" for number in range(60)],
+            "title": random.choice(["soft wool scarf", "thin belt", "leather belt, wide"], 60),
+            "price": random.uniform(5, 50, 60),
+            "brand": random.choice(["north", "south"], 60),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def fitted(items):
+    model = FusionRegressor(text_encoder="tfidf", training={"epochs": 3}, random_state=1)
+    return model.fit(items, items["price"] * 2 + 1)
+
+
+@pytest.fixture
+def folder(fitted, tmp_path):
+    fitted.save(tmp_path / "bundle")
+    return tmp_path / "bundle"
+
+
+def test_a_loaded_bundle_gives_the_same_numbers(fitted, items, folder):
+    loaded = FusionRegressor.load(folder)
+    assert np.array_equal(loaded.predict(items), fitted.predict(items))
+    assert np.array_equal(loaded.embed(items), fitted.embed(items))
+    pd.testing.assert_frame_equal(loaded.similar(items, 3), fitted.similar(items, 3))
+
+
+def test_a_bundle_is_plain_json_and_safetensors(folder):
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "bundle.json",
+        "bundle.sha256",
+        "reference.safetensors",
+        "weights.safetensors",
+    ]
+    document = json.loads((folder / "bundle.json").read_text())
+    assert document["heads"]["target"]["name"] == "regression"
+    assert document["encoders"]["text"]["fingerprint"]
+
+
+@pytest.mark.parametrize("name", ["bundle.json", "bundle.sha256", "reference.safetensors",
+                                  "weights.safetensors"])  # fmt: skip
+def test_every_flipped_byte_is_detected(folder, name):
+    path = folder / name
+    content = path.read_bytes()
+    for place in np.linspace(0, len(content) - 1, 40).astype(int):
+        changed = bytearray(content)
+        changed[place] ^= 1
+        path.write_bytes(changed)
+        with pytest.raises(BundleError):
+            load_bundle(folder)
+    path.write_bytes(content)
+    load_bundle(folder)
+
+
+def test_a_missing_file_is_a_clear_error(folder):
+    (folder / "weights.safetensors").unlink()
+    with pytest.raises(BundleError, match=r"weights\.safetensors cannot be read"):
+        load_bundle(folder)
+
+
+def test_an_encoder_whose_weights_changed_is_refused(items, tmp_path):
+    from encoders.bert import _tiny_checkpoint
+
+    checkpoint = tmp_path / "bert"
+    shutil.copytree(_tiny_checkpoint(), checkpoint)
+    model = FusionRegressor(text_encoder=str(checkpoint), training={"epochs": 1}, random_state=0)
+    model.fit(items, items["price"]).save(tmp_path / "bundle")
+    load_bundle(tmp_path / "bundle")
+    weights = checkpoint / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-5] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(BundleError, match="other weights"):
+        load_bundle(tmp_path / "bundle")
+
+
+def test_names_that_are_in_no_registry_are_refused(folder):
+    import hashlib
+
+    document = json.loads((folder / "bundle.json").read_text())
+    document["fusion"]["name"] = "os.system"
+    content = json.dumps(document).encode()
+    (folder / "bundle.json").write_bytes(content)
+    (folder / "bundle.sha256").write_text(hashlib.sha256(content).hexdigest())
+    with pytest.raises(BundleError, match="fusion must be one of concat, gated, join"):
+        load_bundle(folder)
+
+
+def test_saving_over_a_foreign_folder_is_refused(fitted, tmp_path):
+    (tmp_path / "thesis.txt").write_text("ten years of work")
+    with pytest.raises(BundleError, match="must be new, empty or a bundle"):
+        fitted.save(tmp_path)
+    assert (tmp_path / "thesis.txt").exists()
+
+
+def test_saving_again_replaces_the_bundle(fitted, folder):
+    fitted.bundle_.info["note"] = "second"
+    fitted.save(folder)
+    assert load_bundle(folder).info["note"] == "second"
+    assert [path.name for path in folder.parent.iterdir()] == ["bundle"]
+
+
+def test_a_part_outside_the_registries_cannot_be_saved(fitted, tmp_path):
+    from fusion.strategies import ConcatFusion
+
+    class PrivateFusion(ConcatFusion):
+        pass
+
+    bundle = load_and_swap(fitted, PrivateFusion, tmp_path)
+    with pytest.raises(BundleError, match="PrivateFusion must be in its room's table"):
+        save_bundle(bundle, tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
+def load_and_swap(fitted, kind, tmp_path):
+    fitted.save(tmp_path / "bundle")
+    bundle = load_bundle(tmp_path / "bundle")
+    bundle.model.fusion = kind(**bundle.model.fusion.config)
+    return bundle
+
+
+def test_a_new_row_is_predicted_without_the_training_data(folder):
+    new = pd.DataFrame({"sku": ["Z1"], "title": ["wool hat"], "price": [None], "brand": ["west"]})
+    table = Predictor(load_bundle(folder)).predict(new)
+    assert table["id"].tolist() == ["Z1"]
+    assert np.isfinite(table["prediction"]).all()
+    assert table["present"].tolist() == ["numeric+text"]

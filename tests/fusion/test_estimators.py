@@ -1,0 +1,241 @@
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from fusion import CatalogueError, ConfigError, FusionClassifier, FusionRegressor
+
+FAST = {"epochs": 8, "batch_size": 32}
+SMALL = {"n_members": 2, "width": 32}
+
+
+def regressor(**options):
+    given = {"text_encoder": "tfidf", "training": FAST, "strategy_options": SMALL}
+    return FusionRegressor(**{"random_state": 0, **given, **options})
+
+
+@pytest.fixture(scope="module")
+def items():
+    random = np.random.default_rng(0)
+    words = random.choice(["soft wool", "thin nylon", "pure silk"], 120)
+    price = random.uniform(5, 50, 120)
+    worth = pd.Series(words).map({"soft wool": 30, "thin nylon": 0, "pure silk": 60}).to_numpy()
+    return pd.DataFrame(
+        {
+            "item_id": [f"A{number}" for number in range(120)],
+            "text": [f"a scarf of {word} for you" for word in words],
+            "price": price,
+            "brand": random.choice(["north", "south"], 120),
+            "sales": 100 + worth - price,
+        }
+    )
+
+
+def test_text_and_numbers_together_explain_what_neither_does_alone(items):
+    y = items.pop("sales") if "sales" in items else None
+    x = items.drop(columns="item_id")
+    scores = {
+        name: regressor(training={"epochs": 40, "batch_size": 32}, **columns)
+        .fit(x[:90], y[:90])
+        .score(x[90:], y[90:])
+        for name, columns in {
+            "both": {"text": ["text"], "numeric": ["price"]},
+            "text": {"text": ["text"], "numeric": [], "categorical": []},
+            "numbers": {"text": [], "numeric": ["price"], "categorical": []},
+        }.items()
+    }
+    items["sales"] = y
+    assert scores["both"] > 0.9
+    assert scores["both"] > scores["text"] + 0.1
+    assert scores["both"] > scores["numbers"] + 0.1
+
+
+def test_the_line_through_the_points_gives_exactly_3500():
+    ads = np.arange(10, 51, 10)
+    frame = pd.DataFrame({"ads": ads, "reviews": ads * 10})
+    model = FusionRegressor(head="linear").fit(frame, np.arange(1000, 3001, 500))
+    new = pd.DataFrame({"ads": [60], "reviews": [600]})
+    assert model.predict(new)[0] == pytest.approx(3500, rel=1e-9)
+
+
+def test_columns_find_their_roles(items):
+    model = regressor(training={"epochs": 1}).fit(items.drop(columns="sales"), items["sales"])
+    schema = model.bundle_.schema
+    assert (schema.id, schema.text, schema.numeric, schema.categorical) == (
+        "item_id",
+        ("text",),
+        ("price",),
+        ("brand",),
+    )
+
+
+def test_the_same_seed_gives_the_same_numbers_and_leaves_the_global_state_alone(items):
+    import torch
+
+    x, y = items.drop(columns="sales"), items["sales"]
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    first = regressor(training={"epochs": 2}).fit(x, y).predict(x)
+    assert torch.equal(torch.rand(1), expected)
+    assert np.array_equal(regressor(training={"epochs": 2}).fit(x, y).predict(x), first)
+    other = regressor(training={"epochs": 2}, random_state=1).fit(x, y).predict(x)
+    assert not np.array_equal(other, first)
+
+
+def test_any_subset_of_modalities_may_be_missing_in_any_row(items):
+    x, y = items.drop(columns="sales"), items["sales"]
+    model = regressor().fit(x, y)
+    rows = x.head(4).copy()
+    rows.loc[0, "text"] = None
+    rows.loc[1, ["price", "brand"]] = None
+    rows.loc[2, ["text", "price", "brand"]] = None
+    table = model.predict_table(rows)
+    assert np.isfinite(table["prediction"]).all()
+    assert table["present"].tolist() == ["numeric", "text", "", "numeric+text"]
+    assert table["prediction"][3] == pytest.approx(model.predict(x.iloc[3:4])[0], rel=1e-5)
+
+
+def test_photos_of_two_columns_are_averaged_and_a_bad_one_is_named(items, tmp_path):
+    for name, colour in {"red.png": "red", "blue.png": "blue"}.items():
+        Image.new("RGB", (40, 40), colour).save(tmp_path / name)
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff not a photo")
+    frame = items.drop(columns="sales").head(40).assign(
+        front=["red.png", "blue.png"] * 20, back=["blue.png", None] * 20
+    )
+    settings = {"photos": tmp_path, "image_encoder": "colour_texture", "training": {"epochs": 1}}
+    model = regressor(image=["front", "back"], **settings).fit(frame, items["sales"][:40])
+    assert model.embed(frame).shape == (40, 32)
+    bad = frame.copy()
+    bad.loc[3, "front"] = "broken.jpg"
+    with pytest.raises(CatalogueError, match=r"row 4 \(id A3\)"):
+        model.predict(bad)
+    recorded = regressor(image=["front", "back"], on_bad_rows="record", **settings)
+    recorded.bundle_ = model.bundle_
+    table = recorded.predict_table(bad)
+    assert table["error"].ne("").tolist() == [row == 3 for row in range(40)]
+    good = [row for row in range(40) if row != 3]
+    expected = model.predict(frame)[good]
+    assert table["prediction"].to_numpy()[good] == pytest.approx(expected, rel=1e-6)
+
+
+def test_several_heads_answer_at_once(items):
+    units = items["sales"].round()
+    targets = pd.DataFrame({"units": units, "hot": (units > units.quantile(0.75)).astype(int)})
+    model = regressor(head={"units": "sales_volume", "hot": "hot_item"})
+    table = model.fit(items.drop(columns="sales"), targets).predict_table(items)
+    assert {"sales_units", "hot_probability"} <= set(table.columns)
+    assert table["hot_probability"].between(0, 1).all()
+    with pytest.raises(ValueError, match="y must be a DataFrame"):
+        regressor(head={"units": "sales_volume"}).fit(items, units)
+
+
+def test_similar_items_come_nearest_first_and_an_item_is_nearest_to_itself(items):
+    x = items.drop(columns="sales")
+    similar = regressor().fit(x, items["sales"]).similar(x.head(3), 2)
+    assert similar["rank"].tolist() == [1, 2] * 3
+    assert similar["id"].iloc[::2].tolist() == similar["similar_id"].iloc[::2].tolist()
+    assert similar["similarity"].iloc[::2].tolist() == pytest.approx([1, 1, 1], abs=1e-5)
+    with pytest.raises(ValueError, match=r"k must be in 1\.\.120, got 0"):
+        regressor().fit(x, items["sales"]).similar(x, 0)
+
+
+def test_cross_validation_grid_search_and_pipelines_work(items):
+    x, y = items.drop(columns="sales"), items["sales"]
+    quick = regressor(training={"epochs": 2})
+    assert cross_val_score(quick, x, y, cv=3).shape == (3,)
+    search = GridSearchCV(quick, {"strategy": ["concat", "gated"]}, cv=2).fit(x, y)
+    assert search.best_params_["strategy"] in {"concat", "gated"}
+    steps = [("same", FunctionTransformer()), ("fusion", quick)]
+    assert Pipeline(steps).fit(x, y).predict(x).shape == (120,)
+    assert clone(quick).get_params() == quick.get_params()
+
+
+def test_a_classifier_gives_probabilities_and_its_own_labels(items, tmp_path):
+    x, labels = items.drop(columns="sales"), np.where(items["sales"] > 110, "yes", "no")
+    model = FusionClassifier(
+        text_encoder="tfidf", training={"epochs": 30, "batch_size": 32}, random_state=0
+    ).fit(x, labels)
+    assert model.score(x, labels) > 0.85
+    probabilities = model.predict_proba(x)
+    assert probabilities.sum(axis=1) == pytest.approx(np.ones(120))
+    model.save(tmp_path / "bundle")
+    loaded = FusionClassifier.load(tmp_path / "bundle")
+    assert loaded.predict(x).tolist() == model.predict(x).tolist()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"strategy": "concatt"}, "Did you mean 'concat'"),
+        ({"head": "regresion"}, "Did you mean 'regression'"),
+        ({"text_encoder": "minilmm"}, "Did you mean 'minilm'"),
+        ({"image_encoder": "resnet81", "image": ["text"]}, "Did you mean 'resnet18'"),
+        ({"strategy_options": {"widht": 3}}, "widht"),
+        ({"on_bad_rows": "rais"}, "Did you mean 'raise'"),
+        ({"text": ["txt"], "numeric": ["prize"]}, "prize"),
+        ({"training": {"epochs": 0}}, "epochs"),
+    ],
+)
+def test_unknown_names_are_met_with_the_nearest_ones(items, options, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        regressor(**{"photos": tmp_path, **options}).fit(items.drop(columns="sales"), items["sales"])
+
+
+def test_all_problems_come_in_one_message_with_row_and_column(items):
+    x, y = items.drop(columns="sales").head(30).copy(), items["sales"].head(30).copy()
+    x["price"] = x["price"].astype(object)
+    x.loc[2, "price"] = "cheap"
+    x.loc[5, "price"] = np.inf
+    x.loc[7, "item_id"] = "A1"
+    x.loc[9, "text"] = "a lone \ud800 surrogate"
+    with pytest.raises(CatalogueError) as caught:
+        regressor(numeric=["price"]).fit(x, y)
+    message = str(caught.value)
+    for place in ("row 3 (id A2)", "row 6 (id A5)", "row 8 (id A1)", "row 10 (id A9)"):
+        assert place in message
+
+
+def test_negative_and_missing_targets_are_named_or_left_out(items):
+    x, y = items.drop(columns="sales"), items["sales"].round().copy()
+    y[4] = -3
+    with pytest.raises(CatalogueError, match="must be 0 or more units, got -3"):
+        regressor(head="sales_volume").fit(x, y)
+    model = regressor(head="sales_volume", on_bad_rows="record", training={"epochs": 1}).fit(x, y)
+    assert list(model.fitted_.dropped) == [4]
+
+
+def test_three_rows_and_one_class_are_clear_errors(items):
+    x = items.drop(columns="sales")
+    with pytest.raises(ValueError, match="at least 5 usable rows"):
+        regressor().fit(x[:3], items["sales"][:3])
+    with pytest.raises(ValueError, match="two classes, got 1"):
+        FusionClassifier().fit(x, np.ones(120))
+
+
+def test_a_linear_head_does_not_mix_with_trained_ones(items):
+    targets = pd.DataFrame({"a": items["sales"], "b": items["sales"]})
+    with pytest.raises(ConfigError, match="closed form"):
+        regressor(head={"a": "linear", "b": "regression"}).fit(items.drop(columns="sales"), targets)
+
+
+EXPECTED_FAILURES = {
+    "check_n_features_in_after_fitting": "",
+}
+
+
+@parametrize_with_checks(
+    [
+        FusionRegressor(training={"epochs": 60, "batch_size": 16}, strategy_options=SMALL,
+                        random_state=0),
+        FusionClassifier(training={"epochs": 60, "batch_size": 16}, strategy_options=SMALL,
+                         random_state=0),
+    ]
+)  # fmt: skip
+def test_scikit_learn_contract(estimator, check):
+    check(estimator)

@@ -1,0 +1,70 @@
+"""Imports go one way: each layer imports only what stands above it in this list."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LAYERS = [
+    {"encoders", "heads", "fusion.strategies", "fusion.errors", "fusion.files", "fusion.progress"},
+    {"fusion.data"},
+    {"fusion.model", "fusion.store", "fusion.build"},
+    {"fusion.embedding"},
+    {"fusion.training", "fusion.bundle"},
+    {"fusion.predictor"},
+    {"fusion.fitting", "fusion.evaluation"},
+    {"fusion.estimators", "fusion.report"},
+    {"fusion.jobs"},
+    {"fusion.cli"},
+]
+RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
+FILES = sorted(
+    path for room in ("encoders", "heads", "fusion") for path in (ROOT / room).rglob("*.py")
+)
+
+
+def room_of(module):
+    parts = module.split(".")
+    name = parts[0] if parts[0] != "fusion" else ".".join(parts[:2])
+    return name if name in RANK else None
+
+
+def imports_of(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_go_downwards(path):
+    own = room_of(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    if own is None:  # fusion/__init__.py gathers the public names
+        assert path == ROOT / "fusion" / "__init__.py"
+        return
+    for module in imports_of(path):
+        other = room_of(module)
+        if other is None or other == own:
+            continue
+        assert RANK[other] < RANK[own], f"{path.relative_to(ROOT)} must not import {module}"
+
+
+def test_every_file_has_a_size_that_can_be_read():
+    sizes = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in FILES}
+    assert {str(path): size for path, size in sizes.items() if size > 400} == {}
+
+
+def test_no_file_is_a_drawer():
+    drawers = {"utils.py", "common.py", "core.py", "helpers.py", "misc.py"}
+    assert [path for path in FILES if path.name in drawers] == []
+
+
+def test_nothing_is_ever_unpickled():
+    for path in FILES:
+        if "weights" in path.parts or path.name == "resnet_weights.py":
+            continue  # the one conversion of torchvision's own files, see its docstring
+        names = set(imports_of(path))
+        assert not names & {"pickle", "joblib", "dill", "cloudpickle"}, path
+        assert "torch.load(" not in path.read_text(encoding="utf-8"), path

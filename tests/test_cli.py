@@ -1,0 +1,188 @@
+"""End to end through the command line, on tables made here."""
+
+import json
+import tomllib
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from fusion.cli import app
+
+CONFIG = """
+title = "A small shop"
+
+[data]
+items = "items.csv"
+photos = "photos"
+id = "item_id"
+
+[[heads]]
+head = "sales_volume"
+target = "units"
+
+[[heads]]
+head = "hot_item"
+target = "units"
+
+[encoders]
+text = "tfidf"
+image = "colour_texture"
+
+[model.options]
+n_members = 2
+width = 32
+
+[training]
+epochs = 4
+
+[split]
+test = 0.25
+"""
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shop")
+    (folder / "photos").mkdir()
+    random = np.random.default_rng(0)
+    n = 80
+    colours = random.integers(0, 255, (n, 3))
+    for number, colour in enumerate(colours):
+        Image.new("RGB", (32, 32), tuple(colour.tolist())).save(folder / f"photos/{number}.png")
+    words = random.choice(["soft", "thin", "warm", "plain"], (n, 3))
+    frame = pd.DataFrame(
+        {
+            "item_id": [f"B{number}" for number in range(n)],
+            "title": [f"a {' and '.join(row)} coat number {i}" for i, row in enumerate(words)],
+            "photo": [f"{number}.png" for number in range(n)],
+            "price": random.uniform(10, 90, n).round(2),
+            "units": random.poisson(20 + colours[:, 0] / 10),
+        }
+    )
+    frame.to_csv(folder / "items.csv", index=False)
+    (folder / "train.toml").write_text(CONFIG)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(shop):
+    result = run("train", shop / "train.toml", "--out", shop / "out", "--seed", 3, "--quiet")
+    assert result.exit_code == 0, result.output
+    return shop / "out"
+
+
+def test_training_writes_model_report_metrics_and_predictions(trained):
+    assert {path.name for path in trained.iterdir()} == {
+        "bundle",
+        "metrics.json",
+        "report.html",
+        "store",
+        "test_predictions.csv",
+    }
+    metrics = json.loads((trained / "metrics.json").read_text())
+    names = [score["name"] for score in metrics["sales_volume"]["scores"]]
+    assert {"median", "numbers only (boosted trees)", "TF-IDF + boosted trees"} <= set(names)
+    assert {"image alone", "text alone", "numeric alone", "without text"} <= set(names)
+    page = (trained / "report.html").read_text()
+    assert "A small shop" in page and "http://" not in page.replace("http://www.w3.org", "")
+
+
+def test_predictions_come_in_input_order_with_reasons(shop, trained, tmp_path):
+    frame = pd.read_csv(shop / "items.csv").head(12).iloc[::-1].drop(columns="units")
+    frame.loc[4, "photo"] = "../items.csv"
+    frame.loc[6, "photo"] = "gone.png"
+    frame.to_csv(tmp_path / "new.csv", index=False)
+    arguments = ["--items", tmp_path / "new.csv", "--photos", shop / "photos", "--quiet"]
+    result = run("predict", trained / "bundle", *arguments, "--out", tmp_path / "out.csv")
+    assert result.exit_code == 0, result.output
+    assert "12 rows, 2 with an error" in result.output.replace("\n", " ")
+    table = pd.read_csv(tmp_path / "out.csv", keep_default_na=False)
+    assert table["id"].tolist() == frame["item_id"].tolist()
+    failed = table[table["error"] != ""].set_index("id")["error"]
+    assert sorted(failed.index) == ["B4", "B6"]
+    assert "outside" in failed["B4"] or "must" in failed["B4"]
+    stop = run("predict", trained / "bundle", *arguments, "--out", tmp_path / "no.csv",
+               "--on-bad-rows", "raise")  # fmt: skip
+    assert stop.exit_code == 1 and not (tmp_path / "no.csv").exists()
+    assert "B4" in stop.output and "B6" in stop.output
+
+
+def test_predictions_can_be_parquet(shop, trained, tmp_path):
+    result = run("predict", trained / "bundle", "--items", shop / "items.csv", "--photos",
+                 shop / "photos", "--out", tmp_path / "out.parquet", "--quiet")  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert len(pq.read_table(tmp_path / "out.parquet")) == 80
+
+
+def test_evaluation_agrees_with_predictions(shop, trained, tmp_path):
+    result = run("evaluate", trained / "bundle", "--items", shop / "items.csv", "--photos",
+                 shop / "photos", "--out", tmp_path / "metrics.json", "--quiet")  # fmt: skip
+    assert result.exit_code == 0, result.output
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["sales_volume"]["n_rows"] == 80
+    assert 0 < metrics["sales_volume"]["wape"] < 1
+
+
+def test_embedding_writes_fixed_size_lists_with_absent_rows_null(shop, tmp_path):
+    frame = pd.read_csv(shop / "items.csv").head(5)
+    frame.loc[1, "photo"] = None
+    frame.to_csv(tmp_path / "items.csv", index=False)
+    result = run("embed", "--items", tmp_path / "items.csv", "--photos", shop / "photos", "--out",
+                 tmp_path / "e.parquet", "--image", "photo", "--text", "title", "--image-encoder",
+                 "colour_texture", "--quiet")  # fmt: skip
+    assert result.exit_code == 0, result.output
+    table = pq.read_table(tmp_path / "e.parquet")
+    assert table["image_embedding"].null_count == 1
+    assert table["text_embedding"].type.list_size == 384
+    assert table["image_present"].to_pylist() == [True, False, True, True, True]
+
+
+def test_fused_embeddings_come_from_a_bundle(shop, trained, tmp_path):
+    result = run("embed", "--items", shop / "items.csv", "--photos", shop / "photos", "--bundle",
+                 trained / "bundle", "--out", tmp_path / "f.parquet", "--quiet")  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert pq.read_table(tmp_path / "f.parquet")["fused_embedding"].type.list_size == 32
+
+
+def test_a_config_with_five_mistakes_lists_all_of_them_and_writes_nothing(tmp_path):
+    (tmp_path / "bad.toml").write_text(
+        '[data]\nitms = "items.csv"\n[[heads]]\nhead = "sales_volme"\ntarget = "units"\n'
+        '[model]\nstrategi = "concat"\n[training]\nepochs = -1\nlearning_rate = "fast"\n'
+    )
+    result = run("train", tmp_path / "bad.toml", "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    message = result.output
+    for place in ("data.items", "data.itms", "model.strategi", "training.epochs",
+                  "training.learning_rate", "heads.0.head"):  # fmt: skip
+        assert place in message
+    assert "'items'" in message and "'strategy'" in message and "sales_volume" in message
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("verb", ["train", "evaluate", "predict", "embed", "demo"])
+def test_every_verb_has_help(verb):
+    result = run(verb, "--help")
+    assert result.exit_code == 0 and "Usage" in result.output
+
+
+def test_a_missing_file_is_one_sentence(tmp_path):
+    result = run("train", tmp_path / "none.toml")
+    assert result.exit_code == 1 and "none.toml" in result.output
+    assert "Traceback" not in result.output
+
+
+def test_the_demo_configuration_is_valid():
+    from fusion.jobs.config import TrainConfig
+    from fusion.jobs.demo import demo_folder
+
+    path = demo_folder() / "train.toml"
+    assert TrainConfig.from_file(path).data.items.is_file()
+    assert tomllib.loads(path.read_text())["encoders"]["weights"] == "clothing18"
