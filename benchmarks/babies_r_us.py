@@ -1,6 +1,6 @@
 """Five folds of babies_r_us: R2 of the price from title and attributes, MiniLM frozen.
 
-    python benchmarks/babies_r_us.py --data FOLDER_WITH_babies_r_us.csv
+python benchmarks/babies_r_us.py --data FOLDER_WITH_babies_r_us.csv
 """
 
 import argparse
@@ -39,7 +39,9 @@ def tfidf_ridge(frame: pd.DataFrame, price: np.ndarray, train: np.ndarray) -> np
 def category_trees(frame: pd.DataFrame, price: np.ndarray, train: np.ndarray) -> np.ndarray:
     """Boosted trees on categories alone (no title), on the log price."""
     codes = frame.drop(columns="title").apply(lambda column: pd.factorize(column)[0])
-    model = HistGradientBoostingRegressor(random_state=0).fit(codes.iloc[train], np.log(price[train]))
+    model = HistGradientBoostingRegressor(random_state=0).fit(
+        codes.iloc[train], np.log(price[train])
+    )
     return np.exp(model.predict(codes))
 
 
@@ -80,7 +82,9 @@ def main() -> None:
         )
         print(rows[-1], flush=True)
     mean = {
-        name: f"{np.mean([float(row[name]) for row in rows]):.3f}" for name in rows[0] if name != "fold"
+        name: f"{np.mean([float(row[name]) for row in rows]):.3f}"
+        for name in rows[0]
+        if name != "fold"
     }
     rows.append({"fold": "mean", **mean})
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2

@@ -137,7 +137,8 @@ def average_parts(vectors: NDArray[np.float32], *, counts: Sequence[int]) -> NDA
     owner = np.repeat(np.arange(len(counts)), counts)
     output = np.zeros((len(counts), vectors.shape[1]), dtype=np.float32)
     np.add.at(output, owner, vectors)
-    return output / np.maximum(np.asarray(counts, dtype=np.float32), 1.0)[:, None]
+    output /= np.maximum(np.asarray(counts, dtype=np.float32), np.float32(1.0))[:, None]
+    return output
 
 
 def length_prefixed_hash(parts: Sequence[bytes]) -> str:

@@ -130,7 +130,8 @@ def load_model(folder: Path, *, dtype: torch.dtype) -> nn.Module:
     from transformers import MODEL_MAPPING, AutoConfig, AutoModel
 
     config = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
-    accepted = inspect.signature(MODEL_MAPPING[type(config)].__init__).parameters
+    model_class: Any = MODEL_MAPPING[type(config)]
+    accepted = inspect.signature(model_class).parameters
     pooler = {"add_pooling_layer": False} if "add_pooling_layer" in accepted else {}
     with _quiet_transformers():
         model, report = AutoModel.from_pretrained(

@@ -42,7 +42,7 @@ def read_levels(frame: pd.DataFrame, name: str, *, min_count: int) -> list[str]:
 def read_categories(frame: pd.DataFrame, name: str, levels: Sequence[str]) -> NDArray[np.int64]:
     """Codes `[rows]` of a category column: 0 missing, 1 unseen or rare, then the known levels."""
     names = _level_names(_column(frame, name))
-    found = pd.Index(levels, dtype=object).get_indexer(pd.Index(names, dtype=object))
+    found = pd.Index(pd.Series(levels, dtype=object)).get_indexer(pd.Index(names.astype(object)))
     codes = np.where(found < 0, 1, found + FIRST_LEVEL)
     return np.where(names.isna().to_numpy(), 0, codes).astype(np.int64)
 

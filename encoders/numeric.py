@@ -273,7 +273,7 @@ def _quantiles(numbers: NDArray[np.float64], levels: Any) -> NDArray[np.float64]
 
 
 def _medians(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
-    return _quantiles(numbers, [0.5])[0]
+    return np.asarray(_quantiles(numbers, [0.5])[0])
 
 
 def _spreads(numbers: NDArray[np.float64]) -> NDArray[np.float64]:

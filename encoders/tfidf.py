@@ -63,7 +63,9 @@ class TfidfEncoder(Encoder):
         return {"vocabulary": self._vocabulary, "embedding_dim": self._embedding_dim}
 
     @classmethod
-    def fitted(cls, values: Any, *, embedding_dim: int = 64, min_count: int = 2) -> Self:
+    def fitted(
+        cls, values: Any, *, embedding_dim: int = 64, min_count: int = 2, **options: Any
+    ) -> Self:
         """An encoder whose terms, weights and directions come from training texts.
 
         Args:
@@ -71,10 +73,11 @@ class TfidfEncoder(Encoder):
             embedding_dim: Length of an embedding, 1 to 128.
             min_count: Number of texts that a term must occur in; 1 where there are fewer than 10
                 texts.
+            options: Nothing else; an unknown one raises TypeError.
         """
         texts = [text for value in values if (text := _normalised(value))]
         counts, vocabulary = _count_terms(texts, min_count=min_count if len(texts) >= 10 else 1)
-        encoder = cls(vocabulary, embedding_dim=embedding_dim)
+        encoder = cls(vocabulary, embedding_dim=embedding_dim, **options)
         if vocabulary:
             idf, components = _latent_directions(counts, dim=embedding_dim)
             encoder.idf[:-1] = torch.from_numpy(idf)

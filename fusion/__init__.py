@@ -44,7 +44,7 @@ _PLACES = {
     "save_bundle": "fusion.bundle",
 }
 
-__all__ = [  # noqa: RUF022  (sorted as in the table above)
+__all__ = [
     "FUSIONS",
     "Bundle",
     "BundleError",

@@ -25,7 +25,7 @@ class EncoderChoice:
     """Which encoders read text and photos.
 
     Args:
-        text: `minilm`, `tfidf`, a hub id or local folder of a BERT-family checkpoint, or an encoder.
+        text: `minilm`, `tfidf`, a hub id or folder of a BERT-family checkpoint, or an encoder.
         image: `resnet18` .. `resnet152`, `colour_texture`, or an encoder.
         weights: Weights of a ResNet: `clothing18`, `imagenet`, a torchvision name, a safetensors
             file, or None for none.
@@ -57,7 +57,7 @@ def pretrained_encoders(choice: EncoderChoice, modalities: Mapping[str, str]) ->
     """
     built: dict[str, Encoder] = {}
     for modality, kind in modalities.items():
-        if kind == "text" and choice.text != "tfidf":
+        if modality == "text" and choice.text != "tfidf":
             built[modality] = _text_encoder(choice.text)
         elif kind == "image":
             built[modality] = _image_encoder(choice)
@@ -68,6 +68,9 @@ def fitted_encoders(
     catalogue: Catalogue, *, rows: NDArray[np.int64], transform: str
 ) -> dict[str, Encoder]:
     """Encoders that learn from the training rows: TF-IDF texts, numbers and categories.
+
+    Why TF-IDF for `row`: model names and sizes are words that no pretrained encoder knows, and it
+    costs next to nothing beside one.
 
     Args:
         catalogue: Checked rows.

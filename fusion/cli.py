@@ -152,7 +152,9 @@ def embed(
     image: Annotated[list[str] | None, typer.Option("--image", help="A photo column.")] = None,
     text_encoder: Annotated[str, typer.Option(help="minilm, a hub id or a folder.")] = "minilm",
     image_encoder: Annotated[str, typer.Option(help="resnet18 .. resnet152.")] = "resnet18",
-    image_weights: Annotated[str, typer.Option(help="clothing18, imagenet, a file.")] = "clothing18",
+    image_weights: Annotated[
+        str, typer.Option(help="clothing18, imagenet, a file.")
+    ] = "clothing18",
     bundle: Annotated[
         Path | None, typer.Option("--bundle", help="Trained model: gives fused vectors.")
     ] = None,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -12,7 +13,6 @@ from fusion.data.catalogue import Catalogue
 from fusion.data.problems import Problem
 from fusion.progress import Stage, silent
 from fusion.store import StoreReport, embed_values
-
 
 UNREADABLE = {"text": "text_not_read", "image": "photo_not_read"}
 
@@ -53,16 +53,16 @@ def prepare_inputs(
     prepared = Prepared(ModelInputs(present={}), [], {})
     for modality, encoder in sorted(encoders.items()):
         prepared.inputs.present[modality] = torch.from_numpy(catalogue.present[modality].copy())
+        values: Any = catalogue.values[modality]
         if encoder.modality == "table":
-            prepared.inputs.tensors[modality] = encoder.preprocess(catalogue.values[modality])
+            prepared.inputs.tensors[modality] = encoder.preprocess(values)
         elif encoder.trains:
-            prepared.inputs.values[modality] = catalogue.values[modality]
+            prepared.inputs.values[modality] = values
             prepared.inputs.encoders[modality] = encoder
         elif encoder.cacheable:
             _embed(prepared, modality, encoder, catalogue=catalogue, store=store, stage=stage)
         else:
-            vectors = encoder.encode(catalogue.values[modality])
-            prepared.inputs.embeddings[modality] = torch.from_numpy(vectors)
+            prepared.inputs.embeddings[modality] = torch.from_numpy(encoder.encode(values))
     return prepared
 
 
@@ -75,7 +75,7 @@ def _embed(
     store: Path | None,
     stage: Stage,
 ) -> None:
-    values = catalogue.values[modality]
+    values: Any = catalogue.values[modality]
     n_parts = int(catalogue.present[modality].sum())
     embedded = embed_values(
         encoder, values, store=store, advance=stage(f"embedding {modality}", n_parts)
@@ -94,4 +94,3 @@ def _embed(
                 column=columns,
             )
         )
-

@@ -16,11 +16,11 @@ from encoders.base import Encoder
 from fusion.build import EncoderChoice, HeadChoice
 from fusion.bundle import Bundle, load_bundle, save_bundle
 from fusion.data.policy import OnBadRows
+from fusion.errors import BundleError
 from fusion.fitting import Fitted, Recipe, Sources, fit_bundle
 from fusion.predictor import Predictor
-from fusion.progress import quiet, progress_bars
+from fusion.progress import progress_bars, quiet
 from fusion.training import TrainingHistory, TrainingSettings
-from heads import HEADS
 
 Columns = Sequence[str] | None
 Paths = str | Path | None
@@ -37,6 +37,8 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         categorical: Category columns.
         dates: Date columns, taken as calendar features.
         history: Columns of sales history, a modality of their own.
+        row: Columns that are also written as one text, a modality of its own; where None, texts,
+            categories and numbers, if there are texts and categories.
         id: Column of item ids.
         photos: Folder that holds the photos.
         text_encoder: `minilm`, `tfidf`, a hub id, a checkpoint folder, or an encoder.
@@ -66,6 +68,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         categorical: Columns = None,
         dates: Columns = None,
         history: Columns = None,
+        row: Columns = None,
         id: str | None = None,
         photos: Paths = None,
         text_encoder: str | Encoder = "minilm",
@@ -88,6 +91,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         self.categorical = categorical
         self.dates = dates
         self.history = history
+        self.row = row
         self.id = id
         self.photos = photos
         self.text_encoder = text_encoder
@@ -140,6 +144,8 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         return estimator
 
     def _adopt(self, bundle: Bundle) -> None:
+        if bundle.info.get("classes", []) == [] and isinstance(self, ClassifierMixin):
+            raise BundleError("bundle must be that of a classifier, got one of a regressor.")
         self.bundle_ = bundle
         self.n_features_in_ = len(bundle.schema.columns)
 
@@ -179,6 +185,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
                 "categorical": self.categorical,
                 "dates": self.dates,
                 "history": self.history,
+                "row": self.row,
                 "id": None if self.id is None else [self.id],
             },
             encoders=EncoderChoice(self.text_encoder, self.image_encoder, self.image_weights),
@@ -228,7 +235,8 @@ class FusionRegressor(RegressorMixin, FusionEstimator):  # type: ignore[misc]
 
     Example:
         >>> import pandas as pd
-        >>> items = pd.DataFrame({"ads": [10, 20, 30, 40, 50], "reviews": [100, 200, 300, 400, 500]})
+        >>> ads, reviews = [10, 20, 30, 40, 50], [100, 200, 300, 400, 500]
+        >>> items = pd.DataFrame({"ads": ads, "reviews": reviews})
         >>> model = FusionRegressor(head="linear").fit(items, [1000, 1500, 2000, 2500, 3000])
         >>> round(float(model.predict(pd.DataFrame({"ads": [60], "reviews": [600]}))[0]), 6)
         3500.0

@@ -23,9 +23,9 @@ from fusion.build import (
 from fusion.bundle import Bundle
 from fusion.data.batch import ModelInputs
 from fusion.data.catalogue import Catalogue, build_catalogue
+from fusion.data.infer import infer_schema
 from fusion.data.policy import OnBadRows, apply_policy
 from fusion.data.problems import Problem
-from fusion.data.infer import infer_schema
 from fusion.embedding import Prepared, prepare_inputs
 from fusion.errors import ConfigError, unknown_name
 from fusion.model import ProductModel
@@ -58,10 +58,10 @@ class Recipe:
 
     heads: Mapping[str, HeadChoice]
     columns: Mapping[str, Sequence[str] | None] = field(default_factory=dict)
-    encoders: EncoderChoice = EncoderChoice()
+    encoders: EncoderChoice = field(default_factory=EncoderChoice)
     strategy: str = "concat"
     strategy_options: Mapping[str, Any] = field(default_factory=dict)
-    training: TrainingSettings = TrainingSettings()
+    training: TrainingSettings = field(default_factory=TrainingSettings)
     validation_fraction: float = 0.1
     on_bad_rows: OnBadRows = "raise"
 
@@ -123,9 +123,7 @@ def fit_bundle(
     _check_heads(recipe)
     names = {choice.target for choice in recipe.heads.values()}
     exclude = [name for name in frame.columns if name in names]
-    schema = infer_schema(
-        frame, photos=sources.photos, exclude=exclude, given=dict(recipe.columns)
-    )
+    schema = infer_schema(frame, photos=sources.photos, exclude=exclude, given=dict(recipe.columns))
     catalogue = build_catalogue(frame, schema, photos=sources.photos, source=sources.table)
     encoders = pretrained_encoders(recipe.encoders, schema.modalities)
     prepared = prepare_inputs(encoders, catalogue, store=sources.store, stage=stage)
@@ -196,9 +194,7 @@ class _Fit:
         bundle.reference = fuse_rows(bundle, inputs)
         return bundle, history
 
-    def _rows(
-        self, targets: Targets, validation: NDArray[np.bool_] | None
-    ) -> tuple[Rows, Rows]:
+    def _rows(self, targets: Targets, validation: NDArray[np.bool_] | None) -> tuple[Rows, Rows]:
         if validation is not None and validation.any() and not validation.all():
             return np.flatnonzero(~validation), np.flatnonzero(validation)
         share = self.recipe.validation_fraction

@@ -132,12 +132,8 @@ class Predictor:
         self, frame: pd.DataFrame, *, source: str
     ) -> tuple[ModelInputs, NDArray[np.int64], dict[int, str], list[str]]:
         catalogue = build_catalogue(frame, self.bundle.schema, photos=self.photos, source=source)
-        prepared = prepare_inputs(
-            self._encoders(), catalogue, store=self.store, stage=self.stage
-        )
-        _, errors = apply_policy(
-            catalogue, prepared.problems, on_bad_rows=self.on_bad_rows
-        )
+        prepared = prepare_inputs(self._encoders(), catalogue, store=self.store, stage=self.stage)
+        _, errors = apply_policy(catalogue, prepared.problems, on_bad_rows=self.on_bad_rows)
         kept = np.asarray([row for row in range(len(frame)) if row not in errors], dtype=np.int64)
         return prepared.inputs.take(kept), kept, errors, catalogue.ids
 
@@ -184,4 +180,5 @@ def _present_names(inputs: ModelInputs, kept: NDArray[np.int64], *, n_rows: int)
 
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
+    unit: NDArray[np.float32] = vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
+    return unit

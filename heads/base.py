@@ -99,5 +99,7 @@ def refuse_faults(faults: dict[str, NDArray[np.bool_]]) -> None:
         ValueError: With one clause for each broken rule.
     """
     if faults:
-        clauses = [f"{rule} (broken in {mask.sum()} of {len(mask)} rows)" for rule, mask in faults.items()]
+        clauses = [
+            f"{rule} (broken in {mask.sum()} of {len(mask)} rows)" for rule, mask in faults.items()
+        ]
         raise ValueError(f"target must be {', '.join(clauses)}. Correct the target column.")

@@ -7,7 +7,7 @@ class) it is nan, without a warning: nan is shown as a dash in reports and never
 
 import numpy as np
 from scipy import stats
-from sklearn import metrics as sk  # type: ignore[import-untyped]
+from sklearn import metrics as sk
 
 from heads.base import Floats
 

@@ -6,8 +6,8 @@ from typing import Any, ClassVar, Literal, Self, get_args
 
 import numpy as np
 import torch
-from scipy import optimize, stats
 from numpy.typing import NDArray
+from scipy import optimize, stats
 from torch import Tensor, nn
 from torch.nn import functional as F
 

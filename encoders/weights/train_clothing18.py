@@ -57,7 +57,8 @@ class Photos(NamedTuple):
 
 def resize_and_crop(image: Tensor) -> Tensor:
     """Bring a photo to the size that the weights expect: uint8 [3, 112, 112]."""
-    return TF.center_crop(TF.resize(image, [RESIZE], antialias=True), [CROP, CROP])
+    cropped: Tensor = TF.center_crop(TF.resize(image, [RESIZE], antialias=True), [CROP, CROP])
+    return cropped
 
 
 def normalise(pixels: Tensor) -> Tensor:
@@ -145,11 +146,9 @@ def learning_rate(progress: float) -> float:
 
     Source: Loshchilov and Hutter (2017), SGDR, equation 5; differs: each cycle warms up.
     """
-    start = 0.0
-    for end, peak in CYCLES:
-        if progress < end:
-            break
-        start = end
+    number = sum(progress >= end for end, _ in CYCLES[:-1])
+    start = CYCLES[number - 1][0] if number else 0.0
+    end, peak = CYCLES[number]
     place = (progress - start) / (end - start)
     falling = 0.5 + 0.5 * math.cos(math.pi * (place - 0.2) / 0.8)
     return peak * min(0.05 + 0.95 * place / 0.2, falling)
@@ -227,7 +226,9 @@ def train(photos: Photos, epochs: int, seed: int, resume: Path | None) -> ResNet
     torch.manual_seed(seed)
     model = resnet18(num_classes=len(photos.classes), zero_init_residual=True)
     model = model.to(memory_format=torch.channels_last)
-    optimiser = torch.optim.SGD(model.parameters(), CYCLES[0][1], 0.9, weight_decay=5e-4, nesterov=True)
+    optimiser = torch.optim.SGD(
+        model.parameters(), CYCLES[0][1], 0.9, weight_decay=5e-4, nesterov=True
+    )
     done = load_checkpoint(resume, model, optimiser) if resume and resume.is_file() else 0
     truth = photos.label[photos.test].numpy()
     for epoch in range(done, epochs):

@@ -119,6 +119,8 @@ def build_catalogue(
     if schema.text:
         values["text"], found = _read_texts(frame, schema.text)
         problems += found
+    if schema.row:
+        values["row"], _ = _read_texts(frame, schema.row)  # faults: in the columns' own roles
     if schema.image and photos is not None:
         values["image"], found = _read_photos(frame, schema.image, root=photos)
         problems += found

@@ -13,7 +13,8 @@ The first rule that fits decides; every column gets one role or a reason why it 
 7. Labels by type, or short text of at most 20 values or with each value twice on average:
    categorical.
 8. Mostly different single words: codes, ignored. Other text: text.
-9. Anything else (lists, bytes, durations, complex numbers): ignored.
+9. Where there are texts and categories: they and the numbers are also written as one text, row.
+10. Anything else (lists, bytes, durations, complex numbers): ignored.
 """
 
 import re
@@ -93,6 +94,9 @@ def infer_schema(
             ignored[name] = reason or f"seems {role}, and the columns of that role are listed"
         else:
             roles.setdefault(role, []).append(name)
+    if "row" not in roles and roles.get("text") and roles.get("categorical"):
+        written = {*roles["text"], *roles["categorical"], *roles.get("numeric", ())}
+        roles["row"] = [name for name in frame.columns if name in written]
     key = roles.pop("id")
     columns = {role: tuple(names) for role, names in roles.items()}
     return Schema(id=key[0] if key else None, ignored=ignored, **columns)

@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 from fusion.data.problems import Problem, shown
 
 Kind = Literal["text", "image", "table"]
-ROLES = ("id", "text", "image", "numeric", "categorical", "dates", "history")
+ROLES = ("id", "text", "image", "numeric", "categorical", "dates", "history", "row")
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ class Schema:
         categorical: Columns of labels.
         dates: Columns of dates.
         history: Columns of numbers about past sales; the modality `history`.
+        row: Columns that are written as one more text, `name: value` lines; the modality `row`,
+            which is read by TF-IDF.
         ignored: Columns that play no role, each with the reason.
 
     Raises:
@@ -41,13 +43,14 @@ class Schema:
     categorical: tuple[str, ...] = ()
     dates: tuple[str, ...] = ()
     history: tuple[str, ...] = ()
+    row: tuple[str, ...] = ()
     ignored: dict[str, str] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
         for name in ROLES[1:]:
             # A list would make the schema changeable and unequal to one that was read back.
             object.__setattr__(self, name, tuple(getattr(self, name)))
-        for columns in (self.text, self.image, *self.tables.values()):
+        for columns in (self.text, self.row, self.image, *self.tables.values()):
             twice = [name for name, count in Counter(columns).items() if count > 1]
             if twice:
                 raise ValueError(
@@ -70,6 +73,8 @@ class Schema:
             kinds["text"] = "text"
         if self.image:
             kinds["image"] = "image"
+        if self.row:
+            kinds["row"] = "text"
         return {**kinds, **dict.fromkeys(self.tables, "table")}
 
     @property

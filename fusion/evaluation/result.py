@@ -1,5 +1,6 @@
 """What an evaluation says: one score for each way to predict, each against the fusion."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -29,9 +30,11 @@ class Score:
 
     @property
     def verdict(self) -> str:
-        """`fusion better`, `fusion worse` or `no clear difference`; empty for the fusion itself."""
+        """`fusion better`, `fusion worse`, `no clear difference` or `not defined`; else empty."""
         if self.low is None or self.high is None:
             return ""
+        if math.isnan(self.low) or math.isnan(self.high):
+            return "not defined"
         if self.low > 0:
             return "fusion better"
         return "fusion worse" if self.high < 0 else "no clear difference"
@@ -62,6 +65,15 @@ class Evaluation:
     scores: tuple[Score, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """The same as plain JSON values."""
-        fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return {**fields, "scores": [vars(score) | {"verdict": score.verdict} for score in self.scores]}
+        """The same as plain JSON values; what is not defined is None."""
+        scores = [vars(score) | {"verdict": score.verdict} for score in self.scores]
+        plain: dict[str, Any] = _without_nan({**vars(self), "scores": scores})
+        return plain
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nan(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -32,6 +32,7 @@ class DataSection(Section):
     categorical: list[str] | None = None
     dates: list[str] | None = None
     history: list[str] | None = None
+    row: list[str] | None = None
     exclude: list[str] = Field(default_factory=list, description="Columns never to be used.")
     details: list[str] = Field(
         default_factory=list, description="Columns shown beside an item in the report."

@@ -14,9 +14,7 @@ from fusion.jobs.train import TrainResult, train
 from fusion.progress import Stage, silent
 
 
-def demo(
-    folder: Path, *, seed: int, stage: Stage = silent
-) -> tuple[TrainResult, PredictResult]:
+def demo(folder: Path, *, seed: int, stage: Stage = silent) -> tuple[TrainResult, PredictResult]:
     """Trains on the demo catalogue and predicts its new items.
 
     Args:

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from fusion.build import EncoderChoice, pretrained_encoders
 from fusion.bundle import load_bundle
 from fusion.data.catalogue import Catalogue, build_catalogue
-from fusion.data.policy import apply_policy
 from fusion.data.infer import infer_schema
+from fusion.data.policy import apply_policy
 from fusion.data.tables import read_table
 from fusion.embedding import prepare_inputs
 from fusion.errors import ConfigError
@@ -60,7 +60,14 @@ def embed(
         ConfigError: If there is neither text nor photo, or no encoder for them without training.
     """
     frame = read_table(source.items)
-    given = {**(columns or {}), "numeric": [], "categorical": [], "dates": [], "history": []}
+    given = {
+        **(columns or {}),
+        "numeric": [],
+        "categorical": [],
+        "dates": [],
+        "history": [],
+        "row": [],
+    }
     if source.photos is None:
         given["image"] = []
     schema = infer_schema(frame, photos=source.photos, given=given)
@@ -100,7 +107,7 @@ def embed_fused(
     catalogue_ids, vectors, errors = fused
     columns = {
         "id": pa.array(catalogue_ids),
-        "fused_embedding": _lists(vectors, absent=np.isnan(vectors).any(axis=1)),
+        "fused_embedding": _lists(vectors, absent=np.asarray(np.isnan(vectors).any(axis=1))),
         "error": pa.array([errors.get(row, "") for row in range(len(vectors))]),
     }
     _write_parquet(output, columns)

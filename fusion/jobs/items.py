@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from fusion.build import EncoderChoice, pretrained_encoders
 from fusion.data.catalogue import Catalogue, build_catalogue, target_values
-from fusion.data.policy import OnBadRows, apply_policy
+from fusion.data.infer import infer_schema
+from fusion.data.policy import apply_policy
 from fusion.data.problems import Problem
 from fusion.data.sales import SalesColumns, add_history, add_target
-from fusion.data.infer import infer_schema
 from fusion.data.schema import Schema
 from fusion.data.tables import read_table
 from fusion.embedding import prepare_inputs
@@ -109,6 +109,7 @@ def schema_of(frame: pd.DataFrame, config: TrainConfig) -> Schema:
         "categorical": data.categorical,
         "dates": data.dates,
         "history": data.history,
+        "row": data.row,
     }
     targets = [entry.target for entry in config.heads]
     return infer_schema(frame, photos=data.photos, exclude=[*targets, *data.exclude], given=given)

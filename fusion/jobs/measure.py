@@ -107,7 +107,10 @@ def measure(
             fusion=head_columns(bundle, name, table),
             others={
                 **_baselines(experiment, bundle, name),
-                **{key: head_columns(other, name, answers) for key, (other, answers) in others.items()},
+                **{
+                    key: head_columns(other, name, answers)
+                    for key, (other, answers) in others.items()
+                },
             },
         )
         for name in bundle.model.heads
@@ -133,7 +136,8 @@ def _baselines(experiment: Experiment, bundle: Bundle, name: str) -> Predictions
 def _modality_tables(
     experiment: Experiment, bundle: Bundle, *, stage: Stage
 ) -> dict[tuple[str, Kind], tuple[Bundle, pd.DataFrame]]:
-    subsets = list(_subsets(bundle.model.modalities))
+    own = [name for name in bundle.model.modalities if name != "row"]  # row repeats the others
+    subsets = list(_subsets(own))
     advance = stage("measuring modalities", len(subsets))
     tables: dict[tuple[str, Kind], tuple[Bundle, pd.DataFrame]] = {}
     for key, kept in subsets:
@@ -169,13 +173,19 @@ def _with_encoder(choice: EncoderChoice, encoder: Encoder) -> EncoderChoice:
 
 
 def modality_columns(schema: Schema, kept: Sequence[str]) -> dict[str, list[str]]:
-    """Columns by role of some modalities of a schema; all other roles are empty."""
+    """Columns by role of some modalities of a schema; all other roles are empty.
+
+    The row repeats columns of other modalities, so it goes with the text and never holds a column
+    of a modality that is left out.
+    """
     roles = {
         "text": ("text",),
         "image": ("image",),
         "numeric": ("numeric", "categorical", "dates"),
         "history": ("history",),
     }
-    chosen = {role for modality in kept for role in roles[modality]}
+    chosen = {role for modality in kept for role in roles.get(modality, ())}
     columns = {role: list(getattr(schema, role)) if role in chosen else [] for role in ROLES[1:]}
+    there = {name for names in columns.values() for name in names}
+    columns["row"] = [name for name in schema.row if name in there] if "text" in kept else []
     return {**columns, "id": [] if schema.id is None else [schema.id]}

@@ -58,7 +58,10 @@ def training_report(config: TrainConfig, outcome: Outcome) -> TrainingReport:
         summary=_data_summary(config, outcome),
         heads=tuple(_head_result(config, outcome, name) for name in outcome.evaluations),
         losses=Losses(history.train_loss, history.validation_loss, history.best_epoch),
-        made_with={"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        made_with={
+            "python": platform.python_version(),
+            **{name: version(name) for name in PACKAGES},
+        },
     )
 
 
@@ -69,7 +72,9 @@ def split_sentence(section: SplitSection, split: Split) -> str:
         "date": f"by date ({section.column}), the latest rows for the test",
         "group": f"by group ({section.column}), no group on two sides",
     }[section.kind]
-    left_out = f"; {len(split.left_out)} rows in the gap were left out" if len(split.left_out) else ""
+    left_out = (
+        f"; {len(split.left_out)} rows in the gap were left out" if len(split.left_out) else ""
+    )
     return f"Split {how}{left_out}."
 
 
@@ -109,7 +114,7 @@ def encoder_name(encoder: Encoder) -> str:
 def _modality_columns(schema: Schema, modality: str) -> tuple[str, ...]:
     if modality in schema.tables:
         return schema.tables[modality]
-    return schema.text if modality == "text" else schema.image
+    return tuple(getattr(schema, modality))
 
 
 def _column_summaries(frame: pd.DataFrame, schema: Schema) -> list[ColumnSummary]:

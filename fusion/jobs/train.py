@@ -8,6 +8,7 @@ Writes, below the output folder: `bundle/` (the model), `report.html`, `metrics.
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -107,7 +108,7 @@ def split_rows(section: SplitSection, items: LabelledItems, *, seed: int) -> Spl
         return date_split(dates, fractions=fractions, gap_days=section.gap_days)
     if section.kind == "group":
         return group_split(items.frame[section.column], fractions=fractions, seed=seed)
-    values = items.catalogue.values
+    values: dict[str, Any] = items.catalogue.values
     groups = np.arange(len(items.frame))
     if "text" in values or "image" in values:
         groups = near_duplicate_groups(texts=values.get("text"), photos=values.get("image"))
@@ -132,9 +133,7 @@ def _experiment(config: TrainConfig, items: LabelledItems, *, store: Path) -> Ex
         targets={name: items.targets[choice.target] for name, choice in heads.items()},
         split=split_rows(config.split, items, seed=config.training.seed),
         recipe=recipe,
-        sources=Sources(
-            photos=config.data.photos, store=store, table=config.data.items.name
-        ),
+        sources=Sources(photos=config.data.photos, store=store, table=config.data.items.name),
     )
 
 

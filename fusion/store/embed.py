@@ -154,9 +154,7 @@ class _Session:
             )
         return vectors
 
-    def _without_broken(
-        self, places: NDArray[np.int64], error: Exception
-    ) -> NDArray[np.int64]:
+    def _without_broken(self, places: NDArray[np.int64], error: Exception) -> NDArray[np.int64]:
         """Places whose part can be preprocessed on its own; the others are noted as broken."""
         sound = []
         for place in places:

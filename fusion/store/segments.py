@@ -56,7 +56,9 @@ class SegmentStore:
                     self.folder / "encoder.json", json.dumps(description, indent=1).encode()
                 )
         except OSError as error:
-            raise StoreError(f"store must be a folder to write to, got {root} ({error}).") from error
+            raise StoreError(
+                f"store must be a folder to write to, got {root} ({error})."
+            ) from error
 
     def find(self, keys: Keys) -> tuple[NDArray[np.bool_], Vectors | None]:
         """Which keys are stored, and their vectors in the order of the found keys.

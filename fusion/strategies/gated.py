@@ -57,7 +57,9 @@ class GatedFusion(Fusion):
         self.projections = nn.ModuleDict(
             {
                 name: nn.Sequential(
-                    nn.Dropout(dropout), nn.Linear(dim, projection_dim), nn.LayerNorm(projection_dim)
+                    nn.Dropout(dropout),
+                    nn.Linear(dim, projection_dim),
+                    nn.LayerNorm(projection_dim),
                 )
                 for name, dim in self.dims.items()
             }
@@ -98,7 +100,8 @@ class GatedFusion(Fusion):
         mask = torch.stack([present[name] for name in self.dims], dim=1)
         logits = self.gate(projected.flatten(start_dim=1))
         logits = logits.masked_fill(~mask, torch.finfo(logits.dtype).min)
-        return logits.softmax(dim=1) * mask
+        weights: Tensor = logits.softmax(dim=1) * mask
+        return weights
 
     @classmethod
     def tiny(cls, dims: Mapping[str, int]) -> Self:

@@ -32,7 +32,9 @@ class JoinFusion(Fusion):
     def forward(self, embeddings: Embeddings, present: Present) -> Tensor:
         """Joined vectors, in the widest dtype among the embeddings."""
         filled = [
-            torch.where(present[name][:, None], embeddings[name], torch.zeros_like(embeddings[name]))
+            torch.where(
+                present[name][:, None], embeddings[name], torch.zeros_like(embeddings[name])
+            )
             for name in self.dims
         ]
         masks = torch.stack([present[name] for name in self.dims], dim=1).to(filled[0].dtype)

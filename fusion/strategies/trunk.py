@@ -31,7 +31,8 @@ class MemberTrunk(nn.Module):
         hidden = self.enter(joined[:, None, :] * self.scales)  # [batch, n_members, width]
         for block in self.blocks:
             hidden = block(hidden)
-        return self.leave(hidden)
+        left: Tensor = self.leave(hidden)
+        return left
 
 
 class ResidualBlock(nn.Module):
@@ -48,7 +49,8 @@ class ResidualBlock(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         """The same shape."""
-        return hidden + self.dropout(self.linear(torch.relu(self.norm(hidden))))
+        change: Tensor = self.dropout(self.linear(torch.relu(self.norm(hidden))))
+        return hidden + change
 
 
 class Projection(nn.Module):

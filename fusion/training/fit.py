@@ -3,13 +3,14 @@
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 import torch
 import transformers
 from numpy.typing import NDArray
 from torch import Tensor
-from transformers.integrations import TensorBoardCallback
+from transformers.integrations.integration_utils import TensorBoardCallback
 
 from fusion.data.batch import ModelInputs
 from fusion.errors import MissingExtraError
@@ -18,6 +19,7 @@ from fusion.progress import Stage, silent
 from fusion.training.loss import BalancedLoss
 from fusion.training.settings import TrainingSettings
 from fusion.training.trainer import BestWeights, FusionTrainer, RowDataset
+from heads import ClosedForm
 
 Rows = NDArray[np.int64]
 Targets = Mapping[str, NDArray[np.float64]]
@@ -81,7 +83,7 @@ def _solve(model: ProductModel, inputs: ModelInputs, targets: Targets, *, rows: 
         embeddings = {**batch["embeddings"], **model.encode(batch["inputs"])}
         fused = model.fusion(embeddings, batch["present"]).double().numpy()
     for name in model.heads:
-        model.head(name).solve(fused, targets[name][rows])
+        cast(ClosedForm, model.head(name)).solve(fused, targets[name][rows])
 
 
 def _train(
@@ -98,14 +100,16 @@ def _train(
         for name, values in targets.items()
     }
     train_rows, validation_rows = rows
+    module = model.trained_part()
     loss = BalancedLoss(model, _take(encoded, train_rows))
     best = BestWeights(patience=settings.patience, advance=stage("training", settings.epochs))
     with tempfile.TemporaryDirectory() as scratch:
         trainer = FusionTrainer(
-            model=model.trained_part(),
+            module,
             args=_arguments(settings, n_rows=len(train_rows), scratch=scratch),
             train_dataset=RowDataset(train_rows),
             eval_dataset=RowDataset(validation_rows),
+            validation_rows=validation_rows,
             callbacks=[best, *_tensorboard(settings)],
             inputs=inputs,
             targets=encoded,
@@ -113,7 +117,7 @@ def _train(
         )
         trainer.remove_callback(transformers.PrinterCallback)
         trainer.train()
-    best.restore(trainer.model)
+    best.restore(module)
     model.eval()
     return TrainingHistory(best.train_losses, best.validation_losses, best.best_epoch)
 
@@ -130,7 +134,7 @@ def _tensorboard(settings: TrainingSettings) -> list[transformers.TrainerCallbac
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise MissingExtraError("tensorboard", extra="tensorboard") from error
-    writer = SummaryWriter(str(settings.tensorboard))  # type: ignore[no-untyped-call]
+    writer = SummaryWriter(str(settings.tensorboard))
     return [TensorBoardCallback(tb_writer=writer)]
 
 

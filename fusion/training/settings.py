@@ -20,7 +20,7 @@ class TrainingSettings(BaseModel):
 
     epochs: int = Field(default=80, ge=1, description="Passes over the training rows, at most.")
     batch_size: int = Field(default=256, ge=1, description="Rows in one mini-batch.")
-    learning_rate: float = Field(default=2e-3, gt=0, description="Peak step size of AdamW.")
+    learning_rate: float = Field(default=4e-3, gt=0, description="Peak step size of AdamW.")
     weight_decay: float = Field(default=1e-2, ge=0, description="L2 shrinkage of AdamW.")
     warmup: float = Field(default=0.05, ge=0, lt=1, description="Share of steps that warm up.")
     patience: int = Field(

@@ -37,6 +37,8 @@ class FusionTrainer(transformers.Trainer):
     """A Trainer whose mini-batches are cut out of `ModelInputs`.
 
     Args:
+        module: What is trained.
+        validation_rows: Positions of the rows that early stopping looks at.
         inputs: Model inputs of all rows.
         targets: Encoded targets of all rows for each head.
         balanced_loss: The loss.
@@ -45,13 +47,17 @@ class FusionTrainer(transformers.Trainer):
 
     def __init__(
         self,
+        module: nn.Module,
         *,
+        validation_rows: NDArray[np.int64],
         inputs: ModelInputs,
         targets: Mapping[str, Tensor],
         balanced_loss: BalancedLoss,
         **arguments: Any,
     ) -> None:
-        super().__init__(data_collator=self._collate, **arguments)
+        super().__init__(model=module, data_collator=self._collate, **arguments)
+        self.module = module
+        self.validation_rows = validation_rows
         self.inputs = inputs
         self.targets = targets
         self.balanced_loss = balanced_loss
@@ -67,14 +73,14 @@ class FusionTrainer(transformers.Trainer):
     @torch.no_grad()
     def evaluate(self, *arguments: Any, **options: Any) -> dict[str, float]:
         """Mean balanced loss over the validation rows, as `eval_loss`."""
-        self.model.eval()
-        rows = self.eval_dataset.rows
+        self.module.eval()
+        rows = self.validation_rows
         total = 0.0
         for start in range(0, len(rows), EVALUATION_ROWS):
             chunk = rows[start : start + EVALUATION_ROWS]
             batch = self._prepare_inputs(self._collate(chunk))
-            total += float(self.compute_loss(self.model, batch)) * len(chunk)
-        self.model.train()
+            total += float(self.compute_loss(self.module, batch)) * len(chunk)
+        self.module.train()
         metrics = {"eval_loss": total / len(rows)}
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(
@@ -105,18 +111,14 @@ class BestWeights(transformers.TrainerCallback):
         self.best_epoch = 0
         self.weights: dict[str, Tensor] = {}
 
-    def on_log(
-        self, args: Any, state: Any, control: Any, logs: dict[str, float], **context: Any
-    ) -> None:
+    def on_log(self, args: Any, state: Any, control: Any, **context: Any) -> None:
         """Notes the mean training loss of an epoch."""
-        if "loss" in logs:
-            self.train_losses.append(float(logs["loss"]))
+        if "loss" in context["logs"]:
+            self.train_losses.append(float(context["logs"]["loss"]))
 
-    def on_evaluate(
-        self, args: Any, state: Any, control: Any, metrics: dict[str, float], **context: Any
-    ) -> None:
+    def on_evaluate(self, args: Any, state: Any, control: Any, **context: Any) -> None:
         """Compares, keeps, counts and perhaps stops."""
-        loss = metrics["eval_loss"]
+        loss = float(context["metrics"]["eval_loss"])
         if not math.isfinite(loss):
             raise FloatingPointError(
                 f"validation loss must be finite, got {loss} in epoch "

@@ -105,8 +105,10 @@ def test_photos_of_two_columns_are_averaged_and_a_bad_one_is_named(items, tmp_pa
     for name, colour in {"red.png": "red", "blue.png": "blue"}.items():
         Image.new("RGB", (40, 40), colour).save(tmp_path / name)
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff not a photo")
-    frame = items.drop(columns="sales").head(40).assign(
-        front=["red.png", "blue.png"] * 20, back=["blue.png", None] * 20
+    frame = (
+        items.drop(columns="sales")
+        .head(40)
+        .assign(front=["red.png", "blue.png"] * 20, back=["blue.png", None] * 20)
     )
     settings = {"photos": tmp_path, "image_encoder": "colour_texture", "training": {"epochs": 1}}
     model = regressor(image=["front", "back"], **settings).fit(frame, items["sales"][:40])
@@ -184,7 +186,9 @@ def test_a_classifier_gives_probabilities_and_its_own_labels(items, tmp_path):
 )
 def test_unknown_names_are_met_with_the_nearest_ones(items, options, message, tmp_path):
     with pytest.raises(ValueError, match=message):
-        regressor(**{"photos": tmp_path, **options}).fit(items.drop(columns="sales"), items["sales"])
+        regressor(**{"photos": tmp_path, **options}).fit(
+            items.drop(columns="sales"), items["sales"]
+        )
 
 
 def test_all_problems_come_in_one_message_with_row_and_column(items):

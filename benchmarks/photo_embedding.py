@@ -1,0 +1,176 @@
+"""Speed of photo embedding: the toolkit beside a plain torchvision loop with the same weights.
+
+python benchmarks/photo_embedding.py
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+import torchvision
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from results import write_section
+
+from encoders.dtype import processor_has_bfloat16
+from encoders.resnet import ResNetEncoder
+from fusion.store import embed_values
+
+Vectors = NDArray[np.float32]
+Way = Callable[[], Vectors]
+Times = dict[str, list[float]]
+
+ARCHITECTURES = ("resnet18", "resnet50")
+SETS = {(800, 600): 64, (200, 240): 128}  # width and height -> number of photos
+PLAIN = "torchvision loop"
+BATCH = 32
+
+
+def draw_photos(folder: Path, *, size: tuple[int, int], n: int, seed: int) -> list[Path]:
+    """JPEGs with smooth shades, fine noise and a few shapes, so that decoding costs as usual."""
+    generator = np.random.default_rng(seed)
+    paths = []
+    for number in range(n):
+        coarse = generator.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+        picture = Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
+        pen = ImageDraw.Draw(picture)
+        for _ in range(6):
+            across, down = (np.sort(generator.integers(0, side, 2)).tolist() for side in size)
+            colour = tuple(generator.integers(0, 256, 3).tolist())
+            pen.ellipse((across[0], down[0], across[1], down[1]), fill=colour)
+        noise = generator.normal(0.0, 8.0, (size[1], size[0], 3))
+        pixels = np.clip(np.asarray(picture) + noise, 0, 255).astype(np.uint8)
+        paths.append(folder / f"{size[0]}x{size[1]}_{number}.jpg")
+        Image.fromarray(pixels).save(paths[-1], quality=90)
+    return paths
+
+
+def plain_loop(
+    network: torch.nn.Module, transform: Callable[[Image.Image], torch.Tensor], paths: list[Path]
+) -> Vectors:
+    """What one writes without the toolkit: open, transform, stack 32, predict."""
+    found = []
+    with torch.no_grad():
+        for start in range(0, len(paths), BATCH):
+            pictures = [Image.open(path).convert("RGB") for path in paths[start : start + BATCH]]
+            found.append(network(torch.stack([transform(picture) for picture in pictures])))
+    return np.asarray(torch.cat(found).numpy())
+
+
+def through_store(encoder: ResNetEncoder, paths: list[Path], *, store: Path) -> Vectors:
+    """Embeddings from the store, as every model of the toolkit asks for them."""
+    return embed_values(encoder, paths, store=store).vectors
+
+
+def least_cosine(first: Vectors, second: Vectors) -> float:
+    """Least cosine of matching rows, after the mean of the second was taken from both.
+
+    Why: random weights make all embeddings nearly parallel; the rest is what tells photos apart.
+    """
+    centre = second.mean(axis=0)
+    first, second = first - centre, second - centre
+    lengths = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
+    return float(((first * second).sum(axis=1) / lengths).min())
+
+
+def ways_of(architecture: str, paths: list[Path], *, store: Path) -> dict[str, Way]:
+    """The plain loop and the toolkit's runs, all with the same random weights."""
+    torch.manual_seed(0)
+    encoders = {"float32": ResNetEncoder(architecture, weights=None, dtype="float32")}
+    state = encoders["float32"].network.state_dict()
+    if processor_has_bfloat16():
+        encoders["bfloat16"] = ResNetEncoder(architecture, weights=None, dtype="bfloat16")
+        encoders["bfloat16"].network.load_state_dict(state)
+    network = torchvision.models.get_model(architecture, weights=None)
+    network.fc = torch.nn.Identity()
+    network.load_state_dict(state)
+    known = torchvision.models.get_model_weights(architecture)
+    transform = known["IMAGENET1K_V1"].transforms()  # resize 256, crop 224; downloads nothing
+    ways: dict[str, Way] = {PLAIN: partial(plain_loop, network.eval(), transform, paths)}
+    ways |= {f"toolkit, {dtype}": partial(e.encode, paths) for dtype, e in encoders.items()}
+    filled = partial(through_store, encoders["float32"], paths, store=store)
+    filled()
+    return {**ways, "toolkit, filled store": filled}
+
+
+def measure(ways: dict[str, Way], *, rounds: int) -> tuple[Times, dict[str, float]]:
+    """Seconds of each round, in turns, and the least cosine to the plain loop."""
+    seconds: Times = {name: [] for name in ways}
+    expected = ways[PLAIN]()  # not timed: it warms up
+    cosine = {}
+    for _ in range(rounds):
+        for name, way in ways.items():
+            start = time.perf_counter()
+            vectors = way()
+            seconds[name].append(time.perf_counter() - start)
+            cosine[name] = least_cosine(vectors, expected)
+    return seconds, cosine
+
+
+def table(label: str, n: int, seconds: Times, cosine: dict[str, float]) -> list[dict[str, object]]:
+    """One row a way; its ratio is that of medians, its range that of single rounds."""
+    plain = np.array(seconds[PLAIN])
+    rows: list[dict[str, object]] = []
+    for name, times in seconds.items():
+        ratios = plain / np.array(times)
+        rows.append(
+            {
+                "network and photos": label,
+                "embedded by": name,
+                "photos/s": f"{n / np.median(times):,.1f}",
+                "times as fast": f"{np.median(plain) / np.median(times):.2f} "
+                f"({ratios.min():.2f} .. {ratios.max():.2f})",
+                "least cosine": f"{cosine[name]:.6f}",
+            }
+        )
+    if not processor_has_bfloat16():
+        reason = "bfloat16 not run: this processor has no bf16"
+        empty = dict.fromkeys(rows[0], "-")
+        rows.append(empty | {"network and photos": label, "embedded by": reason})
+    return rows
+
+
+def main() -> None:
+    """Measures and writes the section."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3, help="turns of all ways")
+    parser.add_argument("--limit", type=int, help="photos of each size, to try the script")
+    options = parser.parse_args()
+    rows: list[dict[str, object]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for size, wanted in SETS.items():
+            n = options.limit or wanted
+            paths = draw_photos(Path(folder), size=size, n=n, seed=0)
+            for architecture in ARCHITECTURES:
+                ways = ways_of(architecture, paths, store=Path(folder) / "store")
+                label = f"{architecture}, {size[0]} x {size[1]}"
+                rows += table(label, n, *measure(ways, rounds=options.rounds))
+                print(rows[-1], flush=True)
+    if options.limit is not None:
+        print(pd.DataFrame(rows).to_string())
+        return
+    counts = " and ".join(f"{n} of {w} x {h}" for (w, h), n in SETS.items())
+    write_section(
+        "Photo embedding: speed beside a plain torchvision loop",
+        command="python benchmarks/photo_embedding.py",
+        workload=f"JPEGs drawn with a seed, {counts}; random weights, the same for all; CPU, "
+        f"{torch.get_num_threads()} threads. Torchvision loop: Pillow, the preset's transforms, "
+        f"batches of {BATCH}, float32, `no_grad`. Toolkit: `ResNetEncoder.encode` of the paths; "
+        "with a filled store `embed_values`, which still reads each file to know its content and, "
+        "as random weights have no file, hashes the network. "
+        f"{options.rounds} rounds in turns.",
+        rows=rows,
+        notes="Times as fast: ratio of the medians (least .. greatest ratio of a single round). "
+        "Cosines are to the loop's vectors, the least of all photos, after the mean vector was "
+        "subtracted from both: random weights make all embeddings nearly parallel.",
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+"""What the pages say is true: their code runs, their links lead somewhere, their keys exist."""
+
+import doctest
+import json
+import re
+import tomllib
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from pydantic_core import PydanticUndefined
+
+from fusion.jobs.config import (
+    DataSection,
+    EncoderSection,
+    EvaluationSection,
+    HeadSection,
+    ModelSection,
+    SalesSection,
+    SplitSection,
+    TrainConfig,
+)
+from fusion.training import TrainingSettings
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SECTIONS = {
+    "Top level": TrainConfig,
+    "[data]": DataSection,
+    "[sales]": SalesSection,
+    "[[heads]]": HeadSection,
+    "[encoders]": EncoderSection,
+    "[model]": ModelSection,
+    "[training]": TrainingSettings,
+    "[split]": SplitSection,
+    "[evaluation]": EvaluationSection,
+}
+SETUP = (
+    "python3 -m venv .venv && .venv/bin/pip install --quiet uv && "
+    '.venv/bin/uv pip install --quiet --python .venv/bin/python -e ".[{extra}]" && .venv/bin/{run}'
+)
+MODULES = sorted(
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    for room in ("encoders", "heads", "fusion")
+    for path in (ROOT / room).rglob("*.py")
+    if ">>>" in path.read_text(encoding="utf-8")
+)
+
+
+def text_of(page):
+    return page.read_text(encoding="utf-8")
+
+
+def blocks(page, language):
+    return re.findall(rf"^```{language}\n(.*?)^```", text_of(page), re.DOTALL | re.MULTILINE)
+
+
+def links():
+    for page in PAGES:
+        prose = re.sub(r"^```.*?^```", "", text_of(page), flags=re.DOTALL | re.MULTILINE)
+        for target in re.findall(r"\]\(([^)\s]+)\)", prose):
+            yield pytest.param(page, target, id=f"{page.name}: {target}")
+
+
+@pytest.fixture
+def registries():
+    """Puts back the tables that a page adds its own parts to."""
+    from encoders import ENCODERS
+    from fusion.strategies import FUSIONS
+    from heads import HEADS
+
+    tables = [ENCODERS, FUSIONS, HEADS]
+    before = [dict(table) for table in tables]
+    yield
+    for table, entries in zip(tables, before, strict=True):
+        table.clear()
+        table.update(entries)
+
+
+@pytest.mark.usefixtures("registries")
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    namespace = {"__name__": "page"}
+    for number, source in enumerate(blocks(page, "python"), start=1):
+        exec(compile(source, f"{page.name}, block {number}", "exec"), namespace)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_configurations_of_a_page_are_valid(page):
+    for source in blocks(page, "toml"):
+        TrainConfig.from_dict(tomllib.loads(source))
+
+
+@pytest.mark.parametrize(("page", "target"), list(links()))
+def test_a_link_leads_to_a_file_of_the_project(page, target):
+    assert "://" not in target, "pages link to files of the project alone"
+    path = (page.parent / target.partition("#")[0]).resolve()
+    assert path.is_relative_to(ROOT.resolve()) and path.exists()
+
+
+@pytest.mark.parametrize(
+    ("mark", "extra", "run"),
+    [("demo", "minilm", "fusion demo"), ("tests", "test", "python -m pytest")],
+)
+def test_setting_up_is_one_line_between_its_marks(mark, extra, run):
+    found = re.findall(
+        rf"<!-- {mark} -->\n```sh\n(.*)\n```\n<!-- end -->", text_of(ROOT / "README.md")
+    )
+    assert found == [SETUP.format(extra=extra, run=run)]
+
+
+def default_of(field):
+    if field.is_required():
+        return "required"
+    value = field.default if field.default is not PydanticUndefined else field.default_factory()
+    return "none" if value is None else f"`{json.dumps(value)}`"
+
+
+@pytest.mark.parametrize("heading", SECTIONS)
+def test_the_configuration_page_has_every_key_with_its_default(heading):
+    page = text_of(ROOT / "docs" / "configuration.md")
+    section = page.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \| ", section.split("\n| head |")[0], re.MULTILINE)
+    fields = SECTIONS[heading].model_fields
+    if heading == "Top level":
+        fields = {name: fields[name] for name in ("title", "store")}
+    assert dict(rows) == {name: default_of(field) for name, field in fields.items()}
+
+
+def test_every_section_of_a_configuration_has_a_heading():
+    headings = {heading.strip("[]") for heading in SECTIONS} - {"Top level"}
+    assert headings | {"title", "store"} == set(TrainConfig.model_fields)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_examples_of_a_module_run(name):
+    result = doctest.testmod(import_module(name))
+    assert result.attempted > 0 and result.failed == 0
