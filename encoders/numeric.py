@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from scipy import stats
 from torch import Tensor, nn
 
 from encoders.base import WINDOW_PARTS, Encoder, Tensors
@@ -22,6 +23,8 @@ from encoders.columns import (
 
 SQUASH = 3.0
 """Numbers stay within plus and minus this many interquartile ranges in squash mode."""
+MIN_SKEW_ROWS = 20
+"""Rows below which a skewness says nothing."""
 FARTHEST = 1e12
 """Interquartile ranges from the median beyond which a number is as good as infinitely far."""
 
@@ -43,6 +46,8 @@ class NumericEncoder(Encoder):
         transform: `"squash"` or `"linear"`.
         category_dim: Longest vector of a category (>= 1); columns of few levels get a shorter one.
         n_bins: Pieces of the quantile encoding of a number in squash mode; 0 leaves it out.
+        log_columns: Number columns that are scaled as sign(x) log(1 + |x|): amounts and counts
+            whose large values would otherwise all look alike.
 
     Example:
         >>> frame = pd.DataFrame({"price": [1.0, 2.0, 3.0], "brand": ["a", "b", None]})
@@ -64,6 +69,7 @@ class NumericEncoder(Encoder):
         transform: str = "squash",
         category_dim: int = 16,
         n_bins: int = 8,
+        log_columns: Sequence[str] = (),
     ) -> None:
         super().__init__()
         if transform not in ("squash", "linear"):
@@ -75,6 +81,7 @@ class NumericEncoder(Encoder):
         self._numeric, self._dates = list(numeric), list(dates)
         self._categories = {name: list(levels) for name, levels in (categories or {}).items()}
         self._transform, self._category_dim, self._n_bins = transform, category_dim, n_bins
+        self._log_columns = list(log_columns)
         self._check_names()
         n_scaled = len(self._numeric) + DATE_NUMBERS * len(self._dates)
         self.register_buffer("center", torch.zeros(n_scaled, dtype=torch.float64))
@@ -98,6 +105,7 @@ class NumericEncoder(Encoder):
             "categories": self._categories,
             "dates": self._dates,
             "transform": self._transform,
+            "log_columns": self._log_columns,
             "category_dim": self._category_dim,
             "n_bins": self._n_bins,
         }
@@ -121,12 +129,15 @@ class NumericEncoder(Encoder):
             categorical: Names of category columns.
             dates: Names of date columns.
             min_count: Rows that a level must occur in to be known; rarer ones count as unseen.
-            **options: `transform`, `category_dim` and `n_bins` of the encoder.
+            **options: `transform`, `category_dim` and `n_bins` of the encoder. In squash mode
+                the skewed columns are its `log_columns`.
 
         Raises:
             ValueError: If a column is absent or a cell cannot be read.
         """
         levels = {name: read_levels(values, name, min_count=min_count) for name in categorical}
+        if options.get("transform", "squash") == "squash":
+            options["log_columns"] = [name for name in numeric if _is_skewed(values, name)]
         encoder = cls(numeric=numeric, categories=levels, dates=dates, **options)
         numbers, _ = encoder._read(values)
         encoder.center.copy_(torch.from_numpy(_medians(numbers)))
@@ -254,7 +265,10 @@ class NumericEncoder(Encoder):
     def _read(self, frame: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Numbers to scale `[rows, numeric + 2 * dates]` and cycles `[rows, 6 * dates]`."""
         numbers = [np.empty((len(frame), 0))]
-        numbers += [read_numbers(frame, name)[:, None] for name in self._numeric]
+        for name in self._numeric:
+            column = read_numbers(frame, name)[:, None]
+            logs = name in self._log_columns
+            numbers.append(np.sign(column) * np.log1p(np.abs(column)) if logs else column)
         dates = [read_dates(frame, name) for name in self._dates]
         cycles = [np.empty((len(frame), 0)), *(cycle for _, cycle in dates)]
         numbers += [number for number, _ in dates]
@@ -270,6 +284,19 @@ def _quantiles(numbers: NDArray[np.float64], levels: Any) -> NDArray[np.float64]
             # halves: the difference of two huge numbers of opposite sign stays finite
             output[:, column] = np.quantile(known / 2, levels) * 2
     return output
+
+
+def _is_skewed(frame: pd.DataFrame, name: str) -> bool:
+    """Whether a column has no negative number, a skewness above 1, and half of it or less in logs.
+
+    Why: units, prices and counts act by factors, not by differences.
+    """
+    numbers = read_numbers(frame, name)
+    known = np.clip(numbers[~np.isnan(numbers)], None, 1e100)  # the cube stays finite
+    if len(known) < MIN_SKEW_ROWS or known.min() < 0:
+        return False
+    plain, logs = float(stats.skew(known)), float(stats.skew(np.log1p(known)))
+    return plain > 1.0 and abs(logs) <= plain / 2
 
 
 def _medians(numbers: NDArray[np.float64]) -> NDArray[np.float64]:

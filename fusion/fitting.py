@@ -214,9 +214,20 @@ class _Fit:
     def _model(self, encoders: dict[str, Encoder], targets: Targets) -> ProductModel:
         dims = {name: encoder.embedding_dim for name, encoder in encoders.items()}
         strategy = CLOSED_FORM_FUSION if self.closed_form else self.recipe.strategy
-        fusion = build_fusion(strategy, dims, self.recipe.strategy_options)
+        options = dict(self.recipe.strategy_options)
+        if strategy != CLOSED_FORM_FUSION:
+            options.setdefault("projection_dim", suited_projection(len(self.catalogue)))
+        fusion = build_fusion(strategy, dims, options)
         heads = build_heads(self.recipe.heads, targets, in_dim=fusion.fused_dim)
         return ProductModel(encoders, fusion=fusion, heads=heads)
+
+
+def suited_projection(n_rows: int) -> int:
+    """Length of a projected embedding for a number of rows: a 40th of it, in 16..64.
+
+    Why: wide projections overfit a few hundred products.
+    """
+    return min(max(n_rows // 40, 16), 64)
 
 
 def _is_closed_form(recipe: Recipe) -> bool:

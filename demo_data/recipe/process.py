@@ -33,26 +33,26 @@ class Parameters:
     """The true parameters; effects are in log units a week unless another unit is said."""
 
     base: float = 1.75
-    sd_family: float = 0.20
-    sd_brand: float = 0.22
+    sd_family: float = 0.22
+    sd_brand: float = 0.24
     elasticity: float = -0.70
     rating_effect: float = 0.15  # for one rating point
     size_effect: float = 0.03  # for one size
     promo_uplift: float = 0.60
     promo_price_cut: float = 0.15  # share of the price
-    sd_text: float = 0.44
-    sd_photo: float = 0.44
-    appeal_outside_campaign: float = 0.35  # factor on text and photo
+    sd_text: float = 0.62
+    sd_photo: float = 0.62
+    appeal_outside_campaign: float = 0.25  # factor on text and photo
     campaign_every_weeks: int = 26
     campaign_weeks: int = 8
-    sd_word_of_mouth: float = 0.40
-    sd_momentum: float = 0.22
+    sd_word_of_mouth: float = 0.36
+    sd_momentum: float = 0.2
     momentum_memory: float = 0.96  # of one week in the next
     ramp_depth: float = 0.70
     ramp_weeks: float = 3.0
-    sd_block_noise: float = 0.33  # one draw an item and eight weeks
-    sd_week_noise: float = 0.22
-    count_dispersion: float = 8.0  # r of the negative binomial
+    sd_block_noise: float = 0.2  # one draw an item and eight weeks
+    sd_week_noise: float = 0.15
+    count_dispersion: float = 20.0  # r of the negative binomial
     stockout_start: float = 0.012  # chance a week
     stockout_end: float = 0.45  # chance a week
 

@@ -13,7 +13,7 @@ from fusion.evaluation.result import Evaluation, Kind, Score
 from heads import Floats, Head
 
 Columns = Mapping[str, Floats]
-N_SHOWN = 4
+N_SHOWN = 2
 """Metrics in the terminal; all of them are in the result."""
 
 
@@ -117,11 +117,11 @@ def format_table(evaluation: Evaluation) -> Table:
         ),
     )
     shown = _shown_metrics(evaluation)
-    table.add_column("predicted by")
+    table.add_column("predicted by", no_wrap=True)
     for metric in shown:
         table.add_column(Text(metric), justify="right", no_wrap=True)
     table.add_column("gain of the fusion", justify="right", no_wrap=True)
-    table.add_column("verdict")
+    table.add_column("verdict", no_wrap=True)
     for score in evaluation.scores:
         numbers = [_number(score.metrics.get(metric)) for metric in shown]
         style = "bold" if score.kind == "fusion" else None

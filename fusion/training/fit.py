@@ -100,6 +100,7 @@ def _train(
         for name, values in targets.items()
     }
     train_rows, validation_rows = rows
+    settings = settings.suited_to(len(train_rows))
     module = model.trained_part()
     loss = BalancedLoss(model, _take(encoded, train_rows))
     best = BestWeights(patience=settings.patience, advance=stage("training", settings.epochs))
@@ -145,12 +146,13 @@ def _take(encoded: Mapping[str, Tensor], rows: Rows) -> dict[str, Tensor]:
 def _arguments(
     settings: TrainingSettings, *, n_rows: int, scratch: str
 ) -> transformers.TrainingArguments:
-    steps = -(-n_rows // settings.batch_size) * settings.epochs
+    batch_size, rate = settings.batch_size or n_rows, settings.learning_rate or 0.0
+    steps = -(-n_rows // batch_size) * settings.epochs
     return transformers.TrainingArguments(
         output_dir=scratch,
         num_train_epochs=settings.epochs,
-        per_device_train_batch_size=settings.batch_size,
-        learning_rate=settings.learning_rate,
+        per_device_train_batch_size=batch_size,
+        learning_rate=rate,
         weight_decay=settings.weight_decay,
         lr_scheduler_type="cosine",
         warmup_steps=int(settings.warmup * steps),

@@ -6,30 +6,43 @@ import torch
 from torch import Tensor, nn
 
 from fusion.model import ProductModel, Raw
+from heads.base import Head
 
 
 class BalancedLoss(nn.Module):
-    """Mean over heads of `loss / loss of the best constant answer on the training rows`.
+    """Weighted sum of the heads' losses in which each pulls equally hard on the shared layers.
 
-    Why: units, euros and probabilities become comparable, nothing has to be tuned, and the number
-    can be read: 1.0 is as good as a constant, 0.0 is perfect.
+    Why: dividing by the size of a loss is not enough: a count likelihood of 4.5 falls by a tenth
+    where a cross-entropy of 0.5 falls by half, and the second would rule. So each loss is divided
+    by the root mean square of its gradient at the best constant answer; then the sum is scaled so
+    that 1.0 is as good as constants and 0.0 is perfect.
+    Source: Chen et al. (2018), GradNorm, equation 1; differs: set once, at the start.
 
     Args:
-        model: The model whose heads are asked.
+        model: The model whose heads are asked; each must start at its best constant answer.
         encoded: Encoded targets of the training rows for each head.
     """
 
     def __init__(self, model: ProductModel, encoded: Mapping[str, Tensor]) -> None:
         super().__init__()
         self.heads = {name: model.head(name) for name in encoded}
-        self.yardsticks = {
-            name: self.heads[name].constant_loss(target) for name, target in encoded.items()
-        }
+        pulls = {name: pull(self.heads[name], target) for name, target in encoded.items()}
+        constants = {n: self.heads[n].constant_loss(target) for n, target in encoded.items()}
+        total = sum(constants[name] / pulls[name] for name in encoded)
+        self.weights = {name: 1.0 / (pulls[name] * total) for name in encoded}
 
     def forward(self, raw: Raw, encoded: Mapping[str, Tensor]) -> Tensor:
         """Balanced loss, a scalar."""
         losses = [
-            self.heads[name].loss(raw[name], target) / self.yardsticks[name]
+            self.heads[name].loss(raw[name], target) * self.weights[name]
             for name, target in encoded.items()
         ]
-        return torch.stack(losses).mean()
+        return torch.stack(losses).sum()
+
+
+def pull(head: Head, target: Tensor) -> float:
+    """Root mean square, over rows, of the loss's gradient at the head's starting answer; > 0."""
+    fused = torch.zeros(1, next(head.parameters()).shape[-1])
+    start = head(fused).detach().repeat(len(target), 1).requires_grad_()
+    (gradient,) = torch.autograd.grad(head.loss(start, target) * len(target), start)
+    return max(float(gradient.square().sum(dim=1).mean().sqrt()), 1e-6)

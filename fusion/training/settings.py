@@ -1,5 +1,6 @@
 """What a training run can be told."""
 
+import math
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,15 +13,24 @@ class TrainingSettings(BaseModel):
         ValueError: If a field is out of its range; all faults are listed together.
 
     Example:
-        >>> TrainingSettings(epochs=5).batch_size
-        256
+        >>> settings = TrainingSettings().suited_to(1000)
+        >>> settings.batch_size, settings.learning_rate
+        (62, 0.002)
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     epochs: int = Field(default=80, ge=1, description="Passes over the training rows, at most.")
-    batch_size: int = Field(default=256, ge=1, description="Rows in one mini-batch.")
-    learning_rate: float = Field(default=4e-3, gt=0, description="Peak step size of AdamW.")
+    batch_size: int | None = Field(
+        default=None,
+        ge=1,
+        description="Rows in one mini-batch; where absent, a 16th of the rows, in 32..256.",
+    )
+    learning_rate: float | None = Field(
+        default=None,
+        gt=0,
+        description="Peak step size of AdamW; 0.004 x sqrt(batch_size / 256) where absent.",
+    )
     weight_decay: float = Field(default=1e-2, ge=0, description="L2 shrinkage of AdamW.")
     warmup: float = Field(default=0.05, ge=0, lt=1, description="Share of steps that warm up.")
     patience: int = Field(
@@ -31,3 +41,13 @@ class TrainingSettings(BaseModel):
     tensorboard: Path | None = Field(
         default=None, description="Folder for TensorBoard logs; none are written where absent."
     )
+
+    def suited_to(self, n_rows: int) -> "TrainingSettings":
+        """The same with batch size and learning rate chosen for a number of training rows.
+
+        Why: a few hundred rows need small mini-batches to be seen often enough; smaller batches
+        need smaller steps (Krizhevsky 2014, section 5, the square-root rule).
+        """
+        batch_size = self.batch_size or min(max(n_rows // 16, 32), 256)
+        rate = self.learning_rate or round(4e-3 * math.sqrt(batch_size / 256), 4)
+        return self.model_copy(update={"batch_size": batch_size, "learning_rate": rate})
