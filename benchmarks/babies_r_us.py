@@ -56,11 +56,13 @@ def main() -> None:
     frame = pd.read_csv(options.data / "babies_r_us.csv").drop(columns=DROPPED)
     price = frame.pop("price").to_numpy()
     rows = []
+    FusionRegressor(store=options.store, training={"epochs": 1}).fit(
+        frame, price
+    )  # fills the store
     for fold in FOLDS:
         train, test = train_test_split(
             np.arange(len(frame)), test_size=int(len(frame) * 0.1), random_state=42 + fold
         )
-        FusionRegressor(store=options.store, training={"epochs": 1}).fit(frame, price)  # warm store
         start = time.perf_counter()
         model = FusionRegressor(store=options.store, random_state=fold)
         model.fit(frame.iloc[train], price[train])

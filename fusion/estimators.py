@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils import Tags, check_random_state
+from sklearn.utils import Tags, assert_all_finite, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d, validate_data
 
@@ -24,6 +24,7 @@ from fusion.training import TrainingHistory, TrainingSettings
 
 Columns = Sequence[str] | None
 Paths = str | Path | None
+NO_TARGET = "requires y to be passed, but the target y is None."
 TARGET = "target"  # name of a target that comes without one
 
 
@@ -258,7 +259,7 @@ class FusionRegressor(RegressorMixin, FusionEstimator):  # type: ignore[misc]
                 raise ValueError(f"y must be a DataFrame with columns {missing}, got {type(y)}.")
             return self._fit(X, {name: y[name] for name in self.head}, validation_rows)
         if y is None:
-            raise ValueError("y must be given: this estimator requires y to be passed.")
+            raise ValueError(f"{type(self).__name__} {NO_TARGET}")
         name = str(getattr(y, "name", None) or TARGET)
         numbers = check_array(
             column_or_1d(y, warn=True), ensure_2d=False, dtype=np.float64, input_name="y"
@@ -278,8 +279,9 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):  # type: ignore[misc]
     def fit(self, X: Any, y: Any, *, validation_rows: Any = None) -> Self:
         """Trains on items with two classes, see `FusionRegressor.fit`."""
         if y is None:
-            raise ValueError("y must be given: this estimator requires y to be passed.")
+            raise ValueError(f"{type(self).__name__} {NO_TARGET}")
         labels = column_or_1d(y, warn=True)
+        assert_all_finite(labels, input_name="y")
         check_classification_targets(labels)
         self.classes_, codes = np.unique(labels, return_inverse=True)
         if len(self.classes_) != 2:
@@ -296,7 +298,8 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):  # type: ignore[misc]
 
     def predict(self, X: Any) -> NDArray[Any]:
         """The class whose probability is at least 0.5."""
-        return np.asarray(self.classes_[(self.predict_proba(X)[:, 1] >= 0.5).astype(int)])
+        second = self.predict_proba(X)[:, 1]
+        return np.asarray(self.classes_[(second >= 0.5).astype(int)])
 
     def _adopt(self, bundle: Bundle) -> None:
         super()._adopt(bundle)

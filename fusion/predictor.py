@@ -55,7 +55,8 @@ class Predictor:
 
         Returns:
             Columns `id`, those of every head (units and ranges are the heads'), `present` (the
-            modalities that were there, joined by `+`) and `error` (empty where there is none).
+            modalities that were there, joined by `+`; the row, which repeats others, is left out)
+            and `error` (empty where there is none).
 
         Raises:
             CatalogueError: If columns are missing, or rows are faulty and must not be.
@@ -172,7 +173,7 @@ def _chunks(n_rows: int) -> list[NDArray[np.int64]]:
 
 def _present_names(inputs: ModelInputs, kept: NDArray[np.int64], *, n_rows: int) -> list[str]:
     names = [""] * n_rows
-    masks = {name: mask.numpy() for name, mask in inputs.present.items()}
+    masks = {name: mask.numpy() for name, mask in inputs.present.items() if name != "row"}
     for place, row in enumerate(kept):
         names[row] = "+".join(name for name, mask in masks.items() if mask[place])
     return names

@@ -1,10 +1,18 @@
 """Configuration of a training job: a TOML file, checked as a whole before anything runs."""
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from fusion.data.policy import OnBadRows
 from fusion.errors import ConfigError, unknown_name
@@ -57,6 +65,11 @@ class HeadSection(Section):
     target: str
     options: dict[str, Any] = Field(default_factory=dict)
 
+    @field_validator("head")
+    @classmethod
+    def _known_head(cls, head: str) -> str:
+        return _known("head", head, HEADS)
+
 
 class EncoderSection(Section):
     """Which encoders read texts and photos."""
@@ -72,6 +85,11 @@ class ModelSection(Section):
     strategy: str = "concat"
     options: dict[str, Any] = Field(default_factory=dict)
 
+    @field_validator("strategy")
+    @classmethod
+    def _known_strategy(cls, strategy: str) -> str:
+        return _known("strategy", strategy, FUSIONS)
+
 
 class SplitSection(Section):
     """Which rows are held out; near-duplicate texts and photos stay on one side."""
@@ -81,6 +99,12 @@ class SplitSection(Section):
     test: float = Field(default=0.2, gt=0, lt=1)
     validation: float = Field(default=0.1, gt=0, lt=1)
     gap_days: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _column_given(self) -> Self:
+        if self.kind != "random" and self.column is None:
+            raise ValueError(f"column must be given for a split by {self.kind}, got none.")
+        return self
 
 
 class EvaluationSection(Section):
@@ -144,8 +168,6 @@ class TrainConfig(Section):
             raise ConfigError(_report(_mistakes(error), source=source)) from error
         if base is not None:
             config._resolve(base)
-        if mistakes := config._unknown_names():
-            raise ConfigError(_report(mistakes, source=source))
         return config
 
     def _resolve(self, base: Path) -> None:
@@ -155,19 +177,11 @@ class TrainConfig(Section):
         if self.sales is not None:
             self.sales.table = base / self.sales.table
 
-    def _unknown_names(self) -> list[str]:
-        mistakes = [
-            f"heads.{place}.head: {unknown_name('head', entry.head, HEADS)}"
-            for place, entry in enumerate(self.heads)
-            if entry.head not in HEADS
-        ]
-        if self.model.strategy not in FUSIONS:
-            mistakes.append(
-                f"model.strategy: {unknown_name('strategy', self.model.strategy, FUSIONS)}"
-            )
-        if self.split.kind != "random" and self.split.column is None:
-            mistakes.append(f"split.column: must be given for a split by {self.split.kind}.")
-        return mistakes
+
+def _known(name: str, value: str, registry: Mapping[str, Any]) -> str:
+    if value not in registry:
+        raise ValueError(unknown_name(name, value, registry))
+    return value
 
 
 def _mistakes(error: ValidationError) -> list[str]:
@@ -176,6 +190,8 @@ def _mistakes(error: ValidationError) -> list[str]:
 
 def _mistake(detail: Any) -> str:
     place = ".".join(map(str, detail["loc"]))
+    if detail["type"] == "value_error":
+        return f"{place}: {detail['ctx']['error']}"
     if detail["type"] != "extra_forbidden":
         return f"{place}: {detail['msg']}, got {detail['input']!r}."
     *sections, key = detail["loc"]
