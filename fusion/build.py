@@ -1,5 +1,6 @@
 """Turns choices (names, options) into built encoders, fusions and heads."""
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,16 +117,30 @@ def build_heads(
     return built
 
 
-def build_fusion(strategy: str, dims: Mapping[str, int], options: Mapping[str, Any]) -> Fusion:
+def build_fusion(
+    strategy: str,
+    dims: Mapping[str, int],
+    options: Mapping[str, Any],
+    *,
+    suited: Mapping[str, Any],
+) -> Fusion:
     """A fusion for some modalities.
+
+    Args:
+        strategy: Name in `FUSIONS`.
+        dims: Length of each modality's embedding.
+        options: Options that were asked for.
+        suited: Options that suit the data; taken where the strategy has them and none is asked for.
 
     Raises:
         ConfigError: If the strategy or an option is unknown.
     """
     if strategy not in FUSIONS:
         raise ConfigError(unknown_name("strategy", strategy, FUSIONS))
+    known = inspect.signature(FUSIONS[strategy]).parameters
+    defaults = {name: value for name, value in suited.items() if name in known}
     try:
-        return FUSIONS[strategy](dims, **options)
+        return FUSIONS[strategy](dims, **{**defaults, **options})
     except TypeError as error:
         raise ConfigError(f"options of strategy {strategy} must be its own: {error}.") from error
 

@@ -214,10 +214,8 @@ class _Fit:
     def _model(self, encoders: dict[str, Encoder], targets: Targets) -> ProductModel:
         dims = {name: encoder.embedding_dim for name, encoder in encoders.items()}
         strategy = CLOSED_FORM_FUSION if self.closed_form else self.recipe.strategy
-        options = dict(self.recipe.strategy_options)
-        if strategy != CLOSED_FORM_FUSION:
-            options.setdefault("projection_dim", suited_projection(len(self.catalogue)))
-        fusion = build_fusion(strategy, dims, options)
+        suited = {"projection_dim": suited_projection(len(self.catalogue))}
+        fusion = build_fusion(strategy, dims, self.recipe.strategy_options, suited=suited)
         heads = build_heads(self.recipe.heads, targets, in_dim=fusion.fused_dim)
         return ProductModel(encoders, fusion=fusion, heads=heads)
 
