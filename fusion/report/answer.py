@@ -11,6 +11,7 @@ from fusion.report.number_text import DASH, GAP, number, percent
 LEADS = {
     "fusion better": "The fusion is ahead.",
     "no clear difference": "No clear winner: a simple method does about as well.",
+    "not defined": "Nothing can be said: the test rows do not define the metric.",
     "fusion worse": "The fusion does not win: a simple method is better.",
     "": "The fusion stands alone: nothing to compare it with.",
 }

@@ -15,6 +15,7 @@ TONES = {"fusion better": "good", "fusion worse": "bad"}
 ADDS = {
     "fusion better": "adds something",
     "no clear difference": "no clear difference",
+    "not defined": "not defined",
     "fusion worse": "better without",
 }
 OUTLIER = 6.0  # a gain this many times the median one must not squeeze the others

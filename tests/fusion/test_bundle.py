@@ -25,8 +25,10 @@ def items():
 
 @pytest.fixture(scope="module")
 def fitted(items):
-    model = FusionRegressor(text_encoder="tfidf", training={"epochs": 3}, random_state=1)
-    return model.fit(items, items["price"] * 2 + 1)
+    model = FusionRegressor(
+        text=["title"], text_encoder="tfidf", training={"epochs": 3}, random_state=1
+    )
+    return model.fit(items, (items["price"] * 2 + 1).to_numpy())
 
 
 @pytest.fixture
@@ -76,11 +78,13 @@ def test_a_missing_file_is_a_clear_error(folder):
 
 
 def test_an_encoder_whose_weights_changed_is_refused(items, tmp_path):
-    from encoders.bert import _tiny_checkpoint
+    from encoders.tiny_bert import tiny_checkpoint
 
     checkpoint = tmp_path / "bert"
-    shutil.copytree(_tiny_checkpoint(), checkpoint)
-    model = FusionRegressor(text_encoder=str(checkpoint), training={"epochs": 1}, random_state=0)
+    shutil.copytree(tiny_checkpoint(), checkpoint)
+    model = FusionRegressor(
+        text=["title"], text_encoder=str(checkpoint), training={"epochs": 1}, random_state=0
+    )
     model.fit(items, items["price"]).save(tmp_path / "bundle")
     load_bundle(tmp_path / "bundle")
     weights = checkpoint / "model.safetensors"

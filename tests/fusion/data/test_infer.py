@@ -43,6 +43,7 @@ def test_every_kind_of_column_gets_its_role(tmp_path: Path) -> None:
         categorical=("colour", "brand_id"),
         dates=("launch",),
         history=("units_last_4w",),
+        row=("title", "price", "weight", "sale", "colour", "brand_id"),
     )
     assert schema.ignored == {
         "units_next_4w": "excluded",
