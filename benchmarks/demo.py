@@ -18,12 +18,11 @@ from results import write_section
 from fusion.bundle import Bundle, load_bundle
 from fusion.data.schema import ROLES, Schema
 from fusion.evaluation import Evaluation, Score
-from fusion.fitting import Recipe, Sources
 from fusion.jobs.config import TrainConfig
 from fusion.jobs.demo import demo_folder
-from fusion.jobs.items import encoder_choice, labelled_items
+from fusion.jobs.items import labelled_items
 from fusion.jobs.measure import Experiment, head_columns
-from fusion.jobs.train import head_choices, split_rows, train
+from fusion.jobs.train import build_experiment, train
 from heads import metrics
 
 Floats = NDArray[np.float64]
@@ -57,24 +56,7 @@ def without(schema: Schema, modality: str) -> dict[str, list[str]]:
 
 def experiment_of(config: TrainConfig, store: Path) -> Experiment:
     """The rows, split and recipe of a training job."""
-    items = labelled_items(config, store=store)
-    heads = head_choices(config.heads)
-    recipe = Recipe(
-        heads=heads,
-        encoders=encoder_choice(config),
-        strategy=config.model.strategy,
-        strategy_options=config.model.options,
-        training=config.training,
-        on_bad_rows=config.data.on_bad_rows,
-    )
-    return Experiment(
-        frame=items.frame,
-        catalogue=items.catalogue,
-        targets={name: items.targets[choice.target] for name, choice in heads.items()},
-        split=split_rows(config.split, items, seed=config.training.seed),
-        recipe=recipe,
-        sources=Sources(photos=config.data.photos, store=store),
-    )
+    return build_experiment(config, labelled_items(config, store=store), store=store)
 
 
 def log_median(experiment: Experiment, bundle: Bundle) -> Floats:

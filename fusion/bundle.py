@@ -84,9 +84,11 @@ def save_bundle(bundle: Bundle, folder: Path) -> None:
     scratch.mkdir(parents=True)
     for name, content in files.items():
         write_atomically(scratch / name, content)
+    old = scratch.with_suffix(".old")
     if folder.exists():
-        shutil.rmtree(folder)
+        folder.replace(old)
     scratch.replace(folder)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def load_bundle(folder: Path) -> Bundle:

@@ -14,7 +14,6 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from fusion.build import EncoderChoice, pretrained_encoders
-from fusion.bundle import load_bundle
 from fusion.data.catalogue import Catalogue, build_catalogue
 from fusion.data.infer import infer_schema
 from fusion.data.policy import apply_policy
@@ -22,8 +21,7 @@ from fusion.data.tables import read_table
 from fusion.embedding import prepare_inputs
 from fusion.errors import ConfigError
 from fusion.files import write_atomically
-from fusion.jobs.predict import ItemSource
-from fusion.predictor import Predictor
+from fusion.jobs.predict import ItemSource, open_predictor
 from fusion.progress import Stage, silent
 
 
@@ -96,13 +94,7 @@ def embed_fused(
         BundleError: If the bundle is damaged.
         CatalogueError: If the items have problems and must not; nothing is written then.
     """
-    predictor = Predictor(
-        load_bundle(bundle),
-        photos=source.photos,
-        store=source.store,
-        on_bad_rows=source.on_bad_rows,
-        stage=stage,
-    )
+    predictor = open_predictor(bundle, source, stage=stage)
     fused = predictor.embed_table(read_table(source.items), source=source.items.name)
     catalogue_ids, vectors, errors = fused
     columns = {

@@ -9,13 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from fusion.bundle import load_bundle
 from fusion.data.catalogue import target_values
 from fusion.data.tables import read_table
 from fusion.files import write_atomically
 from fusion.jobs.measure import head_columns
-from fusion.jobs.predict import ItemSource
-from fusion.predictor import Predictor
+from fusion.jobs.predict import ItemSource, open_predictor
 from fusion.progress import Stage, silent
 
 Metrics = dict[str, dict[str, float]]
@@ -40,19 +38,13 @@ def evaluate(
         BundleError: If the bundle is damaged.
         CatalogueError: If columns are missing, or rows are faulty and must not be.
     """
-    model = load_bundle(bundle)
+    predictor = open_predictor(bundle, source, stage=stage)
+    model = predictor.bundle
     frame = read_table(source.items)
     targets = {
         name: target_values(frame, column, source=source.items.name)[0]
         for name, column in model.targets.items()
     }
-    predictor = Predictor(
-        model,
-        photos=source.photos,
-        store=source.store,
-        on_bad_rows=source.on_bad_rows,
-        stage=stage,
-    )
     table = predictor.predict(frame, source=source.items.name)
     metrics: Metrics = {}
     for name, target in targets.items():

@@ -24,6 +24,21 @@ class ItemSource:
     on_bad_rows: OnBadRows = "raise"
 
 
+def open_predictor(bundle: Path, source: ItemSource, *, stage: Stage = silent) -> Predictor:
+    """A predictor of a saved model, for items as a source describes them.
+
+    Raises:
+        BundleError: If the bundle is damaged.
+    """
+    return Predictor(
+        load_bundle(bundle),
+        photos=source.photos,
+        store=source.store,
+        on_bad_rows=source.on_bad_rows,
+        stage=stage,
+    )
+
+
 @dataclass(frozen=True)
 class PredictResult:
     """Where the answers are and how many rows failed."""
@@ -42,13 +57,7 @@ def predict(
         BundleError: If the bundle is damaged.
         CatalogueError: If the items have problems and must not; nothing is written then.
     """
-    predictor = Predictor(
-        load_bundle(bundle),
-        photos=source.photos,
-        store=source.store,
-        on_bad_rows=source.on_bad_rows,
-        stage=stage,
-    )
+    predictor = open_predictor(bundle, source, stage=stage)
     table = predictor.predict(read_table(source.items), source=source.items.name)
     write_table(table, output)
     return PredictResult(output, len(table), int((table["error"] != "").sum()))

@@ -69,7 +69,7 @@ def train(config: TrainConfig, folder: Path, *, stage: Stage = silent) -> TrainR
     folder.mkdir(parents=True, exist_ok=True)
     store = config.store or folder / "store"
     items = labelled_items(config, store=store, stage=stage)
-    experiment = _experiment(config, items, store=store)
+    experiment = build_experiment(config, items, store=store)
     fitted = experiment.fit(experiment.recipe, stage=stage)
     table = experiment.predict(fitted.bundle)
     evaluations = measure(
@@ -115,7 +115,8 @@ def split_rows(section: SplitSection, items: LabelledItems, *, seed: int) -> Spl
     return group_split(groups, fractions=fractions, seed=seed)
 
 
-def _experiment(config: TrainConfig, items: LabelledItems, *, store: Path) -> Experiment:
+def build_experiment(config: TrainConfig, items: LabelledItems, *, store: Path) -> Experiment:
+    """Rows, targets, split and recipe of a training job."""
     heads = head_choices(config.heads)
     schema = items.catalogue.schema
     recipe = Recipe(
