@@ -1,7 +1,7 @@
 """Turns choices (names, options) into built encoders, fusions and heads."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,11 @@ def pretrained_encoders(choice: EncoderChoice, modalities: Mapping[str, str]) ->
 
 
 def fitted_encoders(
-    catalogue: Catalogue, *, rows: NDArray[np.int64], transform: str
+    catalogue: Catalogue,
+    *,
+    modalities: Collection[str],
+    rows: NDArray[np.int64],
+    transform: str,
 ) -> dict[str, Encoder]:
     """Encoders that learn from the training rows: TF-IDF texts, numbers and categories.
 
@@ -75,13 +79,15 @@ def fitted_encoders(
 
     Args:
         catalogue: Checked rows.
+        modalities: Those that no pretrained encoder reads.
         rows: Positions of the training rows; nothing else is looked at.
         transform: `squash` or `linear`, see `NumericEncoder`.
     """
     training = catalogue.take(rows)
     schema = catalogue.schema
     built: dict[str, Encoder] = {}
-    for modality, kind in schema.modalities.items():
+    for modality in modalities:
+        kind = schema.modalities[modality]
         values = training.values[modality]
         if kind == "text":
             built[modality] = ENCODERS["tfidf"].fitted(values)

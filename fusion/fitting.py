@@ -206,8 +206,8 @@ class _Fit:
         self, encoders: dict[str, Encoder], inputs: ModelInputs, *, rows: tuple[Rows, Rows]
     ) -> tuple[dict[str, Encoder], ModelInputs]:
         transform = "linear" if self.closed_form else "squash"
-        every = fitted_encoders(self.catalogue, rows=rows[0], transform=transform)
-        fresh = {name: encoder for name, encoder in every.items() if name not in encoders}
+        left = [name for name in self.catalogue.schema.modalities if name not in encoders]
+        fresh = fitted_encoders(self.catalogue, modalities=left, rows=rows[0], transform=transform)
         more: Prepared = prepare_inputs(fresh, self.catalogue, stage=self.stage)
         return {**encoders, **fresh}, inputs.merged(more.inputs)
 

@@ -2,9 +2,7 @@
 
 import csv
 import io
-import os
 import re
-import uuid
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ import pyarrow.parquet as arrow_parquet
 from fusion.data.cells import MISSING_WORDS
 from fusion.data.problems import Problem, raise_for, shown
 from fusion.errors import CatalogueError
+from fusion.files import write_atomically
 
 FORMULA = re.compile(r"[=+\-@＝＋－＠\t\r\n]")
 # No leading zeros and at most 15 digits: an id such as 007 must come back as it was written.
@@ -182,21 +181,14 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
     """
     path = Path(path)
     suffix = _suffix(path)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
-        with temporary.open("xb") as file:
-            if suffix == ".csv":
-                file.write(_csv_text(frame).encode("utf-8"))
-            else:
-                frame.to_parquet(file, index=False)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        _sync_folder(path.parent)
+        if suffix == ".csv":
+            content = _csv_text(frame).encode("utf-8")
+        else:
+            content = frame.to_parquet(index=False)
     except (pa.ArrowException, UnicodeError, TypeError) as error:
         raise CatalogueError(f"{path.name} cannot hold this table: {error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_atomically(path, content)
 
 
 def _csv_text(frame: pd.DataFrame) -> str:
@@ -212,11 +204,3 @@ def _csv_text(frame: pd.DataFrame) -> str:
 def _unarmed(cell: Any) -> Any:
     armed = isinstance(cell, str) and FORMULA.match(cell) and not PLAIN_NUMBER.fullmatch(cell)
     return f"'{cell}" if armed else cell
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
