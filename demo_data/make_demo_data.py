@@ -152,7 +152,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Make the demo catalogue.")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--items", type=int, default=1250, help="products with sales")
+    parser.add_argument("--items", type=int, default=2000, help="products with sales")
     parser.add_argument("--new-items", type=int, default=60, help="products to predict")
     given = parser.parse_args()
     shares = make_demo_data(given.out, seed=given.seed, n_items=given.items, n_new=given.new_items)

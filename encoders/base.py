@@ -49,6 +49,13 @@ class Encoder(nn.Module, ABC):
     def forward(self, tensors: Tensors) -> Tensor:
         """Embeddings `[batch, embedding_dim]`, float32 unless the encoder says otherwise."""
 
+    def linear_blocks(self, tensors: Tensors) -> tuple[Tensor, ...]:
+        """What a linear model reads of the same tensors: blocks `[batch, dim]`, nothing trained.
+
+        Default: the embedding as one block; none of an encoder that trains, as its embeddings move.
+        """
+        return () if self.trains else (self(tensors),)
+
     @classmethod
     @abstractmethod
     def tiny(cls) -> Self:

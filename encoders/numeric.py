@@ -25,6 +25,8 @@ SQUASH = 3.0
 """Numbers stay within plus and minus this many interquartile ranges in squash mode."""
 MIN_SKEW_ROWS = 20
 """Rows below which a skewness says nothing."""
+LINEAR_LEVELS = 200
+"""Levels of one column that a linear model tells apart."""
 FARTHEST = 1e12
 """Interquartile ranges from the median beyond which a number is as good as infinitely far."""
 
@@ -175,8 +177,32 @@ class NumericEncoder(Encoder):
 
     def forward(self, tensors: Tensors) -> Tensor:
         """Embeddings `[rows, embedding_dim]`, float32 in squash mode and float64 in linear mode."""
+        fixed = self._fixed_columns(tensors)
+        return torch.cat([fixed, *self._category_columns(tensors["codes"].to(fixed.device))], dim=1)
+
+    def linear_blocks(self, tensors: Tensors) -> tuple[Tensor, ...]:
+        """Two blocks: all but the categories, and an indicator of each of a column's first levels.
+
+        Shape:
+            `[rows, numbers]` and `[rows, levels]`, at most 200 levels of a column, the most
+            frequent ones, besides missing and unseen; a block without columns is left out.
+        """
+        fixed = self._fixed_columns(tensors)
+        codes = tensors["codes"].to(fixed.device)
+        levels = [
+            (
+                codes[:, [i]]
+                == torch.arange(FIRST_LEVEL + min(len(known), LINEAR_LEVELS), device=codes.device)
+            ).float()
+            for i, known in enumerate(self._categories.values())
+        ]
+        blocks = (fixed, *([torch.cat(levels, dim=1)] if levels else []))
+        return tuple(block for block in blocks if block.shape[1])
+
+    def _fixed_columns(self, tensors: Tensors) -> Tensor:
+        """Numbers, indicators of missing ones, calendar and pieces: all but the categories."""
         device = self.center.device
-        numbers, codes = tensors["numbers"].to(device), tensors["codes"].to(device)
+        numbers = tensors["numbers"].to(device)
         missing = numbers.isnan()
         scaled = ((numbers - self.center) / self.scale).clamp(-FARTHEST, FARTHEST)
         if self._transform == "squash":
@@ -185,7 +211,6 @@ class NumericEncoder(Encoder):
         columns.append(tensors["cycles"].to(device))
         if self._n_pieces:
             columns.append(self._pieces(numbers[:, : len(self._numeric)]))
-        columns += self._category_columns(codes)
         dtype = torch.float64 if self._transform == "linear" else torch.float32
         return torch.cat([column.to(dtype) for column in columns], dim=1)
 

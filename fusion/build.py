@@ -1,5 +1,6 @@
 """Turns choices (names, options) into built encoders, fusions and heads."""
 
+import copy
 import inspect
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -69,7 +70,6 @@ def fitted_encoders(
     catalogue: Catalogue,
     *,
     modalities: Collection[str],
-    rows: NDArray[np.int64],
     transform: str,
 ) -> dict[str, Encoder]:
     """Encoders that learn from the training rows: TF-IDF texts, numbers and categories.
@@ -78,17 +78,15 @@ def fitted_encoders(
     costs next to nothing beside one.
 
     Args:
-        catalogue: Checked rows.
+        catalogue: The training rows, checked.
         modalities: Those that no pretrained encoder reads.
-        rows: Positions of the training rows; nothing else is looked at.
         transform: `squash` or `linear`, see `NumericEncoder`.
     """
-    training = catalogue.take(rows)
     schema = catalogue.schema
     built: dict[str, Encoder] = {}
     for modality in modalities:
         kind = schema.modalities[modality]
-        values = training.values[modality]
+        values = catalogue.values[modality]
         if kind == "text":
             built[modality] = ENCODERS["tfidf"].fitted(values)
         elif modality == "history":
@@ -104,6 +102,21 @@ def fitted_encoders(
                 transform=transform,
             )
     return built
+
+
+def own_encoder(encoder: Encoder) -> Encoder:
+    """The encoder itself where it does not train; else a copy for one network to train.
+
+    What was fitted (levels, medians) or pretrained stays; vectors that come from nowhere else are
+    drawn anew.
+    """
+    if not encoder.trains:
+        return encoder
+    if encoder.origin is not None:
+        return copy.deepcopy(encoder)
+    fresh = type(encoder)(**encoder.config)
+    fresh.load_state_dict({**fresh.state_dict(), **dict(encoder.named_buffers())})
+    return fresh
 
 
 def build_heads(

@@ -31,14 +31,17 @@ from torch import Tensor, from_numpy
 
 from encoders import ENCODERS
 from encoders.base import Encoder
+from fusion.build import own_encoder
 from fusion.data.schema import Schema
+from fusion.ensemble import ProductEnsemble
 from fusion.errors import BundleError, unknown_name
 from fusion.files import write_atomically
+from fusion.linear import LinearPart
 from fusion.model import ProductModel
 from fusion.strategies import FUSIONS
 from heads import HEADS
 
-FORMAT = 1
+FORMAT = 2
 PACKAGES = ("torch", "torchvision", "transformers", "scikit-learn", "numpy")
 
 
@@ -47,7 +50,7 @@ class Bundle:
     """A trained model with all that is needed to use it.
 
     Args:
-        model: The model, in eval mode.
+        model: The networks and the linear part beside them, in eval mode.
         schema: Which columns it reads.
         targets: Target column of each head.
         info: What is worth knowing, JSON-serialisable: metrics, training, problems found.
@@ -55,7 +58,7 @@ class Bundle:
         reference: Their fused vectors `[n, fused_dim]`, float32.
     """
 
-    model: ProductModel
+    model: ProductEnsemble
     schema: Schema
     targets: dict[str, str]
     info: dict[str, Any] = field(default_factory=dict)
@@ -74,7 +77,7 @@ def save_bundle(bundle: Bundle, folder: Path) -> None:
     if folder.exists() and not (folder / "bundle.json").is_file() and any(folder.iterdir()):
         raise BundleError(f"folder must be new, empty or a bundle, got {folder}. Choose another.")
     files = {
-        "weights.safetensors": _pack(bundle.model.trained_part().state_dict()),
+        "weights.safetensors": _pack(bundle.model.state()),
         "reference.safetensors": _pack({"vectors": from_numpy(bundle.reference)}),
     }
     document = {**_describe(bundle), "files": {name: _sha256(files[name]) for name in files}}
@@ -99,20 +102,12 @@ def load_bundle(folder: Path) -> Bundle:
             are not those that the model was trained with.
     """
     document, files = _read(folder)
-    encoders = {
-        modality: _rebuild(ENCODERS, entry, what=f"encoder of {modality}")
-        for modality, entry in document["encoders"].items()
-    }
-    fusion = _rebuild(FUSIONS, document["fusion"], what="fusion")
-    heads = {
-        name: _rebuild(HEADS, entry, what=f"head {name}")
-        for name, entry in document["heads"].items()
-    }
-    model = ProductModel(encoders, fusion=fusion, heads=heads)
+    model = _rebuild_ensemble(document)
     try:
-        model.trained_part().load_state_dict(_unpack(files["weights.safetensors"]))
+        model.load_state(_unpack(files["weights.safetensors"]))
     except RuntimeError as error:
         raise BundleError(f"weights of {folder} must fit its description: {error}") from error
+    encoders = {name: model.encoder(name) for name in model.modalities}
     _check_fingerprints(encoders, document["encoders"], folder=folder)
     model.eval()
     return Bundle(
@@ -132,7 +127,11 @@ def _describe(bundle: Bundle) -> dict[str, Any]:
         "made_with": {name: version(name) for name in PACKAGES},
         "schema": bundle.schema.to_dict(),
         "encoders": {name: _describe_encoder(model.encoder(name)) for name in model.modalities},
-        "fusion": _name_and_config(FUSIONS, model.fusion),
+        "n_members": len(model.members),
+        "fusion": _name_and_config(FUSIONS, model.first.fusion),
+        "linear": None
+        if model.linear is None
+        else {**model.linear.config, "network_shares": model.linear.network_shares},
         "heads": {
             name: {
                 **_name_and_config(HEADS, model.head(name)),
@@ -144,6 +143,28 @@ def _describe(bundle: Bundle) -> dict[str, Any]:
         "info": bundle.info,
         "reference_ids": bundle.reference_ids,
     }
+
+
+def _rebuild_ensemble(document: Mapping[str, Any]) -> ProductEnsemble:
+    """The ensemble that a description tells of, its weights not loaded yet."""
+    encoders = {
+        modality: _rebuild(ENCODERS, entry, what=f"encoder of {modality}")
+        for modality, entry in document["encoders"].items()
+    }
+    members = []
+    for _ in range(document["n_members"]):
+        fusion = _rebuild(FUSIONS, document["fusion"], what="fusion")
+        heads = {
+            name: _rebuild(HEADS, entry, what=f"head {name}")
+            for name, entry in document["heads"].items()
+        }
+        own = {name: own_encoder(encoder) for name, encoder in encoders.items()}
+        members.append(ProductModel(own, fusion=fusion, heads=heads))
+    linear = document["linear"]
+    return ProductEnsemble(
+        members,
+        linear=None if linear is None else LinearPart(linear["dims"], members[0].named_heads),
+    )
 
 
 def _describe_encoder(encoder: Encoder) -> dict[str, Any]:

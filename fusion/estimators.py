@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d,
 from encoders.base import Encoder
 from fusion.build import EncoderChoice, HeadChoice
 from fusion.bundle import Bundle, load_bundle, save_bundle
+from fusion.data.folds import Validation
 from fusion.data.policy import OnBadRows
 from fusion.errors import BundleError
 from fusion.fitting import Fitted, Recipe, Sources, fit_bundle
@@ -52,7 +53,8 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         head_options: Options by head, such as `{"hot_item": {"quantile": 0.9}}`.
         store: Folder of the embedding store; without one, embeddings are not kept.
         on_bad_rows: `raise`, `record` or `absent`, see `fusion.Predictor`.
-        validation_fraction: Share of the rows that early stopping looks at, in (0, 1).
+        validation_fraction: Share of the rows that early stopping looks at, in (0, 1), where
+            `training={"folds": 1}`; else each of the networks looks at another fold.
         training: Settings of training, such as `{"epochs": 20}`.
         verbose: Shows progress bars where True.
         random_state: Seed of everything that is random.
@@ -110,10 +112,10 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         self.random_state = random_state
 
     @property
-    def history_(self) -> TrainingHistory:
-        """Losses by epoch of the last `fit`."""
+    def histories_(self) -> list[TrainingHistory]:
+        """Losses by epoch of each network of the last `fit`."""
         check_is_fitted(self, "bundle_")
-        return self.fitted_.history
+        return self.fitted_.histories
 
     def embed(self, X: Any) -> NDArray[np.float32]:
         """Fused vectors `[n, fused_dim]` of items; NaN in rows that could not be read."""
@@ -162,7 +164,9 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
                 arrays,
                 recipe=self._recipe(list(arrays)),
                 sources=Sources(photos=_path(self.photos), store=_path(self.store)),
-                validation_rows=validation_rows,
+                validation=Validation(
+                    rows=None if validation_rows is None else _positions(validation_rows)
+                ),
                 stage=stage,
             )
         self.bundle_ = self.fitted_.bundle
@@ -251,7 +255,8 @@ class FusionRegressor(RegressorMixin, FusionEstimator):  # type: ignore[misc]
         Args:
             X: One row an item.
             y: One target each; a DataFrame of several targets where `head` is a mapping.
-            validation_rows: Positions that early stopping looks at; drawn at random where None.
+            validation_rows: Positions that early stopping looks at; where None, each network looks
+                at another part of the rows (`training={"folds": 4}`).
         """
         if isinstance(self.head, Mapping):
             missing = [name for name in self.head if name not in getattr(y, "columns", [])]
@@ -309,6 +314,10 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):  # type: ignore[misc]
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_class = False
         return tags
+
+
+def _positions(rows: ArrayLike) -> NDArray[np.int64]:
+    return np.asarray(rows, dtype=np.int64)
 
 
 def _path(value: Paths) -> Path | None:

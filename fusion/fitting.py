@@ -18,11 +18,13 @@ from fusion.build import (
     build_fusion,
     build_heads,
     fitted_encoders,
+    own_encoder,
     pretrained_encoders,
 )
 from fusion.bundle import Bundle
 from fusion.data.batch import ModelInputs
 from fusion.data.catalogue import Catalogue, build_catalogue
+from fusion.data.folds import DRAWN, Validation, validation_folds
 from fusion.data.infer import infer_schema
 from fusion.data.policy import OnBadRows, apply_policy
 from fusion.data.problems import Problem
@@ -32,7 +34,7 @@ from fusion.model import ProductModel
 from fusion.predictor import fuse_rows
 from fusion.progress import Stage, silent
 from fusion.store import StoreReport
-from fusion.training import TrainingHistory, TrainingSettings, fit_model
+from fusion.training import TrainingHistory, TrainingSettings, fit_ensemble
 from heads import HEADS
 
 Targets = Mapping[str, NDArray[np.float64]]
@@ -52,7 +54,8 @@ class Recipe:
         strategy: Name of the fusion strategy.
         strategy_options: Its options; the rest follows from the number of rows.
         training: How to train.
-        validation_fraction: Share of the rows that early stopping looks at, in (0, 1).
+        validation_fraction: Share of the rows that early stopping looks at, in (0, 1); taken
+            where one network is trained (`training.folds` is 1), else the folds are these rows.
         on_bad_rows: What faulty rows do, see `Predictor`.
     """
 
@@ -81,7 +84,7 @@ class Fitted:
 
     Args:
         bundle: The model.
-        history: Losses by epoch.
+        histories: Losses by epoch of each network.
         dropped: Row -> why it was left out.
         problems: Every problem that was found, also those that did not drop a row.
         reports: Counts of the embedding store for each cached modality.
@@ -89,7 +92,7 @@ class Fitted:
     """
 
     bundle: Bundle
-    history: TrainingHistory
+    histories: list[TrainingHistory]
     dropped: dict[int, str]
     problems: list[Problem]
     reports: dict[str, StoreReport]
@@ -102,7 +105,7 @@ def fit_bundle(
     *,
     recipe: Recipe,
     sources: Sources,
-    validation_rows: Rows | None = None,
+    validation: Validation = DRAWN,
     stage: Stage = silent,
 ) -> Fitted:
     """Trains a model on the rows of a table.
@@ -112,7 +115,7 @@ def fit_bundle(
         targets: Targets `[n]` in business units for each head of the recipe.
         recipe: How.
         sources: Where the photos and the store are.
-        validation_rows: Positions for early stopping; drawn at random where None.
+        validation: Which rows early stopping looks at.
         stage: Opens progress bars.
 
     Raises:
@@ -131,15 +134,15 @@ def fit_bundle(
     good, dropped = apply_policy(catalogue, extra, on_bad_rows=recipe.on_bad_rows)
     kept = np.asarray([row for row in range(len(catalogue)) if row not in dropped], dtype=np.int64)
     job = _Fit(good, recipe=recipe, sources=sources, stage=stage)
-    bundle, history = job.run(
+    bundle, histories = job.run(
         encoders,
         prepared.inputs.take(kept),
         targets={name: values[kept] for name, values in targets.items()},
-        validation=None if validation_rows is None else np.isin(kept, validation_rows),
+        validation=validation.of_rows(kept),
     )
     return Fitted(
         bundle=bundle,
-        history=history,
+        histories=histories,
         dropped=dropped,
         problems=[*catalogue.problems, *extra],
         reports=prepared.reports,
@@ -170,54 +173,55 @@ class _Fit:
         inputs: ModelInputs,
         *,
         targets: Targets,
-        validation: NDArray[np.bool_] | None,
-    ) -> tuple[Bundle, TrainingHistory]:
-        rows = self._rows(targets, validation)
+        validation: Validation,
+    ) -> tuple[Bundle, list[TrainingHistory]]:
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.recipe.training.seed)
-            encoders, inputs = self._with_fitted(encoders, inputs, rows=rows)
-            model = self._model(encoders, {name: y[rows[0]] for name, y in targets.items()})
-            history = fit_model(
-                model,
+            encoders, inputs = self._with_fitted(encoders, inputs)
+            ensemble, histories = fit_ensemble(
+                lambda: self._model(encoders, targets),
                 inputs,
                 targets,
-                rows=rows,
+                folds=self._folds(validation),
                 settings=self.recipe.training,
                 stage=self.stage,
             )
         bundle = Bundle(
-            model=model.eval(),
+            model=ensemble,
             schema=self.catalogue.schema,
             targets={name: choice.target for name, choice in self.recipe.heads.items()},
             reference_ids=list(self.catalogue.ids),
         )
         bundle.reference = fuse_rows(bundle, inputs)
-        return bundle, history
+        return bundle, histories
 
-    def _rows(self, targets: Targets, validation: NDArray[np.bool_] | None) -> tuple[Rows, Rows]:
-        if validation is not None and validation.any() and not validation.all():
-            return np.flatnonzero(~validation), np.flatnonzero(validation)
-        share = self.recipe.validation_fraction
-        n_validation = max(1, round(share * len(self.catalogue)))
-        order = np.random.default_rng(self.recipe.training.seed).permutation(len(self.catalogue))
-        return np.sort(order[n_validation:]), np.sort(order[:n_validation])
+    def _folds(self, validation: Validation) -> list[Rows]:
+        settings = self.recipe.training
+        return validation_folds(
+            validation,
+            n_rows=len(self.catalogue),
+            n_folds=1 if self.closed_form else settings.folds,
+            share=self.recipe.validation_fraction,
+            seed=settings.seed,
+        )
 
     def _with_fitted(
-        self, encoders: dict[str, Encoder], inputs: ModelInputs, *, rows: tuple[Rows, Rows]
+        self, encoders: dict[str, Encoder], inputs: ModelInputs
     ) -> tuple[dict[str, Encoder], ModelInputs]:
         transform = "linear" if self.closed_form else "squash"
         left = [name for name in self.catalogue.schema.modalities if name not in encoders]
-        fresh = fitted_encoders(self.catalogue, modalities=left, rows=rows[0], transform=transform)
+        fresh = fitted_encoders(self.catalogue, modalities=left, transform=transform)
         more: Prepared = prepare_inputs(fresh, self.catalogue, stage=self.stage)
         return {**encoders, **fresh}, inputs.merged(more.inputs)
 
-    def _model(self, encoders: dict[str, Encoder], targets: Targets) -> ProductModel:
-        dims = {name: encoder.embedding_dim for name, encoder in encoders.items()}
+    def _model(self, encoders: Mapping[str, Encoder], targets: Targets) -> ProductModel:
+        """An untrained network; encoders that train are its own, the others are shared."""
+        own = {name: own_encoder(encoder) for name, encoder in encoders.items()}
+        dims = {name: encoder.embedding_dim for name, encoder in own.items()}
         strategy = CLOSED_FORM_FUSION if self.closed_form else self.recipe.strategy
         suited = {"projection_dim": suited_projection(len(self.catalogue))}
         fusion = build_fusion(strategy, dims, self.recipe.strategy_options, suited=suited)
         heads = build_heads(self.recipe.heads, targets, in_dim=fusion.fused_dim)
-        return ProductModel(encoders, fusion=fusion, heads=heads)
+        return ProductModel(own, fusion=fusion, heads=heads)
 
 
 def suited_projection(n_rows: int) -> int:

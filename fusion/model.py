@@ -68,6 +68,11 @@ class ProductModel(nn.Module):
         """One head by its name."""
         return cast(Head, self.heads[name])
 
+    @property
+    def named_heads(self) -> dict[str, Head]:
+        """Every head by its name."""
+        return {name: self.head(name) for name in self.heads}
+
     def forward(self, inputs: Mapping[str, Tensors], present: Present) -> Raw:
         """Raw outputs of every head from preprocessed values of every modality."""
         return self.forward_embeddings(self.encode(inputs), present)

@@ -100,7 +100,7 @@ class Predictor:
     ) -> tuple[list[str], NDArray[np.float32], dict[int, str]]:
         """Ids, fused vectors `[n, fused_dim]` (NaN where a row failed), and row -> reason."""
         inputs, kept, errors, ids = self._prepare(frame, source=source)
-        width = self.bundle.model.fusion.fused_dim
+        width = self.bundle.model.fused_dim
         vectors = np.full((len(frame), width), np.nan, dtype=np.float32)
         vectors[kept] = fuse_rows(self.bundle, inputs)
         return ids, vectors, errors
@@ -146,7 +146,7 @@ class Predictor:
         self, inputs: ModelInputs, rows: NDArray[np.int64]
     ) -> dict[str, NDArray[np.float64]]:
         model = self.bundle.model
-        raw = model.trained_part()(**inputs.batch(rows))
+        raw = model(**inputs.batch(rows))
         return {
             self.column_name(name, column): values.double().numpy()
             for name, outputs in raw.items()
@@ -157,12 +157,10 @@ class Predictor:
 def fuse_rows(bundle: Bundle, inputs: ModelInputs) -> NDArray[np.float32]:
     """Fused vectors `[n, fused_dim]` of model inputs, chunk by chunk."""
     model = bundle.model
-    vectors = [np.zeros((0, model.fusion.fused_dim), dtype=np.float32)]
+    vectors = [np.zeros((0, model.fused_dim), dtype=np.float32)]
     with torch.inference_mode():
         for rows in _chunks(len(inputs)):
-            batch = inputs.batch(rows)
-            embeddings = {**batch["embeddings"], **model.encode(batch["inputs"])}
-            vectors.append(model.fuse(embeddings, batch["present"]).float().numpy())
+            vectors.append(model.fuse(**inputs.batch(rows)).float().numpy())
     return np.concatenate(vectors)
 
 

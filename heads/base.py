@@ -82,6 +82,14 @@ class Head(nn.Module, ABC):
         """Targets as `loss` takes them, from business units (default: the same numbers)."""
         return target.astype(np.float32)
 
+    def linear_target(self, target: Floats) -> Floats:
+        """Targets `[n]`, float64, on the scale on which effects add up (default: the encoded ones).
+
+        Why: a linear model beside the network is solved on this scale, see
+        `fusion.linear.LinearPart`.
+        """
+        return self.encode_target(target).astype(np.float64)
+
     def statement(self) -> str:
         """One sentence that states what the answer means, for bundles and reports."""
         return f"{self.columns[0]}: {(type(self).__doc__ or type(self).__name__).splitlines()[0]}"

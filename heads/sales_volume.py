@@ -91,6 +91,10 @@ class SalesVolumeHead(Head):
         raw: Tensor = self.linear(fused)
         return raw
 
+    def linear_target(self, target: Floats) -> Floats:
+        """log(1 + units): what raises sales acts by factors."""
+        return np.asarray(np.log1p(target), dtype=np.float64)
+
     def loss(self, raw: Tensor, target: Tensor) -> Tensor:
         """Mean full negative log-likelihood in nats, >= 0, gamma terms included."""
         units = beside(target.double(), raw)

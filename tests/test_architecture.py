@@ -8,9 +8,9 @@ import pytest
 ROOT = Path(__file__).parent.parent
 LAYERS = [
     {"encoders", "heads", "fusion.strategies", "fusion.errors", "fusion.files", "fusion.progress"},
-    {"fusion.data"},
+    {"fusion.data", "fusion.linear"},
     {"fusion.model", "fusion.store", "fusion.build"},
-    {"fusion.embedding"},
+    {"fusion.embedding", "fusion.ensemble"},
     {"fusion.training", "fusion.bundle"},
     {"fusion.predictor"},
     {"fusion.fitting", "fusion.evaluation"},

@@ -80,7 +80,7 @@ def save_options(kind: str, photo: Image.Image) -> tuple[Image.Image, dict[str, 
         kind: one of the `photo_...` kinds of `MESS`, or "" for an ordinary JPEG.
         photo: RGB.
     """
-    jpeg: dict[str, Any] = {"quality": 87, "optimize": True}
+    jpeg: dict[str, Any] = {"quality": 76, "optimize": True}
     if kind == "photo_cmyk_jpeg":
         return photo.convert("CMYK"), jpeg
     if kind == "photo_exif_rotated":

@@ -42,9 +42,7 @@ class Parameters:
     promo_price_cut: float = 0.15  # share of the price
     sd_text: float = 0.62
     sd_photo: float = 0.62
-    appeal_outside_campaign: float = 0.25  # factor on text and photo
-    campaign_every_weeks: int = 26
-    campaign_weeks: int = 8
+    appeal_before_campaign: float = 0.2  # factor on text and photo
     sd_word_of_mouth: float = 0.36
     sd_momentum: float = 0.2
     momentum_memory: float = 0.96  # of one week in the next
@@ -173,9 +171,8 @@ def noise(rng: np.random.Generator, n: int, p: Parameters) -> Array:
 
 
 def campaign_factor(p: Parameters) -> Array:
-    """Return the weight of text and photo in each week, [86]: 1 in a campaign, else less."""
-    inside = np.arange(N_WEEKS) % p.campaign_every_weeks < p.campaign_weeks
-    return np.where(inside, 1.0, p.appeal_outside_campaign)
+    """Return the weight of text and photo in each week, [86]: less before the cutoff, then 1."""
+    return np.where(np.arange(N_WEEKS) < N_HISTORY_WEEKS, p.appeal_before_campaign, 1.0)
 
 
 def simulate(table: pd.DataFrame, *, seed: int, parameters: Parameters) -> tuple[Sales, Effects]:

@@ -13,8 +13,6 @@ from fusion.evaluation.result import Evaluation, Kind, Score
 from heads import Floats, Head
 
 Columns = Mapping[str, Floats]
-N_SHOWN = 2
-"""Metrics in the terminal; all of them are in the result."""
 
 
 def evaluate_head(
@@ -107,7 +105,7 @@ def _score(
 
 
 def format_table(evaluation: Evaluation) -> Table:
-    """An evaluation for the terminal: the primary metric, three more, the gain, the verdict."""
+    """An evaluation for a terminal of 80 columns: the primary metric, the gain, the verdict."""
     direction = "higher" if evaluation.higher_is_better else "lower"
     table = Table(
         title=Text(f"{evaluation.head} of {evaluation.target} ({evaluation.n_test} test rows)"),
@@ -115,24 +113,19 @@ def format_table(evaluation: Evaluation) -> Table:
             f"{evaluation.statement}\n{evaluation.primary_metric}: {direction} is better; gain: by "
             "how much the fusion is better in it, with its 95 % interval"
         ),
+        box=None,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
     )
-    shown = _shown_metrics(evaluation)
     table.add_column("predicted by", no_wrap=True)
-    for metric in shown:
-        table.add_column(Text(metric), justify="right", no_wrap=True)
-    table.add_column("gain of the fusion", justify="right", no_wrap=True)
+    table.add_column(Text(evaluation.primary_metric), justify="right", no_wrap=True)
+    table.add_column("gain of the fusion", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for score in evaluation.scores:
-        numbers = [_number(score.metrics.get(metric)) for metric in shown]
+        metric = _number(score.metrics.get(evaluation.primary_metric))
         style = "bold" if score.kind == "fusion" else None
-        table.add_row(Text(score.name), *numbers, _gain(score), score.verdict, style=style)
+        table.add_row(Text(score.name), metric, _gain(score), score.verdict, style=style)
     return table
-
-
-def _shown_metrics(evaluation: Evaluation) -> list[str]:
-    primary = evaluation.primary_metric
-    rest = [name for name in evaluation.scores[0].metrics if name != primary]
-    return [primary, *rest[: N_SHOWN - 1]]
 
 
 def _gain(score: Score) -> str:
@@ -142,5 +135,7 @@ def _gain(score: Score) -> str:
 
 
 def _number(value: float | None) -> str:
-    """Four significant digits, a dash where there is no number."""
-    return "-" if value is None or math.isnan(value) else f"{value:.4g}"
+    """Three decimals, or three significant digits of what is large; a dash for no number."""
+    if value is None or math.isnan(value):
+        return "-"
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:.3g}"

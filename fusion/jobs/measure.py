@@ -11,6 +11,7 @@ from encoders.base import Encoder
 from fusion.build import EncoderChoice
 from fusion.bundle import Bundle
 from fusion.data.catalogue import Catalogue
+from fusion.data.folds import DRAWN, Validation
 from fusion.data.schema import ROLES, Schema
 from fusion.data.split import Split
 from fusion.evaluation import BASELINES, Evaluation, evaluate_head
@@ -35,6 +36,7 @@ class Experiment:
         split: Which rows are for what.
         recipe: How the fusion is made, its columns resolved.
         sources: Where the photos and the store are.
+        validation: Which of all rows early stopping looks at.
     """
 
     frame: pd.DataFrame
@@ -43,6 +45,7 @@ class Experiment:
     split: Split
     recipe: Recipe
     sources: Sources
+    validation: Validation = DRAWN
 
     @property
     def known(self) -> NDArray[np.int64]:
@@ -56,7 +59,7 @@ class Experiment:
             {name: values[self.known] for name, values in self.targets.items()},
             recipe=recipe,
             sources=self.sources,
-            validation_rows=np.searchsorted(self.known, self.split.validation),
+            validation=self.validation.of_rows(self.known),
             stage=stage,
         )
 

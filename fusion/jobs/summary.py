@@ -52,12 +52,16 @@ class Outcome:
 
 def training_report(config: TrainConfig, outcome: Outcome) -> TrainingReport:
     """The report of a training job."""
-    history = outcome.fitted.history
+    linear = outcome.fitted.bundle.model.linear
     return TrainingReport(
         title=config.title,
         summary=_data_summary(config, outcome),
         heads=tuple(_head_result(config, outcome, name) for name in outcome.evaluations),
-        losses=Losses(history.train_loss, history.validation_loss, history.best_epoch),
+        losses=tuple(
+            Losses(history.train_loss, history.validation_loss, history.best_epoch)
+            for history in outcome.fitted.histories
+        ),
+        network_shares={} if linear is None else linear.network_shares,
         made_with={
             "python": platform.python_version(),
             **{name: version(name) for name in PACKAGES},

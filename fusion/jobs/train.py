@@ -12,10 +12,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from fusion.build import HeadChoice
 from fusion.bundle import save_bundle
 from fusion.data.duplicates import near_duplicate_groups
+from fusion.data.folds import Validation
 from fusion.data.split import Split, date_split, group_split
 from fusion.data.tables import write_table
 from fusion.evaluation import Evaluation
@@ -96,29 +98,48 @@ def head_choices(sections: list[HeadSection]) -> dict[str, HeadChoice]:
     }
 
 
-def split_rows(section: SplitSection, items: LabelledItems, *, seed: int) -> Split:
+def split_rows(
+    section: SplitSection, items: LabelledItems, *, n_folds: int, seed: int
+) -> tuple[Split, Validation]:
     """Training, validation and test rows; near-duplicates stay on one side of a random split.
+
+    A split by date has the latest known rows for validation. Otherwise several networks take turns:
+    each is stopped by another fold of the known rows, so that none is kept aside.
 
     Raises:
         ValueError: If there are too few rows.
     """
-    fractions = (1.0 - section.test - section.validation, section.validation, section.test)
     if section.kind == "date":
+        fractions = (1.0 - section.test - section.validation, section.validation, section.test)
         dates = pd.to_datetime(items.frame[section.column])
-        return date_split(dates, fractions=fractions, gap_days=section.gap_days)
+        split = date_split(dates, fractions=fractions, gap_days=section.gap_days)
+        return split, Validation(rows=split.validation)
+    share = section.validation if n_folds == 1 else 0.0
+    groups = _groups(section, items)
+    fractions = (1.0 - section.test - share, share, section.test)
+    split = group_split(groups, fractions=fractions, seed=seed)
+    if n_folds == 1:
+        return split, Validation(rows=split.validation)
+    return split, Validation(groups=groups)
+
+
+def _groups(section: SplitSection, items: LabelledItems) -> NDArray[Any]:
+    """A label for each row; rows of one label stay on one side."""
     if section.kind == "group":
-        return group_split(items.frame[section.column], fractions=fractions, seed=seed)
+        return np.asarray(pd.factorize(items.frame[section.column], use_na_sentinel=False)[0])
     values: dict[str, Any] = items.catalogue.values
-    groups = np.arange(len(items.frame))
     if "text" in values or "image" in values:
-        groups = near_duplicate_groups(texts=values.get("text"), photos=values.get("image"))
-    return group_split(groups, fractions=fractions, seed=seed)
+        return near_duplicate_groups(texts=values.get("text"), photos=values.get("image"))
+    return np.arange(len(items.frame))
 
 
 def build_experiment(config: TrainConfig, items: LabelledItems, *, store: Path) -> Experiment:
     """Rows, targets, split and recipe of a training job."""
     heads = head_choices(config.heads)
     schema = items.catalogue.schema
+    split, validation = split_rows(
+        config.split, items, n_folds=config.training.folds, seed=config.training.seed
+    )
     recipe = Recipe(
         heads=heads,
         columns=modality_columns(schema, list(schema.modalities)),
@@ -132,7 +153,8 @@ def build_experiment(config: TrainConfig, items: LabelledItems, *, store: Path) 
         frame=items.frame,
         catalogue=items.catalogue,
         targets={name: items.targets[choice.target] for name, choice in heads.items()},
-        split=split_rows(config.split, items, seed=config.training.seed),
+        split=split,
+        validation=validation,
         recipe=recipe,
         sources=Sources(photos=config.data.photos, store=store, table=config.data.items.name),
     )

@@ -2,6 +2,7 @@
 
 import io
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -12,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from fusion.report.content import Losses
-from fusion.report.number_text import compact
+from fusion.report.number_text import compact, percent
 
 # Stand-ins that become variables of the style sheet, so that one chart suits light and dark.
 INK, MUTED, LINE, ACCENT, SOFT = "#010101", "#020202", "#030303", "#040404", "#050505"
@@ -82,27 +83,49 @@ def to_svg(axes: Axes, *, name: str, label: str) -> Markup:
     return Markup(opening + Markup(text.removeprefix("<svg")))
 
 
-def training_chart(losses: Losses) -> Chart | None:
-    """Training and validation loss by epoch, the kept epoch marked; None without epochs."""
-    if not losses.validation:
+def training_chart(networks: Sequence[Losses]) -> Chart | None:
+    """Training and validation losses by epoch, kept epochs marked; None without epochs."""
+    trained = [losses for losses in networks if losses.validation]
+    if not trained:
         return None
-    epochs = range(1, len(losses.validation) + 1)
     axes = new_axes("epoch", "loss (1 = best constant answer)")
     axes.axhline(1.0, color=MUTED, linewidth=1, linestyle=(0, (2, 3)))
-    train = losses.train[: len(losses.validation)]
-    axes.plot(epochs[: len(train)], train, color=MUTED, linewidth=1.5)
-    axes.plot(epochs, losses.validation, color=ACCENT, linewidth=2.2)
+    for losses in trained:
+        epochs = range(1, len(losses.validation) + 1)
+        train = losses.train[: len(losses.validation)]
+        axes.plot(epochs[: len(train)], train, color=MUTED, linewidth=1.2)
+        axes.plot(epochs, losses.validation, color=ACCENT, linewidth=2.0)
+        if 1 <= losses.best_epoch <= len(losses.validation):
+            kept = losses.validation[losses.best_epoch - 1]
+            axes.plot([losses.best_epoch], [kept], "o", color=ACCENT, markersize=7)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    best = losses.best_epoch
-    caption = f"{len(losses.validation)} epochs."
-    if 1 <= best <= len(losses.validation):
-        kept = losses.validation[best - 1]
-        axes.axvline(best, color=ACCENT, linewidth=1, linestyle=(0, (4, 3)))
-        axes.plot([best], [kept], "o", color=ACCENT, markersize=7)
-        caption = (
-            f"The weights of epoch {best} of {len(losses.validation)} were kept: there the "
-            f"validation loss was lowest, {compact(kept)} of that of the best constant answer."
-        )
-    legend = "Strong line: validation rows. Grey line: training rows."
+    caption = _training_caption(trained)
     svg = to_svg(axes, name="training", label=f"Loss by epoch. {caption}")
+    legend = "Strong lines: validation rows. Grey lines: training rows."
     return Chart("Training", svg, f"{caption} {legend}")
+
+
+def _training_caption(trained: Sequence[Losses]) -> str:
+    """Which epochs were kept, and how good they were."""
+    kept = [losses for losses in trained if 1 <= losses.best_epoch <= len(losses.validation)]
+    if not kept:
+        return f"{max(len(losses.validation) for losses in trained)} epochs."
+    best = [losses.validation[losses.best_epoch - 1] for losses in kept]
+    epochs = ", ".join(str(losses.best_epoch) for losses in kept)
+    share = " to ".join(dict.fromkeys([compact(min(best)), compact(max(best))]))
+    what = (
+        f"The weights of epoch {epochs} were kept (dot)"
+        if len(kept) == 1
+        else f"{len(kept)} networks, each stopped on another fold of the rows; the weights of "
+        f"epochs {epochs} were kept (dots)"
+    )
+    return f"{what}: there the validation loss was lowest, {share} of the best constant answer's."
+
+
+def blend_sentences(shares: Mapping[str, float]) -> tuple[str, ...]:
+    """What each answer is made of, one sentence a head."""
+    return tuple(
+        f"{head}: the networks count {percent(share, digits=0)} and a linear model of the same "
+        f"inputs {percent(1 - share, digits=0)}, as their errors on held-out training rows say."
+        for head, share in shares.items()
+    )

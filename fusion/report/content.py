@@ -143,12 +143,15 @@ class TrainingReport:
         title: Heading of the page.
         summary: The data.
         heads: Results of each head, the most important first.
-        losses: The training; empty lists where all heads were solved in closed form.
+        losses: The training of each network; none where all heads were solved in closed form.
+        network_shares: How much the networks count in the answer of each head, in [0, 1], beside
+            the linear model; empty where there is no linear model.
         made_with: Versions by name, and whatever else helps to make the run again.
     """
 
     title: str
     summary: DataSummary
     heads: tuple[HeadResult, ...]
-    losses: Losses
+    losses: tuple[Losses, ...]
+    network_shares: dict[str, float] = field(default_factory=dict)
     made_with: dict[str, str] = field(default_factory=dict)

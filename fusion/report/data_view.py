@@ -46,7 +46,7 @@ def split_bars(summary: DataSummary) -> tuple[Bar, ...]:
         "Test": summary.n_test,
     }
     whole = sum(parts.values()) or 1
-    return tuple(Bar(name, number(n), round(100 * n / whole, 2)) for name, n in parts.items())
+    return tuple(Bar(name, number(n), round(100 * n / whole, 2)) for name, n in parts.items() if n)
 
 
 def share_bar(name: str, share: float) -> Bar:

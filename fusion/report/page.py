@@ -12,7 +12,7 @@ from markupsafe import Markup
 from fusion.files import write_atomically
 from fusion.report.answer import Answer, head_answer
 from fusion.report.cards import CardGrid, card_grids
-from fusion.report.charts import Chart, training_chart
+from fusion.report.charts import Chart, blend_sentences, training_chart
 from fusion.report.classification_charts import classification_charts
 from fusion.report.comparison import (
     Comparison,
@@ -73,6 +73,7 @@ def render_report(report: TrainingReport) -> str:
             title=report.title,
             heads=[_head_view(result, f"head-{n}") for n, result in enumerate(report.heads)],
             training=training_chart(report.losses),
+            blend=blend_sentences(report.network_shares),
             data=_data_view(report.summary),
             glossary=_glossary(report.heads),
             made_with=report.made_with,

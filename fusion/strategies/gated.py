@@ -39,7 +39,7 @@ class GatedFusion(Fusion):
         projection_dim: int = 64,
         width: int = 256,
         depth: int = 2,
-        n_members: int = 8,
+        n_members: int = 4,
         dropout: float = 0.2,
         modality_dropout: float = 0.1,
     ) -> None:

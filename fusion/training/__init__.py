@@ -1,6 +1,7 @@
 """Training: fits the trained part of a model on model inputs. No argv, no column names."""
 
+from fusion.training.ensemble import fit_ensemble
 from fusion.training.fit import TrainingHistory, fit_model
 from fusion.training.settings import TrainingSettings
 
-__all__ = ["TrainingHistory", "TrainingSettings", "fit_model"]
+__all__ = ["TrainingHistory", "TrainingSettings", "fit_ensemble", "fit_model"]

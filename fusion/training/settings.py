@@ -20,6 +20,11 @@ class TrainingSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    folds: int = Field(
+        default=4,
+        ge=1,
+        description="Networks whose answers are averaged, each stopped on another fold.",
+    )
     epochs: int = Field(default=80, ge=1, description="Passes over the training rows, at most.")
     batch_size: int | None = Field(
         default=None,
@@ -34,7 +39,7 @@ class TrainingSettings(BaseModel):
     weight_decay: float = Field(default=1e-2, ge=0, description="L2 shrinkage of AdamW.")
     warmup: float = Field(default=0.05, ge=0, lt=1, description="Share of steps that warm up.")
     patience: int = Field(
-        default=16, ge=1, description="Epochs without a better validation loss before stopping."
+        default=12, ge=1, description="Epochs without a better validation loss before stopping."
     )
     max_gradient: float = Field(default=1.0, gt=0, description="Gradient norm is clipped to this.")
     seed: int = Field(default=0, ge=0, lt=2**31, description="Seed of weights, order, dropout.")

@@ -136,7 +136,7 @@ def test_a_part_outside_the_registries_cannot_be_saved(fitted, tmp_path):
 def load_and_swap(fitted, kind, tmp_path):
     fitted.save(tmp_path / "bundle")
     bundle = load_bundle(tmp_path / "bundle")
-    bundle.model.fusion = kind(**bundle.model.fusion.config)
+    bundle.model.first.fusion = kind(**bundle.model.first.fusion.config)
     return bundle
 
 

@@ -112,7 +112,7 @@ def test_photos_of_two_columns_are_averaged_and_a_bad_one_is_named(items, tmp_pa
     )
     settings = {"photos": tmp_path, "image_encoder": "colour_texture", "training": {"epochs": 1}}
     model = regressor(image=["front", "back"], **settings).fit(frame, items["sales"][:40])
-    assert model.embed(frame).shape == (40, 32)
+    assert model.embed(frame).shape == (40, 4 * 32)  # four networks side by side
     bad = frame.copy()
     bad.loc[3, "front"] = "broken.jpg"
     with pytest.raises(CatalogueError, match=r"row 4 \(id A3\)"):
@@ -233,9 +233,9 @@ def test_a_linear_head_does_not_mix_with_trained_ones(items):
 
 @parametrize_with_checks(
     [
-        FusionRegressor(training={"epochs": 60, "batch_size": 16}, strategy_options=SMALL,
+        FusionRegressor(training={"epochs": 40, "batch_size": 16, "folds": 2}, strategy_options=SMALL,
                         random_state=0),
-        FusionClassifier(training={"epochs": 60, "batch_size": 16}, strategy_options=SMALL,
+        FusionClassifier(training={"epochs": 40, "batch_size": 16, "folds": 2}, strategy_options=SMALL,
                          random_state=0),
     ]
 )  # fmt: skip

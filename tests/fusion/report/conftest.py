@@ -106,7 +106,7 @@ def training_report(*heads):
         title="Spring catalogue",
         summary=data_summary(),
         heads=heads,
-        losses=Losses([1.0, 0.7, 0.5], [1.0, 0.8, 0.9], 2),
+        losses=(Losses([1.0, 0.7, 0.5], [1.0, 0.8, 0.9], 2),),
         made_with={"torch": "2.15.0"},
     )
 

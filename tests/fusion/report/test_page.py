@@ -210,7 +210,7 @@ def test_long_title_is_cut_by_the_style_and_kept_whole(make):
 
 
 def test_report_without_heads_or_epochs_says_so(make):
-    page = render_report(replace(make.report(), losses=Losses([], [], 0)))
+    page = render_report(replace(make.report(), losses=(Losses([], [], 0),)))
     assert "No training curve" in page
     Page(page)
 

@@ -1,0 +1,61 @@
+"""Which rows early stopping looks at: given ones, whole groups, or rows drawn at random."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import GroupKFold, KFold
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Validation:
+    """Where the rows of early stopping come from.
+
+    Args:
+        rows: Positions of these rows; where None, folds are drawn.
+        groups: Labels `[n]`; rows of one group stay in one fold.
+    """
+
+    rows: Rows | None = None
+    groups: NDArray[Any] | None = None
+
+    def of_rows(self, kept: Rows) -> "Validation":
+        """The same for some rows of the table, counted anew."""
+        return Validation(
+            rows=None if self.rows is None else np.flatnonzero(np.isin(kept, self.rows)),
+            groups=None if self.groups is None else self.groups[kept],
+        )
+
+
+DRAWN = Validation()
+"""Rows drawn at random."""
+
+
+def validation_folds(
+    validation: Validation, *, n_rows: int, n_folds: int, share: float, seed: int
+) -> list[Rows]:
+    """Positions of the rows that each network is stopped by.
+
+    Args:
+        validation: Given rows are the fold of every network; else folds are disjoint and hold
+            every row once.
+        n_rows: Number of rows.
+        n_folds: Number of networks; fewer where there are fewer groups.
+        share: Share of the rows in the fold of a single network, in (0, 1).
+        seed: The same seed gives the same folds.
+    """
+    given = validation.rows
+    if given is not None and 0 < len(given) < n_rows:
+        return [given] * n_folds
+    groups = np.arange(n_rows) if validation.groups is None else validation.groups
+    n_folds = min(n_folds, len(np.unique(groups)))
+    if n_folds < 2:
+        order = np.random.default_rng(seed).permutation(n_rows)
+        return [np.sort(order[: max(1, round(share * n_rows))])]
+    options = {"n_splits": n_folds, "shuffle": True, "random_state": seed}
+    if validation.groups is None:
+        return [fold for _, fold in KFold(**options).split(groups)]
+    return [fold for _, fold in GroupKFold(**options).split(groups, groups=groups)]

@@ -1,0 +1,93 @@
+"""Trains the members of an ensemble, each stopped on other rows, and its linear part."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fusion.data.batch import ModelInputs
+from fusion.ensemble import ProductEnsemble
+from fusion.model import ProductModel
+from fusion.progress import Stage, silent
+from fusion.training.fit import Targets, TrainingHistory, fit_model
+from fusion.training.linear import HeldOut, fit_linear_part
+from fusion.training.settings import TrainingSettings
+
+Rows = NDArray[np.int64]
+CHUNK_ROWS = 4096
+
+
+def fit_ensemble(
+    build: Callable[[], ProductModel],
+    inputs: ModelInputs,
+    targets: Targets,
+    *,
+    folds: Sequence[Rows],
+    settings: TrainingSettings,
+    stage: Stage = silent,
+) -> tuple[ProductEnsemble, list[TrainingHistory]]:
+    """Trains one member for each fold; it learns from all rows but the fold and stops by it.
+
+    Args:
+        build: Makes an untrained member; what it draws at random follows `settings.seed`.
+        inputs: Model inputs of all rows.
+        targets: Targets `[n]` in business units for each head.
+        folds: Positions of the rows that each member is stopped by; folds are alike or disjoint.
+        settings: How to train; each member takes the next seed.
+        stage: Opens a progress bar for each member.
+
+    Returns:
+        The ensemble, in eval mode, and the history of each member.
+    """
+    members, histories = [], []
+    everything = np.arange(len(inputs))
+    for place, fold in enumerate(folds):
+        own = settings.model_copy(update={"seed": (settings.seed + place) % 2**31})
+        torch.manual_seed(own.seed)
+        members.append(build())
+        history = fit_model(
+            members[-1],
+            inputs,
+            targets,
+            rows=(np.setdiff1d(everything, fold), fold),
+            settings=own,
+            stage=_numbered(stage, place + 1, len(folds)),
+        )
+        histories.append(history)
+    ensemble = ProductEnsemble(members).eval()
+    if not all(ensemble.head(name).closed_form for name in ensemble.heads):
+        held_out = answers_held_out(ensemble, inputs, folds=folds)
+        ensemble.linear = fit_linear_part(
+            ensemble, inputs, targets, held_out=held_out, seed=settings.seed
+        )
+    return ensemble, histories
+
+
+@torch.inference_mode()
+def answers_held_out(
+    ensemble: ProductEnsemble, inputs: ModelInputs, *, folds: Sequence[Rows]
+) -> HeldOut:
+    """Mean raw output of each head on each row of a fold, by the members that stopped by it."""
+    sums: dict[str, Tensor] = {}
+    counts = torch.zeros(len(inputs), 1)
+    for member, fold in zip(ensemble.members, folds, strict=True):
+        part = ProductEnsemble([member])  # type: ignore[list-item]
+        for rows in np.array_split(fold, -(-len(fold) // CHUNK_ROWS)):
+            for name, raw in part(**inputs.batch(rows)).items():
+                mean = raw.mean(dim=1)
+                sums.setdefault(name, torch.zeros(len(inputs), mean.shape[1]))[rows] += mean.cpu()
+        counts[fold] += 1
+    distinct = {fold.tobytes(): fold for fold in folds}
+    return HeldOut(
+        folds=list(distinct.values()),
+        raw={name: total / counts.clamp_min(1.0) for name, total in sums.items()},
+    )
+
+
+def _numbered(stage: Stage, number: int, total: int) -> Stage:
+    """The same stage, whose bars say which member is at work."""
+    if total == 1:
+        return stage
+    return lambda name, steps: stage(f"{name} {number} of {total}", steps)
