@@ -71,7 +71,6 @@ def fusion(
         categorical=categories,
         dates=[],
         history=[],
-        row=[],
         text_encoder=encoder,
         store=store,
         random_state=seed,
@@ -190,7 +189,7 @@ def main() -> None:
         command=f"python benchmarks/womens_clothing.py --data DATA --store STORE "
         f"--seeds {options.seeds}",
         workload=f"Published split: {train} training, {val} validation, {test} test rows. Defaults "
-        "of `FusionClassifier` apart from `row=[]` (texts are read once), MiniLM frozen, "
+        "of `FusionClassifier`, MiniLM frozen, "
         f"{options.seeds} seed(s); the validation rows stop the training and are not trained on. "
         "The simple ways learn from training and validation rows. F1 at probability 0.5.",
         rows=rows,

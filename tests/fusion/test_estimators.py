@@ -231,13 +231,13 @@ def test_a_linear_head_does_not_mix_with_trained_ones(items):
         regressor(head={"a": "linear", "b": "regression"}).fit(items.drop(columns="sales"), targets)
 
 
-@parametrize_with_checks(
-    [
-        FusionRegressor(training={"epochs": 40, "batch_size": 16, "folds": 2}, strategy_options=SMALL,
-                        random_state=0),
-        FusionClassifier(training={"epochs": 40, "batch_size": 16, "folds": 2}, strategy_options=SMALL,
-                         random_state=0),
-    ]
-)  # fmt: skip
+CONTRACT = {
+    "training": {"epochs": 40, "batch_size": 16, "folds": 2},
+    "strategy_options": SMALL,
+    "random_state": 0,
+}
+
+
+@parametrize_with_checks([FusionRegressor(**CONTRACT), FusionClassifier(**CONTRACT)])
 def test_scikit_learn_contract(estimator, check):
     check(estimator)
