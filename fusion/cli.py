@@ -41,6 +41,13 @@ Policy = Annotated[
 ]
 Seed = Annotated[int | None, typer.Option("--seed", help="Seed of everything random.", min=0)]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
+SalesFile = Annotated[
+    Path | None,
+    typer.Option("--sales", help="Sales table, for a model that was trained with one."),
+]
+AsOf = Annotated[
+    str | None, typer.Option("--as-of", help="Date of the forecast; goes with --sales.")
+]
 BundleFolder = Annotated[Path, typer.Argument(help="Folder of a trained model.")]
 
 
@@ -61,6 +68,15 @@ def reported(command: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(130) from None
 
     return run
+
+
+def _past_sales(sales: Path | None, as_of: str | None) -> Any:
+    from fusion.errors import ConfigError
+    from fusion.jobs.predict import PastSales
+
+    if (sales is None) != (as_of is None):
+        raise ConfigError("--sales and --as-of must be given together, got one. Give both or none.")
+    return None if sales is None or as_of is None else PastSales(sales, as_of)
 
 
 def _escaped(text: str) -> str:
@@ -105,6 +121,8 @@ def evaluate(
     photos: Photos = None,
     store: Store = None,
     on_bad_rows: Policy = BadRows.RAISE,
+    sales: SalesFile = None,
+    as_of: AsOf = None,
     out: Annotated[Path | None, typer.Option("--out", help="JSON file for the metrics.")] = None,
     quiet: Quiet = False,
 ) -> None:
@@ -112,7 +130,8 @@ def evaluate(
     from fusion.jobs.evaluate import evaluate as run
     from fusion.jobs.predict import ItemSource
 
-    source = ItemSource(items, photos, store, on_bad_rows.value)
+    past = _past_sales(sales, as_of)
+    source = ItemSource(items, photos, store, on_bad_rows.value, past)
     with _stage(quiet) as stage:
         metrics = run(bundle, source, output=out, stage=stage)
     for head, values in metrics.items():
@@ -130,13 +149,16 @@ def predict(
     photos: Photos = None,
     store: Store = None,
     on_bad_rows: Policy = BadRows.RECORD,
+    sales: SalesFile = None,
+    as_of: AsOf = None,
     quiet: Quiet = False,
 ) -> None:
     """Predict items: one row each, in input order, failures with their reason."""
     from fusion.jobs.predict import ItemSource
     from fusion.jobs.predict import predict as run
 
-    source = ItemSource(items, photos, store, on_bad_rows.value)
+    past = _past_sales(sales, as_of)
+    source = ItemSource(items, photos, store, on_bad_rows.value, past)
     with _stage(quiet) as stage:
         result = run(bundle, source, out, stage=stage)
     console.print(f"{result.n_rows} rows, {result.n_failed} with an error: {result.output}")

@@ -1,6 +1,7 @@
 """`fusion evaluate`: a trained model and items with known targets in, metrics out.
 
-Reads: a bundle, an items table with the target columns, photos.
+Reads: a bundle, an items table with the target columns, photos; where a sales table is given,
+history and targets come from it.
 Writes: nothing, or one JSON file.
 """
 
@@ -12,8 +13,9 @@ import numpy as np
 from fusion.data.catalogue import target_values
 from fusion.data.tables import read_table
 from fusion.files import write_atomically
+from fusion.jobs.items import join_sales
 from fusion.jobs.measure import head_columns
-from fusion.jobs.predict import ItemSource, open_predictor
+from fusion.jobs.predict import ItemSource, open_predictor, sales_section
 from fusion.progress import Stage, silent
 
 Metrics = dict[str, dict[str, float]]
@@ -41,6 +43,8 @@ def evaluate(
     predictor = open_predictor(bundle, source, stage=stage)
     model = predictor.bundle
     frame = read_table(source.items)
+    if source.sales is not None:
+        frame = join_sales(frame, sales_section(model, source.sales))
     targets = {
         name: target_values(frame, column, source=source.items.name)[0]
         for name, column in model.targets.items()

@@ -67,6 +67,16 @@ def join_sales(items: pd.DataFrame, section: SalesSection) -> pd.DataFrame:
     )
 
 
+def join_history(items: pd.DataFrame, section: SalesSection) -> pd.DataFrame:
+    """Items with history before a date, as a model that was trained with a sales table needs it.
+
+    Raises:
+        CatalogueError: If the sales table cannot be read, lacks a column or is faulty.
+    """
+    columns = SalesColumns(section.item, section.week, section.units)
+    return add_history(items, read_table(section.table), as_of=section.as_of, columns=columns)
+
+
 def labelled_items(
     config: TrainConfig, *, store: Path | None, stage: Stage = silent
 ) -> LabelledItems:

@@ -123,7 +123,7 @@ def _modality_columns(schema: Schema, modality: str) -> tuple[str, ...]:
 
 def _column_summaries(frame: pd.DataFrame, schema: Schema) -> list[ColumnSummary]:
     summaries = []
-    for role in ROLES[1:]:
+    for role in ROLES[1:-1]:  # the row repeats columns of other roles
         for name in getattr(schema, role):
             known = frame[name].dropna()
             example = str(known.iloc[0])[:80] if len(known) else ""

@@ -80,6 +80,7 @@ def train(config: TrainConfig, folder: Path, *, stage: Stage = silent) -> TrainR
     fitted.bundle.info.update(
         title=config.title,
         split=config.split.model_dump(),
+        sales=None if config.sales is None else config.sales.model_dump(mode="json"),
         n_rows={"train": len(experiment.split.train), "test": len(experiment.split.test)},
         metrics={name: result.to_dict() for name, result in evaluations.items()},
     )

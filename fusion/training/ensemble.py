@@ -44,7 +44,7 @@ def fit_ensemble(
     members, histories = [], []
     everything = np.arange(len(inputs))
     for place, fold in enumerate(folds):
-        own = settings.model_copy(update={"seed": (settings.seed + place) % 2**31})
+        own = _own_settings(settings, place, n_members=len(folds))
         torch.manual_seed(own.seed)
         members.append(build())
         history = fit_model(
@@ -84,6 +84,15 @@ def answers_held_out(
         folds=list(distinct.values()),
         raw={name: total / counts.clamp_min(1.0) for name, total in sums.items()},
     )
+
+
+def _own_settings(settings: TrainingSettings, place: int, *, n_members: int) -> TrainingSettings:
+    """The settings of one member: the next seed, and a log folder of its own among several."""
+    logs = settings.tensorboard
+    if logs is not None and n_members > 1:
+        logs = logs / f"network_{place + 1}"
+    seed = (settings.seed + place) % 2**31
+    return settings.model_copy(update={"seed": seed, "tensorboard": logs})
 
 
 def _numbered(stage: Stage, number: int, total: int) -> Stage:

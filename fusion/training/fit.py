@@ -1,7 +1,9 @@
 """One training run: mini-batches, AdamW, warm-up and decay, early stopping, best weights kept."""
 
+import random
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -104,7 +106,7 @@ def _train(
     module = model.trained_part()
     loss = BalancedLoss(model, _take(encoded, train_rows))
     best = BestWeights(patience=settings.patience, advance=stage("training", settings.epochs))
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as scratch, _global_random_states_kept():
         trainer = FusionTrainer(
             module,
             args=_arguments(settings, n_rows=len(train_rows), scratch=scratch),
@@ -119,8 +121,20 @@ def _train(
         trainer.remove_callback(transformers.PrinterCallback)
         trainer.train()
     best.restore(module)
+    module.cpu()  # the Trainer leaves it on its device
     model.eval()
     return TrainingHistory(best.train_losses, best.validation_losses, best.best_epoch)
+
+
+@contextmanager
+def _global_random_states_kept() -> Iterator[None]:
+    """The Trainer seeds Python's and NumPy's global generators; they are the caller's."""
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002
 
 
 def _tensorboard(settings: TrainingSettings) -> list[transformers.TrainerCallback]:

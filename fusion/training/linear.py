@@ -214,7 +214,11 @@ def likeliest_variances(kernels: Floats, target: Floats) -> Floats:
 
 
 def fit_answer(head: Head, scores: Tensor, target: Tensor) -> Tensor:
-    """Fits a head of one input to scores `[n]` in place; its raw outputs `[n, raw_dim]`."""
+    """Fits a head of one input to scores `[n]` in place; its raw outputs `[n, raw_dim]`.
+
+    Where the search leaves the finite numbers, the head stays as it was made.
+    """
+    start = {name: tensor.clone() for name, tensor in head.state_dict().items()}
     parameters = [parameter for parameter in head.parameters() if parameter.requires_grad]
     optimiser = torch.optim.LBFGS(
         parameters, lr=0.5, max_iter=60, line_search_fn="strong_wolfe", tolerance_grad=1e-6
@@ -228,6 +232,8 @@ def fit_answer(head: Head, scores: Tensor, target: Tensor) -> Tensor:
 
     with torch.enable_grad():
         optimiser.step(closure)
+    if not all(torch.isfinite(parameter).all() for parameter in parameters):
+        head.load_state_dict(start)
     raw: Tensor = head(scores[:, None])
     return raw
 

@@ -50,6 +50,17 @@ def test_an_answer_learns_the_scale_of_a_score():
     assert mean.tolist() == pytest.approx([np.exp(3), np.exp(4)], rel=0.02)
 
 
+def test_an_answer_that_diverges_stays_as_it_was_made():
+    class Diverging(RegressionHead):
+        def loss(self, raw, target):
+            return super().loss(raw, target) * torch.nan
+
+    head = Diverging(1)
+    before = head.linear.weight.clone()
+    raw = fit_answer(head, torch.ones(30), torch.ones(30))
+    assert torch.equal(head.linear.weight, before) and torch.isfinite(raw).all()
+
+
 @pytest.mark.parametrize(
     ("networks", "linear", "low", "high"), [(0.1, 1.0, 0.9, 1.0), (1.0, 0.1, 0.0, 0.2)]
 )

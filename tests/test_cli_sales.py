@@ -1,0 +1,89 @@
+"""A model whose history comes from a sales table: trained, asked and measured with one."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from fusion.cli import app
+
+CONFIG = """
+[data]
+items = "items.csv"
+numeric = ["price"]
+[sales]
+table = "sales.csv"
+as_of = "2025-03-03"
+horizon_weeks = 4
+[[heads]]
+head = "sales_volume"
+target = "units_next_4w"
+[training]
+epochs = 3
+folds = 2
+[evaluation]
+modalities = false
+"""
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sales")
+    random = np.random.default_rng(0)
+    ids = [f"P{i}" for i in range(60)]
+    level = random.uniform(2, 40, 60)
+    weeks = pd.date_range("2024-10-07", periods=30, freq="7D")
+    rows = [
+        (item, week.date(), random.poisson(rate))
+        for item, rate in zip(ids, level, strict=True)
+        for week in weeks
+    ]
+    pd.DataFrame(rows, columns=["item_id", "week", "units"]).to_csv(
+        folder / "sales.csv", index=False
+    )
+    pd.DataFrame({"item_id": ids, "price": random.uniform(5, 9, 60).round(2)}).to_csv(
+        folder / "items.csv", index=False
+    )
+    (folder / "train.toml").write_text(CONFIG)
+    result = run("train", folder / "train.toml", "--out", folder / "out", "--quiet")
+    assert result.exit_code == 0, result.output
+    return folder
+
+
+def ask(verb, shop, out, *more):
+    return run(verb, shop / "out" / "bundle", "--items", shop / "items.csv", "--out", out, *more)
+
+
+def test_past_sales_up_to_a_date_serve_a_forecast(shop, tmp_path):
+    past = ["--sales", shop / "sales.csv", "--as-of"]
+    early = ask("predict", shop, tmp_path / "early.csv", *past, "2025-01-06", "--quiet")
+    late = ask("predict", shop, tmp_path / "late.csv", *past, "2025-03-03", "--quiet")
+    assert early.exit_code == late.exit_code == 0, early.output + late.output
+    tables = [pd.read_csv(tmp_path / name) for name in ("early.csv", "late.csv")]
+    assert all(len(table) == 60 and table["error"].isna().all() for table in tables)
+    assert not np.allclose(tables[0]["sales_units"], tables[1]["sales_units"])
+
+
+def test_evaluation_takes_history_and_target_from_the_sales_table(shop, tmp_path):
+    more = ["--sales", shop / "sales.csv", "--as-of", "2025-03-31", "--quiet"]
+    result = ask("evaluate", shop, tmp_path / "metrics.json", *more)
+    assert result.exit_code == 0, result.output
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["sales_volume"]["n_rows"] == 60
+
+
+def test_a_model_with_history_names_what_is_missing_without_it(shop, tmp_path):
+    result = ask("predict", shop, tmp_path / "no.csv", "--quiet")
+    assert result.exit_code == 1 and "units_last_4w" in result.output
+    assert not (tmp_path / "no.csv").exists()
+
+
+def test_sales_and_date_go_together(shop, tmp_path):
+    result = ask("predict", shop, tmp_path / "no.csv", "--sales", shop / "sales.csv")
+    assert result.exit_code == 1 and "must be given together" in result.output.replace("\n", " ")
