@@ -90,6 +90,14 @@ class Head(nn.Module, ABC):
         """
         return self.encode_target(target).astype(np.float64)
 
+    def calibrate(self, raw: Tensor, target: Floats) -> None:
+        """Corrects what `predict` reads off raw outputs (default: nothing is corrected).
+
+        Args:
+            raw: `[n, raw_dim]` on rows that the answering weights were not trained on.
+            target: Their targets `[n]` in business units.
+        """
+
     def statement(self) -> str:
         """One sentence that states what the answer means, for bundles and reports."""
         return f"{self.columns[0]}: {(type(self).__doc__ or type(self).__name__).splitlines()[0]}"

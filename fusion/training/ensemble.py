@@ -12,7 +12,7 @@ from fusion.ensemble import ProductEnsemble
 from fusion.model import ProductModel
 from fusion.progress import Stage, silent
 from fusion.training.fit import Targets, TrainingHistory, fit_model
-from fusion.training.linear import HeldOut, fit_linear_part
+from fusion.training.linear import MIN_HELD_OUT, HeldOut, fit_linear_part
 from fusion.training.settings import TrainingSettings
 
 Rows = NDArray[np.int64]
@@ -59,9 +59,14 @@ def fit_ensemble(
     ensemble = ProductEnsemble(members).eval()
     if not all(ensemble.head(name).closed_form for name in ensemble.heads):
         held_out = answers_held_out(ensemble, inputs, folds=folds)
-        ensemble.linear = fit_linear_part(
+        ensemble.linear, raw = fit_linear_part(
             ensemble, inputs, targets, held_out=held_out, seed=settings.seed
         )
+        if len(held_out.rows) >= MIN_HELD_OUT:
+            for name in ensemble.heads:
+                ensemble.head(name).calibrate(
+                    raw[name][held_out.rows], targets[name][held_out.rows]
+                )
     return ensemble, histories
 
 

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import linalg, optimize
 from torch import Tensor
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from fusion.data.batch import ModelInputs
 from fusion.ensemble import ProductEnsemble
@@ -54,7 +55,7 @@ def fit_linear_part(
     *,
     held_out: HeldOut,
     seed: int,
-) -> LinearPart | None:
+) -> tuple[LinearPart | None, Mapping[str, Tensor]]:
     """The linear part of trained networks, on all given rows.
 
     Each block of features (a modality, the levels of the categories) has a variance of its own,
@@ -72,12 +73,12 @@ def fit_linear_part(
 
     Returns:
         The part, or None where no modality can be read by a linear model or fewer than 20 rows
-        were held out.
+        were held out; and the blended answers `[n, raw_dim]` of each head on rows held out.
     """
     example = inputs.batch(np.arange(min(len(inputs), 2)))
     blocks = ensemble.linear_blocks(example["inputs"], example["embeddings"])
     if not blocks or len(held_out.rows) < MIN_HELD_OUT:
-        return None
+        return None, held_out.raw
     dims = {name: [block.shape[1] for block in parts] for name, parts in blocks.items()}
     part = LinearPart(dims, ensemble.first.named_heads)
     fit = _Fit(ensemble, inputs, part, seed=seed)
@@ -85,14 +86,17 @@ def fit_linear_part(
         [_standardised(ensemble.head(n).linear_target(targets[n])) for n in ensemble.heads], axis=1
     )
     scores = fit.solve(encoded, folds=held_out.folds)
+    blended = {name: raw.clone() for name, raw in held_out.raw.items()}
     for place, name in enumerate(ensemble.heads):
         rows = held_out.rows
         head = part.answers[name]
         assert isinstance(head, Head)
         target = torch.from_numpy(head.encode_target(targets[name][rows]))
         linear = fit_answer(head, torch.from_numpy(scores[rows, place]).float(), target)
-        part.shares[place] = best_share(head, held_out.raw[name][rows], linear, target)
-    return part.eval()
+        share = best_share(head, held_out.raw[name][rows], linear, target)
+        part.shares[place] = share
+        blended[name][rows] = share * held_out.raw[name][rows] + (1.0 - share) * linear
+    return part.eval(), blended
 
 
 class _Fit:
@@ -218,22 +222,21 @@ def fit_answer(head: Head, scores: Tensor, target: Tensor) -> Tensor:
 
     Where the search leaves the finite numbers, the head stays as it was made.
     """
-    start = {name: tensor.clone() for name, tensor in head.state_dict().items()}
     parameters = [parameter for parameter in head.parameters() if parameter.requires_grad]
-    optimiser = torch.optim.LBFGS(
-        parameters, lr=0.5, max_iter=60, line_search_fn="strong_wolfe", tolerance_grad=1e-6
-    )
+    start = parameters_to_vector(parameters).detach().clone()
 
-    def closure() -> Tensor:
-        optimiser.zero_grad()
+    @torch.enable_grad()
+    def loss_and_slope(vector: Floats) -> tuple[float, Floats]:
+        vector_to_parameters(torch.as_tensor(vector).to(start), parameters)
         loss = head.loss(head(scores[:, None]), target)
-        loss.backward()
-        return loss
+        slopes = torch.autograd.grad(loss, parameters)
+        return float(loss.detach()), parameters_to_vector(slopes).double().numpy()
 
-    with torch.enable_grad():
-        optimiser.step(closure)
-    if not all(torch.isfinite(parameter).all() for parameter in parameters):
-        head.load_state_dict(start)
+    found = optimize.minimize(
+        loss_and_slope, start.double().numpy(), jac=True, method="L-BFGS-B", options={"maxiter": 60}
+    )
+    best = torch.as_tensor(found.x).to(start)
+    vector_to_parameters(best if torch.isfinite(best).all() else start, parameters)
     raw: Tensor = head(scores[:, None])
     return raw
 

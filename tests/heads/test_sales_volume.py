@@ -169,3 +169,37 @@ def test_missing_negative_and_absurd_targets_are_faults_of_their_rows():
 def test_unknown_distribution_is_refused_with_the_valid_ones():
     with pytest.raises(ValueError, match="negative_binomial, poisson, got 'gauss'"):
         SalesVolumeHead(2, distribution="gauss")
+
+
+def test_calibrated_quantiles_cover_what_the_distribution_misjudges():
+    random = np.random.default_rng(3)
+    units = np.round(np.exp(random.normal(6.0, 0.2, 4000)))  # far narrower than what is said of it
+    said = torch.tensor([[6.3, 0.0]]).repeat(4000, 1)
+    head = SalesVolumeHead.tiny()
+    before = head.metrics(units, as_arrays(head.predict(said)))
+    head.calibrate(said[:2000], units[:2000])
+    after = head.metrics(units[2000:], as_arrays(head.predict(said[2000:])))
+    assert before["coverage_p10_p90"] > 0.99
+    assert after["coverage_p10_p90"] == pytest.approx(0.8, abs=0.03)
+    assert after["wape"] < before["wape"]
+
+
+def test_calibration_leaves_a_true_distribution_as_it_is():
+    head = SalesVolumeHead.tiny()
+    raw = torch.tensor([[4.0, -1.0]]).repeat(20_000, 1)
+    law = stats.nbinom(np.e, np.e / (np.e + np.exp(4.0)))
+    head.calibrate(raw, law.rvs(20_000, random_state=0).astype(float))
+    assert [head.levels[name] for name in ("p10", "p50", "p90")] == pytest.approx(
+        [0.1, 0.5, 0.9], abs=0.01
+    )
+
+
+def test_calibration_travels_in_the_configuration_and_stays_inside_its_bounds():
+    head = SalesVolumeHead(2, distribution="poisson")
+    head.calibrate(torch.full((30, 1), 2.0), np.full(30, 1e6))
+    assert set(head.levels.values()) == {0.995}
+    assert SalesVolumeHead(**head.config).levels == head.levels
+
+
+def as_arrays(columns):
+    return {name: values.numpy() for name, values in columns.items()}
