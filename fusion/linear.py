@@ -47,8 +47,9 @@ class LinearPart(nn.Module):
         self.answers = nn.ModuleDict(
             {name: type(head)(**{**head.config, "in_dim": 1}) for name, head in heads.items()}
         )
-        self.register_buffer("center", torch.zeros(n_features))
-        self.register_buffer("weights", torch.zeros(n_features, len(self.answers)))
+        self.register_buffer("center", torch.zeros(n_features, dtype=torch.float64))
+        weights = torch.zeros(n_features, len(self.answers), dtype=torch.float64)
+        self.register_buffer("weights", weights)
         self.register_buffer("shares", torch.ones(len(self.answers)))
 
     @property
@@ -62,18 +63,19 @@ class LinearPart(nn.Module):
         return dict(zip(self.answers, self.shares.tolist(), strict=True))
 
     def features(self, blocks: Blocks, present: Present) -> Tensor:
-        """Centred features `[batch, n_features]`, 0 where a modality is absent."""
+        """Centred features `[batch, n_features]`, float64, 0 where a modality is absent."""
         parts, start = [], 0
         for name, sizes in self.dims.items():
             for block, size in zip(blocks[name], sizes, strict=True):
-                centred = block.float() - self.center[start : start + size]
+                centred = block.double() - self.center[start : start + size]
                 parts.append(torch.where(present[name][:, None], centred, 0.0))
                 start += size
         return torch.cat(parts, dim=1)
 
     def scores(self, blocks: Blocks, present: Present) -> Tensor:
         """Scores `[batch, n_heads]`: standard deviations of the linear target from its mean."""
-        return self.features(blocks, present) @ self.weights
+        scores: Tensor = self.features(blocks, present) @ self.weights
+        return scores.float()
 
     def blend(self, raw: Raw, blocks: Blocks, present: Present) -> Raw:
         """Raw outputs `[batch, ..., raw_dim]` of the networks, moved towards the linear answer."""

@@ -149,7 +149,7 @@ def test_fused_embeddings_come_from_a_bundle(shop, trained, tmp_path):
     result = run("embed", "--items", shop / "items.csv", "--photos", shop / "photos", "--bundle",
                  trained / "bundle", "--out", tmp_path / "f.parquet", "--quiet")  # fmt: skip
     assert result.exit_code == 0, result.output
-    assert pq.read_table(tmp_path / "f.parquet")["fused_embedding"].type.list_size == 32
+    assert pq.read_table(tmp_path / "f.parquet")["fused_embedding"].type.list_size == 4 * 32
 
 
 def test_a_config_with_five_mistakes_lists_all_of_them_and_writes_nothing(tmp_path):

@@ -133,7 +133,7 @@ class _Fit:
     def _features(self, rows: Rows) -> Floats:
         batch = self.inputs.batch(rows)
         blocks = self.ensemble.linear_blocks(batch["inputs"], batch["embeddings"])
-        features: Floats = self.part.features(blocks, batch["present"]).double().cpu().numpy()
+        features: Floats = self.part.features(blocks, batch["present"]).cpu().numpy()
         return features
 
     def _chunks(self) -> Iterator[Rows]:

@@ -103,7 +103,7 @@ def test_listed_spaces_and_mojibake_are_there_and_nowhere_else(
     text = items.select_dtypes(["str", "object"])
     padded = text.apply(lambda column: column.notna() & (column != column.str.strip()))
     assert sorted(items.loc[padded.any(axis=1), "item_id"]) == process["mess"]["spaces"]
-    garbled = items["description"].str.contains("â€|Ã.|Â\u00a0|Ø|Ù", regex=True, na=False)
+    garbled = items["description"].str.contains("â€|Ã.|Â\u00a0|Ø|Ù|ðŸ", regex=True, na=False)
     assert sorted(items.loc[garbled, "item_id"]) == process["mess"]["mojibake"]
 
 

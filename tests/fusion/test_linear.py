@@ -20,8 +20,8 @@ def part():
 
 
 def test_scores_are_weighted_sums_of_centred_features(part):
-    expected = (torch.tensor([1.0, 1, 0, 1, 0]) - torch.arange(5.0)) @ part.weights[:5]
-    torch.testing.assert_close(part.scores(BLOCKS, PRESENT)[1], expected)
+    expected = (torch.tensor([1.0, 1, 0, 1, 0]) - torch.arange(5.0)).double() @ part.weights[:5]
+    torch.testing.assert_close(part.scores(BLOCKS, PRESENT)[1], expected.float())
 
 
 def test_an_absent_modality_adds_nothing_even_where_it_is_nan(part):
