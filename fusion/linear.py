@@ -6,10 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from fusion.strategies.base import Present
 from heads.base import Head
 
 Blocks = Mapping[str, tuple[Tensor, ...]]
-Present = Mapping[str, Tensor]
 Raw = dict[str, Tensor]
 
 
