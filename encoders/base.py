@@ -11,8 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from encoders.stream import ReadPart, encode_each
+
 Tensors = dict[str, Tensor]
-WINDOW_PARTS = 4096  # parts looked at together: enough to sort by length, small enough for memory
 
 
 class Encoder(nn.Module, ABC):
@@ -30,6 +31,12 @@ class Encoder(nn.Module, ABC):
     modality: ClassVar[Literal["text", "image", "table"]]
     cacheable: ClassVar[bool] = False
     """True where the embedding of a part never changes and is worth keeping on disk."""
+    window_parts: ClassVar[int] = 4096
+    """Parts that are looked at together: enough to sort by length, few enough for memory."""
+    piece_parts: ClassVar[int] = 4096
+    """Parts that one thread reads at a time."""
+    fills_batches: ClassVar[bool] = False
+    """True where few rows in a batch can change the last bits of each."""
 
     @property
     @abstractmethod
@@ -95,12 +102,27 @@ class Encoder(nn.Module, ABC):
         """The bytes that identify one part: equal bytes have equal embeddings."""
         raise NotImplementedError(f"{type(self).__name__} is not cacheable")
 
-    def batches(self, parts: Sequence[Any]) -> Iterator[list[int]]:
-        """Positions of parts that go through the model together (default: 32 in order)."""
-        for start in range(0, len(parts), 32):
-            yield list(range(start, min(start + 32, len(parts))))
+    @property
+    def n_read_threads(self) -> int:
+        """Threads that may call `read` at the same time."""
+        return 1
 
-    @torch.inference_mode()
+    def read(self, parts: Sequence[Any]) -> list[ReadPart]:
+        """Each part made ready for `collate`, or why it cannot be (default: the part itself).
+
+        Why: this runs in threads beside the model, so decoding belongs here.
+        """
+        return [ReadPart(part) for part in parts]
+
+    def batches(self, values: Sequence[Any]) -> Iterator[list[int]]:
+        """Positions of read values that go through the model together (default: 32 in order)."""
+        for start in range(0, len(values), 32):
+            yield list(range(start, min(start + 32, len(values))))
+
+    def collate(self, values: Sequence[Any]) -> Tensors:
+        """Tensors for `forward` from read values (default: `preprocess`)."""
+        return self.preprocess(values)
+
     def encode_parts(self, parts: Sequence[Any]) -> NDArray[np.float32]:
         """Embeddings of parts, in order, without gradients.
 
@@ -108,18 +130,12 @@ class Encoder(nn.Module, ABC):
             Returns `[len(parts), embedding_dim]`, float32.
 
         Raises:
-            ValueError: If a part cannot be read; nothing is substituted for it.
+            ValueError, OSError: If a part cannot be read; nothing is substituted for it.
         """
-        was_training = self.training
-        self.eval()
-        output = np.empty((len(parts), self.embedding_dim), dtype=np.float32)
-        for start in range(0, len(parts), WINDOW_PARTS):
-            window = parts[start : start + WINDOW_PARTS]
-            for positions in self.batches(window):
-                tensors = self.preprocess([window[i] for i in positions])
-                output[np.asarray(positions) + start] = self(tensors).float().cpu().numpy()
-        self.train(was_training)
-        return output
+        encoded = encode_each(self, parts)
+        for error in encoded.failures.values():
+            raise error
+        return encoded.vectors
 
     def encode(self, values: Sequence[Any]) -> NDArray[np.float32]:
         """Embeddings of values, in order: the mean over each value's parts, zeros where absent.

@@ -1,6 +1,7 @@
 """Product texts to embeddings with any BERT-family checkpoint."""
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Any, ClassVar, Literal, Self
 
 import torch
@@ -15,6 +16,7 @@ from encoders.checkpoints import (
     longest_input,
 )
 from encoders.dtype import resolve_dtype
+from encoders.stream import ReadPart
 from encoders.text import normalise_text
 from encoders.tiny_bert import tiny_checkpoint
 
@@ -66,7 +68,11 @@ class BertEncoder(Encoder):
         super().__init__()
         _check_choice("pooling", pooling, ("mean", "cls"))
         _check_choice("long_text", long_text, ("truncate", "chunks"))
-        dtype = "float32" if unfrozen_layers and dtype == "auto" else _resolved(dtype)
+        dtype = (
+            "float32"
+            if unfrozen_layers and dtype == "auto"
+            else resolve_dtype(dtype, probe=bert_sized_product)
+        )
         found = find_checkpoint(checkpoint, revision=revision)
         self._checkpoint = found
         self._tokenizer = load_tokenizer(found.folder)
@@ -82,7 +88,7 @@ class BertEncoder(Encoder):
             "revision": revision,
             "unfrozen_layers": 0,
         }
-        self._window: dict[str, list[int]] = {}
+        self._limit = limit
         if unfrozen_layers:
             if dtype != "float32":
                 raise ValueError(f"dtype must be float32 to train layers, got {dtype!r}.")
@@ -157,24 +163,36 @@ class BertEncoder(Encoder):
         """UTF-8 of the normalised text."""
         return self._normalised(part).encode()
 
-    def batches(self, parts: Sequence[Any]) -> Iterator[list[int]]:
-        """Positions of texts of like length, at most 4,096 padded tokens (65,536 on a GPU) each."""
-        texts = [self._normalised(part) for part in parts]
-        tokens = self._token_ids(texts)
-        self._window = dict(zip(texts, tokens, strict=True))  # preprocess need not tokenise again
+    def read(self, parts: Sequence[Any]) -> list[ReadPart]:
+        """Token numbers of each text; `text_truncated` warns of one whose end is not read."""
+        read: list[ReadPart] = []
+        for part in parts:
+            try:
+                read.append(ReadPart(self._normalised(part)))
+            except (ValueError, TypeError) as error:
+                read.append(ReadPart(error=error))
+        sound = [place for place, part in enumerate(read) if part.error is None]
+        tokens, cut = self._tokens([read[place].value for place in sound])
+        for place, numbers, is_cut in zip(sound, tokens, cut, strict=True):
+            read[place] = ReadPart(numbers, ("text_truncated",) if is_cut else ())
+        return read
+
+    def batches(self, values: Sequence[Any]) -> Iterator[list[int]]:
+        """Positions of texts of one padded length, at most 4,096 tokens (65,536 on a GPU) each.
+
+        Why: a text is padded by its own length alone, so its bits do not depend on the others.
+        """
+        widths = [self._padded(len(tokens)) for tokens in values]
         budget = PADDED_TOKENS.get(self._device.type, PADDED_TOKENS["cpu"])
-        batch: list[int] = []
-        for position in sorted(range(len(parts)), key=lambda i: len(tokens[i])):
-            if batch and (len(batch) + 1) * len(tokens[position]) > budget:
-                yield batch
-                batch = []
-            batch.append(position)
-        if batch:
-            yield batch
-        self._window = {}
+        for width, group in groupby(
+            sorted(range(len(values)), key=widths.__getitem__), key=widths.__getitem__
+        ):
+            alike = list(group)
+            rows = max(1, budget // width)
+            yield from (alike[start : start + rows] for start in range(0, len(alike), rows))
 
     def preprocess(self, values: Any) -> Tensors:
-        """Token numbers and their mask, padded to the longest text.
+        """Token numbers and their mask, padded to the longest text and a multiple of 8.
 
         Shape:
             `input_ids` and `attention_mask`: `[len(values), tokens]`, int64.
@@ -183,11 +201,14 @@ class BertEncoder(Encoder):
             ValueError: If a text holds a NUL character or a lone surrogate.
             TypeError: If a value is neither a string nor None.
         """
-        tokens = self._token_ids([self._normalised(value) for value in values])
-        width = max(map(len, tokens), default=1)
-        ids = torch.full((len(tokens), width), int(self._tokenizer.pad_token_id or 0))
+        return self.collate(self._tokens([self._normalised(value) for value in values])[0])
+
+    def collate(self, values: Sequence[Any]) -> Tensors:
+        """Token numbers `[len(values), tokens]` and their mask from lists of numbers."""
+        width = self._padded(max(map(len, values), default=1))
+        ids = torch.full((len(values), width), int(self._tokenizer.pad_token_id or 0))
         mask = torch.zeros_like(ids)
-        for row, numbers in enumerate(tokens):
+        for row, numbers in enumerate(values):
             ids[row, : len(numbers)] = torch.tensor(numbers)
             mask[row, : len(numbers)] = 1
         return {"input_ids": ids, "attention_mask": mask}
@@ -234,14 +255,19 @@ class BertEncoder(Encoder):
         limit = CHARACTERS_PER_TOKEN * int(self._config["max_length"]) * chunks
         return normalise_text(value, max_characters=limit)
 
-    def _token_ids(self, texts: Sequence[str]) -> list[list[int]]:
-        known = self._window
-        if all(text in known for text in texts):
-            return [known[text] for text in texts]
+    def _padded(self, n_tokens: int) -> int:
+        """Width of the tensor for a text: a multiple of 8, which vector units fill."""
+        return max(n_tokens, min(-(-n_tokens // 8) * 8, self._limit))
+
+    def _tokens(self, texts: Sequence[str]) -> tuple[list[list[int]], list[bool]]:
+        """Token numbers of each text, and whether its end was cut."""
+        if not texts:
+            return [], []
         options = {"truncation": True, "max_length": self._config["max_length"]}
         encoded = self._tokenizer(list(texts), return_attention_mask=False, **options)
+        cut = [bool(encoding.overflowing) for encoding in encoded.encodings]
         tokens: list[list[int]] = encoded["input_ids"]
-        return tokens
+        return tokens, cut
 
     def _chunks(self, text: str) -> list[str]:
         room = self._config["max_length"] - self._tokenizer.num_special_tokens_to_add()
@@ -271,12 +297,6 @@ def _word_boundary(words: Sequence[int | None], *, start: int, stop: int) -> int
 def bert_sized_product(dtype: torch.dtype) -> Tensor:
     """What a BERT layer mostly does: the probe that `dtype="auto"` times once per process."""
     return torch.ones(512, 384, dtype=dtype) @ torch.ones(384, 1536, dtype=dtype)
-
-
-def _resolved(dtype: str) -> str:
-    if dtype == "auto" and torch.cuda.is_available():
-        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
-    return resolve_dtype(dtype, probe=bert_sized_product)
 
 
 def _check_choice(name: str, value: str, valid: tuple[str, ...]) -> None:

@@ -13,7 +13,14 @@ from torch import Tensor
 
 from encoders.base import Encoder, Tensors
 from encoders.photo import PhotoSource, load_photo
-from encoders.resnet import in_threads, mean_by_value, photo_content
+from encoders.resnet import (
+    count_parts,
+    in_threads,
+    mean_by_value,
+    photo_content,
+    read_photos,
+)
+from encoders.stream import ReadPart
 
 SIDE = 128  # pixels; textures are only comparable at one size
 HSV_BINS = ((12, (0.0, 1.0)), (6, (0.0, 1.0)), (6, (0.0, 1.0)))
@@ -49,6 +56,8 @@ class ColourTextureEncoder(Encoder):
 
     modality: ClassVar[Literal["text", "image", "table"]] = "image"
     cacheable: ClassVar[bool] = True
+    window_parts: ClassVar[int] = 32
+    piece_parts: ClassVar[int] = 2
 
     @property
     def embedding_dim(self) -> int:
@@ -76,11 +85,23 @@ class ColourTextureEncoder(Encoder):
             PhotoError: If a photo cannot be used; nothing is put in its place.
         """
         nested = [self.parts(value) for value in values]
-        photos = [photo for parts in nested for photo in parts]
-        features = np.empty((len(photos), self.embedding_dim), dtype=np.float32)
-        for row, numbers in enumerate(in_threads(describe, photos)):
-            features[row] = numbers
-        counts = torch.tensor([len(parts) for parts in nested], dtype=torch.int64)
+        read = in_threads(describe, [photo for parts in nested for photo in parts])
+        tensors = self.collate([features for features, _ in read])
+        return {**tensors, "counts": count_parts(nested)}
+
+    @property
+    def n_read_threads(self) -> int:
+        """Decoders release Python's lock: one thread for each that torch uses."""
+        return torch.get_num_threads()
+
+    def read(self, parts: Sequence[PhotoSource]) -> list[ReadPart]:
+        """The 84 numbers of each photo, and what was odd about its file."""
+        return read_photos(describe, parts)
+
+    def collate(self, values: Sequence[Floats]) -> Tensors:
+        """Features `[photos, 84]`, one photo a value."""
+        features = np.asarray(values, dtype=np.float32).reshape(-1, self.embedding_dim)
+        counts = torch.ones(len(values), dtype=torch.int64)
         return {"features": torch.from_numpy(features), "counts": counts}
 
     def forward(self, tensors: Tensors) -> Tensor:
@@ -93,22 +114,22 @@ class ColourTextureEncoder(Encoder):
         return cls()
 
 
-def describe(photo: PhotoSource) -> Floats:
-    """The 84 numbers of one photo; shares are in [0, 1]."""
-    image = load_photo(photo).image.resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+def describe(photo: PhotoSource) -> tuple[Floats, tuple[str, ...]]:
+    """The 84 numbers of one photo, shares in [0, 1], and what was odd about it."""
+    loaded = load_photo(photo)
+    image = loaded.image.resize((SIDE, SIDE), Image.Resampling.BILINEAR)
     rgb = np.asarray(image)
     hsv, lab = rgb2hsv(rgb), rgb2lab(rgb)
     grey = np.asarray(image.convert("L"))
-    return np.concatenate(
-        [
-            histograms(hsv, HSV_BINS),
-            histograms(lab, LAB_BINS),
-            moments(lab / np.asarray(LAB_SCALE)),
-            binary_patterns(grey),
-            co_occurrence(grey),
-            edge_directions(grey),
-        ]
-    )
+    groups = [
+        histograms(hsv, HSV_BINS),
+        histograms(lab, LAB_BINS),
+        moments(lab / np.asarray(LAB_SCALE)),
+        binary_patterns(grey),
+        co_occurrence(grey),
+        edge_directions(grey),
+    ]
+    return np.concatenate(groups), loaded.warnings
 
 
 def histograms(pixels: Floats, bins: Sequence[tuple[int, tuple[float, float]]]) -> Floats:

@@ -19,7 +19,8 @@ def resolve_dtype(requested: str, *, probe: Probe) -> Literal["float32", "bfloat
 
     Why: bfloat16 is 2 to 3 times as fast as float32 where the processor multiplies it, and many
     times slower where it does not. "auto" therefore asks the processor first and a short timing
-    second. float16 is no choice: processors without it compute it slower than float32.
+    second; a GPU only has to have it. float16 is no choice: processors without it compute it slower
+    than float32.
 
     Args:
         requested: "auto", "float32" or "bfloat16".
@@ -42,6 +43,8 @@ def resolve_dtype(requested: str, *, probe: Probe) -> Literal["float32", "bfloat
         )
     if requested != "auto":
         return cast(Literal["float32", "bfloat16"], requested)
+    if torch.cuda.is_available():
+        return "bfloat16" if torch.cuda.is_bf16_supported(False) else "float32"
     return "bfloat16" if bfloat16_pays(probe) else "float32"
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from torch import Tensor, nn
 
-from encoders.base import WINDOW_PARTS, Encoder, Tensors
+from encoders.base import Encoder, Tensors
 from encoders.columns import (
     DATE_CYCLES,
     DATE_NUMBERS,
@@ -222,8 +222,8 @@ class NumericEncoder(Encoder):
             DataFrame of n rows -> `[n, embedding_dim]`, float32.
         """
         output = np.empty((len(parts), self.embedding_dim), dtype=np.float32)
-        for start in range(0, len(parts), WINDOW_PARTS):
-            rows = slice(start, start + WINDOW_PARTS)
+        for start in range(0, len(parts), self.window_parts):
+            rows = slice(start, start + self.window_parts)
             output[rows] = self(self.preprocess(parts.iloc[rows])).float().cpu().numpy()
         return output
 

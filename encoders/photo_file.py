@@ -1,11 +1,14 @@
 """The bytes of a photo file: every check that needs no decoding."""
 
+import errno
 import os
 import stat
 from pathlib import Path
 from typing import Any
 
 MAX_BYTES = 20_000_000
+MACHINE_FAULTS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""What no photo is to blame for: to call the photo unreadable would be wrong."""
 
 # What the first bytes of a file say. File names are not believed.
 MAGIC = {
@@ -81,6 +84,8 @@ def read_file(path: Path) -> bytes:
         message = f"a photo must exist, got {path.name!r}. Correct the path."
         raise PhotoError("missing", message) from error
     except OSError as error:
+        if error.errno in MACHINE_FAULTS:
+            raise
         message = (
             f"a photo must be readable, got {path.name!r}: {error.strerror}. Check its rights."
         )

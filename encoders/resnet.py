@@ -1,6 +1,6 @@
 """Photos -> embeddings of a ResNet without its classifier (He et al., 2015)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -23,6 +23,7 @@ from encoders.resnet_weights import (
     load_into,
     unknown,
 )
+from encoders.stream import ReadPart
 
 DECODERS = ("exact", "fast")
 RESAMPLING = {
@@ -68,6 +69,9 @@ class ResNetEncoder(Encoder):
 
     modality: ClassVar[Literal["text", "image", "table"]] = "image"
     cacheable: ClassVar[bool] = True
+    window_parts: ClassVar[int] = 32
+    piece_parts: ClassVar[int] = 2
+    fills_batches: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -178,19 +182,32 @@ class ResNetEncoder(Encoder):
             PhotoError: If a photo cannot be used; nothing is put in its place.
         """
         nested = [self.parts(value) for value in values]
-        photos = [photo for parts in nested for photo in parts]
-        side = self.preprocessing.crop
-        pixels = np.empty((len(photos), side, side, 3), dtype=np.uint8)
-        for row, picture in enumerate(in_threads(self._pixels, photos)):
-            pixels[row] = picture
-        counts = torch.tensor([len(parts) for parts in nested], dtype=torch.int64)
-        # Channels stay last in memory, which is what convolutions run fastest on.
-        return {"pixels": torch.from_numpy(pixels).permute(0, 3, 1, 2), "counts": counts}
+        read = in_threads(self._pixels, [photo for parts in nested for photo in parts])
+        tensors = self.collate([pixels for pixels, _ in read])
+        return {**tensors, "counts": count_parts(nested)}
 
-    def _pixels(self, photo: PhotoSource) -> NDArray[np.uint8]:
-        """One photo as uint8 `[crop, crop, 3]`."""
+    @property
+    def n_read_threads(self) -> int:
+        """Decoders release Python's lock: one thread for each that the model uses."""
+        return torch.get_num_threads()
+
+    def read(self, parts: Sequence[PhotoSource]) -> list[ReadPart]:
+        """Pixels uint8 `[crop, crop, 3]` of each photo, and what was odd about its file."""
+        return read_photos(self._pixels, parts)
+
+    def collate(self, values: Sequence[NDArray[np.uint8]]) -> Tensors:
+        """Pixels `[photos, 3, crop, crop]`, one photo a value."""
+        side = self.preprocessing.crop
+        pixels = np.stack(values) if len(values) else np.empty((0, side, side, 3), dtype=np.uint8)
+        # Channels stay last in memory, which is what convolutions run fastest on.
+        shown = torch.from_numpy(pixels).permute(0, 3, 1, 2)
+        return {"pixels": shown, "counts": torch.ones(len(values), dtype=torch.int64)}
+
+    def _pixels(self, photo: PhotoSource) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+        """One photo as uint8 `[crop, crop, 3]`, and what was odd about it."""
         min_side = self.preprocessing.resize if self.decoder == "fast" else None
-        return resize_and_crop(load_photo(photo, min_side=min_side).image, self.preprocessing)
+        loaded = load_photo(photo, min_side=min_side)
+        return resize_and_crop(loaded.image, self.preprocessing), loaded.warnings
 
     def forward(self, tensors: Tensors) -> Tensor:
         """Embeddings, the mean over each value's photos."""
@@ -242,6 +259,20 @@ def photo_content(part: PhotoSource) -> bytes:
     return b"RGB pixels" + size + image.tobytes()
 
 
+def read_photos(
+    describe: Callable[[PhotoSource], tuple[NDArray[Any], tuple[str, ...]]],
+    photos: Sequence[PhotoSource],
+) -> list[ReadPart]:
+    """What `describe` makes of each photo, with its warnings, or why it cannot be used."""
+    read = []
+    for photo in photos:
+        try:
+            read.append(ReadPart(*describe(photo)))
+        except ValueError as error:
+            read.append(ReadPart(error=error))
+    return read
+
+
 def in_threads(function: Any, items: Sequence[Any]) -> list[Any]:
     """Results in order; decoders release Python's lock, so threads run side by side.
 
@@ -252,6 +283,11 @@ def in_threads(function: Any, items: Sequence[Any]) -> list[Any]:
         return [function(item) for item in items]
     with ThreadPoolExecutor(n_threads) as pool:
         return list(pool.map(function, items))
+
+
+def count_parts(nested: Sequence[Sequence[Any]]) -> Tensor:
+    """Number of photos of each value, int64 `[batch]`."""
+    return torch.tensor([len(parts) for parts in nested], dtype=torch.int64)
 
 
 def mean_by_value(features: Tensor, counts: Tensor) -> Tensor:

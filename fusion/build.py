@@ -31,11 +31,13 @@ class EncoderChoice:
         image: `resnet18` .. `resnet152`, `colour_texture`, or an encoder.
         weights: Weights of a ResNet: `clothing18`, `imagenet`, a torchvision name, a safetensors
             file, or None for none.
+        decoder: `exact`, or `fast`: large JPEGs are decoded at a fraction of their size.
     """
 
     text: str | Encoder = "minilm"
     image: str | Encoder = "resnet18"
     weights: str | Path | None = "clothing18"
+    decoder: str = "exact"
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,7 @@ def _image_encoder(choice: EncoderChoice) -> Encoder:
         return choice.image
     if choice.image in RESNETS:
         weights = str(choice.weights) if isinstance(choice.weights, Path) else choice.weights
-        return ENCODERS["resnet"](choice.image, weights=weights)
+        return ENCODERS["resnet"](choice.image, weights=weights, decoder=choice.decoder)
     if choice.image in ENCODERS and ENCODERS[choice.image].modality == "image":
         return ENCODERS[choice.image]()
     raise ConfigError(unknown_name("image_encoder", choice.image, [*RESNETS, "colour_texture"]))

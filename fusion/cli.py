@@ -28,6 +28,27 @@ class BadRows(StrEnum):
     ABSENT = "absent"
 
 
+class Decoder(StrEnum):
+    """How photos are decoded."""
+
+    EXACT = "exact"
+    FAST = "fast"
+
+
+class VectorType(StrEnum):
+    """Number format of embeddings on disk."""
+
+    FLOAT32 = "float32"
+    FLOAT16 = "float16"
+
+
+class EngineName(StrEnum):
+    """Where a job runs."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
+
 Items = Annotated[Path, typer.Option("--items", help="Items table, CSV or Parquet.")]
 Photos = Annotated[Path | None, typer.Option("--photos", help="Folder of the photos.")]
 Store = Annotated[Path | None, typer.Option("--store", help="Folder of the embedding store.")]
@@ -52,7 +73,7 @@ BundleFolder = Annotated[Path, typer.Argument(help="Folder of a trained model.")
 
 
 def reported(command: Callable[..., None]) -> Callable[..., None]:
-    """Turns the toolkit's errors into one message and exit code 1, and Ctrl-C into 130."""
+    """Turns errors into one message and their exit code (1), and Ctrl-C into 130."""
 
     @wraps(command)
     def run(*arguments: Any, **options: Any) -> None:
@@ -62,10 +83,10 @@ def reported(command: Callable[..., None]) -> Callable[..., None]:
             command(*arguments, **options)
         except (FusionError, ValueError, FloatingPointError, ImportError, OSError) as error:
             errors.print(f"[bold red]fusion:[/] {_escaped(str(error))}", soft_wrap=True)
-            raise typer.Exit(1) from error
-        except KeyboardInterrupt:
-            errors.print("Stopped. Run the same command again: finished embeddings are kept.")
-            raise typer.Exit(130) from None
+            raise typer.Exit(getattr(error, "exit_code", 1)) from error
+        except KeyboardInterrupt as stop:
+            errors.print("Stopped. Run the same command again: what is finished is kept.")
+            raise typer.Exit(getattr(stop, "exit_code", 130)) from None
 
     return run
 
@@ -167,39 +188,122 @@ def predict(
 @app.command()
 @reported
 def embed(
-    items: Items,
-    out: Annotated[Path, typer.Option("--out", help="Parquet file.")],
+    items: Annotated[
+        Path | None, typer.Option("--items", help="CSV or Parquet file, or a folder of them.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder of the job.")] = None,
     photos: Photos = None,
+    id_column: Annotated[str | None, typer.Option("--id", help="The id column.")] = None,
     text: Annotated[list[str] | None, typer.Option("--text", help="A text column.")] = None,
-    image: Annotated[list[str] | None, typer.Option("--image", help="A photo column.")] = None,
+    image: Annotated[
+        list[str] | None, typer.Option("--image", help="A column of photo names or photo bytes.")
+    ] = None,
     text_encoder: Annotated[str, typer.Option(help="minilm, a hub id or a folder.")] = "minilm",
-    image_encoder: Annotated[str, typer.Option(help="resnet18 .. resnet152.")] = "resnet18",
+    image_encoder: Annotated[
+        str, typer.Option(help="resnet18 .. resnet152, colour_texture.")
+    ] = "resnet18",
     image_weights: Annotated[
         str, typer.Option(help="clothing18, imagenet, a file.")
     ] = "clothing18",
+    decoder: Annotated[
+        Decoder, typer.Option(help="fast: decode large JPEGs at a fraction of their size.")
+    ] = Decoder.EXACT,
     bundle: Annotated[
         Path | None, typer.Option("--bundle", help="Trained model: gives fused vectors.")
     ] = None,
     store: Store = None,
     on_bad_rows: Policy = BadRows.RECORD,
+    dtype: Annotated[
+        VectorType, typer.Option(help="float16 halves the size of the output.")
+    ] = VectorType.FLOAT32,
+    shard_rows: Annotated[int, typer.Option(help="Rows that are done or lost together.")] = 4096,
+    engine: Annotated[EngineName, typer.Option(help="Where it runs.")] = EngineName.LOCAL,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes; tried out where not given.", min=1)
+    ] = None,
+    gpus_per_worker: Annotated[float, typer.Option(help="Only with --engine ray.", min=0)] = 0,
+    ray_address: Annotated[
+        str | None, typer.Option(help="Address of a Ray cluster; a local one where not given.")
+    ] = None,
+    stall_seconds: Annotated[
+        float, typer.Option(help="A worker without a sign of life for so long is replaced.")
+    ] = 300.0,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Do shards with error records again.")
+    ] = False,
+    status: Annotated[
+        Path | None, typer.Option("--status", help="Show how far the job in this folder is.")
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Embed texts and photos, or whole items with a trained model."""
-    from fusion.build import EncoderChoice
-    from fusion.jobs.embed import embed as run
-    from fusion.jobs.embed import embed_fused
-    from fusion.jobs.predict import ItemSource
+    """Embed a catalogue of any size; stopped jobs go on where they were.
 
-    source = ItemSource(items, photos, store, on_bad_rows.value)
-    with _stage(quiet) as stage:
-        if bundle is not None:
-            result = embed_fused(bundle, source, out, stage=stage)
-        else:
-            choice = EncoderChoice(text_encoder, image_encoder, image_weights)
-            columns = {"text": text, "image": image}
-            result = run(source, out, choice=choice, columns=columns, stage=stage)
-    dims = ", ".join(f"{name} {dim}" for name, dim in result.dims.items())
-    console.print(f"{result.n_rows} rows ({dims}), {result.n_failed} with an error: {out}")
+    Exit codes: 0 every row has an embedding or an error record; 1 refused or stopped by an error;
+    3 some shards failed; 4 another process writes to the folder; 130 and 143 stopped, run again.
+    """
+    if status is not None:
+        _show_status(status)
+        return
+    from fusion.build import EncoderChoice
+    from fusion.errors import ConfigError
+    from fusion.jobs.embed import embed as run
+    from fusion.jobs.embed import engine_of, summary_lines
+    from fusion.shards import JobSettings, Places
+
+    if items is None or out is None:
+        raise ConfigError("--items and --out must be given, or --status alone. See --help.")
+    settings = JobSettings(
+        choice=EncoderChoice(text_encoder, image_encoder, image_weights, decoder.value),
+        columns={"id": None if id_column is None else [id_column], "text": text, "image": image},
+        on_bad_rows=on_bad_rows.value,
+        dtype=dtype.value,
+        shard_rows=shard_rows,
+    )
+    where = engine_of(
+        engine.value, workers, gpus=gpus_per_worker, address=ray_address, stall_s=stall_seconds
+    )
+    places = Places(items, photos, store, bundle)
+    result = run(places, out, settings, engine=where, retry_failed=retry_failed, quiet=quiet)
+    for line in summary_lines(result, out):
+        console.print(line, highlight=False, soft_wrap=True)
+    if result.failed_shards:
+        raise typer.Exit(3)
+
+
+def _show_status(folder: Path) -> None:
+    from fusion.jobs.embed import status_lines
+    from fusion.shards import job_status
+
+    for line in status_lines(job_status(folder)):
+        console.print(line, highlight=False)
+
+
+@app.command()
+@reported
+def verify(folder: Annotated[Path, typer.Argument(help="Folder of an embedding job.")]) -> None:
+    """Check that the output of an embedding job is whole, unchanged and free of repetition."""
+    from fusion.shards import verify_job
+
+    problems = verify_job(folder)
+    for problem in problems:
+        console.print(f"- {_escaped(problem)}", highlight=False, soft_wrap=True)
+    if problems:
+        errors.print(f"[bold red]fusion:[/] {len(problems)} problems in {_escaped(str(folder))}.")
+        raise typer.Exit(1)
+    console.print("Whole: every row once, every file as it was committed.")
+
+
+@app.command()
+@reported
+def merge(
+    stores: Annotated[list[Path], typer.Argument(help="Embedding stores.")],
+    out: Annotated[Path, typer.Option("--out", help="Store that gets everything.")],
+) -> None:
+    """Merge embedding stores into one with few large files; the stores stay as they are."""
+    from fusion.store import merge_stores
+
+    for fingerprint, n_new in merge_stores(stores, out).items():
+        console.print(f"{fingerprint[:12]}  {n_new:,} embeddings added", highlight=False)
 
 
 @app.command()

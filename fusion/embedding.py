@@ -8,13 +8,12 @@ from typing import Any
 import torch
 
 from encoders.base import Encoder
+from encoders.photo_file import PhotoError
 from fusion.data.batch import ModelInputs
 from fusion.data.catalogue import Catalogue
 from fusion.data.problems import Problem
 from fusion.progress import Stage, silent
-from fusion.store import StoreReport, embed_values
-
-UNREADABLE = {"text": "text_not_read", "image": "photo_not_read"}
+from fusion.store import Embedded, StoreReport, embed_values
 
 
 @dataclass(frozen=True)
@@ -25,11 +24,13 @@ class Prepared:
         inputs: Tensors and masks, one row for each row of the catalogue.
         problems: Values that could not be embedded (a truncated photo, say).
         reports: Counts of the store for each cached modality.
+        warnings: Row and what is odd about one of its values, as `modality:code`.
     """
 
     inputs: ModelInputs
     problems: list[Problem]
     reports: dict[str, StoreReport]
+    warnings: list[tuple[int, str]]
 
 
 def prepare_inputs(
@@ -37,6 +38,7 @@ def prepare_inputs(
     catalogue: Catalogue,
     *,
     store: Path | None = None,
+    batch_multiple: int = 1,
     stage: Stage = silent,
 ) -> Prepared:
     """Model inputs of every row of a catalogue.
@@ -45,12 +47,13 @@ def prepare_inputs(
         encoders: One encoder for each configured modality.
         catalogue: Checked rows.
         store: Folder of the embedding store; None keeps nothing.
+        batch_multiple: See `encoders.stream.encode_each`.
         stage: Opens a progress bar for each modality that is embedded.
 
     Returns:
         Inputs, problems and counts. A row with a problem is absent in that modality.
     """
-    prepared = Prepared(ModelInputs(present={}), [], {})
+    prepared = Prepared(ModelInputs(present={}), [], {}, [])
     for modality, encoder in sorted(encoders.items()):
         prepared.inputs.present[modality] = torch.from_numpy(catalogue.present[modality].copy())
         values: Any = catalogue.values[modality]
@@ -60,37 +63,35 @@ def prepare_inputs(
             prepared.inputs.values[modality] = values
             prepared.inputs.encoders[modality] = encoder
         elif encoder.cacheable:
-            _embed(prepared, modality, encoder, catalogue=catalogue, store=store, stage=stage)
+            advance = stage(f"embedding {modality}", int(catalogue.present[modality].sum()))
+            embedded = embed_values(
+                encoder, values, store=store, batch_multiple=batch_multiple, advance=advance
+            )
+            _take(prepared, modality, embedded, catalogue=catalogue)
         else:
             prepared.inputs.embeddings[modality] = torch.from_numpy(encoder.encode(values))
     return prepared
 
 
-def _embed(
-    prepared: Prepared,
-    modality: str,
-    encoder: Encoder,
-    *,
-    catalogue: Catalogue,
-    store: Path | None,
-    stage: Stage,
-) -> None:
-    values: Any = catalogue.values[modality]
-    n_parts = int(catalogue.present[modality].sum())
-    embedded = embed_values(
-        encoder, values, store=store, advance=stage(f"embedding {modality}", n_parts)
-    )
+def _take(prepared: Prepared, modality: str, embedded: Embedded, *, catalogue: Catalogue) -> None:
+    """Adds the embeddings of one modality, with what went wrong."""
     prepared.inputs.embeddings[modality] = torch.from_numpy(embedded.vectors)
     prepared.inputs.present[modality] &= torch.from_numpy(embedded.present)
     prepared.reports[modality] = embedded.report
-    columns = ", ".join(getattr(catalogue.schema, encoder.modality))
-    for row, message in embedded.failures.items():
+    prepared.warnings.extend(
+        (row, f"{modality}:{code}") for row, codes in embedded.warnings.items() for code in codes
+    )
+    columns = ", ".join(getattr(catalogue.schema, modality))
+    for row, error in embedded.failures.items():
         prepared.problems.append(
             Problem(
-                code=UNREADABLE[encoder.modality],
-                message=message,
-                row=row,
-                id=catalogue.ids[row],
-                column=columns,
+                _code(error, modality), str(error), row=row, id=catalogue.ids[row], column=columns
             )
         )
+
+
+def _code(error: Exception, modality: str) -> str:
+    """Code of a value that could not be embedded: `photo_truncated`, `text_not_read`, ..."""
+    if isinstance(error, PhotoError):
+        return f"photo_{error.code}"
+    return "photo_not_read" if modality == "image" else "text_not_read"

@@ -6,6 +6,7 @@ FusionError                     everything that concerns files, tables and saved
 |-- ConfigError                 a configuration with one or more mistakes, all listed
 |-- CatalogueError              a table or its photos with one or more problems, all listed
 |-- StoreError                  an embedding store that cannot be read or written
+|-- JobError                    a batch job that must not or cannot go on, with what to do
 |-- BundleError                 a saved model that is damaged, foreign or incomplete
 `-- MissingExtraError           an optional package that is not installed, with its install line
 ```
@@ -29,6 +30,10 @@ class CatalogueError(FusionError, ValueError):
 
 class StoreError(FusionError, OSError):
     """An embedding store cannot be read or written."""
+
+
+class JobError(FusionError, RuntimeError):
+    """A batch job must not or cannot go on; what was finished stays."""
 
 
 class BundleError(FusionError, ValueError):

@@ -2,11 +2,19 @@
 
 import os
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(
+    path: Path, content: bytes, *, check: Callable[[Path], None] | None = None
+) -> None:
     """Writes a file that is there as a whole or not at all, and survives a power cut.
+
+    Args:
+        path: Its final name.
+        content: Its bytes.
+        check: Called with the file before it gets its name; raises if it must not.
 
     Raises:
         OSError: If it cannot be written; no partial file is left.
@@ -17,6 +25,8 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        if check is not None:
+            check(temporary)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

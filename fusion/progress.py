@@ -1,5 +1,6 @@
 """Progress of long work, on the error stream, so that results on standard output stay clean."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -16,6 +17,8 @@ from rich.progress import (
 Advance = Callable[[int], None]
 Stage = Callable[[str, int], Advance]
 """Opens a bar: `stage("embedding text", 1200)` gives back what is called with finished counts."""
+Show = Callable[[int, int, str], None]
+"""Shows how far a job is: `show(rows done, rows in all, state in words)`."""
 
 
 def silent(name: str, total: int) -> Advance:
@@ -53,3 +56,35 @@ def progress_bars() -> Iterator[Stage]:
             return lambda count: progress.advance(task, count)
 
         yield stage
+
+
+@contextmanager
+def job_bar(name: str, *, quiet: bool) -> Iterator[Show]:
+    """One bar for a long job, with its rate and a state in words, as long as the block runs.
+
+    The rate counts from the first call on, which tells what an earlier run had finished.
+    """
+    if quiet:
+        yield lambda done, total, state: None
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[state]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task(name, total=None, rate="", state="")
+        begun: list[tuple[float, int]] = []
+
+        def show(done: int, total: int, state: str) -> None:
+            begun[1:] = [(time.monotonic(), done)]
+            seconds, rows = (last - first for first, last in zip(begun[0], begun[-1], strict=True))
+            rate = f"{rows / seconds:,.0f} rows/s" if rows and seconds > 0 else ""
+            progress.update(task, completed=done, total=total, rate=rate, state=state)
+
+        yield show

@@ -14,7 +14,7 @@ LAYERS = [
     {"fusion.training", "fusion.bundle"},
     {"fusion.predictor"},
     {"fusion.fitting", "fusion.evaluation"},
-    {"fusion.estimators", "fusion.report"},
+    {"fusion.estimators", "fusion.report", "fusion.shards"},
     {"fusion.jobs"},
     {"fusion.cli"},
 ]

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from fusion import Predictor, load_bundle
 from fusion.cli import app
 
 CONFIG = """
@@ -136,20 +137,29 @@ def test_embedding_writes_fixed_size_lists_with_absent_rows_null(shop, tmp_path)
     frame.loc[1, "photo"] = None
     frame.to_csv(tmp_path / "items.csv", index=False)
     result = run("embed", "--items", tmp_path / "items.csv", "--photos", shop / "photos", "--out",
-                 tmp_path / "e.parquet", "--image", "photo", "--text", "title", "--image-encoder",
-                 "colour_texture", "--quiet")  # fmt: skip
+                 tmp_path / "job", "--image", "photo", "--text", "title", "--image-encoder",
+                 "colour_texture", "--workers", 1, "--quiet")  # fmt: skip
     assert result.exit_code == 0, result.output
-    table = pq.read_table(tmp_path / "e.parquet")
+    table = pq.read_table(tmp_path / "job" / "embeddings")
     assert table["image_embedding"].null_count == 1
     assert table["text_embedding"].type.list_size == 384
     assert table["image_present"].to_pylist() == [True, False, True, True, True]
+    assert table["id"].to_pylist() == frame["item_id"].tolist()
+    assert run("verify", tmp_path / "job").exit_code == 0
+    status = run("embed", "--status", tmp_path / "job")
+    assert status.exit_code == 0 and "finished: 1 of 1 shards" in status.output
 
 
 def test_fused_embeddings_come_from_a_bundle(shop, trained, tmp_path):
     result = run("embed", "--items", shop / "items.csv", "--photos", shop / "photos", "--bundle",
-                 trained / "bundle", "--out", tmp_path / "f.parquet", "--quiet")  # fmt: skip
+                 trained / "bundle", "--out", tmp_path / "job", "--workers", 1, "--quiet")  # fmt: skip
     assert result.exit_code == 0, result.output
-    assert pq.read_table(tmp_path / "f.parquet")["fused_embedding"].type.list_size == 4 * 32
+    table = pq.read_table(tmp_path / "job" / "embeddings")
+    assert table["fused_embedding"].type.list_size == 4 * 32
+    predictor = Predictor(load_bundle(trained / "bundle"), photos=shop / "photos")
+    expected = predictor.embed(pd.read_csv(shop / "items.csv"))
+    actual = np.stack(table["fused_embedding"].to_numpy(zero_copy_only=False))
+    assert np.abs(actual - expected).max() < 1e-5
 
 
 def test_a_config_with_five_mistakes_lists_all_of_them_and_writes_nothing(tmp_path):

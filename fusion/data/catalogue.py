@@ -22,7 +22,7 @@ from fusion.data.cells import (
     read_cells,
     read_text,
 )
-from fusion.data.photos import photo_path
+from fusion.data.photos import read_photo_cell
 from fusion.data.problems import Problem, raise_for, shown
 from fusion.data.schema import Schema, missing_columns
 from fusion.data.tables import as_frame
@@ -38,8 +38,9 @@ class Catalogue:
         frame: The table as it was read, rows counted from 0.
         schema: Roles of its columns.
         ids: Id of each row; empty text where it is missing.
-        values: Per modality one value per row: text or None; list of photo paths or None; for
-            tables a frame of float64, datetime64[us] (UTC) and object columns of text or None.
+        values: Per modality one value per row: text or None; list of photos (path, or bytes of a
+            file) or None; for tables a frame of float64, datetime64[us] (UTC) and object columns of
+            text or None.
         present: Per modality `[n]`, True where the row has a value.
         problems: Everything that is wrong with single rows.
         source: Name of the table in messages.
@@ -112,7 +113,9 @@ def build_catalogue(
         CatalogueError: If columns or the photo folder are missing; all of it in one message.
     """
     frame = as_frame(frame)
-    problems = missing_columns(schema.columns, frame.columns) + _folder_problems(schema, photos)
+    problems = missing_columns(schema.columns, frame.columns) + _folder_problems(
+        frame, schema, photos
+    )
     raise_for(problems, source=source)
     ids, problems = _read_ids(frame, schema.id)
     values: dict[str, Values] = {}
@@ -121,7 +124,7 @@ def build_catalogue(
         problems += found
     if schema.row:
         values["row"], _ = _read_texts(frame, schema.row)  # faults: in the columns' own roles
-    if schema.image and photos is not None:
+    if schema.image:
         values["image"], found = _read_photos(frame, schema.image, root=photos)
         problems += found
     for modality, columns in schema.tables.items():
@@ -151,13 +154,18 @@ def present_rows(values: Values) -> NDArray[np.bool_]:
     return np.array([value is not None for value in values], dtype=bool)
 
 
-def _folder_problems(schema: Schema, photos: Path | None) -> list[Problem]:
+def _folder_problems(frame: pd.DataFrame, schema: Schema, photos: Path | None) -> list[Problem]:
     if not schema.image or (photos is not None and Path(photos).is_dir()):
         return []
     got = "none" if photos is None else shown(str(photos))
+    named = [
+        name
+        for name in schema.image
+        if name in frame.columns and any(isinstance(cell, str) for cell in frame[name])
+    ]
     return [
         Problem("photo_folder", f"must have a photo folder, got {got}", column=name)
-        for name in schema.image
+        for name in named
     ]
 
 
@@ -197,10 +205,10 @@ def _read_texts(
 
 
 def _read_photos(
-    frame: pd.DataFrame, columns: Sequence[str], *, root: Path
-) -> tuple[list[list[Path] | None], list[Problem]]:
+    frame: pd.DataFrame, columns: Sequence[str], *, root: Path | None
+) -> tuple[list[list[Path | bytes] | None], list[Problem]]:
     """The photos of each row; None where there is none or where one of them is faulty."""
-    found = [read_cells(frame[name], lambda cell: photo_path(root, cell)) for name in columns]
+    found = [read_cells(frame[name], lambda cell: read_photo_cell(root, cell)) for name in columns]
     problems = [problem for _, faults in found for problem in faults]
     faulty = {problem.row for problem in problems}
     rows = zip(*(values for values, _ in found), strict=True)

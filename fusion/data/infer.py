@@ -9,7 +9,8 @@ The first rule that fits decides; every column gets one role or a reason why it 
    twice on average, else ignored.
 4. Dates by type, or at least 95 % text such as `2024-01-31`: dates.
 5. Numbers and truth values by type, or at least 95 % text that is a number: numeric.
-6. Text that mostly ends in a picture suffix or names a file in the photo folder: image.
+6. Bytes that mostly are picture files, and text that mostly ends in a picture suffix or names a
+   file in the photo folder: image.
 7. Labels by type, or short text of at most 20 values or with each value twice on average:
    categorical.
 8. Mostly different single words: codes, ignored. Other text: text.
@@ -25,6 +26,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from encoders.photo_file import PhotoError, sniff
 from fusion.data.cells import (
     CellFault,
     cells,
@@ -165,6 +167,8 @@ def _role(column: "pd.Series[Any]", *, photos: Path | None) -> tuple[str, str]:
         return "", f"has one value in every row: {shown(present[0])}"
     if TARGET.fullmatch(name):
         return "", "is a target made from future sales"
+    if _share(seen, _is_photo_bytes) > MAJORITY:
+        return "image", ""
     if len(texts) <= MAJORITY * len(seen):
         return "", f"holds values that are no text, number or date, such as {shown(present[0])}"
     if _id_name(name) in ID_NAMES:
@@ -211,6 +215,15 @@ def _text_role(texts: list[str], *, photos: Path | None) -> tuple[str, str]:
     if words < 1.5 and characters <= SHORT_CHARACTERS:
         return "", f"holds single words of which {distinct} of {len(texts)} differ: codes"
     return "text", ""
+
+
+def _is_photo_bytes(cell: object) -> bool:
+    """True for the bytes of a picture file, alone or as image datasets write them."""
+    content = cell.get("bytes") if isinstance(cell, dict) else cell
+    try:
+        return isinstance(content, bytes) and bool(sniff(content))
+    except PhotoError:
+        return False
 
 
 def _in_folder(texts: list[str], *, photos: Path) -> bool:

@@ -14,6 +14,25 @@ MAX_NAME = 255
 SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.\-]*:")
 
 
+def read_photo_cell(root: Path | None, cell: object) -> Path | bytes:
+    """A photo from a cell: its file's bytes as they are, or the path that a name stands for.
+
+    Args:
+        root: The photo folder; needed for names.
+        cell: Bytes, a name, or a dict with `bytes` or `path`, as image datasets write it.
+
+    Raises:
+        CellFault: As `photo_path`.
+    """
+    if isinstance(cell, dict):
+        cell = cell.get("path") if cell.get("bytes") is None else cell["bytes"]
+    if isinstance(cell, bytes):
+        return cell
+    if root is None:
+        raise CellFault("photo_name", f"must be the bytes of a photo, got {shown(cell)}")
+    return photo_path(root, cell)
+
+
 def photo_path(root: Path, name: object) -> Path:
     """The resolved path of a photo, certain to be a plain file inside the photo folder.
 

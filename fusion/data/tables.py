@@ -90,7 +90,7 @@ def _read_csv(data: bytes, *, source: str) -> pd.DataFrame:
         raise CatalogueError(f"{source} must be a CSV table: {error}. Save it again.") from error
     if n_skipped or text.count('"') % 2:
         raise_for(_bad_lines(text, n_columns=len(header)), source=source)
-    columns = {name or "unnamed": _typed(table[name].to_pylist()) for name in header}
+    columns = {name or "unnamed": typed_column(table[name].to_pylist()) for name in header}
     return pd.DataFrame(columns)
 
 
@@ -156,7 +156,7 @@ def _bad_lines(text: str, *, n_columns: int) -> list[Problem]:
     return problems
 
 
-def _typed(values: list[str | None]) -> "pd.Series[Any]":
+def typed_column(values: list[str | None]) -> "pd.Series[Any]":
     """A column of CSV cells with the type that all of them share."""
     words = [value for value in values if value is not None]
     if words and None not in values and all(word in TRUTH for word in words):

@@ -1,138 +1,82 @@
-"""`fusion embed`: items in, one embedding for each modality (or one fused vector) out.
+"""`fusion embed`: a catalogue of any size in, one embedding or one error record a row out.
 
-Reads: an items table, photos; a bundle where fused vectors are wanted.
-Writes: one Parquet file with fixed-size float32 lists, rows in input order, failures with reason.
+Reads: items (CSV, Parquet, or a folder of them), photos; a bundle where fused vectors are wanted.
+Writes: a folder with `embeddings/`, `errors/`, receipts and a manifest, see `fusion.shards.plan`.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-from numpy.typing import NDArray
-
-from fusion.build import EncoderChoice, pretrained_encoders
-from fusion.data.catalogue import Catalogue, build_catalogue
-from fusion.data.infer import infer_schema
-from fusion.data.policy import apply_policy
-from fusion.data.tables import read_table
-from fusion.embedding import prepare_inputs
 from fusion.errors import ConfigError
-from fusion.files import write_atomically
-from fusion.jobs.predict import ItemSource, open_predictor
-from fusion.progress import Stage, silent
-
-
-@dataclass(frozen=True)
-class EmbedResult:
-    """Where the embeddings are, their lengths, and how many rows failed."""
-
-    output: Path
-    dims: dict[str, int]
-    n_rows: int
-    n_failed: int
+from fusion.progress import job_bar
+from fusion.shards.job import Engine, JobResult, JobSettings, embed_catalogue
+from fusion.shards.layout import layout_of
+from fusion.shards.plan import Places
+from fusion.shards.pool import LocalEngine
+from fusion.shards.status import JobStatus
 
 
 def embed(
-    source: ItemSource,
+    places: Places,
     output: Path,
+    settings: JobSettings,
     *,
-    choice: EncoderChoice | None = None,
-    columns: dict[str, list[str] | None] | None = None,
-    stage: Stage = silent,
-) -> EmbedResult:
-    """Embeds the texts and photos of items with pretrained encoders.
-
-    Args:
-        source: Items; the same text or photo is encoded once.
-        output: Parquet file with columns `id`, `<modality>_embedding`, `<modality>_present`,
-            `error`.
-        choice: Encoders.
-        columns: Columns of the roles `id`, `text` and `image`; found where not given.
-        stage: Opens progress bars.
-
-    Raises:
-        CatalogueError: If the items have problems and must not; nothing is written then.
-        ConfigError: If there is neither text nor photo, or no encoder for them without training.
-    """
-    frame = read_table(source.items)
-    given = {
-        **(columns or {}),
-        "numeric": [],
-        "categorical": [],
-        "dates": [],
-        "history": [],
-        "row": [],
-    }
-    if source.photos is None:
-        given["image"] = []
-    schema = infer_schema(frame, photos=source.photos, given=given)
-    encoders = pretrained_encoders(choice or EncoderChoice(), schema.modalities)
-    if not encoders:
-        raise ConfigError(
-            f"{source.items.name} must have a text or photo column, got none. "
-            "Name them with --text and --image, and the photo folder with --photos."
+    engine: Engine,
+    retry_failed: bool = False,
+    quiet: bool = False,
+) -> JobResult:
+    """Runs a job with a bar that shows rate, time left, failures by reason and work saved."""
+    with job_bar("embedding", quiet=quiet) as show:
+        return embed_catalogue(
+            places, output, settings, engine=engine, retry_failed=retry_failed, show=show
         )
-    catalogue = build_catalogue(frame, schema, photos=source.photos, source=source.items.name)
-    prepared = prepare_inputs(encoders, catalogue, store=source.store, stage=stage)
-    _, errors = apply_policy(catalogue, prepared.problems, on_bad_rows=source.on_bad_rows)
-    vectors = {name: tensor.numpy() for name, tensor in prepared.inputs.embeddings.items()}
-    present = {name: mask.numpy() for name, mask in prepared.inputs.present.items()}
-    _write(output, catalogue, vectors=vectors, present=present, errors=errors)
-    dims = {name: array.shape[1] for name, array in vectors.items()}
-    return EmbedResult(output, dims, n_rows=len(frame), n_failed=len(errors))
 
 
-def embed_fused(
-    bundle: Path, source: ItemSource, output: Path, *, stage: Stage = silent
-) -> EmbedResult:
-    """Embeds items with a trained model: one fused vector each.
+def engine_of(
+    name: str, workers: int | None, *, gpus: float, address: str | None, stall_s: float
+) -> Engine:
+    """The engine of a name.
 
     Raises:
-        BundleError: If the bundle is damaged.
-        CatalogueError: If the items have problems and must not; nothing is written then.
+        ConfigError: If an option is wrong or belongs to the other engine.
+        MissingExtraError: If Ray is wanted and not installed.
     """
-    predictor = open_predictor(bundle, source, stage=stage)
-    fused = predictor.embed_table(read_table(source.items), source=source.items.name)
-    catalogue_ids, vectors, errors = fused
-    columns = {
-        "id": pa.array(catalogue_ids),
-        "fused_embedding": _lists(vectors, absent=np.asarray(np.isnan(vectors).any(axis=1))),
-        "error": pa.array([errors.get(row, "") for row in range(len(vectors))]),
-    }
-    _write_parquet(output, columns)
-    return EmbedResult(output, {"fused": vectors.shape[1]}, len(vectors), len(errors))
+    if stall_s <= 0:
+        raise ConfigError(f"stall seconds must be positive, got {stall_s}.")
+    if name == "ray":
+        from fusion.shards.ray_engine import RayEngine
+
+        return RayEngine(workers=workers, gpus_per_worker=gpus, address=address, stall_s=stall_s)
+    if gpus or address:
+        raise ConfigError("--gpus-per-worker and --ray-address must go with --engine ray.")
+    return LocalEngine(layout=None if workers is None else layout_of(workers), stall_s=stall_s)
 
 
-def _write(
-    output: Path,
-    catalogue: Catalogue,
-    *,
-    vectors: dict[str, NDArray[np.float32]],
-    present: dict[str, NDArray[np.bool_]],
-    errors: dict[int, str],
-) -> None:
-    columns: dict[str, Any] = {"id": pa.array(catalogue.ids)}
-    failed = np.isin(np.arange(len(catalogue)), list(errors))
-    for name, array in vectors.items():
-        there = present[name] & ~failed
-        columns[f"{name}_embedding"] = _lists(array, absent=~there)
-        columns[f"{name}_present"] = pa.array(there)
-    columns["error"] = pa.array([errors.get(row, "") for row in range(len(catalogue))])
-    _write_parquet(output, columns)
+def summary_lines(result: JobResult, output: Path) -> list[str]:
+    """What a run ended with, in words."""
+    lines = []
+    if result.n_already:
+        lines.append(f"{result.n_already} of {result.n_shards} shards were finished before.")
+    n_left = len(result.failed_shards)
+    state = "Finished" if not n_left else f"{n_left} of {result.n_shards} shards failed"
+    failed = f", {result.n_failed:,} with an error ({output}/errors)" if result.n_failed else ""
+    lines.append(f"{state}: {result.n_rows:,} rows{failed}: {output}")
+    lines += [f"- shard {number}: {why}" for number, why in sorted(result.failed_shards.items())]
+    if result.state:
+        lines.append(f"This run: {result.state}.")
+    return lines
 
 
-def _lists(vectors: NDArray[np.float32], *, absent: NDArray[np.bool_]) -> Any:
-    """A fixed-size-list column; absent rows are null, never zeros."""
-    flat = pa.array(np.ascontiguousarray(vectors).ravel())
-    return pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1], mask=pa.array(absent))
-
-
-def _write_parquet(output: Path, columns: dict[str, Any]) -> None:
-    if output.suffix != ".parquet":
-        raise ConfigError(f"output must end in .parquet, got {output.name!r}.")
-    sink = pa.BufferOutputStream()
-    pq.write_table(pa.table(columns), sink)
-    write_atomically(output, sink.getvalue().to_pybytes())
+def status_lines(status: JobStatus) -> list[str]:
+    """The state of a job in words."""
+    left = status.n_rows - status.n_embedded - status.n_failed
+    state = "finished" if status.finished else "running" if status.running else "stopped"
+    lines = [
+        f"{state}: {status.n_done} of {status.n_shards} shards",
+        f"{status.n_embedded:>12,} rows embedded",
+        f"{status.n_failed:>12,} rows with an error",
+        *(f"{n:>16,} {code}" for code, n in status.reasons.items()),
+        f"{left:>12,} rows left",
+    ]
+    if status.warnings:
+        lines += ["warnings", *(f"{n:>16,} {code}" for code, n in status.warnings.items())]
+    return lines

@@ -1,8 +1,9 @@
 """Embeds values through the store: each distinct content once, and never again."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encoders.base import Encoder, average_parts
-from fusion.store.segments import KEY_DTYPE, SegmentStore
+from encoders.stream import encode_each, read_ahead
+from fusion.store.segments import KEY_DTYPE, SegmentStore, Warnings
 
 Vectors = NDArray[np.float32]
 Advance = Callable[[int], None]
 COMMIT_PARTS = 2048  # parts encoded between two commits: what an interruption can cost
+KEY_THREADS = 8  # they wait for the disk more than they compute
 
 
 @dataclass
@@ -36,12 +39,14 @@ class Embedded:
         vectors: `[n, dim]` float32; the mean over the parts of a value, zeros where absent.
         present: `[n]`; False where a value is None, has no parts, or failed.
         failures: Position of a value -> why it could not be embedded.
+        warnings: Position of a value -> what was odd about its parts, in short codes, each once.
         report: Counts.
     """
 
     vectors: Vectors
     present: NDArray[np.bool_]
-    failures: dict[int, str]
+    failures: dict[int, Exception]
+    warnings: dict[int, Warnings] = field(default_factory=dict)
     report: StoreReport = field(default_factory=StoreReport)
 
 
@@ -50,6 +55,7 @@ def embed_values(
     values: Sequence[Any],
     *,
     store: Path | None = None,
+    batch_multiple: int = 1,
     advance: Advance | None = None,
 ) -> Embedded:
     """Embeddings of values: duplicates are encoded once, what the store holds not at all.
@@ -61,6 +67,7 @@ def embed_values(
         encoder: A cacheable encoder.
         values: Raw values; None is absent.
         store: Folder of the store; None keeps nothing.
+        batch_multiple: See `encode_each`: 16 gives a row the same bits among any others.
         advance: Called with a number of finished distinct parts, for a progress bar.
 
     Returns:
@@ -69,7 +76,7 @@ def embed_values(
     Raises:
         StoreError: If the store cannot be read or written.
     """
-    session = _Session(encoder, values)
+    session = _Session(encoder, values, batch_multiple=batch_multiple)
     segments = None if store is None else _open(store, encoder)
     session.run(segments, advance=advance or _ignore)
     return session.result()
@@ -87,30 +94,29 @@ def content_key(encoder: Encoder, part: Any) -> bytes:
 class _Session:
     """One call of `embed_values`, step by step."""
 
-    def __init__(self, encoder: Encoder, values: Sequence[Any]) -> None:
+    def __init__(self, encoder: Encoder, values: Sequence[Any], *, batch_multiple: int) -> None:
         self.encoder = encoder
+        self.batch_multiple = batch_multiple
         self.report = StoreReport()
-        self.failures: dict[int, str] = {}
+        self.failures: dict[int, Exception] = {}
         self.owners: list[int] = []  # value of each part
         self.places: list[int] = []  # distinct content of each part
         self.distinct: dict[bytes, int] = {}
         self.examples: list[Any] = []  # one part of each distinct content
         self.n_values = len(values)
-        for position, value in enumerate(values):
-            self._take(position, value)
+        for position, found in enumerate(_keyed(encoder, values)):
+            self._take(position, found)
         self.report.n_parts = len(self.owners)
         self.report.n_distinct = len(self.distinct)
         self.vectors = np.zeros((len(self.distinct), encoder.embedding_dim), dtype=np.float32)
-        self.broken: dict[int, str] = {}
+        self.broken: dict[int, Exception] = {}
+        self.odd: dict[int, Warnings] = {}
 
-    def _take(self, position: int, value: Any) -> None:
-        try:
-            parts = self.encoder.parts(value)
-            keys = [content_key(self.encoder, part) for part in parts]
-        except (ValueError, OSError) as error:
-            self.failures[position] = str(error)
+    def _take(self, position: int, found: list[tuple[bytes, Any]] | Exception) -> None:
+        if isinstance(found, Exception):
+            self.failures[position] = found
             return
-        for key, part in zip(keys, parts, strict=True):
+        for key, part in found:
             place = self.distinct.setdefault(key, len(self.distinct))
             if place == len(self.examples):
                 self.examples.append(part)
@@ -121,62 +127,81 @@ class _Session:
         keys = np.asarray(list(self.distinct), dtype=KEY_DTYPE)
         missing = np.arange(len(keys))
         if segments is not None and len(keys):
-            found, vectors = segments.find(keys)
-            if vectors is not None:
-                self.vectors[found] = vectors
-            missing = np.flatnonzero(~found)
-            self.report.n_found = int(found.sum())
+            found = segments.find(keys)
+            if found.vectors is not None:
+                self.vectors[found.mask] = found.vectors
+            self.odd |= found.warnings
+            missing = np.flatnonzero(~found.mask)
+            self.report.n_found = int(found.mask.sum())
             self.report.n_corrupted = segments.n_corrupted
             advance(self.report.n_found)
-        for start in range(0, len(missing), COMMIT_PARTS):
-            done = self._encode(missing[start : start + COMMIT_PARTS], advance=advance)
+        step = len(missing) if segments is None else COMMIT_PARTS
+        for start in range(0, len(missing), max(1, step)):
+            done = self._encode(missing[start : start + step], advance=advance)
             if segments is not None and len(done):
-                segments.add(keys[done], self.vectors[done])
+                odd = {row: self.odd[place] for row, place in enumerate(done) if place in self.odd}
+                segments.add(keys[done], self.vectors[done], warnings=odd)
 
     def _encode(self, places: NDArray[np.int64], *, advance: Advance) -> NDArray[np.int64]:
         """Encodes some distinct parts; gives back the places that succeeded."""
-        try:
-            self.vectors[places] = self._checked([self.examples[place] for place in places])
-        except (ValueError, OSError) as error:
-            places = self._without_broken(places, error)
-            if len(places):
-                self.vectors[places] = self._checked([self.examples[place] for place in places])
-        self.report.n_encoded += len(places)
-        advance(len(places))
-        return places
-
-    def _checked(self, parts: list[Any]) -> Vectors:
-        vectors = self.encoder.encode_parts(parts)
-        if not np.isfinite(vectors).all():
-            raise FloatingPointError(
-                f"{type(self.encoder).__name__} gave embeddings that are not finite. "
-                "Use dtype='float32'."
-            )
-        return vectors
-
-    def _without_broken(self, places: NDArray[np.int64], error: Exception) -> NDArray[np.int64]:
-        """Places whose part can be preprocessed on its own; the others are noted as broken."""
-        sound = []
-        for place in places:
-            try:
-                self.encoder.preprocess([self.examples[place]])
-                sound.append(place)
-            except (ValueError, OSError) as reason:
-                self.broken[int(place)] = str(reason)
-        if len(sound) == len(places):
-            raise error  # no single part is to blame
-        return np.asarray(sound, dtype=np.int64)
+        encoded = encode_each(
+            self.encoder,
+            [self.examples[place] for place in places],
+            batch_multiple=self.batch_multiple,
+            advance=advance,
+        )
+        self.broken |= {int(places[row]): error for row, error in encoded.failures.items()}
+        self.odd |= {int(places[row]): codes for row, codes in encoded.warnings.items()}
+        sound = np.delete(np.arange(len(places)), list(encoded.failures))
+        self.vectors[places[sound]] = encoded.vectors[sound]
+        self.report.n_encoded += len(sound)
+        return np.asarray(places[sound])
 
     def result(self) -> Embedded:
+        warnings: dict[int, list[str]] = {}
         for owner, place in zip(self.owners, self.places, strict=True):
             if place in self.broken:
                 self.failures.setdefault(owner, self.broken[place])
+            warnings.setdefault(owner, []).extend(self.odd.get(place, ()))
         counts = np.bincount(np.asarray(self.owners, dtype=int), minlength=self.n_values)
         vectors = average_parts(self.vectors[self.places], counts=counts.tolist())
         present = counts > 0
         present[list(self.failures)] = False
         vectors[~present] = 0.0
-        return Embedded(vectors, present, dict(sorted(self.failures.items())), self.report)
+        return Embedded(
+            vectors,
+            present,
+            failures=dict(sorted(self.failures.items())),
+            warnings={owner: _once(codes) for owner, codes in warnings.items() if codes},
+            report=self.report,
+        )
+
+
+def _once(codes: list[str]) -> Warnings:
+    return tuple(dict.fromkeys(codes))
+
+
+def _keyed(
+    encoder: Encoder, values: Sequence[Any]
+) -> Iterator[list[tuple[bytes, Any]] | Exception]:
+    """Key and content of the parts of each value, or why they cannot be read.
+
+    Why threads: to know a photo's content is to read its file, and disks answer many at once.
+    """
+    size = 1024 if encoder.modality == "text" else 16
+    pieces = [values[start : start + size] for start in range(0, len(values), size)]
+    for keyed in read_ahead(partial(_keys, encoder), pieces, n_threads=KEY_THREADS):
+        yield from keyed
+
+
+def _keys(encoder: Encoder, values: Sequence[Any]) -> list[list[tuple[bytes, Any]] | Exception]:
+    keyed: list[list[tuple[bytes, Any]] | Exception] = []
+    for value in values:
+        try:
+            keyed.append([(content_key(encoder, part), part) for part in encoder.parts(value)])
+        except (ValueError, TypeError) as error:
+            keyed.append(error)
+    return keyed
 
 
 def _open(store: Path, encoder: Encoder) -> SegmentStore:

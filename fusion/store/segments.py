@@ -3,7 +3,8 @@
 ```
 STORE/<encoder fingerprint>/encoder.json               what the fingerprint stands for
 STORE/<encoder fingerprint>/<name>.safetensors         keys [n, 32] uint8, vectors [n, dim] float32,
-                                                       checks [n] int64 (CRC-32 of key and vector)
+                                                       checks [n] int64 (CRC-32 of key, vector and
+                                                       warnings); warnings by row in the metadata
 STORE/<encoder fingerprint>/<name>.corrupt             a damaged segment, set aside, never read
 ```
 
@@ -15,22 +16,57 @@ equal vectors, and does no harm. The store can be deleted at any time: it only c
 import json
 import uuid
 import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors.numpy import save
 
 from fusion.errors import StoreError
 from fusion.files import write_atomically
 
 Keys = NDArray[np.bytes_]
 Vectors = NDArray[np.float32]
+Warnings = tuple[str, ...]
+WARNINGS = "warnings"
 KEY_BYTES = 32
 KEY_DTYPE = np.dtype(f"S{KEY_BYTES}")
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a store has of some keys.
+
+    Args:
+        mask: `[n]`, True where a key is stored.
+        vectors: `[mask.sum(), dim]` in the order of the found keys; None where nothing was found.
+        warnings: Position of a key -> what was odd about its content.
+    """
+
+    mask: NDArray[np.bool_]
+    vectors: Vectors | None
+    warnings: dict[int, Warnings]
+
+
+@dataclass(frozen=True)
+class _Segment:
+    """The arrays of one segment file."""
+
+    keys: NDArray[np.uint8]
+    vectors: Vectors
+    checks: NDArray[np.int64]
+    warnings: dict[int, Warnings]
+
+    def good(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """`[len(rows)]`, True where a row has its checksum."""
+        odd = {
+            new: self.warnings[old] for new, old in enumerate(rows.tolist()) if old in self.warnings
+        }
+        sums = _checks(self.keys[rows], self.vectors[rows], odd)
+        return np.asarray(sums == self.checks[rows])
 
 
 class SegmentStore:
@@ -60,48 +96,56 @@ class SegmentStore:
                 f"store must be a folder to write to, got {root} ({error})."
             ) from error
 
-    def find(self, keys: Keys) -> tuple[NDArray[np.bool_], Vectors | None]:
-        """Which keys are stored, and their vectors in the order of the found keys.
+    def find(self, keys: Keys) -> Found:
+        """Which keys are stored, and what is stored with them.
 
         Shape:
-            keys `[n]` of 32 bytes, distinct -> mask `[n]`, vectors `[mask.sum(), dim]` or None
-            where nothing was found.
+            keys `[n]` of 32 bytes, distinct.
         """
         order = np.argsort(keys)
         ranked = keys[order]
-        found = np.zeros(len(keys), dtype=bool)
+        mask = np.zeros(len(keys), dtype=bool)
         vectors: Vectors | None = None
+        warnings: dict[int, Warnings] = {}
         for name in self._segments():
             rows, places = _matches(self._keys[name], ranked)
-            fresh = ~found[order[places]]
+            fresh = ~mask[order[places]]
             rows, places = rows[fresh], places[fresh]
-            if len(rows) == 0:
+            segment = self._open(name) if len(rows) else None
+            if segment is None:
                 continue
-            good, values = self._read(name, rows)
-            if values is None:
-                continue
+            good = self._good(name, segment, rows)
             if vectors is None:
-                vectors = np.empty((len(keys), values.shape[1]), dtype=np.float32)
+                vectors = np.empty((len(keys), segment.vectors.shape[1]), dtype=np.float32)
             target = order[places[good]]
-            vectors[target] = values[good]
-            found[target] = True
-        return found, None if vectors is None else vectors[found]
+            vectors[target] = segment.vectors[rows[good]]
+            mask[target] = True
+            pairs = zip(rows[good].tolist(), target.tolist(), strict=True)
+            warnings |= {
+                place: segment.warnings[row] for row, place in pairs if row in segment.warnings
+            }
+        return Found(mask, None if vectors is None else vectors[mask], warnings)
 
-    def add(self, keys: Keys, vectors: Vectors) -> None:
+    def add(
+        self, keys: Keys, vectors: Vectors, *, warnings: Mapping[int, Warnings] | None = None
+    ) -> None:
         """Commits vectors as one new segment; they are safe on disk when this returns.
+
+        Args:
+            keys: `[n]`, distinct.
+            vectors: `[n, dim]`.
+            warnings: Row -> what was odd about its content.
 
         Raises:
             StoreError: If the segment cannot be written; nothing partial is left behind.
         """
+        odd = dict(warnings or {})
         raw = np.frombuffer(keys.tobytes(), dtype=np.uint8).reshape(len(keys), KEY_BYTES)
         vectors = np.ascontiguousarray(vectors, dtype=np.float32)
         name = f"{uuid.uuid4().hex}.safetensors"
         content = save(
-            {
-                "keys": torch.from_numpy(raw.copy()),
-                "vectors": torch.from_numpy(vectors),
-                "checks": torch.from_numpy(_checks(raw, vectors)),
-            }
+            {"keys": raw, "vectors": vectors, "checks": _checks(raw, vectors, odd)},
+            metadata={WARNINGS: json.dumps(odd)} if odd else None,
         )
         try:
             write_atomically(self.folder / name, content)
@@ -109,49 +153,62 @@ class SegmentStore:
             raise StoreError(f"store {self.folder.parent} cannot be written: {error}.") from error
         self._keys[name] = keys.copy()
 
+    def segments(self) -> Iterator[tuple[Keys, Vectors, dict[int, Warnings]]]:
+        """Keys, vectors and warnings of each readable segment, damaged rows left out."""
+        for name in self._segments():
+            keys = self._keys[name]
+            segment = self._open(name)
+            if segment is None:
+                continue
+            rows = np.flatnonzero(self._good(name, segment, np.arange(len(keys))))
+            odd = {
+                new: segment.warnings[old]
+                for new, old in enumerate(rows.tolist())
+                if old in segment.warnings
+            }
+            yield keys[rows], np.asarray(segment.vectors[rows]), odd
+
     def _segments(self) -> list[str]:
         """Names of the readable segments, new ones of other processes included."""
         names = sorted(path.name for path in self.folder.glob("*.safetensors"))
         for name in [known for known in self._keys if known not in names]:
             del self._keys[name]
         for name in [name for name in names if name not in self._keys]:
-            raw = self._tensor(name, "keys")
-            if raw is not None:
-                self._keys[name] = np.frombuffer(raw.tobytes(), dtype=KEY_DTYPE)
-        return list(self._keys)
+            segment = self._open(name)
+            if segment is not None:
+                self._keys[name] = np.frombuffer(segment.keys.tobytes(), dtype=KEY_DTYPE)
+        return [name for name in names if name in self._keys]
 
-    def _read(self, name: str, rows: NDArray[np.int64]) -> tuple[NDArray[np.bool_], Vectors | None]:
-        raw, vectors, checks = (self._tensor(name, part) for part in ("keys", "vectors", "checks"))
-        if raw is None or vectors is None or checks is None:
-            self._keys.pop(name, None)
-            return np.zeros(len(rows), dtype=bool), None
-        good = _checks(raw[rows], vectors[rows]) == checks[rows]
-        if not good.all():
-            self._salvage(name, raw, vectors=vectors, checks=checks)
-        return good, vectors[rows]
-
-    def _tensor(self, name: str, part: str) -> NDArray[Any] | None:
-        """One tensor of a segment; None, with the segment set aside, where it cannot be read."""
+    def _open(self, name: str) -> _Segment | None:
+        """A segment; None, with the file set aside, where it cannot be read."""
         try:
-            with safe_open(self.folder / name, framework="np") as file:
-                array: NDArray[Any] = file.get_tensor(part)
-                return array
+            return _mapped(self.folder / name)
         except FileNotFoundError:
-            return None  # another process has set it aside
-        except (SafetensorError, OSError, ValueError):
+            self._keys.pop(name, None)  # another process has set it aside
+        except (KeyError, TypeError, OSError, ValueError):
             self.n_corrupted += 1
             self._set_aside(name)
-            return None
+        return None
 
-    def _salvage(
-        self, name: str, raw: NDArray[np.uint8], *, vectors: Vectors, checks: NDArray[np.int64]
-    ) -> None:
+    def _good(self, name: str, segment: _Segment, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """`[len(rows)]`, True where key, vector and warnings are as they were written."""
+        good = segment.good(rows)
+        if not good.all():
+            self._salvage(name, segment)
+        return good
+
+    def _salvage(self, name: str, segment: _Segment) -> None:
         """Keeps the sound rows of a damaged segment in a new one and sets the old one aside."""
-        sound = _checks(raw, vectors) == checks
-        self.n_corrupted += int((~sound).sum())
-        if sound.any():
-            keys = np.frombuffer(raw[sound].tobytes(), dtype=KEY_DTYPE)
-            self.add(keys, vectors[sound])
+        sound = np.flatnonzero(segment.good(np.arange(len(segment.keys))))
+        self.n_corrupted += len(segment.keys) - len(sound)
+        if len(sound):
+            keys = np.frombuffer(segment.keys[sound].tobytes(), dtype=KEY_DTYPE)
+            odd = {
+                new: segment.warnings[old]
+                for new, old in enumerate(sound.tolist())
+                if old in segment.warnings
+            }
+            self.add(keys, np.asarray(segment.vectors[sound]), warnings=odd)
         self._set_aside(name)
 
     def _set_aside(self, name: str) -> None:
@@ -161,9 +218,42 @@ class SegmentStore:
             path.replace(path.with_suffix(".corrupt"))
 
 
-def _checks(raw: NDArray[np.uint8], vectors: Vectors) -> NDArray[np.int64]:
-    pairs = zip(raw, np.ascontiguousarray(vectors), strict=True)
-    return np.asarray([zlib.crc32(vector, zlib.crc32(key)) for key, vector in pairs], np.int64)
+def _checks(
+    raw: NDArray[np.uint8], vectors: Vectors, warnings: Mapping[int, Warnings]
+) -> NDArray[np.int64]:
+    """CRC-32 `[n]` of key, vector and, where there are any, warnings."""
+    checks = []
+    for row, (key, vector) in enumerate(zip(raw, np.ascontiguousarray(vectors), strict=True)):
+        odd = "\n".join(warnings.get(row, ())).encode()
+        checks.append(zlib.crc32(odd, zlib.crc32(vector, zlib.crc32(key))))
+    return np.asarray(checks, dtype=np.int64)
+
+
+def _mapped(path: Path) -> _Segment:
+    """A segment whose arrays stay on disk until their rows are asked for.
+
+    Raises:
+        FileNotFoundError: If it is not there.
+        KeyError, TypeError, OSError, ValueError: If it is damaged.
+    """
+    with path.open("rb") as file:
+        n_header = int.from_bytes(file.read(8), "little")
+        if n_header > path.stat().st_size:
+            raise ValueError(f"{path.name} is shorter than its header says")
+        header = json.loads(file.read(n_header))
+    odd = json.loads(header.get("__metadata__", {}).get(WARNINGS, "{}"))
+
+    def array(part: str, dtype: Any) -> NDArray[Any]:
+        entry = header[part]
+        start = 8 + n_header + entry["data_offsets"][0]
+        return np.memmap(path, dtype, mode="r", offset=start, shape=tuple(entry["shape"]))
+
+    return _Segment(
+        keys=array("keys", np.uint8),
+        vectors=array("vectors", np.float32),
+        checks=array("checks", np.int64),
+        warnings={int(row): tuple(codes) for row, codes in odd.items()},
+    )
 
 
 def _matches(stored: Keys, ranked: Keys) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -154,7 +154,7 @@ def test_chunks_cover_a_long_text_without_cutting_words() -> None:
     text = " ".join(f"word{number}" for number in range(30))
     chunks = encoder.parts(text)
     assert " ".join(chunks) == text
-    assert all(len(ids) <= 32 for ids in encoder._token_ids(chunks))
+    assert all(len(part.value) <= 32 for part in encoder.read(chunks))
     expected = encoder.encode_parts(chunks).mean(0)
     assert np.abs(encoder.encode([text])[0] - expected).max() < 1e-6
 
@@ -170,11 +170,30 @@ def test_batches_are_alike_in_length_and_within_the_token_budget(
     monkeypatch.setitem(bert.PADDED_TOKENS, "cpu", 64)
     encoder = BertEncoder.tiny()
     texts = ["a " * (1 + 7 * number % 25) for number in range(60)]
-    lengths = [len(ids) for ids in encoder._token_ids(texts)]
-    batches = list(encoder.batches(texts))
-    assert all(len(batch) * max(lengths[i] for i in batch) <= 64 for batch in batches)
-    padded = sum(len(batch) * max(lengths[i] for i in batch) for batch in batches)
-    assert padded < 1.1 * sum(lengths)
+    tokens = [part.value for part in encoder.read(texts)]
+    widths = [-(-len(numbers) // 8) * 8 for numbers in tokens]
+    batches = list(encoder.batches(tokens))
+    for batch in batches:
+        assert len({widths[position] for position in batch}) == 1
+        assert encoder.collate([tokens[i] for i in batch])["input_ids"].numel() <= 64
+
+
+def test_a_text_has_the_same_bits_alone_and_among_others() -> None:
+    encoder = BertEncoder.tiny()
+    texts = ["a " * (1 + 7 * number % 25) for number in range(60)]
+    together = encoder.encode(texts)
+    for number in (0, 1, 17, 59):
+        assert np.array_equal(encoder.encode([texts[number], "a short text"])[0], together[number])
+
+
+def test_reading_warns_of_texts_whose_end_is_cut() -> None:
+    read = BertEncoder.tiny().read(["a red dress", "a " * 500])
+    assert [part.warnings for part in read] == [(), ("text_truncated",)]
+
+
+def test_reading_keeps_a_fault_to_its_text() -> None:
+    read = BertEncoder.tiny().read(["a", "nul \0", 7, "b"])
+    assert [type(part.error) for part in read] == [type(None), ValueError, TypeError, type(None)]
 
 
 def test_a_window_is_tokenised_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -161,5 +161,5 @@ def test_checkpoint_with_a_chinese_vocabulary_loads_the_same_way(tmp_path: Path)
     save_file(state, tmp_path / "model.safetensors", metadata={"format": "pt"})
     encoder = BertEncoder(str(tmp_path))
     ids = encoder.preprocess(["红色连衣裙"])["input_ids"]
-    assert ids.tolist() == [[2, 5, 6, 7, 8, 9, 3]]
+    assert ids.tolist() == [[2, 5, 6, 7, 8, 9, 3, 0]]
     check_encoder(encoder, ["红色 连衣裙", "蓝 轮胎", "夏季" * 30])

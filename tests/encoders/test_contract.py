@@ -58,7 +58,8 @@ def test_batches_hold_every_position_once(name: str) -> None:
     if encoder.modality == "table":
         pytest.skip("rows of a table are not encoded in parts")
     parts = [part for value in samples(encoder.modality) for part in encoder.parts(value)] * 30
-    positions = [position for batch in encoder.batches(parts) for position in batch]
+    values = [part.value for part in encoder.read(parts)]
+    positions = [position for batch in encoder.batches(values) for position in batch]
     assert sorted(positions) == list(range(len(parts)))
 
 

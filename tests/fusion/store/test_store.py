@@ -90,7 +90,8 @@ def test_another_encoder_never_sees_these_vectors(tmp_path):
 def test_a_bad_value_fails_alone_and_nothing_else_changes(tmp_path):
     values = ["aab", "bad", "a|bad", "c", "bad"]
     embedded = embed_values(LetterEncoder(), values, store=tmp_path)
-    assert embedded.failures == {row: "must not be bad" for row in (1, 2, 4)}
+    reasons = {row: str(error) for row, error in embedded.failures.items()}
+    assert reasons == {row: "must not be bad" for row in (1, 2, 4)}
     assert embedded.present.tolist() == [True, False, False, True, False]
     assert embedded.vectors[[0, 3]].tolist() == [[3, 2, 1], [1, 1, 2]]
     assert embedded.report.n_encoded == 3  # aab, a, c
@@ -174,9 +175,21 @@ def test_find_gives_vectors_in_the_order_of_the_found_keys(tmp_path):
     keys = np.asarray([bytes([value]) * 32 for value in (9, 1, 5, 0)], dtype="S32")
     store.add(keys[:2], np.asarray([[9.0], [1.0]], dtype=np.float32))
     store.add(keys[3:], np.asarray([[0.0]], dtype=np.float32))
-    found, vectors = store.find(keys)
-    assert found.tolist() == [True, True, False, True]
-    assert vectors.tolist() == [[9.0], [1.0], [0.0]]
+    found = store.find(keys)
+    assert found.mask.tolist() == [True, True, False, True]
+    assert found.vectors.tolist() == [[9.0], [1.0], [0.0]]
+
+
+def test_warnings_are_stored_with_their_vector_and_covered_by_its_checksum(tmp_path):
+    store = SegmentStore(tmp_path, fingerprint="f", description={})
+    keys = np.asarray([bytes([value]) * 32 for value in (1, 2, 3)], dtype="S32")
+    store.add(keys, np.eye(3, dtype=np.float32), warnings={1: ("rotated_by_exif",)})
+    again = SegmentStore(tmp_path, fingerprint="f", description={})
+    assert again.find(keys[::-1]).warnings == {1: ("rotated_by_exif",)}
+    path = segment_of(tmp_path)
+    path.write_bytes(path.read_bytes().replace(b"rotated_by_exif", b"rotated_by_exit"))
+    found = SegmentStore(tmp_path, fingerprint="f", description={}).find(keys)
+    assert found.mask.tolist() == [True, False, True] and found.warnings == {}
 
 
 def test_non_finite_embeddings_stop_the_run_and_are_not_stored(tmp_path):

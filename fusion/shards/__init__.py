@@ -1,0 +1,22 @@
+"""Batch embedding: a plan of shards, each done exactly once, whatever breaks on the way."""
+
+from fusion.shards.job import JobSettings, embed_catalogue
+from fusion.shards.plan import Places, read_plan
+from fusion.shards.read import Embeddings, read_embeddings
+from fusion.shards.run import missing_shards, run_shard
+from fusion.shards.status import JobStatus, job_status
+from fusion.shards.verify import verify_job
+
+__all__ = [
+    "Embeddings",
+    "JobSettings",
+    "JobStatus",
+    "Places",
+    "embed_catalogue",
+    "job_status",
+    "missing_shards",
+    "read_embeddings",
+    "read_plan",
+    "run_shard",
+    "verify_job",
+]

@@ -1,0 +1,237 @@
+"""How a shard becomes part of the output: data, then errors, then the receipt that counts."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from fusion.errors import JobError
+from fusion.files import write_atomically
+
+VECTOR_TYPES = {"float32": pa.float32(), "float16": pa.float16()}
+ERROR_SCHEMA = pa.schema(
+    [
+        ("row", pa.int64()),
+        ("id", pa.string()),
+        ("stage", pa.string()),
+        ("reason", pa.string()),
+        ("message", pa.string()),
+        ("column", pa.string()),
+        ("file", pa.string()),
+    ]
+)
+FOLDERS = ("embeddings", "errors", "receipts", "suspects")
+
+
+@dataclass(frozen=True)
+class RowError:
+    """Why a row has no embedding.
+
+    Args:
+        row: Position in the whole input, from 0.
+        id: Id of the item; empty where it is missing.
+        stage: `read` (table and photo names), `encode` (contents) or `worker` (it ended a process).
+        reason: Short code, such as `photo_truncated`.
+        message: What is wrong, in words.
+        column: Column at fault; empty if it is the row.
+        file: Name of the input file.
+    """
+
+    row: int
+    id: str
+    stage: str
+    reason: str
+    message: str
+    column: str
+    file: str
+
+
+@dataclass(frozen=True)
+class EmbeddedRows:
+    """Rows of a shard that have embeddings.
+
+    Args:
+        rows: `[n]` positions in the whole input, from 0.
+        ids: Id of each.
+        vectors: Name -> `[n, dim]`.
+        present: Modality -> `[n]`, True where the row has it.
+        warnings: What was odd about each row, as `modality:code`.
+    """
+
+    rows: NDArray[np.int64]
+    ids: list[str]
+    vectors: dict[str, NDArray[np.float32]]
+    present: dict[str, NDArray[np.bool_]]
+    warnings: list[list[str]]
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """Proof that a shard is done; equal work gives equal receipts.
+
+    Args:
+        shard: Number of the shard.
+        n_rows: Rows of the input that it covers.
+        n_embedded: Those with an embedding.
+        n_failed: Those with an error; the two add up.
+        reasons: Reason code -> number of rows.
+        warnings: Warning -> number of rows.
+        files: Name below the output folder -> SHA-256 (hex).
+    """
+
+    shard: int
+    n_rows: int
+    n_embedded: int
+    n_failed: int
+    reasons: dict[str, int]
+    warnings: dict[str, int]
+    files: dict[str, str]
+
+    @classmethod
+    def read(cls, path: Path) -> Self | None:
+        """A receipt; None where there is none or it cannot be read, which makes the shard undone.
+
+        Raises:
+            OSError: If the disk fails; an unreadable disk is no missing receipt.
+        """
+        try:
+            return cls(**json.loads(path.read_bytes()))
+        except (FileNotFoundError, ValueError, TypeError):
+            return None
+
+
+def receipt_path(folder: Path, shard: int) -> Path:
+    """Where the receipt of a shard lies."""
+    return folder / "receipts" / f"{shard:06}.json"
+
+
+def part_name(kind: str, shard: int) -> str:
+    """Name of a shard's file below the output folder."""
+    return f"{kind}/part-{shard:06}.parquet"
+
+
+def commit_shard(
+    folder: Path,
+    shard: int,
+    *,
+    done: EmbeddedRows,
+    failed: Sequence[RowError],
+    vector_type: str,
+) -> Receipt:
+    """Writes a shard's files and then its receipt; each is there as a whole or not at all.
+
+    Raises:
+        JobError: If a vector does not fit the vector type or a written file reads back otherwise.
+        OSError: If the disk fails; the shard is undone then.
+    """
+    tables = {part_name("embeddings", shard): embedding_table(done, vector_type=vector_type)}
+    if failed:
+        tables[part_name("errors", shard)] = error_table(failed)
+    files = {}
+    for name, table in tables.items():
+        content = parquet_bytes(table)
+        files[name] = hashlib.sha256(content).hexdigest()
+        check = partial(_check_written, sha256=files[name], table=table)
+        write_atomically(folder / name, content, check=check)
+    receipt = Receipt(
+        shard=shard,
+        n_rows=len(done.rows) + len(failed),
+        n_embedded=len(done.rows),
+        n_failed=len(failed),
+        reasons=_counts(error.reason for error in failed),
+        warnings=_counts(warning for warnings in done.warnings for warning in warnings),
+        files=files,
+    )
+    write_atomically(receipt_path(folder, shard), json.dumps(asdict(receipt), indent=1).encode())
+    return receipt
+
+
+def _counts(codes: Any) -> dict[str, int]:
+    return dict(sorted(Counter(codes).items()))
+
+
+def embedding_table(done: EmbeddedRows, *, vector_type: str) -> pa.Table:
+    """Columns `row`, `id`, `<name>_embedding` (null where absent), `<name>_present`, `warnings`.
+
+    Raises:
+        JobError: If a number is not finite or too large for the vector type.
+    """
+    columns: dict[str, Any] = {
+        "row": pa.array(done.rows, pa.int64()),
+        "id": pa.array(done.ids, pa.string()),
+    }
+    for name, vectors in done.vectors.items():
+        there = done.present.get(name, np.ones(len(vectors), dtype=bool))
+        columns[f"{name}_embedding"] = _lists(vectors, there, name=name, vector_type=vector_type)
+    for name, there in done.present.items():
+        columns[f"{name}_present"] = pa.array(there)
+    columns["warnings"] = pa.array(done.warnings, pa.list_(pa.string()))
+    return pa.table(columns)
+
+
+def _lists(
+    vectors: NDArray[np.float32], there: NDArray[np.bool_], *, name: str, vector_type: str
+) -> Any:
+    """A fixed-size-list column; absent rows are null, never zeros."""
+    with np.errstate(over="ignore"):  # found below
+        numbers = vectors.astype(vector_type, copy=False)
+    if not np.isfinite(numbers).all():
+        raise JobError(
+            f"embeddings of {name} must be finite and fit {vector_type}, got up to "
+            f"{np.abs(vectors).max():.6g}. Use --dtype float32 in a new output folder."
+        )
+    flat = pa.array(np.ascontiguousarray(numbers).ravel(), VECTOR_TYPES[vector_type])
+    return pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1], mask=pa.array(~there))
+
+
+def error_table(failed: Sequence[RowError]) -> pa.Table:
+    """One row an error."""
+    return pa.Table.from_pylist([asdict(error) for error in failed], ERROR_SCHEMA)
+
+
+def parquet_bytes(table: pa.Table) -> bytes:
+    """A Parquet file; equal tables give equal bytes."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd", use_dictionary=False)
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
+
+
+def _check_written(path: Path, *, sha256: str, table: pa.Table) -> None:
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise OSError(f"{path.name} reads back with other bytes than were written")
+    written = pq.ParquetFile(pa.BufferReader(content))
+    if written.metadata.num_rows != table.num_rows or written.schema_arrow != table.schema:
+        raise OSError(f"{path.name} reads back with other rows or columns than were written")
+
+
+def finished(folder: Path) -> Mapping[int, Receipt]:
+    """Receipts of all finished shards."""
+    found = {}
+    for path in sorted((folder / "receipts").glob("[0-9]*.json")):
+        receipt = Receipt.read(path)
+        if receipt is not None:
+            found[receipt.shard] = receipt
+    return found
+
+
+def sweep(folder: Path) -> None:
+    """Removes what an interrupted run left behind: temporary files and data without a receipt."""
+    done = {name for receipt in finished(folder).values() for name in receipt.files}
+    for name in FOLDERS:
+        for path in (folder / name).glob(".*.tmp"):
+            path.unlink(missing_ok=True)
+    for kind in ("embeddings", "errors"):
+        for path in (folder / kind).glob("part-*.parquet"):
+            if f"{kind}/{path.name}" not in done:
+                path.unlink(missing_ok=True)

@@ -1,0 +1,98 @@
+"""What turns rows into vectors: the encoders of a plan, or a trained model that fuses."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from encoders import ENCODERS
+from encoders.base import Encoder
+from fusion.bundle import Bundle, load_bundle
+from fusion.data.catalogue import Catalogue
+from fusion.embedding import Prepared, prepare_inputs
+from fusion.errors import JobError, unknown_name
+from fusion.predictor import fuse_rows
+from fusion.progress import Stage, silent
+from fusion.shards.plan import Places, Plan
+
+STEADY_ROWS = 16  # see `encoders.stream.encode_each`
+FUSED = "fused"
+
+
+@dataclass
+class Embedder:
+    """Encoders, and where a trained model fuses, the model.
+
+    Args:
+        encoders: One for each modality.
+        bundle: The model; None where each modality's embedding is wanted.
+    """
+
+    encoders: dict[str, Encoder]
+    bundle: Bundle | None = None
+
+    @property
+    def dims(self) -> dict[str, int]:
+        """Length of each vector that comes out."""
+        if self.bundle is not None:
+            return {FUSED: self.bundle.model.fused_dim}
+        return {name: encoder.embedding_dim for name, encoder in self.encoders.items()}
+
+    def prepare(
+        self, catalogue: Catalogue, *, store: Path | None, stage: Stage = silent
+    ) -> Prepared:
+        """Embeddings of each modality; a value that cannot be read is absent and named."""
+        return prepare_inputs(
+            self.encoders, catalogue, store=store, batch_multiple=STEADY_ROWS, stage=stage
+        )
+
+    def vectors(
+        self, prepared: Prepared, rows: NDArray[np.int64]
+    ) -> dict[str, NDArray[np.float32]]:
+        """Vectors `[len(rows), dim]` of some rows."""
+        inputs = prepared.inputs.take(rows)
+        if self.bundle is not None:
+            return {FUSED: fuse_rows(self.bundle, inputs)}
+        return {name: tensor.numpy() for name, tensor in inputs.embeddings.items()}
+
+
+def describe_encoders(encoders: Mapping[str, Encoder]) -> dict[str, dict[str, Any]]:
+    """Name, configuration and fingerprint of each encoder, JSON types."""
+    kinds = {kind: name for name, kind in ENCODERS.items()}
+    return {
+        modality: {
+            "name": kinds[type(encoder)],
+            "config": encoder.config,
+            "fingerprint": encoder.fingerprint,
+        }
+        for modality, encoder in encoders.items()
+    }
+
+
+def build_embedder(plan: Plan, places: Places) -> Embedder:
+    """The encoders of a plan, on the GPU where there is one.
+
+    Raises:
+        JobError: If an encoder has other weights than when the job was planned.
+        BundleError: If the trained model is damaged.
+    """
+    if places.bundle is not None:
+        bundle = load_bundle(places.bundle)
+        model = bundle.model
+        return Embedder({name: model.encoder(name) for name in model.modalities}, bundle)
+    encoders = {}
+    for modality, entry in plan.encoders.items():
+        if entry["name"] not in ENCODERS:
+            raise JobError(unknown_name(f"encoder of {modality}", entry["name"], ENCODERS))
+        encoder = ENCODERS[entry["name"]](**entry["config"])
+        if encoder.fingerprint != entry["fingerprint"]:
+            raise JobError(
+                f"encoder of {modality} must have the weights that the job was begun with, got "
+                "others. Put them back, or begin a new output folder."
+            )
+        encoders[modality] = encoder.cuda() if torch.cuda.is_available() else encoder
+    return Embedder(encoders)

@@ -1,0 +1,72 @@
+"""What happened when: one JSON object a line for machines, one line of bars for people."""
+
+import json
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from fusion.progress import Show
+from fusion.shards.run import Outcome
+
+MOST_REASONS = 3
+
+
+class EventLog:
+    """Appends to `events.jsonl` and keeps the counts that people want to see.
+
+    Args:
+        folder: Output folder of the job.
+        n_rows: Rows of the input.
+        n_before: Rows that were finished before.
+        show: Called after each shard.
+    """
+
+    def __init__(self, folder: Path, *, n_rows: int, n_before: int, show: Show) -> None:
+        self._path = folder / "events.jsonl"
+        self._show = show
+        self._total = n_rows
+        self.n_rows = n_before
+        self.n_failed = 0
+        self.n_parts = 0
+        self.n_encoded = 0
+        self.reasons: Counter[str] = Counter()
+
+        show(n_before, n_rows, "")
+
+    def write(self, event: str, **fields: Any) -> None:
+        """Appends one event; a torn last line is possible after a power cut, and harmless."""
+        line = json.dumps({"time": round(time.time(), 3), "event": event, **fields})
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(f"{line}\n")
+
+    def done(self, outcome: Outcome) -> None:
+        """A shard was finished now."""
+        receipt = outcome.receipt
+        self.n_rows += receipt.n_rows
+        self.n_failed += receipt.n_failed
+        self.n_parts += outcome.n_parts
+        self.n_encoded += outcome.n_encoded
+        self.reasons.update(receipt.reasons)
+        self.write(
+            "shard_done",
+            shard=receipt.shard,
+            rows=receipt.n_rows,
+            failed=receipt.n_failed,
+            reasons=receipt.reasons,
+            parts=outcome.n_parts,
+            encoded=outcome.n_encoded,
+            found=outcome.n_found,
+            seconds=round(outcome.seconds, 3),
+        )
+        self._show(self.n_rows, self._total, self.state())
+
+    def state(self) -> str:
+        """Failures by reason and the share of texts and photos that needed no encoding."""
+        words = []
+        if self.n_failed:
+            most = ", ".join(f"{n} {code}" for code, n in self.reasons.most_common(MOST_REASONS))
+            words.append(f"{self.n_failed} failed ({most})")
+        if self.n_parts:
+            words.append(f"{1 - self.n_encoded / self.n_parts:.0%} not encoded again")
+        return ", ".join(words)

@@ -1,0 +1,104 @@
+"""What is wrong with rows of a shard, at which stage it was found, and what becomes of them."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fusion.data.policy import concerned_modality
+from fusion.data.problems import Problem, raise_for, shown
+from fusion.data.schema import Schema
+from fusion.shards.commit import RowError
+from fusion.shards.tables import Shard
+
+ENDS = {
+    "died": ("worker_died", "must be a row that can be read, but it ended the process"),
+    "hung": ("worker_hung", "must be a row that can be read, but reading it came to no end"),
+}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A problem of one row of a shard, and the stage that found it: `read`, `encode`, `worker`."""
+
+    stage: str
+    row: int
+    problem: Problem
+
+
+def faults_of(stage: str, problems: Sequence[Problem], kept: Sequence[int]) -> list[Fault]:
+    """Problems of the rows `kept` of a shard; repeated ids are known from the plan instead."""
+    return [
+        Fault(stage, kept[problem.row], problem)
+        for problem in problems
+        if problem.row is not None and problem.code != "id_duplicate"
+    ]
+
+
+def blamed_faults(blamed: Mapping[int, str]) -> list[Fault]:
+    """Rows that ended a worker, or raised, while they were touched alone."""
+    faults = []
+    for row, how in blamed.items():
+        code, message = ENDS.get(
+            how, ("worker_error", f"must be a row that can be embedded, got {how}")
+        )
+        faults.append(Fault("worker", row, Problem(code, message, row=row)))
+    return faults
+
+
+def repeated_faults(
+    repeated: NDArray[np.int64], frame: pd.DataFrame, *, shard: Shard, column: str
+) -> list[Fault]:
+    """Rows of the shard whose id stood before, here or in an earlier shard.
+
+    Shape:
+        repeated `[k, 2]`: row and the row of the first time, sorted.
+    """
+    ends = [shard.first_row, shard.first_row + shard.n_rows]
+    first, last = np.searchsorted(repeated[:, 0], ends)
+    faults = []
+    for row, before in repeated[first:last].tolist():
+        place = row - shard.first_row
+        got = shown(frame[column].iloc[place])
+        message = f"must be unique, got {got} of row {before + 1} again"
+        faults.append(Fault("read", place, Problem("id_duplicate", message, column=column)))
+    return faults
+
+
+def settle(
+    faults: Sequence[Fault], *, policy: str, schema: Schema
+) -> tuple[dict[int, list[Fault]], dict[int, list[Fault]]]:
+    """Faults by row: of rows that get no embedding, and of values that are taken as absent."""
+    failed: dict[int, list[Fault]] = defaultdict(list)
+    tolerated: dict[int, list[Fault]] = defaultdict(list)
+    for fault in faults:
+        value = concerned_modality(fault.problem, schema) is not None
+        (tolerated if policy == "absent" and value else failed)[fault.row].append(fault)
+    return dict(sorted(failed.items())), dict(tolerated)
+
+
+def raise_faults(faults: Sequence[Fault], *, shard: Shard, source: str) -> None:
+    """Stops if there is any fault; rows are counted as in the whole input.
+
+    Raises:
+        CatalogueError: With all of them.
+    """
+    rows = [replace(fault.problem, row=fault.row + shard.first_row) for fault in faults]
+    raise_for(rows, source=source)
+
+
+def row_error(faults: Sequence[Fault], *, id: str, shard: Shard, file: str) -> RowError:
+    """The record of a row that gets no embedding: its first fault, and the words of all."""
+    first = faults[0]
+    return RowError(
+        row=shard.first_row + first.row,
+        id=id,
+        stage=first.stage,
+        reason=first.problem.code,
+        message="; ".join(fault.problem.message for fault in faults),
+        column=first.problem.column or "",
+        file=file,
+    )

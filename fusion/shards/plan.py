@@ -1,0 +1,262 @@
+"""The plan of a job: what is embedded with what, cut into shards; written once, then only read.
+
+```
+OUT/plan.json           settings, encoders with their fingerprints, input files with SHA-256, shards
+OUT/repeated_ids.npy    rows whose id stood before, and the row where it did: int64 [k, 2]
+OUT/places.json         where input, photos, store and model lie now; no part of the plan
+OUT/embeddings/         one Parquet file a shard
+OUT/errors/             one Parquet file a shard that has rows with an error
+OUT/receipts/           one JSON file a finished shard: counts, and SHA-256 of its files
+OUT/suspects/           what is known of rows that ended a worker
+OUT/events.jsonl        what happened when, for machines
+OUT/manifest.json       written last: all files of a finished job
+```
+"""
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fusion.data.problems import raise_for, shown
+from fusion.data.schema import Schema, missing_columns
+from fusion.errors import CatalogueError, JobError
+from fusion.files import write_atomically
+from fusion.shards.tables import (
+    Shard,
+    column_names,
+    file_sha256,
+    list_files,
+    repeated_rows,
+    scan_file,
+)
+
+FORMAT = 1
+PACKAGES = ("product-fusion", "torch", "torchvision", "transformers", "tokenizers", "pillow")
+SCAN_THREADS = 8
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """One file of the input: name below the items folder, size in bytes, change time, SHA-256."""
+
+    name: str
+    size: int
+    modified_ns: int
+    sha256: str
+    columns: list[str]
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where things lie on this machine; they may move between two runs of one job.
+
+    Args:
+        items: The table, or the folder of tables.
+        photos: Folder of the photos.
+        store: Folder of the embedding store.
+        bundle: Folder of the trained model that fuses.
+    """
+
+    items: Path
+    photos: Path | None = None
+    store: Path | None = None
+    bundle: Path | None = None
+
+    def to_dict(self) -> dict[str, str | None]:
+        """Absolute paths as JSON types."""
+        return {
+            name: None if path is None else str(Path(path).resolve())
+            for name, path in asdict(self).items()
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, str | None]) -> Self:
+        """Places from what `to_dict` gave."""
+        paths = {name: None if path is None else Path(path) for name, path in values.items()}
+        return cls(**paths)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a job does; equal plans give equal files.
+
+    Args:
+        settings: What was asked for, JSON types.
+        encoders: How to rebuild each encoder: name, configuration, fingerprint; empty if fused.
+        schema: Roles of the columns.
+        files: Input files, in order.
+        shards: Shards, in order.
+        made_with: Versions of the packages that decide an embedding.
+    """
+
+    settings: dict[str, Any]
+    encoders: dict[str, dict[str, Any]]
+    schema: Schema
+    files: list[InputFile]
+    shards: list[Shard]
+    made_with: dict[str, str]
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows of the whole input."""
+        return sum(shard.n_rows for shard in self.shards)
+
+    def to_json(self) -> bytes:
+        """The plan as written to `plan.json`."""
+        document = {
+            "format": FORMAT,
+            "settings": self.settings,
+            "encoders": self.encoders,
+            "schema": self.schema.to_dict(),
+            "made_with": self.made_with,
+            "files": [asdict(file) for file in self.files],
+            "shards": [list(asdict(shard).values())[1:] for shard in self.shards],
+        }
+        return json.dumps(document).encode()
+
+    @classmethod
+    def from_json(cls, content: bytes) -> Self:
+        """A plan from what `to_json` gave."""
+        document = json.loads(content)
+        if document["format"] != FORMAT:
+            raise JobError(f"format of plan.json must be {FORMAT}, got {document['format']!r}.")
+        return cls(
+            settings=document["settings"],
+            encoders=document["encoders"],
+            schema=Schema.from_dict(document["schema"]),
+            files=[InputFile(**file) for file in document["files"]],
+            shards=[Shard(number, *cut) for number, cut in enumerate(document["shards"])],
+            made_with=document["made_with"],
+        )
+
+
+def cut_input(
+    items: Path, *, shard_rows: int, schema: Schema
+) -> tuple[list[Shard], NDArray[np.int64]]:
+    """Shards of an input, and `[k, 2]` rows whose id stood before, in one pass over its tables.
+
+    Raises:
+        CatalogueError: If a file cannot be read, lacks a column, or there are no rows.
+    """
+    paths = list_files(items)
+    for path in paths:
+        raise_for(missing_columns(schema.columns, column_names(path)), source=path.name)
+    shards: list[Shard] = []
+    ids = []
+    row = 0
+    for place, path in enumerate(paths):
+        scanned = scan_file(path, shard_rows=shard_rows, id_column=schema.id)
+        ids.append(scanned.ids)
+        for n_rows, start, stop, group in scanned.pieces:
+            shards.append(Shard(len(shards), place, row, n_rows, start, stop, group))
+            row += n_rows
+    if not shards:
+        raise CatalogueError(f"items must have rows, got none in {items}.")
+    return shards, repeated_rows(np.concatenate(ids))
+
+
+def input_files(items: Path, *, known: Sequence[InputFile] = ()) -> list[InputFile]:
+    """What identifies each file; content is not read again while size and change time stay.
+
+    Raises:
+        CatalogueError: If there is no table, or one cannot be read.
+    """
+    old = {file.name: file for file in known}
+    with ThreadPoolExecutor(SCAN_THREADS) as pool:
+        return list(pool.map(partial(input_file, items=items, known=old), list_files(items)))
+
+
+def input_file(path: Path, *, items: Path, known: Mapping[str, InputFile]) -> InputFile:
+    """What identifies a file; its content is not read again while size and change time stay."""
+    name = path.name if items.is_file() else path.relative_to(items).as_posix()
+    status = path.stat()
+    old = known.get(name)
+    if old and (old.size, old.modified_ns) == (status.st_size, status.st_mtime_ns):
+        return old
+    hashed = file_sha256(path)
+    return InputFile(name, status.st_size, status.st_mtime_ns, hashed, column_names(path))
+
+
+def write_plan(folder: Path, plan: Plan, repeated: NDArray[np.int64]) -> None:
+    """Writes a plan; it is there as a whole or not at all."""
+    content = io.BytesIO()
+    np.save(content, repeated)
+    write_atomically(folder / "repeated_ids.npy", content.getvalue())
+    write_atomically(folder / "plan.json", plan.to_json())
+
+
+def read_plan(folder: Path) -> Plan:
+    """The plan of a job.
+
+    Raises:
+        JobError: If there is none, or it is damaged.
+    """
+    path = folder / "plan.json"
+    if not path.is_file():
+        raise JobError(f"{folder} must be the output folder of an embedding job, got no plan.json.")
+    try:
+        return Plan.from_json(path.read_bytes())
+    except (ValueError, KeyError, TypeError) as error:
+        raise JobError(f"plan.json of {folder} is damaged: {error}. Begin a new folder.") from error
+
+
+def write_places(folder: Path, places: Places) -> None:
+    """Notes where things lie now."""
+    write_atomically(folder / "places.json", json.dumps(places.to_dict(), indent=1).encode())
+
+
+def read_places(folder: Path) -> Places:
+    """Where things lay when the job was last started.
+
+    Raises:
+        OSError, ValueError: If that is not known.
+    """
+    return Places.from_dict(json.loads((folder / "places.json").read_bytes()))
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages that decide an embedding."""
+    return {name: version(name) for name in PACKAGES}
+
+
+def check_unchanged(plan: Plan, settings: dict[str, Any], files: list[InputFile]) -> None:
+    """Refuses to go on with another input, setting or version than a job was begun with.
+
+    Raises:
+        JobError: With everything that changed.
+    """
+    changed = [
+        f"{name}: begun with {shown(plan.settings.get(name))}, now {shown(value)}"
+        for name, value in settings.items()
+        if plan.settings.get(name) != value
+    ]
+    changed += [
+        f"version of {name}: begun with {plan.made_with.get(name)}, now {value}"
+        for name, value in versions().items()
+        if plan.made_with.get(name) != value
+    ]
+    before = {file.name: file for file in plan.files}
+    now = {file.name: file for file in files}
+    changed += [f"input file {name}: gone" for name in before if name not in now]
+    changed += [f"input file {name}: new" for name in now if name not in before]
+    changed += [
+        f"input file {name}: other content"
+        for name, file in now.items()
+        if name in before and before[name].sha256 != file.sha256
+    ]
+    if changed:
+        lines = "\n".join(f"- {line}" for line in changed)
+        raise JobError(
+            "this folder was begun with something else, and its shards must not be mixed:\n"
+            f"{lines}\nPut that back, or begin a new output folder; embeddings in a --store are "
+            "found again."
+        )

@@ -1,0 +1,63 @@
+"""Finished embeddings back into memory."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.dataset as ds
+from numpy.typing import NDArray
+
+from fusion.errors import JobError, unknown_name
+from fusion.shards.commit import finished, part_name
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """Embeddings of one name, in row order.
+
+    Args:
+        rows: `[n]` positions in the input, from 0.
+        ids: Id of each row.
+        vectors: `[n, dim]` float32 or float16; only rows that have the embedding.
+    """
+
+    rows: NDArray[np.int64]
+    ids: list[str]
+    vectors: NDArray[Any]
+
+
+def read_embeddings(folder: Path, name: str) -> Embeddings:
+    """Embeddings of one modality, or `fused`, of all finished shards; absent rows are left out.
+
+    Args:
+        folder: Output folder of a job.
+        name: `text`, `image` or `fused`.
+
+    Raises:
+        JobError: If no shard is finished or there is no such embedding.
+    """
+    parts = [part_name("embeddings", shard) for shard in sorted(finished(folder))]
+    if not parts:
+        raise JobError(f"{folder} must have finished shards, got none.")
+    dataset = ds.dataset([str(folder / part) for part in parts], format="parquet")
+    ending = "_embedding"
+    names = [n.removesuffix(ending) for n in dataset.schema.names if n.endswith(ending)]
+    if name not in names:
+        raise JobError(unknown_name("name", name, names))
+    column = f"{name}{ending}"
+    table = dataset.to_table(columns=["row", "id", column])
+    table = table.filter(table[column].is_valid())
+    return Embeddings(
+        rows=table["row"].to_numpy(),
+        ids=table["id"].to_pylist(),
+        vectors=matrix(table[column]),
+    )
+
+
+def matrix(column: pa.ChunkedArray) -> NDArray[Any]:
+    """A column of fixed-size lists without nulls as an array `[n, dim]`."""
+    chunks = [chunk.flatten().to_numpy() for chunk in column.chunks]
+    flat = np.concatenate(chunks) if chunks else np.zeros(0, dtype=np.float32)
+    return flat.reshape(-1, column.type.list_size)

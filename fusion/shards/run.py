@@ -1,0 +1,206 @@
+"""One shard from rows to receipt. Doing it twice, or twice at once, gives the same files."""
+
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fusion.data.catalogue import Catalogue, build_catalogue
+from fusion.data.cells import is_missing
+from fusion.data.tables import typed_column
+from fusion.embedding import Prepared
+from fusion.progress import Stage, silent
+from fusion.shards.commit import EmbeddedRows, Receipt, commit_shard, finished, receipt_path
+from fusion.shards.embedder import Embedder, build_embedder
+from fusion.shards.faults import (
+    Fault,
+    blamed_faults,
+    faults_of,
+    raise_faults,
+    repeated_faults,
+    row_error,
+    settle,
+)
+from fusion.shards.plan import Places, Plan, read_places, read_plan
+from fusion.shards.suspects import Suspects, suspects_path, touch_alone
+from fusion.shards.tables import Shard, read_rows
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished shard and what it cost.
+
+    Args:
+        receipt: What is on disk.
+        seconds: Wall time.
+        n_parts: Texts and photos.
+        n_encoded: Those that went through a model.
+        n_found: Those that the store had; the rest were duplicates inside the shard.
+    """
+
+    receipt: Receipt
+    seconds: float = 0.0
+    n_parts: int = 0
+    n_encoded: int = 0
+    n_found: int = 0
+
+
+def run_shard(
+    folder: Path, number: int, *, careful: bool = False, stage: Stage = silent
+) -> Outcome:
+    """Embeds one shard of a planned job and commits it; a finished one is not touched.
+
+    Engines call this and nothing else; it needs no other process, and any may call it.
+
+    Args:
+        folder: Output folder of the job, with its plan.
+        number: Number of the shard.
+        careful: Touch every row alone first, to find the one that ends the process.
+        stage: Opens progress bars; also a sign of life.
+
+    Raises:
+        JobError, FusionError, OSError: If the job as a whole cannot go on.
+    """
+    receipt = Receipt.read(receipt_path(folder, number))
+    if receipt is not None:
+        return Outcome(receipt)
+    return runner_of(folder).run(number, careful=careful, stage=stage)
+
+
+def missing_shards(folder: Path) -> list[int]:
+    """Numbers of the shards without a receipt."""
+    done = finished(folder)
+    return [shard.number for shard in read_plan(folder).shards if shard.number not in done]
+
+
+@cache
+def runner_of(folder: Path) -> "ShardRunner":
+    """The plan and encoders of a job, loaded once for each process."""
+    return ShardRunner(folder)
+
+
+class ShardRunner:
+    """Everything a process needs to do shards of one job."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.plan: Plan = read_plan(folder)
+        self.places: Places = read_places(folder)
+        self.embedder: Embedder = build_embedder(self.plan, self.places)
+        self.repeated = np.load(folder / "repeated_ids.npy", mmap_mode="r", allow_pickle=False)
+
+    def run(self, number: int, *, careful: bool, stage: Stage) -> Outcome:
+        """Rows to receipt."""
+        start = time.perf_counter()
+        shard = self.plan.shards[number]
+        file = self.plan.files[shard.file].name
+        frame, faults = self._read(shard)
+        suspects = suspects_path(self.folder, number)
+        if careful:
+            lost = {fault.row for fault in faults}
+            whole = [row for row in range(len(frame)) if row not in lost]
+            touch_alone(suspects, whole, lambda row: self._touch(frame, row, stage=stage))
+        faults += blamed_faults(Suspects.read(suspects).blamed)
+        catalogue, kept = self._catalogue(frame, {fault.row for fault in faults}, shard=shard)
+        prepared = self.embedder.prepare(catalogue, store=self.places.store, stage=stage)
+        faults += faults_of("read", catalogue.problems, kept)
+        faults += faults_of("encode", prepared.problems, kept)
+        column = self.plan.schema.id
+        if column is not None:
+            faults += repeated_faults(self.repeated, frame, shard=shard, column=column)
+        if self.plan.settings["on_bad_rows"] == "raise":
+            raise_faults(faults, shard=shard, source=file)
+        failed, tolerated = settle(
+            faults, policy=self.plan.settings["on_bad_rows"], schema=self.plan.schema
+        )
+        sound = np.asarray([i for i, row in enumerate(kept) if row not in failed], dtype=np.int64)
+        receipt = commit_shard(
+            self.folder,
+            number,
+            done=EmbeddedRows(
+                rows=np.asarray(kept, dtype=np.int64)[sound] + shard.first_row,
+                ids=[catalogue.ids[place] for place in sound],
+                vectors=self.embedder.vectors(prepared, sound),
+                present={n: mask.numpy()[sound] for n, mask in prepared.inputs.present.items()},
+                warnings=_warnings(prepared, tolerated, kept=kept, sound=sound),
+            ),
+            failed=[
+                row_error(found, id=self._id(frame, row, shard), shard=shard, file=file)
+                for row, found in failed.items()
+            ],
+            vector_type=self.plan.settings["dtype"],
+        )
+        return _outcome(receipt, prepared, seconds=time.perf_counter() - start)
+
+    def _read(self, shard: Shard) -> tuple[pd.DataFrame, list[Fault]]:
+        """Cells of a shard's rows; columns that a model reads as numbers have a type."""
+        file = self.plan.files[shard.file]
+        schema = self.plan.schema
+        items = self.places.items
+        path = items if items.is_file() else items / file.name
+        frame, problems = read_rows(path, shard, names=file.columns, columns=schema.columns)
+        if shard.row_group is None:
+            for name in {*schema.columns} - {schema.id, *schema.text, *schema.image}:
+                frame[name] = typed_column(list(frame[name]))
+        return frame, faults_of("read", problems, range(len(frame)))
+
+    def _catalogue(
+        self, frame: pd.DataFrame, lost: Set[int], *, shard: Shard
+    ) -> tuple[Catalogue, list[int]]:
+        """The rows that can be read, and their positions in the shard."""
+        kept = [row for row in range(len(frame)) if row not in lost]
+        catalogue = build_catalogue(
+            frame.iloc[kept],
+            self.plan.schema,
+            photos=self.places.photos,
+            source=self.plan.files[shard.file].name,
+        )
+        if self.plan.schema.id is None:
+            catalogue = replace(catalogue, ids=[str(row + shard.first_row) for row in kept])
+        return catalogue, kept
+
+    def _touch(self, frame: pd.DataFrame, row: int, *, stage: Stage) -> None:
+        """Does with one row alone all that could end the process."""
+        catalogue = build_catalogue(frame.iloc[[row]], self.plan.schema, photos=self.places.photos)
+        prepared = self.embedder.prepare(catalogue, store=None, stage=stage)
+        self.embedder.vectors(prepared, np.arange(1))
+
+    def _id(self, frame: pd.DataFrame, row: int, shard: Shard) -> str:
+        """Id of a row as far as it can be written."""
+        if self.plan.schema.id is None:
+            return str(row + shard.first_row)
+        cell = frame[self.plan.schema.id].iloc[row]
+        return "" if is_missing(cell) else str(cell).encode(errors="replace").decode()
+
+
+def _warnings(
+    prepared: Prepared,
+    tolerated: Mapping[int, Sequence[Fault]],
+    *,
+    kept: Sequence[int],
+    sound: NDArray[np.int64],
+) -> list[list[str]]:
+    """What was odd about each sound row, each code once."""
+    odd: dict[int, list[str]] = defaultdict(list)
+    for place, code in prepared.warnings:
+        odd[kept[place]].append(code)
+    for row, faults in tolerated.items():
+        odd[row] += [fault.problem.code for fault in faults]
+    return [list(dict.fromkeys(odd[kept[place]])) for place in sound]
+
+
+def _outcome(receipt: Receipt, prepared: Prepared, *, seconds: float) -> Outcome:
+    reports = prepared.reports.values()
+    return Outcome(
+        receipt,
+        seconds=seconds,
+        n_parts=sum(report.n_parts for report in reports),
+        n_encoded=sum(report.n_encoded for report in reports),
+        n_found=sum(report.n_found for report in reports),
+    )

@@ -1,0 +1,73 @@
+"""How far a job is, from its files alone."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from fusion.shards.commit import finished
+from fusion.shards.plan import read_plan
+
+
+@dataclass(frozen=True)
+class JobStatus:
+    """The state of a job.
+
+    Args:
+        n_rows: Rows of the input.
+        n_embedded: Rows with an embedding.
+        n_failed: Rows with an error record.
+        n_shards: Shards of the plan.
+        n_done: Those with a receipt.
+        reasons: Reason code -> number of rows.
+        warnings: Warning -> number of rows.
+        finished: True once the manifest is written.
+        running: True while a process works on it.
+    """
+
+    n_rows: int
+    n_embedded: int
+    n_failed: int
+    n_shards: int
+    n_done: int
+    reasons: dict[str, int]
+    warnings: dict[str, int]
+    finished: bool
+    running: bool
+
+
+def job_status(folder: Path) -> JobStatus:
+    """What is done, failed and left of a job; changes nothing.
+
+    Raises:
+        JobError: If the folder has no plan.
+    """
+    plan = read_plan(folder)
+    receipts = list(finished(folder).values())
+    reasons: Counter[str] = Counter()
+    warnings: Counter[str] = Counter()
+    for receipt in receipts:
+        reasons.update(receipt.reasons)
+        warnings.update(receipt.warnings)
+    return JobStatus(
+        n_rows=plan.n_rows,
+        n_embedded=sum(receipt.n_embedded for receipt in receipts),
+        n_failed=sum(receipt.n_failed for receipt in receipts),
+        n_shards=len(plan.shards),
+        n_done=len(receipts),
+        reasons=dict(reasons.most_common()),
+        warnings=dict(warnings.most_common()),
+        finished=(folder / "manifest.json").is_file(),
+        running=_is_running(folder),
+    )
+
+
+def _is_running(folder: Path) -> bool:
+    if not (folder / ".lock").exists():
+        return False
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            return False
+    except Timeout:
+        return True
