@@ -15,6 +15,7 @@ import pandas as pd
 import torch
 import torchvision
 from numpy.typing import NDArray
+from peak import SIDE, gflop, matrix_peak
 from PIL import Image, ImageDraw
 from results import write_section
 
@@ -27,8 +28,9 @@ Way = Callable[[], Vectors]
 Times = dict[str, list[float]]
 
 ARCHITECTURES = ("resnet18", "resnet50")
-SETS = {(800, 600): 64, (200, 240): 128}  # width and height -> number of photos
+SETS = {(800, 600): 64, (3000, 2000): 32, (200, 240): 128}  # width and height -> number of photos
 PLAIN = "torchvision loop"
+LOADED = "DataLoader, 2 workers"
 BATCH = 32
 
 
@@ -63,6 +65,27 @@ def plain_loop(
     return np.asarray(torch.cat(found).numpy())
 
 
+class Photos(torch.utils.data.Dataset[torch.Tensor]):
+    """Transformed photos, for a DataLoader."""
+
+    def __init__(self, transform: Callable[[Image.Image], torch.Tensor], paths: list[Path]) -> None:
+        self.transform = transform
+        self.paths = paths
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, place: int) -> torch.Tensor:
+        return self.transform(Image.open(self.paths[place]).convert("RGB"))
+
+
+def loader_loop(network: torch.nn.Module, photos: Photos) -> Vectors:
+    """The plain loop with two processes that decode beside the model."""
+    loader = torch.utils.data.DataLoader(photos, batch_size=BATCH, num_workers=2)
+    with torch.no_grad():
+        return np.asarray(torch.cat([network(batch) for batch in loader]).numpy())
+
+
 def through_store(encoder: ResNetEncoder, paths: list[Path], *, store: Path) -> Vectors:
     """Embeddings from the store, as every model of the toolkit asks for them."""
     return embed_values(encoder, paths, store=store).vectors
@@ -93,7 +116,11 @@ def ways_of(architecture: str, paths: list[Path], *, store: Path) -> dict[str, W
     known = torchvision.models.get_model_weights(architecture)
     transform = known["IMAGENET1K_V1"].transforms()  # resize 256, crop 224; downloads nothing
     ways: dict[str, Way] = {PLAIN: partial(plain_loop, network.eval(), transform, paths)}
+    ways[LOADED] = partial(loader_loop, network, Photos(transform, paths))
     ways |= {f"toolkit, {dtype}": partial(e.encode, paths) for dtype, e in encoders.items()}
+    fast = ResNetEncoder(architecture, weights=None, dtype="float32", decoder="fast")
+    fast.network.load_state_dict(state)
+    ways["toolkit, float32, fast decoder"] = partial(fast.encode, paths)
     filled = partial(through_store, encoders["float32"], paths, store=store)
     filled()
     return {**ways, "toolkit, filled store": filled}
@@ -113,12 +140,22 @@ def measure(ways: dict[str, Way], *, rounds: int) -> tuple[Times, dict[str, floa
     return seconds, cosine
 
 
-def table(label: str, n: int, seconds: Times, cosine: dict[str, float]) -> list[dict[str, object]]:
+def needed_gflop(architecture: str) -> float:
+    """GFLOP for one photo of 224 x 224 pixels."""
+    network = torchvision.models.get_model(architecture, weights=None).eval()
+    return gflop(partial(network, torch.zeros(1, 3, 224, 224)))
+
+
+def table(
+    label: str, n: int, seconds: Times, cosine: dict[str, float], *, needed: float
+) -> list[dict[str, object]]:
     """One row a way; its ratio is that of medians, its range that of single rounds."""
     plain = np.array(seconds[PLAIN])
     rows: list[dict[str, object]] = []
     for name, times in seconds.items():
         ratios = plain / np.array(times)
+        peak = matrix_peak(torch.bfloat16 if "bfloat16" in name else torch.float32)
+        share = f"{needed * n / np.median(times) / peak:.0%}" if "filled" not in name else "-"
         rows.append(
             {
                 "network and photos": label,
@@ -126,6 +163,7 @@ def table(label: str, n: int, seconds: Times, cosine: dict[str, float]) -> list[
                 "photos/s": f"{n / np.median(times):,.1f}",
                 "times as fast": f"{np.median(plain) / np.median(times):.2f} "
                 f"({ratios.min():.2f} .. {ratios.max():.2f})",
+                "share of peak": share,
                 "least cosine": f"{cosine[name]:.6f}",
             }
         )
@@ -150,7 +188,8 @@ def main() -> None:
             for architecture in ARCHITECTURES:
                 ways = ways_of(architecture, paths, store=Path(folder) / "store")
                 label = f"{architecture}, {size[0]} x {size[1]}"
-                rows += table(label, n, *measure(ways, rounds=options.rounds))
+                found = measure(ways, rounds=options.rounds)
+                rows += table(label, n, *found, needed=needed_gflop(architecture))
                 print(rows[-1], flush=True)
     if options.limit is not None:
         print(pd.DataFrame(rows).to_string())
@@ -166,7 +205,10 @@ def main() -> None:
         "as random weights have no file, hashes the network. "
         f"{options.rounds} rounds in turns.",
         rows=rows,
-        notes="Times as fast: ratio of the medians (least .. greatest ratio of a single round). "
+        notes="Share of peak: floating-point operations of the network per second, decoding "
+        f"included in the time, of what a product of two {SIDE} x {SIDE} matrices reaches: float32 "
+        f"{matrix_peak(torch.float32):.0f} GFLOP/s. Times as fast: ratio of the medians (least .. "
+        "greatest ratio of a single round). "
         "Cosines are to the loop's vectors, the least of all photos, after the mean vector was "
         "subtracted from both: random weights make all embeddings nearly parallel.",
     )

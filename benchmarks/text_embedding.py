@@ -1,4 +1,4 @@
-"""Speed of text embedding: the toolkit beside sentence-transformers, the same MiniLM weights.
+"""Speed of text embedding: the toolkit beside sentence-transformers and a transformers pipeline.
 
 python benchmarks/text_embedding.py
 """
@@ -9,13 +9,16 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from peak import SIDE, gflop, matrix_peak
 from results import write_section
 from sentence_transformers import SentenceTransformer
+from transformers import pipeline
 
 from encoders.bert import BertEncoder
 from encoders.checkpoints import find_checkpoint
@@ -25,6 +28,7 @@ from fusion.store import embed_values
 Vectors = NDArray[np.float32]
 Way = Callable[[], Vectors]
 
+PLAIN = "sentence-transformers"
 MEAN_WORDS = 30  # about 35 tokens: a word of this list is 1.04, start and end are two more
 SPREAD = 0.6  # of the logarithm of the length
 WORDS = (
@@ -54,6 +58,13 @@ def toolkit(encoder: BertEncoder, texts: list[str], *, store: Path) -> Vectors:
     return embed_values(encoder, texts, store=store).vectors
 
 
+def piped(pipe: Any, texts: list[str]) -> Vectors:
+    """Mean over the tokens of what a feature-extraction pipeline gives."""
+    options = {"truncation": True, "max_length": 256}
+    found = pipe(texts, batch_size=32, return_tensors=True, tokenize_kwargs=options)
+    return np.stack([tokens[0].mean(dim=0).numpy() for tokens in found])
+
+
 def cosines(first: Vectors, second: Vectors) -> Vectors:
     """Cosine of each pair of rows."""
     lengths = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
@@ -65,8 +76,19 @@ def measure(texts: list[str], *, rounds: int) -> tuple[dict[str, list[float]], d
 
     The ways take turns within a round. Cold runs begin with an empty store, warm ones find all.
     """
-    reference = SentenceTransformer(str(find_checkpoint("minilm").folder), device="cpu")
+    folder = str(find_checkpoint("minilm").folder)
+    reference = SentenceTransformer(folder, device="cpu")
+    pipe = pipeline("feature-extraction", model=folder, tokenizer=folder, device="cpu")
+    peers: dict[str, Callable[[list[str]], Vectors]] = {
+        PLAIN: partial(reference.encode, show_progress_bar=False),
+        "transformers pipeline, batches of 32": partial(piped, pipe),
+    }
     dtypes = ["float32", "bfloat16"] if processor_has_bfloat16() else ["float32"]
+    if "bfloat16" in dtypes:
+        low = SentenceTransformer(folder, device="cpu").bfloat16()
+        peers["sentence-transformers, bfloat16"] = partial(
+            low.encode, show_progress_bar=False, convert_to_numpy=False
+        )
     encoders = {dtype: BertEncoder("minilm", dtype=dtype) for dtype in dtypes}
     seconds: dict[str, list[float]] = {}
     least: dict[str, float] = {}
@@ -74,15 +96,13 @@ def measure(texts: list[str], *, rounds: int) -> tuple[dict[str, list[float]], d
     for turn in range(rounds + 1):  # the first turn, on few texts, warms up and is not counted
         shown = texts if turn else texts[:64]
         with tempfile.TemporaryDirectory() as folder:
-            ways: dict[str, Way] = {
-                "sentence-transformers": partial(reference.encode, shown, show_progress_bar=False)
-            }
+            ways: dict[str, Way] = {name: partial(peer, shown) for name, peer in peers.items()}
             for dtype, encoder in encoders.items():
                 run = partial(toolkit, encoder, shown, store=Path(folder) / dtype)
                 ways |= {f"{dtype}, empty store": run, f"{dtype}, filled store": run}
             for name, way in ways.items():
                 start = time.perf_counter()
-                vectors = way()
+                vectors = np.asarray(torch.as_tensor(np.stack(way())).float())
                 elapsed = time.perf_counter() - start
                 if turn == 0:
                     continue
@@ -92,20 +112,33 @@ def measure(texts: list[str], *, rounds: int) -> tuple[dict[str, list[float]], d
     return seconds, least
 
 
+def needed_gflop(tokens: list[int]) -> float:
+    """GFLOP for all texts without padding: what the model has to compute on real tokens."""
+    encoder = BertEncoder("minilm", dtype="float32")
+    one = {
+        length: gflop(partial(encoder, encoder.collate([[100] * length]))) / -(-length // 8) / 8
+        for length in set(tokens)
+    }
+    return sum(one[length] * length for length in tokens)
+
+
 def table(
-    seconds: dict[str, list[float]], least: dict[str, float], *, n_texts: int
+    seconds: dict[str, list[float]], least: dict[str, float], *, n_texts: int, needed: float
 ) -> list[dict[str, object]]:
     """One row a way; its ratio is that of medians, its range that of single rounds."""
-    plain = np.array(seconds["sentence-transformers"])
+    plain = np.array(seconds[PLAIN])
     rows: list[dict[str, object]] = []
     for name, times in seconds.items():
         ratios = plain / np.array(times)
+        peak = matrix_peak(torch.bfloat16 if "bfloat16" in name else torch.float32)
+        share = f"{needed / np.median(times) / peak:.0%}" if "filled" not in name else "-"
         rows.append(
             {
                 "embedded by": name,
                 "texts/s": f"{n_texts / np.median(times):,.0f}",
                 "times as fast": f"{np.median(plain) / np.median(times):.2f} "
                 f"({ratios.min():.2f} .. {ratios.max():.2f})",
+                "share of peak": share,
                 "least cosine": f"{least[name]:.6f}",
             }
         )
@@ -124,7 +157,7 @@ def main() -> None:
     texts = product_texts(options.limit or 2_000, seed=0)
     tokens = BertEncoder("minilm").preprocess(texts)["attention_mask"].sum(dim=1).tolist()
     seconds, least = measure(texts, rounds=options.rounds)
-    rows = table(seconds, least, n_texts=len(texts))
+    rows = table(seconds, least, n_texts=len(texts), needed=needed_gflop(tokens))
     if options.limit is not None:
         print(f"mean {np.mean(tokens):.1f} tokens, longest {max(tokens)}")
         print(pd.DataFrame(rows).to_string())
@@ -135,10 +168,14 @@ def main() -> None:
         workload=f"{len(texts):,} different texts of product words, lengths lognormal, mean "
         f"{np.mean(tokens):.0f} tokens, longest {max(tokens)}, drawn with a seed; all-MiniLM-L6-v2 "
         f"on the CPU, {torch.get_num_threads()} threads. sentence-transformers: `encode` with its "
-        "defaults, float32. Toolkit: `embed_values` of `BertEncoder`, reading and writing the "
+        "defaults, float32. Pipeline: `feature-extraction` and the mean over the tokens. Toolkit: "
+        "`embed_values` of `BertEncoder`, reading and writing the "
         f"store included; {options.rounds} rounds in turns after one to warm up.",
         rows=rows,
-        notes="Times as fast: ratio of the medians (least .. greatest ratio of a single round). "
+        notes="Share of peak: floating-point operations on real tokens, padding not counted, per "
+        f"second, of what a product of two {SIDE} x {SIDE} matrices reaches in that format: "
+        f"float32 {matrix_peak(torch.float32):.0f} GFLOP/s. Times as fast: ratio of the medians "
+        "(least .. greatest ratio of a single round). "
         "Cosines are to the float32 vectors of sentence-transformers, the least of all texts. "
         "`dtype='auto'`, the default, takes bfloat16 where the processor has it and is faster.",
     )

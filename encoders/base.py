@@ -3,7 +3,7 @@
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -87,12 +87,7 @@ class Encoder(nn.Module, ABC):
     @property
     def fingerprint(self) -> str:
         """SHA-256 (hex) of everything that decides an embedding: class, configuration, weights."""
-        parts = [type(self).__name__.encode(), json.dumps(self.config, sort_keys=True).encode()]
-        if self.origin is not None:
-            parts.append(json.dumps(self.origin, sort_keys=True).encode())
-        else:
-            parts.append(state_hash(self).encode())
-        return length_prefixed_hash(parts)
+        return fingerprint_of(self, self.config)
 
     def parts(self, value: Any) -> list[Any]:
         """The parts of one value that are encoded on their own and averaged; none if absent."""
@@ -149,6 +144,16 @@ class Encoder(nn.Module, ABC):
         nested = [self.parts(value) for value in values]
         flat = self.encode_parts([part for parts in nested for part in parts])
         return average_parts(flat, counts=[len(parts) for parts in nested])
+
+
+def fingerprint_of(encoder: Encoder, config: Mapping[str, Any]) -> str:
+    """SHA-256 (hex) of an encoder's class, of a configuration and of its weights."""
+    parts = [type(encoder).__name__.encode(), json.dumps(config, sort_keys=True).encode()]
+    if encoder.origin is not None:
+        parts.append(json.dumps(encoder.origin, sort_keys=True).encode())
+    else:
+        parts.append(state_hash(encoder).encode())
+    return length_prefixed_hash(parts)
 
 
 def average_parts(vectors: NDArray[np.float32], *, counts: Sequence[int]) -> NDArray[np.float32]:

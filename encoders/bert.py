@@ -16,6 +16,7 @@ from encoders.checkpoints import (
     longest_input,
 )
 from encoders.dtype import resolve_dtype
+from encoders.int8 import BACKENDS, Int8Model
 from encoders.stream import ReadPart
 from encoders.text import normalise_text
 from encoders.tiny_bert import tiny_checkpoint
@@ -45,6 +46,13 @@ class BertEncoder(Encoder):
         dtype: `"auto"`, `"float32"` or `"bfloat16"`; auto is bfloat16 where that is faster.
         revision: Commit, tag or branch of a hub checkpoint.
         unfrozen_layers: Number of last layers that train, see `unfreeze`.
+        backend: `"torch"`, or `"onnx"` or `"openvino"`: linear layers in int8 on the CPU, frozen
+            and float32 otherwise (see `Int8Model`). The fingerprint then has the version of that
+            package too: after an update, embeddings are made anew.
+
+    Raises:
+        ImportError: If packages of the checkpoint or the backend are not installed.
+        ValueError: If the checkpoint cannot be used, or options do not go together.
 
     Example:
         >>> BertEncoder.tiny().encode(["a red dress", None]).shape
@@ -64,15 +72,20 @@ class BertEncoder(Encoder):
         dtype: str = "auto",
         revision: str | None = None,
         unfrozen_layers: int = 0,
+        backend: str = "torch",
     ) -> None:
         super().__init__()
         _check_choice("pooling", pooling, ("mean", "cls"))
         _check_choice("long_text", long_text, ("truncate", "chunks"))
+        _check_choice("backend", backend, BACKENDS)
+        exact = bool(unfrozen_layers) or backend != "torch"
         dtype = (
             "float32"
-            if unfrozen_layers and dtype == "auto"
+            if exact and dtype == "auto"
             else resolve_dtype(dtype, probe=bert_sized_product)
         )
+        if backend != "torch":
+            _check_frozen_float32(backend, dtype=dtype, unfrozen_layers=unfrozen_layers)
         found = find_checkpoint(checkpoint, revision=revision)
         self._checkpoint = found
         self._tokenizer = load_tokenizer(found.folder)
@@ -87,8 +100,10 @@ class BertEncoder(Encoder):
             "dtype": dtype,
             "revision": revision,
             "unfrozen_layers": 0,
+            "backend": backend,
         }
         self._limit = limit
+        self._int8 = None if backend == "torch" else Int8Model(self.model, backend=backend)
         if unfrozen_layers:
             if dtype != "float32":
                 raise ValueError(f"dtype must be float32 to train layers, got {dtype!r}.")
@@ -115,7 +130,10 @@ class BertEncoder(Encoder):
     @property
     def fingerprint(self) -> str:
         """SHA-256 (hex) of files and options; where the files lie does not matter."""
-        options = {k: v for k, v in self._config.items() if k not in ("checkpoint", "revision")}
+        aside = ("checkpoint", "revision", "backend")
+        options = {k: v for k, v in self._config.items() if k not in aside}
+        if self._int8 is not None:
+            options |= {"backend": self._config["backend"], "runtime": self._int8.version}
         files = {**self._files}
         if self.origin is None:
             files["weights_sha256"] = state_hash(self)
@@ -134,8 +152,12 @@ class BertEncoder(Encoder):
             last_layers: Number of layers, from 1 to the depth of the checkpoint.
 
         Raises:
-            ValueError: If the checkpoint has fewer layers.
+            ValueError: If the checkpoint has fewer layers, or the backend is not torch.
         """
+        if self._int8 is not None:
+            _check_frozen_float32(
+                self._config["backend"], dtype="float32", unfrozen_layers=last_layers
+            )
         layers = self._layers()
         if not 1 <= last_layers <= len(layers):
             raise ValueError(f"last_layers must be from 1 to {len(layers)}, got {last_layers}.")
@@ -174,7 +196,8 @@ class BertEncoder(Encoder):
         sound = [place for place, part in enumerate(read) if part.error is None]
         tokens, cut = self._tokens([read[place].value for place in sound])
         for place, numbers, is_cut in zip(sound, tokens, cut, strict=True):
-            read[place] = ReadPart(numbers, ("text_truncated",) if is_cut else ())
+            full = len(read[place].value) >= self._max_characters - 1  # a space may be trimmed
+            read[place] = ReadPart(numbers, ("text_truncated",) if is_cut or full else ())
         return read
 
     def batches(self, values: Sequence[Any]) -> Iterator[list[int]]:
@@ -219,7 +242,7 @@ class BertEncoder(Encoder):
         mask = tensors["attention_mask"].to(self._device, non_blocking=True)
         if not len(ids):
             return torch.zeros(0, self.embedding_dim, device=self._device)
-        hidden = self.model(input_ids=ids, attention_mask=mask).last_hidden_state.float()
+        hidden = self._hidden(ids, mask).float()
         if self._config["pooling"] == "cls":
             return torch.as_tensor(hidden[:, 0])
         weights = mask.unsqueeze(-1).to(hidden.dtype)
@@ -237,7 +260,14 @@ class BertEncoder(Encoder):
 
     @property
     def _device(self) -> torch.device:
+        if self._int8 is not None:
+            return torch.device("cpu")
         return next(self.model.parameters()).device
+
+    def _hidden(self, ids: Tensor, mask: Tensor) -> Tensor:
+        if self._int8 is not None:
+            return self._int8(ids, mask)
+        return torch.as_tensor(self.model(input_ids=ids, attention_mask=mask).last_hidden_state)
 
     @property
     def _first_unfrozen(self) -> int:
@@ -251,9 +281,13 @@ class BertEncoder(Encoder):
     def _normalised(self, value: Any) -> str:
         if value is None:
             return ""
+        return normalise_text(value, max_characters=self._max_characters)
+
+    @property
+    def _max_characters(self) -> int:
+        """Characters that are read of one text."""
         chunks = MAX_CHUNKS if self._config["long_text"] == "chunks" else 1
-        limit = CHARACTERS_PER_TOKEN * int(self._config["max_length"]) * chunks
-        return normalise_text(value, max_characters=limit)
+        return CHARACTERS_PER_TOKEN * int(self._config["max_length"]) * chunks
 
     def _padded(self, n_tokens: int) -> int:
         """Width of the tensor for a text: a multiple of 8, which vector units fill."""
@@ -302,6 +336,18 @@ def bert_sized_product(dtype: torch.dtype) -> Tensor:
 def _check_choice(name: str, value: str, valid: tuple[str, ...]) -> None:
     if value not in valid:
         raise ValueError(f"{name} must be one of {', '.join(valid)}, got {value!r}.")
+
+
+def _check_frozen_float32(backend: str, *, dtype: str, unfrozen_layers: int) -> None:
+    if unfrozen_layers:
+        raise ValueError(
+            f"unfrozen_layers must be 0 with backend {backend!r}, got {unfrozen_layers}: int8 "
+            "cannot train. Use backend='torch'."
+        )
+    if dtype != "float32":
+        raise ValueError(
+            f"dtype must be float32 with backend {backend!r}, got {dtype!r}. Leave it out."
+        )
 
 
 def _checked_length(max_length: int | None, *, limit: int) -> int:

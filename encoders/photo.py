@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from encoders.photo_file import PhotoError, read_photo, sniff
 
@@ -82,7 +82,10 @@ def load_photo(source: PhotoSource, *, min_side: int | None = None) -> Photo:
 
 
 def check_pixels(size: tuple[int, int]) -> None:
-    """Refuse a picture whose header claims more than 50 million pixels."""
+    """Refuse a picture that claims to have more than 50 million pixels, or none."""
+    if not all(size):
+        got = f"{size[0]} x {size[1]}"
+        raise PhotoError("empty", f"a photo must have pixels, got {got}. Fetch it again.")
     if size[0] * size[1] > MAX_PIXELS:
         raise too_many_pixels(f"{size[0]} x {size[1]}")
 
@@ -108,6 +111,8 @@ def open_header(content: bytes, *, format_name: str) -> Image.Image:
 def broken(error: Exception) -> PhotoError:
     """The error for a file that begins like a picture and cannot be decoded."""
     reason = str(error) or type(error).__name__
+    if isinstance(error, UnidentifiedImageError):  # its text holds an address of memory
+        reason = "its header is damaged"
     short = any(word in reason.lower() for word in ("truncated", "unexpected end", "too short"))
     message = f"a photo must be complete, got one that fails to decode: {reason}. Fetch it again."
     return PhotoError("truncated" if short else "corrupt", message)
@@ -117,7 +122,7 @@ def decode(image: Image.Image, *, min_side: int | None) -> Photo:
     """Upright 8-bit RGB of an opened picture."""
     try:
         return upright_rgb(image, min_side=min_side)
-    except PhotoError:
+    except (PhotoError, MemoryError):  # a machine that is too small says nothing of the photo
         raise
     except Exception as error:  # Mutated files make Pillow raise nearly every type.
         raise broken(error) from error

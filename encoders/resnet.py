@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from encoders.base import Encoder, Tensors
+from encoders.base import Encoder, Tensors, fingerprint_of
 from encoders.dtype import resolve_dtype
 from encoders.photo import PhotoSource, load_photo, read_photo
 from encoders.resnet_weights import (
@@ -140,6 +140,12 @@ class ResNetEncoder(Encoder):
             return None
         return {"name": Path(self.weights).name, "weights_sha256": self.weights_sha256}
 
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of everything that decides an embedding; the weight file's folder not."""
+        name = None if self.weights is None else Path(self.weights).name
+        return fingerprint_of(self, {**self.config, "weights": name})
+
     def unfreeze(self, last_stages: int) -> None:
         """Let the last 0 to 4 of the four stages train; everything before stays frozen.
 
@@ -263,11 +269,15 @@ def read_photos(
     describe: Callable[[PhotoSource], tuple[NDArray[Any], tuple[str, ...]]],
     photos: Sequence[PhotoSource],
 ) -> list[ReadPart]:
-    """What `describe` makes of each photo, with its warnings, or why it cannot be used."""
+    """What `describe` makes of each photo, with its warnings, or why it cannot be used.
+
+    The name of a file plays no part: warnings are kept with its content, which may have others.
+    """
     read = []
     for photo in photos:
         try:
-            read.append(ReadPart(*describe(photo)))
+            content = read_photo(photo) if isinstance(photo, Path) else photo
+            read.append(ReadPart(*describe(content)))
         except ValueError as error:
             read.append(ReadPart(error=error))
     return read

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from encoders.photo_file import MACHINE_FAULTS
+
 if TYPE_CHECKING:
     from encoders.base import Encoder
 
@@ -179,5 +181,7 @@ def _broken_alone(encoder: "Encoder", values: list[Any]) -> dict[int, Exception]
         try:
             encoder.collate([value])
         except (ValueError, OSError) as error:
+            if getattr(error, "errno", None) in MACHINE_FAULTS:
+                raise
             broken[position] = error
     return broken

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from encoders import ENCODERS
 from encoders.base import Encoder
+from encoders.int8 import BACKENDS
 from fusion.data.catalogue import Catalogue
 from fusion.errors import ConfigError, unknown_name
 from fusion.strategies import FUSIONS, Fusion
@@ -32,12 +33,24 @@ class EncoderChoice:
         weights: Weights of a ResNet: `clothing18`, `imagenet`, a torchvision name, a safetensors
             file, or None for none.
         decoder: `exact`, or `fast`: large JPEGs are decoded at a fraction of their size.
+        backend: What runs a text checkpoint: `torch`, or `onnx` or `openvino` for int8 on the CPU.
     """
 
     text: str | Encoder = "minilm"
     image: str | Encoder = "resnet18"
     weights: str | Path | None = "clothing18"
     decoder: str = "exact"
+    backend: str = "torch"
+
+    def __post_init__(self) -> None:
+        if self.backend not in BACKENDS:
+            raise ConfigError(unknown_name("backend", self.backend, BACKENDS))
+        if self.backend != "torch" and (isinstance(self.text, Encoder) or self.text in ENCODERS):
+            raise ConfigError(
+                f"text must be minilm, a hub id or a folder with backend {self.backend!r}, got "
+                f"{self.text if isinstance(self.text, str) else type(self.text).__name__}. "
+                "Use backend='torch'."
+            )
 
 
 @dataclass(frozen=True)
@@ -62,7 +75,7 @@ def pretrained_encoders(choice: EncoderChoice, modalities: Mapping[str, str]) ->
     built: dict[str, Encoder] = {}
     for modality, kind in modalities.items():
         if modality == "text" and choice.text != "tfidf":
-            built[modality] = _text_encoder(choice.text)
+            built[modality] = _text_encoder(choice.text, backend=choice.backend)
         elif kind == "image":
             built[modality] = _image_encoder(choice)
     return built
@@ -166,7 +179,7 @@ def build_fusion(
         raise ConfigError(f"options of strategy {strategy} must be its own: {error}.") from error
 
 
-def _text_encoder(choice: str | Encoder) -> Encoder:
+def _text_encoder(choice: str | Encoder, *, backend: str) -> Encoder:
     if isinstance(choice, Encoder):
         return choice
     looks_like_a_checkpoint = choice == "minilm" or "/" in choice or Path(choice).exists()
@@ -175,7 +188,7 @@ def _text_encoder(choice: str | Encoder) -> Encoder:
     if not looks_like_a_checkpoint:
         names = ["minilm", "tfidf", "a hub id such as google-bert/bert-base-uncased", "a folder"]
         raise ConfigError(unknown_name("text_encoder", choice, names))
-    return ENCODERS["bert"](choice)
+    return ENCODERS["bert"](choice, backend=backend)
 
 
 def _image_encoder(choice: EncoderChoice) -> Encoder:

@@ -35,6 +35,14 @@ class Decoder(StrEnum):
     FAST = "fast"
 
 
+class Backend(StrEnum):
+    """What runs a text encoder."""
+
+    TORCH = "torch"
+    ONNX = "onnx"
+    OPENVINO = "openvino"
+
+
 class VectorType(StrEnum):
     """Number format of embeddings on disk."""
 
@@ -208,6 +216,9 @@ def embed(
     decoder: Annotated[
         Decoder, typer.Option(help="fast: decode large JPEGs at a fraction of their size.")
     ] = Decoder.EXACT,
+    backend: Annotated[
+        Backend, typer.Option(help="onnx, openvino: run the text encoder in int8 on the CPU.")
+    ] = Backend.TORCH,
     bundle: Annotated[
         Path | None, typer.Option("--bundle", help="Trained model: gives fused vectors.")
     ] = None,
@@ -253,7 +264,9 @@ def embed(
     if items is None or out is None:
         raise ConfigError("--items and --out must be given, or --status alone. See --help.")
     settings = JobSettings(
-        choice=EncoderChoice(text_encoder, image_encoder, image_weights, decoder.value),
+        choice=EncoderChoice(
+            text_encoder, image_encoder, image_weights, decoder.value, backend.value
+        ),
         columns={"id": None if id_column is None else [id_column], "text": text, "image": image},
         on_bad_rows=on_bad_rows.value,
         dtype=dtype.value,

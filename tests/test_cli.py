@@ -152,7 +152,8 @@ def test_embedding_writes_fixed_size_lists_with_absent_rows_null(shop, tmp_path)
 
 def test_fused_embeddings_come_from_a_bundle(shop, trained, tmp_path):
     result = run("embed", "--items", shop / "items.csv", "--photos", shop / "photos", "--bundle",
-                 trained / "bundle", "--out", tmp_path / "job", "--workers", 1, "--quiet")  # fmt: skip
+                 trained / "bundle", "--out", tmp_path / "job", "--workers", 1,
+                 "--quiet")  # fmt: skip
     assert result.exit_code == 0, result.output
     table = pq.read_table(tmp_path / "job" / "embeddings")
     assert table["fused_embedding"].type.list_size == 4 * 32

@@ -14,7 +14,7 @@ MAX_NAME = 255
 SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.\-]*:")
 
 
-def read_photo_cell(root: Path | None, cell: object) -> Path | bytes:
+def read_photo_cell(root: Path | None, cell: object) -> Path | bytes | None:
     """A photo from a cell: its file's bytes as they are, or the path that a name stands for.
 
     Args:
@@ -26,7 +26,7 @@ def read_photo_cell(root: Path | None, cell: object) -> Path | bytes:
     """
     if isinstance(cell, dict):
         cell = cell.get("path") if cell.get("bytes") is None else cell["bytes"]
-    if isinstance(cell, bytes):
+    if cell is None or isinstance(cell, bytes):  # None: an image data set has none in this row
         return cell
     if root is None:
         raise CellFault("photo_name", f"must be the bytes of a photo, got {shown(cell)}")

@@ -1,6 +1,6 @@
 """Batch embedding: a plan of shards, each done exactly once, whatever breaks on the way."""
 
-from fusion.shards.job import JobSettings, embed_catalogue
+from fusion.shards.job import JobSettings, embed_catalogue, plan_catalogue
 from fusion.shards.plan import Places, read_plan
 from fusion.shards.read import Embeddings, read_embeddings
 from fusion.shards.run import missing_shards, run_shard
@@ -15,6 +15,7 @@ __all__ = [
     "embed_catalogue",
     "job_status",
     "missing_shards",
+    "plan_catalogue",
     "read_embeddings",
     "read_plan",
     "run_shard",

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -104,7 +104,8 @@ class Receipt:
             OSError: If the disk fails; an unreadable disk is no missing receipt.
         """
         try:
-            return cls(**json.loads(path.read_bytes()))
+            receipt = cls(**json.loads(path.read_bytes()))
+            return receipt if receipt_path(path.parent.parent, receipt.shard) == path else None
         except (FileNotFoundError, ValueError, TypeError):
             return None
 
@@ -147,15 +148,16 @@ def commit_shard(
         n_rows=len(done.rows) + len(failed),
         n_embedded=len(done.rows),
         n_failed=len(failed),
-        reasons=_counts(error.reason for error in failed),
-        warnings=_counts(warning for warnings in done.warnings for warning in warnings),
+        reasons=counted(error.reason for error in failed),
+        warnings=counted(warning for warnings in done.warnings for warning in warnings),
         files=files,
     )
     write_atomically(receipt_path(folder, shard), json.dumps(asdict(receipt), indent=1).encode())
     return receipt
 
 
-def _counts(codes: Any) -> dict[str, int]:
+def counted(codes: Iterable[str]) -> dict[str, int]:
+    """Code -> how often it stands there, sorted by code."""
     return dict(sorted(Counter(codes).items()))
 
 
@@ -225,12 +227,35 @@ def finished(folder: Path) -> Mapping[int, Receipt]:
     return found
 
 
-def sweep(folder: Path) -> None:
-    """Removes what an interrupted run left behind: temporary files and data without a receipt."""
-    done = {name for receipt in finished(folder).values() for name in receipt.files}
-    for name in FOLDERS:
-        for path in (folder / name).glob(".*.tmp"):
+def manifest_of(folder: Path, *, n_rows: int, receipts: Mapping[int, Receipt]) -> dict[str, Any]:
+    """What `manifest.json` says of a finished job, JSON types."""
+    return {
+        "plan_sha256": hashlib.sha256((folder / "plan.json").read_bytes()).hexdigest(),
+        "n_rows": n_rows,
+        "n_embedded": sum(receipt.n_embedded for receipt in receipts.values()),
+        "n_failed": sum(receipt.n_failed for receipt in receipts.values()),
+        "files": {
+            name: sha256
+            for number in sorted(receipts)
+            for name, sha256 in receipts[number].files.items()
+        },
+    }
+
+
+def sweep_temporary(folder: Path) -> None:
+    """Removes the temporary files of an interrupted run."""
+    for place in (folder, *(folder / name for name in FOLDERS)):
+        for path in place.glob(".*.tmp"):
             path.unlink(missing_ok=True)
+
+
+def sweep_data(folder: Path) -> None:
+    """Removes data that no receipt names, once every shard has one.
+
+    Why not before: a worker that outlives its killed parent for a moment may have written data and
+    be about to write the receipt, which would then stand for nothing.
+    """
+    done = {name for receipt in finished(folder).values() for name in receipt.files}
     for kind in ("embeddings", "errors"):
         for path in (folder / kind).glob("part-*.parquet"):
             if f"{kind}/{path.name}" not in done:

@@ -1,11 +1,13 @@
 """What happened when: one JSON object a line for machines, one line of bars for people."""
 
 import json
+import os
 import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from fusion.files import named_errors
 from fusion.progress import Show
 from fusion.shards.run import Outcome
 
@@ -31,13 +33,13 @@ class EventLog:
         self.n_parts = 0
         self.n_encoded = 0
         self.reasons: Counter[str] = Counter()
-
+        _end_torn_line(self._path)
         show(n_before, n_rows, "")
 
     def write(self, event: str, **fields: Any) -> None:
         """Appends one event; a torn last line is possible after a power cut, and harmless."""
         line = json.dumps({"time": round(time.time(), 3), "event": event, **fields})
-        with self._path.open("a", encoding="utf-8") as file:
+        with named_errors(self._path), self._path.open("a", encoding="utf-8") as file:
             file.write(f"{line}\n")
 
     def done(self, outcome: Outcome) -> None:
@@ -58,6 +60,7 @@ class EventLog:
             encoded=outcome.n_encoded,
             found=outcome.n_found,
             seconds=round(outcome.seconds, 3),
+            commit_seconds=round(outcome.commit_seconds, 4),
         )
         self._show(self.n_rows, self._total, self.state())
 
@@ -70,3 +73,12 @@ class EventLog:
         if self.n_parts:
             words.append(f"{1 - self.n_encoded / self.n_parts:.0%} not encoded again")
         return ", ".join(words)
+
+
+def _end_torn_line(path: Path) -> None:
+    """Keeps the next event from sharing a line with one that a full disk or power cut broke off."""
+    with named_errors(path), path.open("ab+") as file:
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            if file.read() != b"\n":
+                file.write(b"\n")

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import signal
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
@@ -10,16 +11,27 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
+import pandas as pd
+
 from encoders.base import Encoder
 from fusion.build import EncoderChoice, pretrained_encoders
 from fusion.bundle import load_bundle
 from fusion.data.infer import infer_schema
 from fusion.data.policy import POLICIES
 from fusion.data.schema import Schema
-from fusion.errors import ConfigError, JobError, unknown_name
+from fusion.errors import CatalogueError, ConfigError, JobError, unknown_name
 from fusion.files import write_atomically
 from fusion.progress import Show
-from fusion.shards.commit import FOLDERS, VECTOR_TYPES, finished, receipt_path, sweep
+from fusion.shards.commit import (
+    FOLDERS,
+    VECTOR_TYPES,
+    Receipt,
+    finished,
+    manifest_of,
+    receipt_path,
+    sweep_data,
+    sweep_temporary,
+)
 from fusion.shards.embedder import describe_encoders
 from fusion.shards.events import EventLog
 from fusion.shards.lock import locked
@@ -36,6 +48,7 @@ from fusion.shards.plan import (
     write_plan,
 )
 from fusion.shards.pool import LocalEngine
+from fusion.shards.suspects import suspects_path
 from fusion.shards.tables import first_rows, list_files
 
 SAMPLE_ROWS = 4096  # first rows, in which columns of texts and photos are looked for
@@ -145,48 +158,92 @@ def embed_catalogue(
         OSError: If the disk fails; what was finished stays.
     """
     settings = settings or JobSettings()
-    for name in FOLDERS:
-        (output / name).mkdir(parents=True, exist_ok=True)
-    with locked(output), _terminable():
-        plan = _plan(places, output, settings)
+    with _opened(output, places), _terminable():
+        plan, plan_seconds = _plan(places, output, settings)
         write_places(output, places)
-        sweep(output)
+        sweep_temporary(output)
         if retry_failed:
             _drop_failed(output)
         done = finished(output)
         n_before = sum(receipt.n_rows for receipt in done.values())
         log = EventLog(output, n_rows=plan.n_rows, n_before=n_before, show=show)
         missing = [shard.number for shard in plan.shards if shard.number not in done]
-        log.write("started", shards=len(plan.shards), missing=len(missing), rows=plan.n_rows)
+        log.write(
+            "started",
+            shards=len(plan.shards),
+            missing=len(missing),
+            rows=plan.n_rows,
+            plan_seconds=round(plan_seconds, 3),
+        )
         failed = (engine or LocalEngine()).run(output, missing, log) if missing else {}
         receipts = finished(output)
         if not failed:
-            _check_input(places.items, plan)
-            _write_manifest(output, plan)
+            _check_input(places.items, plan, output=output, new=missing)
+            _check_done(plan, receipts)
+            sweep_data(output)
+            _write_manifest(output, plan, receipts)
         n_failed = sum(receipt.n_failed for receipt in receipts.values())
         log.write("ended", failed_shards=len(failed), failed_rows=n_failed)
     return JobResult(plan.n_rows, n_failed, len(plan.shards), len(done), failed, log.state())
 
 
-def _plan(places: Places, output: Path, settings: JobSettings) -> Plan:
-    """The plan on disk, if it is still that of this input and these settings, or a new one."""
+def plan_catalogue(places: Places, output: Path, settings: JobSettings | None = None) -> Plan:
+    """Plans a job and does none of it: other engines then map `run_shard` over its shards.
+
+    When they are through, `embed_catalogue` with the same arguments checks and sums up.
+
+    Raises:
+        As `embed_catalogue`.
+    """
+    with _opened(output, places):
+        plan, _ = _plan(places, output, settings or JobSettings())
+        write_places(output, places)
+    return plan
+
+
+@contextmanager
+def _opened(output: Path, places: Places) -> Iterator[None]:
+    """The folder of a job, made if absent, for one writer."""
+    if output.resolve().is_relative_to(places.items.resolve()):
+        raise ConfigError(
+            f"out must not lie in the folder of the items, whose files are all read, got {output} "
+            f"in {places.items}. Choose another."
+        )
+    for name in FOLDERS:
+        (output / name).mkdir(parents=True, exist_ok=True)
+    with locked(output):
+        yield
+
+
+def _plan(places: Places, output: Path, settings: JobSettings) -> tuple[Plan, float]:
+    """The plan on disk, if it is still that of this input and these settings, or a new one.
+
+    Returns:
+        The plan, and the seconds that reading the tables for it took.
+    """
     asked = settings.to_dict(bundle=places.bundle)
     if (output / "plan.json").is_file():
+        start = time.perf_counter()
         plan = read_plan(output)
         check_unchanged(plan, asked, input_files(places.items, known=plan.files))
-        return plan
-    strangers = [p.name for p in output.iterdir() if p.name not in FOLDERS and p.name[0] != "."]
+        return plan, time.perf_counter() - start
+    known = {*FOLDERS, "places.json", "repeated_ids.npy"}
+    paths = [output / name for name in FOLDERS]
+    names = [p.name for p in output.iterdir() if p.name not in known]
+    names += [f"{path.name}/{p.name}" for path in paths for p in path.iterdir()]
+    strangers = [name for name in names if not Path(name).name.startswith(".")]
     if strangers:
         raise JobError(
             f"{output} must be new, empty or the folder of an embedding job, got one with "
             f"{', '.join(sorted(strangers)[:5])}. Choose another."
         )
-    files = input_files(places.items)
     schema, encoders = _what(places, settings)
+    start = time.perf_counter()
+    files = input_files(places.items)
     shards, repeated = cut_input(places.items, shard_rows=settings.shard_rows, schema=schema)
     plan = Plan(asked, encoders, schema, files, shards, versions())
     write_plan(output, plan, repeated)
-    return plan
+    return plan, time.perf_counter() - start
 
 
 def _what(places: Places, settings: JobSettings) -> tuple[Schema, dict[str, dict[str, Any]]]:
@@ -195,48 +252,66 @@ def _what(places: Places, settings: JobSettings) -> tuple[Schema, dict[str, dict
         return load_bundle(places.bundle).schema, {}
     given: dict[str, list[str] | None] = dict(settings.columns)
     given |= {role: [] for role in ("numeric", "categorical", "dates", "history", "row")}
-    path = list_files(places.items)[0]
-    sample = first_rows(path, n_rows=SAMPLE_ROWS)
+    sample = _sample(places.items)
     schema = infer_schema(sample, photos=places.photos, given=given)
     encoders = pretrained_encoders(settings.choice, schema.modalities)
     if not encoders:
         raise ConfigError(
-            f"{path.name} must have a text or photo column that an encoder without training "
+            f"{places.items} must have a text or photo column that an encoder without training "
             "reads, got none. Name them with --text and --image, and the folder with --photos."
         )
     kept = {role: getattr(schema, role) for role in ("text", "image") if role in encoders}
     return Schema(id=schema.id, **kept), describe_encoders(encoders)
 
 
-def _check_input(items: Path, plan: Plan) -> None:
-    """Refuses to call a job finished whose tables changed while it ran."""
+def _sample(items: Path) -> pd.DataFrame:
+    """The first rows of the first table that has any.
+
+    Raises:
+        CatalogueError: If no table has.
+    """
+    for path in list_files(items):
+        sample = first_rows(path, n_rows=SAMPLE_ROWS)
+        if len(sample):
+            return sample
+    raise CatalogueError(f"items must have rows, got none in {items}.")
+
+
+def _check_input(items: Path, plan: Plan, *, output: Path, new: Sequence[int]) -> None:
+    """Refuses to call a job finished whose tables changed while it ran.
+
+    Shards that this run read from a changed table are undone: nobody knows which rows they hold.
+    """
     now: list[InputFile] = input_files(items, known=plan.files)
+    content = {file.name: file.sha256 for file in now}
+    for number in new:
+        file = plan.files[plan.shards[number].file]
+        if content.get(file.name, file.sha256) != file.sha256:
+            receipt_path(output, number).unlink(missing_ok=True)
     check_unchanged(plan, plan.settings, now)
 
 
+def _check_done(plan: Plan, receipts: Mapping[int, Receipt]) -> None:
+    """Refuses to call a job finished whose engine left shards out."""
+    left = [shard.number for shard in plan.shards if shard.number not in receipts]
+    if left:
+        raise JobError(
+            f"every shard must be done or named as failed, got {len(left)} that are neither, the "
+            f"first is {left[0]}. Run the same command again."
+        )
+
+
 def _drop_failed(output: Path) -> None:
+    (output / "manifest.json").unlink(missing_ok=True)  # first: what it lists is about to go
     for number, receipt in finished(output).items():
         if receipt.n_failed:
+            suspects_path(output, number).unlink(missing_ok=True)
             receipt_path(output, number).unlink()
-            (output / "suspects" / f"{number:06}.json").unlink(missing_ok=True)
-    (output / "manifest.json").unlink(missing_ok=True)
-    sweep(output)
 
 
-def _write_manifest(output: Path, plan: Plan) -> None:
+def _write_manifest(output: Path, plan: Plan, receipts: Mapping[int, Receipt]) -> None:
     """Everything that belongs to a finished job; equal jobs give equal manifests."""
-    receipts = finished(output)
-    document = {
-        "plan_sha256": hashlib.sha256((output / "plan.json").read_bytes()).hexdigest(),
-        "n_rows": plan.n_rows,
-        "n_embedded": sum(receipt.n_embedded for receipt in receipts.values()),
-        "n_failed": sum(receipt.n_failed for receipt in receipts.values()),
-        "files": {
-            name: sha256
-            for number in sorted(receipts)
-            for name, sha256 in receipts[number].files.items()
-        },
-    }
+    document = manifest_of(output, n_rows=plan.n_rows, receipts=receipts)
     write_atomically(output / "manifest.json", json.dumps(document, indent=1).encode())
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -48,8 +49,29 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def _holder(folder: Path) -> str:
-    try:
-        found = json.loads((folder / ".holder.json").read_text(encoding="utf-8"))
-        return f"process {found['process']} on {found['host']} since {found['since']}"
-    except (OSError, ValueError, KeyError):
+    found = _read_holder(folder)
+    if found is None:
         return "a process that has just begun"
+    return f"process {found['process']} on {found['host']} since {found['since']}"
+
+
+def is_held(folder: Path) -> bool:
+    """True while a process works on a folder; one of another machine is believed to live."""
+    found = _read_holder(folder)
+    if found is None or found["host"] != socket.gethostname():
+        return found is not None
+    try:
+        os.kill(int(found["process"]), 0)  # asks whether it is there
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it is, and belongs to somebody else
+        return True
+    return True
+
+
+def _read_holder(folder: Path) -> dict[str, Any] | None:
+    try:
+        found: dict[str, Any] = json.loads((folder / ".holder.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if {"process", "host", "since"} <= found.keys() else None

@@ -15,6 +15,7 @@ from fusion.shards.retries import Task, TaskQueue
 from fusion.shards.worker import Message, work
 
 MOST_FALSE_STARTS = 3  # workers that ended before they could begin
+START_S = 120.0  # what loading torch and a model may take at least, however short a stall is
 TRIALS_PAY = 4  # a trial of layouts is made if this many times its shards are left
 
 
@@ -157,7 +158,8 @@ class _Pool:
     def _end_stalled(self) -> None:
         for worker in list(self.workers):
             busy = worker.task is not None or not worker.ready
-            if busy and time.monotonic() - worker.heard > self.stall_s:
+            limit = self.stall_s if worker.ready else max(self.stall_s, START_S)
+            if busy and time.monotonic() - worker.heard > limit:
                 worker.process.kill()
                 self._replace(worker, "hung")
 
@@ -172,7 +174,8 @@ class _Pool:
             if self.false_starts > MOST_FALSE_STARTS:
                 raise JobError(
                     f"workers must start, got {self.false_starts} that {how} (exit code {code}). "
-                    "Look at the memory of this machine, or give fewer --workers."
+                    "Look at the memory of this machine, or give fewer --workers; a Python script "
+                    "must call this under `if __name__ == '__main__':`."
                 )
         else:
             self.queue.ended(worker.task, how, reason=f"the worker {how} (exit code {code})")

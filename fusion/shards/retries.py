@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from fusion.shards.events import EventLog
-from fusion.shards.suspects import Suspects, note_end, suspects_path
+from fusion.shards.suspects import Suspects, note_end, suspects_path, too_many_blamed
 
 MOST_ENDS = 4  # ends of a worker at one shard without a row to blame
 
@@ -42,18 +42,17 @@ class TaskQueue:
         return self._waiting.popleft()
 
     def ended(self, task: Task, how: Literal["died", "hung", "raised"], *, reason: str) -> None:
-        """A worker ended at a task: do it again with care, or give it up after too many ends.
-
-        Raises:
-            JobError: If so many rows end workers that something else must be wrong.
-        """
+        """A worker ended at a task: do it again with care, or give it up after too many ends."""
         path = suspects_path(self._folder, task.shard)
         if task.careful and how != "raised":
             note_end(path, how)
         self._log.write("shard_retried", shard=task.shard, how=how, reason=reason)
         self._ends[task.shard] = self._ends.get(task.shard, 0) + 1
+        blamed = Suspects.read(path).blamed
+        reason = too_many_blamed(blamed) or reason
         # finding a row costs two ends
-        if self._ends[task.shard] > MOST_ENDS + 2 * len(Suspects.read(path).blamed):
+        if too_many_blamed(blamed) or self._ends[task.shard] > MOST_ENDS + 2 * len(blamed):
+            path.unlink(missing_ok=True)  # another run begins without blame
             self.failed[task.shard] = reason
             self._log.write("shard_failed", shard=task.shard, reason=reason)
         else:

@@ -39,6 +39,7 @@ class Outcome:
     Args:
         receipt: What is on disk.
         seconds: Wall time.
+        commit_seconds: The part of it that went into writing and checking files.
         n_parts: Texts and photos.
         n_encoded: Those that went through a model.
         n_found: Those that the store had; the rest were duplicates inside the shard.
@@ -46,6 +47,7 @@ class Outcome:
 
     receipt: Receipt
     seconds: float = 0.0
+    commit_seconds: float = 0.0
     n_parts: int = 0
     n_encoded: int = 0
     n_found: int = 0
@@ -120,23 +122,26 @@ class ShardRunner:
             faults, policy=self.plan.settings["on_bad_rows"], schema=self.plan.schema
         )
         sound = np.asarray([i for i, row in enumerate(kept) if row not in failed], dtype=np.int64)
+        done = EmbeddedRows(
+            rows=np.asarray(kept, dtype=np.int64)[sound] + shard.first_row,
+            ids=[catalogue.ids[place] for place in sound],
+            vectors=self.embedder.vectors(prepared, sound),
+            present={n: mask.numpy()[sound] for n, mask in prepared.inputs.present.items()},
+            warnings=_warnings(prepared, tolerated, kept=kept, sound=sound),
+        )
+        embedded = time.perf_counter()
         receipt = commit_shard(
             self.folder,
             number,
-            done=EmbeddedRows(
-                rows=np.asarray(kept, dtype=np.int64)[sound] + shard.first_row,
-                ids=[catalogue.ids[place] for place in sound],
-                vectors=self.embedder.vectors(prepared, sound),
-                present={n: mask.numpy()[sound] for n, mask in prepared.inputs.present.items()},
-                warnings=_warnings(prepared, tolerated, kept=kept, sound=sound),
-            ),
+            done=done,
             failed=[
                 row_error(found, id=self._id(frame, row, shard), shard=shard, file=file)
                 for row, found in failed.items()
             ],
             vector_type=self.plan.settings["dtype"],
         )
-        return _outcome(receipt, prepared, seconds=time.perf_counter() - start)
+        end = time.perf_counter()
+        return _outcome(receipt, prepared, seconds=end - start, commit_seconds=end - embedded)
 
     def _read(self, shard: Shard) -> tuple[pd.DataFrame, list[Fault]]:
         """Cells of a shard's rows; columns that a model reads as numbers have a type."""
@@ -195,11 +200,14 @@ def _warnings(
     return [list(dict.fromkeys(odd[kept[place]])) for place in sound]
 
 
-def _outcome(receipt: Receipt, prepared: Prepared, *, seconds: float) -> Outcome:
+def _outcome(
+    receipt: Receipt, prepared: Prepared, *, seconds: float, commit_seconds: float
+) -> Outcome:
     reports = prepared.reports.values()
     return Outcome(
         receipt,
         seconds=seconds,
+        commit_seconds=commit_seconds,
         n_parts=sum(report.n_parts for report in reports),
         n_encoded=sum(report.n_encoded for report in reports),
         n_found=sum(report.n_found for report in reports),

@@ -4,9 +4,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from fusion.shards.commit import finished
+from fusion.shards.lock import is_held
 from fusion.shards.plan import read_plan
 
 
@@ -59,15 +58,5 @@ def job_status(folder: Path) -> JobStatus:
         reasons=dict(reasons.most_common()),
         warnings=dict(warnings.most_common()),
         finished=(folder / "manifest.json").is_file(),
-        running=_is_running(folder),
+        running=is_held(folder),
     )
-
-
-def _is_running(folder: Path) -> bool:
-    if not (folder / ".lock").exists():
-        return False
-    try:
-        with FileLock(folder / ".lock", timeout=0):
-            return False
-    except Timeout:
-        return True

@@ -5,12 +5,11 @@ A name on disk outlives any death, so one death finds one row, whatever engine r
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from fusion.errors import JobError
-from fusion.files import write_atomically
+from fusion.files import named_errors, write_atomically
 
 ENDS_TO_BLAME = 2  # once may be chance: another program took the memory, or an operator the process
 MOST_BLAMED = 20
@@ -42,7 +41,23 @@ class Suspects:
 
     def write(self, path: Path) -> None:
         """Names the row at hand; a plain write, as it must outlive the process, not the machine."""
-        path.write_bytes(json.dumps(asdict(self)).encode())
+        with named_errors(path):
+            path.write_bytes(json.dumps(asdict(self)).encode())
+
+
+def too_many_blamed(blamed: Mapping[int, str]) -> str:
+    """Why a shard is given up instead of its rows; empty if there is no such reason.
+
+    Where so many rows end their worker or raise, something else must be wrong: a memory limit, a
+    broken GPU. To call all of them faulty would lose them silently.
+    """
+    if len(blamed) <= MOST_BLAMED:
+        return ""
+    return (
+        f"more than {MOST_BLAMED} rows end the worker or raise, one says: "
+        f"{list(blamed.values())[-1]}. Look at the memory limit, the GPU and the photos; "
+        "then run the same command again"
+    )
 
 
 def suspects_path(folder: Path, shard: int) -> Path:
@@ -51,11 +66,7 @@ def suspects_path(folder: Path, shard: int) -> Path:
 
 
 def note_end(path: Path, how: str) -> None:
-    """After a worker ended (`died` or `hung`): blames the row that it had in hand twice.
-
-    Raises:
-        JobError: If so many rows of one shard end workers that something else must be wrong.
-    """
+    """After a worker ended (`died` or `hung`): blames the row that it had in hand twice."""
     known = Suspects.read(path)
     if known.row < 0:
         return
@@ -63,11 +74,6 @@ def note_end(path: Path, how: str) -> None:
     if known.ends >= ENDS_TO_BLAME:
         known.blamed[known.row] = how
         known.row, known.ends = -1, 0
-    if len(known.blamed) > MOST_BLAMED:
-        raise JobError(
-            f"more than {MOST_BLAMED} rows of one shard ended the worker. Look at its memory "
-            "limit and at the photos; then run the same command again."
-        )
     write_atomically(path, json.dumps(asdict(known)).encode())
 
 
@@ -78,6 +84,10 @@ def touch_alone(path: Path, rows: Iterable[int], touch: Callable[[int], None]) -
         path: File of the suspects.
         rows: Positions in the shard.
         touch: Does everything with one row that could end the process.
+
+    Raises:
+        OSError: If the machine is at fault (no file handles left), which is no row's doing.
+        RuntimeError: If so many rows raise that something else must be wrong.
     """
     known = Suspects.read(path)
     first, ends = known.row, known.ends
@@ -88,7 +98,12 @@ def touch_alone(path: Path, rows: Iterable[int], touch: Callable[[int], None]) -
         known.write(path)
         try:
             touch(row)
+        except OSError:
+            raise
         except Exception as error:  # whatever a decoder or model raises is this row's fault
             known.blamed[row] = f"{type(error).__name__}: {error}"
+            if reason := too_many_blamed(known.blamed):
+                write_atomically(path, json.dumps(asdict(known)).encode())
+                raise RuntimeError(reason) from error
     known.row, known.ends = -1, 0
     write_atomically(path, json.dumps(asdict(known)).encode())

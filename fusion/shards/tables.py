@@ -3,8 +3,9 @@
 import csv
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from io import StringIO
+from io import BytesIO
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from fusion.data.cells import is_missing, plain_text
 from fusion.data.problems import Problem, shown
 from fusion.errors import CatalogueError
 
 SUFFIXES = (".csv", ".parquet")
 END = ("\x00end\n", ["\x00end"])  # a line behind the last one: an open quote would swallow it
+BOM = b"\xef\xbb\xbf"
 MAX_RECORD = 2**31 - 1
 BATCH_ROWS = 4096
 
@@ -107,9 +110,10 @@ def first_rows(path: Path, *, n_rows: int) -> pd.DataFrame:
         text = Shard(0, 0, 0, 0, ends[0], ends[-1])
         return _read_csv(path, text, names=names, columns=names)[0]
     file = _open_parquet(path)
-    for batch in file.iter_batches(n_rows):
-        frame: pd.DataFrame = batch.to_pandas()
-        return frame
+    with _named_damage(path):
+        for batch in file.iter_batches(n_rows):
+            frame: pd.DataFrame = batch.to_pandas()
+            return frame
     return pd.DataFrame({name: [] for name in names})
 
 
@@ -117,18 +121,24 @@ def column_names(path: Path) -> list[str]:
     """Names of a table's columns.
 
     Raises:
-        CatalogueError: If there are none, or one stands twice.
+        CatalogueError: If there are none, one stands twice, or they are not UTF-8.
     """
     if path.suffix.lower() == ".csv":
         with path.open("rb") as file:
-            names = next(_records(file, path=path), (0, []))[1]
+            header = next(_records(file, path=path), (0, []))[1]
+        names = [_decoded(name) or "unnamed" for name in header]
+        if any(map(_is_undecoded, names)):
+            raise CatalogueError(
+                f"{path.name} must be UTF-8 text, got a header line of other bytes: "
+                f"{shown(','.join(names))}. Save the table as CSV UTF-8."
+            )
     else:
         names = list(_open_parquet(path).schema_arrow.names)
     twice = sorted({name for name in names if names.count(name) > 1})
     if not names or twice:
         got = f"{', '.join(twice)} twice" if twice else "none"
         raise CatalogueError(f"{path.name} must have columns of different names, got {got}.")
-    return [name or "unnamed" for name in names]
+    return names
 
 
 def file_sha256(path: Path) -> str:
@@ -169,29 +179,28 @@ def read_rows(
 def _records(file: Any, *, path: Path) -> Iterator[tuple[int, list[str]]]:
     """Each record of a CSV file with the byte behind it; bytes of cells still to be decoded."""
     places = [0]
+    ended: list[bool] = []  # a file may hold the line `END` itself
 
     def lines() -> Iterator[str]:
         for line in file:
+            mark = BOM if places[0] == 0 else b""
             places[0] += len(line)
-            yield line.decode("latin-1")
+            yield line.removeprefix(mark).decode("latin-1")
+        ended.append(True)
         yield END[0]
 
     before = 0
-    first = True
     csv.field_size_limit(MAX_RECORD)
     reader = csv.reader(lines())
     try:
         for cells in reader:
-            if cells == END[1]:
+            if ended and cells == END[1]:
                 return
-            if cells and cells[-1].endswith(END[0]):
+            if ended:
                 raise CatalogueError(
                     f"{path.name} must close every quote, got one that is open to the end; the "
                     f"record begins at byte {before}. Close it."
                 )
-            if first and cells:
-                cells[0] = cells[0].removeprefix("\xef\xbb\xbf")
-                first = False
             yield places[0], cells
             before = places[0]
     except csv.Error as error:
@@ -216,7 +225,7 @@ def _scan_csv(path: Path, *, shard_rows: int, id_column: str | None) -> Scanned:
             if cells or len(names) == 1:
                 n_rows += 1
                 if place is not None:
-                    ids.append(cells[place] if len(cells) == len(names) else "")
+                    ids.append(_decoded(cells[place]) if len(cells) == len(names) else "")
             last = end
             if n_rows == shard_rows:
                 pieces.append((n_rows, start, end, None))
@@ -233,12 +242,14 @@ def _read_csv(
 ) -> tuple[pd.DataFrame, list[Problem]]:
     with path.open("rb") as file:
         file.seek(shard.start)
-        text = file.read(shard.stop - shard.start).decode("utf-8", errors="surrogateescape")
+        content = file.read(shard.stop - shard.start)
+    # Lines must end where they did when the file was scanned: a lone CR is no line end.
+    lines = (line.decode("utf-8", errors="surrogateescape") for line in BytesIO(content))
     csv.field_size_limit(MAX_RECORD)
     rows: list[list[str | None]] = []
     problems = []
     places = [names.index(name) for name in columns]
-    for cells in csv.reader(StringIO(text, newline="")):
+    for cells in csv.reader(lines):
         if not cells and len(names) > 1:
             continue
         problem = _line_problem(cells or [""], n_columns=len(names), row=len(rows))
@@ -256,14 +267,31 @@ def _line_problem(cells: list[str], *, n_columns: int, row: int) -> Problem | No
     if len(cells) != n_columns:
         message = f"must have {n_columns} cells, got {len(cells)}: {shown(','.join(cells))}"
         return Problem("line_cells", message, row=row)
-    if any("\udc80" <= mark <= "\udcff" for cell in cells for mark in cell):
+    if any(map(_is_undecoded, cells)):
         return Problem("line_not_utf8", f"must be UTF-8, got {shown(','.join(cells))}", row=row)
     return None
 
 
+def _decoded(cell: str) -> str:
+    """A cell of bytes as UTF-8; bytes that are none become lone surrogates."""
+    return cell.encode("latin-1").decode("utf-8", errors="surrogateescape")
+
+
+def _is_undecoded(cell: str) -> bool:
+    """True for a cell with bytes that are not UTF-8."""
+    return not cell.isascii() and any("\udc80" <= mark <= "\udcff" for mark in cell)
+
+
 def _open_parquet(path: Path) -> Any:
-    try:
+    with _named_damage(path):
         return pq.ParquetFile(path, memory_map=False)
+
+
+@contextmanager
+def _named_damage(path: Path) -> Iterator[None]:
+    """Names the Parquet file whose damage Arrow meets inside the block, text of no UTF-8 too."""
+    try:
+        yield
     except (pa.ArrowException, OSError, ValueError) as error:
         raise CatalogueError(f"{path.name} must be a Parquet table: {error}") from error
 
@@ -278,13 +306,18 @@ def _scan_parquet(path: Path, *, shard_rows: int, id_column: str | None) -> Scan
             pieces.append((stop - start, start, stop, group))
     hashes: list[NDArray[np.uint64]] = []
     if id_column is not None:
-        for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=[id_column]):
-            hashes.append(hash_ids([_id_text(cell) for cell in batch.column(0).to_pylist()]))
+        with _named_damage(path):
+            for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=[id_column]):
+                hashes.append(hash_ids([_id_text(cell) for cell in batch.column(0).to_pylist()]))
     return Scanned(pieces, list(file.schema_arrow.names), _stacked(hashes))
 
 
 def _id_text(cell: object) -> str:
-    return "" if cell is None else str(cell)
+    """An id as the catalogue reads it; empty where it is missing or no text."""
+    try:
+        return "" if is_missing(cell) else plain_text(cell)
+    except TypeError:
+        return ""
 
 
 def _read_parquet(path: Path, shard: Shard, *, columns: Sequence[str]) -> pd.DataFrame:
@@ -293,24 +326,30 @@ def _read_parquet(path: Path, shard: Shard, *, columns: Sequence[str]) -> pd.Dat
     kept: list[pa.RecordBatch] = []
     row = 0
     groups = [shard.row_group]
-    for batch in file.iter_batches(BATCH_ROWS, row_groups=groups, columns=list(columns)):
-        first, last = max(shard.start - row, 0), min(shard.stop - row, batch.num_rows)
-        if first < last:
-            kept.append(batch.slice(first, last - first))
-        row += batch.num_rows
-        if row >= shard.stop:
-            break
-    table = pa.Table.from_batches(kept) if kept else file.schema_arrow.empty_table()
-    frame: pd.DataFrame = table.select(list(columns)).to_pandas()
+    size = min(BATCH_ROWS, shard.n_rows)  # of photos in the table no more than the shard's
+    with _named_damage(path):
+        for batch in file.iter_batches(size, row_groups=groups, columns=list(columns)):
+            first, last = max(shard.start - row, 0), min(shard.stop - row, batch.num_rows)
+            if first < last:
+                kept.append(batch.slice(first, last - first))
+            row += batch.num_rows
+            if row >= shard.stop:
+                break
+        table = pa.Table.from_batches(kept) if kept else file.schema_arrow.empty_table()
+        table.validate(full=True)  # text that is not UTF-8 would raise where nobody expects it
+        # Else one missing id would turn the others into floats of 15 digits.
+        frame: pd.DataFrame = table.select(list(columns)).to_pandas(integer_object_nulls=True)
     return frame
 
 
 def hash_ids(ids: Sequence[str]) -> NDArray[np.uint64]:
-    """Two 64-bit hashes of each id `[n, 2]`, 0 where it is missing: together too long to collide.
+    """Two 64-bit hashes of each id `[n, 2]`, 0 where it is missing or not UTF-8.
 
-    Why two: at 100 million ids, one alone would give a false alarm once in a few thousand jobs.
+    Why two: together they are too long to collide. At 100 million ids, one alone would give a
+    false alarm once in a few thousand jobs.
     """
-    words = pd.Series([word.strip() for word in ids], dtype=object)
+    given = (word.strip() for word in ids)
+    words = pd.Series(["" if _is_undecoded(word) else word for word in given], dtype=object)
     if not len(words):
         return np.zeros((0, 2), dtype=np.uint64)
     both = [

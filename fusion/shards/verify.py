@@ -4,13 +4,14 @@ import hashlib
 import io
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from fusion.shards.commit import Receipt, finished
+from fusion.shards.commit import Receipt, counted, finished, manifest_of
 from fusion.shards.plan import Plan, read_plan
 from fusion.shards.tables import Shard
 
@@ -40,7 +41,7 @@ def verify_job(folder: Path) -> list[str]:
             )
         else:
             problems += _shard_problems(folder, shard, receipt)
-    problems += _strangers(folder, receipts)
+    problems += _strangers(folder, receipts, n_shards=len(plan.shards))
     if not problems:
         problems += _manifest_problems(folder, plan, receipts)
     return problems
@@ -48,6 +49,8 @@ def verify_job(folder: Path) -> list[str]:
 
 def _shard_problems(folder: Path, shard: Shard, receipt: Receipt) -> Iterator[str]:
     rows: list[NDArray[np.int64]] = []
+    reasons: list[str] = []
+    warnings: list[str] = []
     for name, sha256 in receipt.files.items():
         try:
             content = (folder / name).read_bytes()
@@ -57,26 +60,45 @@ def _shard_problems(folder: Path, shard: Shard, receipt: Receipt) -> Iterator[st
         if hashlib.sha256(content).hexdigest() != sha256:
             yield f"{name} has other bytes than were committed. {_again(shard)}"
             return
-        table = pq.read_table(io.BytesIO(content), columns=["row"])
+        told = "reason" if name.startswith("errors/") else "warnings"
+        table = pq.read_table(io.BytesIO(content), columns=["row", told])
         rows.append(table["row"].to_numpy())
-    found = np.sort(np.concatenate(rows))
+        if told == "reason":
+            reasons += table[told].to_pylist()
+        else:
+            warnings += [code for codes in table[told].to_pylist() for code in codes]
+    found = np.sort(np.concatenate([np.zeros(0, dtype=np.int64), *rows]))
     wanted = np.arange(shard.first_row, shard.first_row + shard.n_rows)
     if not np.array_equal(found, wanted):
         n_twice = len(found) - len(np.unique(found))
         n_lost = len(np.setdiff1d(wanted, found))
         yield f"shard {shard.number} has {n_twice} rows twice and lacks {n_lost}. {_again(shard)}"
+    counts = replace(
+        receipt,
+        n_rows=shard.n_rows,
+        n_embedded=shard.n_rows - len(reasons),
+        n_failed=len(reasons),
+        reasons=counted(reasons),
+        warnings=counted(warnings),
+    )
+    if receipt != counts:
+        yield f"receipts/{shard.number:06}.json has other counts than its files. {_again(shard)}"
 
 
 def _again(shard: Shard) -> str:
     return f"Delete receipts/{shard.number:06}.json and run the same fusion embed again"
 
 
-def _strangers(folder: Path, receipts: Mapping[int, Receipt]) -> Iterator[str]:
+def _strangers(folder: Path, receipts: Mapping[int, Receipt], *, n_shards: int) -> Iterator[str]:
+    for number in receipts:
+        if number >= n_shards:
+            yield f"receipts/{number:06}.json belongs to no shard: delete it"
     known = {name for receipt in receipts.values() for name in receipt.files}
     for kind in ("embeddings", "errors"):
         for path in sorted((folder / kind).iterdir()):
             if f"{kind}/{path.name}" not in known:
-                yield f"{kind}/{path.name} belongs to no receipt: run the same fusion embed again"
+                name = f"{kind}/{path.name}"
+                yield f"{name} belongs to no receipt: run the same fusion embed again, or delete it"
 
 
 def _manifest_problems(folder: Path, plan: Plan, receipts: Mapping[int, Receipt]) -> Iterator[str]:
@@ -85,9 +107,11 @@ def _manifest_problems(folder: Path, plan: Plan, receipts: Mapping[int, Receipt]
     except (OSError, ValueError):
         yield "manifest.json is missing or damaged: run the same fusion embed again"
         return
-    files = {name: sha for receipt in receipts.values() for name, sha in receipt.files.items()}
-    plan_sha256 = hashlib.sha256((folder / "plan.json").read_bytes()).hexdigest()
-    if manifest.get("files") != files or manifest.get("n_rows") != plan.n_rows:
-        yield "manifest.json lists other files or rows than the receipts"
-    if manifest.get("plan_sha256") != plan_sha256:
+    wanted = manifest_of(folder, n_rows=plan.n_rows, receipts=receipts)
+    if not isinstance(manifest, dict) or manifest.keys() != wanted.keys():
+        yield "manifest.json is missing or damaged: run the same fusion embed again"
+        return
+    if manifest["plan_sha256"] != wanted["plan_sha256"]:
         yield "plan.json has changed since the manifest was written"
+    if any(manifest[name] != wanted[name] for name in wanted.keys() - {"plan_sha256"}):
+        yield "manifest.json lists other files or rows than the receipts"

@@ -1,7 +1,9 @@
 """A worker process: takes numbers of shards from a pipe, does them, says how it went."""
 
+import ctypes
 import os
 import signal
+import sys
 import threading
 import time
 from multiprocessing.connection import Connection
@@ -16,6 +18,7 @@ from fusion.shards.retries import Task
 from fusion.shards.run import Outcome, run_shard, runner_of
 
 BEAT_S = 1.0
+PR_SET_PDEATHSIG = 1  # of prctl(2)
 
 
 class Message(NamedTuple):
@@ -38,6 +41,7 @@ def work(folder: Path, pipe: Connection, threads: int, gpu: int | None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.environ["CUDA_VISIBLE_DEVICES"] = "" if gpu is None else str(gpu)
+    _end_at_once_with_parent()
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     torch.set_num_threads(threads)
     try:
@@ -79,8 +83,14 @@ class _Beats:
             self._pipe.send(Message("beat"))
 
 
+def _end_at_once_with_parent() -> None:
+    """Has Linux kill this process with its parent, even while a decoder keeps Python's lock."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def _end_with(parent: int) -> None:
-    """Ends this process soon after its parent, even one that was killed."""
+    """Ends this process soon after its parent, even one that was killed, on any system."""
     while os.getppid() == parent:
         time.sleep(BEAT_S)
     os._exit(1)

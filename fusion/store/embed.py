@@ -127,13 +127,14 @@ class _Session:
         keys = np.asarray(list(self.distinct), dtype=KEY_DTYPE)
         missing = np.arange(len(keys))
         if segments is not None and len(keys):
+            n_corrupted = segments.n_corrupted
             found = segments.find(keys)
             if found.vectors is not None:
                 self.vectors[found.mask] = found.vectors
             self.odd |= found.warnings
             missing = np.flatnonzero(~found.mask)
             self.report.n_found = int(found.mask.sum())
-            self.report.n_corrupted = segments.n_corrupted
+            self.report.n_corrupted = segments.n_corrupted - n_corrupted
             advance(self.report.n_found)
         step = len(missing) if segments is None else COMMIT_PARTS
         for start in range(0, len(missing), max(1, step)):
@@ -204,7 +205,18 @@ def _keys(encoder: Encoder, values: Sequence[Any]) -> list[list[tuple[bytes, Any
     return keyed
 
 
+_OPENED: dict[tuple[Path, str], SegmentStore] = {}
+"""Stores of this process: a job of many shards must not read all keys again for each."""
+
+
 def _open(store: Path, encoder: Encoder) -> SegmentStore:
+    key = (store.absolute(), encoder.fingerprint)
+    if key not in _OPENED or not _OPENED[key].folder.is_dir():
+        _OPENED[key] = _new_store(store, encoder)
+    return _OPENED[key]
+
+
+def _new_store(store: Path, encoder: Encoder) -> SegmentStore:
     description = {
         "encoder": type(encoder).__name__,
         "config": encoder.config,

@@ -180,12 +180,18 @@ class SegmentStore:
         return [name for name in names if name in self._keys]
 
     def _open(self, name: str) -> _Segment | None:
-        """A segment; None, with the file set aside, where it cannot be read."""
+        """A segment; None, with the file set aside, where it is damaged.
+
+        Raises:
+            StoreError: If the machine cannot read it now, which says nothing against its content.
+        """
         try:
             return _mapped(self.folder / name)
         except FileNotFoundError:
             self._keys.pop(name, None)  # another process has set it aside
-        except (KeyError, TypeError, OSError, ValueError):
+        except OSError as error:
+            raise StoreError(f"store {self.folder.parent} cannot be read: {error}.") from error
+        except (KeyError, TypeError, ValueError):
             self.n_corrupted += 1
             self._set_aside(name)
         return None
@@ -234,7 +240,8 @@ def _mapped(path: Path) -> _Segment:
 
     Raises:
         FileNotFoundError: If it is not there.
-        KeyError, TypeError, OSError, ValueError: If it is damaged.
+        KeyError, TypeError, ValueError: If it is damaged.
+        OSError: If it cannot be read now.
     """
     with path.open("rb") as file:
         n_header = int.from_bytes(file.read(8), "little")

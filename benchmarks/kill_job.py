@@ -1,0 +1,298 @@
+"""Embedding jobs that are killed at random moments, beside one that nobody stopped.
+
+python benchmarks/kill_job.py
+"""
+
+import argparse
+import csv
+import multiprocessing
+import os
+import signal
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads of torch do not survive a fork
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+from encoders.tiny_bert import tiny_checkpoint
+from fusion.build import EncoderChoice
+from fusion.shards import JobSettings, Places, embed_catalogue, pool, run_shard, verify_job
+from fusion.shards.layout import Layout
+from fusion.shards.worker import work
+
+Run = Callable[[Path], object]
+STALL_S = 60.0
+
+
+class OneProcess:
+    """An engine without workers: the job's own process does the shards."""
+
+    def run(self, folder: Path, shards: Sequence[int], log: Any) -> dict[int, str]:
+        """Does one shard after the other."""
+        for shard in shards:
+            log.done(run_shard(folder, shard))
+        return {}
+
+
+def forked_workers() -> None:
+    """Makes the workers of the local engine forks: they begin in no time, as many kills need.
+
+    All else is the engine's own. A fork has a copy of the lock's file handle, which a worker that
+    is started anew does not have; it is closed.
+    """
+    context = multiprocessing.get_context("fork")
+    pool.multiprocessing = SimpleNamespace(  # type: ignore[attr-defined]
+        get_context=lambda name: context
+    )
+    pool.work = _work_unlocked  # type: ignore[attr-defined]
+
+
+def _work_unlocked(*arguments: Any) -> None:
+    for handle in Path("/proc/self/fd").iterdir():
+        if handle.is_symlink() and handle.readlink().name == ".lock":
+            os.close(int(handle.name))
+    work(*arguments)
+
+
+@dataclass
+class Tally:
+    """What became of jobs that were killed.
+
+    Args:
+        kills: SIGKILLs that met a job.
+        planning: Those before there was a plan.
+        jobs: Jobs that came to their end.
+        lost: Rows without an embedding or an error record.
+        twice: Rows with more than one.
+        differing: Files that differ by a byte from the uninterrupted run's, are missing or added.
+        touched: Files of committed shards that were written again, or changed.
+        problems: What `fusion verify` found.
+        seconds: Wall time.
+    """
+
+    kills: int = 0
+    planning: int = 0
+    jobs: int = 0
+    lost: int = 0
+    twice: int = 0
+    differing: int = 0
+    touched: int = 0
+    problems: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def kill_at_random(
+    run: Run, root: Path, reference: Path, *, kills: int, longest_s: float, seed: int = 0
+) -> Tally:
+    """Kills a job again and again, lets it go on, and compares its output with a reference.
+
+    Args:
+        run: Does the job in a folder, or goes on with it.
+        root: Where the outputs go.
+        reference: Output of a run that nobody stopped.
+        kills: Number of SIGKILLs; when a job is done before, another one begins.
+        longest_s: A job is killed after a time between 0 and this, evenly drawn.
+        seed: Seed of the times.
+    """
+    generator = np.random.default_rng(seed)
+    tally = Tally()
+    start = time.monotonic()
+    while tally.kills < kills:
+        output = root / f"job{tally.jobs}"
+        committed: dict[str, tuple[int, int]] = {}
+        while True:
+            delay = generator.uniform(0, longest_s) if tally.kills < kills else None
+            was_killed = run_until(partial(run, output), delay)
+            now = _committed(output)
+            tally.touched += sum(now.get(name) != state for name, state in committed.items())
+            committed = now
+            if not was_killed:
+                break
+            tally.kills += 1
+            tally.planning += not (output / "plan.json").exists()
+        tally.jobs += 1
+        _compare(tally, output, reference)
+    tally.seconds = time.monotonic() - start
+    return tally
+
+
+def run_until(function: Callable[[], object], delay: float | None) -> bool:
+    """Runs a function in a forked process; True if it was killed after `delay` seconds."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            function()
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+    deadline = np.inf if delay is None else time.monotonic() + delay
+    ended, status = os.waitpid(child, os.WNOHANG)
+    while not ended:
+        if time.monotonic() >= deadline:
+            os.kill(child, signal.SIGKILL)
+            status = os.waitpid(child, 0)[1]
+            break
+        time.sleep(0.002)
+        ended, status = os.waitpid(child, os.WNOHANG)
+    code = os.waitstatus_to_exitcode(status)
+    if code not in (0, -signal.SIGKILL):
+        raise RuntimeError(f"a job must end well or be killed, got exit code {code}")
+    return code != 0
+
+
+def _committed(output: Path) -> dict[str, tuple[int, int]]:
+    """File of a shard with a receipt -> its change time and inode, which a new file changes."""
+    states = {}
+    for receipt in (output / "receipts").glob("[0-9]*.json"):
+        parts = [
+            output / kind / f"part-{receipt.stem}.parquet" for kind in ("embeddings", "errors")
+        ]
+        for path in (receipt, *(part for part in parts if part.exists())):
+            status = path.stat()
+            states[path.relative_to(output).as_posix()] = (status.st_mtime_ns, status.st_ino)
+    return states
+
+
+def _compare(tally: Tally, output: Path, reference: Path) -> None:
+    ours, theirs = kept_files(output), kept_files(reference)
+    tally.differing += sum(
+        ours.get(name) != theirs.get(name) for name in ours.keys() | theirs.keys()
+    )
+    rows, wanted = _rows(output), _rows(reference)
+    tally.twice += len(rows) - len(np.unique(rows))
+    tally.lost += len(np.setdiff1d(wanted, rows))
+    tally.problems += verify_job(output)
+
+
+def kept_files(output: Path) -> dict[str, bytes]:
+    """Name -> bytes of everything that a finished job keeps."""
+    paths = [output / "manifest.json", output / "plan.json", output / "repeated_ids.npy"]
+    for kind in ("embeddings", "errors", "receipts"):
+        paths += (output / kind).iterdir()
+    return {path.relative_to(output).as_posix(): path.read_bytes() for path in paths}
+
+
+def _rows(output: Path) -> Any:
+    parts = [*(output / "embeddings").glob("*.parquet"), *(output / "errors").glob("*.parquet")]
+    return np.concatenate(
+        [pq.read_table(part, columns=["row"])["row"].to_numpy() for part in parts]
+    )
+
+
+def write_items(path: Path, *, rows: int) -> None:
+    """Short texts; the id of every 97th row stood before, so that there are error records."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        lines = csv.writer(file)
+        lines.writerow(["id", "title"])
+        for row in range(rows):
+            name = "p0" if row % 97 == 96 else f"p{row}"
+            lines.writerow([name, f"item {row} " + "red wool " * (row % 5)])
+
+
+def job_of(items: Path, *, shard_rows: int, engine: Callable[[], Any]) -> Run:
+    """A job that embeds texts with a tiny BERT."""
+    settings = JobSettings(
+        choice=EncoderChoice(text=str(tiny_checkpoint())),
+        columns={"id": ["id"], "text": ["title"], "image": []},
+        shard_rows=shard_rows,
+    )
+    return lambda output: embed_catalogue(Places(items), output, settings, engine=engine())
+
+
+def table(tallies: dict[str, Tally], *, rows: int) -> list[dict[str, object]]:
+    """One row a way to run a job."""
+    return [
+        {
+            "shards done by": name,
+            "kills": tally.kills,
+            "before the plan": tally.planning,
+            "jobs finished": tally.jobs,
+            "rows of each": f"{rows:,}",
+            "lost": tally.lost,
+            "twice": tally.twice,
+            "files that differ": tally.differing,
+            "committed files touched": tally.touched if name == ONE else "-",
+            "found by verify": len(tally.problems),
+            "seconds": f"{tally.seconds:.0f}",
+        }
+        for name, tally in tallies.items()
+    ]
+
+
+ONE, TWO = "the job's process", "two workers"
+
+
+def measure(*, rows: int, shard_rows: int, kills: int, longest_s: float) -> dict[str, Tally]:
+    """Kills jobs of each kind."""
+    local = partial(pool.LocalEngine, layout=Layout(2, 1), stall_s=STALL_S)
+    forked_workers()
+    tallies = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_items(folder / "items.csv", rows=rows)
+        for place, (kind, engine) in enumerate({ONE: OneProcess, TWO: local}.items()):
+            run = job_of(folder / "items.csv", shard_rows=shard_rows, engine=engine)
+            reference = folder / "reference"
+            if not reference.exists():
+                run_until(partial(run, reference), None)
+            root = folder / str(place)
+            tallies[kind] = kill_at_random(
+                run, root, reference, kills=kills, longest_s=longest_s, seed=place
+            )
+    return tallies
+
+
+def main() -> None:
+    """Kills, compares and writes the section."""
+    from results import write_section
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=20_000, help="rows of the input")
+    parser.add_argument("--shard-rows", type=int, default=50, help="rows of a shard")
+    parser.add_argument("--kills", type=int, help="number of kills, to try the script")
+    parser.add_argument("--longest", type=float, default=1.5, help="seconds a job lives at most")
+    options = parser.parse_args()
+    tallies = measure(
+        rows=options.rows,
+        shard_rows=options.shard_rows,
+        kills=options.kills or 200,
+        longest_s=options.longest,
+    )
+    for tally in tallies.values():
+        for problem in tally.problems[:5]:
+            print(problem)
+    rows = table(tallies, rows=options.rows)
+    if options.kills is not None:
+        print(pd.DataFrame(rows).T.to_string())
+        return
+    write_section(
+        "Embedding jobs: killed at random moments",
+        command="python benchmarks/kill_job.py",
+        workload=f"{options.rows:,} short texts, one in 97 with a repeated id, a BERT of two "
+        f"layers, shards of {options.shard_rows} rows. A forked process does the job and gets "
+        f"SIGKILL after a time drawn evenly from 0 to {options.longest} s, then another one goes "
+        "on in the same folder at once, until the job is done; then the next job begins. Every "
+        "file of the output is compared with those of a run that nobody stopped.",
+        rows=rows,
+        notes="Committed files touched: files of shards with a receipt at the time of a kill that "
+        "were written again later. A worker may outlive its killed parent for a moment and commit "
+        "a shard once more, with equal bytes, so it is not counted there.",
+    )
+
+
+if __name__ == "__main__":
+    main()

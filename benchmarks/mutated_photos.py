@@ -1,0 +1,167 @@
+"""What becomes of damaged photos: decoded, refused by name, or worse; in processes that may die.
+
+python benchmarks/mutated_photos.py
+"""
+
+import argparse
+import multiprocessing
+import os
+import resource
+import time
+import warnings
+from collections import Counter
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from multiprocessing.sharedctypes import Synchronized
+from typing import Any
+
+import PIL
+from photo_mutations import mutated_photo, originals
+from results import write_section
+
+from encoders.photo import PhotoError, load_photo
+from encoders.resnet import resize_and_crop
+from encoders.resnet_weights import Preprocessing
+
+PIECE = 5_000  # photos that a process decodes before the next one takes over
+SMALL = Preprocessing(resize=36, crop=32)
+
+
+@dataclass
+class Tally:
+    """What came out of some photos.
+
+    Args:
+        counts: `decoded`, code of a refusal, or what else ended the decoding -> number of photos.
+        others: Number of a photo -> what ended its decoding, if it was no refusal.
+        peak_mb: Memory of a process above what it had with all originals decoded.
+        slowest_s: Longest time that one photo took.
+    """
+
+    counts: Counter[str] = field(default_factory=Counter)
+    others: dict[int, str] = field(default_factory=dict)
+    peak_mb: float = 0.0
+    slowest_s: float = 0.0
+
+    def add(self, other: "Tally") -> None:
+        """Takes in what another process found."""
+        self.counts.update(other.counts)
+        self.others |= other.others
+        self.peak_mb = max(self.peak_mb, other.peak_mb)
+        self.slowest_s = max(self.slowest_s, other.slowest_s)
+
+
+def outcome_of(content: bytes) -> str:
+    """`decoded`, the code of the refusal, or the type of any other error."""
+    try:
+        photo = load_photo(content)
+        resize_and_crop(photo.image, SMALL)
+    except PhotoError as error:
+        return f"refused: {error.code}"
+    except Exception as error:
+        return f"other: {type(error).__name__}: {error}"
+    return "decoded" if photo.image.mode == "RGB" else f"other: mode {photo.image.mode}"
+
+
+def memory_mb() -> float:
+    """Most memory that this process ever had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def decode_piece(first: int, last: int, at: "Synchronized[int]", pipe: Connection) -> None:
+    """Decodes the photos of some numbers, each named before, and sends a tally."""
+    warnings.simplefilter("ignore")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # libtiff tells the terminal of every fault
+    for content in originals():
+        outcome_of(content)
+    before = memory_mb()
+    tally = Tally()
+    for seed in range(first, last):
+        at.value = seed
+        content = mutated_photo(seed)
+        start = time.perf_counter()
+        outcome = outcome_of(content)
+        tally.slowest_s = max(tally.slowest_s, time.perf_counter() - start)
+        tally.counts[outcome] += 1
+        if outcome.startswith("other"):
+            tally.others[seed] = outcome
+    tally.peak_mb = memory_mb() - before
+    pipe.send(tally)
+
+
+def run_piece(first: int, last: int, context: Any) -> Tally:
+    """A tally of some photos; where one ends the process, it is counted and left out."""
+    tally = Tally()
+    pieces = [(first, last)]
+    while pieces:
+        start, stop = pieces.pop()
+        found, at = try_piece(start, stop, context)
+        if isinstance(found, Tally):
+            tally.add(found)
+            continue
+        ended = f"other: process ended with {found}"
+        tally.add(Tally(Counter({ended: 1}), {at: ended}))
+        pieces += [piece for piece in ((at + 1, stop), (start, at)) if piece[0] < piece[1]]
+    return tally
+
+
+def try_piece(first: int, last: int, context: Any) -> tuple[Tally | int, int]:
+    """A tally, or the exit code of the process and the number of the photo that ended it."""
+    at = context.Value("q", -1)
+    mine, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=decode_piece, args=(first, last, at, theirs))
+    process.start()
+    theirs.close()
+    try:
+        found: Tally = mine.recv()
+    except EOFError:
+        process.join()
+        if at.value < first:
+            raise SystemExit("the process ended before it decoded a damaged photo") from None
+        return int(process.exitcode), int(at.value)
+    process.join()
+    return found, last
+
+
+def main() -> None:
+    """Decodes and writes the section."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=100_000, help="number of damaged photos")
+    parser.add_argument("--first", type=int, default=0, help="number of the first one")
+    parser.add_argument("--dry", action="store_true", help="print only")
+    options = parser.parse_args()
+    context = multiprocessing.get_context("spawn")
+    tally = Tally()
+    end = options.first + options.count
+    start = time.perf_counter()
+    for first in range(options.first, end, PIECE):
+        tally.add(run_piece(first, min(first + PIECE, end), context))
+    seconds = time.perf_counter() - start
+    n_other = sum(n for name, n in tally.counts.items() if name.startswith("other"))
+    plain = {n: c for n, c in tally.counts.most_common() if not n.startswith("other")}
+    plain["anything else (another error, a dead process)"] = n_other
+    rows = [
+        {"outcome": name, "photos": f"{n:,}", "share": f"{n / options.count:.2%}"}
+        for name, n in plain.items()
+    ]
+    for seed, outcome in list(tally.others.items())[:20]:
+        print(seed, outcome)
+    if options.dry:
+        print(rows, f"{tally.peak_mb:.0f} MB, {tally.slowest_s:.2f} s, {seconds:.0f} s in all")
+        return
+    write_section(
+        "Damaged photos: what comes out of them",
+        command=f"python benchmarks/mutated_photos.py --count {options.count}",
+        workload=f"{options.count:,} photo files made from {len(originals())} sound ones of the "
+        "six formats by 1 to 4 faults each: flipped bits, changed headers, extreme lengths, "
+        "lost ends and pieces, pieces of other formats, zeros; drawn with a seed. Each is decoded "
+        f"by `load_photo` and resized, {PIECE:,} to a process. Pillow {PIL.__version__}.",
+        rows=rows,
+        notes=f"Memory above a process that has decoded all sound ones: at most "
+        f"{tally.peak_mb:.0f} MB. Longest time for one photo: {tally.slowest_s:.2f} s. A decoded "
+        "photo may still be damaged: decoders notice only what breaks their format.",
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,244 @@
+"""Photos that end, hang or upset the process that reads them: found, recorded, and left out."""
+
+import ctypes
+import faulthandler
+import io
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from fusion.shards import read_embeddings, verify_job
+from fusion.shards.events import EventLog
+from fusion.shards.layout import Layout
+from fusion.shards.pool import LocalEngine
+from fusion.shards.retries import TaskQueue
+from fusion.shards.suspects import Suspects, note_end, suspects_path, touch_alone
+
+ROOT = Path(__file__).parents[3]
+COMMAND = [sys.executable, "-c", "from fusion.cli import app; app()"]
+
+pytestmark = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+
+ENDS = {
+    b"KILL": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    b"SEGV": lambda: (faulthandler.disable(), os.kill(os.getpid(), signal.SIGSEGV)),
+    b"HANG": lambda: time.sleep(3600),
+    b"LOCK": lambda: ctypes.PyDLL(None).sleep(3600),  # keeps Python's lock: no other thread runs
+}
+
+
+@pytest.fixture
+def poisonous(monkeypatch):
+    """Photos with a mark behind their end do to the process what the mark says."""
+    opened = Image.open
+
+    def poisoned(source, *arguments, **options):
+        if isinstance(source, io.BytesIO):
+            ENDS.get(source.getvalue()[-4:], lambda: None)()
+        return opened(source, *arguments, **options)
+
+    monkeypatch.setattr(Image, "open", poisoned)
+
+
+def errors_of(output):
+    records = [
+        row
+        for part in sorted((output / "errors").iterdir())
+        for row in pq.read_table(part).to_pylist()
+    ]
+    return {row["row"]: (row["id"], row["stage"], row["reason"]) for row in records}
+
+
+def same_as_without(output, whole, bad):
+    ours, theirs = read_embeddings(output, "image"), read_embeddings(whole, "image")
+    assert ours.rows.tolist() == [row for row in theirs.rows.tolist() if row not in bad]
+    assert ours.vectors.tobytes() == theirs.vectors[ours.rows].tobytes()
+
+
+def test_rows_that_end_or_hang_a_worker_get_a_record_and_the_others_their_bits(
+    tmp_path, photo_job, forked_pool, poisonous
+):
+    marks = {1: b"KILL", 4: b"SEGV", 7: b"HANG", 9: b"LOCK"}
+    job = photo_job(tmp_path / "in", rows=18, shard_rows=6, marks=marks)
+    output = tmp_path / "out"
+    result = job.run(output, engine=LocalEngine(layout=Layout(1, 1), stall_s=2.0))
+    assert result.failed_shards == {}
+    assert errors_of(output) == {
+        1: ("p1", "worker", "worker_died"),
+        4: ("p4", "worker", "worker_died"),
+        7: ("p7", "worker", "worker_hung"),
+        9: ("p9", "worker", "worker_hung"),
+    }
+    photo_job(tmp_path / "good", rows=18, shard_rows=6).run(tmp_path / "whole")
+    same_as_without(output, tmp_path / "whole", marks)
+    assert verify_job(output) == []
+
+
+def test_a_mended_photo_is_embedded_when_failed_rows_are_retried(
+    tmp_path, photo_job, forked_pool, poisonous, add_photo, files_of
+):
+    job = photo_job(tmp_path / "in", rows=6, shard_rows=6, marks={2: b"KILL"})
+    engine = LocalEngine(layout=Layout(1, 1), stall_s=30.0)
+    assert job.run(tmp_path / "out", engine=engine).n_failed == 1
+    add_photo(tmp_path / "in" / "photos" / "2.png", seed=2)
+    assert job.run(tmp_path / "out", engine=engine, retry_failed=True).n_failed == 0
+    job.run(tmp_path / "whole")
+    assert files_of(tmp_path / "out") == files_of(tmp_path / "whole")
+
+
+def test_a_row_that_raises_what_nobody_foresaw_gets_a_record(
+    tmp_path, photo_job, forked_pool, monkeypatch
+):
+    job = photo_job(tmp_path / "in", rows=6, shard_rows=3)
+    with Image.open(tmp_path / "in" / "photos" / "4.png") as photo:
+        corner = photo.getpixel((0, 0))
+    resize = Image.Image.resize
+
+    def upset(image, *arguments, **options):
+        if image.getpixel((0, 0)) == corner:
+            raise RuntimeError("nobody foresaw this")
+        return resize(image, *arguments, **options)
+
+    monkeypatch.setattr(Image.Image, "resize", upset)
+    job.run(tmp_path / "out", engine=LocalEngine(layout=Layout(1, 1), stall_s=30.0))
+    assert errors_of(tmp_path / "out") == {4: ("p4", "worker", "worker_error")}
+
+
+def test_a_worker_that_is_killed_once_by_chance_costs_no_row(
+    tmp_path, photo_job, forked_pool, monkeypatch, files_of
+):
+    job = photo_job(tmp_path / "in", rows=12, shard_rows=6)
+    job.run(tmp_path / "straight")
+    opened = Image.open
+
+    def unlucky(source, *arguments, **options):
+        if not (tmp_path / "killed").exists():
+            (tmp_path / "killed").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return opened(source, *arguments, **options)
+
+    monkeypatch.setattr(Image, "open", unlucky)
+    result = job.run(tmp_path / "out", engine=LocalEngine(layout=Layout(2, 1), stall_s=30.0))
+    assert result.n_failed == 0
+    assert files_of(tmp_path / "out") == files_of(tmp_path / "straight")
+
+
+def test_a_worker_that_hangs_with_pythons_lock_ends_with_its_killed_parent(
+    tmp_path, photo_job, forked_pool, monkeypatch, forked, ended
+):
+    job = photo_job(tmp_path / "in", rows=4, shard_rows=4)
+
+    def hang(*arguments, **options):
+        (tmp_path / "worker").write_text(str(os.getpid()))
+        (tmp_path / "hangs").touch()
+        ENDS[b"LOCK"]()
+
+    monkeypatch.setattr(Image, "open", hang)
+    parent = forked(lambda: job.run(tmp_path / "out", engine=LocalEngine(layout=Layout(1, 1))))
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "hangs").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    worker = int((tmp_path / "worker").read_text())
+    os.kill(parent, signal.SIGKILL)
+    ended(parent)
+    deadline = time.monotonic() + 5
+    while Path(f"/proc/{worker}").exists() and time.monotonic() < deadline:
+        if "\nState:\tZ" in Path(f"/proc/{worker}/status").read_text():
+            return
+        time.sleep(0.02)
+    assert not Path(f"/proc/{worker}").exists()
+
+
+def test_a_row_is_blamed_at_its_second_end_and_only_that_row(tmp_path):
+    path = suspects_path(tmp_path, 0)
+    path.parent.mkdir()
+    touched = []
+
+    def touch(row):
+        touched.append(row)
+        if row == 2:
+            raise KeyboardInterrupt  # the process ends here
+
+    for ends in (1, 2):
+        with pytest.raises(KeyboardInterrupt):
+            touch_alone(path, range(4), touch)
+        assert Suspects.read(path).blamed == {}
+        note_end(path, "died")
+        assert Suspects.read(path).blamed == ({2: "died"} if ends == 2 else {})
+    touch_alone(path, range(4), touch)
+    assert touched == [0, 1, 2, 2, 0, 1, 3]
+    assert Suspects.read(path) == Suspects({2: "died"})
+
+
+def test_a_machine_fault_while_a_row_is_touched_alone_blames_no_row(tmp_path):
+    path = suspects_path(tmp_path, 0)
+    path.parent.mkdir()
+
+    def touch(row):
+        raise BrokenPipeError("the parent is gone")
+
+    with pytest.raises(BrokenPipeError):
+        touch_alone(path, range(4), touch)
+    assert Suspects.read(path).blamed == {}
+
+
+def test_where_every_row_raises_the_shard_is_given_up_and_no_row_is_lost(tmp_path):
+    path = suspects_path(tmp_path, 0)
+    path.parent.mkdir()
+
+    def touch(row):
+        raise ValueError("no kernel image is available")
+
+    with pytest.raises(RuntimeError, match="more than 20 rows .* no kernel image"):
+        touch_alone(path, range(100), touch)
+    log = EventLog(tmp_path, n_rows=100, n_before=0, show=lambda done, total, state: None)
+    queue = TaskQueue(tmp_path, [0], log)
+    queue.ended(queue.take(), "raised", reason="x")
+    assert list(queue.failed) == [0] and len(queue) == 0
+    assert Suspects.read(path) == Suspects()
+
+
+POISON = """
+import io, os, signal, time
+from PIL import Image
+opened = Image.open
+def poisoned(source, *arguments, **options):
+    mark = source.getvalue()[-4:] if isinstance(source, io.BytesIO) else b""
+    if mark == b"KILL":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if mark == b"HANG":
+        time.sleep(3600)
+    return opened(source, *arguments, **options)
+Image.open = poisoned
+"""
+
+
+@pytest.mark.slow
+def test_the_command_ends_well_with_a_photo_that_kills_and_one_that_hangs(tmp_path, photo_job):
+    job = photo_job(tmp_path / "in", rows=8, shard_rows=4, marks={1: b"KILL", 2: b"HANG"})
+    (tmp_path / "sitecustomize.py").write_text(textwrap.dedent(POISON))
+    arguments = ["embed", "--items", job.places.items, "--photos", job.places.photos, "--quiet"]
+    arguments += ["--out", tmp_path / "out", "--id", "id", "--image", "photo", "--workers", "1"]
+    arguments += ["--image-encoder", "colour_texture", "--shard-rows", "4", "--stall-seconds", "6"]
+    done = subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        env=os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )
+    assert done.returncode == 0, done.stderr
+    assert errors_of(tmp_path / "out") == {
+        1: ("p1", "worker", "worker_died"),
+        2: ("p2", "worker", "worker_hung"),
+    }
+    photo_job(tmp_path / "good", rows=8, shard_rows=4).run(tmp_path / "whole")
+    same_as_without(tmp_path / "out", tmp_path / "whole", {1, 2})

@@ -1,0 +1,188 @@
+"""A job goes on with what it was begun with, or says what is another."""
+
+import os
+import shutil
+from dataclasses import replace
+
+import pytest
+
+from fusion.build import EncoderChoice
+from fusion.errors import CatalogueError, JobError
+from fusion.shards import Places, verify_job
+from fusion.shards.run import runner_of
+
+
+@pytest.fixture
+def job(tmp_path, text_job):
+    return text_job(tmp_path / "in", rows=30, shard_rows=10)
+
+
+@pytest.fixture
+def half_done(tmp_path, job, in_process):
+    """An output folder in which the first shard is done."""
+
+    class First(in_process):
+        def run(self, folder, shards, log):
+            super().run(folder, shards[:1], log)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        job.run(tmp_path / "out", engine=First())
+    return tmp_path / "out"
+
+
+def edit(path, old, new):
+    content = path.read_bytes()
+    assert content.count(old) >= 1
+    path.write_bytes(content.replace(old, new))
+
+
+def test_other_content_is_refused_by_the_name_of_the_file(job, half_done):
+    edit(job.places.items, b"item 25", b"item 52")
+    with pytest.raises(JobError, match=r"- input file items\.csv: other content"):
+        job.run(half_done)
+    edit(job.places.items, b"item 52", b"item 25")
+    assert job.run(half_done).n_already == 1
+
+
+def test_a_table_that_changes_while_the_job_runs_gives_no_manifest(job, tmp_path, in_process):
+    class Changing(in_process):
+        def run(self, folder, shards, log):
+            edit(job.places.items, b"item 25", b"item 52")
+            return super().run(folder, shards, log)
+
+    with pytest.raises(JobError, match="other content"):
+        job.run(tmp_path / "out", engine=Changing())
+    assert not (tmp_path / "out" / "manifest.json").exists()
+
+
+def test_a_table_that_was_changed_while_the_job_ran_leaves_no_rows_of_it_behind(
+    job, tmp_path, in_process, files_of
+):
+    job.run(tmp_path / "straight")
+
+    class Changing(in_process):
+        def run(self, folder, shards, log):
+            edit(job.places.items, b"item 25", b"item 52")
+            return super().run(folder, shards, log)
+
+    with pytest.raises(JobError, match="other content"):
+        job.run(tmp_path / "out", engine=Changing())
+    edit(job.places.items, b"item 52", b"item 25")
+    job.run(tmp_path / "out")
+    ours, theirs = files_of(tmp_path / "out"), files_of(tmp_path / "straight")
+    assert {n: c for n, c in ours.items() if n != "manifest.json"} == {
+        n: c for n, c in theirs.items() if n != "manifest.json"
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"dtype": "float16"}, "dtype: begun with 'float32', now 'float16'"),
+        ({"on_bad_rows": "absent"}, "on_bad_rows: begun with 'record', now 'absent'"),
+        ({"shard_rows": 11}, "shard_rows: begun with 10, now 11"),
+        ({"columns": {"id": [], "text": ["title"], "image": []}}, "columns: begun with"),
+        ({"choice": EncoderChoice(text="minilm")}, "encoder text: begun with"),
+    ],
+)
+def test_another_setting_is_refused_by_its_name(job, half_done, change, told):
+    other = replace(job, settings=replace(job.settings, **change))
+    with pytest.raises(JobError) as caught:
+        other.run(half_done)
+    assert f"- {told}" in str(caught.value)
+    assert str(caught.value).count("\n- ") == 1
+    assert job.run(half_done).n_already == 1
+
+
+def test_everything_that_changed_is_told_at_once(job, half_done):
+    edit(job.places.items, b"item 25", b"item 52")
+    settings = replace(job.settings, dtype="float16", on_bad_rows="raise")
+    with pytest.raises(JobError) as caught:
+        replace(job, settings=settings).run(half_done)
+    assert str(caught.value).count("\n- ") == 3
+
+
+def test_other_weights_behind_the_same_name_are_refused(tmp_path, job, in_process):
+    checkpoint = tmp_path / "checkpoint"
+    shutil.copytree(job.settings.choice.text, checkpoint)
+    ours = replace(job, settings=replace(job.settings, choice=EncoderChoice(text=str(checkpoint))))
+
+    class Stop(in_process):
+        def run(self, folder, shards, log):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ours.run(tmp_path / "out", engine=Stop())
+    weights = bytearray((checkpoint / "model.safetensors").read_bytes())
+    weights[-1] ^= 1
+    (checkpoint / "model.safetensors").write_bytes(weights)
+    runner_of.cache_clear()
+    with pytest.raises(JobError, match="encoder of text must have the weights"):
+        ours.run(tmp_path / "out")
+
+
+def test_another_version_of_a_package_is_refused(job, half_done, monkeypatch):
+    monkeypatch.setattr("fusion.shards.plan.version", lambda name: "0.0.1")
+    with pytest.raises(JobError, match=r"version of torch: begun with .*, now 0\.0\.1"):
+        job.run(half_done)
+
+
+def test_the_same_content_with_another_change_time_is_accepted(job, half_done):
+    os.utime(job.places.items, (1, 1))
+    assert job.run(half_done).n_already == 1
+    assert verify_job(half_done) == []
+
+
+def test_items_that_moved_to_another_folder_are_accepted(tmp_path, job, half_done, files_of):
+    (tmp_path / "moved").mkdir()
+    job.places.items.rename(tmp_path / "moved" / "items.csv")
+    moved = replace(job, places=Places(tmp_path / "moved" / "items.csv"))
+    assert moved.run(half_done).n_already == 1
+    moved.run(tmp_path / "anew")
+    assert files_of(half_done) == files_of(tmp_path / "anew")
+
+
+def test_an_output_folder_that_moved_is_accepted(tmp_path, job, half_done):
+    half_done.rename(tmp_path / "moved")
+    assert job.run(tmp_path / "moved").n_already == 1
+    assert verify_job(tmp_path / "moved") == []
+
+
+def test_new_gone_and_renamed_tables_are_named(tmp_path, job, in_process):
+    folder = tmp_path / "tables"
+    folder.mkdir()
+    for name in ("a.csv", "b.csv"):
+        shutil.copy(job.places.items, folder / name)
+    both = replace(job, places=Places(folder))
+    both.run(tmp_path / "out")
+    (folder / "b.csv").rename(folder / "c.csv")
+    with pytest.raises(JobError, match=r"b\.csv: gone\n- input file c\.csv: new"):
+        both.run(tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "embeddings/part-000000.parquet"])
+def test_a_folder_with_files_of_something_else_is_refused_and_kept(tmp_path, job, name):
+    stranger = tmp_path / "out" / name
+    stranger.parent.mkdir(parents=True)
+    stranger.write_text("mine")
+    with pytest.raises(JobError, match="must be new, empty or the folder of an embedding job"):
+        job.run(tmp_path / "out")
+    assert stranger.read_text() == "mine"
+
+
+def test_receipts_without_their_plan_are_refused(job, half_done):
+    (half_done / "plan.json").unlink()
+    with pytest.raises(JobError, match="must be new"):
+        job.run(half_done)
+
+
+def test_a_damaged_plan_is_named(job, half_done):
+    edit(half_done / "plan.json", b'"shards"', b'"sharks"')
+    with pytest.raises(JobError, match=r"plan\.json of .* is damaged"):
+        job.run(half_done)
+
+
+def test_missing_items_are_named(tmp_path, job):
+    with pytest.raises(CatalogueError, match=r"items must be a \.csv or \.parquet"):
+        replace(job, places=Places(tmp_path / "none.csv")).run(tmp_path / "out")

@@ -1,0 +1,74 @@
+"""One writer a folder."""
+
+import os
+import socket
+import time
+
+import pytest
+from typer.testing import CliRunner
+
+from fusion.cli import app
+from fusion.shards.lock import LockedError, locked
+
+pytestmark = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+
+
+@pytest.fixture
+def job(tmp_path, text_job):
+    return text_job(tmp_path / "in", rows=20, shard_rows=10)
+
+
+@pytest.fixture
+def holder(tmp_path, job, forked, in_process):
+    """Number of a process that holds the folder in the middle of its work."""
+
+    class Slow(in_process):
+        def run(self, folder, shards, log):
+            (tmp_path / "busy").touch()
+            time.sleep(60)
+
+    number = forked(lambda: job.run(tmp_path / "out", engine=Slow()))
+    deadline = time.monotonic() + 30
+    while not (tmp_path / "busy").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return number
+
+
+def test_the_second_writer_learns_who_holds_the_folder(tmp_path, job, holder):
+    with pytest.raises(LockedError) as caught:
+        job.run(tmp_path / "out")
+    assert f"process {holder} on {socket.gethostname()} since 20" in str(caught.value)
+
+
+def test_the_command_line_gives_code_4_to_the_second_writer(tmp_path, job, holder):
+    choice = job.settings.choice.text
+    arguments = ["--items", str(job.places.items), "--out", str(tmp_path / "out"), "--quiet"]
+    arguments += ["--id", "id", "--text", "title", "--text-encoder", choice, "--shard-rows", "10"]
+    result = CliRunner().invoke(app, ["embed", *arguments])
+    assert result.exit_code == 4
+    assert f"process {holder} on {socket.gethostname()}" in result.stderr
+
+
+def test_the_lock_of_a_killed_process_is_free(tmp_path, job, holder, ended):
+    os.kill(holder, 9)
+    assert ended(holder) == -9
+    assert (tmp_path / "out" / ".holder.json").exists()
+    assert job.run(tmp_path / "out").failed_shards == {}
+    assert not (tmp_path / "out" / ".holder.json").exists()
+
+
+def test_many_that_begin_at_once_leave_one_at_work_at_a_time(tmp_path, forked, ended):
+    def hold():
+        try:
+            with locked(tmp_path):
+                (tmp_path / "alone").mkdir()  # fails where another one is inside
+                time.sleep(0.05)
+                (tmp_path / "alone").rmdir()
+        except LockedError:
+            os._exit(4)
+
+    for _ in range(5):
+        codes = [ended(child) for child in [forked(hold) for _ in range(4)]]
+        assert set(codes) <= {0, 4}
+        assert 0 in codes

@@ -1,0 +1,123 @@
+"""What `verify_job` finds, and that going on heals it."""
+
+import json
+import re
+
+import pytest
+
+from fusion.errors import JobError
+from fusion.shards import verify_job
+
+PART = "embeddings/part-000001.parquet"
+
+
+@pytest.fixture
+def job(tmp_path, text_job):
+    return text_job(tmp_path / "in", rows=50, shard_rows=20)
+
+
+@pytest.fixture
+def output(tmp_path, job):
+    job.run(tmp_path / "out")
+    return tmp_path / "out"
+
+
+def flip(path, place):
+    content = bytearray(path.read_bytes())
+    content[place] ^= 0x01
+    path.write_bytes(content)
+
+
+def test_a_whole_job_has_no_problem(output):
+    assert verify_job(output) == []
+
+
+@pytest.mark.parametrize("name", [PART, "errors/part-000001.parquet"])
+@pytest.mark.parametrize("place", [0, 100, -1])
+def test_a_flipped_byte_is_found_and_its_remedy_works(output, job, files_of, name, place):
+    whole = files_of(output)
+    flip(output / name, place)
+    (problem,) = verify_job(output)
+    assert problem.startswith(f"{name} has other bytes than were committed. Delete receipts/000001")
+    (output / "receipts" / "000001.json").unlink()
+    job.run(output)
+    assert files_of(output) == whole
+    assert verify_job(output) == []
+
+
+def test_a_missing_file_is_found(output):
+    (output / PART).unlink()
+    (problem,) = verify_job(output)
+    assert problem.startswith(f"{PART} cannot be read: No such file")
+
+
+def test_a_missing_receipt_is_found_and_going_on_heals_it(output, job, files_of):
+    whole = files_of(output)
+    (output / "receipts" / "000001.json").unlink()
+    problems = verify_job(output)
+    assert problems[0].startswith("shard 1 (rows 21 to 40) is not done")
+    job.run(output)
+    assert files_of(output) == whole
+
+
+@pytest.mark.parametrize("name", ["embeddings/part-000009.parquet", "errors/notes.txt"])
+def test_a_stray_file_is_found(output, name):
+    (output / name).write_bytes(b"stray")
+    (problem,) = verify_job(output)
+    assert problem.startswith(f"{name} belongs to no receipt")
+
+
+def test_a_stray_receipt_is_found(output):
+    receipt = json.loads((output / "receipts" / "000001.json").read_bytes()) | {"shard": 9}
+    (output / "receipts" / "000009.json").write_text(json.dumps(receipt))
+    assert verify_job(output) != []
+
+
+def test_a_damaged_or_missing_manifest_is_found_and_going_on_heals_it(output, job, files_of):
+    whole = files_of(output)
+    manifest = output / "manifest.json"
+    manifest.write_bytes(manifest.read_bytes()[:-10])
+    (problem,) = verify_job(output)
+    assert problem.startswith("manifest.json is missing or damaged")
+    manifest.unlink()
+    (problem,) = verify_job(output)
+    assert problem.startswith("manifest.json is missing or damaged")
+    job.run(output)
+    assert files_of(output) == whole
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "receipts/000001.json"])
+def test_any_flipped_byte_of_a_manifest_or_receipt_is_found(output, name):
+    path = output / name
+    whole = path.read_bytes()
+    unseen = []
+    for place in range(0, len(whole), 2):
+        flip(path, place)
+        if verify_job(output) == []:
+            unseen.append(whole[max(0, place - 9) : place + 9])
+        path.write_bytes(whole)
+    assert unseen == []
+
+
+@pytest.mark.parametrize("place", range(0, 250, 9))
+def test_a_flipped_byte_of_a_receipt_never_makes_a_false_finish(output, job, files_of, place):
+    whole = files_of(output)
+    path = output / "receipts" / "000001.json"
+    flip(path, place % path.stat().st_size)
+    (output / "manifest.json").unlink()
+    job.run(output)
+    if files_of(output) != whole:
+        assert verify_job(output) != []
+
+
+def test_a_changed_plan_is_found(output):
+    content = (output / "plan.json").read_bytes()
+    changed, n = re.subn(rb'"made_with": \{', b'"made_with":  {', content)
+    assert n == 1
+    (output / "plan.json").write_bytes(changed)
+    assert verify_job(output) == ["plan.json has changed since the manifest was written"]
+
+
+def test_a_folder_without_a_plan_is_named(tmp_path):
+    with pytest.raises(JobError, match=r"got no plan\.json"):
+        verify_job(tmp_path)
