@@ -197,7 +197,7 @@ def test_where_every_row_raises_the_shard_is_given_up_and_no_row_is_lost(tmp_pat
     def touch(row):
         raise ValueError("no kernel image is available")
 
-    with pytest.raises(RuntimeError, match="more than 20 rows .* no kernel image"):
+    with pytest.raises(RuntimeError, match=r"more than 20 rows .* no kernel image"):
         touch_alone(path, range(100), touch)
     log = EventLog(tmp_path, n_rows=100, n_before=0, show=lambda done, total, state: None)
     queue = TaskQueue(tmp_path, [0], log)
