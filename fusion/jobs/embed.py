@@ -8,10 +8,11 @@ from pathlib import Path
 
 from fusion.errors import ConfigError
 from fusion.progress import job_bar
-from fusion.shards.job import Engine, JobResult, JobSettings, embed_catalogue
+from fusion.shards.job import Engine, JobResult, embed_catalogue
 from fusion.shards.layout import layout_of
 from fusion.shards.plan import Places
 from fusion.shards.pool import LocalEngine
+from fusion.shards.settings import JobSettings
 from fusion.shards.status import JobStatus
 
 

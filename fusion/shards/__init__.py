@@ -1,9 +1,10 @@
 """Batch embedding: a plan of shards, each done exactly once, whatever breaks on the way."""
 
-from fusion.shards.job import JobSettings, embed_catalogue, plan_catalogue
+from fusion.shards.job import embed_catalogue, plan_catalogue
 from fusion.shards.plan import Places, read_plan
 from fusion.shards.read import Embeddings, read_embeddings
 from fusion.shards.run import missing_shards, run_shard
+from fusion.shards.settings import JobSettings
 from fusion.shards.status import JobStatus, job_status
 from fusion.shards.verify import verify_job
 

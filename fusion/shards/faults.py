@@ -12,7 +12,7 @@ from fusion.data.policy import concerned_modality
 from fusion.data.problems import Problem, raise_for, shown
 from fusion.data.schema import Schema
 from fusion.shards.commit import RowError
-from fusion.shards.tables import Shard
+from fusion.shards.shard import Shard
 
 ENDS = {
     "died": ("worker_died", "must be a row that can be read, but it ended the process"),

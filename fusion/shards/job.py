@@ -1,30 +1,19 @@
 """A whole job: plan or compare, hold the lock, let an engine do what is missing, sum up."""
 
-import hashlib
 import json
 import signal
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol
+from typing import Protocol
 
-import pandas as pd
-
-from encoders.base import Encoder
-from fusion.build import EncoderChoice, pretrained_encoders
-from fusion.bundle import load_bundle
-from fusion.data.infer import infer_schema
-from fusion.data.policy import POLICIES
-from fusion.data.schema import Schema
-from fusion.errors import CatalogueError, ConfigError, JobError, unknown_name
+from fusion.errors import ConfigError, JobError
 from fusion.files import write_atomically
 from fusion.progress import Show
 from fusion.shards.commit import (
     FOLDERS,
-    VECTOR_TYPES,
     Receipt,
     finished,
     manifest_of,
@@ -32,26 +21,13 @@ from fusion.shards.commit import (
     sweep_data,
     sweep_temporary,
 )
-from fusion.shards.embedder import describe_encoders
 from fusion.shards.events import EventLog
 from fusion.shards.lock import locked
-from fusion.shards.plan import (
-    InputFile,
-    Places,
-    Plan,
-    check_unchanged,
-    cut_input,
-    input_files,
-    read_plan,
-    versions,
-    write_places,
-    write_plan,
-)
+from fusion.shards.plan import InputFile, Places, Plan, check_unchanged, input_files, write_places
+from fusion.shards.planning import plan_of
 from fusion.shards.pool import LocalEngine
+from fusion.shards.settings import JobSettings
 from fusion.shards.suspects import suspects_path
-from fusion.shards.tables import first_rows, list_files
-
-SAMPLE_ROWS = 4096  # first rows, in which columns of texts and photos are looked for
 
 
 class Engine(Protocol):
@@ -65,48 +41,6 @@ class Terminated(KeyboardInterrupt):
     """The system asked the job to stop (SIGTERM)."""
 
     exit_code = 143
-
-
-@dataclass(frozen=True)
-class JobSettings:
-    """What a job does, whatever it is run on.
-
-    Args:
-        choice: Encoders; not used where a trained model fuses.
-        columns: Columns of the roles `id`, `text` and `image`; found in the first rows where not
-            given.
-        on_bad_rows: `record` (an error record), `absent` (a faulty text or photo is absent and
-            named in `warnings`) or `raise` (the job stops at the first shard with one).
-        dtype: `float32`, or `float16`: half the size, about three digits.
-        shard_rows: Rows of a shard (>= 1): what a kill can cost.
-    """
-
-    choice: EncoderChoice = field(default_factory=EncoderChoice)
-    columns: Mapping[str, list[str] | None] = field(default_factory=dict)
-    on_bad_rows: str = "record"
-    dtype: str = "float32"
-    shard_rows: int = 4096
-
-    def __post_init__(self) -> None:
-        if self.on_bad_rows not in POLICIES:
-            raise ConfigError(unknown_name("on_bad_rows", self.on_bad_rows, POLICIES))
-        if self.dtype not in VECTOR_TYPES:
-            raise ConfigError(unknown_name("dtype", self.dtype, VECTOR_TYPES))
-        if self.shard_rows < 1:
-            raise ConfigError(f"shard_rows must be at least 1, got {self.shard_rows}.")
-
-    def to_dict(self, *, bundle: Path | None) -> dict[str, Any]:
-        """The settings as JSON types, a trained model by its SHA-256."""
-        choice = {f"encoder {entry.name}": _name(getattr(self.choice, entry.name))
-                  for entry in fields(self.choice)}  # fmt: skip
-        return {
-            **({} if bundle else choice),
-            "bundle": None if bundle is None else _bundle_sha256(bundle),
-            "columns": {name: value for name, value in self.columns.items() if value is not None},
-            "on_bad_rows": self.on_bad_rows,
-            "dtype": self.dtype,
-            "shard_rows": self.shard_rows,
-        }
 
 
 @dataclass(frozen=True)
@@ -159,7 +93,7 @@ def embed_catalogue(
     """
     settings = settings or JobSettings()
     with _opened(output, places), _terminable():
-        plan, plan_seconds = _plan(places, output, settings)
+        plan, plan_seconds = plan_of(places, output, settings)
         write_places(output, places)
         sweep_temporary(output)
         if retry_failed:
@@ -196,7 +130,7 @@ def plan_catalogue(places: Places, output: Path, settings: JobSettings | None = 
         As `embed_catalogue`.
     """
     with _opened(output, places):
-        plan, _ = _plan(places, output, settings or JobSettings())
+        plan, _ = plan_of(places, output, settings or JobSettings())
         write_places(output, places)
     return plan
 
@@ -213,68 +147,6 @@ def _opened(output: Path, places: Places) -> Iterator[None]:
         (output / name).mkdir(parents=True, exist_ok=True)
     with locked(output):
         yield
-
-
-def _plan(places: Places, output: Path, settings: JobSettings) -> tuple[Plan, float]:
-    """The plan on disk, if it is still that of this input and these settings, or a new one.
-
-    Returns:
-        The plan, and the seconds that reading the tables for it took.
-    """
-    asked = settings.to_dict(bundle=places.bundle)
-    if (output / "plan.json").is_file():
-        start = time.perf_counter()
-        plan = read_plan(output)
-        check_unchanged(plan, asked, input_files(places.items, known=plan.files))
-        return plan, time.perf_counter() - start
-    known = {*FOLDERS, "places.json", "repeated_ids.npy"}
-    paths = [output / name for name in FOLDERS]
-    names = [p.name for p in output.iterdir() if p.name not in known]
-    names += [f"{path.name}/{p.name}" for path in paths for p in path.iterdir()]
-    strangers = [name for name in names if not Path(name).name.startswith(".")]
-    if strangers:
-        raise JobError(
-            f"{output} must be new, empty or the folder of an embedding job, got one with "
-            f"{', '.join(sorted(strangers)[:5])}. Choose another."
-        )
-    schema, encoders = _what(places, settings)
-    start = time.perf_counter()
-    files = input_files(places.items)
-    shards, repeated = cut_input(places.items, shard_rows=settings.shard_rows, schema=schema)
-    plan = Plan(asked, encoders, schema, files, shards, versions())
-    write_plan(output, plan, repeated)
-    return plan, time.perf_counter() - start
-
-
-def _what(places: Places, settings: JobSettings) -> tuple[Schema, dict[str, dict[str, Any]]]:
-    """Which columns are read, and by which encoders; a trained model knows both."""
-    if places.bundle is not None:
-        return load_bundle(places.bundle).schema, {}
-    given: dict[str, list[str] | None] = dict(settings.columns)
-    given |= {role: [] for role in ("numeric", "categorical", "dates", "history", "row")}
-    sample = _sample(places.items)
-    schema = infer_schema(sample, photos=places.photos, given=given)
-    encoders = pretrained_encoders(settings.choice, schema.modalities)
-    if not encoders:
-        raise ConfigError(
-            f"{places.items} must have a text or photo column that an encoder without training "
-            "reads, got none. Name them with --text and --image, and the folder with --photos."
-        )
-    kept = {role: getattr(schema, role) for role in ("text", "image") if role in encoders}
-    return Schema(id=schema.id, **kept), describe_encoders(encoders)
-
-
-def _sample(items: Path) -> pd.DataFrame:
-    """The first rows of the first table that has any.
-
-    Raises:
-        CatalogueError: If no table has.
-    """
-    for path in list_files(items):
-        sample = first_rows(path, n_rows=SAMPLE_ROWS)
-        if len(sample):
-            return sample
-    raise CatalogueError(f"items must have rows, got none in {items}.")
 
 
 def _check_input(items: Path, plan: Plan, *, output: Path, new: Sequence[int]) -> None:
@@ -313,18 +185,6 @@ def _write_manifest(output: Path, plan: Plan, receipts: Mapping[int, Receipt]) -
     """Everything that belongs to a finished job; equal jobs give equal manifests."""
     document = manifest_of(output, n_rows=plan.n_rows, receipts=receipts)
     write_atomically(output / "manifest.json", json.dumps(document, indent=1).encode())
-
-
-def _name(choice: object) -> str:
-    """A choice as it can be compared later: a built encoder by its fingerprint."""
-    return choice.fingerprint if isinstance(choice, Encoder) else str(choice)
-
-
-def _bundle_sha256(bundle: Path) -> str:
-    try:
-        return hashlib.sha256((bundle / "bundle.json").read_bytes()).hexdigest()
-    except OSError as error:
-        raise ConfigError(f"bundle must be the folder of a trained model, got {bundle}.") from error
 
 
 @contextmanager

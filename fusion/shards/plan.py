@@ -30,14 +30,9 @@ from fusion.data.problems import raise_for, shown
 from fusion.data.schema import Schema, missing_columns
 from fusion.errors import CatalogueError, JobError
 from fusion.files import write_atomically
-from fusion.shards.tables import (
-    Shard,
-    column_names,
-    file_sha256,
-    list_files,
-    repeated_rows,
-    scan_file,
-)
+from fusion.shards.ids import repeated_rows
+from fusion.shards.shard import Shard
+from fusion.shards.tables import column_names, file_sha256, list_files, scan_file
 
 FORMAT = 1
 PACKAGES = ("product-fusion", "torch", "torchvision", "transformers", "tokenizers", "pillow")

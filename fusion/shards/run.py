@@ -28,8 +28,9 @@ from fusion.shards.faults import (
     settle,
 )
 from fusion.shards.plan import Places, Plan, read_places, read_plan
+from fusion.shards.shard import Shard
 from fusion.shards.suspects import Suspects, suspects_path, touch_alone
-from fusion.shards.tables import Shard, read_rows
+from fusion.shards.tables import read_rows
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from fusion.shards.commit import Receipt, counted, finished, manifest_of
 from fusion.shards.plan import Plan, read_plan
-from fusion.shards.tables import Shard
+from fusion.shards.shard import Shard
 
 
 def verify_job(folder: Path) -> list[str]:

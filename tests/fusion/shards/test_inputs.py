@@ -31,7 +31,9 @@ from fusion.shards import (
     verify_job,
 )
 from fusion.shards.embedder import Embedder
-from fusion.shards.tables import Shard, column_names, read_rows, repeated_rows, scan_file
+from fusion.shards.ids import repeated_rows
+from fusion.shards.shard import Shard
+from fusion.shards.tables import column_names, read_rows, scan_file
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads do not survive a fork
 

@@ -1,0 +1,91 @@
+"""Making the plan of a job, or finding the one that was made."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fusion.build import pretrained_encoders
+from fusion.bundle import load_bundle
+from fusion.data.infer import infer_schema
+from fusion.data.schema import Schema
+from fusion.errors import CatalogueError, ConfigError, JobError
+from fusion.shards.commit import FOLDERS
+from fusion.shards.embedder import describe_encoders
+from fusion.shards.plan import (
+    Places,
+    Plan,
+    check_unchanged,
+    cut_input,
+    input_files,
+    read_plan,
+    versions,
+    write_plan,
+)
+from fusion.shards.settings import JobSettings
+from fusion.shards.tables import first_rows, list_files
+
+SAMPLE_ROWS = 4096  # first rows, in which columns of texts and photos are looked for
+
+
+def plan_of(places: Places, output: Path, settings: JobSettings) -> tuple[Plan, float]:
+    """The plan on disk, if it is still that of this input and these settings, or a new one.
+
+    Returns:
+        The plan, and the seconds that reading the tables for it took.
+    """
+    asked = settings.to_dict(bundle=places.bundle)
+    if (output / "plan.json").is_file():
+        start = time.perf_counter()
+        plan = read_plan(output)
+        check_unchanged(plan, asked, input_files(places.items, known=plan.files))
+        return plan, time.perf_counter() - start
+    known = {*FOLDERS, "places.json", "repeated_ids.npy"}
+    paths = [output / name for name in FOLDERS]
+    names = [p.name for p in output.iterdir() if p.name not in known]
+    names += [f"{path.name}/{p.name}" for path in paths for p in path.iterdir()]
+    strangers = [name for name in names if not Path(name).name.startswith(".")]
+    if strangers:
+        raise JobError(
+            f"{output} must be new, empty or the folder of an embedding job, got one with "
+            f"{', '.join(sorted(strangers)[:5])}. Choose another."
+        )
+    schema, encoders = _what(places, settings)
+    start = time.perf_counter()
+    files = input_files(places.items)
+    shards, repeated = cut_input(places.items, shard_rows=settings.shard_rows, schema=schema)
+    plan = Plan(asked, encoders, schema, files, shards, versions())
+    write_plan(output, plan, repeated)
+    return plan, time.perf_counter() - start
+
+
+def _what(places: Places, settings: JobSettings) -> tuple[Schema, dict[str, dict[str, Any]]]:
+    """Which columns are read, and by which encoders; a trained model knows both."""
+    if places.bundle is not None:
+        return load_bundle(places.bundle).schema, {}
+    given: dict[str, list[str] | None] = dict(settings.columns)
+    given |= {role: [] for role in ("numeric", "categorical", "dates", "history", "row")}
+    sample = _sample(places.items)
+    schema = infer_schema(sample, photos=places.photos, given=given)
+    encoders = pretrained_encoders(settings.choice, schema.modalities)
+    if not encoders:
+        raise ConfigError(
+            f"{places.items} must have a text or photo column that an encoder without training "
+            "reads, got none. Name them with --text and --image, and the folder with --photos."
+        )
+    kept = {role: getattr(schema, role) for role in ("text", "image") if role in encoders}
+    return Schema(id=schema.id, **kept), describe_encoders(encoders)
+
+
+def _sample(items: Path) -> pd.DataFrame:
+    """The first rows of the first table that has any.
+
+    Raises:
+        CatalogueError: If no table has.
+    """
+    for path in list_files(items):
+        sample = first_rows(path, n_rows=SAMPLE_ROWS)
+        if len(sample):
+            return sample
+    raise CatalogueError(f"items must have rows, got none in {items}.")

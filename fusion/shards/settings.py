@@ -1,0 +1,67 @@
+"""What a job is asked to do, whatever it runs on."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from encoders.base import Encoder
+from fusion.build import EncoderChoice
+from fusion.data.policy import POLICIES
+from fusion.errors import ConfigError, unknown_name
+from fusion.shards.commit import VECTOR_TYPES
+
+
+@dataclass(frozen=True)
+class JobSettings:
+    """What a job does, whatever it is run on.
+
+    Args:
+        choice: Encoders; not used where a trained model fuses.
+        columns: Columns of the roles `id`, `text` and `image`; found in the first rows where not
+            given.
+        on_bad_rows: `record` (an error record), `absent` (a faulty text or photo is absent and
+            named in `warnings`) or `raise` (the job stops at the first shard with one).
+        dtype: `float32`, or `float16`: half the size, about three digits.
+        shard_rows: Rows of a shard (>= 1): what a kill can cost.
+    """
+
+    choice: EncoderChoice = field(default_factory=EncoderChoice)
+    columns: Mapping[str, list[str] | None] = field(default_factory=dict)
+    on_bad_rows: str = "record"
+    dtype: str = "float32"
+    shard_rows: int = 4096
+
+    def __post_init__(self) -> None:
+        if self.on_bad_rows not in POLICIES:
+            raise ConfigError(unknown_name("on_bad_rows", self.on_bad_rows, POLICIES))
+        if self.dtype not in VECTOR_TYPES:
+            raise ConfigError(unknown_name("dtype", self.dtype, VECTOR_TYPES))
+        if self.shard_rows < 1:
+            raise ConfigError(f"shard_rows must be at least 1, got {self.shard_rows}.")
+
+    def to_dict(self, *, bundle: Path | None) -> dict[str, Any]:
+        """The settings as JSON types, a trained model by its SHA-256."""
+        choice = {f"encoder {entry.name}": _name(getattr(self.choice, entry.name))
+                  for entry in fields(self.choice)}  # fmt: skip
+        return {
+            **({} if bundle else choice),
+            "bundle": None if bundle is None else _bundle_sha256(bundle),
+            "columns": {name: value for name, value in self.columns.items() if value is not None},
+            "on_bad_rows": self.on_bad_rows,
+            "dtype": self.dtype,
+            "shard_rows": self.shard_rows,
+        }
+
+
+def _name(choice: object) -> str:
+    """A choice as it can be compared later: a built encoder by its fingerprint."""
+    return choice.fingerprint if isinstance(choice, Encoder) else str(choice)
+
+
+def _bundle_sha256(bundle: Path) -> str:
+    try:
+        return hashlib.sha256((bundle / "bundle.json").read_bytes()).hexdigest()
+    except OSError as error:
+        raise ConfigError(f"bundle must be the folder of a trained model, got {bundle}.") from error
