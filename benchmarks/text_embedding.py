@@ -59,9 +59,12 @@ def toolkit(encoder: BertEncoder, texts: list[str], *, store: Path) -> Vectors:
 
 
 def piped(pipe: Any, texts: list[str]) -> Vectors:
-    """Mean over the tokens of what a feature-extraction pipeline gives."""
+    """Mean over the tokens of what a feature-extraction pipeline gives, text by text.
+
+    Batches would be padded, and their output does not say where.
+    """
     options = {"truncation": True, "max_length": 256}
-    found = pipe(texts, batch_size=32, return_tensors=True, tokenize_kwargs=options)
+    found = pipe(texts, return_tensors=True, tokenize_kwargs=options)
     return np.stack([tokens[0].mean(dim=0).numpy() for tokens in found])
 
 
@@ -81,7 +84,7 @@ def measure(texts: list[str], *, rounds: int) -> tuple[dict[str, list[float]], d
     pipe = pipeline("feature-extraction", model=folder, tokenizer=folder, device="cpu")
     peers: dict[str, Callable[[list[str]], Vectors]] = {
         PLAIN: partial(reference.encode, show_progress_bar=False),
-        "transformers pipeline, batches of 32": partial(piped, pipe),
+        "transformers pipeline": partial(piped, pipe),
     }
     dtypes = ["float32", "bfloat16"] if processor_has_bfloat16() else ["float32"]
     if "bfloat16" in dtypes:
