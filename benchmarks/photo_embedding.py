@@ -28,7 +28,7 @@ Way = Callable[[], Vectors]
 Times = dict[str, list[float]]
 
 ARCHITECTURES = ("resnet18", "resnet50")
-SETS = {(800, 600): 64, (3000, 2000): 32, (200, 240): 128}  # width and height -> number of photos
+SETS = {(800, 600): 64, (3000, 2000): 32}  # width and height -> number of photos
 PLAIN = "torchvision loop"
 LOADED = "DataLoader, 2 workers"
 BATCH = 32
