@@ -1,12 +1,12 @@
 """Several stores into one, with few large segments."""
 
-import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from fusion.errors import StoreError
+from fusion.files import write_atomically
 from fusion.store.segments import Keys, SegmentStore, Vectors, Warnings
 
 SEGMENT_ROWS = 65_536
@@ -50,7 +50,7 @@ def _encoders(store: Path) -> list[str]:
 def _merge_encoder(source: Path, target: Path) -> int:
     target.mkdir(parents=True, exist_ok=True)
     if not (target / "encoder.json").exists():
-        shutil.copyfile(source / "encoder.json", target / "encoder.json")
+        write_atomically(target / "encoder.json", (source / "encoder.json").read_bytes())
     into = SegmentStore(target.parent, fingerprint=target.name, description={})
     n_new = 0
     for keys, vectors, odd in _gathered(
