@@ -177,7 +177,7 @@ def table(
 def main() -> None:
     """Measures and writes the section."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3, help="turns of all ways")
+    parser.add_argument("--rounds", type=int, default=2, help="turns of all ways")
     parser.add_argument("--limit", type=int, help="photos of each size, to try the script")
     options = parser.parse_args()
     rows: list[dict[str, object]] = []

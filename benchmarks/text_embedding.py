@@ -154,7 +154,7 @@ def table(
 def main() -> None:
     """Measures and writes the section."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3, help="turns of all ways")
+    parser.add_argument("--rounds", type=int, default=2, help="turns of all ways")
     parser.add_argument("--limit", type=int, help="number of texts, to try the script")
     options = parser.parse_args()
     texts = product_texts(options.limit or 2_000, seed=0)
