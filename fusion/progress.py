@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -13,6 +14,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 Advance = Callable[[int], None]
 Stage = Callable[[str, int], Advance]
@@ -67,24 +69,24 @@ def job_bar(name: str, *, quiet: bool) -> Iterator[Show]:
     if quiet:
         yield lambda done, total, state: None
         return
-    columns = (
+    bar = Progress(
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=16),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[state]}"),
+        TextColumn("left"),
     )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(name, total=None, rate="", state="")
-        begun: list[tuple[float, int]] = []
+    task = bar.add_task(name, total=None, rate="")
+    words = Text(overflow="ellipsis", no_wrap=True)  # on a line of its own: a bar must stay whole
+    begun: list[tuple[float, int]] = []
 
-        def show(done: int, total: int, state: str) -> None:
-            begun[1:] = [(time.monotonic(), done)]
-            seconds, rows = (last - first for first, last in zip(begun[0], begun[-1], strict=True))
-            rate = f"{rows / seconds:,.0f} rows/s" if rows and seconds > 0 else ""
-            progress.update(task, completed=done, total=total, rate=rate, state=state)
+    def show(done: int, total: int, state: str) -> None:
+        begun[1:] = [(time.monotonic(), done)]
+        seconds, rows = (last - first for first, last in zip(begun[0], begun[-1], strict=True))
+        rate = f"{rows / seconds:,.0f} rows/s" if rows and seconds > 0 else ""
+        bar.update(task, completed=done, total=total, rate=rate)
+        words.plain = state
 
+    with Live(Group(bar, words), console=Console(stderr=True)):
         yield show

@@ -71,7 +71,7 @@ class EventLog:
             most = ", ".join(f"{n} {code}" for code, n in self.reasons.most_common(MOST_REASONS))
             words.append(f"{self.n_failed} failed ({most})")
         if self.n_parts:
-            words.append(f"{1 - self.n_encoded / self.n_parts:.0%} not encoded again")
+            words.append(f"{1 - self.n_encoded / self.n_parts:.0%} found or repeated")
         return ", ".join(words)
 
 
