@@ -44,7 +44,7 @@ def resolve_dtype(requested: str, *, probe: Probe) -> Literal["float32", "bfloat
     if requested != "auto":
         return cast(Literal["float32", "bfloat16"], requested)
     if torch.cuda.is_available():
-        return "bfloat16" if torch.cuda.is_bf16_supported(False) else "float32"
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
     return "bfloat16" if bfloat16_pays(probe) else "float32"
 
 

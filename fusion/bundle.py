@@ -128,13 +128,13 @@ def _describe(bundle: Bundle) -> dict[str, Any]:
         "schema": bundle.schema.to_dict(),
         "encoders": {name: _describe_encoder(model.encoder(name)) for name in model.modalities},
         "n_members": len(model.members),
-        "fusion": _name_and_config(FUSIONS, model.first.fusion),
+        "fusion": name_and_config(FUSIONS, model.first.fusion),
         "linear": None
         if model.linear is None
         else {**model.linear.config, "network_shares": model.linear.network_shares},
         "heads": {
             name: {
-                **_name_and_config(HEADS, model.head(name)),
+                **name_and_config(HEADS, model.head(name)),
                 "target": bundle.targets[name],
                 "statement": model.head(name).statement(),
             }
@@ -148,14 +148,14 @@ def _describe(bundle: Bundle) -> dict[str, Any]:
 def _rebuild_ensemble(document: Mapping[str, Any]) -> ProductEnsemble:
     """The ensemble that a description tells of, its weights not loaded yet."""
     encoders = {
-        modality: _rebuild(ENCODERS, entry, what=f"encoder of {modality}")
+        modality: rebuild(ENCODERS, entry, what=f"encoder of {modality}")
         for modality, entry in document["encoders"].items()
     }
     members = []
     for _ in range(document["n_members"]):
-        fusion = _rebuild(FUSIONS, document["fusion"], what="fusion")
+        fusion = rebuild(FUSIONS, document["fusion"], what="fusion")
         heads = {
-            name: _rebuild(HEADS, entry, what=f"head {name}")
+            name: rebuild(HEADS, entry, what=f"head {name}")
             for name, entry in document["heads"].items()
         }
         own = {name: own_encoder(encoder) for name, encoder in encoders.items()}
@@ -169,13 +169,18 @@ def _rebuild_ensemble(document: Mapping[str, Any]) -> ProductEnsemble:
 
 def _describe_encoder(encoder: Encoder) -> dict[str, Any]:
     return {
-        **_name_and_config(ENCODERS, encoder),
+        **name_and_config(ENCODERS, encoder),
         "origin": encoder.origin,
         "fingerprint": encoder.fingerprint,
     }
 
 
-def _name_and_config(registry: Mapping[str, Any], part: Any) -> dict[str, Any]:
+def name_and_config(registry: Mapping[str, Any], part: Any) -> dict[str, Any]:
+    """Registry name and configuration of a part: what `rebuild` needs.
+
+    Raises:
+        BundleError: If the part is in no registry.
+    """
     names = [name for name, kind in registry.items() if kind is type(part)]
     if not names:
         raise BundleError(
@@ -185,7 +190,12 @@ def _name_and_config(registry: Mapping[str, Any], part: Any) -> dict[str, Any]:
     return {"name": names[0], "config": part.config}
 
 
-def _rebuild(registry: Mapping[str, Any], entry: dict[str, Any], *, what: str) -> Any:
+def rebuild(registry: Mapping[str, Any], entry: dict[str, Any], *, what: str) -> Any:
+    """A part from what `name_and_config` gave; `what` names it in messages.
+
+    Raises:
+        BundleError: If the name is in no registry or the part cannot be made.
+    """
     if entry["name"] not in registry:
         raise BundleError(unknown_name(what, entry["name"], registry))
     try:

@@ -77,6 +77,12 @@ SalesFile = Annotated[
 AsOf = Annotated[
     str | None, typer.Option("--as-of", help="Date of the forecast; goes with --sales.")
 ]
+TextEncoder = Annotated[str, typer.Option(help="minilm, a hub id or a folder.")]
+ImageEncoder = Annotated[str, typer.Option(help="resnet18 .. resnet152, colour_texture.")]
+ImageWeights = Annotated[str, typer.Option(help="clothing18, imagenet, a file.")]
+StallSeconds = Annotated[
+    float, typer.Option(help="A worker without a sign of life for so long is replaced.")
+]
 BundleFolder = Annotated[Path, typer.Argument(help="Folder of a trained model.")]
 
 
@@ -206,13 +212,9 @@ def embed(
     image: Annotated[
         list[str] | None, typer.Option("--image", help="A column of photo names or photo bytes.")
     ] = None,
-    text_encoder: Annotated[str, typer.Option(help="minilm, a hub id or a folder.")] = "minilm",
-    image_encoder: Annotated[
-        str, typer.Option(help="resnet18 .. resnet152, colour_texture.")
-    ] = "resnet18",
-    image_weights: Annotated[
-        str, typer.Option(help="clothing18, imagenet, a file.")
-    ] = "clothing18",
+    text_encoder: TextEncoder = "minilm",
+    image_encoder: ImageEncoder = "resnet18",
+    image_weights: ImageWeights = "clothing18",
     decoder: Annotated[
         Decoder, typer.Option(help="fast: decode large JPEGs at a fraction of their size.")
     ] = Decoder.EXACT,
@@ -236,9 +238,7 @@ def embed(
     ray_address: Annotated[
         str | None, typer.Option(help="Address of a Ray cluster; a local one where not given.")
     ] = None,
-    stall_seconds: Annotated[
-        float, typer.Option(help="A worker without a sign of life for so long is replaced.")
-    ] = 300.0,
+    stall_seconds: StallSeconds = 300.0,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Do shards with error records again.")
     ] = False,

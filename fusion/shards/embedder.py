@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from encoders import ENCODERS
 from encoders.base import Encoder
-from fusion.bundle import Bundle, load_bundle
+from fusion.bundle import Bundle, load_bundle, name_and_config, rebuild
 from fusion.data.catalogue import Catalogue
 from fusion.embedding import Prepared, prepare_inputs
-from fusion.errors import JobError, unknown_name
+from fusion.errors import JobError
 from fusion.predictor import fuse_rows
 from fusion.progress import Stage, silent
 from fusion.shards.plan import Places, Plan
@@ -61,14 +61,13 @@ class Embedder:
 
 
 def describe_encoders(encoders: Mapping[str, Encoder]) -> dict[str, dict[str, Any]]:
-    """Name, configuration and fingerprint of each encoder, JSON types."""
-    kinds = {kind: name for name, kind in ENCODERS.items()}
+    """Name, configuration and fingerprint of each encoder, JSON types.
+
+    Raises:
+        BundleError: If an encoder is in no registry.
+    """
     return {
-        modality: {
-            "name": kinds[type(encoder)],
-            "config": encoder.config,
-            "fingerprint": encoder.fingerprint,
-        }
+        modality: {**name_and_config(ENCODERS, encoder), "fingerprint": encoder.fingerprint}
         for modality, encoder in encoders.items()
     }
 
@@ -78,7 +77,7 @@ def build_embedder(plan: Plan, places: Places) -> Embedder:
 
     Raises:
         JobError: If an encoder has other weights than when the job was planned.
-        BundleError: If the trained model is damaged.
+        BundleError: If the trained model is damaged, or an encoder cannot be made here.
     """
     if places.bundle is not None:
         bundle = load_bundle(places.bundle)
@@ -86,9 +85,7 @@ def build_embedder(plan: Plan, places: Places) -> Embedder:
         return Embedder({name: model.encoder(name) for name in model.modalities}, bundle)
     encoders = {}
     for modality, entry in plan.encoders.items():
-        if entry["name"] not in ENCODERS:
-            raise JobError(unknown_name(f"encoder of {modality}", entry["name"], ENCODERS))
-        encoder = ENCODERS[entry["name"]](**entry["config"])
+        encoder = rebuild(ENCODERS, entry, what=f"encoder of {modality}")
         if encoder.fingerprint != entry["fingerprint"]:
             raise JobError(
                 f"encoder of {modality} must have the weights that the job was begun with, got "
