@@ -127,8 +127,8 @@ def kill_at_random(
     return tally
 
 
-def run_until(function: Callable[[], object], delay: float | None) -> bool:
-    """Runs a function in a forked process; True if it was killed after `delay` seconds."""
+def fork(function: Callable[[], object]) -> int:
+    """Runs a function in a forked process, which ends with 0 or, if it raises, 1; its number."""
     child = os.fork()
     if child == 0:
         code = 1
@@ -139,6 +139,12 @@ def run_until(function: Callable[[], object], delay: float | None) -> bool:
             traceback.print_exc()
         finally:
             os._exit(code)
+    return child
+
+
+def run_until(function: Callable[[], object], delay: float | None) -> bool:
+    """Runs a function in a forked process; True if it was killed after `delay` seconds."""
+    child = fork(function)
     deadline = np.inf if delay is None else time.monotonic() + delay
     ended, status = os.waitpid(child, os.WNOHANG)
     while not ended:

@@ -70,7 +70,7 @@ def scan_csv(path: Path, *, names: list[str], shard_rows: int, id_column: str | 
     if n_rows:
         pieces.append((n_rows, start, last, None))
         hashes.append(hash_ids(ids))
-    return Scanned(pieces, names, stacked(hashes))
+    return Scanned(pieces, stacked(hashes))
 
 
 def read_csv(

@@ -48,7 +48,7 @@ def scan_parquet(path: Path, *, shard_rows: int, id_column: str | None) -> Scann
         with _named_damage(path):
             for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=[id_column]):
                 hashes.append(hash_ids([_id_text(cell) for cell in batch.column(0).to_pylist()]))
-    return Scanned(pieces, list(file.schema_arrow.names), stacked(hashes))
+    return Scanned(pieces, stacked(hashes))
 
 
 def _id_text(cell: object) -> str:

@@ -35,10 +35,8 @@ class Scanned:
 
     Args:
         pieces: One for each shard.
-        columns: Names of the columns.
         ids: `[n, 2]` uint64 in row order; missing ids are 0; empty without an id column.
     """
 
     pieces: list[tuple[int, int, int, int | None]]
-    columns: list[str]
     ids: NDArray[np.uint64]

@@ -3,7 +3,6 @@
 import csv
 import errno
 import os
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.kill_job import forked_workers
+from benchmarks.kill_job import fork, forked_workers
 from encoders.tiny_bert import tiny_checkpoint
 from fusion.build import EncoderChoice
 from fusion.shards import JobSettings, Places, embed_catalogue, pool, run_shard
@@ -138,21 +137,11 @@ def forked() -> Iterator[Callable[[Callable[[], object]], int]]:
     """Runs a function in a forked process; gives its number. What is left is killed at the end."""
     children: list[int] = []
 
-    def fork(function: Callable[[], object]) -> int:
-        number = os.fork()
-        if number == 0:
-            code = 1
-            try:
-                function()
-                code = 0
-            except BaseException:
-                traceback.print_exc()
-            finally:
-                os._exit(code)
-        children.append(number)
-        return number
+    def start(function: Callable[[], object]) -> int:
+        children.append(fork(function))
+        return children[-1]
 
-    yield fork
+    yield start
     for child in children:
         try:
             os.kill(child, 9)
