@@ -1,9 +1,11 @@
 """What every encoder can do: raw values of one modality in, embeddings out."""
 
+import copy
 import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -11,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from encoders.adapter import Adapter, attach
 from encoders.stream import ReadPart, encode_each
 
 Tensors = dict[str, Tensor]
@@ -37,6 +40,10 @@ class Encoder(nn.Module, ABC):
     """Parts that one thread reads at a time."""
     fills_batches: ClassVar[bool] = False
     """True where few rows in a batch can change the last bits of each."""
+    adapter: Adapter | None = None
+    """What may differ from the checkpoint; None where nothing does."""
+    tuned_names: tuple[str, ...] = ()
+    """Names of the weights that the adapter reaches."""
 
     @property
     @abstractmethod
@@ -76,8 +83,41 @@ class Encoder(nn.Module, ABC):
 
     @property
     def origin(self) -> dict[str, str] | None:
-        """Name and SHA-256 of weights that come from outside; None where they travel in bundles."""
+        """Name and SHA-256 of weights that come from outside; None where there are none."""
         return None
+
+    @property
+    def blocks(self) -> list[nn.Module]:
+        """What tuning can change, from the input to the output; none: it cannot be tuned."""
+        return []
+
+    def adapt(self, adapter: Adapter) -> None:
+        """Let a part of the weights differ from the checkpoint, and train while `adapter.trains`.
+
+        Raises:
+            ImportError: If LoRA is asked for and peft is not installed.
+            ValueError: If the encoder cannot be tuned, has fewer layers, or is adapted already.
+        """
+        if not self.blocks:
+            raise ValueError(f"{type(self).__name__} cannot be tuned. Use bert or resnet.")
+        if self.adapter is not None:
+            raise ValueError("adapter must be None to get another one. Build a fresh encoder.")
+        self.tuned_names = attach(self, self.blocks, adapter)
+        self.adapter = adapter
+        self.train(self.training)
+
+    def settled(self) -> Self:
+        """A copy in which nothing trains any more: its embeddings can be kept."""
+        if self.adapter is None:
+            return self
+        settled = copy.deepcopy(self).requires_grad_(False).eval()
+        settled.adapter = replace(self.adapter, trains=False)
+        return settled
+
+    def own_state(self) -> dict[str, Tensor]:
+        """Weights that no checkpoint holds: they travel in bundles."""
+        state = dict(self.state_dict())
+        return state if self.origin is None else {name: state[name] for name in self.tuned_names}
 
     @property
     def trains(self) -> bool:
@@ -151,8 +191,8 @@ def fingerprint_of(encoder: Encoder, config: Mapping[str, Any]) -> str:
     parts = [type(encoder).__name__.encode(), json.dumps(config, sort_keys=True).encode()]
     if encoder.origin is not None:
         parts.append(json.dumps(encoder.origin, sort_keys=True).encode())
-    else:
-        parts.append(state_hash(encoder).encode())
+    if encoder.own_state():
+        parts.append(state_hash(encoder.own_state()).encode())
     return length_prefixed_hash(parts)
 
 
@@ -178,10 +218,10 @@ def length_prefixed_hash(parts: Sequence[bytes]) -> str:
     return digest.hexdigest()
 
 
-def state_hash(module: nn.Module) -> str:
-    """SHA-256 (hex) of a module's names, shapes, dtypes and values, in sorted order."""
+def state_hash(state: Mapping[str, Tensor]) -> str:
+    """SHA-256 (hex) of the names, shapes, dtypes and values of weights, in sorted order."""
     parts: list[bytes] = []
-    for name, tensor in sorted(module.state_dict().items()):
+    for name, tensor in sorted(state.items()):
         array = tensor.detach().cpu().contiguous()
         parts += [name.encode(), str(array.dtype).encode(), str(tuple(array.shape)).encode()]
         parts.append(array.reshape(-1).view(torch.uint8).numpy().tobytes())

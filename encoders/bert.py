@@ -1,12 +1,13 @@
 """Product texts to embeddings with any BERT-family checkpoint."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, ClassVar, Literal, Self
 
 import torch
 from torch import Tensor, nn
 
+from encoders.adapter import Adapter, adapter_config, as_adapter, reached
 from encoders.base import Encoder, Tensors, length_prefixed_hash, state_hash
 from encoders.checkpoints import (
     check_vocabulary,
@@ -30,7 +31,7 @@ PADDED_TOKENS = {"cpu": 4096, "cuda": 65536}
 
 
 class BertEncoder(Encoder):
-    """Embeds texts with a pretrained BERT, frozen until `unfreeze` is called.
+    """Embeds texts with a pretrained BERT, frozen unless it has an adapter.
 
     Why: one text is one string, in any language the checkpoint knows; an empty text is absent.
     Embeddings do not depend on the batch: padding is masked, and pooling sums in float32.
@@ -45,7 +46,7 @@ class BertEncoder(Encoder):
             chunks of that length.
         dtype: `"auto"`, `"float32"` or `"bfloat16"`; auto is bfloat16 where that is faster.
         revision: Commit, tag or branch of a hub checkpoint.
-        unfrozen_layers: Number of last layers that train, see `unfreeze`.
+        adapter: What tuning may change or has changed; then weights are float32.
         backend: `"torch"`, or `"onnx"` or `"openvino"`: linear layers in int8 on the CPU, frozen
             and float32 otherwise (see `Int8Model`). The fingerprint then has the version of that
             package too: after an update, embeddings are made anew.
@@ -71,21 +72,22 @@ class BertEncoder(Encoder):
         long_text: str = "truncate",
         dtype: str = "auto",
         revision: str | None = None,
-        unfrozen_layers: int = 0,
+        adapter: Adapter | Mapping[str, Any] | None = None,
         backend: str = "torch",
     ) -> None:
         super().__init__()
         _check_choice("pooling", pooling, ("mean", "cls"))
         _check_choice("long_text", long_text, ("truncate", "chunks"))
         _check_choice("backend", backend, BACKENDS)
-        exact = bool(unfrozen_layers) or backend != "torch"
+        exact = adapter is not None or backend != "torch"
         dtype = (
             "float32"
             if exact and dtype == "auto"
             else resolve_dtype(dtype, probe=bert_sized_product)
         )
-        if backend != "torch":
-            _check_frozen_float32(backend, dtype=dtype, unfrozen_layers=unfrozen_layers)
+        if exact and dtype != "float32":
+            what = f"backend {backend!r}" if adapter is None else "an adapter"
+            raise ValueError(f"dtype must be float32 with {what}, got {dtype!r}. Leave it out.")
         found = find_checkpoint(checkpoint, revision=revision)
         self._checkpoint = found
         self._tokenizer = load_tokenizer(found.folder)
@@ -99,16 +101,13 @@ class BertEncoder(Encoder):
             "long_text": long_text,
             "dtype": dtype,
             "revision": revision,
-            "unfrozen_layers": 0,
             "backend": backend,
         }
         self._limit = limit
         self._int8 = None if backend == "torch" else Int8Model(self.model, backend=backend)
-        if unfrozen_layers:
-            if dtype != "float32":
-                raise ValueError(f"dtype must be float32 to train layers, got {dtype!r}.")
-            self.unfreeze(unfrozen_layers)
         self.eval()
+        if adapter is not None:
+            self.adapt(as_adapter(adapter))
 
     @property
     def embedding_dim(self) -> int:
@@ -118,13 +117,11 @@ class BertEncoder(Encoder):
     @property
     def config(self) -> dict[str, Any]:
         """Keyword arguments that rebuild this encoder, with `dtype` and `max_length` resolved."""
-        return dict(self._config)
+        return {**self._config, "adapter": adapter_config(self.adapter)}
 
     @property
-    def origin(self) -> dict[str, str] | None:
-        """Name and hashes of the checkpoint; None once layers were unfrozen."""
-        if self._config["unfrozen_layers"]:
-            return None
+    def origin(self) -> dict[str, str]:
+        """Name and hashes of the checkpoint."""
         return {"name": self._checkpoint.name, "revision": self._checkpoint.revision, **self._files}
 
     @property
@@ -132,46 +129,48 @@ class BertEncoder(Encoder):
         """SHA-256 (hex) of files and options; where the files lie does not matter."""
         aside = ("checkpoint", "revision", "backend")
         options = {k: v for k, v in self._config.items() if k not in aside}
+        options["unfrozen_layers"] = 0  # a part of fingerprints since the first stores
         if self._int8 is not None:
             options |= {"backend": self._config["backend"], "runtime": self._int8.version}
         files = {**self._files}
-        if self.origin is None:
-            files["weights_sha256"] = state_hash(self)
+        if self.adapter is not None:
+            options |= {"adapter": adapter_config(self.adapter)}
+            files["adapter_sha256"] = state_hash(self.own_state())
         texts = [
             type(self).__name__,
             *(f"{k}={v}" for k, v in sorted({**options, **files}.items())),
         ]
         return length_prefixed_hash([text.encode() for text in texts])
 
-    def unfreeze(self, last_layers: int) -> None:
-        """Let the last layers train together with the model, in float32.
+    @property
+    def blocks(self) -> list[nn.Module]:
+        """The token embeddings, then the layers."""
+        return [self.model.get_submodule("embeddings"), *self._layers()]
 
-        Their weights then travel in bundles, and embeddings must no longer be stored.
-
-        Args:
-            last_layers: Number of layers, from 1 to the depth of the checkpoint.
+    def adapt(self, adapter: Adapter) -> None:
+        """See `Encoder.adapt`; the weights become float32.
 
         Raises:
-            ValueError: If the checkpoint has fewer layers, or the backend is not torch.
+            ImportError: If LoRA is asked for and peft is not installed.
+            ValueError: If the backend is not torch, the checkpoint has fewer layers, or the encoder
+                is adapted already.
         """
         if self._int8 is not None:
-            _check_frozen_float32(
-                self._config["backend"], dtype="float32", unfrozen_layers=last_layers
+            raise ValueError(
+                f"adapter must be None with backend {self._config['backend']!r}: int8 cannot "
+                "train. Use backend='torch'."
             )
-        layers = self._layers()
-        if not 1 <= last_layers <= len(layers):
-            raise ValueError(f"last_layers must be from 1 to {len(layers)}, got {last_layers}.")
-        self.float().requires_grad_(False)
-        for layer in layers[-last_layers:]:
-            layer.requires_grad_(True)
-        self._config |= {"unfrozen_layers": last_layers, "dtype": "float32"}
+        self.float()
+        self._config["dtype"] = "float32"
+        super().adapt(adapter)
 
     def train(self, mode: bool = True) -> Self:
-        """Switch the unfrozen layers between training and evaluation; frozen ones stay in eval."""
+        """Switch the layers that train to training or evaluation; frozen ones stay in eval."""
         super().train(mode and self.trains)
         self.model.eval()
-        for layer in self._layers()[self._first_unfrozen :]:
-            layer.train(mode)
+        if self.adapter is not None and self.trains:
+            for block in reached(self.adapter, self.blocks):
+                block.train(mode)
         return self
 
     def parts(self, value: Any) -> list[str]:
@@ -269,10 +268,6 @@ class BertEncoder(Encoder):
             return self._int8(ids, mask)
         return torch.as_tensor(self.model(input_ids=ids, attention_mask=mask).last_hidden_state)
 
-    @property
-    def _first_unfrozen(self) -> int:
-        return len(self._layers()) - int(self._config["unfrozen_layers"])
-
     def _layers(self) -> nn.ModuleList:
         depth = self.model.config.num_hidden_layers  # type: ignore[union-attr]
         stacks = (m for m in self.model.modules() if isinstance(m, nn.ModuleList))
@@ -336,18 +331,6 @@ def bert_sized_product(dtype: torch.dtype) -> Tensor:
 def _check_choice(name: str, value: str, valid: tuple[str, ...]) -> None:
     if value not in valid:
         raise ValueError(f"{name} must be one of {', '.join(valid)}, got {value!r}.")
-
-
-def _check_frozen_float32(backend: str, *, dtype: str, unfrozen_layers: int) -> None:
-    if unfrozen_layers:
-        raise ValueError(
-            f"unfrozen_layers must be 0 with backend {backend!r}, got {unfrozen_layers}: int8 "
-            "cannot train. Use backend='torch'."
-        )
-    if dtype != "float32":
-        raise ValueError(
-            f"dtype must be float32 with backend {backend!r}, got {dtype!r}. Leave it out."
-        )
 
 
 def _checked_length(max_length: int | None, *, limit: int) -> int:

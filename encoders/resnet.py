@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from encoders.adapter import Adapter, adapter_config, as_adapter
 from encoders.base import Encoder, Tensors, fingerprint_of
 from encoders.dtype import resolve_dtype
 from encoders.photo import PhotoSource, load_photo, read_photo
@@ -56,7 +57,7 @@ class ResNetEncoder(Encoder):
         decoder: "exact", or "fast": large JPEGs are decoded at a fraction of their size, which
             changes pixels slightly.
         preprocessing: Fields of `Preprocessing` in place of what comes with the weights.
-        unfrozen_stages: See `unfreeze`.
+        adapter: What tuning may change or has changed.
 
     Raises:
         ValueError: If a name is unknown or the weights cannot be used.
@@ -82,7 +83,7 @@ class ResNetEncoder(Encoder):
         dtype: str = "auto",
         decoder: str = "exact",
         preprocessing: Mapping[str, Any] | None = None,
-        unfrozen_stages: int = 0,
+        adapter: Adapter | Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         if architecture not in ARCHITECTURES:
@@ -104,7 +105,10 @@ class ResNetEncoder(Encoder):
             load_into(network, found.state, name=found.name)
         self.network = network.to(memory_format=torch.channels_last)
         self._prepare_normalisation()
-        self.unfreeze(unfrozen_stages)
+        self.network.requires_grad_(False)
+        self.eval()
+        if adapter is not None:
+            self.adapt(as_adapter(adapter))
 
     def _prepare_normalisation(self) -> None:
         """Keep `pixels * scale + shift`, the same as (pixels / 255 - mean) / std."""
@@ -130,13 +134,13 @@ class ResNetEncoder(Encoder):
             "dtype": self.dtype,
             "decoder": self.decoder,
             "preprocessing": self.preprocessing.to_dict(),
-            "unfrozen_stages": self.unfrozen_stages,
+            "adapter": adapter_config(self.adapter),
         }
 
     @property
     def origin(self) -> dict[str, str] | None:
-        """Name and hash of the weight file; None for random and for fine-tuned weights."""
-        if self.weights is None or self.weights_sha256 is None or self.unfrozen_stages:
+        """Name and hash of the weight file; None for random weights."""
+        if self.weights is None or self.weights_sha256 is None:
             return None
         return {"name": Path(self.weights).name, "weights_sha256": self.weights_sha256}
 
@@ -144,27 +148,22 @@ class ResNetEncoder(Encoder):
     def fingerprint(self) -> str:
         """SHA-256 (hex) of everything that decides an embedding; the weight file's folder not."""
         name = None if self.weights is None else Path(self.weights).name
-        return fingerprint_of(self, {**self.config, "weights": name})
+        options = {**self.config, "weights": name, "unfrozen_stages": 0}  # as in the first stores
+        if self.adapter is None:
+            del options["adapter"]
+        return fingerprint_of(self, options)
 
-    def unfreeze(self, last_stages: int) -> None:
-        """Let the last 0 to 4 of the four stages train; everything before stays frozen.
+    @property
+    def blocks(self) -> list[nn.Module]:
+        """The stem, then the four stages.
 
-        BatchNorm keeps the statistics of the weights even then: those of small batches are
-        noise, and would make a row's embedding depend on the others. Its scale and shift train.
-        Embeddings of an encoder that trains change, so no store may keep them.
-
-        Raises:
-            ValueError: If there are no so many stages.
+        BatchNorm keeps the statistics of the weights even where it is tuned: those of small batches
+        are noise, and would make a row's embedding depend on the others. Its scale and shift train.
         """
-        if last_stages not in range(N_STAGES + 1):
-            raise ValueError(
-                f"last_stages must be 0 to {N_STAGES}, got {last_stages!r}. Start with 1."
-            )
-        self.unfrozen_stages = last_stages
-        self.network.requires_grad_(False)
-        for stage in range(N_STAGES, N_STAGES - last_stages, -1):
-            self.network.get_submodule(f"layer{stage}").requires_grad_(True)
-        self.train(self.training)
+        stem = nn.ModuleList(
+            [self.network.get_submodule("conv1"), self.network.get_submodule("bn1")]
+        )
+        return [stem, *(self.network.get_submodule(f"layer{i}") for i in range(1, N_STAGES + 1))]
 
     def train(self, mode: bool = True) -> Self:
         """Switch to training only where something trains; the network itself stays in eval."""

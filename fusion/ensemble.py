@@ -133,7 +133,7 @@ class ProductEnsemble(nn.Module):
         return [
             (i, key, tensor)
             for i, part in enumerate(self._parts)
-            for key, tensor in part.state_dict().items()
+            for key, tensor in part.own_state().items()
             if i == 0 or not key.startswith(shared)
         ]
 

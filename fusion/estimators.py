@@ -22,6 +22,7 @@ from fusion.fitting import Fitted, Recipe, Sources, fit_bundle
 from fusion.predictor import Predictor
 from fusion.progress import progress_bars, quiet
 from fusion.training import TrainingHistory, TrainingSettings
+from fusion.tuning import TuningSettings
 
 Columns = Sequence[str] | None
 Paths = str | Path | None
@@ -56,6 +57,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         validation_fraction: Share of the rows that early stopping looks at, in (0, 1), where
             `training={"folds": 1}`; else each of the networks looks at another fold.
         training: Settings of training, such as `{"epochs": 20}`.
+        tuning: Settings of fine-tuning, such as `{"mode": "last_layers"}`; or just the mode.
         verbose: Shows progress bars where True.
         random_state: Seed of everything that is random.
     """
@@ -85,6 +87,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         on_bad_rows: OnBadRows = "raise",
         validation_fraction: float = 0.1,
         training: Mapping[str, Any] | None = None,
+        tuning: str | Mapping[str, Any] = "none",
         verbose: bool = False,
         random_state: Any = None,
     ) -> None:
@@ -108,6 +111,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         self.on_bad_rows = on_bad_rows
         self.validation_fraction = validation_fraction
         self.training = training
+        self.tuning = tuning
         self.verbose = verbose
         self.random_state = random_state
 
@@ -197,6 +201,12 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             strategy=self.strategy,
             strategy_options=self.strategy_options or {},
             training=TrainingSettings(**{"seed": seed, **(self.training or {})}),
+            tuning=TuningSettings(
+                **{
+                    "seed": seed,
+                    **({"mode": self.tuning} if isinstance(self.tuning, str) else self.tuning),
+                }
+            ),
             validation_fraction=self.validation_fraction,
             on_bad_rows=self.on_bad_rows,
         )

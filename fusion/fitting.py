@@ -35,6 +35,8 @@ from fusion.predictor import fuse_rows
 from fusion.progress import Stage, silent
 from fusion.store import StoreReport
 from fusion.training import TrainingHistory, TrainingSettings, fit_ensemble
+from fusion.tuning import TuningSettings
+from fusion.tuning.crossfit import CrossFit, Tuned, TuningData
 from heads import HEADS
 
 Targets = Mapping[str, NDArray[np.float64]]
@@ -54,6 +56,7 @@ class Recipe:
         strategy: Name of the fusion strategy.
         strategy_options: Its options; the rest follows from the number of rows.
         training: How to train.
+        tuning: How text and photo encoders are tuned before; by default they stay as they are.
         validation_fraction: Share of the rows that early stopping looks at, in (0, 1); taken
             where one network is trained (`training.folds` is 1), else the folds are these rows.
         on_bad_rows: What faulty rows do, see `Predictor`.
@@ -65,16 +68,18 @@ class Recipe:
     strategy: str = "concat"
     strategy_options: Mapping[str, Any] = field(default_factory=dict)
     training: TrainingSettings = field(default_factory=TrainingSettings)
+    tuning: TuningSettings = field(default_factory=lambda: TuningSettings(mode="none"))
     validation_fraction: float = 0.1
     on_bad_rows: OnBadRows = "raise"
 
 
 @dataclass(frozen=True)
 class Sources:
-    """Where things lie: the photo folder, the store, the table's name in messages."""
+    """Where things lie: photos, the store, states of a tuning, the table's name in messages."""
 
     photos: Path | None = None
     store: Path | None = None
+    tuning: Path | None = None
     table: str = "items"
 
 
@@ -89,6 +94,7 @@ class Fitted:
         problems: Every problem that was found, also those that did not drop a row.
         reports: Counts of the embedding store for each cached modality.
         ignored: Column -> why it was not used.
+        tuned: What tuning did; None where encoders stayed as they were.
     """
 
     bundle: Bundle
@@ -97,6 +103,7 @@ class Fitted:
     problems: list[Problem]
     reports: dict[str, StoreReport]
     ignored: dict[str, str]
+    tuned: Tuned | None = None
 
 
 def fit_bundle(
@@ -121,6 +128,7 @@ def fit_bundle(
     Raises:
         CatalogueError: If the table has problems and bad rows must not be.
         ConfigError: If the recipe has mistakes.
+        FloatingPointError: If a training or tuning has diverged.
         ValueError: If fewer than 5 usable rows are left.
     """
     _check_heads(recipe)
@@ -134,7 +142,7 @@ def fit_bundle(
     good, dropped = apply_policy(catalogue, extra, on_bad_rows=recipe.on_bad_rows)
     kept = np.asarray([row for row in range(len(catalogue)) if row not in dropped], dtype=np.int64)
     job = _Fit(good, recipe=recipe, sources=sources, stage=stage)
-    bundle, histories = job.run(
+    bundle, histories, tuned = job.run(
         encoders,
         prepared.inputs.take(kept),
         targets={name: values[kept] for name, values in targets.items()},
@@ -143,6 +151,7 @@ def fit_bundle(
     return Fitted(
         bundle=bundle,
         histories=histories,
+        tuned=tuned,
         dropped=dropped,
         problems=[*catalogue.problems, *extra],
         reports=prepared.reports,
@@ -174,8 +183,12 @@ class _Fit:
         *,
         targets: Targets,
         validation: Validation,
-    ) -> tuple[Bundle, list[TrainingHistory]]:
+    ) -> tuple[Bundle, list[TrainingHistory], Tuned | None]:
         with torch.random.fork_rng(devices=[]):
+            tuned = self._tuned(encoders, inputs, targets, validation)
+            if tuned is not None:
+                encoders = {**encoders, **tuned.encoders}
+                inputs = inputs.merged(ModelInputs(inputs.present, tuned.learned_from))
             encoders, inputs = self._with_fitted(encoders, inputs)
             ensemble, histories = fit_ensemble(
                 lambda: self._model(encoders, targets),
@@ -191,8 +204,51 @@ class _Fit:
             targets={name: choice.target for name, choice in self.recipe.heads.items()},
             reference_ids=list(self.catalogue.ids),
         )
+        if tuned is not None:
+            bundle.info["tuning"] = tuned.statement
+            inputs = inputs.merged(ModelInputs(inputs.present, tuned.embedded))
         bundle.reference = fuse_rows(bundle, inputs)
-        return bundle, histories
+        return bundle, histories, tuned
+
+    def _tuned(
+        self,
+        encoders: Mapping[str, Encoder],
+        inputs: ModelInputs,
+        targets: Targets,
+        validation: Validation,
+    ) -> Tuned | None:
+        """Text and photo encoders after tuning; None where they stay as they are."""
+        settings = self.recipe.tuning
+        if settings.mode == "none":
+            return None
+        chosen: dict[str, Encoder] = {
+            name: encoders[name] for name in settings.modalities if name in encoders
+        }
+        if self.closed_form or not chosen:
+            what = "a linear head" if self.closed_form else "no pretrained encoder"
+            raise ConfigError(
+                f"tuning must have a head trained by gradient and a text or photo encoder, got "
+                f"{what}. Use another head or encoder, or tuning mode 'none'."
+            )
+        job = CrossFit(
+            chosen,
+            lambda adapted: self._model(adapted, targets),
+            settings,
+            store=self.sources.store,
+            folder=self.sources.tuning,
+            stage=self.stage,
+        )
+        values: dict[str, list[Any]] = {
+            name: [
+                value if there else None
+                for value, there in zip(
+                    self.catalogue.values[name], inputs.present[name].tolist(), strict=True
+                )
+            ]
+            for name in chosen
+        }
+        data = TuningData(values, {name: inputs.present[name] for name in chosen}, targets)
+        return job.run(data, validation=validation, share=self.recipe.validation_fraction)
 
     def _folds(self, validation: Validation) -> list[Rows]:
         settings = self.recipe.training

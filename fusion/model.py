@@ -104,12 +104,12 @@ class TrainedPart(nn.Module):
 
     def __init__(self, model: ProductModel) -> None:
         super().__init__()
-        travelling = {
+        changed = {
             name: model.encoder(name)
             for name in model.modalities
-            if model.encoder(name).origin is None or model.encoder(name).trains
+            if model.encoder(name).own_state() or model.encoder(name).trains
         }
-        self.encoders = nn.ModuleDict(travelling)
+        self.encoders = nn.ModuleDict(changed)
         self.fusion = model.fusion
         self.heads = model.heads
 
@@ -120,3 +120,15 @@ class TrainedPart(nn.Module):
         live = {name: self.encoders[name](tensors) for name, tensors in inputs.items()}
         fused = self.fusion({**embeddings, **live}, present)
         return {name: head(fused) for name, head in self.heads.items()}
+
+    def own_state(self) -> dict[str, Tensor]:
+        """Weights that no checkpoint holds, by the names of `state_dict`."""
+        return {
+            **{
+                f"encoders.{modality}.{name}": tensor
+                for modality, encoder in self.encoders.items()
+                for name, tensor in cast(Encoder, encoder).own_state().items()
+            },
+            **{f"fusion.{name}": tensor for name, tensor in self.fusion.state_dict().items()},
+            **{f"heads.{name}": tensor for name, tensor in self.heads.state_dict().items()},
+        }

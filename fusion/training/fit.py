@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -106,14 +107,14 @@ def _train(
     module = model.trained_part()
     loss = BalancedLoss(model, _take(encoded, train_rows))
     best = BestWeights(patience=settings.patience, advance=stage("training", settings.epochs))
-    with tempfile.TemporaryDirectory() as scratch, _global_random_states_kept():
+    with tempfile.TemporaryDirectory() as scratch, global_random_states_kept():
         trainer = FusionTrainer(
             module,
             args=_arguments(settings, n_rows=len(train_rows), scratch=scratch),
             train_dataset=RowDataset(train_rows),
             eval_dataset=RowDataset(validation_rows),
             validation_rows=validation_rows,
-            callbacks=[best, *_tensorboard(settings)],
+            callbacks=[best, *tensorboard_callbacks(settings.tensorboard)],
             inputs=inputs,
             targets=encoded,
             balanced_loss=loss,
@@ -127,7 +128,7 @@ def _train(
 
 
 @contextmanager
-def _global_random_states_kept() -> Iterator[None]:
+def global_random_states_kept() -> Iterator[None]:
     """The Trainer seeds Python's and NumPy's global generators; they are the caller's."""
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
     try:
@@ -137,19 +138,19 @@ def _global_random_states_kept() -> Iterator[None]:
         np.random.set_state(numpy)  # noqa: NPY002
 
 
-def _tensorboard(settings: TrainingSettings) -> list[transformers.TrainerCallback]:
+def tensorboard_callbacks(folder: Path | None) -> list[transformers.TrainerCallback]:
     """The callback that writes TensorBoard logs, where they are asked for.
 
     Raises:
         MissingExtraError: If tensorboard is not installed.
     """
-    if settings.tensorboard is None:
+    if folder is None:
         return []
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise MissingExtraError("tensorboard", extra="tensorboard") from error
-    writer = SummaryWriter(str(settings.tensorboard))
+    writer = SummaryWriter(str(folder))
     return [TensorBoardCallback(tb_writer=writer)]
 
 
@@ -172,7 +173,8 @@ def _arguments(
         warmup_steps=int(settings.warmup * steps),
         max_grad_norm=settings.max_gradient,
         seed=settings.seed,
-        logging_strategy="epoch",
+        logging_steps=1,
+        logging_nan_inf_filter=False,
         report_to=[],
         eval_strategy="epoch",
         save_strategy="no",

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from fusion.data.batch import ModelInputs
+from fusion.model import TrainedPart
 from fusion.progress import Advance
 from fusion.training.loss import BalancedLoss
 
@@ -90,9 +91,11 @@ class FusionTrainer(transformers.Trainer):
 
     def _collate(self, rows: Any) -> dict[str, Any]:
         chosen = np.asarray(rows, dtype=np.int64)
-        index = torch.as_tensor(chosen)
-        targets = {name: target[index] for name, target in self.targets.items()}
-        return {**self.inputs.batch(chosen), "targets": targets}
+        return {**self.inputs.batch(chosen), "targets": self._targets_of(chosen)}
+
+    def _targets_of(self, rows: NDArray[np.int64]) -> dict[str, Tensor]:
+        index = torch.as_tensor(rows)
+        return {name: target[index] for name, target in self.targets.items()}
 
 
 class BestWeights(transformers.TrainerCallback):
@@ -101,37 +104,68 @@ class BestWeights(transformers.TrainerCallback):
     Args:
         patience: Epochs without a better loss before stopping.
         advance: Called with 1 after each epoch.
+        advice: What to do where a loss is not finite.
     """
 
-    def __init__(self, *, patience: int, advance: Advance) -> None:
+    facts = ("train_losses", "step_losses", "validation_losses", "best_epoch")
+    """Names of what it knows besides weights."""
+
+    def __init__(
+        self,
+        *,
+        patience: int,
+        advance: Advance,
+        advice: str = "Use a smaller learning_rate.",
+    ) -> None:
         self.patience = patience
         self.advance = advance
+        self.advice = advice
         self.train_losses: list[float] = []
+        self.step_losses: list[float] = []
         self.validation_losses: list[float] = []
         self.best_epoch = 0
         self.weights: dict[str, Tensor] = {}
 
     def on_log(self, args: Any, state: Any, control: Any, **context: Any) -> None:
+        """Notes the loss of a step.
+
+        Raises:
+            FloatingPointError: If it is not finite.
+        """
+        if "loss" not in context["logs"]:
+            return
+        loss = float(context["logs"]["loss"])
+        self._check(loss, "training loss", f"step {state.global_step}")
+        self.step_losses.append(loss)
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **context: Any) -> None:
         """Notes the mean training loss of an epoch."""
-        if "loss" in context["logs"]:
-            self.train_losses.append(float(context["logs"]["loss"]))
+        self.train_losses.append(sum(self.step_losses) / max(len(self.step_losses), 1))
+        self.step_losses = []
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **context: Any) -> None:
-        """Compares, keeps, counts and perhaps stops."""
+        """Compares, keeps, counts and perhaps stops.
+
+        Raises:
+            FloatingPointError: If the loss is not finite.
+        """
         loss = float(context["metrics"]["eval_loss"])
-        if not math.isfinite(loss):
-            raise FloatingPointError(
-                f"validation loss must be finite, got {loss} in epoch "
-                f"{len(self.validation_losses) + 1}. Use a smaller learning_rate."
-            )
+        self._check(loss, "validation loss", f"epoch {len(self.validation_losses) + 1}")
         self.validation_losses.append(loss)
         self.advance(1)
         if loss <= min(self.validation_losses):
             self.best_epoch = len(self.validation_losses)
-            self.weights = {k: v.clone() for k, v in context["model"].state_dict().items()}
+            self.weights = {k: v.clone() for k, v in context["model"].own_state().items()}
         if len(self.validation_losses) - self.best_epoch >= self.patience:
             control.should_training_stop = True
 
     def restore(self, module: nn.Module) -> None:
         """Puts the kept weights back."""
-        module.load_state_dict(self.weights)
+        own = cast(TrainedPart, module).own_state()
+        with torch.no_grad():
+            for name, weight in self.weights.items():
+                own[name].copy_(weight)
+
+    def _check(self, loss: float, what: str, where: str) -> None:
+        if not math.isfinite(loss):
+            raise FloatingPointError(f"{what} must be finite, got {loss} in {where}. {self.advice}")

@@ -8,7 +8,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from encoders import BertEncoder, bert, check_encoder, checkpoints, dtype
+from encoders import BertEncoder, bert, checkpoints, dtype
+from encoders.adapter import Adapter
 from encoders.text import normalise_text
 
 TEXTS = [
@@ -219,9 +220,9 @@ def test_frozen_encoder_has_nothing_to_train_and_stays_in_eval() -> None:
     assert not any(module.training for module in encoder.modules())
 
 
-def test_unfreezing_lets_gradients_reach_the_last_layer_alone() -> None:
+def test_gradients_reach_the_adapted_layer_alone() -> None:
     encoder = BertEncoder.tiny()
-    encoder.unfreeze(1)
+    encoder.adapt(Adapter(layers=1))
     assert encoder.trains
     encoder(encoder.preprocess(["red dress"])).square().sum().backward()
     reached = {name for name, weight in encoder.named_parameters() if weight.grad is not None}
@@ -230,9 +231,9 @@ def test_unfreezing_lets_gradients_reach_the_last_layer_alone() -> None:
     assert reached == {n for n, weight in encoder.named_parameters() if weight.requires_grad}
 
 
-def test_only_unfrozen_layers_use_dropout() -> None:
+def test_only_layers_that_train_use_dropout() -> None:
     encoder = BertEncoder.tiny()
-    encoder.unfreeze(1)
+    encoder.adapt(Adapter(layers=1))
     encoder.train()
     training = {name for name, module in encoder.model.named_modules() if module.training}
     assert training
@@ -240,23 +241,17 @@ def test_only_unfrozen_layers_use_dropout() -> None:
     assert not any(module.training for module in encoder.eval().modules())
 
 
-def test_tuned_weights_travel_with_the_encoder() -> None:
+def test_tuned_weights_travel_and_the_checkpoint_is_named() -> None:
     encoder = BertEncoder.tiny()
     frozen = encoder.fingerprint
-    encoder.unfreeze(2)
-    assert encoder.origin is None
+    encoder.adapt(Adapter(layers=2))
+    assert encoder.origin == BertEncoder.tiny().origin
     assert encoder.fingerprint != frozen
-    check_encoder(encoder, ["red dress", "shoes", "a long blue coat"])
 
 
-def test_unfreezing_more_layers_than_there_are_is_refused() -> None:
-    with pytest.raises(ValueError, match="last_layers must be from 1 to 2, got 3"):
-        BertEncoder.tiny().unfreeze(3)
-
-
-def test_training_in_bfloat16_is_refused() -> None:
-    with pytest.raises(ValueError, match="dtype must be float32 to train layers"):
-        BertEncoder(**BertEncoder.tiny().config | {"dtype": "bfloat16", "unfrozen_layers": 1})
+def test_bfloat16_with_an_adapter_is_refused() -> None:
+    with pytest.raises(ValueError, match="dtype must be float32 with an adapter"):
+        BertEncoder(**BertEncoder.tiny().config | {"dtype": "bfloat16", "adapter": {"layers": 1}})
 
 
 @pytest.mark.parametrize(

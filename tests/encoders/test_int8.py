@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from encoders import BertEncoder, check_encoder, int8
+from encoders.adapter import Adapter
 from encoders.tiny_bert import tiny_checkpoint
 
 TEXTS = [
@@ -106,10 +107,10 @@ def test_configuration_without_a_backend_is_torch() -> None:
 def test_int8_is_frozen_and_float32(backend: str) -> None:
     encoder = tiny(backend)
     assert encoder.config["dtype"] == "float32"
-    with pytest.raises(ValueError, match="unfrozen_layers must be 0 with backend"):
-        encoder.unfreeze(1)
-    with pytest.raises(ValueError, match="unfrozen_layers must be 0 with backend"):
-        BertEncoder(str(tiny_checkpoint()), backend=backend, unfrozen_layers=1)
+    with pytest.raises(ValueError, match="adapter must be None with backend"):
+        encoder.adapt(Adapter(layers=1))
+    with pytest.raises(ValueError, match="adapter must be None with backend"):
+        BertEncoder(str(tiny_checkpoint()), backend=backend, adapter={"layers": 1})
     with pytest.raises(ValueError, match="dtype must be float32 with backend"):
         BertEncoder(str(tiny_checkpoint()), backend=backend, dtype="bfloat16")
 

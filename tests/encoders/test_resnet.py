@@ -15,6 +15,7 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms._presets import ImageClassification
 
 from encoders import dtype as dtype_module
+from encoders.adapter import Adapter
 from encoders.dtype import resolve_dtype
 from encoders.photo import PhotoError
 from encoders.resnet import ResNetEncoder, convolve, resize_and_crop
@@ -194,7 +195,7 @@ def test_typing_errors_name_the_nearest(encoder: ResNetEncoder) -> None:
         ({"preprocessing": {"croop": 3}}, "'crop'"),
         ({"preprocessing": {"resize": 8, "crop": 9}}, "at most resize"),
         ({"preprocessing": {"antialias": False}}, "must be True"),
-        ({"unfrozen_stages": 5}, "0 to 4"),
+        ({"adapter": {"layers": 5}}, "from 1 to 4"),
     ):
         with pytest.raises(ValueError, match=nearest):
             small(**options)
@@ -207,8 +208,8 @@ def test_a_frozen_encoder_never_trains() -> None:
     assert not encoder(encoder.preprocess([photo(0)])).requires_grad
 
 
-def test_unfreezing_lets_the_last_stages_learn_and_nothing_else() -> None:
-    encoder = small(unfrozen_stages=1).train()
+def test_the_last_stages_learn_and_nothing_else() -> None:
+    encoder = small(adapter={"layers": 1}).train()
     statistics = encoder.network.layer4[0].bn1.running_mean.clone()
     encoder(encoder.preprocess([photo(0), photo(1)])).sum().backward()
     learning = {n for n, p in encoder.named_parameters() if p.grad is not None}
@@ -216,15 +217,15 @@ def test_unfreezing_lets_the_last_stages_learn_and_nothing_else() -> None:
     assert encoder.trains and encoder.training and not encoder.network.training
     assert torch.equal(encoder.network.layer4[0].bn1.running_mean, statistics)
     assert ResNetEncoder(**encoder.config).trains
-    encoder.unfreeze(0)
-    assert not encoder.trains and not encoder.training
 
 
-def test_fine_tuned_weights_travel_even_if_they_came_from_a_file(weight_file: Path) -> None:
+def test_tuned_weights_travel_and_the_weight_file_is_named(weight_file: Path) -> None:
     encoder = small(weights=weight_file)
     before = encoder.fingerprint
-    encoder.unfreeze(2)
-    assert encoder.origin is None
+    assert encoder.own_state() == {}
+    encoder.adapt(Adapter(layers=2))
+    assert encoder.origin == small(weights=weight_file).origin
+    assert all(".layer3." in name or ".layer4." in name for name in encoder.own_state())
     assert encoder.fingerprint != before
 
 

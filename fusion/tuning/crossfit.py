@@ -1,0 +1,221 @@
+"""Tune, then cache: tuned encoders, and embeddings made without a look at the row's own target.
+
+A head that learned from embeddings of rows that the encoder was tuned on would trust them too much.
+So each part of the rows is embedded by encoders tuned on the other parts; the encoders that new
+items meet are tuned on all of them, for as many epochs as were best on the parts. Spaces of the two
+differ, so the former are aligned with the latter on the rows that both were tuned on.
+Source: Chernozhukov et al. (2018), cross-fitting; Wolpert (1992), stacked generalisation.
+"""
+
+import resource
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from encoders.base import Encoder
+from fusion.data.batch import ModelInputs
+from fusion.data.folds import Validation, validation_folds
+from fusion.model import ProductModel
+from fusion.progress import Stage, silent
+from fusion.store import embed_values
+from fusion.training.fit import Targets
+from fusion.tuning.align import Alignment
+from fusion.tuning.settings import TuningSettings
+from fusion.tuning.tune import TuningRun, tune_model
+
+Rows = NDArray[np.int64]
+Build = Callable[[Mapping[str, Encoder]], ProductModel]
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """Encoders after tuning, and what the head learns from.
+
+    Args:
+        encoders: Tuned on all rows that may be learned from; settled.
+        learned_from: `{modality: [n, dim]}`: embeddings for training the head.
+        embedded: `{modality: [n, dim]}`: embeddings by `encoders`, as new items get them.
+        runs: One for each tuning, the last of `encoders`.
+        seconds: Wall time of tuning and embedding.
+        peak_gib: Largest memory of the process so far.
+        statement: What the head has learned from, in one sentence.
+    """
+
+    encoders: dict[str, Encoder]
+    learned_from: dict[str, Tensor]
+    embedded: dict[str, Tensor]
+    runs: list[TuningRun] = field(default_factory=list)
+    seconds: float = 0.0
+    peak_gib: float = 0.0
+    statement: str = ""
+
+
+@dataclass(frozen=True)
+class TuningData:
+    """Rows that encoders are tuned on.
+
+    Args:
+        values: `{modality: [n]}` raw values of the modalities that are tuned; None is absent.
+        present: Mask `[n]` of each of them.
+        targets: Targets `[n]` in business units for each head.
+    """
+
+    values: Mapping[str, Sequence[Any]]
+    present: Mapping[str, Tensor]
+    targets: Targets
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(next(iter(self.present.values())))
+
+
+class CrossFit:
+    """Tunes encoders on parts of the rows and on all of them.
+
+    Args:
+        encoders: Pretrained encoders of the modalities that are tuned; they stay as they are.
+        build: Makes an untrained model of encoders.
+        settings: How to tune.
+        store: Folder of the embedding store; None keeps no embeddings.
+        folder: Holds states that a killed run goes on from; None keeps none.
+        stage: Opens progress bars.
+    """
+
+    def __init__(
+        self,
+        encoders: Mapping[str, Encoder],
+        build: Build,
+        settings: TuningSettings,
+        *,
+        store: Path | None = None,
+        folder: Path | None = None,
+        stage: Stage = silent,
+    ) -> None:
+        self.encoders = encoders
+        self.build = build
+        self.settings = settings
+        self.store = store
+        self.folder = folder
+        self.stage = stage
+
+    def run(self, data: TuningData, *, validation: Validation, share: float) -> Tuned:
+        """Tunes, embeds, and says what was done.
+
+        Args:
+            data: The rows.
+            validation: Rows that early stopping looks at; groups stay in one part.
+            share: Share of the rows that early stopping looks at with one fold and none given.
+        """
+        start = time.perf_counter()
+        held_out = self._held_out(data, validation, share=share)
+        if self.settings.folds == 1:
+            others = np.setdiff1d(np.arange(len(data)), held_out[0])
+            final, run = self._tune(data, (others, held_out[0]), "all rows", self.settings)
+            runs, embedded = [run], self._embed(final, data)
+            learned_from = embedded
+        else:
+            given = np.empty(0, dtype=np.int64) if validation.rows is None else validation.rows
+            learn = np.setdiff1d(np.arange(len(data)), given)
+            tuned = [
+                self._tune(data, (np.setdiff1d(learn, part), part), f"part {i + 1}", self.settings)
+                for i, part in enumerate(held_out)
+            ]
+            runs = [run for _, run in tuned]
+            epochs = max(1, round(float(np.mean([run.best_epoch for run in runs]))))
+            last = self.settings.model_copy(update={"epochs": epochs})
+            final, run = self._tune(data, (learn, given), "all rows", last)
+            runs, embedded = [*runs, run], self._embed(final, data)
+            learned_from = {name: vectors.clone() for name, vectors in embedded.items()}
+            for part, (encoders, _) in zip(held_out, tuned, strict=True):
+                both = np.setdiff1d(learn, part)
+                for name, vectors in self._embed(encoders, data).items():
+                    align = Alignment(vectors[both].numpy(), embedded[name][both].numpy())
+                    learned_from[name][part] = torch.from_numpy(align(vectors[part].numpy()))
+        return Tuned(
+            encoders=final,
+            learned_from=learned_from,
+            embedded=embedded,
+            runs=runs,
+            seconds=time.perf_counter() - start,
+            peak_gib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+            statement=statement(len(held_out), folds=self.settings.folds),
+        )
+
+    def _held_out(self, data: TuningData, validation: Validation, *, share: float) -> list[Rows]:
+        """Rows that are held out of each tuning."""
+        learn = np.arange(len(data))
+        if validation.rows is not None:
+            if self.settings.folds == 1:
+                return [validation.rows]
+            learn = np.setdiff1d(learn, validation.rows)
+        groups = None if validation.groups is None else validation.groups[learn]
+        drawn = validation_folds(
+            Validation(groups=groups),
+            n_rows=len(learn),
+            n_folds=self.settings.folds,
+            share=share,
+            seed=self.settings.seed,
+        )
+        return [learn[part] for part in drawn]
+
+    def _tune(
+        self,
+        data: TuningData,
+        rows: tuple[Rows, Rows],
+        name: str,
+        settings: TuningSettings,
+    ) -> tuple[dict[str, Encoder], TuningRun]:
+        torch.manual_seed(settings.seed)  # each tuning starts alike: embeddings stay comparable
+        adapted = {}
+        for modality, encoder in self.encoders.items():
+            adapted[modality] = type(encoder)(**{**encoder.config, "dtype": "float32"})
+            adapted[modality].load_state_dict(encoder.state_dict())
+            adapted[modality].adapt(settings.adapter)
+        logs = settings.tensorboard
+        model = self.build(adapted)
+        run = tune_model(
+            model,
+            ModelInputs(
+                present=dict(data.present),
+                values=dict(data.values),
+                encoders=adapted,
+            ),
+            data.targets,
+            rows=rows,
+            settings=settings.model_copy(
+                update={"tensorboard": None if logs is None else logs / name.replace(" ", "_")}
+            ),
+            folder=None if self.folder is None else self.folder / name.replace(" ", "_"),
+            stage=lambda what, steps: self.stage(f"{what}, {name}", steps),
+        )
+        return {name: model.encoder(name).settled() for name in adapted}, run
+
+    def _embed(self, encoders: Mapping[str, Encoder], data: TuningData) -> dict[str, Tensor]:
+        """Embeddings of all rows; zeros where absent."""
+        embedded = {}
+        for modality, encoder in encoders.items():
+            values = data.values[modality]
+            advance = self.stage(f"embedding {modality}, tuned", int(data.present[modality].sum()))
+            found = embed_values(encoder, values, store=self.store, advance=advance)
+            embedded[modality] = torch.from_numpy(found.vectors)
+        return embedded
+
+
+def statement(n_parts: int, *, folds: int) -> str:
+    """What the head has learned from, in one sentence."""
+    if folds > 1:
+        return (
+            f"The head learned from embeddings of encoders tuned on the other {n_parts - 1} of "
+            f"{n_parts} parts of the rows; new items are read by encoders tuned on all of them."
+        )
+    return (
+        "The head learned from embeddings of rows that the encoders were tuned on; only the rows "
+        "of early stopping were new to them."
+    )

@@ -1,0 +1,84 @@
+"""Settings that cannot end well, found before or as soon as they show."""
+
+from collections.abc import Mapping
+
+import torch
+from accelerate.utils.memory import should_reduce_batch_size
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from encoders.base import Encoder
+from fusion.errors import ConfigError
+from fusion.tuning.settings import TuningSettings
+
+DIVERGED = 1.5
+"""Validation loss from which a run is called diverged; the best constant answer has 1."""
+
+
+def check_something_trains(encoders: Mapping[str, Encoder]) -> None:
+    """Refuse to tune where no weight of any encoder would change.
+
+    Raises:
+        ConfigError: If every weight is frozen.
+    """
+    if not any(encoder.trains for encoder in encoders.values()):
+        raise ConfigError(
+            "tuning must reach at least one weight of a text or photo encoder, got encoders that "
+            f"are all frozen ({', '.join(encoders) or 'none'}). Tune a modality that is there, "
+            "with bert or resnet."
+        )
+
+
+def check_batch_norm(module: nn.Module, *, n_rows: int, batch_size: int) -> None:
+    """Refuse batches of one row where BatchNorm learns from batches.
+
+    Raises:
+        ConfigError: If a batch would have one row.
+    """
+    module.train()
+    learns = any(isinstance(part, _BatchNorm) and part.training for part in module.modules())
+    if learns and (batch_size == 1 or n_rows % batch_size == 1):
+        raise ConfigError(
+            f"batch_size must leave no batch of one row for BatchNorm, got {batch_size} for "
+            f"{n_rows} rows: one row has no variance. Use another batch_size."
+        )
+
+
+def check_not_diverged(losses: list[float], settings: TuningSettings) -> None:
+    """Refuse a result that is far worse than a constant answer.
+
+    Raises:
+        FloatingPointError: If the best validation loss is at least 1.5 times a constant's.
+    """
+    if losses and min(losses) >= DIVERGED:
+        raise FloatingPointError(
+            f"validation loss must be below {DIVERGED} (a constant answer has 1), got "
+            f"{min(losses):.3g} at best: the tuning has diverged. {lower_rate(settings)}"
+        )
+
+
+def lower_rate(settings: TuningSettings) -> str:
+    """What to do against a loss that explodes."""
+    return (
+        f"Use a smaller learning_rate (it is {settings.learning_rate:g}; 1e-5 to 5e-4 are usual), "
+        "a longer warmup, or precision='float32'."
+    )
+
+
+def smaller_batch(error: Exception, batch_size: int) -> int:
+    """The batch size to try next after an error: half of it, where memory was short.
+
+    Raises:
+        Exception: The error itself, where memory is not its cause.
+        MemoryError: If a batch has one row already.
+    """
+    if not (isinstance(error, MemoryError) or should_reduce_batch_size(error)):
+        raise error
+    if batch_size == 1:
+        raise MemoryError(
+            "memory must hold one row, got too little. Set checkpointing=True, tune fewer layers, "
+            "use mode='lora', or shorten the texts (max_length of BertEncoder)."
+        ) from error
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    return batch_size // 2

@@ -1,0 +1,155 @@
+"""transformers' Trainer for encoders: row order, step sizes, augmentation, states to go on from."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+from fusion.data.batch import ModelInputs
+from fusion.progress import Advance
+from fusion.training.trainer import BestWeights, FusionTrainer
+from fusion.tuning.checkpoints import write_receipt
+from fusion.tuning.optimiser import parameter_groups, schedules
+from fusion.tuning.order import RowOrder
+from fusion.tuning.settings import TuningSettings
+
+PROGRESS, BEST = "progress.json", "best.safetensors"
+
+
+class TuningTrainer(FusionTrainer):
+    """A `FusionTrainer` whose encoders learn too.
+
+    Args:
+        settings: How.
+        order: In which order rows are seen.
+        depth_of: See `fusion.tuning.optimiser.depths`.
+        arguments: What `FusionTrainer` takes.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: TuningSettings,
+        order: RowOrder,
+        depth_of: Mapping[int, int],
+        **arguments: Any,
+    ) -> None:
+        super().__init__(**arguments)
+        self.settings = settings
+        self.order = order
+        self.depth_of = depth_of
+        self.data_collator = self._collate_changed
+
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        """AdamW with a step size for each depth."""
+        if self.optimizer is None:
+            groups = parameter_groups(model or self.module, self.depth_of, self.settings)
+            self.optimizer = torch.optim.AdamW(groups, lr=self.settings.learning_rate)
+        return self.optimizer
+
+    def create_scheduler(
+        self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
+    ) -> torch.optim.lr_scheduler.LRScheduler:
+        """Warm-up and cosine, by depth where layers wake one after the other."""
+        if self.lr_scheduler is None:
+            optimizer = optimizer or self.optimizer
+            assert optimizer is not None  # transformers makes it first
+            factors = schedules(optimizer, n_steps=num_training_steps, settings=self.settings)
+            self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factors)
+            self._created_lr_scheduler = True
+        return self.lr_scheduler
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> RowOrder:
+        return self.order
+
+    def _collate_changed(self, rows: Sequence[int]) -> dict[str, Any]:
+        """A mini-batch whose texts and photos are changed, by seed, epoch and rows alone."""
+        chosen = np.asarray(rows, dtype=np.int64)
+        seeds = np.random.SeedSequence([self.settings.seed, self.order.epoch, *chosen.tolist()])
+        inputs = with_changed_texts(self.inputs, chosen, settings=self.settings, seeds=seeds)
+        batch = {**inputs.batch(np.arange(len(chosen))), "targets": self._targets_of(chosen)}
+        generator = torch.Generator().manual_seed(int(seeds.generate_state(2)[1]))
+        for tensors in batch["inputs"].values():
+            if "pixels" in tensors:
+                tensors["pixels"] = self.settings.photos(tensors["pixels"], generator=generator)
+        return batch
+
+
+def with_changed_texts(
+    inputs: ModelInputs, rows: Any, *, settings: TuningSettings, seeds: np.random.SeedSequence
+) -> ModelInputs:
+    """Inputs of some rows, their texts changed as the settings say."""
+    few = inputs.take(rows)
+    if settings.text.is_off:
+        return few
+    random = np.random.default_rng(seeds)
+    return replace(
+        few,
+        values={
+            modality: [
+                settings.text(value, random=random) if isinstance(value, str) else value
+                for value in values
+            ]
+            for modality, values in few.values.items()
+        },
+    )
+
+
+class TuningProgress(BestWeights):
+    """Keeps the best weights and the losses, also in every state that is saved.
+
+    Args:
+        patience: Epochs without a better loss before stopping.
+        advance: Called with the number of steps that were finished.
+        advice: What to do where a loss is not finite.
+    """
+
+    def __init__(self, *, patience: int, advance: Advance, advice: str) -> None:
+        super().__init__(patience=patience, advance=lambda count: None, advice=advice)
+        self.advance_steps = advance
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **context: Any) -> None:
+        """Moves the bar."""
+        self.advance_steps(1)
+
+    def on_save(self, args: Any, state: Any, control: Any, **context: Any) -> None:
+        """Adds losses and best weights to a saved state, then its receipt."""
+        if not args.should_save:
+            return
+        folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        facts = {name: getattr(self, name) for name in self.facts}
+        (folder / PROGRESS).write_text(json.dumps(facts), encoding="utf-8")
+        if self.weights:
+            save_file({k: v.contiguous() for k, v in self.weights.items()}, folder / BEST)
+        write_receipt(folder)
+
+    def go_on_from(self, folder: Path) -> None:
+        """Takes losses and best weights back from a saved state."""
+        for name, value in json.loads((folder / PROGRESS).read_text(encoding="utf-8")).items():
+            setattr(self, name, value)
+        if (folder / BEST).is_file():
+            self.weights = load_file(folder / BEST)
+
+
+@contextmanager
+def activations_recomputed(blocks: Sequence[nn.Module]) -> Iterator[None]:
+    """Activations of these blocks are computed again in the backward pass instead of being kept.
+
+    Source: Chen et al. (2016), Training Deep Nets with Sublinear Memory Cost.
+    """
+    for block in blocks:
+        block.forward = partial(checkpoint, block.forward, use_reentrant=False)
+    try:
+        yield
+    finally:
+        for block in blocks:
+            del block.forward

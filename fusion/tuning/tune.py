@@ -1,0 +1,274 @@
+"""One tuning run: encoders, a fusion and heads learn the target together."""
+
+import hashlib
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+import transformers
+from accelerate import PartialState
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from encoders.adapter import reached
+from encoders.base import Encoder, state_hash
+from encoders.bert import bert_sized_product
+from encoders.dtype import resolve_dtype
+from fusion.data.batch import ModelInputs
+from fusion.model import ProductModel, TrainedPart
+from fusion.progress import Stage, silent
+from fusion.training.fit import Targets, global_random_states_kept, tensorboard_callbacks
+from fusion.training.loss import BalancedLoss
+from fusion.training.trainer import RowDataset
+from fusion.tuning import checkpoints
+from fusion.tuning.guards import (
+    check_batch_norm,
+    check_not_diverged,
+    check_something_trains,
+    lower_rate,
+    smaller_batch,
+)
+from fusion.tuning.optimiser import depths
+from fusion.tuning.order import RowOrder, balanced_chances
+from fusion.tuning.settings import TuningSettings
+from fusion.tuning.trainer import TuningProgress, TuningTrainer, activations_recomputed
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class TuningRun:
+    """What a run ended with; a loss of 1.0 is that of the best constant answer.
+
+    Args:
+        train_loss: By epoch.
+        validation_loss: By epoch; empty where no rows were held out.
+        best_epoch: The epoch whose weights were kept, from 1.
+        batch_size: Rows of a batch; fewer than asked for where memory was short.
+    """
+
+    train_loss: list[float] = field(default_factory=list)
+    validation_loss: list[float] = field(default_factory=list)
+    best_epoch: int = 0
+    batch_size: int = 0
+
+
+def tune_model(
+    model: ProductModel,
+    inputs: ModelInputs,
+    targets: Targets,
+    *,
+    rows: tuple[Rows, Rows],
+    settings: TuningSettings,
+    folder: Path | None = None,
+    stage: Stage = silent,
+) -> TuningRun:
+    """Tunes a model in place and leaves it in eval mode with the weights of its best epoch.
+
+    Started with `torchrun` or `accelerate launch`, all processes share each step: a batch of b rows
+    in each of n processes is a batch of n x b rows.
+
+    Args:
+        model: Encoders with adapters that train, a fusion and heads.
+        inputs: Model inputs of all rows.
+        targets: Targets `[n]` in business units for each head.
+        rows: Positions of the rows to learn from, and of those that early stopping looks at; with
+            none of the latter, all epochs are run and the last weights kept.
+        settings: How.
+        folder: Holds states that a killed run goes on from; None keeps none.
+        stage: Opens the progress bar, one step an optimiser step.
+
+    Raises:
+        ConfigError: If nothing would train, or a batch of one row meets BatchNorm.
+        FloatingPointError: If the loss is not finite, or the run has diverged.
+        JobError: If the folder holds states of another tuning.
+        MemoryError: If memory is too short for a batch of one row.
+    """
+    tuned = {name: e for name in model.modalities if (e := model.encoder(name)).adapter is not None}
+    check_something_trains(tuned)
+    if settings.dropout is not None:
+        _set_dropout(tuned, settings.dropout)
+    module = model.trained_part()
+    check_batch_norm(module, n_rows=len(rows[0]), batch_size=settings.batch_size)
+    job = _Run(module, tuned, inputs, targets, rows=rows, settings=settings, stage=stage)
+    run = job.in_scratch(model) if folder is None else job.in_folder(model, folder)
+    module.cpu()  # the Trainer leaves it on its device
+    model.eval()
+    check_not_diverged(run.validation_loss, settings)
+    return run
+
+
+@dataclass
+class _Run:
+    module: TrainedPart
+    encoders: dict[str, Encoder]
+    inputs: ModelInputs
+    targets: Targets
+    rows: tuple[Rows, Rows]
+    settings: TuningSettings
+    stage: Stage
+
+    def in_scratch(self, model: ProductModel) -> TuningRun:
+        with tempfile.TemporaryDirectory() as scratch:
+            return self._until_it_fits(model, Path(scratch), saves=False)
+
+    def in_folder(self, model: ProductModel, folder: Path) -> TuningRun:
+        with PartialState().main_process_first():
+            checkpoints.claim(folder, self._identity())
+        finished = checkpoints.load_result(folder)
+        if finished is not None:
+            own = self.module.own_state()
+            with torch.no_grad():
+                for name, weight in finished[0].items():
+                    own[name].copy_(weight)
+            return TuningRun(**cast(dict[str, Any], finished[1]))
+        run = self._until_it_fits(model, folder, saves=True)
+        if PartialState().is_main_process:
+            checkpoints.save_result(folder, self.module.own_state(), asdict(run))
+        PartialState().wait_for_everyone()
+        return run
+
+    def _until_it_fits(self, model: ProductModel, folder: Path, *, saves: bool) -> TuningRun:
+        """Trains, with batches halved and their gradients summed as often as memory is short."""
+        start = {name: tensor.clone() for name, tensor in self.module.own_state().items()}
+        settings = self.settings
+        while True:
+            try:
+                return self._train(model, settings, folder, saves=saves)
+            except (RuntimeError, MemoryError) as error:
+                size = smaller_batch(error, settings.batch_size)
+            own = self.module.own_state()
+            with torch.no_grad():
+                for name, weight in start.items():
+                    own[name].copy_(weight)
+            shutil.rmtree(folder, ignore_errors=True)
+            times = settings.accumulation * settings.batch_size // size
+            settings = settings.model_copy(update={"batch_size": size, "accumulation": times})
+
+    def _train(
+        self, model: ProductModel, settings: TuningSettings, folder: Path, *, saves: bool
+    ) -> TuningRun:
+        learn, validation = self.rows
+        encoded = {
+            name: torch.from_numpy(model.head(name).encode_target(values))
+            for name, values in self.targets.items()
+        }
+        order = self._order(encoded, settings)
+        n_steps = -(-len(order) // order.step_rows) * settings.epochs
+        progress = TuningProgress(
+            patience=settings.patience,
+            advance=self.stage("tuning", n_steps),
+            advice=lower_rate(settings),
+        )
+        blocks = [
+            block
+            for encoder in self.encoders.values()
+            if settings.checkpointing and encoder.adapter is not None
+            for block in reached(encoder.adapter, encoder.blocks)
+        ]
+        with global_random_states_kept(), activations_recomputed(blocks):
+            trainer = TuningTrainer(
+                settings=settings,
+                order=order,
+                depth_of=depths(self.encoders),
+                module=self.module,
+                args=_arguments(settings, folder, saves=saves, validates=len(validation) > 0),
+                train_dataset=RowDataset(learn),
+                eval_dataset=RowDataset(validation),
+                validation_rows=validation,
+                callbacks=[progress, *tensorboard_callbacks(settings.tensorboard)],
+                inputs=self.inputs,
+                targets=encoded,
+                balanced_loss=BalancedLoss(model, _take(encoded, learn)),
+            )
+            trainer.remove_callback(transformers.PrinterCallback)
+            trainer.train(resume_from_checkpoint=_state(folder, progress) if saves else None)
+        progress.restore(self.module)
+        return TuningRun(
+            progress.train_losses,
+            progress.validation_losses,
+            progress.best_epoch or len(progress.train_losses),
+            settings.batch_size,
+        )
+
+    def _order(self, encoded: dict[str, Tensor], settings: TuningSettings) -> RowOrder:
+        learn, n_processes = self.rows[0], PartialState().num_processes
+        lengths = np.ones(len(learn), dtype=np.int64)
+        for values in self.inputs.values.values():
+            if all(isinstance(value, str | None) for value in values):
+                lengths += [len(values[row] or "") for row in learn]
+        first = next(iter(encoded.values()))[torch.as_tensor(learn)].double().numpy()
+        return RowOrder(
+            lengths,
+            step_rows=settings.batch_size * settings.accumulation * n_processes,
+            seed=settings.seed,
+            chances=balanced_chances(first) if settings.balance else None,
+            whole_steps=n_processes > 1,
+        )
+
+    def _identity(self) -> str:
+        """Says what is tuned, on which rows, and how, so that no other run goes on from here."""
+        aside = {"save_steps", "tensorboard", "workers"}
+        digest = hashlib.sha256(self.settings.model_dump_json(exclude=aside).encode())
+        digest.update(state_hash(self.module.own_state()).encode())
+        for encoder in self.encoders.values():
+            digest.update(encoder.fingerprint.encode())
+        for rows in self.rows:
+            digest.update(np.ascontiguousarray(rows).tobytes())
+        for name in sorted(self.targets):
+            digest.update(name.encode() + np.ascontiguousarray(self.targets[name]).tobytes())
+        return digest.hexdigest()
+
+
+def _state(folder: Path, progress: TuningProgress) -> str | None:
+    """The state to go on from; its losses are told to `progress`."""
+    with PartialState().main_process_first():
+        checkpoints.remove_unfinished(folder)
+    newest = checkpoints.newest_state(folder)
+    if newest is None:
+        return None
+    progress.go_on_from(newest)
+    progress.advance_steps(int(newest.name.removeprefix(checkpoints.PREFIX)))
+    return str(newest)
+
+
+def _take(encoded: dict[str, Tensor], rows: Rows) -> dict[str, Tensor]:
+    return {name: target[torch.as_tensor(rows)] for name, target in encoded.items()}
+
+
+def _set_dropout(encoders: dict[str, Encoder], rate: float) -> None:
+    for encoder in encoders.values():
+        for part in encoder.modules():
+            if isinstance(part, nn.Dropout):
+                part.p = rate
+
+
+def _arguments(
+    settings: TuningSettings, folder: Path, *, saves: bool, validates: bool
+) -> transformers.TrainingArguments:
+    precision = resolve_dtype(settings.precision, probe=bert_sized_product)
+    return transformers.TrainingArguments(
+        output_dir=str(folder),
+        num_train_epochs=settings.epochs,
+        per_device_train_batch_size=settings.batch_size,
+        gradient_accumulation_steps=settings.accumulation,
+        max_grad_norm=settings.max_gradient,
+        bf16=precision == "bfloat16",
+        seed=settings.seed,
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        report_to=[],
+        eval_strategy="epoch" if validates else "no",
+        save_strategy="steps" if saves else "no",
+        save_steps=settings.save_steps,
+        save_total_limit=2,
+        remove_unused_columns=False,
+        dataloader_num_workers=settings.workers,
+        dataloader_pin_memory=torch.cuda.is_available(),
+        disable_tqdm=True,
+        use_cpu=not torch.cuda.is_available(),
+    )
