@@ -43,6 +43,15 @@ class Backend(StrEnum):
     OPENVINO = "openvino"
 
 
+class TuningMode(StrEnum):
+    """What fine-tuning changes of an encoder."""
+
+    LORA = "lora"
+    LAST_LAYERS = "last_layers"
+    GRADUAL = "gradual"
+    FULL = "full"
+
+
 class VectorType(StrEnum):
     """Number format of embeddings on disk."""
 
@@ -120,9 +129,10 @@ def _escaped(text: str) -> str:
 
 @contextmanager
 def _stage(quiet: bool) -> Iterator[Any]:
+    from fusion.processes import is_first
     from fusion.progress import progress_bars, silent
 
-    if quiet:
+    if quiet or not is_first():
         yield silent
     else:
         with progress_bars() as stage:
@@ -142,6 +152,45 @@ def train(
     from fusion.jobs.train import train as run
 
     overrides = {} if seed is None else {"training.seed": seed}
+    settings = TrainConfig.from_file(config, overrides=overrides)
+    with _stage(quiet) as stage:
+        result = run(settings, out, stage=stage)
+    _show_result(result)
+
+
+@app.command()
+@reported
+def fine_tune(
+    config: Annotated[Path, typer.Argument(help="Configuration, TOML.")],
+    out: Annotated[Path, typer.Option("--out", help="Output folder.")] = Path("runs/tuned"),
+    mode: Annotated[
+        TuningMode | None, typer.Option(help="What is tuned; [tuning] of the file otherwise.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the rows, at most.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Rows in one step.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Of the last layer.")] = None,
+    tensorboard: Annotated[Path | None, typer.Option(help="Folder for TensorBoard logs.")] = None,
+    seed: Seed = None,
+    quiet: Quiet = False,
+) -> None:
+    """Tune text and photo encoders on the target, train on what they then give, and compare.
+
+    Killed, it goes on where it was when it is started again. Under torchrun or accelerate launch,
+    all processes share each step.
+    """
+    from fusion.jobs.config import TrainConfig
+    from fusion.jobs.train import fine_tune as run
+
+    given = {
+        "tuning.mode": None if mode is None else mode.value,
+        "tuning.epochs": epochs,
+        "tuning.batch_size": batch_size,
+        "tuning.learning_rate": learning_rate,
+        "tuning.tensorboard": tensorboard,
+        "tuning.seed": seed,
+        "training.seed": seed,
+    }
+    overrides = {name: value for name, value in given.items() if value is not None}
     settings = TrainConfig.from_file(config, overrides=overrides)
     with _stage(quiet) as stage:
         result = run(settings, out, stage=stage)

@@ -12,6 +12,7 @@ from encoders.photo_file import PhotoError
 from fusion.data.batch import ModelInputs
 from fusion.data.catalogue import Catalogue
 from fusion.data.problems import Problem
+from fusion.processes import first_alone
 from fusion.progress import Stage, silent
 from fusion.store import Embedded, StoreReport, embed_values
 
@@ -64,9 +65,10 @@ def prepare_inputs(
             prepared.inputs.encoders[modality] = encoder
         elif encoder.cacheable:
             advance = stage(f"embedding {modality}", int(catalogue.present[modality].sum()))
-            embedded = embed_values(
-                encoder, values, store=store, batch_multiple=batch_multiple, advance=advance
-            )
+            with first_alone():
+                embedded = embed_values(
+                    encoder, values, store=store, batch_multiple=batch_multiple, advance=advance
+                )
             _take(prepared, modality, embedded, catalogue=catalogue)
         else:
             prepared.inputs.embeddings[modality] = torch.from_numpy(encoder.encode(values))

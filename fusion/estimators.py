@@ -58,6 +58,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             `training={"folds": 1}`; else each of the networks looks at another fold.
         training: Settings of training, such as `{"epochs": 20}`.
         tuning: Settings of fine-tuning, such as `{"mode": "last_layers"}`; or just the mode.
+        tuning_folder: Holds states of the tuning, so that a killed `fit` goes on from there.
         verbose: Shows progress bars where True.
         random_state: Seed of everything that is random.
     """
@@ -88,6 +89,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         validation_fraction: float = 0.1,
         training: Mapping[str, Any] | None = None,
         tuning: str | Mapping[str, Any] = "none",
+        tuning_folder: Paths = None,
         verbose: bool = False,
         random_state: Any = None,
     ) -> None:
@@ -112,6 +114,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         self.validation_fraction = validation_fraction
         self.training = training
         self.tuning = tuning
+        self.tuning_folder = tuning_folder
         self.verbose = verbose
         self.random_state = random_state
 
@@ -167,7 +170,11 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
                 frame,
                 arrays,
                 recipe=self._recipe(list(arrays)),
-                sources=Sources(photos=_path(self.photos), store=_path(self.store)),
+                sources=Sources(
+                    photos=_path(self.photos),
+                    store=_path(self.store),
+                    tuning=_path(self.tuning_folder),
+                ),
                 validation=Validation(
                     rows=None if validation_rows is None else _positions(validation_rows)
                 ),

@@ -222,13 +222,16 @@ class _Fit:
         if settings.mode == "none":
             return None
         chosen: dict[str, Encoder] = {
-            name: encoders[name] for name in settings.modalities if name in encoders
+            name: encoders[name]
+            for name in settings.modalities
+            if name in encoders and encoders[name].blocks
         }
         if self.closed_form or not chosen:
-            what = "a linear head" if self.closed_form else "no pretrained encoder"
+            what = "a linear head" if self.closed_form else "none that can be tuned"
             raise ConfigError(
-                f"tuning must have a head trained by gradient and a text or photo encoder, got "
-                f"{what}. Use another head or encoder, or tuning mode 'none'."
+                "tuning must have a head trained by gradient and an encoder bert or resnet of "
+                f"{' or '.join(settings.modalities)}, got {what}. Use another head or encoder, or "
+                "tuning mode 'none'."
             )
         job = CrossFit(
             chosen,

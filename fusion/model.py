@@ -1,6 +1,6 @@
 """The heart: encoders, a fusion and heads, joined into one model. Read this first."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import cast
 
 from torch import Tensor, nn
@@ -10,6 +10,7 @@ from fusion.strategies.base import Embeddings, Fusion, Present
 from heads.base import Head
 
 Raw = dict[str, Tensor]
+Change = Callable[[Embeddings, Present], Embeddings]
 
 
 class ProductModel(nn.Module):
@@ -114,11 +115,23 @@ class TrainedPart(nn.Module):
         self.heads = model.heads
 
     def forward(
-        self, inputs: Mapping[str, Tensors], embeddings: Embeddings, present: Present
+        self,
+        inputs: Mapping[str, Tensors],
+        embeddings: Embeddings,
+        present: Present,
+        change: Change | None = None,
     ) -> Raw:
-        """Raw outputs of every head from live inputs and ready embeddings together."""
+        """Raw outputs of every head from live inputs and ready embeddings together.
+
+        Args:
+            inputs: Preprocessed values of the encoders that run here.
+            embeddings: Ready embeddings of the others.
+            present: Masks of all modalities.
+            change: Changes embeddings before they are fused, in training.
+        """
         live = {name: self.encoders[name](tensors) for name, tensors in inputs.items()}
-        fused = self.fusion({**embeddings, **live}, present)
+        known = {**embeddings, **live}
+        fused = self.fusion(known if change is None else change(known, present), present)
         return {name: head(fused) for name, head in self.heads.items()}
 
     def own_state(self) -> dict[str, Tensor]:

@@ -7,8 +7,9 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 LAYERS = [
-    {"encoders", "heads", "fusion.strategies", "fusion.errors", "fusion.files", "fusion.progress"},
-    {"fusion.data", "fusion.linear"},
+    {"encoders", "heads", "fusion.strategies"}
+    | {"fusion.errors", "fusion.files", "fusion.processes", "fusion.progress"},
+    {"fusion.data", "fusion.linear", "fusion.trainers"},
     {"fusion.model", "fusion.store", "fusion.build"},
     {"fusion.embedding", "fusion.ensemble"},
     {"fusion.training", "fusion.bundle", "fusion.pretraining"},
@@ -17,6 +18,7 @@ LAYERS = [
     {"fusion.estimators", "fusion.report", "fusion.shards"},
     {"fusion.jobs"},
     {"fusion.cli"},
+    {"fusion.__main__"},
 ]
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
 FILES = sorted(

@@ -36,8 +36,8 @@ def evaluate_head(
             is taken to say the same in every column of the head.
 
     Returns:
-        Scores in the order fusion, baselines, alone, without; each with the gain of the fusion in
-        the primary metric and its 95 % interval from 1,000 paired draws of the test rows.
+        Scores in the order fusion, original, baselines, alone, without; each with the gain of the
+        fusion in the primary metric and its 95 % interval from 1,000 paired draws of the test rows.
 
     Raises:
         ValueError: If columns are missing, of the wrong length or not finite.

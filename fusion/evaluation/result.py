@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Kind = Literal["fusion", "baseline", "alone", "without"]
+Kind = Literal["fusion", "original", "baseline", "alone", "without"]
 
 
 @dataclass(frozen=True)
@@ -13,7 +13,8 @@ class Score:
 
     Args:
         name: What people call it, such as `TF-IDF + boosted trees`.
-        kind: `fusion`, `baseline`, `alone` (one modality only) or `without` (all but one).
+        kind: `fusion`, `original` (the fusion with encoders as they were before tuning),
+            `baseline`, `alone` (one modality only) or `without` (all but one).
         metrics: Metrics by name, as the head names them.
         gain: By how much the fusion is better in the primary metric (positive = fusion better, in
             the metric's own unit); None for the fusion itself.
@@ -52,7 +53,8 @@ class Evaluation:
         primary_metric: Which metric the gains are in.
         higher_is_better: Its direction.
         n_test: Number of test rows.
-        scores: The fusion, then baselines, single modalities, and all but one.
+        scores: The fusion, then the one with original encoders, baselines, single modalities,
+            and all but one.
     """
 
     head: str

@@ -18,6 +18,7 @@ from fusion.data.policy import OnBadRows
 from fusion.errors import ConfigError, unknown_name
 from fusion.strategies import FUSIONS
 from fusion.training import TrainingSettings
+from fusion.tuning import TuningSettings
 from heads import HEADS
 
 
@@ -111,7 +112,9 @@ class EvaluationSection(Section):
     """What is measured beside the fusion itself."""
 
     modalities: bool = Field(
-        default=True, description="Also train each modality alone and all but one."
+        default=True,
+        description="Also train each modality alone and all but one; not where encoders are "
+        "tuned, since each of these would need a tuning of its own.",
     )
 
 
@@ -131,6 +134,7 @@ class TrainConfig(Section):
     encoders: EncoderSection = EncoderSection()
     model: ModelSection = ModelSection()
     training: TrainingSettings = TrainingSettings()
+    tuning: TuningSettings = TuningSettings(mode="none")
     split: SplitSection = SplitSection()
     evaluation: EvaluationSection = EvaluationSection()
     store: Path | None = Field(default=None, description="Embedding store; default: OUT/store.")
@@ -208,6 +212,7 @@ def _keys(sections: list[Any]) -> list[str]:
         "encoders": EncoderSection,
         "model": ModelSection,
         "training": TrainingSettings,
+        "tuning": TuningSettings,
         "split": SplitSection,
         "evaluation": EvaluationSection,
     }

@@ -20,6 +20,7 @@ from fusion.fitting import Fitted, Recipe, Sources, fit_bundle
 from fusion.predictor import Predictor
 from fusion.progress import Stage, silent
 
+ORIGINAL = "encoders as they were"
 Columns = dict[str, NDArray[np.float64]]
 Predictions = dict[tuple[str, Kind], Columns]
 Targets = Mapping[str, NDArray[np.float64]]
@@ -89,6 +90,7 @@ def measure(
     table: pd.DataFrame,
     *,
     modalities: bool,
+    original: tuple[Bundle, pd.DataFrame] | None = None,
     stage: Stage = silent,
 ) -> dict[str, Evaluation]:
     """Evaluations of every head.
@@ -98,9 +100,12 @@ def measure(
         bundle: The fusion.
         table: Its answers on the test rows.
         modalities: Whether each modality alone and all but one are trained as well.
+        original: Where encoders were tuned: the same with encoders as they were, and its answers.
         stage: Opens a progress bar.
     """
     others = _modality_tables(experiment, bundle, stage=stage) if modalities else {}
+    if original is not None:
+        others[ORIGINAL, "original"] = original
     return {
         name: evaluate_head(
             bundle.model.head(name),

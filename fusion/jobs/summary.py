@@ -28,6 +28,7 @@ from fusion.report import (
     ModalitySummary,
     ReportItem,
     TrainingReport,
+    TuningSummary,
 )
 
 
@@ -41,6 +42,7 @@ class Outcome:
         fitted: The model.
         table: Its answers on the test rows.
         evaluations: Head -> scores.
+        tuning: What tuning did and cost; None where encoders stayed as they were.
     """
 
     items: LabelledItems
@@ -48,6 +50,7 @@ class Outcome:
     fitted: Fitted
     table: pd.DataFrame
     evaluations: Mapping[str, Evaluation]
+    tuning: TuningSummary | None = None
 
 
 def training_report(config: TrainConfig, outcome: Outcome) -> TrainingReport:
@@ -62,6 +65,7 @@ def training_report(config: TrainConfig, outcome: Outcome) -> TrainingReport:
             for history in outcome.fitted.histories
         ),
         network_shares={} if linear is None else linear.network_shares,
+        tuning=outcome.tuning,
         made_with={
             "python": platform.python_version(),
             **{name: version(name) for name in PACKAGES},

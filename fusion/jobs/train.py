@@ -1,8 +1,9 @@
-"""`fusion train`: a catalogue in, a trained and measured model out.
+"""`fusion train` and `fusion fine-tune`: a catalogue in, a trained and measured model out.
 
 Reads: a configuration, its items table, photos and (where given) sales table.
 Writes, below the output folder: `bundle/` (the model), `report.html`, `metrics.json`,
-`test_predictions.csv`, and `store/` (embeddings, unless the configuration names another place).
+`test_predictions.csv`, and `store/` (embeddings, unless the configuration names another place);
+where encoders are tuned, `tuning/` (states that a killed run goes on from).
 """
 
 import json
@@ -24,9 +25,11 @@ from fusion.evaluation import Evaluation
 from fusion.files import write_atomically
 from fusion.fitting import Recipe, Sources
 from fusion.jobs.config import HeadSection, SplitSection, TrainConfig
+from fusion.jobs.cost import measured
 from fusion.jobs.items import LabelledItems, encoder_choice, labelled_items
 from fusion.jobs.measure import Experiment, measure, modality_columns
 from fusion.jobs.summary import Outcome, training_report
+from fusion.jobs.tuned import tuning_summary, untuned
 from fusion.progress import Stage, silent
 from fusion.report import write_report
 
@@ -69,13 +72,19 @@ def train(config: TrainConfig, folder: Path, *, stage: Stage = silent) -> TrainR
         ConfigError: If the configuration does not fit the items.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    store = config.store or folder / "store"
-    items = labelled_items(config, store=store, stage=stage)
-    experiment = build_experiment(config, items, store=store)
-    fitted = experiment.fit(experiment.recipe, stage=stage)
-    table = experiment.predict(fitted.bundle)
+    items = labelled_items(config, store=config.store or folder / "store", stage=stage)
+    experiment = build_experiment(config, items, folder=folder)
+    with measured() as cost:
+        fitted = experiment.fit(experiment.recipe, stage=stage)
+        table = experiment.predict(fitted.bundle)
+    original = untuned(experiment, stage=stage) if fitted.tuned is not None else None
     evaluations = measure(
-        experiment, fitted.bundle, table, modalities=config.evaluation.modalities, stage=stage
+        experiment,
+        fitted.bundle,
+        table,
+        modalities=config.evaluation.modalities and original is None,
+        original=None if original is None else (original.bundle, original.table),
+        stage=stage,
     )
     fitted.bundle.info.update(
         title=config.title,
@@ -84,8 +93,24 @@ def train(config: TrainConfig, folder: Path, *, stage: Stage = silent) -> TrainR
         n_rows={"train": len(experiment.split.train), "test": len(experiment.split.test)},
         metrics={name: result.to_dict() for name, result in evaluations.items()},
     )
-    _write(folder, config, Outcome(items, experiment, fitted, table, evaluations))
+    tuning = None if original is None else tuning_summary(experiment, fitted, cost, original)
+    _write(folder, config, Outcome(items, experiment, fitted, table, evaluations, tuning))
     return TrainResult(folder, evaluations, items.dropped)
+
+
+def fine_tune(config: TrainConfig, folder: Path, *, stage: Stage = silent) -> TrainResult:
+    """Trains as `train` does, on encoders that are tuned first: the last layers where not said.
+
+    Raises:
+        CatalogueError: If the items have problems and must not.
+        ConfigError: If the configuration does not fit the items.
+        FloatingPointError: If the tuning diverges.
+        JobError: If the folder holds states of another tuning.
+    """
+    if config.tuning.mode == "none":
+        tuning = config.tuning.model_copy(update={"mode": "last_layers"})
+        config = config.model_copy(update={"tuning": tuning})
+    return train(config, folder, stage=stage)
 
 
 def head_choices(sections: list[HeadSection]) -> dict[str, HeadChoice]:
@@ -134,7 +159,7 @@ def _groups(section: SplitSection, items: LabelledItems) -> NDArray[Any]:
     return np.arange(len(items.frame))
 
 
-def build_experiment(config: TrainConfig, items: LabelledItems, *, store: Path) -> Experiment:
+def build_experiment(config: TrainConfig, items: LabelledItems, *, folder: Path) -> Experiment:
     """Rows, targets, split and recipe of a training job."""
     heads = head_choices(config.heads)
     schema = items.catalogue.schema
@@ -148,6 +173,7 @@ def build_experiment(config: TrainConfig, items: LabelledItems, *, store: Path) 
         strategy=config.model.strategy,
         strategy_options=config.model.options,
         training=config.training,
+        tuning=config.tuning,
         on_bad_rows=config.data.on_bad_rows,
     )
     return Experiment(
@@ -157,7 +183,12 @@ def build_experiment(config: TrainConfig, items: LabelledItems, *, store: Path) 
         split=split,
         validation=validation,
         recipe=recipe,
-        sources=Sources(photos=config.data.photos, store=store, table=config.data.items.name),
+        sources=Sources(
+            photos=config.data.photos,
+            store=config.store or folder / "store",
+            tuning=folder / "tuning",
+            table=config.data.items.name,
+        ),
     )
 
 

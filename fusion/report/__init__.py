@@ -8,6 +8,8 @@ from fusion.report.content import (
     ModalitySummary,
     ReportItem,
     TrainingReport,
+    TuningCost,
+    TuningSummary,
 )
 from fusion.report.page import render_report, write_report
 
@@ -19,6 +21,8 @@ __all__ = [
     "ModalitySummary",
     "ReportItem",
     "TrainingReport",
+    "TuningCost",
+    "TuningSummary",
     "render_report",
     "write_report",
 ]

@@ -73,7 +73,7 @@ def head_answer(result: HeadResult) -> Answer:
         tone=TONES.get(verdict, "open"),
         lead=LEADS[verdict],
         sentence=_sentence(result, fusion, rival),
-        proof=_proof(evaluation, rival),
+        proof=proof(evaluation, rival),
         tiles=_tiles(evaluation, fusion, rival),
     )
 
@@ -147,20 +147,22 @@ def _pair(metric: str, own: float, other: float | None) -> tuple[str, str]:
     return write(metric, own), write(metric, second)
 
 
-def _proof(evaluation: Evaluation, rival: Score | None) -> str:
+def proof(evaluation: Evaluation, rival: Score | None, *, who: str = "the fusion") -> str:
+    """On how many items, by how much `who` is better than the rival, and the interval."""
     items = f"{number(evaluation.n_test)} test item{'' if evaluation.n_test == 1 else 's'}"
     if rival is None:
         return f"Measured on {items}."
-    if rival.gain is None or rival.low is None or rival.high is None:
+    undefined = rival.verdict == "not defined"
+    if undefined or rival.gain is None or rival.low is None or rival.high is None:
         return f"Measured on {items}; no interval was made."
     metric = evaluation.primary_metric
     interval = f"95{GAP}% interval {write_interval(metric, rival.low, rival.high)}"
     gain = write_gain(metric, rival.gain)
     if rival.verdict == "fusion better":
-        return f"On {items} the fusion is better by {gain.lstrip('+')} ({interval})."
+        return f"On {items} {who} is better by {gain.lstrip('+')} ({interval})."
     if rival.verdict == "fusion worse":
         loss = write_gain(metric, -rival.gain).lstrip("+")
-        return f"On {items} the fusion is worse by {loss} ({interval})."
+        return f"On {items} {who} is worse by {loss} ({interval})."
     return f"On {items} the difference of {gain} cannot be told from chance ({interval})."
 
 

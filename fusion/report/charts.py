@@ -4,7 +4,7 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import matplotlib as mpl
 from markupsafe import Markup
@@ -18,6 +18,7 @@ from fusion.report.number_text import compact, percent
 # Stand-ins that become variables of the style sheet, so that one chart suits light and dark.
 INK, MUTED, LINE, ACCENT, SOFT = "#010101", "#020202", "#030303", "#040404", "#050505"
 VARIABLES = {INK: "ink", MUTED: "muted", LINE: "line", ACCENT: "accent", SOFT: "accent-soft"}
+LINES = "Strong lines: validation rows. Grey lines: training rows."
 FONT_SIZE = 10.5
 SIZE = (4.8, 3.8)
 CLUTTER = (
@@ -88,24 +89,61 @@ def training_chart(networks: Sequence[Losses]) -> Chart | None:
     trained = [losses for losses in networks if losses.validation]
     if not trained:
         return None
+    axes = _loss_axes()
+    for losses in trained:
+        _draw_validated(axes, losses)
+    caption = _kept_epochs(trained, "networks")
+    svg = to_svg(axes, name="training", label=f"Loss by epoch. {caption}")
+    return Chart("Training", svg, f"{caption} {LINES}")
+
+
+def tuning_chart(runs: Sequence[Losses]) -> Chart | None:
+    """The same of tuning runs, of which one may have no validation rows; None without epochs."""
+    validated = [losses for losses in runs if losses.validation]
+    others = [losses for losses in runs if losses.train and not losses.validation]
+    if not validated and not others:
+        return None
+    axes, sentences = _loss_axes(), []
+    for losses in validated:
+        _draw_validated(axes, losses)
+    for losses in others:
+        dashes = (0, (4, 2))
+        _draw_curve(axes, losses.train, color=INK, linewidth=1.6, linestyle=dashes, mfc="none")
+    if validated:
+        sentences += [_kept_epochs(validated, "tuning runs"), LINES]
+    if others:
+        mark = "Dashed line" if any(len(losses.train) > 1 for losses in others) else "Ring"
+        sentences.append(
+            f"{mark}: training rows of the run on all rows, which leaves none to validate it."
+        )
+    caption = " ".join(sentences)
+    svg = to_svg(axes, name="tuning", label=f"Loss of tuning by epoch. {caption}")
+    return Chart("Tuning", svg, caption)
+
+
+def _loss_axes() -> Axes:
     axes = new_axes("epoch", "loss (1 = best constant answer)")
     axes.axhline(1.0, color=MUTED, linewidth=1, linestyle=(0, (2, 3)))
-    for losses in trained:
-        epochs = range(1, len(losses.validation) + 1)
-        train = losses.train[: len(losses.validation)]
-        axes.plot(epochs[: len(train)], train, color=MUTED, linewidth=1.2)
-        axes.plot(epochs, losses.validation, color=ACCENT, linewidth=2.0)
-        if 1 <= losses.best_epoch <= len(losses.validation):
-            kept = losses.validation[losses.best_epoch - 1]
-            axes.plot([losses.best_epoch], [kept], "o", color=ACCENT, markersize=7)
-    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    caption = _training_caption(trained)
-    svg = to_svg(axes, name="training", label=f"Loss by epoch. {caption}")
-    legend = "Strong lines: validation rows. Grey lines: training rows."
-    return Chart("Training", svg, f"{caption} {legend}")
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
+    return axes
 
 
-def _training_caption(trained: Sequence[Losses]) -> str:
+def _draw_validated(axes: Axes, losses: Losses) -> None:
+    """Both lines of a run, up to the last epoch that was validated, and the epoch kept."""
+    n_epochs = len(losses.validation)
+    _draw_curve(axes, losses.train[:n_epochs], color=MUTED, linewidth=1.2)
+    _draw_curve(axes, losses.validation, color=ACCENT, linewidth=2.0)
+    if 1 <= losses.best_epoch <= n_epochs:
+        kept = losses.validation[losses.best_epoch - 1]
+        axes.plot([losses.best_epoch], [kept], "o", color=ACCENT, markersize=7)
+
+
+def _draw_curve(axes: Axes, values: Sequence[float], **style: Any) -> None:
+    marker = "o" if len(values) == 1 else None  # a line of one point cannot be seen
+    axes.plot(range(1, len(values) + 1), values, marker=marker, markersize=5, **style)
+
+
+def _kept_epochs(trained: Sequence[Losses], what: str) -> str:
     """Which epochs were kept, and how good they were."""
     kept = [losses for losses in trained if 1 <= losses.best_epoch <= len(losses.validation)]
     if not kept:
@@ -113,13 +151,13 @@ def _training_caption(trained: Sequence[Losses]) -> str:
     best = [losses.validation[losses.best_epoch - 1] for losses in kept]
     epochs = ", ".join(str(losses.best_epoch) for losses in kept)
     share = " to ".join(dict.fromkeys([compact(min(best)), compact(max(best))]))
-    what = (
+    start = (
         f"The weights of epoch {epochs} were kept (dot)"
         if len(kept) == 1
-        else f"{len(kept)} networks, each stopped on another fold of the rows; the weights of "
+        else f"{len(kept)} {what}, each stopped on another fold of the rows; the weights of "
         f"epochs {epochs} were kept (dots)"
     )
-    return f"{what}: there the validation loss was lowest, {share} of the best constant answer's."
+    return f"{start}: there the validation loss was lowest, {share} of the best constant answer's."
 
 
 def blend_sentences(shares: Mapping[str, float]) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 from fusion.evaluation.result import Evaluation, Score
@@ -12,12 +12,20 @@ from fusion.report.number_text import DASH
 
 KINDS = {"fusion": "fusion", "baseline": "simple method", "alone": "one modality"}
 TONES = {"fusion better": "good", "fusion worse": "bad"}
+TUNED = "encoders tuned"
 ADDS = {
     "fusion better": "adds something",
     "no clear difference": "no clear difference",
     "not defined": "not defined",
     "fusion worse": "better without",
 }
+TUNES = {
+    "fusion better": "tuning helps",
+    "no clear difference": "no clear difference",
+    "not defined": "not defined",
+    "fusion worse": "tuning hurts",
+}
+WORDS = {"without": ADDS, "original": TUNES}
 OUTLIER = 6.0  # a gain this many times the median one must not squeeze the others
 MARGIN = 4.0  # percent of the width that stays free on both sides
 
@@ -73,6 +81,12 @@ def against_simple(evaluation: Evaluation) -> Comparison:
     return _comparison(evaluation, [fusion_score(evaluation), *others], best_simple(evaluation))
 
 
+def against_original(evaluation: Evaluation, original: Score) -> Comparison:
+    """The fusion, whose encoders were tuned, and the same with encoders as they were."""
+    tuned = replace(fusion_score(evaluation), name=TUNED)
+    return _comparison(evaluation, [tuned, original], None)
+
+
 def without_each(evaluation: Evaluation) -> Comparison:
     """All modalities but one: the gain is what the one that is left out adds."""
     scores = [score for score in evaluation.scores if score.kind == "without"]
@@ -112,7 +126,7 @@ def _row(evaluation: Evaluation, score: Score, scale: tuple[float, float], best:
         value=write(metric, primary(evaluation, score)),
         gain=gain,
         interval=interval,
-        verdict=ADDS.get(verdict, "") if score.kind == "without" else verdict,
+        verdict=WORDS.get(score.kind, {}).get(verdict, verdict),
         tone=TONES.get(verdict, "open"),
         best=best,
         plot=plot,

@@ -136,6 +136,44 @@ class Losses(NamedTuple):
 
 
 @dataclass(frozen=True)
+class TuningCost:
+    """What a training took with one kind of encoders.
+
+    Args:
+        name: Which encoders, such as `encoders as they were`.
+        seconds: Wall time of the training; embeddings that a store holds cost none.
+        peak_gib: Peak memory of the process meanwhile, in GiB; an older peak where it was larger
+            and the system cannot forget it.
+    """
+
+    name: str
+    seconds: float
+    peak_gib: float
+
+
+@dataclass(frozen=True)
+class TuningSummary:
+    """How encoders were fine-tuned, and what that took.
+
+    Args:
+        statement: What the head has learned from, in one sentence.
+        how: What was tuned and how: mode, layers, epochs, step size, in one sentence.
+        costs: The training with encoders as they were, then the one with tuned encoders.
+        runs: The losses of each tuning; without validation losses where it was on all rows, as
+            the last one may be.
+        n_changed: Weights that tuning may change.
+        n_weights: Weights of these encoders in all.
+    """
+
+    statement: str
+    how: str
+    costs: tuple[TuningCost, ...]
+    runs: tuple[Losses, ...]
+    n_changed: int
+    n_weights: int
+
+
+@dataclass(frozen=True)
 class TrainingReport:
     """The whole report.
 
@@ -147,6 +185,7 @@ class TrainingReport:
         network_shares: How much the networks count in the answer of each head, in [0, 1], beside
             the linear model; empty where there is no linear model.
         made_with: Versions by name, and whatever else helps to make the run again.
+        tuning: How encoders were tuned; None where they stayed as they were.
     """
 
     title: str
@@ -155,3 +194,4 @@ class TrainingReport:
     losses: tuple[Losses, ...]
     network_shares: dict[str, float] = field(default_factory=dict)
     made_with: dict[str, str] = field(default_factory=dict)
+    tuning: TuningSummary | None = None

@@ -55,6 +55,26 @@ def percent(value: float, *, digits: int = 1) -> str:
     return f"{text}{GAP}%"
 
 
+def duration(seconds: float) -> str:
+    """A time with its two largest units.
+
+    Example:
+        >>> [duration(value).replace(GAP, " ") for value in (0.42, 42.0, 95.0, 5400.0, 200000.0)]
+        ['0.4 s', '42 s', '1 min 35 s', '1 h 30 min', '55 h 33 min']
+    """
+    if not math.isfinite(seconds):
+        return DASH
+    if seconds < 10:
+        return f"{short(seconds)}{GAP}s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}{GAP}s"
+    if whole < 3600:
+        return f"{whole // 60}{GAP}min {whole % 60}{GAP}s"
+    minutes = round(seconds / 60)
+    return f"{number(minutes // 60)}{GAP}h {minutes % 60}{GAP}min"
+
+
 def signed(text: str) -> str:
     """The same text with a plus in front of what is above zero."""
     digits = any(mark in "123456789" for mark in text)

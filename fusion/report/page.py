@@ -26,6 +26,7 @@ from fusion.report.data_view import dropped_groups, problem_groups, share_bar, s
 from fusion.report.metric_names import metric_name
 from fusion.report.number_text import GAP, number
 from fusion.report.regression_charts import regression_charts
+from fusion.report.tuning_view import tuning_view
 
 TEMPLATE = "page.html.j2"
 STYLE = "page.css"
@@ -72,6 +73,7 @@ def render_report(report: TrainingReport) -> str:
         .render(
             title=report.title,
             heads=[_head_view(result, f"head-{n}") for n, result in enumerate(report.heads)],
+            tuning=tuning_view(report),
             training=training_chart(report.losses),
             blend=blend_sentences(report.network_shares),
             data=_data_view(report.summary),

@@ -1,11 +1,8 @@
 """One training run: mini-batches, AdamW, warm-up and decay, early stopping, best weights kept."""
 
-import random
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -13,12 +10,11 @@ import torch
 import transformers
 from numpy.typing import NDArray
 from torch import Tensor
-from transformers.integrations.integration_utils import TensorBoardCallback
 
 from fusion.data.batch import ModelInputs
-from fusion.errors import MissingExtraError
 from fusion.model import ProductModel
 from fusion.progress import Stage, silent
+from fusion.trainers import random_states_kept, tensorboard_callbacks
 from fusion.training.loss import BalancedLoss
 from fusion.training.settings import TrainingSettings
 from fusion.training.trainer import BestWeights, FusionTrainer, RowDataset
@@ -107,7 +103,7 @@ def _train(
     module = model.trained_part()
     loss = BalancedLoss(model, _take(encoded, train_rows))
     best = BestWeights(patience=settings.patience, advance=stage("training", settings.epochs))
-    with tempfile.TemporaryDirectory() as scratch, global_random_states_kept():
+    with tempfile.TemporaryDirectory() as scratch, random_states_kept():
         trainer = FusionTrainer(
             module,
             args=_arguments(settings, n_rows=len(train_rows), scratch=scratch),
@@ -118,6 +114,8 @@ def _train(
             inputs=inputs,
             targets=encoded,
             balanced_loss=loss,
+            noise=settings.noise,
+            mixup=settings.mixup,
         )
         trainer.remove_callback(transformers.PrinterCallback)
         trainer.train()
@@ -125,33 +123,6 @@ def _train(
     module.cpu()  # the Trainer leaves it on its device
     model.eval()
     return TrainingHistory(best.train_losses, best.validation_losses, best.best_epoch)
-
-
-@contextmanager
-def global_random_states_kept() -> Iterator[None]:
-    """The Trainer seeds Python's and NumPy's global generators; they are the caller's."""
-    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
-    try:
-        yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)  # noqa: NPY002
-
-
-def tensorboard_callbacks(folder: Path | None) -> list[transformers.TrainerCallback]:
-    """The callback that writes TensorBoard logs, where they are asked for.
-
-    Raises:
-        MissingExtraError: If tensorboard is not installed.
-    """
-    if folder is None:
-        return []
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError as error:
-        raise MissingExtraError("tensorboard", extra="tensorboard") from error
-    writer = SummaryWriter(str(folder))
-    return [TensorBoardCallback(tb_writer=writer)]
 
 
 def _take(encoded: Mapping[str, Tensor], rows: Rows) -> dict[str, Tensor]:

@@ -41,6 +41,16 @@ class TrainingSettings(BaseModel):
     patience: int = Field(
         default=12, ge=1, description="Epochs without a better validation loss before stopping."
     )
+    noise: float = Field(
+        default=0.0,
+        ge=0,
+        description="Numbers are moved by so many of their deviations while training.",
+    )
+    mixup: float = Field(
+        default=0.0,
+        ge=0,
+        description="Embeddings and targets of two rows are mixed while training; 0.2 is usual.",
+    )
     max_gradient: float = Field(default=1.0, gt=0, description="Gradient norm is clipped to this.")
     seed: int = Field(default=0, ge=0, lt=2**31, description="Seed of weights, order, dropout.")
     tensorboard: Path | None = Field(

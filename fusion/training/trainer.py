@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 from fusion.data.batch import ModelInputs
 from fusion.model import TrainedPart
 from fusion.progress import Advance
+from fusion.training.augment import Mixup, with_noise
 from fusion.training.loss import BalancedLoss
 
 EVALUATION_ROWS = 4096
@@ -43,6 +44,8 @@ class FusionTrainer(transformers.Trainer):
         inputs: Model inputs of all rows.
         targets: Encoded targets of all rows for each head.
         balanced_loss: The loss.
+        noise: See `TrainingSettings`.
+        mixup: See `TrainingSettings`.
         arguments: What transformers' Trainer takes.
     """
 
@@ -54,6 +57,8 @@ class FusionTrainer(transformers.Trainer):
         inputs: ModelInputs,
         targets: Mapping[str, Tensor],
         balanced_loss: BalancedLoss,
+        noise: float = 0.0,
+        mixup: float = 0.0,
         **arguments: Any,
     ) -> None:
         super().__init__(model=module, data_collator=self._collate, **arguments)
@@ -62,12 +67,22 @@ class FusionTrainer(transformers.Trainer):
         self.inputs = inputs
         self.targets = targets
         self.balanced_loss = balanced_loss
+        self.noise = noise
+        self.mixup = mixup
 
     def compute_loss(
         self, model: nn.Module, inputs: dict[str, Any], *arguments: Any, **options: Any
     ) -> Tensor:
         """Balanced loss of one mini-batch."""
         targets = inputs.pop("targets")
+        if model.training and self.noise:
+            encoders = self.module.get_submodule("encoders")
+            inputs["inputs"] = with_noise(
+                inputs["inputs"], cast(nn.ModuleDict, encoders), strength=self.noise
+            )
+        if model.training and self.mixup:
+            mix = Mixup.drawn(len(next(iter(targets.values()))), strength=self.mixup)
+            inputs["change"], targets = mix, mix.of_targets(targets)
         loss: Tensor = self.balanced_loss(model(**inputs), targets)
         return loss
 
@@ -151,9 +166,10 @@ class BestWeights(transformers.TrainerCallback):
         """
         loss = float(context["metrics"]["eval_loss"])
         self._check(loss, "validation loss", f"epoch {len(self.validation_losses) + 1}")
+        n_before = len(self.validation_losses)
         self.validation_losses.append(loss)
         self.advance(1)
-        if loss <= min(self.validation_losses):
+        if self.validation_losses.index(min(self.validation_losses)) == n_before:
             self.best_epoch = len(self.validation_losses)
             self.weights = {k: v.clone() for k, v in context["model"].own_state().items()}
         if len(self.validation_losses) - self.best_epoch >= self.patience:

@@ -7,8 +7,6 @@ differ, so the former are aligned with the latter on the rows that both were tun
 Source: Chernozhukov et al. (2018), cross-fitting; Wolpert (1992), stacked generalisation.
 """
 
-import resource
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,10 +21,12 @@ from encoders.base import Encoder
 from fusion.data.batch import ModelInputs
 from fusion.data.folds import Validation, validation_folds
 from fusion.model import ProductModel
+from fusion.processes import only_the_first_goes_on
 from fusion.progress import Stage, silent
 from fusion.store import embed_values
 from fusion.training.fit import Targets
 from fusion.tuning.align import Alignment
+from fusion.tuning.guards import lower_rate
 from fusion.tuning.settings import TuningSettings
 from fusion.tuning.tune import TuningRun, tune_model
 
@@ -43,8 +43,6 @@ class Tuned:
         learned_from: `{modality: [n, dim]}`: embeddings for training the head.
         embedded: `{modality: [n, dim]}`: embeddings by `encoders`, as new items get them.
         runs: One for each tuning, the last of `encoders`.
-        seconds: Wall time of tuning and embedding.
-        peak_gib: Largest memory of the process so far.
         statement: What the head has learned from, in one sentence.
     """
 
@@ -52,8 +50,6 @@ class Tuned:
     learned_from: dict[str, Tensor]
     embedded: dict[str, Tensor]
     runs: list[TuningRun] = field(default_factory=list)
-    seconds: float = 0.0
-    peak_gib: float = 0.0
     statement: str = ""
 
 
@@ -113,11 +109,11 @@ class CrossFit:
             validation: Rows that early stopping looks at; groups stay in one part.
             share: Share of the rows that early stopping looks at with one fold and none given.
         """
-        start = time.perf_counter()
         held_out = self._held_out(data, validation, share=share)
         if self.settings.folds == 1:
             others = np.setdiff1d(np.arange(len(data)), held_out[0])
             final, run = self._tune(data, (others, held_out[0]), "all rows", self.settings)
+            only_the_first_goes_on()
             runs, embedded = [run], self._embed(final, data)
             learned_from = embedded
         else:
@@ -131,6 +127,7 @@ class CrossFit:
             epochs = max(1, round(float(np.mean([run.best_epoch for run in runs]))))
             last = self.settings.model_copy(update={"epochs": epochs})
             final, run = self._tune(data, (learn, given), "all rows", last)
+            only_the_first_goes_on()
             runs, embedded = [*runs, run], self._embed(final, data)
             learned_from = {name: vectors.clone() for name, vectors in embedded.items()}
             for part, (encoders, _) in zip(held_out, tuned, strict=True):
@@ -143,9 +140,7 @@ class CrossFit:
             learned_from=learned_from,
             embedded=embedded,
             runs=runs,
-            seconds=time.perf_counter() - start,
-            peak_gib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
-            statement=statement(len(held_out), folds=self.settings.folds),
+            statement=statement(len(held_out), self.settings, runs),
         )
 
     def _held_out(self, data: TuningData, validation: Validation, *, share: float) -> list[Rows]:
@@ -208,14 +203,21 @@ class CrossFit:
         return embedded
 
 
-def statement(n_parts: int, *, folds: int) -> str:
-    """What the head has learned from, in one sentence."""
-    if folds > 1:
+def statement(n_parts: int, settings: TuningSettings, runs: Sequence[TuningRun]) -> str:
+    """What the head has learned from, in one sentence, and one more where nothing was learned."""
+    losses = [loss for run in runs for loss in run.validation_loss]
+    nothing = (
+        f" No tuning was better than a constant answer on rows held out: {lower_rate(settings)}"
+        if min(losses, default=0.0) >= 1.0
+        else ""
+    )
+    if settings.folds > 1:
         return (
             f"The head learned from embeddings of encoders tuned on the other {n_parts - 1} of "
             f"{n_parts} parts of the rows; new items are read by encoders tuned on all of them."
+            f"{nothing}"
         )
     return (
         "The head learned from embeddings of rows that the encoders were tuned on; only the rows "
-        "of early stopping were new to them."
+        f"of early stopping were new to them.{nothing}"
     )

@@ -11,7 +11,7 @@ from encoders.base import Encoder
 from fusion.errors import ConfigError
 from fusion.tuning.settings import TuningSettings
 
-DIVERGED = 1.5
+DIVERGED = 10.0
 """Validation loss from which a run is called diverged; the best constant answer has 1."""
 
 
@@ -44,16 +44,23 @@ def check_batch_norm(module: nn.Module, *, n_rows: int, batch_size: int) -> None
         )
 
 
-def check_not_diverged(losses: list[float], settings: TuningSettings) -> None:
-    """Refuse a result that is far worse than a constant answer.
+def check_not_diverged(best: float, training: list[float], settings: TuningSettings) -> None:
+    """Refuse a result that is far worse than a constant answer, and than it was at the start.
+
+    Args:
+        best: Best validation loss.
+        training: Loss of the first step, then of each epoch.
+        settings: How it was tuned.
 
     Raises:
-        FloatingPointError: If the best validation loss is at least 1.5 times a constant's.
+        FloatingPointError: If the best validation loss is at least 10 times a constant's, and
+            the training loss has not fallen.
     """
-    if losses and min(losses) >= DIVERGED:
+    if best >= DIVERGED and training[-1] >= training[0]:
         raise FloatingPointError(
-            f"validation loss must be below {DIVERGED} (a constant answer has 1), got "
-            f"{min(losses):.3g} at best: the tuning has diverged. {lower_rate(settings)}"
+            f"validation loss must be below {DIVERGED} (a constant answer has 1), got {best:.3g} "
+            f"at best while the training loss went from {training[0]:.3g} to {training[-1]:.3g}: "
+            f"the tuning has diverged. {lower_rate(settings)}"
         )
 
 

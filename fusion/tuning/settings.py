@@ -84,9 +84,7 @@ class TuningSettings(BaseModel):
     text: TextAugmentation = Field(
         default=TextAugmentation(), description="Changes of texts while tuning."
     )
-    photos: PhotoAugmentation = Field(
-        default=GENTLE, description="Changes of photos while tuning."
-    )
+    photos: PhotoAugmentation = Field(default=GENTLE, description="Changes of photos while tuning.")
     workers: int = Field(
         default=0, ge=0, description="Processes that read ahead; worth it with a GPU and photos."
     )

@@ -68,6 +68,11 @@ class TuningTrainer(FusionTrainer):
             self._created_lr_scheduler = True
         return self.lr_scheduler
 
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        """Convolutions keep their channels last in memory, which the file format does not know."""
+        state = self.module.state_dict() if state_dict is None else state_dict
+        super()._save(output_dir, {name: tensor.contiguous() for name, tensor in state.items()})
+
     def _get_train_sampler(self, train_dataset: Any = None) -> RowOrder:
         return self.order
 
@@ -113,9 +118,18 @@ class TuningProgress(BestWeights):
         advice: What to do where a loss is not finite.
     """
 
+    facts = (*BestWeights.facts, "first_loss")
+
     def __init__(self, *, patience: int, advance: Advance, advice: str) -> None:
         super().__init__(patience=patience, advance=lambda count: None, advice=advice)
+        self.first_loss = 0.0
         self.advance_steps = advance
+
+    def on_log(self, args: Any, state: Any, control: Any, **context: Any) -> None:
+        """Notes the loss of a step, and which was the first."""
+        super().on_log(args, state, control, **context)
+        if state.global_step == 1 and "loss" in context["logs"]:
+            self.first_loss = float(context["logs"]["loss"])
 
     def on_step_end(self, args: Any, state: Any, control: Any, **context: Any) -> None:
         """Moves the bar."""

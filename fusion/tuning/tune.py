@@ -10,7 +10,6 @@ from typing import Any, cast
 import numpy as np
 import torch
 import transformers
-from accelerate import PartialState
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -20,8 +19,10 @@ from encoders.bert import bert_sized_product
 from encoders.dtype import resolve_dtype
 from fusion.data.batch import ModelInputs
 from fusion.model import ProductModel, TrainedPart
+from fusion.processes import processes
 from fusion.progress import Stage, silent
-from fusion.training.fit import Targets, global_random_states_kept, tensorboard_callbacks
+from fusion.trainers import random_states_kept, tensorboard_callbacks
+from fusion.training.fit import Targets
 from fusion.training.loss import BalancedLoss
 from fusion.training.trainer import RowDataset
 from fusion.tuning import checkpoints
@@ -98,7 +99,6 @@ def tune_model(
     run = job.in_scratch(model) if folder is None else job.in_folder(model, folder)
     module.cpu()  # the Trainer leaves it on its device
     model.eval()
-    check_not_diverged(run.validation_loss, settings)
     return run
 
 
@@ -117,7 +117,7 @@ class _Run:
             return self._until_it_fits(model, Path(scratch), saves=False)
 
     def in_folder(self, model: ProductModel, folder: Path) -> TuningRun:
-        with PartialState().main_process_first():
+        with processes().main_process_first():
             checkpoints.claim(folder, self._identity())
         finished = checkpoints.load_result(folder)
         if finished is not None:
@@ -127,9 +127,9 @@ class _Run:
                     own[name].copy_(weight)
             return TuningRun(**cast(dict[str, Any], finished[1]))
         run = self._until_it_fits(model, folder, saves=True)
-        if PartialState().is_main_process:
+        if processes().is_main_process:
             checkpoints.save_result(folder, self.module.own_state(), asdict(run))
-        PartialState().wait_for_everyone()
+        processes().wait_for_everyone()
         return run
 
     def _until_it_fits(self, model: ProductModel, folder: Path, *, saves: bool) -> TuningRun:
@@ -170,7 +170,7 @@ class _Run:
             if settings.checkpointing and encoder.adapter is not None
             for block in reached(encoder.adapter, encoder.blocks)
         ]
-        with global_random_states_kept(), activations_recomputed(blocks):
+        with random_states_kept(), activations_recomputed(blocks):
             trainer = TuningTrainer(
                 settings=settings,
                 order=order,
@@ -188,6 +188,9 @@ class _Run:
             trainer.remove_callback(transformers.PrinterCallback)
             trainer.train(resume_from_checkpoint=_state(folder, progress) if saves else None)
         progress.restore(self.module)
+        if progress.validation_losses:
+            training = [progress.first_loss, *progress.train_losses]
+            check_not_diverged(min(progress.validation_losses), training, settings)
         return TuningRun(
             progress.train_losses,
             progress.validation_losses,
@@ -196,7 +199,7 @@ class _Run:
         )
 
     def _order(self, encoded: dict[str, Tensor], settings: TuningSettings) -> RowOrder:
-        learn, n_processes = self.rows[0], PartialState().num_processes
+        learn, n_processes = self.rows[0], processes().num_processes
         lengths = np.ones(len(learn), dtype=np.int64)
         for values in self.inputs.values.values():
             if all(isinstance(value, str | None) for value in values):
@@ -226,7 +229,7 @@ class _Run:
 
 def _state(folder: Path, progress: TuningProgress) -> str | None:
     """The state to go on from; its losses are told to `progress`."""
-    with PartialState().main_process_first():
+    with processes().main_process_first():
         checkpoints.remove_unfinished(folder)
     newest = checkpoints.newest_state(folder)
     if newest is None:

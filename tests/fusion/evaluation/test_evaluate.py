@@ -58,6 +58,25 @@ def test_scores_stand_in_order_with_gains_against_the_fusion() -> None:
     assert (without.gain, without.low, without.high) == (0.0, 0.0, 0.0)
 
 
+def test_original_encoders_stand_between_the_fusion_and_the_baselines() -> None:
+    found = evaluate_head(
+        RegressionHead.fitted(TARGET, in_dim=1),
+        name="regression",
+        target_column="price",
+        target=TARGET,
+        fusion=guess(1.0),
+        others={
+            ("median", "baseline"): {"prediction": np.full(120, np.median(TARGET))},
+            ("encoders as they were", "original"): guess(3.0),
+        },
+    )
+    assert [score.kind for score in found.scores] == ["fusion", "original", "baseline"]
+    original = found.scores[1]
+    assert (original.name, original.verdict) == ("encoders as they were", "fusion better")
+    assert original.gain == pytest.approx(found.scores[0].metrics["r2"] - original.metrics["r2"])
+    assert json.loads(json.dumps(found.to_dict()))["scores"][1]["kind"] == "original"
+
+
 def test_what_was_asked_travels_with_the_scores() -> None:
     found = evaluation()
     assert (found.head, found.target, found.n_test) == ("regression", "price", 120)

@@ -1,5 +1,6 @@
 """A made-up report: three heads, drawn photos, every kind of data problem."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from fusion.report import (
     ModalitySummary,
     ReportItem,
     TrainingReport,
+    TuningCost,
+    TuningSummary,
 )
 
 
@@ -111,6 +114,33 @@ def training_report(*heads):
     )
 
 
+def tuned(head, *, value=0.334, gain=0.024, low=0.006, high=0.041):
+    """The same head, compared with encoders as they were."""
+    fusion, *others = head.evaluation.scores
+    metrics = {head.evaluation.primary_metric: value, "bias": 0.02}
+    original = Score("encoders as they were", "original", metrics, gain, low, high)
+    return replace(head, evaluation=replace(head.evaluation, scores=(fusion, original, *others)))
+
+
+def tuning_summary():
+    return TuningSummary(
+        statement="The head learned from encoders tuned on the other 2 of 3 parts of the rows.",
+        how="The last 2 layers of text and image, at most 3 epochs, step size 0.0003.",
+        costs=(
+            TuningCost("encoders as they were", 42.0, 1.32),
+            TuningCost("encoders tuned", 537.0, 2.81),
+        ),
+        runs=(
+            Losses([0.92, 0.74, 0.6], [0.88, 0.81, 0.83], 2),
+            Losses([0.95, 0.78, 0.63], [0.9, 0.84, 0.8], 3),
+            Losses([0.93, 0.75], [0.87, 0.79], 2),
+            Losses([0.91, 0.72], [], 2),
+        ),
+        n_changed=3_551_000,
+        n_weights=33_890_000,
+    )
+
+
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory) -> list[Path]:
     paths, folder = [], tmp_path_factory.mktemp("photos")
@@ -134,3 +164,5 @@ class Makers:
     evaluation = staticmethod(evaluation)
     report = staticmethod(training_report)
     summary = staticmethod(data_summary)
+    tuned = staticmethod(tuned)
+    tuning = staticmethod(tuning_summary)

@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 
 import pytest
 
@@ -19,7 +20,8 @@ FLAGS = (
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium on the PATH")
 def test_browser_shows_the_whole_page_without_complaint(make, photos, tmp_path):
     path = tmp_path / "report.html"
-    write_report(make.report(make.volume(photos), make.hot()), path)
+    report = make.report(make.tuned(make.volume(photos)), make.hot())
+    write_report(replace(report, tuning=make.tuning()), path)
     shown = subprocess.run(
         [CHROMIUM, *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", path.as_uri()],
         capture_output=True,
@@ -28,7 +30,13 @@ def test_browser_shows_the_whole_page_without_complaint(make, photos, tmp_path):
         check=True,
     )
     assert "CONSOLE" not in shown.stderr
-    for text in ("The fusion is ahead.", "boosted trees", "Closest", "How to read this"):
+    for text in (
+        "The fusion is ahead.",
+        "boosted trees",
+        "Closest",
+        "Fine-tuning",
+        "How to read this",
+    ):
         assert text in shown.stdout
     assert len(re.findall(r"<img ", shown.stdout)) == 12
     assert shown.stdout.rstrip().endswith("</html>")

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 import pytest
 
 from fusion.data.problems import Problem
-from fusion.report import ColumnSummary, ModalitySummary, render_report
+from fusion.report import ColumnSummary, ModalitySummary, TuningCost, render_report
 
 PAYLOADS = [
     "<script>alert(1)</script>",
@@ -63,7 +63,7 @@ class Finds(HTMLParser):
 
 def poisoned(make, text):
     """A report in which everything that comes from a table or a person is the payload."""
-    head = make.volume(n=4)
+    head = make.tuned(make.volume(n=4))
     scores = tuple(
         replace(score, name=text, metrics={**score.metrics, text: 0.5})
         for score in head.evaluation.scores
@@ -81,7 +81,9 @@ def poisoned(make, text):
         dropped={1: text},
     )
     report = make.report(replace(head, evaluation=found, items=items))
-    return replace(report, title=text, summary=summary, made_with={text: text})
+    costs = (TuningCost(text, 1.0, 1.0), TuningCost(text, 2.0, 1.0))
+    tuning = replace(make.tuning(), statement=text, how=text, costs=costs)
+    return replace(report, title=text, summary=summary, made_with={text: text}, tuning=tuning)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +102,7 @@ def test_payload_stays_text(make, harmless, payload):
     assert found.tags == harmless["tags"]
     assert found.attributes == harmless["attributes"]
     assert not [a for a in found.addresses if re.match(r"\s*(javascript|vbscript|//)", a)]
-    assert sum(payload.replace("\0", "") in t.replace("\0", "") for t in found.text) >= 10
+    assert sum(payload.replace("\0", "") in t.replace("\0", "") for t in found.text) >= 20
 
 
 def test_policy_of_the_page_forbids_scripts_and_addresses(make):

@@ -1,0 +1,67 @@
+"""Several processes that share one tuning, as `torchrun` and `accelerate launch` start them.
+
+They share the optimiser steps and nothing else: the first one embeds, and goes on alone when the
+tuning is done.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import torch
+from accelerate import PartialState
+from accelerate.state import AcceleratorState, GradientState
+
+PATIENCE = timedelta(days=2)
+"""How long a process waits for the first one to embed a catalogue."""
+SETTINGS_OF_A_GROUP = ("ACCELERATE_", "FSDP_", "TORCHELASTIC_")
+NAMES_OF_A_GROUP = (
+    "RANK", "LOCAL_RANK", "GROUP_RANK", "ROLE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE",
+    "GROUP_WORLD_SIZE", "ROLE_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT",
+)  # fmt: skip
+
+
+class ShareDone(SystemExit):
+    """Ends a process whose share of the work is done, with exit code 0."""
+
+
+def processes() -> PartialState:
+    """The processes that share this run: one, or those that a launcher started."""
+    return PartialState(cpu=not torch.cuda.is_available(), timeout=PATIENCE)
+
+
+def is_first() -> bool:
+    """True in the process that shows progress and writes results."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+@contextmanager
+def first_alone() -> Iterator[None]:
+    """The first process runs the block before all others, which then find what it has kept."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield
+        return
+    with processes().main_process_first():
+        yield
+
+
+def only_the_first_goes_on() -> None:
+    """Ends all processes but the first, which then works as if it had been started alone.
+
+    Raises:
+        ShareDone: In all others; nobody should catch it.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return
+    everyone = processes()
+    everyone.wait_for_everyone()
+    is_main = everyone.is_main_process
+    everyone.destroy_process_group()
+    if not is_main:
+        raise ShareDone(0)
+    for name in list(os.environ):
+        if name in NAMES_OF_A_GROUP or name.startswith(SETTINGS_OF_A_GROUP):
+            del os.environ[name]
+    AcceleratorState._reset_state(reset_partial_state=True)
+    GradientState._reset_state()

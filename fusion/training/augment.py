@@ -1,0 +1,75 @@
+"""Changes of numbers and embeddings in training, so that rows are not learned by heart."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from encoders.base import Tensors
+from fusion.strategies.base import Embeddings, Present
+
+
+@dataclass(frozen=True)
+class Mixup:
+    """Moves each row's embeddings, and its target, towards those of another row.
+
+    Why: between two products lie plausible ones; a network that was trained there is smoother.
+    Source: Zhang et al. (2018), mixup; Verma et al. (2019), manifold mixup, section 2; differs: a
+    row keeps at least half of itself, and a modality that one of the two lacks is not mixed.
+
+    Args:
+        partner: Position `[batch]` of the other row.
+        share: Share of the row itself, in [0.5, 1].
+    """
+
+    partner: Tensor
+    share: float
+
+    @classmethod
+    def drawn(cls, n_rows: int, *, strength: float) -> "Mixup":
+        """Partners and a share, drawn by torch's global generator.
+
+        Args:
+            n_rows: Rows of the batch.
+            strength: Of the Beta distribution: 0.1 hardly mixes, 1 draws every share alike.
+        """
+        drawn = float(torch.distributions.Beta(strength, strength).sample())
+        return cls(torch.randperm(n_rows), max(drawn, 1.0 - drawn))
+
+    def __call__(self, embeddings: Embeddings, present: Present) -> Embeddings:
+        """Mixed embeddings of the same shapes."""
+        mixed = {}
+        for name, vectors in embeddings.items():
+            partner = self.partner.to(vectors.device)
+            both = (present[name] & present[name][partner])[:, None]
+            other = torch.where(both, vectors[partner], vectors)
+            mixed[name] = self.share * vectors + (1.0 - self.share) * other
+        return mixed
+
+    def of_targets(self, targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Encoded targets, mixed alike; classes become shares."""
+        return {
+            name: self.share * target + (1.0 - self.share) * target[self.partner.to(target.device)]
+            for name, target in targets.items()
+        }
+
+
+def with_noise(
+    inputs: Mapping[str, Tensors], encoders: nn.ModuleDict, *, strength: float
+) -> dict[str, Tensors]:
+    """Inputs whose numbers are moved at random, by so much of their spread (one deviation).
+
+    It changes the product where a number is exact by nature, such as a size; missing stays missing.
+    """
+    return {
+        name: {**tensors, "numbers": _moved(tensors["numbers"], encoders[name], strength)}
+        if "numbers" in tensors
+        else tensors
+        for name, tensors in inputs.items()
+    }
+
+
+def _moved(numbers: Tensor, encoder: nn.Module, strength: float) -> Tensor:
+    spread = encoder.get_buffer("scale").to(numbers.device)
+    return numbers + strength * spread * torch.randn_like(numbers)

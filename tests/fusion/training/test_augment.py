@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+import torch
+
+from encoders import NumericEncoder
+from fusion.training.augment import Mixup, with_noise
+
+
+def mixed(present_a, share=0.75):
+    embeddings = {"a": torch.tensor([[0.0], [4.0], [8.0]])}
+    mix = Mixup(torch.tensor([1, 2, 0]), share)
+    return mix(embeddings, {"a": torch.tensor(present_a)})["a"].squeeze(1).tolist()
+
+
+def test_rows_move_towards_their_partners():
+    assert mixed([True, True, True]) == [1.0, 5.0, 6.0]
+
+
+def test_a_modality_that_one_of_two_rows_lacks_is_not_mixed():
+    assert mixed([True, False, True]) == [0.0, 4.0, 6.0]
+
+
+def test_absent_content_never_reaches_another_row():
+    embeddings = {"a": torch.tensor([[1.0], [float("nan")], [3.0]])}
+    present = {"a": torch.tensor([True, False, True])}
+    out = Mixup(torch.tensor([1, 0, 2]), 0.5)(embeddings, present)["a"]
+    assert out[0] == 1.0 and out[2] == 3.0
+
+
+def test_targets_are_mixed_as_embeddings_are():
+    mix = Mixup(torch.tensor([1, 0]), 0.75)
+    assert mix.of_targets({"y": torch.tensor([0.0, 1.0])})["y"].tolist() == [0.25, 0.75]
+
+
+def test_a_row_keeps_at_least_half_of_itself():
+    torch.manual_seed(0)
+    shares = [Mixup.drawn(4, strength=0.4).share for _ in range(50)]
+    assert min(shares) >= 0.5 and max(shares) <= 1.0
+    assert sorted(Mixup.drawn(4, strength=0.4).partner.tolist()) == [0, 1, 2, 3]
+
+
+def test_noise_moves_numbers_by_their_spread_and_leaves_missing_ones():
+    import pandas as pd
+
+    frame = pd.DataFrame({"price": np.linspace(0, 1000, 200)})
+    frame.loc[0, "price"] = np.nan
+    encoder = NumericEncoder.fitted(frame, numeric=["price"])
+    tensors = encoder.preprocess(frame)
+    encoders = torch.nn.ModuleDict({"numeric": encoder})
+    torch.manual_seed(0)
+    noisy = with_noise({"numeric": tensors}, encoders, strength=0.1)["numeric"]
+    moved = (noisy["numbers"] - tensors["numbers"])[1:]
+    assert noisy["numbers"][0].isnan().all()
+    assert moved.std().item() == pytest.approx(0.1 * float(encoder.scale[0]), rel=0.2)
+    assert noisy["codes"] is tensors["codes"]
