@@ -1,0 +1,214 @@
+"""What tuning costs: beside transformers' Trainer, and tune-then-cache beside end to end.
+
+python benchmarks/tuning_speed.py --data FOLDER_WITH_babies_r_us.csv
+"""
+
+import argparse
+import multiprocessing
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+import transformers
+from babies_r_us import DROPPED
+from results import write_section
+from sklearn.metrics import r2_score
+from sklearn.model_selection import train_test_split
+
+from encoders import BertEncoder
+from encoders.checkpoints import find_checkpoint
+from fusion import FusionRegressor
+
+EPOCHS = 2
+N_SPEED_ROWS = 1024
+FULL = {"kind": "layers"}
+
+
+class Prices:
+    """The first of the five folds."""
+
+    def __init__(self, folder: Path) -> None:
+        self.frame = pd.read_csv(folder / "babies_r_us.csv").drop(columns=DROPPED)
+        self.price = self.frame.pop("price").to_numpy()
+        self.train, self.test = train_test_split(
+            np.arange(len(self.frame)), test_size=int(len(self.frame) * 0.1), random_state=42
+        )
+
+    def texts(self, rows: np.ndarray) -> list[str]:
+        """Each row written as one text, as the toolkit does."""
+        return [
+            "\n".join(f"{name}: {value}" for name, value in row.items() if pd.notna(value))
+            for row in self.frame.iloc[rows].to_dict("records")
+        ]
+
+
+def by_trainer(data: Prices) -> dict[str, float]:
+    """One epoch by transformers' Trainer with its defaults: batches of 8, float32, random order."""
+    folder = str(find_checkpoint("minilm").folder)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(
+        folder, num_labels=1, problem_type="regression"
+    )
+    goal = _standardised(data)
+    rows, test = data.train[:N_SPEED_ROWS], data.test
+
+    def dataset(chosen: np.ndarray) -> list[dict[str, Any]]:
+        tokens = tokenizer(data.texts(chosen), truncation=True, max_length=256)["input_ids"]
+        return [
+            {"input_ids": t, "labels": float(goal[row])}
+            for t, row in zip(tokens, chosen, strict=True)
+        ]
+
+    with tempfile.TemporaryDirectory() as scratch:
+        trainer = transformers.Trainer(
+            model,
+            transformers.TrainingArguments(
+                scratch, num_train_epochs=EPOCHS, report_to=[], save_strategy="no",
+                disable_tqdm=True, use_cpu=not torch.cuda.is_available(), logging_strategy="no",
+            ),
+            train_dataset=dataset(rows),
+            data_collator=transformers.DataCollatorWithPadding(tokenizer),
+        )  # fmt: skip
+        start = time.perf_counter()
+        trainer.train()
+        seconds = time.perf_counter() - start
+        answers = trainer.predict(dataset(test)).predictions[:, 0]
+    return {"seconds": seconds, "r2": r2_score(goal[test], answers), **_peak()}
+
+
+def by_toolkit(data: Prices) -> dict[str, float]:
+    """The same epochs by `tune_model`: batches of 32 sorted by length in windows."""
+    from fusion.data.batch import ModelInputs
+    from fusion.model import ProductModel
+    from fusion.strategies import JoinFusion
+    from fusion.tuning import TuningSettings
+    from fusion.tuning.tune import tune_model
+    from heads import RegressionHead
+
+    goal = _standardised(data)
+    rows, test = data.train[:N_SPEED_ROWS], data.test
+    texts = data.texts(np.concatenate([rows, test]))
+    values = goal[np.concatenate([rows, test])]
+    torch.manual_seed(0)
+    encoder = BertEncoder("minilm", adapter=FULL)
+    fusion = JoinFusion({"text": encoder.embedding_dim})
+    head = RegressionHead.fitted(values[: len(rows)], in_dim=fusion.fused_dim)
+    model = ProductModel({"text": encoder}, fusion=fusion, heads={"y": head})
+    present = torch.ones(len(texts), dtype=torch.bool)
+    inputs = ModelInputs({"text": present}, values={"text": texts}, encoders={"text": encoder})
+    settings = TuningSettings(mode="full", epochs=EPOCHS)
+    start = time.perf_counter()
+    learn = (np.arange(len(rows)), np.empty(0, dtype=np.int64))
+    tune_model(model, inputs, {"y": values}, rows=learn, settings=settings)
+    seconds = time.perf_counter() - start
+    with torch.inference_mode():
+        embedded = torch.from_numpy(encoder.encode(texts[len(rows) :]))
+        raw = model.forward_embeddings({"text": embedded}, {"text": present[len(rows) :]})
+    answers = head.predict(raw["y"])["prediction"].numpy()
+    return {"seconds": seconds, "r2": r2_score(goal[test], answers), **_peak()}
+
+
+def tune_then_cache(data: Prices) -> dict[str, float]:
+    """Tuning, embedding and training four networks on what the tuned encoder gives."""
+    tuning = {"mode": "full", "epochs": EPOCHS, "folds": 1}
+    return _fit(data, text_encoder="minilm", tuning=tuning)
+
+
+def end_to_end(data: Prices) -> dict[str, float]:
+    """One network whose encoder trains along, for the same epochs."""
+    encoder = BertEncoder("minilm", adapter=FULL)
+    rate = {"learning_rate": 3e-4, "batch_size": 32}
+    return _fit(data, text_encoder=encoder, training={"folds": 1, "epochs": EPOCHS, **rate})
+
+
+def _fit(data: Prices, **options: Any) -> dict[str, float]:
+    columns = list(data.frame.columns)
+    start = time.perf_counter()
+    model = FusionRegressor(text=columns, row=columns, random_state=0, **options)
+    model.fit(data.frame.iloc[data.train], data.price[data.train])
+    seconds = time.perf_counter() - start
+    answers = model.predict(data.frame.iloc[data.test])
+    return {"seconds": seconds, "r2": r2_score(data.price[data.test], answers), **_peak()}
+
+
+def _standardised(data: Prices) -> np.ndarray:
+    logs = np.log(data.price)
+    known = logs[data.train]
+    return np.asarray((logs - known.mean()) / known.std())
+
+
+def _peak() -> dict[str, float]:
+    return {"gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}
+
+
+def apart(work: Callable[[Prices], dict[str, float]], data: Prices) -> dict[str, float]:
+    """The work in a process of its own, so that its memory is its own."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(work, (data,))
+
+
+def table(found: dict[str, dict[str, float]], **scales: float) -> list[dict[str, object]]:
+    """Rows with ratios to the first."""
+    first = next(iter(found.values()))
+    return [
+        {
+            "by": name,
+            "seconds": f"{one['seconds']:.0f}",
+            **{k: f"{n / one['seconds']:.0f}" for k, n in scales.items()},
+            "times as fast": f"{first['seconds'] / one['seconds']:.2f}",
+            "peak GiB": f"{one['gib']:.2f}",
+            "memory ratio": f"{one['gib'] / first['gib']:.2f}",
+            "R2 of the test rows": f"{one['r2']:.3f}",
+        }
+        for name, one in found.items()
+    ]
+
+
+def main() -> None:
+    """Measures and writes both sections."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder with babies_r_us.csv")
+    parser.add_argument("--part", choices=["speed", "cost", "both"], default="both")
+    options = parser.parse_args()
+    if not (options.data / "babies_r_us.csv").is_file():
+        parser.error(f"--data must hold babies_r_us.csv, got {options.data}.")
+    data = Prices(options.data)
+    command = "python benchmarks/tuning_speed.py --data DATA"
+    if options.part != "cost":
+        found = {
+            "transformers' Trainer": apart(by_trainer, data),
+            "fusion.tuning": apart(by_toolkit, data),
+        }
+        write_section(
+            "Tuning: speed beside transformers' Trainer",
+            command=command,
+            workload=f"The first {N_SPEED_ROWS:,} training rows of babies_r_us written as texts, "
+            f"all layers of MiniLM, log price, {EPOCHS} epochs, {torch.get_num_threads()} threads, "
+            "one after the other, each in a process of its own. Trainer: its defaults (batches of "
+            "8 in random order, padded to the longest, float32). R2 of the log price.",
+            rows=table(found, **{"texts/s": N_SPEED_ROWS * EPOCHS}),
+        )
+    if options.part != "speed":
+        found = {
+            "end to end, one network": apart(end_to_end, data),
+            "tune, cache, train four networks": apart(tune_then_cache, data),
+        }
+        write_section(
+            "Tuning: cost of tune-then-cache beside end to end",
+            command=command,
+            workload=f"Fold 0 of babies_r_us, all columns as text, all layers of MiniLM, {EPOCHS} "
+            "epochs of 90 % of the training rows. End to end: one network whose encoder trains "
+            "along. Tune-then-cache: the same epochs, then the row embedded by the tuned encoder, "
+            "and four networks and the linear part of 80 epochs trained on it.",
+            rows=table(found),
+        )
+
+
+if __name__ == "__main__":
+    main()

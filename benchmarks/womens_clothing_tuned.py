@@ -1,0 +1,103 @@
+"""Published split of womens_clothing with MiniLM tuned on the training rows, and frozen.
+
+python benchmarks/womens_clothing_tuned.py --data FOLDER_WITH_train_val_test.csv --work FOLDER
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from results import write_section
+from womens_clothing import CATEGORIES, NUMBERS, PARTS, RATING, TARGET, TEXT, Reviews, table_row
+
+from fusion import FusionClassifier
+from heads import metrics
+
+TUNING = {"mode": "last_layers", "layers": 3, "epochs": 1, "folds": 1, "save_steps": 50}
+SETS: dict[str, tuple[list[str], list[str]]] = {
+    "with Rating": ([*NUMBERS, RATING], CATEGORIES),
+    "without Rating": (NUMBERS, CATEGORIES),
+    "text only": ([], []),
+}
+N_DRAWS = 1000
+
+
+def probabilities(
+    reviews: Reviews, columns: tuple[list[str], list[str]], *, work: Path, tuned: bool
+) -> np.ndarray:
+    """Of the test rows; the validation rows stop tuning and training and are not learned from."""
+    numbers, categories = columns
+    used = [*TEXT, *numbers, *categories]
+    model = FusionClassifier(
+        text=TEXT,
+        image=[],
+        numeric=numbers,
+        categorical=categories,
+        dates=[],
+        history=[],
+        store=work / "store",
+        tuning=TUNING if tuned else "none",
+        tuning_folder=work / "states",  # texts are tuned alone: once for all sets of columns
+        random_state=0,
+    )
+    known = reviews.frame.iloc[reviews.known]
+    model.fit(known[used], known[TARGET], validation_rows=reviews.val)
+    return np.asarray(model.predict_proba(reviews.frame.iloc[reviews.test][used])[:, 1])
+
+
+def interval(labels: np.ndarray, tuned: np.ndarray, frozen: np.ndarray) -> dict[str, Any]:
+    """Gain by tuning with 95 % intervals from paired draws of the test rows."""
+    random = np.random.default_rng(0)
+    gains: dict[str, list[float]] = {"F1": [], "PR-AUC": []}
+    for _ in range(N_DRAWS):
+        rows = random.integers(0, len(labels), len(labels))
+        for name, metric in (("F1", metrics.f1), ("PR-AUC", metrics.pr_auc)):
+            gains[name].append(
+                metric(labels[rows], tuned[rows]) - metric(labels[rows], frozen[rows])
+            )
+    return {
+        f"gain in {name}": "{:+.4f} ({:+.4f} .. {:+.4f})".format(
+            float(np.mean(found)), *np.quantile(found, [0.025, 0.975])
+        )
+        for name, found in gains.items()
+    }
+
+
+def main() -> None:
+    """Measures and writes the section."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder with the three csv files")
+    parser.add_argument("--work", type=Path, required=True, help="store and states")
+    options = parser.parse_args()
+    missing = [f"{name}.csv" for name in PARTS if not (options.data / f"{name}.csv").is_file()]
+    if missing:
+        parser.error(f"--data must hold {', '.join(missing)}, got {options.data}.")
+    reviews = Reviews(options.data, limit=None)
+    labels = reviews.labels[reviews.test]
+    rows: list[dict[str, Any]] = []
+    for name, columns in SETS.items():
+        frozen, tuned = (
+            probabilities(reviews, columns, work=options.work, tuned=tuned)
+            for tuned in (False, True)
+        )
+        nothing = {"gain in F1": "", "gain in PR-AUC": ""}
+        rows.append({**table_row(f"frozen, {name}", labels, [frozen]), **nothing})
+        rows.append(
+            {**table_row(f"tuned, {name}", labels, [tuned]), **interval(labels, tuned, frozen)}
+        )
+        print(rows[-2:], flush=True)
+    write_section(
+        "womens_clothing: MiniLM tuned on the label",
+        command="python benchmarks/womens_clothing_tuned.py --data DATA --work WORK",
+        workload=f"Published split, `FusionClassifier` with `tuning={TUNING}`: the last layers of "
+        "MiniLM learn the label from title and review of the 18,788 training rows; the 2,349 "
+        "validation rows stop tuning and training. Frozen: the same without tuning. 1 seed.",
+        rows=rows,
+        notes="Published test scores (fine-tuned BERT base) as F1 / PR-AUC: text only .957 / .992, "
+        "all as text .968 / .995, gating .961 / .994. Intervals: paired draws of the test rows.",
+    )
+
+
+if __name__ == "__main__":
+    main()
