@@ -4,12 +4,14 @@ import doctest
 import json
 import re
 import tomllib
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 from pydantic_core import PydanticUndefined
 
+from encoders.augment_texts import TextAugmentation
 from fusion.jobs.config import (
     DataSection,
     EncoderSection,
@@ -21,6 +23,7 @@ from fusion.jobs.config import (
     TrainConfig,
 )
 from fusion.training import TrainingSettings
+from fusion.tuning import TuningSettings
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -130,7 +133,20 @@ def test_the_configuration_page_has_every_key_with_its_default(heading):
 
 def test_every_section_of_a_configuration_has_a_heading():
     headings = {heading.strip("[]") for heading in SECTIONS} - {"Top level"}
-    assert headings | {"title", "store"} == set(TrainConfig.model_fields)
+    assert headings | {"title", "store", "tuning"} == set(TrainConfig.model_fields)
+
+
+def test_the_page_on_fine_tuning_has_every_key_with_its_default():
+    section = text_of(ROOT / "docs" / "fine_tuning.md").split("\n## Settings\n")[1]
+    rows = dict(re.findall(r"^\| `([\w.]+)` \| (.*?) \| ", section.split("\n## ")[0], re.MULTILINE))
+    changes = {"text": TextAugmentation(), "photos": TuningSettings().photos}
+    fields = {n: f for n, f in TuningSettings.model_fields.items() if n not in changes}
+    defaults = {name: default_of(field) for name, field in fields.items()} | {
+        f"{name}.{key}": f"`{json.dumps(value)}`"
+        for name, augmentation in changes.items()
+        for key, value in asdict(augmentation).items()
+    }
+    assert rows == {**defaults, "mode": '`"none"`'}  # of the file and the estimators
 
 
 @pytest.mark.parametrize("name", MODULES)

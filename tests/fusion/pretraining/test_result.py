@@ -1,0 +1,40 @@
+import torch
+from safetensors import safe_open
+from safetensors.torch import load
+
+from encoders import BertEncoder, ResNetEncoder
+from fusion.pretraining.result import safetensors_bytes, write_encoder
+
+
+def test_a_text_encoder_comes_back_with_its_options_and_embeddings(tmp_path):
+    encoder = BertEncoder.tiny()
+    loaded = write_encoder(encoder, tmp_path)
+    assert (encoder.encode(["a coat"]) == loaded.encode(["a coat"])).all()
+    assert loaded.config == {**encoder.config, "checkpoint": str(tmp_path / "text")}
+
+
+def test_a_photo_encoder_comes_back_with_its_preprocessing_and_embeddings(tmp_path, items):
+    encoder = ResNetEncoder.tiny()
+    loaded = write_encoder(encoder, tmp_path)
+    assert (encoder.encode(items["image"][:3]) == loaded.encode(items["image"][:3])).all()
+    assert loaded.preprocessing.crop == 32 and loaded.preprocessing.source == "weights"
+
+
+def test_an_encoder_that_is_there_is_replaced(tmp_path):
+    encoder = BertEncoder.tiny()
+    first = write_encoder(encoder, tmp_path)
+    (tmp_path / "text" / "old.json").touch()
+    again = write_encoder(encoder, tmp_path)
+    assert first.fingerprint == again.fingerprint
+    assert not (tmp_path / "text" / "old.json").exists()
+
+
+def test_weight_files_have_the_same_bytes_every_time(tmp_path):
+    state = {"b": torch.ones(3), "a": torch.arange(4).view(2, 2)}
+    metadata = {"one": "1", "two": '{"x": 2}', "three": "3"}
+    content = safetensors_bytes(state, metadata)
+    assert content == safetensors_bytes(dict(reversed(state.items())), metadata)
+    (tmp_path / "file.safetensors").write_bytes(content)
+    assert all(torch.equal(tensor, state[name]) for name, tensor in load(content).items())
+    with safe_open(tmp_path / "file.safetensors", framework="pt") as file:
+        assert file.metadata() == metadata
