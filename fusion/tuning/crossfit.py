@@ -170,7 +170,8 @@ class CrossFit:
         torch.manual_seed(settings.seed)  # each tuning starts alike: embeddings stay comparable
         adapted = {}
         for modality, encoder in self.encoders.items():
-            adapted[modality] = type(encoder)(**{**encoder.config, "dtype": "float32"})
+            exact = {"dtype": "float32"} if "dtype" in encoder.config else {}
+            adapted[modality] = type(encoder)(**{**encoder.config, **exact})
             adapted[modality].load_state_dict(encoder.state_dict())
             adapted[modality].adapt(settings.adapter)
         logs = settings.tensorboard
