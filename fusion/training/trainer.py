@@ -122,7 +122,7 @@ class BestWeights(transformers.TrainerCallback):
         advice: What to do where a loss is not finite.
     """
 
-    facts = ("train_losses", "step_losses", "validation_losses", "best_epoch")
+    facts: tuple[str, ...] = ("train_losses", "step_losses", "validation_losses", "best_epoch")
     """Names of what it knows besides weights."""
 
     def __init__(

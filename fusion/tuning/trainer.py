@@ -1,6 +1,5 @@
 """transformers' Trainer for encoders: row order, step sizes, augmentation, states to go on from."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,15 +13,15 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from fusion.checkpoints import Checkpoint, commit
 from fusion.data.batch import ModelInputs
 from fusion.progress import Advance
 from fusion.training.trainer import BestWeights, FusionTrainer
-from fusion.tuning.checkpoints import write_receipt
 from fusion.tuning.optimiser import parameter_groups, schedules
 from fusion.tuning.order import RowOrder
 from fusion.tuning.settings import TuningSettings
 
-PROGRESS, BEST = "progress.json", "best.safetensors"
+BEST = "best.safetensors"
 
 
 class TuningTrainer(FusionTrainer):
@@ -136,22 +135,21 @@ class TuningProgress(BestWeights):
         self.advance_steps(1)
 
     def on_save(self, args: Any, state: Any, control: Any, **context: Any) -> None:
-        """Adds losses and best weights to a saved state, then its receipt."""
+        """Adds the best weights to a checkpoint and makes it count, with the losses so far."""
         if not args.should_save:
             return
         folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-        facts = {name: getattr(self, name) for name in self.facts}
-        (folder / PROGRESS).write_text(json.dumps(facts), encoding="utf-8")
         if self.weights:
             save_file({k: v.contiguous() for k, v in self.weights.items()}, folder / BEST)
-        write_receipt(folder)
+        commit(folder, {name: getattr(self, name) for name in self.facts})
 
-    def go_on_from(self, folder: Path) -> None:
-        """Takes losses and best weights back from a saved state."""
-        for name, value in json.loads((folder / PROGRESS).read_text(encoding="utf-8")).items():
+    def go_on_from(self, found: Checkpoint) -> None:
+        """Takes losses and best weights back from a checkpoint."""
+        for name, value in found.notes.items():
             setattr(self, name, value)
-        if (folder / BEST).is_file():
-            self.weights = load_file(folder / BEST)
+        if (found.folder / BEST).is_file():
+            self.weights = load_file(found.folder / BEST)
+        self.advance_steps(found.step)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from encoders.adapter import reached
 from encoders.base import Encoder, state_hash
 from encoders.bert import bert_sized_product
 from encoders.dtype import resolve_dtype
+from fusion.checkpoints import latest
 from fusion.data.batch import ModelInputs
 from fusion.model import ProductModel, TrainedPart
 from fusion.processes import processes
@@ -25,7 +26,7 @@ from fusion.trainers import random_states_kept, tensorboard_callbacks
 from fusion.training.fit import Targets
 from fusion.training.loss import BalancedLoss
 from fusion.training.trainer import RowDataset
-from fusion.tuning import checkpoints
+from fusion.tuning import states
 from fusion.tuning.guards import (
     check_batch_norm,
     check_not_diverged,
@@ -118,17 +119,17 @@ class _Run:
 
     def in_folder(self, model: ProductModel, folder: Path) -> TuningRun:
         with processes().main_process_first():
-            checkpoints.claim(folder, self._identity())
-        finished = checkpoints.load_result(folder)
+            states.claim(folder, self._identity())
+        finished = states.load_result(folder)
         if finished is not None:
             own = self.module.own_state()
             with torch.no_grad():
                 for name, weight in finished[0].items():
                     own[name].copy_(weight)
             return TuningRun(**cast(dict[str, Any], finished[1]))
-        run = self._until_it_fits(model, folder, saves=True)
+        run = self._until_it_fits(model, folder / "checkpoints", saves=True)
         if processes().is_main_process:
-            checkpoints.save_result(folder, self.module.own_state(), asdict(run))
+            states.save_result(folder, self.module.own_state(), asdict(run))
         processes().wait_for_everyone()
         return run
 
@@ -186,7 +187,7 @@ class _Run:
                 balanced_loss=BalancedLoss(model, _take(encoded, learn)),
             )
             trainer.remove_callback(transformers.PrinterCallback)
-            trainer.train(resume_from_checkpoint=_state(folder, progress) if saves else None)
+            trainer.train(resume_from_checkpoint=_resumed(folder, progress) if saves else None)
         progress.restore(self.module)
         if progress.validation_losses:
             training = [progress.first_loss, *progress.train_losses]
@@ -227,16 +228,14 @@ class _Run:
         return digest.hexdigest()
 
 
-def _state(folder: Path, progress: TuningProgress) -> str | None:
-    """The state to go on from; its losses are told to `progress`."""
+def _resumed(folder: Path, progress: TuningProgress) -> str | None:
+    """The checkpoint to go on from; its losses are told to `progress`."""
     with processes().main_process_first():
-        checkpoints.remove_unfinished(folder)
-    newest = checkpoints.newest_state(folder)
-    if newest is None:
+        found = latest(folder)
+    if found is None:
         return None
-    progress.go_on_from(newest)
-    progress.advance_steps(int(newest.name.removeprefix(checkpoints.PREFIX)))
-    return str(newest)
+    progress.go_on_from(found)
+    return str(found.folder)
 
 
 def _take(encoded: dict[str, Tensor], rows: Rows) -> dict[str, Tensor]:
@@ -268,7 +267,6 @@ def _arguments(
         eval_strategy="epoch" if validates else "no",
         save_strategy="steps" if saves else "no",
         save_steps=settings.save_steps,
-        save_total_limit=2,
         remove_unused_columns=False,
         dataloader_num_workers=settings.workers,
         dataloader_pin_memory=torch.cuda.is_available(),

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from fusion.errors import JobError
-from fusion.tuning.checkpoints import RECEIPT
 
 ROOT = Path(__file__).parents[3]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
@@ -37,7 +36,7 @@ def test_a_killed_tuning_goes_on_to_the_same_weights(script, tmp_path):
     for n_states in (3, 11):
         process = start(script, folder, options, tmp_path / "killed.json")
         deadline = time.monotonic() + 200
-        while not (folder / f"checkpoint-{n_states}").exists():
+        while not (folder / "checkpoints" / f"checkpoint-{n_states}").exists():
             assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
@@ -48,20 +47,15 @@ def test_a_killed_tuning_goes_on_to_the_same_weights(script, tmp_path):
     assert resumed[0] == pytest.approx(whole[0], rel=1e-6)
     assert resumed[1] == pytest.approx(whole[1], rel=1e-6)
     assert resumed[2] == pytest.approx(whole[2], rel=1e-6, abs=1e-6)
-    assert not list(folder.glob("checkpoint-*")), "states of a finished run must be removed"
+    assert not (folder / "checkpoints").exists(), "those of a finished run must be removed"
 
 
-def test_a_state_without_receipt_does_not_count(job, tmp_path):
+def test_a_checkpoint_that_is_not_complete_does_not_count(job, tmp_path):
     whole, _ = job(tmp_path / "whole", save_steps=3)
-    torn = tmp_path / "torn"
-    (torn / "checkpoint-3").mkdir(parents=True)
-    (torn / "checkpoint-3" / "model.safetensors").write_bytes(b"half a file")
-    run, _ = job(torn, save_steps=3)
-    assert run == whole
-    (tmp_path / "cut" / "checkpoint-3").mkdir(parents=True)
-    (tmp_path / "cut" / "checkpoint-3" / "model.safetensors").write_bytes(b"half")
-    (tmp_path / "cut" / "checkpoint-3" / RECEIPT).write_text('{"model.safetensors": 5}')
-    run, _ = job(tmp_path / "cut", save_steps=3)
+    torn = tmp_path / "torn" / "checkpoints" / "checkpoint-3"
+    torn.mkdir(parents=True)
+    (torn / "model.safetensors").write_bytes(b"half a file")
+    run, _ = job(tmp_path / "torn", save_steps=3)
     assert run == whole
 
 
