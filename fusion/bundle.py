@@ -38,10 +38,11 @@ from fusion.errors import BundleError, unknown_name
 from fusion.files import write_atomically
 from fusion.linear import LinearPart
 from fusion.model import ProductModel
+from fusion.neighbours import NeighbourPart
 from fusion.strategies import FUSIONS
 from heads import HEADS
 
-FORMAT = 2
+FORMAT = 3
 PACKAGES = ("torch", "torchvision", "transformers", "scikit-learn", "numpy")
 
 
@@ -50,7 +51,7 @@ class Bundle:
     """A trained model with all that is needed to use it.
 
     Args:
-        model: The networks and the linear part beside them, in eval mode.
+        model: The networks and what stands beside them, in eval mode.
         schema: Which columns it reads.
         targets: Target column of each head.
         info: What is worth knowing, JSON-serialisable: metrics, training, problems found.
@@ -132,6 +133,9 @@ def _describe(bundle: Bundle) -> dict[str, Any]:
         "linear": None
         if model.linear is None
         else {**model.linear.config, "network_shares": model.linear.network_shares},
+        "neighbours": None
+        if model.neighbours is None
+        else {**model.neighbours.config, "shares": model.neighbours.neighbour_shares},
         "heads": {
             name: {
                 **name_and_config(HEADS, model.head(name)),
@@ -160,10 +164,14 @@ def _rebuild_ensemble(document: Mapping[str, Any]) -> ProductEnsemble:
         }
         own = {name: own_encoder(encoder) for name, encoder in encoders.items()}
         members.append(ProductModel(own, fusion=fusion, heads=heads))
-    linear = document["linear"]
+    linear, neighbours = document["linear"], document["neighbours"]
+    named = members[0].named_heads
     return ProductEnsemble(
         members,
-        linear=None if linear is None else LinearPart(linear["dims"], members[0].named_heads),
+        linear=None if linear is None else LinearPart(linear["dims"], named),
+        neighbours=None
+        if neighbours is None
+        else NeighbourPart(heads=named, **{k: v for k, v in neighbours.items() if k != "shares"}),
     )
 
 

@@ -1,4 +1,4 @@
-"""What is trained, saved and asked: several models of one kind, and a linear part beside them."""
+"""What is trained, saved and asked: several models of one kind, and what stands beside them."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,12 +8,13 @@ from torch import Tensor, nn
 from encoders.base import Encoder, Tensors
 from fusion.linear import Blocks, LinearPart
 from fusion.model import ProductModel, Raw
+from fusion.neighbours import NeighbourPart
 from fusion.strategies.base import Embeddings, Present
 from heads.base import Head
 
 
 class ProductEnsemble(nn.Module):
-    """Answers as the members of an ensemble do together, blended with a linear part.
+    """Answers as members do together, blended with a linear part and with the nearest items.
 
     Why: members that were stopped on different rows err differently; on a few thousand rows their
     mean gains more than any change of one of them. Source: Breiman (1996), bagging; Krogh and
@@ -26,13 +27,18 @@ class ProductEnsemble(nn.Module):
     Args:
         members: Models with the same modalities and heads; encoders that do not train are shared.
         linear: The linear part; None where there is none.
+        neighbours: The nearest known items; None where they count nothing.
 
     Raises:
         ValueError: If there is no member, or their modalities or heads differ.
     """
 
     def __init__(
-        self, members: Sequence[ProductModel], *, linear: LinearPart | None = None
+        self,
+        members: Sequence[ProductModel],
+        *,
+        linear: LinearPart | None = None,
+        neighbours: NeighbourPart | None = None,
     ) -> None:
         super().__init__()
         kinds = {(member.modalities, tuple(member.heads)) for member in members}
@@ -44,6 +50,7 @@ class ProductEnsemble(nn.Module):
         self.members = nn.ModuleList(members)
         self._parts = [member.trained_part() for member in members]  # modules of the members
         self.linear = linear
+        self.neighbours = neighbours
 
     @property
     def first(self) -> ProductModel:
@@ -67,6 +74,20 @@ class ProductEnsemble(nn.Module):
         """Length of a fused vector: those of the members side by side."""
         return len(self.members) * self.first.fusion.fused_dim
 
+    @property
+    def shares(self) -> dict[str, dict[str, float]]:
+        """Head -> how much `networks`, `linear` and `neighbours` count in its answer; sum 1."""
+        linear = {} if self.linear is None else self.linear.network_shares
+        near = {} if self.neighbours is None else self.neighbours.neighbour_shares
+        return {
+            name: {
+                "networks": (1.0 - near.get(name, 0.0)) * linear.get(name, 1.0),
+                "linear": (1.0 - near.get(name, 0.0)) * (1.0 - linear.get(name, 1.0)),
+                "neighbours": near.get(name, 0.0),
+            }
+            for name in self.heads
+        }
+
     def encoder(self, modality: str) -> Encoder:
         """The encoder of one modality; of the first member where each trains its own."""
         return self.first.encoder(modality)
@@ -81,9 +102,11 @@ class ProductEnsemble(nn.Module):
         """Raw outputs of every head: the members' side by side, each blended."""
         answers = [part(inputs, embeddings, present) for part in self._parts]
         raw = {name: _side_by_side([answer[name] for answer in answers]) for name in self.heads}
-        if self.linear is None:
-            return raw
-        return self.linear.blend(raw, self.linear_blocks(inputs, embeddings), present)
+        if self.linear is not None:
+            raw = self.linear.blend(raw, self.linear_blocks(inputs, embeddings), present)
+        if self.neighbours is not None:
+            raw = self.neighbours.blend(raw, embeddings, present)
+        return raw
 
     def linear_blocks(self, inputs: Mapping[str, Tensors], embeddings: Embeddings) -> Blocks:
         """What the linear part reads: embeddings of frozen encoders, plain numbers, indicators."""
@@ -106,6 +129,8 @@ class ProductEnsemble(nn.Module):
         tensors = {f"{i}.{key}": tensor for i, key, tensor in self._tensors()}
         if self.linear is not None:
             tensors |= {f"linear.{key}": v for key, v in self.linear.state_dict().items()}
+        if self.neighbours is not None:
+            tensors |= {f"neighbours.{key}": v for key, v in self.neighbours.state_dict().items()}
         return tensors
 
     def load_state(self, tensors: Mapping[str, Tensor]) -> None:

@@ -190,12 +190,15 @@ class _Fit:
                 encoders = {**encoders, **tuned.encoders}
                 inputs = inputs.merged(ModelInputs(inputs.present, tuned.learned_from))
             encoders, inputs = self._with_fitted(encoders, inputs)
+            embedded = {} if tuned is None else tuned.embedded
+            known = inputs.merged(ModelInputs(inputs.present, embedded))
             ensemble, histories = fit_ensemble(
                 lambda: self._model(encoders, targets),
                 inputs,
                 targets,
                 folds=self._folds(validation),
                 settings=self.recipe.training,
+                known=known,
                 stage=self.stage,
             )
         bundle = Bundle(
@@ -206,8 +209,7 @@ class _Fit:
         )
         if tuned is not None:
             bundle.info["tuning"] = tuned.statement
-            inputs = inputs.merged(ModelInputs(inputs.present, tuned.embedded))
-        bundle.reference = fuse_rows(bundle, inputs)
+        bundle.reference = fuse_rows(bundle, known)
         return bundle, histories, tuned
 
     def _tuned(

@@ -18,7 +18,7 @@ def random_states_kept() -> Iterator[None]:
     """The Trainer seeds the global generators of Python, NumPy and torch; they are the caller's."""
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
     try:
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(range(torch.cuda.device_count())):
             yield
     finally:
         random.setstate(python)

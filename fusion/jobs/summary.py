@@ -55,7 +55,6 @@ class Outcome:
 
 def training_report(config: TrainConfig, outcome: Outcome) -> TrainingReport:
     """The report of a training job."""
-    linear = outcome.fitted.bundle.model.linear
     return TrainingReport(
         title=config.title,
         summary=_data_summary(config, outcome),
@@ -64,7 +63,7 @@ def training_report(config: TrainConfig, outcome: Outcome) -> TrainingReport:
             Losses(history.train_loss, history.validation_loss, history.best_epoch)
             for history in outcome.fitted.histories
         ),
-        network_shares={} if linear is None else linear.network_shares,
+        shares=outcome.fitted.bundle.model.shares,
         tuning=outcome.tuning,
         made_with={
             "python": platform.python_version(),

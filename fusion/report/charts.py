@@ -160,10 +160,17 @@ def _kept_epochs(trained: Sequence[Losses], what: str) -> str:
     return f"{start}: there the validation loss was lowest, {share} of the best constant answer's."
 
 
-def blend_sentences(shares: Mapping[str, float]) -> tuple[str, ...]:
-    """What each answer is made of, one sentence a head."""
+def blend_sentences(shares: Mapping[str, Mapping[str, float]]) -> tuple[str, ...]:
+    """What each answer is made of, one sentence a head; none where networks answer alone."""
+    names = {
+        "networks": "the networks",
+        "linear": "a linear model of the same inputs",
+        "neighbours": "the nearest known items",
+    }
     return tuple(
-        f"{head}: the networks count {percent(share, digits=0)} and a linear model of the same "
-        f"inputs {percent(1 - share, digits=0)}, as their errors on held-out training rows say."
-        for head, share in shares.items()
+        f"{head}: "
+        + ", ".join(f"{names[part]} {percent(share, digits=0)}" for part, share in parts.items())
+        + ", as their errors on held-out training rows say."
+        for head, parts in shares.items()
+        if parts["networks"] < 1.0
     )

@@ -182,8 +182,8 @@ class TrainingReport:
         summary: The data.
         heads: Results of each head, the most important first.
         losses: The training of each network; none where all heads were solved in closed form.
-        network_shares: How much the networks count in the answer of each head, in [0, 1], beside
-            the linear model; empty where there is no linear model.
+        shares: How much `networks`, `linear` model and `neighbours` count in the answer of each
+            head, in [0, 1]; empty where heads were solved in closed form.
         made_with: Versions by name, and whatever else helps to make the run again.
         tuning: How encoders were tuned; None where they stayed as they were.
     """
@@ -192,6 +192,6 @@ class TrainingReport:
     summary: DataSummary
     heads: tuple[HeadResult, ...]
     losses: tuple[Losses, ...]
-    network_shares: dict[str, float] = field(default_factory=dict)
+    shares: dict[str, dict[str, float]] = field(default_factory=dict)
     made_with: dict[str, str] = field(default_factory=dict)
     tuning: TuningSummary | None = None

@@ -1,4 +1,4 @@
-"""Trains the members of an ensemble, each stopped on other rows, and its linear part."""
+"""Trains the members of an ensemble, each stopped on other rows, and what stands beside them."""
 
 from collections.abc import Callable, Sequence
 
@@ -13,6 +13,7 @@ from fusion.model import ProductModel
 from fusion.progress import Stage, silent
 from fusion.training.fit import Targets, TrainingHistory, fit_model
 from fusion.training.linear import MIN_HELD_OUT, HeldOut, fit_linear_part
+from fusion.training.neighbours import fit_neighbour_part
 from fusion.training.settings import TrainingSettings
 
 Rows = NDArray[np.int64]
@@ -26,6 +27,7 @@ def fit_ensemble(
     *,
     folds: Sequence[Rows],
     settings: TrainingSettings,
+    known: ModelInputs | None = None,
     stage: Stage = silent,
 ) -> tuple[ProductEnsemble, list[TrainingHistory]]:
     """Trains one member for each fold; it learns from all rows but the fold and stops by it.
@@ -36,6 +38,7 @@ def fit_ensemble(
         targets: Targets `[n]` in business units for each head.
         folds: Positions of the rows that each member is stopped by; folds are alike or disjoint.
         settings: How to train; each member takes the next seed.
+        known: The same rows as new items are embedded, where that is not how `inputs` are.
         stage: Opens a progress bar for each member.
 
     Returns:
@@ -61,6 +64,13 @@ def fit_ensemble(
         held_out = answers_held_out(ensemble, inputs, folds=folds)
         ensemble.linear, raw = fit_linear_part(
             ensemble, inputs, targets, held_out=held_out, seed=settings.seed
+        )
+        ensemble.neighbours, raw = fit_neighbour_part(
+            ensemble,
+            inputs,
+            targets,
+            held_out=HeldOut(held_out.folds, raw),
+            known=inputs if known is None else known,
         )
         if len(held_out.rows) >= MIN_HELD_OUT:
             for name in ensemble.heads:

@@ -83,7 +83,7 @@ def fit_linear_part(
     part = LinearPart(dims, ensemble.first.named_heads)
     fit = _Fit(ensemble, inputs, part, seed=seed)
     encoded = np.stack(
-        [_standardised(ensemble.head(n).linear_target(targets[n])) for n in ensemble.heads], axis=1
+        [standardised(ensemble.head(n).linear_target(targets[n])) for n in ensemble.heads], axis=1
     )
     scores = fit.solve(encoded, folds=held_out.folds)
     blended = {name: raw.clone() for name, raw in held_out.raw.items()}
@@ -274,7 +274,7 @@ def _ridge(gram: Floats, right: Floats, scales: Floats, noises: Floats) -> Float
     return weights
 
 
-def _standardised(target: Floats) -> Floats:
+def standardised(target: Floats) -> Floats:
     """Mean 0 and variance 1; zeros where all are alike."""
     spread = float(target.std())
     return (target - target.mean()) / spread if spread > 1e-12 else np.zeros_like(target)

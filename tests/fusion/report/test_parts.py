@@ -7,6 +7,7 @@ from sklearn import metrics as sk
 from fusion.data.problems import Problem
 from fusion.report import ReportItem
 from fusion.report.cards import pick_classified, pick_measured
+from fusion.report.charts import blend_sentences
 from fusion.report.classification_charts import (
     calibration_bins,
     precision_recall,
@@ -155,3 +156,14 @@ def test_precision_and_recall_agree_with_scikit_learn():
     expected_precision, expected_recall, _ = sk.precision_recall_curve(actual, probability)
     assert recall == pytest.approx(expected_recall[::-1])
     assert precision[1:] == pytest.approx(expected_precision[::-1][1:])
+
+
+def test_the_page_says_what_each_answer_is_made_of():
+    shares = {
+        "price": {"networks": 0.5, "linear": 0.2, "neighbours": 0.3},
+        "units": {"networks": 1.0, "linear": 0.0, "neighbours": 0.0},
+    }
+    (sentence,) = blend_sentences(shares)
+    assert sentence.startswith("price: the networks 50")
+    assert "a linear model of the same inputs 20" in sentence
+    assert "the nearest known items 30" in sentence
