@@ -9,7 +9,13 @@ from encoders import BertEncoder, ColourTextureEncoder, ResNetEncoder
 from encoders.tiny_bert import tiny_checkpoint
 from fusion.build import EncoderChoice
 from fusion.errors import CatalogueError, ConfigError, JobError
-from fusion.jobs.pretrain import Source, build_encoders, pretrain
+from fusion.jobs.pretrain import (
+    Source,
+    build_encoders,
+    pretrain,
+    settings_of,
+    summary_lines,
+)
 from fusion.pretraining import PretrainingSettings
 from fusion.shards.lock import locked
 
@@ -74,6 +80,12 @@ def test_texts_alone_need_no_photos(run, shop):
     folder, _ = shop
     result = run(without=["photo"])
     assert result.n_training + result.n_validation == 29
+    assert summary_lines(result, folder / "out") == [
+        "epoch   training loss   held-out loss",
+        f"    1{result.training_loss[0]:>16.4f}{result.validation_loss[0]:>16.4f}",
+        "Learned from 26 rows; 3 were held out.",
+        f"text   encoder  {folder / 'out' / 'text'}",
+    ]
     assert BertEncoder(str(folder / "out" / "text")).embedding_dim == 32
     assert not (folder / "out" / "image.safetensors").exists()
 
@@ -107,6 +119,8 @@ def test_rows_with_unreadable_photos_are_left_out_and_named(policy, n_named, run
     result = run(PHOTOS, on_bad_rows=policy)
     assert result.n_training + result.n_validation == 26
     assert result.items["n_without"]["image"] == 4 - n_named
+    told = "\n".join(summary_lines(result, spoiled / "out"))
+    assert ("2 faulty rows are named" in told) == (policy == "record")
     left_out = json.loads((spoiled / "out" / "pretraining.json").read_bytes())["items"]["left_out"]
     assert [(row["row"], row["id"]) for row in left_out] == [(7, "A7"), (8, "A8")][:n_named]
     assert all(row["reason"].startswith("photo_") for row in left_out)
@@ -168,3 +182,18 @@ def test_a_folder_in_use_is_refused(run, shop):
     (folder / "out").mkdir()
     with locked(folder / "out"), pytest.raises(JobError, match="must have one writer"):
         run()
+
+
+def test_options_that_are_not_given_keep_their_defaults():
+    assert settings_of(objective="mlm", epochs=3, seed=None) == PretrainingSettings(
+        objective="mlm", epochs=3
+    )
+
+
+def test_every_mistake_in_the_options_is_told_at_once():
+    with pytest.raises(ConfigError) as error:
+        settings_of(objective="sales", epochs=0)
+    assert "settings have 2 mistake(s)" in str(error.value)
+    assert "- objective: " in str(error.value) and "- epochs: " in str(error.value)
+    with pytest.raises(ConfigError, match="- loss must be left out"):
+        settings_of(objective="mlm", loss="siglip")

@@ -161,6 +161,12 @@ def test_tensorboard_logs_are_written_on_request(run, tmp_path):
     assert list((tmp_path / "logs").glob("events*"))
 
 
+def test_an_encoder_that_did_not_train_is_not_written(run, tmp_path):
+    settings = SETTINGS.model_copy(update={"epochs": 1, "text_layers": 0})
+    assert list(run(settings=settings).ended_with) == ["image"]
+    assert not (tmp_path / "out" / "text").exists()
+
+
 def test_every_step_is_shown(run):
     steps = []
 

@@ -1,0 +1,9 @@
+"""The command line: `fusion VERB`. The only place that reads arguments.
+
+Importing a module adds its verbs, in this order.
+"""
+
+from fusion.cli import training, pretraining, using, embedding  # isort: skip
+from fusion.cli.shared import app
+
+__all__ = ["app", "embedding", "pretraining", "training", "using"]

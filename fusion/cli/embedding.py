@@ -1,0 +1,148 @@
+"""`fusion embed`, `verify` and `merge`: embeddings of whole catalogues."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fusion.cli.shared import (
+    Backend,
+    BadRows,
+    Decoder,
+    EngineName,
+    IdColumn,
+    ImageColumns,
+    ImageEncoder,
+    ImageWeights,
+    Photos,
+    Policy,
+    Quiet,
+    StallSeconds,
+    Store,
+    TextColumns,
+    TextEncoder,
+    VectorType,
+    app,
+    console,
+    errors,
+    escaped,
+    reported,
+)
+
+
+@app.command()
+@reported
+def embed(
+    items: Annotated[
+        Path | None, typer.Option("--items", help="CSV or Parquet file, or a folder of them.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder of the job.")] = None,
+    photos: Photos = None,
+    id_column: IdColumn = None,
+    text: TextColumns = None,
+    image: ImageColumns = None,
+    text_encoder: TextEncoder = "minilm",
+    image_encoder: ImageEncoder = "resnet18",
+    image_weights: ImageWeights = "clothing18",
+    decoder: Annotated[
+        Decoder, typer.Option(help="fast: decode large JPEGs at a fraction of their size.")
+    ] = Decoder.EXACT,
+    backend: Annotated[
+        Backend, typer.Option(help="onnx, openvino: run the text encoder in int8 on the CPU.")
+    ] = Backend.TORCH,
+    bundle: Annotated[
+        Path | None, typer.Option("--bundle", help="Trained model: gives fused vectors.")
+    ] = None,
+    store: Store = None,
+    on_bad_rows: Policy = BadRows.RECORD,
+    dtype: Annotated[
+        VectorType, typer.Option(help="float16 halves the size of the output.")
+    ] = VectorType.FLOAT32,
+    shard_rows: Annotated[int, typer.Option(help="Rows that are done or lost together.")] = 4096,
+    engine: Annotated[EngineName, typer.Option(help="Where it runs.")] = EngineName.LOCAL,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes; tried out where not given.", min=1)
+    ] = None,
+    gpus_per_worker: Annotated[float, typer.Option(help="Only with --engine ray.", min=0)] = 0,
+    ray_address: Annotated[
+        str | None, typer.Option(help="Address of a Ray cluster; a local one where not given.")
+    ] = None,
+    stall_seconds: StallSeconds = 300.0,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Do shards with error records again.")
+    ] = False,
+    status: Annotated[
+        Path | None, typer.Option("--status", help="Show how far the job in this folder is.")
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Embed a catalogue of any size; stopped jobs go on where they were.
+
+    Exit codes: 0 every row has an embedding or an error record; 1 refused or stopped by an error;
+    3 some shards failed; 4 another process writes to the folder; 130 and 143 stopped, run again.
+    """
+    if status is not None:
+        _show_status(status)
+        return
+    from fusion.build import EncoderChoice
+    from fusion.errors import ConfigError
+    from fusion.jobs.embed import embed as run
+    from fusion.jobs.embed import engine_of, summary_lines
+    from fusion.shards import JobSettings, Places
+
+    if items is None or out is None:
+        raise ConfigError("--items and --out must be given, or --status alone. See --help.")
+    settings = JobSettings(
+        choice=EncoderChoice(
+            text_encoder, image_encoder, image_weights, decoder.value, backend.value
+        ),
+        columns={"id": None if id_column is None else [id_column], "text": text, "image": image},
+        on_bad_rows=on_bad_rows.value,
+        dtype=dtype.value,
+        shard_rows=shard_rows,
+    )
+    where = engine_of(
+        engine.value, workers, gpus=gpus_per_worker, address=ray_address, stall_s=stall_seconds
+    )
+    places = Places(items, photos, store, bundle)
+    result = run(places, out, settings, engine=where, retry_failed=retry_failed, quiet=quiet)
+    for line in summary_lines(result, out):
+        console.print(line, highlight=False, soft_wrap=True)
+    if result.failed_shards:
+        raise typer.Exit(3)
+
+
+def _show_status(folder: Path) -> None:
+    from fusion.jobs.embed import status_lines
+    from fusion.shards import job_status
+
+    for line in status_lines(job_status(folder)):
+        console.print(line, highlight=False)
+
+
+@app.command()
+@reported
+def verify(folder: Annotated[Path, typer.Argument(help="Folder of an embedding job.")]) -> None:
+    """Check that the output of an embedding job is whole, unchanged and free of repetition."""
+    from fusion.shards import verify_job
+
+    problems = verify_job(folder)
+    for problem in problems:
+        console.print(f"- {escaped(problem)}", highlight=False, soft_wrap=True)
+    if problems:
+        errors.print(f"[bold red]fusion:[/] {len(problems)} problems in {escaped(str(folder))}.")
+        raise typer.Exit(1)
+    console.print("Whole: every row once, every file as it was committed.")
+
+
+@app.command()
+@reported
+def merge(
+    stores: Annotated[list[Path], typer.Argument(help="Embedding stores.")],
+    out: Annotated[Path, typer.Option("--out", help="Store that gets everything.")],
+) -> None:
+    """Merge embedding stores into one with few large files; the stores stay as they are."""
+    from fusion.store import merge_stores
+
+    for fingerprint, n_new in merge_stores(stores, out).items():
+        console.print(f"{fingerprint[:12]}  {n_new:,} embeddings added", highlight=False)

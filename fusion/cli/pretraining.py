@@ -1,0 +1,83 @@
+"""`fusion pretrain`: encoders learn from photos and texts alone."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fusion.cli.shared import (
+    BadRows,
+    BatchSize,
+    Epochs,
+    IdColumn,
+    ImageColumns,
+    ImageEncoder,
+    Items,
+    Logs,
+    Photos,
+    Policy,
+    Quiet,
+    Seed,
+    TextColumns,
+    TextEncoder,
+    app,
+    console,
+    open_stage,
+    reported,
+)
+
+
+@app.command()
+@reported
+def pretrain(
+    items: Items,
+    objective: Annotated[str, typer.Option(help="contrastive, mlm, self_supervised.")],
+    out: Annotated[Path, typer.Option("--out", help="Output folder.")] = Path("runs/pretrained"),
+    photos: Photos = None,
+    id_column: IdColumn = None,
+    text: TextColumns = None,
+    image: ImageColumns = None,
+    text_encoder: TextEncoder = "minilm",
+    image_encoder: ImageEncoder = "resnet18",
+    image_weights: Annotated[
+        str, typer.Option(help="clothing18, imagenet, a file, or none for random ones.")
+    ] = "clothing18",
+    image_size: Annotated[int | None, typer.Option(help="Side of the photos, pixels.")] = None,
+    text_layers: Annotated[int | None, typer.Option(help="Last layers that train.")] = None,
+    image_layers: Annotated[int | None, typer.Option(help="Last stages that train.")] = None,
+    loss: Annotated[str | None, typer.Option(help="clip, siglip.")] = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Peak step size.")] = None,
+    save_steps: Annotated[int | None, typer.Option(help="Steps that a kill can cost.")] = None,
+    tensorboard: Logs = None,
+    on_bad_rows: Policy = BadRows.RAISE,
+    seed: Seed = None,
+    quiet: Quiet = False,
+) -> None:
+    """Teach encoders from photos and texts without sales; killed, it goes on where it was."""
+    from fusion.build import EncoderChoice
+    from fusion.jobs.pretrain import Source, settings_of, summary_lines
+    from fusion.jobs.pretrain import pretrain as run
+
+    settings = settings_of(
+        objective=objective,
+        loss=loss,
+        text_layers=text_layers,
+        image_layers=image_layers,
+        image_size=image_size,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        save_steps=save_steps,
+        seed=seed,
+        tensorboard=tensorboard,
+    )
+    columns = {"id": None if id_column is None else [id_column], "text": text, "image": image}
+    weights = None if image_weights == "none" else image_weights
+    choice = EncoderChoice(text_encoder, image_encoder, weights)
+    source = Source(items, photos, columns, on_bad_rows.value)
+    with open_stage(quiet) as stage:
+        result = run(source, out, settings, choice=choice, stage=stage)
+    for line in summary_lines(result, out):
+        console.print(line, highlight=False, soft_wrap=True)

@@ -1,0 +1,151 @@
+"""What every verb shares: the application, its options, how errors and progress are shown."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+app = typer.Typer(
+    help="Predict how products will sell from their texts, photos, numbers and sales history.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+console = Console()
+errors = Console(stderr=True)
+
+
+class BadRows(StrEnum):
+    """What faulty rows do."""
+
+    RAISE = "raise"
+    RECORD = "record"
+    ABSENT = "absent"
+
+
+class Decoder(StrEnum):
+    """How photos are decoded."""
+
+    EXACT = "exact"
+    FAST = "fast"
+
+
+class Backend(StrEnum):
+    """What runs a text encoder."""
+
+    TORCH = "torch"
+    ONNX = "onnx"
+    OPENVINO = "openvino"
+
+
+class TuningMode(StrEnum):
+    """What fine-tuning changes of an encoder."""
+
+    LORA = "lora"
+    LAST_LAYERS = "last_layers"
+    GRADUAL = "gradual"
+    FULL = "full"
+
+
+class VectorType(StrEnum):
+    """Number format of embeddings on disk."""
+
+    FLOAT32 = "float32"
+    FLOAT16 = "float16"
+
+
+class EngineName(StrEnum):
+    """Where a job runs."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
+
+Items = Annotated[Path, typer.Option("--items", help="Items table, CSV or Parquet.")]
+Photos = Annotated[Path | None, typer.Option("--photos", help="Folder of the photos.")]
+Store = Annotated[Path | None, typer.Option("--store", help="Folder of the embedding store.")]
+Policy = Annotated[
+    BadRows,
+    typer.Option(
+        "--on-bad-rows",
+        help="raise: stop and list them; record: leave them out with their reason; "
+        "absent: treat a faulty value as absent.",
+    ),
+]
+Seed = Annotated[int | None, typer.Option("--seed", help="Seed of everything random.", min=0)]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
+SalesFile = Annotated[
+    Path | None,
+    typer.Option("--sales", help="Sales table, for a model that was trained with one."),
+]
+AsOf = Annotated[
+    str | None, typer.Option("--as-of", help="Date of the forecast; goes with --sales.")
+]
+TextEncoder = Annotated[str, typer.Option(help="minilm, a hub id or a folder.")]
+ImageEncoder = Annotated[str, typer.Option(help="resnet18 .. resnet152, colour_texture.")]
+ImageWeights = Annotated[str, typer.Option(help="clothing18, imagenet, a file.")]
+StallSeconds = Annotated[
+    float, typer.Option(help="A worker without a sign of life for so long is replaced.")
+]
+BundleFolder = Annotated[Path, typer.Argument(help="Folder of a trained model.")]
+IdColumn = Annotated[str | None, typer.Option("--id", help="The id column.")]
+TextColumns = Annotated[list[str] | None, typer.Option("--text", help="A text column.")]
+ImageColumns = Annotated[
+    list[str] | None, typer.Option("--image", help="A column of photo names or photo bytes.")
+]
+Epochs = Annotated[int | None, typer.Option(help="Passes over the rows, at most.")]
+BatchSize = Annotated[int | None, typer.Option(help="Rows in one step.")]
+Logs = Annotated[Path | None, typer.Option(help="Folder for TensorBoard logs.")]
+
+
+def reported(command: Callable[..., None]) -> Callable[..., None]:
+    """Turns errors into one message and their exit code (1), and Ctrl-C into 130."""
+
+    @wraps(command)
+    def run(*arguments: Any, **options: Any) -> None:
+        from fusion.errors import FusionError
+
+        try:
+            command(*arguments, **options)
+        except (FusionError, ValueError, FloatingPointError, ImportError, OSError) as error:
+            errors.print(f"[bold red]fusion:[/] {escaped(str(error))}", soft_wrap=True)
+            raise typer.Exit(getattr(error, "exit_code", 1)) from error
+        except KeyboardInterrupt as stop:
+            errors.print("Stopped. Run the same command again: what is finished is kept.")
+            raise typer.Exit(getattr(stop, "exit_code", 130)) from None
+
+    return run
+
+
+def escaped(text: str) -> str:
+    """Text whose brackets are shown, not read as a style."""
+    return text.replace("[", r"\[")
+
+
+@contextmanager
+def open_stage(quiet: bool) -> Iterator[Any]:
+    """Progress bars, in the first process alone and if they are wanted."""
+    from fusion.processes import is_first
+    from fusion.progress import progress_bars, silent
+
+    if quiet or not is_first():
+        yield silent
+    else:
+        with progress_bars() as stage:
+            yield stage
+
+
+def show_result(result: Any) -> None:
+    """Tables of a training, and where model and report are."""
+    from fusion.evaluation import format_table
+
+    for evaluation in result.evaluations.values():
+        console.print(format_table(evaluation))
+    if result.dropped:
+        console.print(f"{len(result.dropped)} rows were left out; the report says why.")
+    console.print(f"Model        {result.bundle}\nReport       {result.report}")

@@ -1,0 +1,94 @@
+"""`fusion train`, `fine-tune` and `demo`: from a catalogue to a model and its report."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fusion.cli.shared import (
+    BatchSize,
+    Epochs,
+    Logs,
+    Quiet,
+    Seed,
+    TuningMode,
+    app,
+    console,
+    open_stage,
+    reported,
+    show_result,
+)
+
+
+@app.command()
+@reported
+def train(
+    config: Annotated[Path, typer.Argument(help="Configuration, TOML.")],
+    out: Annotated[Path, typer.Option("--out", help="Output folder.")] = Path("runs/model"),
+    seed: Seed = None,
+    quiet: Quiet = False,
+) -> None:
+    """Train, measure and save a model, and write its report."""
+    from fusion.jobs.config import TrainConfig
+    from fusion.jobs.train import train as run
+
+    overrides = {} if seed is None else {"training.seed": seed}
+    settings = TrainConfig.from_file(config, overrides=overrides)
+    with open_stage(quiet) as stage:
+        result = run(settings, out, stage=stage)
+    show_result(result)
+
+
+@app.command()
+@reported
+def fine_tune(
+    config: Annotated[Path, typer.Argument(help="Configuration, TOML.")],
+    out: Annotated[Path, typer.Option("--out", help="Output folder.")] = Path("runs/tuned"),
+    mode: Annotated[
+        TuningMode | None, typer.Option(help="What is tuned; [tuning] of the file otherwise.")
+    ] = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Of the last layer.")] = None,
+    tensorboard: Logs = None,
+    seed: Seed = None,
+    quiet: Quiet = False,
+) -> None:
+    """Tune text and photo encoders on the target, train on what they then give, and compare.
+
+    Killed, it goes on where it was when it is started again. Under torchrun or accelerate launch,
+    all processes share each step.
+    """
+    from fusion.jobs.config import TrainConfig
+    from fusion.jobs.train import fine_tune as run
+
+    given = {
+        "tuning.mode": None if mode is None else mode.value,
+        "tuning.epochs": epochs,
+        "tuning.batch_size": batch_size,
+        "tuning.learning_rate": learning_rate,
+        "tuning.tensorboard": tensorboard,
+        "tuning.seed": seed,
+        "training.seed": seed,
+    }
+    overrides = {name: value for name, value in given.items() if value is not None}
+    settings = TrainConfig.from_file(config, overrides=overrides)
+    with open_stage(quiet) as stage:
+        result = run(settings, out, stage=stage)
+    show_result(result)
+
+
+@app.command()
+@reported
+def demo(
+    out: Annotated[Path, typer.Option("--out", help="Output folder.")] = Path("fusion-demo"),
+    seed: Seed = None,
+    quiet: Quiet = False,
+) -> None:
+    """Run everything on the made-up demo catalogue: train, measure, report, predict new items."""
+    from fusion.jobs.demo import demo as run
+
+    with open_stage(quiet) as stage:
+        result, predicted = run(out, seed=seed or 0, stage=stage)
+    show_result(result)
+    console.print(f"New items    {predicted.output}")

@@ -1,0 +1,82 @@
+"""`fusion evaluate` and `predict`: what a trained model says of items."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fusion.cli.shared import (
+    AsOf,
+    BadRows,
+    BundleFolder,
+    Items,
+    Photos,
+    Policy,
+    Quiet,
+    SalesFile,
+    Store,
+    app,
+    console,
+    open_stage,
+    reported,
+)
+
+
+def _past_sales(sales: Path | None, as_of: str | None) -> Any:
+    from fusion.errors import ConfigError
+    from fusion.jobs.predict import PastSales
+
+    if (sales is None) != (as_of is None):
+        raise ConfigError("--sales and --as-of must be given together, got one. Give both or none.")
+    return None if sales is None or as_of is None else PastSales(sales, as_of)
+
+
+@app.command()
+@reported
+def evaluate(
+    bundle: BundleFolder,
+    items: Items,
+    photos: Photos = None,
+    store: Store = None,
+    on_bad_rows: Policy = BadRows.RAISE,
+    sales: SalesFile = None,
+    as_of: AsOf = None,
+    out: Annotated[Path | None, typer.Option("--out", help="JSON file for the metrics.")] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Measure a trained model on items whose targets are known."""
+    from fusion.jobs.evaluate import evaluate as run
+    from fusion.jobs.predict import ItemSource
+
+    past = _past_sales(sales, as_of)
+    source = ItemSource(items, photos, store, on_bad_rows.value, past)
+    with open_stage(quiet) as stage:
+        metrics = run(bundle, source, output=out, stage=stage)
+    for head, values in metrics.items():
+        console.print(f"[bold]{head}[/]")
+        for name, value in values.items():
+            console.print(f"  {name:<24}{value:.4g}")
+
+
+@app.command()
+@reported
+def predict(
+    bundle: BundleFolder,
+    items: Items,
+    out: Annotated[Path, typer.Option("--out", help="CSV or Parquet file.")],
+    photos: Photos = None,
+    store: Store = None,
+    on_bad_rows: Policy = BadRows.RECORD,
+    sales: SalesFile = None,
+    as_of: AsOf = None,
+    quiet: Quiet = False,
+) -> None:
+    """Predict items: one row each, in input order, failures with their reason."""
+    from fusion.jobs.predict import ItemSource
+    from fusion.jobs.predict import predict as run
+
+    past = _past_sales(sales, as_of)
+    source = ItemSource(items, photos, store, on_bad_rows.value, past)
+    with open_stage(quiet) as stage:
+        result = run(bundle, source, out, stage=stage)
+    console.print(f"{result.n_rows} rows, {result.n_failed} with an error: {result.output}")

@@ -1,0 +1,225 @@
+"""`fusion pretrain`: a catalogue in, encoders that learned from its texts and photos out.
+
+Reads: an items table, whose sales play no part, and photos.
+Writes: a folder with `text/`, `image.safetensors` (by objective) and `pretraining.json`, see
+`fusion.pretraining.run`.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from pydantic import ValidationError
+
+from encoders import ENCODERS
+from encoders.base import Encoder
+from encoders.bert import BertEncoder
+from encoders.photo_file import PhotoError
+from encoders.resnet import ResNetEncoder
+from fusion.build import RESNETS, EncoderChoice
+from fusion.data.catalogue import Catalogue, build_catalogue
+from fusion.data.infer import infer_schema
+from fusion.data.policy import OnBadRows, apply_policy
+from fusion.data.problems import Problem
+from fusion.data.schema import ROLES, Schema
+from fusion.data.tables import read_table
+from fusion.errors import ConfigError, unknown_name
+from fusion.pretraining import (
+    FILES,
+    Contents,
+    PretrainingResult,
+    PretrainingSettings,
+    join_contents,
+    pretrain_encoders,
+    read_contents,
+)
+from fusion.progress import Stage, silent
+from fusion.shards.lock import locked
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where texts and photos come from.
+
+    Args:
+        items: Items table, CSV or Parquet.
+        photos: Folder of the photos.
+        columns: Columns of the roles `id`, `text` and `image`; found where not given.
+        on_bad_rows: What faulty rows do.
+    """
+
+    items: Path
+    photos: Path | None = None
+    columns: Mapping[str, list[str] | None] = field(default_factory=dict)
+    on_bad_rows: OnBadRows = "raise"
+
+
+def pretrain(
+    source: Source,
+    output: Path,
+    settings: PretrainingSettings,
+    *,
+    choice: EncoderChoice | None = None,
+    stage: Stage = silent,
+) -> PretrainingResult:
+    """Trains encoders on the texts and photos of a catalogue; a run that was stopped goes on.
+
+    Args:
+        source: Items and photos.
+        output: Folder of the run; made if absent.
+        settings: Objective, and how it is trained.
+        choice: Encoders to begin with.
+        stage: Opens progress bars.
+
+    Raises:
+        CatalogueError: If the items have problems and must not.
+        ConfigError: If an encoder cannot be trained, or the items lack what the objective needs.
+        JobError: If the folder is in use, or belongs to something else.
+    """
+    frame = read_table(source.items)
+    schema = _schema(frame, source, settings)
+    catalogue = build_catalogue(frame, schema, photos=source.photos, source=source.items.name)
+    encoders = build_encoders(choice or EncoderChoice(), settings)
+    values: dict[str, Any] = catalogue.values
+    contents = {
+        modality: read_contents(encoder, values[modality], stage=stage)
+        for modality, encoder in encoders.items()
+    }
+    problems = list(_problems(contents, catalogue))
+    _, dropped = apply_policy(catalogue, problems, on_bad_rows=source.on_bad_rows)
+    kept = [row for row in range(len(catalogue)) if row not in dropped]
+    output.mkdir(parents=True, exist_ok=True)
+    with locked(output):
+        return pretrain_encoders(
+            encoders,
+            join_contents(contents, kept),
+            settings,
+            output,
+            items=_facts(contents, catalogue, dropped),
+            stage=stage,
+        )
+
+
+def settings_of(**given: Any) -> PretrainingSettings:
+    """Settings from options of which None are not given.
+
+    Raises:
+        ConfigError: With every mistake.
+    """
+    try:
+        return PretrainingSettings(**{k: v for k, v in given.items() if v is not None})
+    except ValidationError as error:
+        lines = [
+            ": ".join([*map(str, fault["loc"]), fault["msg"].removeprefix("Value error, ")])
+            for fault in error.errors()
+        ]
+        text = "\n  - ".join([f"settings have {len(lines)} mistake(s):", *lines])
+        raise ConfigError(text) from error
+
+
+def build_encoders(choice: EncoderChoice, settings: PretrainingSettings) -> dict[str, Encoder]:
+    """The encoders that an objective trains, in float32; random weights follow from the seed.
+
+    Raises:
+        ConfigError: If an encoder cannot be trained.
+        ValueError, OSError, ImportError: If its weights cannot be found or used.
+    """
+    build = {"text": _text_encoder, "image": _image_encoder}
+    with torch.random.fork_rng(devices=[]):  # weights are drawn on the CPU
+        torch.manual_seed(settings.seed)
+        encoders = {modality: build[modality](choice) for modality in settings.modalities}
+    image = encoders.get("image")
+    if isinstance(image, ResNetEncoder) and settings.image_size is not None:
+        how, size = image.preprocessing, settings.image_size
+        resize = round(how.resize * size / how.crop)
+        image.preprocessing = replace(how, resize=resize, crop=size, source="given")
+    return encoders
+
+
+def summary_lines(result: PretrainingResult, output: Path) -> list[str]:
+    """What a run ended with, in words."""
+    epochs = enumerate(zip(result.training_loss, result.validation_loss, strict=True), start=1)
+    lines = ["epoch   training loss   held-out loss"]
+    lines += [
+        f"{epoch:>5}{learned:>16.4f}{held_out:>16.4f}" for epoch, (learned, held_out) in epochs
+    ]
+    lines.append(f"Learned from {result.n_training:,} rows; {result.n_validation:,} were held out.")
+    if result.items["left_out"]:
+        lines.append(
+            f"{len(result.items['left_out']):,} faulty rows are named in pretraining.json."
+        )
+    return lines + [f"{name:<6} encoder  {output / FILES[name]}" for name in result.ended_with]
+
+
+def _text_encoder(choice: EncoderChoice) -> Encoder:
+    if isinstance(choice.text, BertEncoder):
+        return choice.text
+    if isinstance(choice.text, Encoder) or choice.text in ENCODERS:
+        name = choice.text if isinstance(choice.text, str) else type(choice.text).__name__
+        raise ConfigError(
+            f"text_encoder must be minilm, a hub id or the folder of a checkpoint, got {name}, "
+            "which has no weights to train."
+        )
+    return BertEncoder(choice.text, dtype="float32", backend=choice.backend)
+
+
+def _image_encoder(choice: EncoderChoice) -> Encoder:
+    if isinstance(choice.image, ResNetEncoder):
+        return choice.image
+    if choice.image not in RESNETS:
+        raise ConfigError(unknown_name("image_encoder", choice.image, RESNETS))
+    return ResNetEncoder(
+        str(choice.image), weights=choice.weights, decoder=choice.decoder, dtype="float32"
+    )
+
+
+def _schema(frame: pd.DataFrame, source: Source, settings: PretrainingSettings) -> Schema:
+    """Columns of the modalities that the objective needs; no other is looked at."""
+    wanted = settings.modalities
+    given = {role: source.columns.get(role) for role in ("id", "text", "image")}
+    needless = [role for role in ("text", "image") if given[role] and role not in wanted]
+    if needless:
+        raise ConfigError(
+            f"{needless[0]} columns must be left out with objective {settings.objective!r}."
+        )
+    others: dict[str, list[str]] = {role: [] for role in ROLES if role not in ("id", *wanted)}
+    schema = infer_schema(frame, photos=source.photos, given={**given, **others})
+    lacking = [modality for modality in wanted if not getattr(schema, modality)]
+    if lacking:
+        raise ConfigError(
+            f"{source.items.name} must have a column of the role {' and of '.join(lacking)} for "
+            f"objective {settings.objective!r}, got none. Name it with --text or --image, and the "
+            "folder of the photos with --photos."
+        )
+    return schema
+
+
+def _problems(contents: Mapping[str, Contents], catalogue: Catalogue) -> Iterator[Problem]:
+    """Texts and photos that could not be read."""
+    for modality, found in contents.items():
+        columns = ", ".join(getattr(catalogue.schema, modality))
+        for row, error in found.failures.items():
+            code = f"photo_{error.code}" if isinstance(error, PhotoError) else "text_not_read"
+            yield Problem(code, str(error), row=row, column=columns)
+
+
+def _facts(
+    contents: Mapping[str, Contents], catalogue: Catalogue, dropped: Mapping[int, str]
+) -> dict[str, Any]:
+    """What is known of the table: columns, counts, and every row that was left out, with why."""
+    kept = [row for row in range(len(catalogue)) if row not in dropped]
+    return {
+        "table": catalogue.source,
+        "columns": {name: list(getattr(catalogue.schema, name)) for name in contents},
+        "n_read": len(catalogue),
+        "n_without": {
+            name: sum(not found.places[row] for row in kept) for name, found in contents.items()
+        },
+        "left_out": [
+            {"row": row, "id": catalogue.ids[row], "reason": reason}
+            for row, reason in dropped.items()
+        ],
+    }

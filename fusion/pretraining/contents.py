@@ -1,0 +1,132 @@
+"""Texts and photos as encoders take them: each distinct content is read once and kept in memory."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from encoders.base import Encoder
+from encoders.resnet import in_threads
+from encoders.stream import ReadPart, read_ahead
+from fusion.progress import Stage, silent
+
+MAX_HELD_BYTES = 2 * 2**30
+"""Pixels kept in memory; photos beyond are decoded for every batch."""
+KEYED_VALUES = 64  # values that one thread looks at in one go
+
+Keyed = list[tuple[bytes, Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class Contents:
+    """The distinct contents of one modality, and which of them each value has.
+
+    Args:
+        encoder: What reads them.
+        keys: SHA-256 of each content.
+        parts: A raw text or photo of each.
+        held: Place of a content -> what `Encoder.collate` takes; photos may be left out.
+        places: For each value the places of its contents; none where it is absent or faulty.
+        failures: Position of a value -> why it cannot be read.
+    """
+
+    encoder: Encoder
+    keys: list[bytes]
+    parts: list[Any]
+    held: dict[int, Any]
+    places: list[list[int]]
+    failures: dict[int, Exception]
+
+    def take(self, places: Sequence[int]) -> list[Any]:
+        """What `Encoder.collate` takes, for contents at these places.
+
+        Raises:
+            ValueError, OSError: If a photo cannot be read any more.
+        """
+        return in_threads(self._at, places)
+
+    def _at(self, place: int) -> Any:
+        if place in self.held:
+            return self.held[place]
+        (read,) = self.encoder.read([self.parts[place]])
+        if read.error is not None:
+            raise read.error
+        return read.value
+
+
+def read_contents(
+    encoder: Encoder,
+    values: Sequence[Any],
+    *,
+    max_bytes: int = MAX_HELD_BYTES,
+    stage: Stage = silent,
+) -> Contents:
+    """Reads every value once; one that cannot be read fails alone.
+
+    Args:
+        encoder: What reads them.
+        values: Raw values; None is absent.
+        max_bytes: Pixels kept in memory.
+        stage: Opens a progress bar, one step a distinct content.
+    """
+    contents = Contents(encoder, [], [], {}, [], {})
+    seen: dict[bytes, int] = {}
+    for position, found in enumerate(_keyed(encoder, values)):
+        contents.places.append([])
+        if isinstance(found, Exception):
+            contents.failures[position] = found
+            continue
+        for key, part in found:
+            place = seen.setdefault(key, len(seen))
+            if place == len(contents.keys):
+                contents.keys.append(key)
+                contents.parts.append(part)
+            contents.places[position].append(place)
+    _hold(contents, max_bytes=max_bytes, stage=stage)
+    return contents
+
+
+def _hold(contents: Contents, *, max_bytes: int, stage: Stage) -> None:
+    """Reads the parts; those that fail take the values that have them along."""
+    advance = stage(f"reading {contents.encoder.modality}", len(contents.parts))
+    broken: dict[int, Exception] = {}
+    n_bytes = 0
+    for place, read in enumerate(_read(contents.encoder, contents.parts)):
+        n_bytes += getattr(read.value, "nbytes", 0)  # token numbers are small beside pixels
+        if read.error is not None:
+            broken[place] = read.error
+        elif n_bytes <= max_bytes:
+            contents.held[place] = read.value
+        advance(1)
+    for position, places in enumerate(contents.places):
+        errors = [broken[place] for place in places if place in broken]
+        if errors:
+            contents.failures[position] = errors[0]
+            places.clear()
+
+
+def _read(encoder: Encoder, parts: Sequence[Any]) -> Iterator[ReadPart]:
+    size = encoder.piece_parts
+    pieces = [parts[start : start + size] for start in range(0, len(parts), size)]
+    for read in read_ahead(encoder.read, pieces, n_threads=encoder.n_read_threads):
+        yield from read
+
+
+def _keyed(encoder: Encoder, values: Sequence[Any]) -> Iterator[Keyed | Exception]:
+    """Key and part of each part of each value, or why they cannot be told."""
+    starts = range(0, len(values), KEYED_VALUES)
+    pieces = [values[start : start + KEYED_VALUES] for start in starts]
+    for keyed in read_ahead(partial(_keys, encoder), pieces, n_threads=encoder.n_read_threads):
+        yield from keyed
+
+
+def _keys(encoder: Encoder, values: Sequence[Any]) -> list[Keyed | Exception]:
+    keyed: list[Keyed | Exception] = []
+    for value in values:
+        try:
+            parts = encoder.parts(value)
+            keyed.append([(hashlib.sha256(encoder.content(p)).digest(), p) for p in parts])
+        except (ValueError, TypeError) as error:
+            keyed.append(error)
+    return keyed

@@ -1,0 +1,75 @@
+"""What a run was begun with, on disk from its first moment: nothing else may go on with it."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from encoders.base import Encoder
+from fusion.data.problems import shown
+from fusion.errors import JobError
+from fusion.files import write_atomically
+from fusion.pretraining.rows import PretrainingRows
+from fusion.pretraining.settings import PretrainingSettings
+
+PACKAGES = ("product-fusion", "torch", "torchvision", "transformers", "tokenizers", "pillow")
+SETTINGS = "settings.json"
+
+Plan = dict[str, dict[str, Any]]
+
+
+def plan_of(
+    encoders: Mapping[str, Encoder], rows: PretrainingRows, settings: PretrainingSettings
+) -> Plan:
+    """Everything that decides the weights, JSON types; where logs go does not."""
+    return {
+        "setting": settings.suited().model_dump(mode="json", exclude={"tensorboard"}),
+        "encoder": {modality: encoders[modality].fingerprint for modality in settings.modalities},
+        "rows": {"number": len(rows), "content": rows.fingerprint},
+        "version": {name: version(name) for name in PACKAGES},
+    }
+
+
+def fingerprint_of(plan: Plan) -> str:
+    """SHA-256 (hex) of a plan."""
+    return hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()
+
+
+def claim(output: Path, plan: Plan) -> None:
+    """Makes an output folder that of a plan, or finds that it is so already.
+
+    Raises:
+        JobError: If the folder has other files or another plan; what differs is listed.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    for stale in output.glob(".*.tmp"):
+        stale.unlink()
+    path = output / SETTINGS
+    if path.is_file():
+        _check_same(json.loads(path.read_bytes())["begun_with"], plan, output=output)
+        return
+    strangers = sorted(p.name for p in output.iterdir() if not p.name.startswith("."))
+    if strangers:
+        raise JobError(
+            f"{output} must be new, empty or the folder of a pretraining, got one with "
+            f"{', '.join(strangers[:5])}. Choose another."
+        )
+    document = {"fingerprint": fingerprint_of(plan), "begun_with": plan}
+    write_atomically(path, json.dumps(document, indent=1).encode())
+
+
+def _check_same(before: Plan, now: Plan, *, output: Path) -> None:
+    changed = [
+        f"- {section} {name}: begun with {shown(before[section].get(name))}, now {shown(value)}"
+        for section, values in now.items()
+        for name, value in values.items()
+        if before[section].get(name) != value
+    ]
+    if changed:
+        raise JobError(
+            f"{output} was begun with something else:\n"
+            + "\n".join(changed)
+            + "\nPut that back, or choose another output folder."
+        )

@@ -1,0 +1,93 @@
+"""Trained encoders on disk, in the forms that `BertEncoder` and `ResNetEncoder` load by path."""
+
+import json
+import shutil
+import tempfile
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save
+from torch import Tensor
+
+from encoders.base import Encoder
+from encoders.bert import BertEncoder
+from encoders.resnet import ResNetEncoder
+from fusion.files import write_atomically
+from fusion.pretraining.masked_language import tokenizer_of
+
+FILES = {"text": "text", "image": "image.safetensors"}
+"""Modality -> name of its encoder, a folder or a file."""
+
+
+def write_encoder(encoder: Encoder, output: Path) -> Encoder:
+    """Writes a trained encoder as a whole or not at all; equal weights give equal bytes.
+
+    Args:
+        encoder: A `BertEncoder`, which becomes the checkpoint folder `text`, or a `ResNetEncoder`,
+            which becomes the weight file `image.safetensors`.
+        output: Folder that gets it; an encoder that is there is replaced.
+
+    Returns:
+        The encoder as it loads from there.
+    """
+    if isinstance(encoder, ResNetEncoder):
+        write_atomically(output / FILES["image"], _image_file(encoder))
+        return ResNetEncoder(
+            encoder.architecture,
+            weights=output / FILES["image"],
+            dtype="float32",
+            decoder=encoder.decoder,
+        )
+    folder = output / FILES["text"]
+    _write_folder(folder, _text_files(encoder))
+    options = ("pooling", "max_length", "long_text", "dtype")
+    return BertEncoder(str(folder), **{name: encoder.config[name] for name in options})
+
+
+def _image_file(encoder: ResNetEncoder) -> bytes:
+    preprocessing = encoder.preprocessing.to_dict()
+    del preprocessing["source"]  # from here on it is what the weights say themselves
+    metadata = {
+        "architecture": encoder.architecture,
+        "preprocessing": json.dumps(preprocessing, sort_keys=True),
+    }
+    return safetensors_bytes(encoder.network.state_dict(), metadata)
+
+
+def _text_files(encoder: Encoder) -> dict[str, bytes]:
+    """Name -> bytes of a checkpoint: configuration, weights and tokenizer."""
+    model: Any = encoder.get_submodule("model")
+    with tempfile.TemporaryDirectory() as scratch:
+        tokenizer_of(encoder).save_pretrained(scratch)
+        files = {path.name: path.read_bytes() for path in sorted(Path(scratch).iterdir())}
+    return {
+        **files,
+        "config.json": model.config.to_json_string().encode(),
+        "model.safetensors": safetensors_bytes(model.state_dict(), {"format": "pt"}),
+    }
+
+
+def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    for stale in folder.parent.glob(f".{folder.name}.*"):
+        shutil.rmtree(stale)
+    scratch = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
+    scratch.mkdir()
+    for name, content in files.items():
+        write_atomically(scratch / name, content)
+    if folder.exists():
+        shutil.rmtree(folder)
+    scratch.replace(folder)
+
+
+def safetensors_bytes(state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
+    """A safetensors file; equal weights give equal bytes.
+
+    Why: safetensors writes the entries of its metadata in an order that varies.
+    """
+    content: bytes = save({name: tensor.contiguous() for name, tensor in state.items()})
+    start = 8 + int.from_bytes(content[:8], "little")
+    header = json.dumps({"__metadata__": dict(metadata), **json.loads(content[8:start])}).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + content[start:]
