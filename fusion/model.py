@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 
 from encoders.base import Encoder, Tensors
@@ -145,3 +146,10 @@ class TrainedPart(nn.Module):
             **{f"fusion.{name}": tensor for name, tensor in self.fusion.state_dict().items()},
             **{f"heads.{name}": tensor for name, tensor in self.heads.state_dict().items()},
         }
+
+    def load_own_state(self, weights: Mapping[str, Tensor]) -> None:
+        """Takes back weights that `own_state` gave; names that are not there stay as they are."""
+        own = self.own_state()
+        with torch.no_grad():
+            for name, weight in weights.items():
+                own[name].copy_(weight)

@@ -177,10 +177,7 @@ class BestWeights(transformers.TrainerCallback):
 
     def restore(self, module: nn.Module) -> None:
         """Puts the kept weights back."""
-        own = cast(TrainedPart, module).own_state()
-        with torch.no_grad():
-            for name, weight in self.weights.items():
-                own[name].copy_(weight)
+        cast(TrainedPart, module).load_own_state(self.weights)
 
     def _check(self, loss: float, what: str, where: str) -> None:
         if not math.isfinite(loss):

@@ -111,37 +111,40 @@ class CrossFit:
         """
         held_out = self._held_out(data, validation, share=share)
         if self.settings.folds == 1:
-            others = np.setdiff1d(np.arange(len(data)), held_out[0])
-            final, run = self._tune(data, (others, held_out[0]), "all rows", self.settings)
-            only_the_first_goes_on()
-            runs, embedded = [run], self._embed(final, data)
-            learned_from = embedded
-        else:
-            given = np.empty(0, dtype=np.int64) if validation.rows is None else validation.rows
-            learn = np.setdiff1d(np.arange(len(data)), given)
-            tuned = [
-                self._tune(data, (np.setdiff1d(learn, part), part), f"part {i + 1}", self.settings)
-                for i, part in enumerate(held_out)
-            ]
-            runs = [run for _, run in tuned]
-            epochs = max(1, round(float(np.mean([run.best_epoch for run in runs]))))
-            last = self.settings.model_copy(update={"epochs": epochs})
-            final, run = self._tune(data, (learn, given), "all rows", last)
-            only_the_first_goes_on()
-            runs, embedded = [*runs, run], self._embed(final, data)
-            learned_from = {name: vectors.clone() for name, vectors in embedded.items()}
-            for part, (encoders, _) in zip(held_out, tuned, strict=True):
-                both = np.setdiff1d(learn, part)
-                for name, vectors in self._embed(encoders, data).items():
-                    align = Alignment(vectors[both].numpy(), embedded[name][both].numpy())
-                    learned_from[name][part] = torch.from_numpy(align(vectors[part].numpy()))
-        return Tuned(
-            encoders=final,
-            learned_from=learned_from,
-            embedded=embedded,
-            runs=runs,
-            statement=statement(len(held_out), self.settings, runs),
-        )
+            return self._once(data, held_out[0])
+        given = np.empty(0, dtype=np.int64) if validation.rows is None else validation.rows
+        return self._in_parts(data, held_out, given=given)
+
+    def _once(self, data: TuningData, held_out: Rows) -> Tuned:
+        """Encoders tuned on all rows but those of early stopping embed all rows."""
+        others = np.setdiff1d(np.arange(len(data)), held_out)
+        encoders, run = self._tune(data, (others, held_out), "all rows", self.settings)
+        only_the_first_goes_on()
+        embedded = self._embed(encoders, data)
+        said = statement(1, self.settings, [run])
+        return Tuned(encoders, embedded, embedded, [run], said)
+
+    def _in_parts(self, data: TuningData, parts: list[Rows], *, given: Rows) -> Tuned:
+        """Each part is embedded by encoders tuned on the others, in the space of the last ones."""
+        learn = np.setdiff1d(np.arange(len(data)), given)
+        tuned = [
+            self._tune(data, (np.setdiff1d(learn, part), part), f"part {i + 1}", self.settings)
+            for i, part in enumerate(parts)
+        ]
+        runs = [run for _, run in tuned]
+        epochs = max(1, round(float(np.mean([run.best_epoch for run in runs]))))
+        last = self.settings.model_copy(update={"epochs": epochs})
+        encoders, run = self._tune(data, (learn, given), "all rows", last)
+        only_the_first_goes_on()
+        embedded = self._embed(encoders, data)
+        learned_from = {name: vectors.clone() for name, vectors in embedded.items()}
+        for part, (others, _) in zip(parts, tuned, strict=True):
+            both = np.setdiff1d(learn, part)
+            for name, vectors in self._embed(others, data).items():
+                align = Alignment(vectors[both].numpy(), embedded[name][both].numpy())
+                learned_from[name][part] = torch.from_numpy(align(vectors[part].numpy()))
+        said = statement(len(parts), self.settings, runs)
+        return Tuned(encoders, learned_from, embedded, [*runs, run], said)
 
     def _held_out(self, data: TuningData, validation: Validation, *, share: float) -> list[Rows]:
         """Rows that are held out of each tuning."""

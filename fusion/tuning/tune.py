@@ -122,10 +122,7 @@ class _Run:
             states.claim(folder, self._identity())
         finished = states.load_result(folder)
         if finished is not None:
-            own = self.module.own_state()
-            with torch.no_grad():
-                for name, weight in finished[0].items():
-                    own[name].copy_(weight)
+            self.module.load_own_state(finished[0])
             return TuningRun(**cast(dict[str, Any], finished[1]))
         run = self._until_it_fits(model, folder / "checkpoints", saves=True)
         if processes().is_main_process:
@@ -142,10 +139,7 @@ class _Run:
                 return self._train(model, settings, folder, saves=saves)
             except (RuntimeError, MemoryError) as error:
                 size = smaller_batch(error, settings.batch_size)
-            own = self.module.own_state()
-            with torch.no_grad():
-                for name, weight in start.items():
-                    own[name].copy_(weight)
+            self.module.load_own_state(start)
             shutil.rmtree(folder, ignore_errors=True)
             times = settings.accumulation * settings.batch_size // size
             settings = settings.model_copy(update={"batch_size": size, "accumulation": times})
@@ -165,12 +159,7 @@ class _Run:
             advance=self.stage("tuning", n_steps),
             advice=lower_rate(settings),
         )
-        blocks = [
-            block
-            for encoder in self.encoders.values()
-            if settings.checkpointing and encoder.adapter is not None
-            for block in reached(encoder.adapter, encoder.blocks)
-        ]
+        blocks = self._tuned_blocks() if settings.checkpointing else []
         with random_states_kept(), activations_recomputed(blocks):
             trainer = TuningTrainer(
                 settings=settings,
@@ -198,6 +187,14 @@ class _Run:
             progress.best_epoch or len(progress.train_losses),
             settings.batch_size,
         )
+
+    def _tuned_blocks(self) -> list[nn.Module]:
+        return [
+            block
+            for encoder in self.encoders.values()
+            if encoder.adapter is not None
+            for block in reached(encoder.adapter, encoder.blocks)
+        ]
 
     def _order(self, encoded: dict[str, Tensor], settings: TuningSettings) -> RowOrder:
         learn, n_processes = self.rows[0], processes().num_processes
