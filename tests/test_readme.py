@@ -22,6 +22,7 @@ from fusion.jobs.config import (
     SplitSection,
     TrainConfig,
 )
+from fusion.pretraining import PretrainingSettings
 from fusion.training import TrainingSettings
 from fusion.tuning import TuningSettings
 
@@ -147,6 +148,13 @@ def test_the_page_on_fine_tuning_has_every_key_with_its_default():
         for key, value in asdict(augmentation).items()
     }
     assert rows == {**defaults, "mode": '`"none"`'}  # of the file and the estimators
+
+
+def test_the_page_on_pretraining_has_every_key_with_its_default():
+    section = text_of(ROOT / "docs" / "pretraining.md").split("\n## Settings\n")[1]
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \| ", section.split("\n## ")[0], re.MULTILINE)
+    fields = PretrainingSettings.model_fields
+    assert dict(rows) == {name: default_of(field) for name, field in fields.items()}
 
 
 @pytest.mark.parametrize("name", MODULES)
