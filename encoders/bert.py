@@ -148,20 +148,23 @@ class BertEncoder(Encoder):
         return [self.model.get_submodule("embeddings"), *self._layers()]
 
     def adapt(self, adapter: Adapter) -> None:
-        """See `Encoder.adapt`; the weights become float32.
+        """See `Encoder.adapt`.
 
         Raises:
             ImportError: If LoRA is asked for and peft is not installed.
-            ValueError: If the backend is not torch, the checkpoint has fewer layers, or the encoder
-                is adapted already.
+            ValueError: If weights are not float32, the backend is not torch, the checkpoint has
+                fewer layers, or the encoder is adapted already.
         """
         if self._int8 is not None:
             raise ValueError(
                 f"adapter must be None with backend {self._config['backend']!r}: int8 cannot "
                 "train. Use backend='torch'."
             )
-        self.float()
-        self._config["dtype"] = "float32"
+        if self._config["dtype"] != "float32":
+            raise ValueError(
+                f"dtype must be float32 to be adapted, got {self._config['dtype']!r}: weights that "
+                "were rounded once stay so. Build the encoder with dtype='float32'."
+            )
         super().adapt(adapter)
 
     def train(self, mode: bool = True) -> Self:

@@ -178,7 +178,9 @@ def test_a_config_with_five_mistakes_lists_all_of_them_and_writes_nothing(tmp_pa
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("verb", ["train", "evaluate", "predict", "embed", "demo"])
+@pytest.mark.parametrize(
+    "verb", ["train", "fine-tune", "pretrain", "evaluate", "predict", "embed", "demo"]
+)
 def test_every_verb_has_help(verb):
     result = run(verb, "--help")
     assert result.exit_code == 0 and "Usage" in result.output

@@ -11,7 +11,6 @@ from fusion.cli.shared import (
     Epochs,
     IdColumn,
     ImageColumns,
-    ImageEncoder,
     Items,
     Logs,
     Photos,
@@ -38,7 +37,7 @@ def pretrain(
     text: TextColumns = None,
     image: ImageColumns = None,
     text_encoder: TextEncoder = "minilm",
-    image_encoder: ImageEncoder = "resnet18",
+    image_encoder: Annotated[str, typer.Option(help="resnet18 .. resnet152.")] = "resnet18",
     image_weights: Annotated[
         str, typer.Option(help="clothing18, imagenet, a file, or none for random ones.")
     ] = "clothing18",

@@ -5,6 +5,7 @@ connected parts of these links.
 """
 
 import hashlib
+import io
 import re
 import unicodedata
 import warnings
@@ -20,6 +21,7 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 Pairs = NDArray[np.int64]
+Photo = Path | bytes
 
 MIN_COSINE = 0.95
 MAX_COMPARED = 20_000  # characters; texts that agree so far are near duplicates anyway
@@ -33,7 +35,7 @@ BLOCK = 1_024
 def near_duplicate_groups(
     *,
     texts: Sequence[str | None] | None = None,
-    photos: Sequence[Sequence[Path] | None] | None = None,
+    photos: Sequence[Sequence[Photo] | None] | None = None,
 ) -> NDArray[np.int64]:
     """A group number for every row; near duplicates share one.
 
@@ -134,14 +136,14 @@ def _rare_part(vectors: csr_matrix, idf: NDArray[np.float64]) -> csr_matrix:
     return rare
 
 
-def _photo_pairs(photos: Sequence[Sequence[Path] | None]) -> Pairs:
-    flat = [(row, path) for row, paths in enumerate(photos) for path in paths or ()]
-    digests = [_file_digest(path) for _, path in flat]
+def _photo_pairs(photos: Sequence[Sequence[Photo] | None]) -> Pairs:
+    flat = [(row, photo) for row, several in enumerate(photos) for photo in several or ()]
+    digests = [_file_digest(photo) for _, photo in flat]
     equal, _ = _equal_pairs([row for row, _ in flat], digests)
     # One entry for equal bytes: a shop's placeholder is decoded once, not a thousand times.
     different = dict(zip(digests, flat, strict=True)).values()
     hashed = [
-        (row, slopes) for row, path in different if (slopes := photo_slopes(path)) is not None
+        (row, slopes) for row, photo in different if (slopes := photo_slopes(photo)) is not None
     ]
     if not hashed:
         return equal
@@ -149,12 +151,14 @@ def _photo_pairs(photos: Sequence[Sequence[Path] | None]) -> Pairs:
     return np.concatenate([equal, np.array([row for row, _ in hashed], dtype=np.int64)[near]])
 
 
-def _file_digest(path: Path) -> bytes:
-    with path.open("rb") as file:
+def _file_digest(photo: Photo) -> bytes:
+    if isinstance(photo, bytes):
+        return hashlib.sha256(photo).digest()
+    with photo.open("rb") as file:
         return hashlib.file_digest(file, "sha256").digest()
 
 
-def photo_slopes(path: Path) -> NDArray[np.float32] | None:
+def photo_slopes(photo: Photo) -> NDArray[np.float32] | None:
     """The slopes of a photo's brightness as a unit vector: what a difference hash takes signs of.
 
     Why: on white paper the signs of a difference hash are noise, and they agree or differ by
@@ -166,7 +170,7 @@ def photo_slopes(path: Path) -> NDArray[np.float32] | None:
         has more than 50 megapixels or is nearly plain.
     """
     try:
-        grey = _small_grey(path)
+        grey = _small_grey(photo)
     except (OSError, ValueError, SyntaxError, OverflowError, Image.DecompressionBombError):
         return None
     if grey is None:
@@ -177,11 +181,11 @@ def photo_slopes(path: Path) -> NDArray[np.float32] | None:
     return np.asarray(slopes / length, dtype=np.float32) if length >= MIN_SLOPE else None
 
 
-def _small_grey(path: Path) -> NDArray[np.float32] | None:
+def _small_grey(photo: Photo) -> NDArray[np.float32] | None:
     """`[17, 17]` grey levels, upright, over white; None if the photo is too large to decode."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        opened = Image.open(path)
+        opened = Image.open(io.BytesIO(photo) if isinstance(photo, bytes) else photo)
     with opened as image:
         if image.width * image.height > MAX_PIXELS:
             return None

@@ -175,7 +175,8 @@ class CrossFit:
         for modality, encoder in self.encoders.items():
             exact = {"dtype": "float32"} if "dtype" in encoder.config else {}
             adapted[modality] = type(encoder)(**{**encoder.config, **exact})
-            adapted[modality].load_state_dict(encoder.state_dict())
+            if encoder.origin is None:  # else the checkpoint has them, unrounded
+                adapted[modality].load_state_dict(encoder.state_dict())
             adapted[modality].adapt(settings.adapter)
         logs = settings.tensorboard
         model = self.build(adapted)

@@ -129,3 +129,9 @@ def test_lora_without_peft_says_how_to_install_it(
     monkeypatch.setitem(sys.modules, "peft", None)
     with pytest.raises(ImportError, match=re.escape('pip install "product-fusion[lora]"')):
         BertEncoder.tiny().adapt(Adapter("lora"))
+
+
+def test_weights_that_were_rounded_are_refused() -> None:
+    encoder = BertEncoder(**{**BertEncoder.tiny().config, "dtype": "bfloat16"})
+    with pytest.raises(ValueError, match="dtype must be float32 to be adapted"):
+        encoder.adapt(Adapter(layers=1))

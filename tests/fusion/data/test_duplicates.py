@@ -112,6 +112,13 @@ def test_hidden_colours_and_rotation_marks_do_not_hide_a_copy(tmp_path: Path) ->
     assert together(groups, 0, 1, 2)
 
 
+def test_photos_may_be_bytes_as_well_as_files(tmp_path: Path) -> None:
+    photos = [saved(tmp_path, f"{seed}.png", drawing(seed)) for seed in (0, 1)]
+    photos += [[saved(tmp_path, "small.png", drawing(0, size=120))[0].read_bytes()]]
+    groups = near_duplicate_groups(photos=photos)
+    assert together(groups, 0, 2) and not together(groups, 0, 1)
+
+
 def test_links_of_texts_and_photos_join_into_chains(tmp_path: Path) -> None:
     photo = saved(tmp_path, "a.png", drawing(1))
     other = saved(tmp_path, "b.png", drawing(2))

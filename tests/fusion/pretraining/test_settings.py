@@ -1,7 +1,3 @@
-import json
-import re
-from pathlib import Path
-
 import pytest
 from pydantic import ValidationError
 
@@ -55,15 +51,3 @@ def test_settings_come_back_from_json():
 
 def test_every_setting_is_described():
     assert all(field.description for field in PretrainingSettings.model_fields.values())
-
-
-def test_the_page_on_pretraining_has_every_key_with_its_default():
-    page = (Path(__file__).parents[3] / "docs" / "pretraining.md").read_text(encoding="utf-8")
-    section = page.split("\n## Settings\n")[1].split("\n## ")[0]
-    rows = dict(re.findall(r"^\| `(\w+)` \| (.*?) \| ", section, re.MULTILINE))
-    assert rows.pop("objective") == "required"
-    assert rows == {
-        name: "none" if field.default is None else f"`{json.dumps(field.default)}`"
-        for name, field in PretrainingSettings.model_fields.items()
-        if name != "objective"
-    }

@@ -118,3 +118,14 @@ def test_tuned_embeddings_are_kept_and_the_encoders_stay_as_they_were(tmp_path):
     assert tuned.encoders["text"].fingerprint in kept and len(kept) == 3
     again = cross.run(made_up(units), validation=DRAWN, share=0.1)
     assert torch.equal(again.learned_from["text"], tuned.learned_from["text"])
+
+
+def test_encoders_that_compute_in_bfloat16_are_tuned_from_unrounded_weights():
+    units = noise()
+    cross = cross_fit(TuningSettings(mode="last_layers", layers=1, folds=1, epochs=1), units)
+    exact = BertEncoder.tiny()
+    cross.encoders = {"text": BertEncoder(**{**exact.config, "dtype": "bfloat16"})}
+    tuned = cross.run(made_up(units), validation=DRAWN, share=0.1).encoders["text"]
+    weights, unrounded = tuned.state_dict(), exact.state_dict()
+    frozen = [name for name in unrounded if name not in tuned.tuned_names]
+    assert frozen and all(torch.equal(weights[name], unrounded[name]) for name in frozen)
