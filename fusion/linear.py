@@ -6,11 +6,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from fusion.blending import Raw, blend, single_score_heads
 from fusion.strategies.base import Present
 from heads.base import Head
 
 Blocks = Mapping[str, tuple[Tensor, ...]]
-Raw = dict[str, Tensor]
 
 
 class LinearPart(nn.Module):
@@ -44,9 +44,7 @@ class LinearPart(nn.Module):
         super().__init__()
         self.dims = {name: list(sizes) for name, sizes in sorted(dims.items())}
         n_features = sum(sum(sizes) for sizes in self.dims.values())
-        self.answers = nn.ModuleDict(
-            {name: type(head)(**{**head.config, "in_dim": 1}) for name, head in heads.items()}
-        )
+        self.answers = single_score_heads(heads)
         self.register_buffer("center", torch.zeros(n_features, dtype=torch.float64))
         weights = torch.zeros(n_features, len(self.answers), dtype=torch.float64)
         self.register_buffer("weights", weights)
@@ -79,11 +77,4 @@ class LinearPart(nn.Module):
 
     def blend(self, raw: Raw, blocks: Blocks, present: Present) -> Raw:
         """Raw outputs `[batch, ..., raw_dim]` of the networks, moved towards the linear answer."""
-        scores = self.scores(blocks, present)
-        blended = {}
-        for place, (name, answer) in enumerate(self.answers.items()):
-            linear = answer(scores[:, [place]])  # [batch, raw_dim]
-            linear = linear.reshape(len(linear), *[1] * (raw[name].ndim - 2), -1)
-            share = self.shares[place]
-            blended[name] = share * raw[name] + (1.0 - share) * linear
-        return blended
+        return blend(raw, self.scores(blocks, present), self.answers, self.shares)

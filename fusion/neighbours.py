@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fusion.blending import Raw, blend, single_score_heads
 from fusion.strategies.base import Embeddings, Present
 from heads.base import Head
 
-Raw = dict[str, Tensor]
 CHUNK_ROWS = 1024
 
 
@@ -58,9 +58,7 @@ class NeighbourPart(nn.Module):
         self.dims = dict(sorted(dims.items()))
         self.n_neighbours = n_neighbours
         self.temperature = temperature
-        self.answers = nn.ModuleDict(
-            {name: type(head)(**{**head.config, "in_dim": 1}) for name, head in heads.items()}
-        )
+        self.answers = single_score_heads(heads)
         self.register_buffer("vectors", torch.zeros(n_known, sum(self.dims.values())))
         self.register_buffer("targets", torch.zeros(n_known, len(self.answers)))
         self.register_buffer("shares", torch.zeros(len(self.answers)))
@@ -95,14 +93,7 @@ class NeighbourPart(nn.Module):
 
     def blend(self, raw: Raw, embeddings: Embeddings, present: Present) -> Raw:
         """Raw outputs `[batch, ..., raw_dim]`, moved towards the answer of the nearest items."""
-        scores = self.scores(embeddings, present)
-        blended = {}
-        for place, (name, answer) in enumerate(self.answers.items()):
-            nearest = answer(scores[:, [place]])  # [batch, raw_dim]
-            nearest = nearest.reshape(len(nearest), *[1] * (raw[name].ndim - 2), -1)
-            share = self.shares[place]
-            blended[name] = (1.0 - share) * raw[name] + share * nearest
-        return blended
+        return blend(raw, self.scores(embeddings, present), self.answers, 1.0 - self.shares)
 
 
 def joined(embeddings: Embeddings, present: Present, modalities: Sequence[str]) -> Tensor:
@@ -125,9 +116,18 @@ def kernel_means(
         queries `[n, dim]`, known `[n_known, dim]` and `[n_known, n_targets]` -> `[n, n_targets]`.
     """
     vectors, targets = known
-    means = [queries.new_zeros(0, targets.shape[1])]
-    for chunk in queries.split(CHUNK_ROWS):
-        near = (chunk @ vectors.T).topk(min(n_neighbours, len(vectors)), dim=1)
-        weights = (near.values / temperature).softmax(dim=1)
-        means.append((weights[:, :, None] * targets[near.indices]).sum(dim=1))
-    return torch.cat(means)
+    return weighted_means(nearest(queries, vectors, n_neighbours), targets, temperature)
+
+
+def nearest(queries: Tensor, vectors: Tensor, n_neighbours: int) -> tuple[Tensor, Tensor]:
+    """Similarities and positions of the nearest known vectors, both `[n, n_neighbours]`."""
+    k = min(n_neighbours, len(vectors))
+    found = [(chunk @ vectors.T).topk(k, dim=1) for chunk in queries.split(CHUNK_ROWS)]
+    return torch.cat([near.values for near in found]), torch.cat([near.indices for near in found])
+
+
+def weighted_means(near: tuple[Tensor, Tensor], targets: Tensor, temperature: float) -> Tensor:
+    """Means `[n, n_targets]` of the targets of what `nearest` found, weighted by similarity."""
+    similarities, positions = near
+    weights = (similarities / temperature).softmax(dim=1)
+    return (weights[:, :, None] * targets[positions]).sum(dim=1)

@@ -8,10 +8,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import torch
-from accelerate import PartialState
-from accelerate.state import AcceleratorState, GradientState
+
+if TYPE_CHECKING:
+    from accelerate import PartialState
 
 PATIENCE = timedelta(days=2)
 """How long a process waits for the first one to embed a catalogue."""
@@ -26,8 +28,10 @@ class ShareDone(SystemExit):
     """Ends a process whose share of the work is done, with exit code 0."""
 
 
-def processes() -> PartialState:
+def processes() -> "PartialState":
     """The processes that share this run: one, or those that a launcher started."""
+    from accelerate import PartialState  # takes seconds to import
+
     return PartialState(cpu=not torch.cuda.is_available(), timeout=PATIENCE)
 
 
@@ -54,6 +58,8 @@ def only_the_first_goes_on() -> None:
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return
+    from accelerate.state import AcceleratorState, GradientState
+
     everyone = processes()
     everyone.wait_for_everyone()
     is_main = everyone.is_main_process

@@ -9,6 +9,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS = [
     {"encoders", "heads", "fusion.strategies"}
     | {"fusion.errors", "fusion.files", "fusion.processes", "fusion.progress"},
+    {"fusion.blending"},
     {"fusion.checkpoints", "fusion.data", "fusion.linear", "fusion.neighbours", "fusion.trainers"},
     {"fusion.model", "fusion.store", "fusion.build"},
     {"fusion.embedding", "fusion.ensemble"},

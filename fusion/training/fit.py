@@ -94,14 +94,11 @@ def _train(
     settings: TrainingSettings,
     stage: Stage,
 ) -> TrainingHistory:
-    encoded = {
-        name: torch.from_numpy(model.head(name).encode_target(values))
-        for name, values in targets.items()
-    }
+    encoded = encoded_targets(model, targets)
     train_rows, validation_rows = rows
     settings = settings.suited_to(len(train_rows))
     module = model.trained_part()
-    loss = BalancedLoss(model, _take(encoded, train_rows))
+    loss = BalancedLoss(model, rows_of(encoded, train_rows))
     best = BestWeights(patience=settings.patience, advance=stage("training", settings.epochs))
     with tempfile.TemporaryDirectory() as scratch, random_states_kept():
         trainer = FusionTrainer(
@@ -125,7 +122,16 @@ def _train(
     return TrainingHistory(best.train_losses, best.validation_losses, best.best_epoch)
 
 
-def _take(encoded: Mapping[str, Tensor], rows: Rows) -> dict[str, Tensor]:
+def encoded_targets(model: ProductModel, targets: Targets) -> dict[str, Tensor]:
+    """Targets `[n]` as each head's loss takes them."""
+    return {
+        name: torch.from_numpy(model.head(name).encode_target(values))
+        for name, values in targets.items()
+    }
+
+
+def rows_of(encoded: Mapping[str, Tensor], rows: Rows) -> dict[str, Tensor]:
+    """Encoded targets of some rows."""
     return {name: target[torch.as_tensor(rows)] for name, target in encoded.items()}
 
 

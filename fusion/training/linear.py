@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import linalg, optimize
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from fusion.data.batch import ModelInputs
@@ -86,17 +86,37 @@ def fit_linear_part(
         [standardised(ensemble.head(n).linear_target(targets[n])) for n in ensemble.heads], axis=1
     )
     scores = fit.solve(encoded, folds=held_out.folds)
+    kept, blended = blend_held_out(part.answers, torch.from_numpy(scores), targets, held_out)
+    part.shares.copy_(kept)
+    return part.eval(), blended
+
+
+def blend_held_out(
+    answers: nn.ModuleDict,
+    scores: Tensor,
+    targets: Mapping[str, Floats],
+    held_out: HeldOut,
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Fits the answer of each head to scores, and finds the share that the answers so far keep.
+
+    Args:
+        answers: Heads of one input; fitted in place.
+        scores: `[n, n_heads]`; only rows held out count.
+        targets: Targets `[n]` in business units for each head.
+        held_out: Answers so far.
+
+    Returns:
+        Shares `[n_heads]` in [0, 1], and the blended answers `[n, raw_dim]` of each head.
+    """
+    rows, kept = held_out.rows, torch.ones(len(answers))
     blended = {name: raw.clone() for name, raw in held_out.raw.items()}
-    for place, name in enumerate(ensemble.heads):
-        rows = held_out.rows
-        head = part.answers[name]
+    for place, (name, head) in enumerate(answers.items()):
         assert isinstance(head, Head)
         target = torch.from_numpy(head.encode_target(targets[name][rows]))
-        linear = fit_answer(head, torch.from_numpy(scores[rows, place]).float(), target)
-        share = best_share(head, held_out.raw[name][rows], linear, target)
-        part.shares[place] = share
-        blended[name][rows] = share * held_out.raw[name][rows] + (1.0 - share) * linear
-    return part.eval(), blended
+        other = fit_answer(head, scores[rows, place].float(), target)
+        kept[place] = share = best_share(head, held_out.raw[name][rows], other, target)
+        blended[name][rows] = share * held_out.raw[name][rows] + (1.0 - share) * other
+    return kept, blended
 
 
 class _Fit:

@@ -9,9 +9,8 @@ from torch import Tensor
 
 from fusion.data.batch import ModelInputs
 from fusion.ensemble import ProductEnsemble
-from fusion.neighbours import NeighbourPart, joined, kernel_means
-from fusion.training.linear import MIN_HELD_OUT, HeldOut, best_share, fit_answer, standardised
-from heads.base import Head
+from fusion.neighbours import NeighbourPart, joined, nearest, weighted_means
+from fusion.training.linear import MIN_HELD_OUT, HeldOut, blend_held_out, standardised
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -63,15 +62,8 @@ def fit_neighbour_part(
     )
     part.vectors.copy_(part.joined(known.embeddings, known.present))
     part.targets.copy_(wanted)
-    blended = {name: raw.clone() for name, raw in held_out.raw.items()}
-    for place, name in enumerate(ensemble.heads):
-        head = part.answers[name]
-        assert isinstance(head, Head)
-        target = torch.from_numpy(head.encode_target(targets[name][held_out.rows]))
-        nearest = fit_answer(head, scores[rows, place], target)
-        share = best_share(head, held_out.raw[name][rows], nearest, target)
-        part.shares[place] = 1.0 - share
-        blended[name][rows] = share * held_out.raw[name][rows] + (1.0 - share) * nearest
+    kept, blended = blend_held_out(part.answers, scores, targets, held_out)
+    part.shares.copy_(1.0 - kept)
     if not part.shares.any():
         return None, held_out.raw
     return part.eval(), blended
@@ -89,14 +81,13 @@ def _candidates(
     for modalities in spaces:
         queries = joined(inputs.embeddings, inputs.present, modalities)
         vectors = joined(known.embeddings, known.present, modalities)
+        found = []
+        for fold in folds:
+            others = torch.as_tensor(np.setdiff1d(np.arange(len(targets)), fold))
+            similarities, places = nearest(queries[fold], vectors[others], N_NEIGHBOURS)
+            found.append((fold, (similarities, others[places])))
         for temperature in TEMPERATURES:
             scores = torch.zeros_like(targets)
-            for fold in folds:
-                others = torch.as_tensor(np.setdiff1d(np.arange(len(targets)), fold))
-                scores[fold] = kernel_means(
-                    queries[fold],
-                    (vectors[others], targets[others]),
-                    n_neighbours=N_NEIGHBOURS,
-                    temperature=temperature * len(modalities),
-                )
+            for fold, near in found:
+                scores[fold] = weighted_means(near, targets, temperature * len(modalities))
             yield modalities, temperature, scores

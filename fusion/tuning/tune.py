@@ -23,7 +23,7 @@ from fusion.model import ProductModel, TrainedPart
 from fusion.processes import processes
 from fusion.progress import Stage, silent
 from fusion.trainers import random_states_kept, tensorboard_callbacks
-from fusion.training.fit import Targets
+from fusion.training.fit import Targets, encoded_targets, rows_of
 from fusion.training.loss import BalancedLoss
 from fusion.training.trainer import RowDataset
 from fusion.tuning import states
@@ -148,10 +148,7 @@ class _Run:
         self, model: ProductModel, settings: TuningSettings, folder: Path, *, saves: bool
     ) -> TuningRun:
         learn, validation = self.rows
-        encoded = {
-            name: torch.from_numpy(model.head(name).encode_target(values))
-            for name, values in self.targets.items()
-        }
+        encoded = encoded_targets(model, self.targets)
         order = self._order(encoded, settings)
         n_steps = -(-len(order) // order.step_rows) * settings.epochs
         progress = TuningProgress(
@@ -173,7 +170,7 @@ class _Run:
                 callbacks=[progress, *tensorboard_callbacks(settings.tensorboard)],
                 inputs=self.inputs,
                 targets=encoded,
-                balanced_loss=BalancedLoss(model, _take(encoded, learn)),
+                balanced_loss=BalancedLoss(model, rows_of(encoded, learn)),
             )
             trainer.remove_callback(transformers.PrinterCallback)
             trainer.train(resume_from_checkpoint=_resumed(folder, progress) if saves else None)
@@ -233,10 +230,6 @@ def _resumed(folder: Path, progress: TuningProgress) -> str | None:
         return None
     progress.go_on_from(found)
     return str(found.folder)
-
-
-def _take(encoded: dict[str, Tensor], rows: Rows) -> dict[str, Tensor]:
-    return {name: target[torch.as_tensor(rows)] for name, target in encoded.items()}
 
 
 def _set_dropout(encoders: dict[str, Encoder], rate: float) -> None:

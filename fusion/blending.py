@@ -1,0 +1,32 @@
+"""Answers of a single score beside the networks', and how the two are blended."""
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from heads.base import Head
+
+Raw = dict[str, Tensor]
+
+
+def single_score_heads(heads: Mapping[str, Head]) -> nn.ModuleDict:
+    """The same heads, made anew for an input of one number."""
+    return nn.ModuleDict(
+        {name: type(head)(**{**head.config, "in_dim": 1}) for name, head in heads.items()}
+    )
+
+
+def blend(raw: Raw, scores: Tensor, answers: nn.ModuleDict, kept: Tensor) -> Raw:
+    """Raw outputs, moved towards what `answers` make of scores.
+
+    Shape:
+        raw `{head: [batch, ..., raw_dim]}`, scores `[batch, n_heads]`, kept `[n_heads]` (share of
+        `raw` in each blend, in [0, 1]) -> the shapes of raw.
+    """
+    blended = {}
+    for place, (name, answer) in enumerate(answers.items()):
+        other = answer(scores[:, [place]])  # [batch, raw_dim]
+        other = other.reshape(len(other), *[1] * (raw[name].ndim - 2), -1)
+        share = kept[place]
+        blended[name] = share * raw[name] + (1.0 - share) * other
+    return blended
