@@ -87,12 +87,16 @@ def _take(prepared: Prepared, modality: str, embedded: Embedded, *, catalogue: C
     for row, error in embedded.failures.items():
         prepared.problems.append(
             Problem(
-                _code(error, modality), str(error), row=row, id=catalogue.ids[row], column=columns
+                problem_code(error, modality),
+                str(error),
+                row=row,
+                id=catalogue.ids[row],
+                column=columns,
             )
         )
 
 
-def _code(error: Exception, modality: str) -> str:
+def problem_code(error: Exception, modality: str) -> str:
     """Code of a value that could not be embedded: `photo_truncated`, `text_not_read`, ..."""
     if isinstance(error, PhotoError):
         return f"photo_{error.code}"

@@ -17,7 +17,6 @@ from pydantic import ValidationError
 from encoders import ENCODERS
 from encoders.base import Encoder
 from encoders.bert import BertEncoder
-from encoders.photo_file import PhotoError
 from encoders.resnet import ResNetEncoder
 from fusion.build import RESNETS, EncoderChoice
 from fusion.data.catalogue import Catalogue, build_catalogue
@@ -26,6 +25,7 @@ from fusion.data.policy import OnBadRows, apply_policy
 from fusion.data.problems import Problem
 from fusion.data.schema import ROLES, Schema
 from fusion.data.tables import read_table
+from fusion.embedding import problem_code
 from fusion.errors import ConfigError, unknown_name
 from fusion.pretraining import (
     FILES,
@@ -202,7 +202,7 @@ def _problems(contents: Mapping[str, Contents], catalogue: Catalogue) -> Iterato
     for modality, found in contents.items():
         columns = ", ".join(getattr(catalogue.schema, modality))
         for row, error in found.failures.items():
-            code = f"photo_{error.code}" if isinstance(error, PhotoError) else "text_not_read"
+            code = problem_code(error, modality)
             yield Problem(code, str(error), row=row, column=columns)
 
 
