@@ -32,7 +32,7 @@ from heads.metrics import pr_auc, wape
 Floats = NDArray[np.float64]
 
 NOT_CLASSES = ("Not sure", "Other", "Skip")
-SETTINGS = PretrainingSettings(objective="self_supervised", epochs=12, image_size=64)
+SETTINGS = PretrainingSettings(objective="self_supervised", epochs=20, image_size=64)
 SIZE = {"resize": 67, "crop": 64}
 N_DRAWS = 2000
 

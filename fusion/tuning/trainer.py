@@ -52,7 +52,7 @@ class TuningTrainer(FusionTrainer):
         """AdamW with a step size for each depth."""
         if self.optimizer is None:
             groups = parameter_groups(model or self.module, self.depth_of, self.settings)
-            self.optimizer = torch.optim.AdamW(groups, lr=self.settings.learning_rate)
+            self.optimizer = torch.optim.AdamW(groups, lr=self.settings.learning_rate, fused=True)
         return self.optimizer
 
     def create_scheduler(
