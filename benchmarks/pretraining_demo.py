@@ -41,7 +41,7 @@ COLUMNS = {
     ],
     "row": [],
 }
-SEEN_BY = {"texts and photos": ("text", "image"), "all columns": tuple(COLUMNS)}
+INPUTS = {"texts and photos": ("text", "image"), "numbers and history too": tuple(COLUMNS)}
 OBJECTIVES = {
     "mlm": PretrainingSettings(objective="mlm", epochs=8, batch_size=32, learning_rate=5e-4),
     "contrastive": PretrainingSettings(objective="contrastive", text_layers=2, epochs=6),
@@ -101,7 +101,7 @@ def draws_of(
     for draw, labelled in enumerate(drawn):
         path = work / f"forecasts of {inputs}, {len(labelled)}, {draw}.json"
         if not path.is_file():
-            options = {"roles": SEEN_BY[inputs], "seed": draw, "store": work / "store"}
+            options = {"roles": INPUTS[inputs], "seed": draw, "store": work / "store"}
             answers = {n: forecast(frame, labelled, way, **options) for n, way in ways.items()}
             path.write_text(json.dumps(answers))
         for name, values in json.loads(path.read_text()).items():
@@ -166,7 +166,7 @@ def main() -> None:
     units = frame[TARGET].to_numpy(dtype=np.float64)
     asked = {"new": order[:N_TEST], "seen": order[N_TEST + N_POOL :]}
     rows = []
-    for inputs, n_labels in itertools.product(SEEN_BY, options.labels):
+    for inputs, n_labels in itertools.product(INPUTS, options.labels):
         drawn = [pool.sample(n_labels, random_state=draw) for draw in range(options.draws)]
         found = draws_of(frame, drawn, ways, inputs=inputs, work=options.work)
         for name, places in asked.items():
