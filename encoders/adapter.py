@@ -7,7 +7,6 @@ from typing import Any, Literal, get_args
 from torch import nn
 
 Kind = Literal["layers", "lora"]
-LORA = "lora_"  # what peft calls the matrices that it adds
 
 
 @dataclass(frozen=True)

@@ -119,10 +119,6 @@ class TextAugmentation:
         return "\n".join((line.name + "".join(line.words)).strip() for line in lines)
 
 
-GENTLE = TextAugmentation(word_dropout=0.1, column_dropout=0.1)
-"""What fine-tuning uses unless told otherwise: one word or column in ten is missing."""
-
-
 def _read_lines(text: str) -> list[_Line]:
     # Without white space at their ends, as a pattern would try each place in a long run of it.
     lines = [line.rstrip() for line in text.split("\n")]

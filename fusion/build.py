@@ -127,7 +127,7 @@ def own_encoder(encoder: Encoder) -> Encoder:
     """
     if not encoder.trains:
         return encoder
-    if encoder.origin is not None:
+    if encoder.origin is not None or encoder.adapter is not None:
         return copy.deepcopy(encoder)
     fresh = type(encoder)(**encoder.config)
     fresh.load_state_dict({**fresh.state_dict(), **dict(encoder.named_buffers())})

@@ -25,6 +25,16 @@ def random_states_kept() -> Iterator[None]:
         np.random.set_state(numpy)  # noqa: NPY002
 
 
+def on_one_device(arguments: transformers.TrainingArguments) -> transformers.TrainingArguments:
+    """The same arguments for one GPU a process: the Trainer would cut batches over all it sees.
+
+    Why: encoders lay out their inputs for a whole batch, and some losses compare its rows; several
+    GPUs take one process each, as a launcher starts them.
+    """
+    arguments._n_gpu = min(arguments.n_gpu, 1)
+    return arguments
+
+
 def tensorboard_callbacks(folder: Path | None) -> list[transformers.TrainerCallback]:
     """The callback that writes TensorBoard logs into a folder; none where there is no folder.
 

@@ -132,15 +132,38 @@ def test_other_settings_in_the_same_folder_are_refused(tuned, shop):
 
 def test_mistakes_in_the_file_are_listed_together(shop):
     text = (shop / "tune.toml").read_text()
-    text = text.replace("word_dropout = 0.1", "word_dropout = 7").replace("layers = 1", "layer = 1")
+    text = text.replace("layers = 1", "layer = 1")
+    text = text.replace("word_dropout = 0.1", "colum_dropout = 0.1\n[tuning.photos]\ncrop = 7")
     (shop / "wrong.toml").write_text(text)
     result = run("fine-tune", shop / "wrong.toml", "--out", shop / "wrong", "--quiet")
     assert result.exit_code == 1
     message = result.output.replace("\n", " ")
-    assert "2 mistake(s)" in message
-    assert "word_dropout must be a number in [0, 1)" in message
+    assert "3 mistake(s)" in message
+    assert "Did you mean 'column_dropout'" in message
+    assert "crop must be a number in" in message
     assert "Did you mean 'layers'" in message
     assert not (shop / "wrong").exists()
+
+
+def test_a_section_that_is_no_table_is_a_mistake_like_others(shop):
+    text = (shop / "tune.toml").read_text()
+    start, end = text.index("[tuning]"), text.index("[split]")
+    (shop / "flat.toml").write_text(f'tuning = "lora"\n{text[:start]}{text[end:]}')
+    result = run(
+        "fine-tune", shop / "flat.toml", "--out", shop / "flat", "--epochs", "3", "--quiet"
+    )
+    assert result.exit_code == 1
+    assert "1 mistake(s)" in result.output and "got 'lora'" in result.output
+
+
+def test_memory_that_is_too_short_is_one_message(shop, monkeypatch):
+    def short(*arguments, **options):
+        raise MemoryError("memory must hold one row, got too little.")
+
+    monkeypatch.setattr("fusion.fitting.CrossFit.run", short)
+    result = run("fine-tune", shop / "tune.toml", "--out", shop / "short", "--quiet")
+    assert result.exit_code == 1
+    assert "fusion: memory must hold one row" in result.output.replace("\n", " ")
 
 
 @pytest.mark.slow

@@ -103,6 +103,9 @@ BatchSize = Annotated[int | None, typer.Option(help="Rows in one step.")]
 Logs = Annotated[Path | None, typer.Option(help="Folder for TensorBoard logs.")]
 
 
+EXPECTED = (ValueError, FloatingPointError, ImportError, OSError, MemoryError)
+
+
 def reported(command: Callable[..., None]) -> Callable[..., None]:
     """Turns errors into one message and their exit code (1), and Ctrl-C into 130."""
 
@@ -112,7 +115,7 @@ def reported(command: Callable[..., None]) -> Callable[..., None]:
 
         try:
             command(*arguments, **options)
-        except (FusionError, ValueError, FloatingPointError, ImportError, OSError) as error:
+        except (*EXPECTED, FusionError) as error:
             errors.print(f"[bold red]fusion:[/] {escaped(str(error))}", soft_wrap=True)
             raise typer.Exit(getattr(error, "exit_code", 1)) from error
         except KeyboardInterrupt as stop:

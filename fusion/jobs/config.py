@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -14,6 +15,8 @@ from pydantic import (
     model_validator,
 )
 
+from encoders.augment_photos import PhotoAugmentation
+from encoders.augment_texts import TextAugmentation
 from fusion.data.policy import OnBadRows
 from fusion.errors import ConfigError, unknown_name
 from fusion.strategies import FUSIONS
@@ -154,7 +157,9 @@ class TrainConfig(Section):
             raise ConfigError(f"{path} must be TOML in UTF-8: {error}.") from error
         for dotted, value in (overrides or {}).items():
             section, _, key = dotted.partition(".")
-            values.setdefault(section, {})[key] = value
+            table = values.setdefault(section, {})
+            if isinstance(table, dict):  # else the mistake is reported with all others
+                table[key] = value
         return cls.from_dict(values, source=str(path), base=path.parent)
 
     @classmethod
@@ -196,7 +201,7 @@ def _mistake(detail: Any) -> str:
     place = ".".join(map(str, detail["loc"]))
     if detail["type"] == "value_error":
         return f"{place}: {detail['ctx']['error']}"
-    if detail["type"] != "extra_forbidden":
+    if detail["type"] not in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"{place}: {detail['msg']}, got {detail['input']!r}."
     *sections, key = detail["loc"]
     return f"{place}: {unknown_name('key', key, _keys(sections))}"
@@ -216,6 +221,9 @@ def _keys(sections: list[Any]) -> list[str]:
         "split": SplitSection,
         "evaluation": EvaluationSection,
     }
+    changes = {"text": TextAugmentation, "photos": PhotoAugmentation}
+    if sections[:1] == ["tuning"] and len(sections) == 2:
+        return [field.name for field in fields(changes[sections[1]])]
     if sections:
         model = tables[str(sections[0])]
     return list(model.model_fields)

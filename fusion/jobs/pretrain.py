@@ -112,10 +112,11 @@ def settings_of(**given: Any) -> PretrainingSettings:
     try:
         return PretrainingSettings(**{k: v for k, v in given.items() if v is not None})
     except ValidationError as error:
-        lines = [
-            ": ".join([*map(str, fault["loc"]), fault["msg"].removeprefix("Value error, ")])
-            for fault in error.errors()
-        ]
+        lines = []
+        for fault in error.errors():
+            said = fault["msg"].removeprefix("Value error, ")
+            got = "" if fault["type"] == "value_error" else f", got {fault['input']!r}."
+            lines.append(": ".join([*map(str, fault["loc"]), f"{said}{got}"]))
         text = "\n  - ".join([f"settings have {len(lines)} mistake(s):", *lines])
         raise ConfigError(text) from error
 

@@ -22,9 +22,10 @@ class ContrastiveObjective(Objective):
 
     Why: descriptions name what photos show, so both encoders learn what the other one sees.
     Source: Radford et al. (2021), section 2.3 and figure 3; Zhai et al. (2023), section 3.
-    *differs:* rows with an equal text or photo are no negatives of each other, because catalogues
-    repeat both; the bias of `siglip` begins at the log odds of a pair in the batch, which at the
-    paper's batch size is its -10; both losses limit the scale, and photos are also mirrored.
+    *differs:* a photo and a text that belong together in any row are no negatives of each other,
+    because catalogues repeat both and items have several photos; the bias of `siglip` begins at the
+    log odds of a pair in the batch, which at the paper's batch size is its -10; both losses limit
+    the scale, and photos are also mirrored.
     """
 
     def __init__(
@@ -48,34 +49,24 @@ class ContrastiveObjective(Objective):
         self.bias = nn.Parameter(torch.tensor(math.log(odds)), requires_grad=has_bias)
 
     def batch(self, rows: Places, generator: torch.Generator) -> Batch:
-        """Tokens, pixels and the places of the contents `[n, 2]`, which tell equal ones."""
+        """Tokens, pixels, and which other photos and texts `[n, n]` belong together."""
         image = self.rows.tensors("image", rows)
         return {
             "text": self.rows.tensors("text", rows),
             "image": {**image, "pixels": GENTLE(image["pixels"], generator=generator)},
-            "rows": {"places": torch.from_numpy(self.rows.places[rows])},
+            "pairs": {"known": torch.from_numpy(self.rows.known_pairs(rows))},
         }
 
     def forward(self, batch: Batch) -> Tensor:
         """Loss of a batch of pairs."""
         texts, photos = (self.project(name, batch[name]) for name in ("text", "image"))
         scale = self.log_scale.exp().clamp(max=MAX_SCALE)
-        return self.loss(photos @ texts.T * scale + self.bias, alike(batch["rows"]["places"]))
+        return self.loss(photos @ texts.T * scale + self.bias, batch["pairs"]["known"])
 
     def project(self, modality: str, tensors: Tensors) -> Tensor:
         """Unit vectors `[n, 128]` of one modality."""
         projection = self.projections[modality]
         return F.normalize(projection(self.encoder(modality)(tensors)), dim=1)
-
-
-def alike(places: Tensor) -> Tensor:
-    """`[n, n]`, True where two different rows share a content.
-
-    Shape:
-        places `[n, modalities]`.
-    """
-    equal = (places[:, None] == places[None]).any(dim=2)
-    return equal.fill_diagonal_(False)
 
 
 def clip_loss(logits: Tensor, left_out: Tensor) -> Tensor:

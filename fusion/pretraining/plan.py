@@ -44,11 +44,12 @@ def claim(output: Path, plan: Plan) -> None:
         JobError: If the folder has other files or another plan; what differs is listed.
     """
     output.mkdir(parents=True, exist_ok=True)
-    for stale in output.glob(".*.tmp"):
-        stale.unlink()
     path = output / SETTINGS
-    if path.is_file():
-        _check_same(json.loads(path.read_bytes())["begun_with"], plan, output=output)
+    before = _begun_with(path)
+    if before is not None:
+        _check_same(before, plan, output=output)
+        for stale in output.glob(".*.tmp"):
+            stale.unlink()
         return
     strangers = sorted(p.name for p in output.iterdir() if not p.name.startswith("."))
     if strangers:
@@ -58,6 +59,15 @@ def claim(output: Path, plan: Plan) -> None:
         )
     document = {"fingerprint": fingerprint_of(plan), "begun_with": plan}
     write_atomically(path, json.dumps(document, indent=1).encode())
+
+
+def _begun_with(path: Path) -> Plan | None:
+    """The plan in the file of a pretraining; None where there is none, or it is a stranger's."""
+    try:
+        found: Plan = json.loads(path.read_bytes())["begun_with"]
+    except (FileNotFoundError, ValueError, LookupError, TypeError):
+        return None
+    return found
 
 
 def _check_same(before: Plan, now: Plan, *, output: Path) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 
 import numpy as np
@@ -59,6 +60,27 @@ class PretrainingRows:
             return np.zeros(len(self), dtype=np.int64)
         held = self.contents["text"].held
         return np.asarray([len(held[place]) for place in self.of("text").tolist()])
+
+    def known_pairs(self, rows: Places) -> NDArray[np.bool_]:
+        """`[n, n]`, True where one row's photo (down) and another's text (across) are a pair too.
+
+        They are where the two rows share a text or a photo, or come from one item with several.
+
+        Args:
+            rows: Positions of `n` rows that have texts and photos.
+        """
+        texts, photos = self.of("text")[rows], self.of("image")[rows]
+        asked = photos[:, None] * len(self.contents["text"].keys) + texts
+        places = np.searchsorted(self._pairs, asked).clip(max=len(self._pairs) - 1)
+        known: NDArray[np.bool_] = self._pairs[places] == asked
+        np.fill_diagonal(known, False)
+        return known
+
+    @cached_property
+    def _pairs(self) -> Places:
+        """One number for each row's photo and text, sorted."""
+        n_texts = len(self.contents["text"].keys)
+        return np.sort(self.of("image") * n_texts + self.of("text"))
 
     def of(self, modality: str) -> Places:
         """`[n]`, place of each row's content in one modality."""

@@ -34,7 +34,7 @@ from fusion.pretraining.self_supervised import SelfSupervisedObjective
 from fusion.pretraining.settings import PretrainingSettings
 from fusion.pretraining.trainer import PretrainingTrainer, StepByStep
 from fusion.progress import Stage, silent
-from fusion.trainers import random_states_kept, tensorboard_callbacks
+from fusion.trainers import on_one_device, random_states_kept, tensorboard_callbacks
 
 OBJECTIVES: dict[str, type[Objective]] = {
     "contrastive": ContrastiveObjective,
@@ -197,5 +197,4 @@ def _arguments(
         disable_tqdm=True,
         use_cpu=not torch.cuda.is_available(),
     )
-    arguments._n_gpu = min(arguments.n_gpu, 1)  # rows of a batch are measured against each other
-    return arguments
+    return on_one_device(arguments)

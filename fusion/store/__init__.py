@@ -1,7 +1,14 @@
 """Embedding store: frozen encoders run once for each distinct content."""
 
-from fusion.store.embed import Embedded, StoreReport, embed_values
+from fusion.store.embed import Embedded, StoreReport, content_key, embed_values
 from fusion.store.merge import merge_stores
 from fusion.store.segments import SegmentStore
 
-__all__ = ["Embedded", "SegmentStore", "StoreReport", "embed_values", "merge_stores"]
+__all__ = [
+    "Embedded",
+    "SegmentStore",
+    "StoreReport",
+    "content_key",
+    "embed_values",
+    "merge_stores",
+]

@@ -14,7 +14,7 @@ from torch import Tensor
 from fusion.data.batch import ModelInputs
 from fusion.model import ProductModel
 from fusion.progress import Stage, silent
-from fusion.trainers import random_states_kept, tensorboard_callbacks
+from fusion.trainers import on_one_device, random_states_kept, tensorboard_callbacks
 from fusion.training.loss import BalancedLoss
 from fusion.training.settings import TrainingSettings
 from fusion.training.trainer import BestWeights, FusionTrainer, RowDataset
@@ -140,7 +140,7 @@ def _arguments(
 ) -> transformers.TrainingArguments:
     batch_size, rate = settings.batch_size or n_rows, settings.learning_rate or 0.0
     steps = -(-n_rows // batch_size) * settings.epochs
-    return transformers.TrainingArguments(
+    arguments = transformers.TrainingArguments(
         output_dir=scratch,
         num_train_epochs=settings.epochs,
         per_device_train_batch_size=batch_size,
@@ -160,3 +160,4 @@ def _arguments(
         disable_tqdm=True,
         use_cpu=not torch.cuda.is_available(),
     )
+    return on_one_device(arguments)

@@ -18,6 +18,7 @@ from fusion.training.augment import Mixup, with_noise
 from fusion.training.loss import BalancedLoss
 
 EVALUATION_ROWS = 4096
+"""Rows that are judged at once where embeddings are ready."""
 
 
 class RowDataset(Dataset[int]):
@@ -69,6 +70,7 @@ class FusionTrainer(transformers.Trainer):
         self.balanced_loss = balanced_loss
         self.noise = noise
         self.mixup = mixup
+        self.evaluation_rows = EVALUATION_ROWS
 
     def compute_loss(
         self, model: nn.Module, inputs: dict[str, Any], *arguments: Any, **options: Any
@@ -92,8 +94,8 @@ class FusionTrainer(transformers.Trainer):
         self.module.eval()
         rows = self.validation_rows
         total = 0.0
-        for start in range(0, len(rows), EVALUATION_ROWS):
-            chunk = rows[start : start + EVALUATION_ROWS]
+        for start in range(0, len(rows), self.evaluation_rows):
+            chunk = rows[start : start + self.evaluation_rows]
             batch = self._prepare_inputs(self._collate(chunk))
             total += float(self.compute_loss(self.module, batch)) * len(chunk)
         self.module.train()
@@ -172,8 +174,13 @@ class BestWeights(transformers.TrainerCallback):
         if self.validation_losses.index(min(self.validation_losses)) == n_before:
             self.best_epoch = len(self.validation_losses)
             self.weights = {k: v.clone() for k, v in context["model"].own_state().items()}
-        if len(self.validation_losses) - self.best_epoch >= self.patience:
+        if self.is_past:
             control.should_training_stop = True
+
+    @property
+    def is_past(self) -> bool:
+        """True where too many epochs have brought nothing better."""
+        return len(self.validation_losses) - self.best_epoch >= self.patience
 
     def restore(self, module: nn.Module) -> None:
         """Puts the kept weights back."""

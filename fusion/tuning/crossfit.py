@@ -1,9 +1,10 @@
-"""Tune, then cache: tuned encoders, and embeddings made without a look at the row's own target.
+"""Tune, then cache: tuned encoders, and embeddings of rows that they were not tuned on.
 
 A head that learned from embeddings of rows that the encoder was tuned on would trust them too much.
-So each part of the rows is embedded by encoders tuned on the other parts; the encoders that new
-items meet are tuned on all of them, for as many epochs as were best on the parts. Spaces of the two
-differ, so the former are aligned with the latter on the rows that both were tuned on.
+So each part of the rows is embedded by encoders tuned on the other parts, to which it only said
+when to stop; the encoders that new items meet are tuned on all of them, for as many epochs as were
+best on the parts. Spaces of the two differ, so the former are aligned with the latter on the rows
+that both were tuned on.
 Source: Chernozhukov et al. (2018), cross-fitting; Wolpert (1992), stacked generalisation.
 """
 
@@ -20,6 +21,7 @@ from torch import Tensor
 from encoders.base import Encoder
 from fusion.data.batch import ModelInputs
 from fusion.data.folds import Validation, validation_folds
+from fusion.errors import ConfigError, JobError
 from fusion.model import ProductModel
 from fusion.processes import only_the_first_goes_on
 from fusion.progress import Stage, silent
@@ -108,12 +110,15 @@ class CrossFit:
             data: The rows.
             validation: Rows that early stopping looks at; groups stay in one part.
             share: Share of the rows that early stopping looks at with one fold and none given.
+
+        Raises:
+            ConfigError: If all rows are of one group and there are to be several parts.
+            JobError: If a text or photo cannot be read any more.
         """
         held_out = self._held_out(data, validation, share=share)
         if self.settings.folds == 1:
             return self._once(data, held_out[0])
-        given = np.empty(0, dtype=np.int64) if validation.rows is None else validation.rows
-        return self._in_parts(data, held_out, given=given)
+        return self._in_parts(data, held_out, given=_given(validation, n_rows=len(data)))
 
     def _once(self, data: TuningData, held_out: Rows) -> Tuned:
         """Encoders tuned on all rows but those of early stopping embed all rows."""
@@ -139,20 +144,25 @@ class CrossFit:
         embedded = self._embed(encoders, data)
         learned_from = {name: vectors.clone() for name, vectors in embedded.items()}
         for part, (others, _) in zip(parts, tuned, strict=True):
-            both = np.setdiff1d(learn, part)
             for name, vectors in self._embed(others, data).items():
-                align = Alignment(vectors[both].numpy(), embedded[name][both].numpy())
-                learned_from[name][part] = torch.from_numpy(align(vectors[part].numpy()))
+                there = np.flatnonzero(data.present[name].numpy())  # zeros say nothing of a space
+                both = np.intersect1d(there, np.setdiff1d(learn, part))
+                mine = np.intersect1d(there, part)
+                if len(both) and len(mine):
+                    align = Alignment(vectors[both].numpy(), embedded[name][both].numpy())
+                    vectors[mine] = torch.from_numpy(align(vectors[mine].numpy()))
+                learned_from[name][part] = vectors[part]
         said = statement(len(parts), self.settings, runs)
         return Tuned(encoders, learned_from, embedded, [*runs, run], said)
 
     def _held_out(self, data: TuningData, validation: Validation, *, share: float) -> list[Rows]:
         """Rows that are held out of each tuning."""
         learn = np.arange(len(data))
-        if validation.rows is not None:
+        given = _given(validation, n_rows=len(data))
+        if len(given):
             if self.settings.folds == 1:
-                return [validation.rows]
-            learn = np.setdiff1d(learn, validation.rows)
+                return [given]
+            learn = np.setdiff1d(learn, given)
         groups = None if validation.groups is None else validation.groups[learn]
         drawn = validation_folds(
             Validation(groups=groups),
@@ -161,6 +171,12 @@ class CrossFit:
             share=share,
             seed=self.settings.seed,
         )
+        if len(drawn) < min(self.settings.folds, 2):
+            raise ConfigError(
+                "rows to tune on must be of at least two groups, as each part is embedded by "
+                "encoders tuned on the others, got one group. Set folds=1 in the tuning, or split "
+                "by another column."
+            )
         return [learn[part] for part in drawn]
 
     def _tune(
@@ -204,8 +220,25 @@ class CrossFit:
             values = data.values[modality]
             advance = self.stage(f"embedding {modality}, tuned", int(data.present[modality].sum()))
             found = embed_values(encoder, values, store=self.store, advance=advance)
+            _check_all_read(found.failures, modality)
             embedded[modality] = torch.from_numpy(found.vectors)
         return embedded
+
+
+def _given(validation: Validation, *, n_rows: int) -> Rows:
+    """Rows that are given for early stopping and leave some to learn from; perhaps none."""
+    rows = validation.rows
+    return rows if rows is not None and len(rows) < n_rows else np.empty(0, dtype=np.int64)
+
+
+def _check_all_read(failures: Mapping[int, Exception], modality: str) -> None:
+    if failures:
+        first = next(iter(failures.values()))
+        raise JobError(
+            f"{modality} must still be readable after tuning, as it was before, got "
+            f"{len(failures)} of the rows that are not: {first} Put the files back and run the "
+            "same again: what is tuned is kept."
+        )
 
 
 def statement(n_parts: int, settings: TuningSettings, runs: Sequence[TuningRun]) -> str:

@@ -72,13 +72,37 @@ def lower_rate(settings: TuningSettings) -> str:
     )
 
 
-def smaller_batch(error: Exception, batch_size: int) -> int:
-    """The batch size to try next after an error: half of it, where memory was short.
+def check_whole_step(n_rows: int, settings: TuningSettings, *, n_processes: int) -> None:
+    """Refuse more processes than the rows keep busy.
+
+    Raises:
+        ConfigError: If the rows do not fill one step of all processes.
+    """
+    needed = settings.batch_size * settings.accumulation * n_processes
+    if n_processes > 1 and n_rows < needed:
+        raise ConfigError(
+            f"rows to learn from must fill a step of all processes, which has {needed} rows "
+            f"({settings.batch_size} batch_size x {settings.accumulation} accumulation x "
+            f"{n_processes} processes), got {n_rows} rows. Use fewer processes or a smaller "
+            "batch_size."
+        )
+
+
+def smaller_batches(
+    error: Exception, settings: TuningSettings, *, n_processes: int
+) -> TuningSettings:
+    """Settings to try next after an error: the same steps in smaller batches, if memory was short.
+
+    Args:
+        error: What stopped the training.
+        settings: What it was tried with.
+        n_processes: Processes that share the steps; with several, one cannot change alone.
 
     Raises:
         Exception: The error itself, where memory is not its cause.
-        MemoryError: If a batch has one row already.
+        MemoryError: If a batch has one row already, or there are several processes.
     """
+    batch_size = settings.batch_size
     if not (isinstance(error, MemoryError) or should_reduce_batch_size(error)):
         raise error
     if batch_size == 1:
@@ -86,6 +110,13 @@ def smaller_batch(error: Exception, batch_size: int) -> int:
             "memory must hold one row, got too little. Set checkpointing=True, tune fewer layers, "
             "use mode='lora', or shorten the texts (max_length of BertEncoder)."
         ) from error
+    if n_processes > 1:
+        raise MemoryError(
+            f"memory must hold a batch of {batch_size} rows in each of {n_processes} processes, "
+            "got too little. Use a smaller batch_size; accumulation keeps the rows of a step."
+        ) from error
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-    return batch_size // 2
+    rows = batch_size * settings.accumulation
+    size = next(size for size in range(batch_size // 2, 0, -1) if rows % size == 0)
+    return settings.model_copy(update={"batch_size": size, "accumulation": rows // size})

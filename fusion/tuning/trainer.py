@@ -17,6 +17,7 @@ from fusion.checkpoints import Checkpoint, commit
 from fusion.data.batch import ModelInputs
 from fusion.progress import Advance
 from fusion.training.trainer import BestWeights, FusionTrainer
+from fusion.tuning.guards import lower_rate
 from fusion.tuning.optimiser import parameter_groups, schedules
 from fusion.tuning.order import RowOrder
 from fusion.tuning.settings import TuningSettings
@@ -47,6 +48,7 @@ class TuningTrainer(FusionTrainer):
         self.order = order
         self.depth_of = depth_of
         self.data_collator = self._collate_changed
+        self.evaluation_rows = settings.batch_size
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         """AdamW with a step size for each depth."""
@@ -111,16 +113,29 @@ def with_changed_texts(
 class TuningProgress(BestWeights):
     """Keeps the best weights and the losses, also in every state that is saved.
 
+    The state after the last step of an epoch is saved when the epoch is judged, not before: a run
+    that goes on from it would not come by the judgement again.
+
     Args:
-        patience: Epochs without a better loss before stopping.
+        settings: How the model is tuned.
+        epoch_steps: Optimiser steps of an epoch.
+        saves: True where states are saved.
         advance: Called with the number of steps that were finished.
-        advice: What to do where a loss is not finite.
     """
 
     facts = (*BestWeights.facts, "first_loss")
 
-    def __init__(self, *, patience: int, advance: Advance, advice: str) -> None:
-        super().__init__(patience=patience, advance=lambda count: None, advice=advice)
+    def __init__(
+        self, settings: TuningSettings, *, epoch_steps: int, saves: bool, advance: Advance
+    ) -> None:
+        super().__init__(
+            patience=settings.patience,
+            advance=lambda count: None,
+            advice=lower_rate(settings),
+        )
+        self.batches = settings.model_dump(include={"batch_size", "accumulation"})
+        self.epoch_steps = epoch_steps
+        self.saves = saves
         self.first_loss = 0.0
         self.advance_steps = advance
 
@@ -131,8 +146,15 @@ class TuningProgress(BestWeights):
             self.first_loss = float(context["logs"]["loss"])
 
     def on_step_end(self, args: Any, state: Any, control: Any, **context: Any) -> None:
-        """Moves the bar."""
+        """Moves the bar; an epoch's last state waits for its end."""
         self.advance_steps(1)
+        if state.global_step % self.epoch_steps == 0:
+            control.should_save = False
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **context: Any) -> None:
+        """Notes the epoch's loss and has the state saved, which happens after the evaluation."""
+        super().on_epoch_end(args, state, control, **context)
+        control.should_save = self.saves
 
     def on_save(self, args: Any, state: Any, control: Any, **context: Any) -> None:
         """Adds the best weights to a checkpoint and makes it count, with the losses so far."""
@@ -141,12 +163,13 @@ class TuningProgress(BestWeights):
         folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
         if self.weights:
             save_file({k: v.contiguous() for k, v in self.weights.items()}, folder / BEST)
-        commit(folder, {name: getattr(self, name) for name in self.facts})
+        notes = {name: getattr(self, name) for name in self.facts}
+        commit(folder, {**notes, "batches": self.batches})
 
     def go_on_from(self, found: Checkpoint) -> None:
         """Takes losses and best weights back from a checkpoint."""
-        for name, value in found.notes.items():
-            setattr(self, name, value)
+        for name in self.facts:
+            setattr(self, name, found.notes[name])
         if (found.folder / BEST).is_file():
             self.weights = load_file(found.folder / BEST)
         self.advance_steps(found.step)

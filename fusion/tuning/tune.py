@@ -1,7 +1,5 @@
 """One tuning run: encoders, a fusion and heads learn the target together."""
 
-import hashlib
-import shutil
 import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,15 +12,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from encoders.adapter import reached
-from encoders.base import Encoder, state_hash
+from encoders.base import Encoder
 from encoders.bert import bert_sized_product
 from encoders.dtype import resolve_dtype
-from fusion.checkpoints import latest
+from fusion.checkpoints import Checkpoint, latest
 from fusion.data.batch import ModelInputs
 from fusion.model import ProductModel, TrainedPart
 from fusion.processes import processes
 from fusion.progress import Stage, silent
-from fusion.trainers import random_states_kept, tensorboard_callbacks
+from fusion.trainers import on_one_device, random_states_kept, tensorboard_callbacks
 from fusion.training.fit import Targets, encoded_targets, rows_of
 from fusion.training.loss import BalancedLoss
 from fusion.training.trainer import RowDataset
@@ -31,9 +29,10 @@ from fusion.tuning.guards import (
     check_batch_norm,
     check_not_diverged,
     check_something_trains,
-    lower_rate,
-    smaller_batch,
+    check_whole_step,
+    smaller_batches,
 )
+from fusion.tuning.identity import identity_of
 from fusion.tuning.optimiser import depths
 from fusion.tuning.order import RowOrder, balanced_chances
 from fusion.tuning.settings import TuningSettings
@@ -119,7 +118,10 @@ class _Run:
 
     def in_folder(self, model: ProductModel, folder: Path) -> TuningRun:
         with processes().main_process_first():
-            states.claim(folder, self._identity())
+            identity = identity_of(
+                model, self.inputs, self.targets, rows=self.rows, settings=self.settings
+            )
+            states.claim(folder, identity)
         finished = states.load_result(folder)
         if finished is not None:
             self.module.load_own_state(finished[0])
@@ -133,29 +135,35 @@ class _Run:
     def _until_it_fits(self, model: ProductModel, folder: Path, *, saves: bool) -> TuningRun:
         """Trains, with batches halved and their gradients summed as often as memory is short."""
         start = {name: tensor.clone() for name, tensor in self.module.own_state().items()}
+        found = _latest(folder) if saves else None
         settings = self.settings
+        if found is not None:  # what did not fit before the kill would not fit now
+            settings = settings.model_copy(update=found.notes["batches"])
         while True:
             try:
                 return self._train(model, settings, folder, saves=saves)
             except (RuntimeError, MemoryError) as error:
-                size = smaller_batch(error, settings.batch_size)
+                settings = smaller_batches(error, settings, n_processes=processes().num_processes)
             self.module.load_own_state(start)
-            shutil.rmtree(folder, ignore_errors=True)
-            times = settings.accumulation * settings.batch_size // size
-            settings = settings.model_copy(update={"batch_size": size, "accumulation": times})
 
     def _train(
         self, model: ProductModel, settings: TuningSettings, folder: Path, *, saves: bool
     ) -> TuningRun:
+        lengths = self._lengths()
         learn, validation = self.rows
+        validation = validation[np.argsort(lengths[validation], kind="stable")]
         encoded = encoded_targets(model, self.targets)
-        order = self._order(encoded, settings)
-        n_steps = -(-len(order) // order.step_rows) * settings.epochs
+        order = self._order(lengths[learn], encoded, settings)
+        epoch_steps = -(-len(order) // order.step_rows)
         progress = TuningProgress(
-            patience=settings.patience,
-            advance=self.stage("tuning", n_steps),
-            advice=lower_rate(settings),
+            settings,
+            epoch_steps=epoch_steps,
+            saves=saves,
+            advance=self.stage("tuning", epoch_steps * settings.epochs),
         )
+        resumed = _latest(folder) if saves else None
+        if resumed is not None:
+            progress.go_on_from(resumed)
         blocks = self._tuned_blocks() if settings.checkpointing else []
         with random_states_kept(), activations_recomputed(blocks):
             trainer = TuningTrainer(
@@ -173,7 +181,8 @@ class _Run:
                 balanced_loss=BalancedLoss(model, rows_of(encoded, learn)),
             )
             trainer.remove_callback(transformers.PrinterCallback)
-            trainer.train(resume_from_checkpoint=_resumed(folder, progress) if saves else None)
+            if not progress.is_past:
+                trainer.train(None if resumed is None else str(resumed.folder))
         progress.restore(self.module)
         if progress.validation_losses:
             training = [progress.first_loss, *progress.train_losses]
@@ -193,13 +202,20 @@ class _Run:
             for block in reached(encoder.adapter, encoder.blocks)
         ]
 
-    def _order(self, encoded: dict[str, Tensor], settings: TuningSettings) -> RowOrder:
-        learn, n_processes = self.rows[0], processes().num_processes
-        lengths = np.ones(len(learn), dtype=np.int64)
+    def _lengths(self) -> Rows:
+        """Characters `[n]` of the texts of each row; all alike where there are none."""
+        lengths = np.ones(len(self.inputs), dtype=np.int64)
         for values in self.inputs.values.values():
             if all(isinstance(value, str | None) for value in values):
-                lengths += [len(values[row] or "") for row in learn]
-        first = next(iter(encoded.values()))[torch.as_tensor(learn)].double().numpy()
+                lengths += [len(value or "") for value in values]
+        return lengths
+
+    def _order(
+        self, lengths: Rows, encoded: dict[str, Tensor], settings: TuningSettings
+    ) -> RowOrder:
+        n_processes = processes().num_processes
+        check_whole_step(len(lengths), settings, n_processes=n_processes)
+        first = next(iter(encoded.values()))[torch.as_tensor(self.rows[0])].double().numpy()
         return RowOrder(
             lengths,
             step_rows=settings.batch_size * settings.accumulation * n_processes,
@@ -208,28 +224,11 @@ class _Run:
             whole_steps=n_processes > 1,
         )
 
-    def _identity(self) -> str:
-        """Says what is tuned, on which rows, and how, so that no other run goes on from here."""
-        aside = {"save_steps", "tensorboard", "workers"}
-        digest = hashlib.sha256(self.settings.model_dump_json(exclude=aside).encode())
-        digest.update(state_hash(self.module.own_state()).encode())
-        for encoder in self.encoders.values():
-            digest.update(encoder.fingerprint.encode())
-        for rows in self.rows:
-            digest.update(np.ascontiguousarray(rows).tobytes())
-        for name in sorted(self.targets):
-            digest.update(name.encode() + np.ascontiguousarray(self.targets[name]).tobytes())
-        return digest.hexdigest()
 
-
-def _resumed(folder: Path, progress: TuningProgress) -> str | None:
-    """The checkpoint to go on from; its losses are told to `progress`."""
+def _latest(folder: Path) -> Checkpoint | None:
+    """The checkpoint to go on from; the first process removes what is not complete."""
     with processes().main_process_first():
-        found = latest(folder)
-    if found is None:
-        return None
-    progress.go_on_from(found)
-    return str(found.folder)
+        return latest(folder)
 
 
 def _set_dropout(encoders: dict[str, Encoder], rate: float) -> None:
@@ -243,7 +242,7 @@ def _arguments(
     settings: TuningSettings, folder: Path, *, saves: bool, validates: bool
 ) -> transformers.TrainingArguments:
     precision = resolve_dtype(settings.precision, probe=bert_sized_product)
-    return transformers.TrainingArguments(
+    arguments = transformers.TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=settings.epochs,
         per_device_train_batch_size=settings.batch_size,
@@ -263,3 +262,4 @@ def _arguments(
         disable_tqdm=True,
         use_cpu=not torch.cuda.is_available(),
     )
+    return on_one_device(arguments)

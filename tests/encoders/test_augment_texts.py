@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from encoders.augment_texts import GENTLE, TextAugmentation
+from encoders.augment_texts import TextAugmentation
 
 COLUMNS = "title: red dress\nproduct details: cotton\nknitted in Peru\nfit: slim"
 PROTECTED = (
@@ -24,6 +24,8 @@ WORDS = st.sampled_from(
     ["red", "dress", "38", "not", "ohne", "XL", "a:", "fit: x", "裙子", " ", "\n"]
 )
 TEXTS = st.text() | st.lists(WORDS).map(" ".join) | st.lists(WORDS).map("\n".join)
+
+SOME = TextAugmentation(word_dropout=0.1, column_dropout=0.1)
 
 
 def augmented(augment: TextAugmentation, text: str, seed: int) -> str:
@@ -171,8 +173,8 @@ def test_global_chance_is_neither_read_nor_changed() -> None:
 
 def test_a_megabyte_of_white_space_costs_no_more_than_its_length() -> None:
     space = " " * 1_000_000
-    assert augmented(GENTLE, f"dress{space}", 0) == "dress"
-    assert augmented(GENTLE, f"name:{space}\nb: c", 0)
+    assert augmented(SOME, f"dress{space}", 0) == "dress"
+    assert augmented(SOME, f"name:{space}\nb: c", 0)
 
 
 @pytest.mark.parametrize(
@@ -200,7 +202,7 @@ def test_all_bad_chances_are_refused_in_one_message(
 
 
 def test_options_can_be_compared_but_not_changed() -> None:
-    assert TextAugmentation(0.1, 0, 0.1) == GENTLE
-    assert not GENTLE.is_off
+    assert TextAugmentation(0.1, 0, 0.1) == TextAugmentation(word_dropout=0.1, column_dropout=0.1)
+    assert not SOME.is_off
     with pytest.raises(FrozenInstanceError):
-        GENTLE.truncation = 1.0  # type: ignore[misc]
+        SOME.truncation = 1.0  # type: ignore[misc]

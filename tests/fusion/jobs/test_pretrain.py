@@ -194,6 +194,7 @@ def test_every_mistake_in_the_options_is_told_at_once():
     with pytest.raises(ConfigError) as error:
         settings_of(objective="sales", epochs=0)
     assert "settings have 2 mistake(s)" in str(error.value)
-    assert "- objective: " in str(error.value) and "- epochs: " in str(error.value)
+    assert "- objective: " in str(error.value) and "got 'sales'." in str(error.value)
+    assert "- epochs: " in str(error.value) and "got 0." in str(error.value)
     with pytest.raises(ConfigError, match="- loss must be left out"):
         settings_of(objective="mlm", loss="siglip")

@@ -7,12 +7,13 @@ from torch.nn import functional as F
 
 from fusion.pretraining import PretrainingSettings
 from fusion.pretraining.batches import Batches
+from fusion.pretraining.contents import Contents
 from fusion.pretraining.contrastive import (
     ContrastiveObjective,
-    alike,
     clip_loss,
     siglip_loss,
 )
+from fusion.pretraining.rows import join_contents
 
 NONE = torch.zeros(3, 3, dtype=torch.bool)
 
@@ -54,16 +55,6 @@ def test_a_perfect_answer_has_no_loss():
     assert siglip_loss(torch.eye(3) * 200 - 100, NONE).item() < 1e-6
 
 
-def test_rows_are_alike_if_they_share_a_text_or_a_photo():
-    places = torch.tensor([[0, 0], [0, 1], [2, 1], [3, 3]])
-    assert alike(places).tolist() == [
-        [False, True, False, False],
-        [True, False, True, False],
-        [False, True, False, False],
-        [False, False, False, False],
-    ]
-
-
 def objective_of(encoders, rows, **options):
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -72,7 +63,7 @@ def objective_of(encoders, rows, **options):
         )
 
 
-def test_items_with_an_equal_text_or_photo_are_no_negatives(tiny_encoders, rows_of, photo):
+def test_pairs_of_any_row_are_no_negatives(tiny_encoders, rows_of, photo):
     encoders = tiny_encoders("text", "image")
     red, blue = photo((200, 0, 0)), photo((0, 0, 200))
     rows = rows_of(
@@ -80,7 +71,20 @@ def test_items_with_an_equal_text_or_photo_are_no_negatives(tiny_encoders, rows_
     )
     objective = objective_of(encoders, rows)
     batch = objective.batch(range(3), torch.Generator().manual_seed(0))
-    assert alike(batch["rows"]["places"]).int().tolist() == [[0, 1, 0], [1, 0, 1], [0, 1, 0]]
+    assert batch["pairs"]["known"].int().tolist() == [[0, 1, 0], [1, 0, 1], [1, 1, 0]]
+
+
+def test_all_texts_and_photos_of_one_item_belong_together(tiny_encoders):
+    texts, photos = [b"begin", b"end", b"hat"], [b"front", b"back", b"hat"]
+    nothing = {"parts": [], "held": {}, "failures": {}, "encoder": tiny_encoders("text")["text"]}
+    contents = {
+        "text": Contents(keys=texts, places=[[0, 1], [2]], **nothing),
+        "image": Contents(keys=photos, places=[[0, 1], [2]], **nothing),
+    }
+    rows = join_contents(contents, [0, 1])
+    assert rows.places.tolist() == [[0, 0], [0, 1], [1, 0], [1, 1], [2, 2]]
+    few = np.array([0, 3, 4])  # begin with front, end with back, the hat
+    assert rows.known_pairs(few).astype(int).tolist() == [[0, 1, 0], [1, 0, 0], [0, 0, 0]]
 
 
 def test_scale_and_bias_begin_as_published_and_only_what_is_used_trains(tiny_encoders, rows_of):

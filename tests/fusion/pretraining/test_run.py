@@ -131,12 +131,17 @@ def test_where_logs_go_may_change(run, tmp_path):
     run(settings=settings.model_copy(update={"tensorboard": tmp_path / "logs"}))
 
 
-def test_a_folder_with_other_files_is_refused(run, tmp_path):
+@pytest.mark.parametrize(
+    ("stranger", "content"),
+    [("thesis.txt", ""), ("settings.json", "{}"), ("settings.json", "["), ("settings.json", "3")],
+)
+def test_a_folder_with_other_files_is_refused_and_stays_as_it_is(run, tmp_path, stranger, content):
     (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "thesis.txt").touch()
-    with pytest.raises(JobError, match=r"got one with thesis\.txt"):
+    (tmp_path / "out" / stranger).write_text(content)
+    (tmp_path / "out" / ".draft.tmp").touch()
+    with pytest.raises(JobError, match=f"got one with {stranger}"):
         run()
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["thesis.txt"]
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {stranger, ".draft.tmp"}
 
 
 def test_a_batch_of_one_row_is_refused_before_anything_is_written(run, tmp_path):

@@ -42,7 +42,7 @@ def model_of(settings, units):
     return ProductModel({"text": encoder}, fusion=fusion, heads={"units": head})
 
 
-def job(folder, **options):
+def job(folder, *, change=lambda inputs, model: None, n_validation=32, **options):
     settings = TuningSettings(
         **{"mode": "full", "epochs": 2, "batch_size": 8, "dropout": 0.0, "learning_rate": 1e-3}
         | options
@@ -54,7 +54,8 @@ def job(folder, **options):
         values={"text": texts},
         encoders={"text": model.encoder("text")},
     )
-    rows = (np.arange(64), np.arange(64, 96))
+    change(inputs, model)
+    rows = (np.arange(64), np.arange(64, 64 + n_validation))
     run = tune_model(model, inputs, {"units": units}, rows=rows, settings=settings, folder=folder)
     return run, model
 """
@@ -76,7 +77,7 @@ exec(JOB, _names)  # one text serves the tests and the processes that they start
 
 @pytest.fixture
 def job():
-    """`job(folder, **settings)` tunes and gives back the run and the model."""
+    """`job(folder, change=, n_validation=, **settings)` tunes; gives back the run and the model."""
     return _names["job"]
 
 

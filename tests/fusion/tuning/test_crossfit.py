@@ -1,11 +1,14 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
 
-from encoders import BertEncoder
+from encoders import BertEncoder, ResNetEncoder
+from fusion.build import own_encoder
 from fusion.data.folds import DRAWN, Validation
+from fusion.errors import ConfigError, JobError
 from fusion.model import ProductModel
 from fusion.strategies import ConcatFusion
 from fusion.tuning import TuningSettings, crossfit
@@ -29,6 +32,16 @@ def cross_fit(settings, units, **options):
         return ProductModel(encoders, fusion=fusion, heads={"y": head})
 
     return CrossFit({"text": BertEncoder.tiny()}, build, settings, **options)
+
+
+def photo_cross_fit(encoder, settings, units):
+    def build(encoders):
+        own = {name: own_encoder(encoder) for name, encoder in encoders.items()}
+        fusion = ConcatFusion({"image": encoder.embedding_dim}, width=16, n_members=1)
+        head = RegressionHead.fitted(units, in_dim=fusion.fused_dim)
+        return ProductModel(own, fusion=fusion, heads={"y": head})
+
+    return CrossFit({"image": encoder}, build, settings)
 
 
 def noise():
@@ -63,6 +76,101 @@ def test_no_row_is_embedded_for_the_head_by_an_encoder_that_was_tuned_on_it(lear
     assert all(not set(rows) & set(part) for rows, part in parts)
     assert sorted(np.concatenate([part for _, part in parts])) == list(range(N))
     assert len(last[0]) == N and len(last[1]) == 0
+
+
+def test_each_part_is_embedded_by_the_encoder_that_was_tuned_without_it(learned, monkeypatch):
+    units, embedded = noise(), []
+    monkeypatch.setattr(crossfit, "Alignment", lambda source, target: lambda vectors: vectors)
+    embed = crossfit.embed_values
+
+    def spy(encoder, values, **options):
+        found = embed(encoder, values, **options)
+        embedded.append(torch.from_numpy(found.vectors).clone())
+        return found
+
+    monkeypatch.setattr(crossfit, "embed_values", spy)
+    settings = TuningSettings(mode="full", folds=3, epochs=1, learning_rate=1e-2)
+    tuned = cross_fit(settings, units).run(made_up(units), validation=DRAWN, share=0.1)
+    last, *others = embedded
+    assert torch.equal(tuned.embedded["text"], last)
+    for (_, part), vectors in zip(learned[:3], others, strict=True):
+        assert torch.equal(tuned.learned_from["text"][part], vectors[part])
+        assert not torch.allclose(vectors[part], last[part], atol=1e-3)
+
+
+def test_rows_without_a_text_do_not_bend_the_space_of_the_others(monkeypatch):
+    units, rows = noise(), []
+    align = crossfit.Alignment
+
+    def spy(source, target):
+        rows.append(source)
+        return align(source, target)
+
+    monkeypatch.setattr(crossfit, "Alignment", spy)
+    data = made_up(units)
+    for row in range(0, N, 4):
+        data.values["text"][row] = None
+        data.present["text"][row] = False
+    cross = cross_fit(TuningSettings(folds=2, epochs=1), units)
+    tuned = cross.run(data, validation=DRAWN, share=0.1)
+    assert len(rows) == 2
+    assert all((np.abs(source).sum(axis=1) > 0).all() for source in rows)
+    assert (tuned.learned_from["text"][::4] == 0).all()
+
+
+def test_rows_of_a_single_group_cannot_be_cut_into_parts():
+    units, groups = noise(), np.zeros(N)
+    with pytest.raises(ConfigError, match=r"at least two groups.*Set folds=1"):
+        cross_fit(TuningSettings(folds=4), units).run(
+            made_up(units), validation=Validation(groups=groups), share=0.1
+        )
+
+
+def test_early_stopping_on_every_row_leaves_rows_to_learn_from(learned):
+    units = noise()
+    cross_fit(TuningSettings(folds=1, epochs=1), units).run(
+        made_up(units), validation=Validation(rows=np.arange(N)), share=0.1
+    )
+    assert [len(part) for part in learned[0]] == [144, 16]
+
+
+def test_a_photo_that_is_gone_after_tuning_stops_the_run(tmp_path, monkeypatch):
+    photos = []
+    for i in range(24):
+        photos.append([tmp_path / f"{i}.png"])
+        Image.new("RGB", (40, 40), (10 * i, 90, 90)).save(photos[i][0])
+    units = noise()[:24]
+    data = TuningData({"image": photos}, {"image": torch.ones(24, dtype=torch.bool)}, {"y": units})
+
+    tune = crossfit.tune_model
+
+    def and_lose_one(*arguments, **options):
+        run = tune(*arguments, **options)
+        photos[5][0].unlink()
+        return run
+
+    monkeypatch.setattr(crossfit, "tune_model", and_lose_one)
+    settings = TuningSettings(mode="last_layers", layers=1, folds=1, epochs=1, batch_size=8)
+    cross = photo_cross_fit(ResNetEncoder.tiny(), settings, units)
+    with pytest.raises(JobError, match=r"image must still be readable.*1 of the rows.*5\.png"):
+        cross.run(data, validation=DRAWN, share=0.2)
+
+
+def test_weights_that_no_checkpoint_holds_are_tuned_as_they_are(monkeypatch):
+    units, begun = noise()[:24], []
+    photos = [[Image.new("RGB", (40, 40), (10 * i, 90, 90))] for i in range(24)]
+    data = TuningData({"image": photos}, {"image": torch.ones(24, dtype=torch.bool)}, {"y": units})
+    random = ResNetEncoder("resnet18", weights=None)
+    assert random.origin is None
+
+    def spy(model, *arguments, **options):
+        begun.append({k: v.clone() for k, v in model.encoder("image").state_dict().items()})
+        return TuningRun([1.0], [1.0], 1, 8)
+
+    monkeypatch.setattr(crossfit, "tune_model", spy)
+    settings = TuningSettings(mode="full", folds=1, epochs=1)
+    photo_cross_fit(random, settings, units).run(data, validation=DRAWN, share=0.2)
+    assert all(torch.equal(begun[0][name], tensor) for name, tensor in random.state_dict().items())
 
 
 def test_a_head_reads_cross_fitted_embeddings_as_those_of_new_items():

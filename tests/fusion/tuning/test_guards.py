@@ -6,6 +6,9 @@ from encoders import BertEncoder
 from encoders.adapter import Adapter
 from fusion.errors import ConfigError
 from fusion.tuning import TuningSettings, guards
+from fusion.tuning.trainer import TuningTrainer
+
+OUT_OF_MEMORY = torch.cuda.OutOfMemoryError("CUDA out of memory.")
 
 
 def test_frozen_encoders_are_refused():
@@ -37,17 +40,34 @@ def test_a_run_that_was_only_short_has_not_diverged():
     guards.check_not_diverged(40.0, [60.0, 50.0], TuningSettings())
 
 
-def test_memory_that_is_short_halves_the_batch():
-    error = torch.cuda.OutOfMemoryError("CUDA out of memory.")
-    assert guards.smaller_batch(error, 32) == 16
-    assert guards.smaller_batch(MemoryError(), 3) == 1
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [((32, 1), (16, 2)), ((3, 1), (1, 3)), ((25, 1), (5, 5)), ((6, 5), (3, 10))],
+)
+def test_memory_that_is_short_gives_the_same_steps_in_smaller_batches(before, after):
+    settings = TuningSettings(batch_size=before[0], accumulation=before[1])
+    smaller = guards.smaller_batches(OUT_OF_MEMORY, settings, n_processes=1)
+    assert (smaller.batch_size, smaller.accumulation) == after
+    assert smaller == settings.model_copy(update={"batch_size": after[0], "accumulation": after[1]})
+
+
+def test_memory_that_is_too_short_says_what_to_change():
     with pytest.raises(MemoryError, match=r"memory must hold one row.*checkpointing=True"):
-        guards.smaller_batch(error, 1)
+        guards.smaller_batches(OUT_OF_MEMORY, TuningSettings(batch_size=1), n_processes=1)
+    with pytest.raises(MemoryError, match=r"batch of 32 rows in each of 2 processes.*smaller"):
+        guards.smaller_batches(MemoryError(), TuningSettings(), n_processes=2)
 
 
 def test_other_errors_stay_what_they_are():
     with pytest.raises(RuntimeError, match="shapes differ"):
-        guards.smaller_batch(RuntimeError("shapes differ"), 32)
+        guards.smaller_batches(RuntimeError("shapes differ"), TuningSettings(), n_processes=1)
+
+
+def test_more_processes_than_rows_fill_are_refused():
+    guards.check_whole_step(200, TuningSettings(), n_processes=6)
+    with pytest.raises(ConfigError, match=r"has 256 rows .* got 200 rows\. Use fewer processes"):
+        guards.check_whole_step(200, TuningSettings(), n_processes=8)
+    guards.check_whole_step(20, TuningSettings(), n_processes=1)
 
 
 def test_a_rate_that_is_far_too_high_says_what_to_change(job):
@@ -55,19 +75,24 @@ def test_a_rate_that_is_far_too_high_says_what_to_change(job):
         job(None, learning_rate=1e20, warmup=0.0, max_gradient=1e9)
 
 
-def test_short_memory_changes_batches_but_not_what_is_learned(job, monkeypatch):
+def test_short_memory_changes_batches_but_not_what_is_learned(job, monkeypatch, tmp_path):
     whole, _ = job(None, batch_size=16)
-    from fusion.tuning.trainer import TuningTrainer
-
-    step = TuningTrainer.training_step
+    step, tried = TuningTrainer.training_step, []
 
     def short(self, *arguments, **options):
+        tried.append(self.args.per_device_train_batch_size)
+        if tried.count(4) == 10:
+            raise KeyboardInterrupt
         if self.args.per_device_train_batch_size > 4:
             raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
         return step(self, *arguments, **options)
 
     monkeypatch.setattr(TuningTrainer, "training_step", short)
-    run, _ = job(None, batch_size=16)
+    with pytest.raises(KeyboardInterrupt):
+        job(tmp_path, batch_size=16, save_steps=2)
+    assert tried == [16, 8, *[4] * 10]
+    run, _ = job(tmp_path, batch_size=16, save_steps=2)
     assert run.batch_size == 4
+    assert tried[12:] == [4] * 24, "goes on after step 2 of 8, with batches that fitted"
     assert run.train_loss == pytest.approx(whole.train_loss, rel=1e-4)
     assert run.validation_loss == pytest.approx(whole.validation_loss, rel=1e-4)

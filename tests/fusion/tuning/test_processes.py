@@ -9,8 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from fusion.errors import JobError
+from fusion.tuning import states
+from fusion.tuning.trainer import TuningProgress, TuningTrainer
 
 ROOT = Path(__file__).parents[3]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
@@ -70,10 +73,112 @@ def test_a_finished_tuning_is_not_done_again(job, tmp_path):
     assert all((mine[name] == theirs[name]).all() for name in theirs)
 
 
+def another_text(inputs, model):
+    inputs.values["text"][70] = "a better title"
+
+
+def an_absent_text(inputs, model):
+    inputs.present["text"][3] = False
+
+
+def another_fusion(inputs, model):
+    model.fusion.settings["dropout"] = 0.5
+
+
+@pytest.mark.parametrize("change", [another_text, an_absent_text, another_fusion])
+def test_states_of_other_contents_or_models_are_refused(job, tmp_path, change):
+    job(tmp_path / "states", epochs=1)
+    with pytest.raises(JobError, match="states of the same tuning"):
+        job(tmp_path / "states", epochs=1, change=change)
+
+
 def test_states_of_another_tuning_are_refused(job, tmp_path):
     job(tmp_path / "states")
     with pytest.raises(JobError, match="states of the same tuning"):
         job(tmp_path / "states", epochs=3)
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing below catches it."""
+
+
+@pytest.fixture
+def killed_at(monkeypatch):
+    """`killed_at(method, n)` ends the run when a method of the trainer or callback is called."""
+
+    def arrange(owner, method, n_calls):
+        original, left = getattr(owner, method), [n_calls]
+
+        def wrapped(self, *arguments, **options):
+            left[0] -= 1
+            if left[0] == 0:
+                raise Killed
+            return original(self, *arguments, **options)
+
+        monkeypatch.setattr(owner, method, wrapped)
+
+    return arrange
+
+
+@pytest.mark.parametrize("save_steps", [3, 8])  # an epoch has 8 steps
+@pytest.mark.parametrize(
+    ("owner", "method", "n_calls"),
+    [
+        (TuningTrainer, "evaluate", 1),
+        (TuningTrainer, "evaluate", 3),
+        (TuningTrainer, "training_step", 9),
+        (TuningTrainer, "training_step", 17),
+        (TuningProgress, "on_save", 2),
+        (TuningProgress, "on_epoch_end", 2),
+    ],
+)
+def test_a_kill_around_the_end_of_an_epoch_changes_nothing(
+    job, tmp_path, killed_at, monkeypatch, save_steps, owner, method, n_calls
+):
+    options = {"epochs": 3, "save_steps": save_steps}
+    whole, model = job(None, **options)
+    with monkeypatch.context():
+        killed_at(owner, method, n_calls)
+        with pytest.raises(Killed):
+            job(tmp_path / "states", **options)
+    monkeypatch.undo()
+    resumed, again = job(tmp_path / "states", **options)
+    assert resumed.train_loss == pytest.approx(whole.train_loss, rel=1e-6)
+    assert resumed.validation_loss == pytest.approx(whole.validation_loss, rel=1e-6)
+    assert resumed.best_epoch == whole.best_epoch
+    mine, theirs = again.trained_part().own_state(), model.trained_part().own_state()
+    assert all(torch.allclose(mine[name], theirs[name], atol=1e-6) for name in theirs)
+
+
+def test_a_run_killed_after_it_was_over_does_not_learn_on(job, tmp_path, monkeypatch):
+    options = {"epochs": 8, "patience": 1, "learning_rate": 1e-2, "head_learning_rate": 0.1}
+    whole, _ = job(None, **options)
+    assert len(whole.validation_loss) < 8
+    with monkeypatch.context() as patch:
+        patch.setattr(states, "save_result", killed)
+        with pytest.raises(Killed):
+            job(tmp_path / "states", **options)
+    resumed, _ = job(tmp_path / "states", **options)
+    assert resumed.validation_loss == pytest.approx(whole.validation_loss, rel=1e-6)
+    assert resumed.best_epoch == whole.best_epoch
+
+
+def killed(*arguments):
+    raise Killed
+
+
+def test_a_run_without_validation_killed_at_its_very_end_keeps_its_weights(
+    job, tmp_path, monkeypatch
+):
+    whole, model = job(None, n_validation=0)
+    with monkeypatch.context() as patch:
+        patch.setattr(states, "save_result", killed)
+        with pytest.raises(Killed):
+            job(tmp_path / "states", n_validation=0)
+    resumed, again = job(tmp_path / "states", n_validation=0)
+    assert resumed == whole
+    mine, theirs = again.trained_part().own_state(), model.trained_part().own_state()
+    assert all(torch.equal(mine[name], theirs[name]) for name in theirs)
 
 
 @pytest.mark.parametrize("mode", ["full", "gradual"])

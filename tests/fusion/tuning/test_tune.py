@@ -7,6 +7,7 @@ from fusion.data.batch import ModelInputs
 from fusion.model import ProductModel
 from fusion.strategies import ConcatFusion
 from fusion.tuning import TuningSettings
+from fusion.tuning.trainer import TuningTrainer
 from fusion.tuning.tune import tune_model
 from heads import RegressionHead
 
@@ -47,6 +48,22 @@ def test_what_saves_memory_changes_no_loss(job, options):
 def test_tuning_stops_when_nothing_gets_better(job):
     run, _ = job(None, epochs=8, patience=1, learning_rate=1e-12, head_learning_rate=1e-12)
     assert len(run.validation_loss) < 8
+
+
+def test_rows_held_out_are_judged_in_batches_no_larger_than_those_of_training(job, monkeypatch):
+    sizes = []
+    collate = TuningTrainer._collate
+
+    def spy(self, rows):
+        sizes.append(len(rows))
+        return collate(self, rows)
+
+    monkeypatch.setattr(TuningTrainer, "_collate", spy)
+    still = {"epochs": 1, "learning_rate": 1e-12, "head_learning_rate": 1e-12}
+    run, _ = job(None, **still)
+    whole, _ = job(None, batch_size=32, **still)
+    assert sizes == [8, 8, 8, 8, 32]
+    assert run.validation_loss == pytest.approx(whole.validation_loss, rel=1e-5)
 
 
 def test_the_best_epoch_is_kept(job):

@@ -1,0 +1,62 @@
+"""What decides a tuning, as one hash: no other one goes on from its states."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from encoders.base import Encoder, state_hash
+from fusion.data.batch import ModelInputs
+from fusion.model import ProductModel
+from fusion.store import content_key
+from fusion.tuning.settings import TuningSettings
+
+ASIDE = {"save_steps", "tensorboard", "workers"}
+"""Settings that change no weight."""
+
+
+def identity_of(
+    model: ProductModel,
+    inputs: ModelInputs,
+    targets: Mapping[str, NDArray[np.float64]],
+    *,
+    rows: Sequence[NDArray[np.int64]],
+    settings: TuningSettings,
+) -> str:
+    """SHA-256 (hex) of everything that decides the weights: model, contents, rows, settings.
+
+    Args:
+        model: Before it is tuned.
+        inputs: Model inputs of all rows; of photos, what their files hold now.
+        targets: Targets `[n]` of each head.
+        rows: Positions of rows, by what they are for.
+        settings: How it is tuned.
+
+    Raises:
+        ValueError, OSError: If a photo cannot be read any more.
+    """
+    digest = hashlib.sha256(settings.model_dump_json(exclude=ASIDE).encode())
+    digest.update(state_hash(model.trained_part().own_state()).encode())
+    configs = [model.fusion.config, *(model.head(name).config for name in sorted(targets))]
+    digest.update(json.dumps(configs, sort_keys=True).encode())
+    for modality in sorted(inputs.values):
+        encoder = model.encoder(modality)
+        digest.update(f"{modality} {encoder.fingerprint}".encode())
+        digest.update(inputs.present[modality].numpy().tobytes())
+        digest.update(_contents(encoder, inputs.values[modality]))
+    for positions in rows:
+        digest.update(np.ascontiguousarray(positions).tobytes())
+    for name in sorted(targets):
+        digest.update(name.encode() + np.ascontiguousarray(targets[name]).tobytes())
+    return digest.hexdigest()
+
+
+def _contents(encoder: Encoder, values: Sequence[Any]) -> bytes:
+    digest = hashlib.sha256()
+    for value in values:
+        keys = [content_key(encoder, part) for part in encoder.parts(value)]
+        digest.update(len(keys).to_bytes(4) + b"".join(keys))
+    return digest.digest()
