@@ -103,8 +103,8 @@ def main() -> None:
         command="python benchmarks/womens_clothing_tuned.py --data DATA --work WORK",
         workload=f"Published split, `FusionClassifier` with `tuning={TUNING}`: all layers of "
         "MiniLM learn the label from title and review (with Rating: and the rating, "
-        "written before them) of the 18,788 training rows; the 2,349 validation rows stop tuning and training. Frozen: "
-        "the same without tuning. F1 at probability 0.5, 1 seed.",
+        "written before them) of the 18,788 training rows; the 2,349 validation rows stop "
+        "tuning and training. Frozen: the same without tuning. F1 at probability 0.5, 1 seed.",
         rows=rows,
         notes="Published test scores (fine-tuned BERT base) as F1 / PR-AUC: text only .957 / .992, "
         "all as text .968 / .995, gating .961 / .994. Intervals: paired draws of the test rows.",
