@@ -4,7 +4,7 @@ python benchmarks/womens_clothing.py --data FOLDER_WITH_train_val_test.csv --sto
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from sklearn.compose import make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import precision_recall_curve
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from encoders.bert import BertEncoder
@@ -155,11 +156,30 @@ def fusion_ways(reviews: Reviews, *, store: Path, n_seeds: int) -> Scored:
     }
 
 
+def best_f1(labels: Floats, probability: Floats) -> float:
+    """F1 at the probability that is best for the very rows: what the published scores state."""
+    precision, recall, _ = precision_recall_curve(labels, probability)
+    return float(np.max(2 * precision * recall / np.maximum(precision + recall, 1e-12)))
+
+
+SCORES: dict[str, Callable[[Floats, Floats], float]] = {
+    "F1": metrics.f1,
+    "best F1": best_f1,
+    "PR-AUC": metrics.pr_auc,
+}
+PUBLISHED = (
+    "The published scores state F1 at the threshold that is best on the test rows (Multimodal-"
+    "Toolkit, evaluation.py): compare them with best F1. F1 is at probability 0.5, fixed before."
+)
+
+
 def table_row(name: str, labels: Floats, probabilities: Sequence[Floats]) -> dict[str, object]:
     """Mean scores of a way over its seeds."""
-    f1 = np.mean([metrics.f1(labels, probability) for probability in probabilities])
-    pr_auc = np.mean([metrics.pr_auc(labels, probability) for probability in probabilities])
-    return {"predicted by": name, "F1": f"{f1:.3f}", "PR-AUC": f"{pr_auc:.3f}"}
+    means = {
+        score: np.mean([function(labels, probability) for probability in probabilities])
+        for score, function in SCORES.items()
+    }
+    return {"predicted by": name, **{score: f"{mean:.3f}" for score, mean in means.items()}}
 
 
 def main() -> None:
@@ -191,11 +211,11 @@ def main() -> None:
         workload=f"Published split: {train} training, {val} validation, {test} test rows. Defaults "
         "of `FusionClassifier`, MiniLM frozen, "
         f"{options.seeds} seed(s); the validation rows stop the training and are not trained on. "
-        "The simple ways learn from training and validation rows. F1 at probability 0.5.",
+        "The simple ways learn from training and validation rows.",
         rows=rows,
         notes="Published test scores on this split (fine-tuned BERT base; with Rating where "
         "numbers are used) as F1 / PR-AUC: text only .957 / .992, gating .961 / .994, all as text "
-        ".968 / .995. Rating nearly decides the target, hence every line without it.",
+        f".968 / .995. {PUBLISHED} Rating nearly decides the target, hence every line without it.",
     )
 
 
