@@ -1,21 +1,17 @@
 """Texts and photos as encoders take them: each distinct content is read once and kept in memory."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from encoders.base import Encoder
 from encoders.resnet import in_threads
 from encoders.stream import ReadPart, read_ahead
 from fusion.progress import Stage, silent
+from fusion.store import keyed_values
 
 MAX_HELD_BYTES = 2 * 2**30
 """Pixels kept in memory; photos beyond are decoded for every batch."""
-KEYED_VALUES = 64  # values that one thread looks at in one go
-
-Keyed = list[tuple[bytes, Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +68,7 @@ def read_contents(
     """
     contents = Contents(encoder, [], [], {}, [], {})
     seen: dict[bytes, int] = {}
-    for position, found in enumerate(_keyed(encoder, values)):
+    for position, found in enumerate(keyed_values(encoder, values)):
         contents.places.append([])
         if isinstance(found, Exception):
             contents.failures[position] = found
@@ -111,22 +107,3 @@ def _read(encoder: Encoder, parts: Sequence[Any]) -> Iterator[ReadPart]:
     pieces = [parts[start : start + size] for start in range(0, len(parts), size)]
     for read in read_ahead(encoder.read, pieces, n_threads=encoder.n_read_threads):
         yield from read
-
-
-def _keyed(encoder: Encoder, values: Sequence[Any]) -> Iterator[Keyed | Exception]:
-    """Key and part of each part of each value, or why they cannot be told."""
-    starts = range(0, len(values), KEYED_VALUES)
-    pieces = [values[start : start + KEYED_VALUES] for start in starts]
-    for keyed in read_ahead(partial(_keys, encoder), pieces, n_threads=encoder.n_read_threads):
-        yield from keyed
-
-
-def _keys(encoder: Encoder, values: Sequence[Any]) -> list[Keyed | Exception]:
-    keyed: list[Keyed | Exception] = []
-    for value in values:
-        try:
-            parts = encoder.parts(value)
-            keyed.append([(hashlib.sha256(encoder.content(p)).digest(), p) for p in parts])
-        except (ValueError, TypeError) as error:
-            keyed.append(error)
-    return keyed

@@ -1,6 +1,7 @@
 """Embedding store: frozen encoders run once for each distinct content."""
 
-from fusion.store.embed import Embedded, StoreReport, content_key, embed_values
+from fusion.store.embed import Embedded, StoreReport, embed_values
+from fusion.store.keys import content_key, keyed_values
 from fusion.store.merge import merge_stores
 from fusion.store.segments import SegmentStore
 
@@ -10,5 +11,6 @@ __all__ = [
     "StoreReport",
     "content_key",
     "embed_values",
+    "keyed_values",
     "merge_stores",
 ]

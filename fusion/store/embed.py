@@ -1,9 +1,7 @@
 """Embeds values through the store: each distinct content once, and never again."""
 
-import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encoders.base import Encoder, average_parts
-from encoders.stream import encode_each, read_ahead
+from encoders.stream import encode_each
+from fusion.store.keys import Keyed, keyed_values
 from fusion.store.segments import KEY_DTYPE, SegmentStore, Warnings
 
 Vectors = NDArray[np.float32]
 Advance = Callable[[int], None]
 COMMIT_PARTS = 2048  # parts encoded between two commits: what an interruption can cost
-KEY_THREADS = 8  # they wait for the disk more than they compute
 
 
 @dataclass
@@ -82,15 +80,6 @@ def embed_values(
     return session.result()
 
 
-def content_key(encoder: Encoder, part: Any) -> bytes:
-    """SHA-256 of a part's content; with the encoder's fingerprint it is the key of an embedding.
-
-    Raises:
-        ValueError, OSError: If the part cannot be read.
-    """
-    return hashlib.sha256(encoder.content(part)).digest()
-
-
 class _Session:
     """One call of `embed_values`, step by step."""
 
@@ -104,7 +93,7 @@ class _Session:
         self.distinct: dict[bytes, int] = {}
         self.examples: list[Any] = []  # one part of each distinct content
         self.n_values = len(values)
-        for position, found in enumerate(_keyed(encoder, values)):
+        for position, found in enumerate(keyed_values(encoder, values)):
             self._take(position, found)
         self.report.n_parts = len(self.owners)
         self.report.n_distinct = len(self.distinct)
@@ -112,7 +101,7 @@ class _Session:
         self.broken: dict[int, Exception] = {}
         self.odd: dict[int, Warnings] = {}
 
-    def _take(self, position: int, found: list[tuple[bytes, Any]] | Exception) -> None:
+    def _take(self, position: int, found: Keyed | Exception) -> None:
         if isinstance(found, Exception):
             self.failures[position] = found
             return
@@ -180,29 +169,6 @@ class _Session:
 
 def _once(codes: list[str]) -> Warnings:
     return tuple(dict.fromkeys(codes))
-
-
-def _keyed(
-    encoder: Encoder, values: Sequence[Any]
-) -> Iterator[list[tuple[bytes, Any]] | Exception]:
-    """Key and content of the parts of each value, or why they cannot be read.
-
-    Why threads: to know a photo's content is to read its file, and disks answer many at once.
-    """
-    size = 1024 if encoder.modality == "text" else 16
-    pieces = [values[start : start + size] for start in range(0, len(values), size)]
-    for keyed in read_ahead(partial(_keys, encoder), pieces, n_threads=KEY_THREADS):
-        yield from keyed
-
-
-def _keys(encoder: Encoder, values: Sequence[Any]) -> list[list[tuple[bytes, Any]] | Exception]:
-    keyed: list[list[tuple[bytes, Any]] | Exception] = []
-    for value in values:
-        try:
-            keyed.append([(content_key(encoder, part), part) for part in encoder.parts(value)])
-        except (ValueError, TypeError) as error:
-            keyed.append(error)
-    return keyed
 
 
 _OPENED: dict[tuple[Path, str], SegmentStore] = {}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from encoders.base import Encoder, state_hash
 from fusion.data.batch import ModelInputs
 from fusion.model import ProductModel
-from fusion.store import content_key
+from fusion.store import keyed_values
 from fusion.tuning.settings import TuningSettings
 
 ASIDE = {"save_steps", "tensorboard", "workers"}
@@ -56,7 +56,8 @@ def identity_of(
 
 def _contents(encoder: Encoder, values: Sequence[Any]) -> bytes:
     digest = hashlib.sha256()
-    for value in values:
-        keys = [content_key(encoder, part) for part in encoder.parts(value)]
-        digest.update(len(keys).to_bytes(4) + b"".join(keys))
+    for found in keyed_values(encoder, values):
+        if isinstance(found, Exception):
+            raise found
+        digest.update(len(found).to_bytes(4) + b"".join(key for key, _ in found))
     return digest.digest()

@@ -133,7 +133,7 @@ class _Run:
         return run
 
     def _until_it_fits(self, model: ProductModel, folder: Path, *, saves: bool) -> TuningRun:
-        """Trains, with batches halved and their gradients summed as often as memory is short."""
+        """Trains, with smaller batches and their gradients summed as often as memory is short."""
         start = {name: tensor.clone() for name, tensor in self.module.own_state().items()}
         found = _latest(folder) if saves else None
         settings = self.settings

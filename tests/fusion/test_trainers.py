@@ -4,9 +4,10 @@ import sys
 import numpy as np
 import pytest
 import torch
+import transformers
 
 from fusion.errors import MissingExtraError
-from fusion.trainers import random_states_kept, tensorboard_callbacks
+from fusion.trainers import on_one_device, random_states_kept, tensorboard_callbacks
 
 
 def draw():
@@ -32,6 +33,16 @@ def test_an_error_inside_the_block_leaves_the_states_of_the_caller():
         random.seed(7)
         raise KeyError
     assert draw() == expected
+
+
+@pytest.mark.parametrize(("visible", "used"), [(0, 0), (1, 1), (4, 1)])
+def test_a_process_takes_at_most_one_gpu(tmp_path, visible, used):
+    arguments = transformers.TrainingArguments(str(tmp_path), per_device_train_batch_size=8)
+    assert arguments.n_gpu >= 0  # the devices are looked at before, and not again
+    arguments._n_gpu = visible
+    arguments = on_one_device(arguments)
+    assert arguments.n_gpu == used
+    assert arguments.train_batch_size == 8
 
 
 def test_no_folder_means_no_logs():

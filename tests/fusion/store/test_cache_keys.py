@@ -21,8 +21,7 @@ from encoders.bert import BertEncoder
 from encoders.colour_texture import ColourTextureEncoder
 from encoders.resnet import ResNetEncoder
 from encoders.tiny_bert import tiny_checkpoint
-from fusion.store import embed_values
-from fusion.store.embed import content_key
+from fusion.store import content_key, embed_values
 
 TEXTS = ["a red dress", "a blue coat of wool " * 10, "lamp"]
 

@@ -102,22 +102,17 @@ class Killed(BaseException):
     """Stands for a kill: nothing below catches it."""
 
 
-@pytest.fixture
-def killed_at(monkeypatch):
-    """`killed_at(method, n)` ends the run when a method of the trainer or callback is called."""
+def kill_at(patch, owner, method, n_calls):
+    """Ends a run where a method of the trainer or callback is called for the n-th time."""
+    original, left = getattr(owner, method), [n_calls]
 
-    def arrange(owner, method, n_calls):
-        original, left = getattr(owner, method), [n_calls]
+    def wrapped(self, *arguments, **options):
+        left[0] -= 1
+        if left[0] == 0:
+            raise Killed
+        return original(self, *arguments, **options)
 
-        def wrapped(self, *arguments, **options):
-            left[0] -= 1
-            if left[0] == 0:
-                raise Killed
-            return original(self, *arguments, **options)
-
-        monkeypatch.setattr(owner, method, wrapped)
-
-    return arrange
+    patch.setattr(owner, method, wrapped)
 
 
 @pytest.mark.parametrize("save_steps", [3, 8])  # an epoch has 8 steps
@@ -133,15 +128,14 @@ def killed_at(monkeypatch):
     ],
 )
 def test_a_kill_around_the_end_of_an_epoch_changes_nothing(
-    job, tmp_path, killed_at, monkeypatch, save_steps, owner, method, n_calls
+    job, tmp_path, monkeypatch, save_steps, owner, method, n_calls
 ):
     options = {"epochs": 3, "save_steps": save_steps}
     whole, model = job(None, **options)
-    with monkeypatch.context():
-        killed_at(owner, method, n_calls)
+    with monkeypatch.context() as patch:
+        kill_at(patch, owner, method, n_calls)
         with pytest.raises(Killed):
             job(tmp_path / "states", **options)
-    monkeypatch.undo()
     resumed, again = job(tmp_path / "states", **options)
     assert resumed.train_loss == pytest.approx(whole.train_loss, rel=1e-6)
     assert resumed.validation_loss == pytest.approx(whole.validation_loss, rel=1e-6)
