@@ -105,7 +105,7 @@ def test_a_link_leads_to_a_file_of_the_project(page, target):
 
 @pytest.mark.parametrize(
     ("mark", "extra", "run"),
-    [("demo", "minilm", "fusion demo"), ("tests", "test", "python -m pytest")],
+    [("demo", "minilm", "fusion demo"), ("tests", "test", "python -m pytest -n 2 --dist loadfile")],
 )
 def test_setting_up_is_one_line_between_its_marks(mark, extra, run):
     found = re.findall(
