@@ -19,6 +19,7 @@ from fusion.data.folds import Validation
 from fusion.data.policy import OnBadRows
 from fusion.errors import BundleError
 from fusion.fitting import Fitted, Recipe, Sources, fit_bundle
+from fusion.mistakes import Settings, checked_settings
 from fusion.predictor import Predictor
 from fusion.progress import progress_bars, quiet
 from fusion.training import TrainingHistory, TrainingSettings
@@ -207,12 +208,12 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             encoders=EncoderChoice(self.text_encoder, self.image_encoder, self.image_weights),
             strategy=self.strategy,
             strategy_options=self.strategy_options or {},
-            training=TrainingSettings(**{"seed": seed, **(self.training or {})}),
-            tuning=TuningSettings(
-                **{
-                    "seed": seed,
-                    **({"mode": self.tuning} if isinstance(self.tuning, str) else self.tuning),
-                }
+            training=_settings(TrainingSettings, self.training or {}, seed=seed, name="training"),
+            tuning=_settings(
+                TuningSettings,
+                {"mode": self.tuning} if isinstance(self.tuning, str) else self.tuning,
+                seed=seed,
+                name="tuning",
             ),
             validation_fraction=self.validation_fraction,
             on_bad_rows=self.on_bad_rows,
@@ -331,6 +332,12 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):  # type: ignore[misc]
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_class = False
         return tags
+
+
+def _settings(model: type[Settings], given: Any, *, seed: int, name: str) -> Settings:
+    """Settings of a parameter; the seed is that of the estimator where they have none."""
+    values = {"seed": seed, **given} if isinstance(given, Mapping) else given
+    return checked_settings(model, values, source=name)
 
 
 def _positions(rows: ArrayLike) -> NDArray[np.int64]:

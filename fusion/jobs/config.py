@@ -2,23 +2,14 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from encoders.augment_photos import PhotoAugmentation
-from encoders.augment_texts import TextAugmentation
 from fusion.data.policy import OnBadRows
 from fusion.errors import ConfigError, unknown_name
+from fusion.mistakes import checked_settings
 from fusion.strategies import FUSIONS
 from fusion.training import TrainingSettings
 from fusion.tuning import TuningSettings
@@ -171,10 +162,7 @@ class TrainConfig(Section):
         Raises:
             ConfigError: With every mistake.
         """
-        try:
-            config = cls.model_validate(values)
-        except ValidationError as error:
-            raise ConfigError(_report(_mistakes(error), source=source)) from error
+        config = checked_settings(cls, values, source=source)
         if base is not None:
             config._resolve(base)
         return config
@@ -191,44 +179,3 @@ def _known(name: str, value: str, registry: Mapping[str, Any]) -> str:
     if value not in registry:
         raise ValueError(unknown_name(name, value, registry))
     return value
-
-
-def _mistakes(error: ValidationError) -> list[str]:
-    return [_mistake(detail) for detail in error.errors()]
-
-
-def _mistake(detail: Any) -> str:
-    place = ".".join(map(str, detail["loc"]))
-    if detail["type"] == "value_error":
-        return f"{place}: {detail['ctx']['error']}"
-    if detail["type"] not in ("extra_forbidden", "unexpected_keyword_argument"):
-        return f"{place}: {detail['msg']}, got {detail['input']!r}."
-    *sections, key = detail["loc"]
-    return f"{place}: {unknown_name('key', key, _keys(sections))}"
-
-
-def _keys(sections: list[Any]) -> list[str]:
-    """Valid keys of the table at a place such as `("heads", 0)`."""
-    model: type[BaseModel] = TrainConfig
-    tables: dict[str, type[BaseModel]] = {
-        "data": DataSection,
-        "sales": SalesSection,
-        "heads": HeadSection,
-        "encoders": EncoderSection,
-        "model": ModelSection,
-        "training": TrainingSettings,
-        "tuning": TuningSettings,
-        "split": SplitSection,
-        "evaluation": EvaluationSection,
-    }
-    changes = {"text": TextAugmentation, "photos": PhotoAugmentation}
-    if sections[:1] == ["tuning"] and len(sections) == 2:
-        return [field.name for field in fields(changes[sections[1]])]
-    if sections:
-        model = tables[str(sections[0])]
-    return list(model.model_fields)
-
-
-def _report(mistakes: list[str], *, source: str) -> str:
-    lines = "\n".join(f"  - {mistake}" for mistake in mistakes)
-    return f"{source} has {len(mistakes)} mistake(s):\n{lines}"

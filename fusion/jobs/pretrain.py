@@ -12,7 +12,6 @@ from typing import Any
 
 import pandas as pd
 import torch
-from pydantic import ValidationError
 
 from encoders import ENCODERS
 from encoders.base import Encoder
@@ -27,6 +26,7 @@ from fusion.data.schema import ROLES, Schema
 from fusion.data.tables import read_table
 from fusion.embedding import problem_code
 from fusion.errors import ConfigError, unknown_name
+from fusion.mistakes import checked_settings
 from fusion.pretraining import (
     FILES,
     Contents,
@@ -109,16 +109,8 @@ def settings_of(**given: Any) -> PretrainingSettings:
     Raises:
         ConfigError: With every mistake.
     """
-    try:
-        return PretrainingSettings(**{k: v for k, v in given.items() if v is not None})
-    except ValidationError as error:
-        lines = []
-        for fault in error.errors():
-            said = fault["msg"].removeprefix("Value error, ")
-            got = "" if fault["type"] == "value_error" else f", got {fault['input']!r}."
-            lines.append(": ".join([*map(str, fault["loc"]), f"{said}{got}"]))
-        text = "\n  - ".join([f"settings have {len(lines)} mistake(s):", *lines])
-        raise ConfigError(text) from error
+    values = {name: value for name, value in given.items() if value is not None}
+    return checked_settings(PretrainingSettings, values, source="pretraining")
 
 
 def build_encoders(choice: EncoderChoice, settings: PretrainingSettings) -> dict[str, Encoder]:

@@ -193,7 +193,10 @@ def test_a_classifier_gives_probabilities_and_its_own_labels(items, tmp_path):
         ({"strategy_options": {"widht": 3}}, "widht"),
         ({"on_bad_rows": "rais"}, "Did you mean 'raise'"),
         ({"text": ["txt"], "numeric": ["prize"]}, "prize"),
-        ({"training": {"epochs": 0}}, "epochs"),
+        ({"training": {"epochs": 0}}, "training has 1 mistake.*\n.*epochs: .* got 0"),
+        ({"training": {"epoch": 3}}, "Did you mean 'epochs'"),
+        ({"tuning": "lara"}, "tuning has 1 mistake.*\n.*'lora'.* got 'lara'"),
+        ({"tuning": {"mode": "lora", "text": {"word_drop": 0.1}}}, "Did you mean 'word_dropout'"),
     ],
 )
 def test_unknown_names_are_met_with_the_nearest_ones(items, options, message, tmp_path):
