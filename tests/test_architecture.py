@@ -10,7 +10,14 @@ LAYERS = [
     {"encoders", "heads", "fusion.strategies"}
     | {"fusion.errors", "fusion.files", "fusion.processes", "fusion.progress"},
     {"fusion.blending"},
-    {"fusion.checkpoints", "fusion.data", "fusion.linear", "fusion.neighbours", "fusion.trainers"},
+    {
+        "fusion.checkpoints",
+        "fusion.data",
+        "fusion.linear",
+        "fusion.mistakes",
+        "fusion.neighbours",
+        "fusion.trainers",
+    },
     {"fusion.model", "fusion.store", "fusion.build"},
     {"fusion.embedding", "fusion.ensemble"},
     {"fusion.training", "fusion.bundle", "fusion.pretraining"},
