@@ -5,12 +5,13 @@ tuning is done.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 if TYPE_CHECKING:
     from accelerate import PartialState
@@ -38,6 +39,24 @@ def processes() -> "PartialState":
 def is_first() -> bool:
     """True in the process that shows progress and writes results."""
     return os.environ.get("RANK", "0") == "0"
+
+
+def weights_are_shared_out() -> bool:
+    """True where accelerate's file asks for FSDP: each process holds a part of every weight."""
+    return os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"
+
+
+def whole(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Copies of a module's tensors, put together where each process holds a part of them.
+
+    All processes must ask at the same time.
+    """
+    from torch.distributed.tensor import DTensor  # takes seconds to import
+
+    return {
+        name: tensor.full_tensor().clone() if isinstance(tensor, DTensor) else tensor.clone()
+        for name, tensor in state.items()
+    }
 
 
 @contextmanager

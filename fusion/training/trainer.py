@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 
 from fusion.data.batch import ModelInputs
 from fusion.model import TrainedPart
+from fusion.processes import whole
 from fusion.progress import Advance
 from fusion.training.augment import Mixup, with_noise
 from fusion.training.loss import BalancedLoss
@@ -173,7 +174,7 @@ class BestWeights(transformers.TrainerCallback):
         self.advance(1)
         if self.validation_losses.index(min(self.validation_losses)) == n_before:
             self.best_epoch = len(self.validation_losses)
-            self.weights = {k: v.clone() for k, v in context["model"].own_state().items()}
+            self.weights = whole(context["model"].own_state())
         if self.is_past:
             control.should_training_stop = True
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import torch
+from accelerate.state import AcceleratorState
 from accelerate.utils.memory import should_reduce_batch_size
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -85,6 +86,29 @@ def check_whole_step(n_rows: int, settings: TuningSettings, *, n_processes: int)
             f"({settings.batch_size} batch_size x {settings.accumulation} accumulation x "
             f"{n_processes} processes), got {n_rows} rows. Use fewer processes or a smaller "
             "batch_size."
+        )
+
+
+def check_whole_weights(state: AcceleratorState) -> None:
+    """Refuse to share weights out in ways from which they cannot be put together again here.
+
+    Args:
+        state: What accelerate's own file asks for.
+
+    Raises:
+        ConfigError: If it is FSDP 1 or stage 3 of DeepSpeed's ZeRO.
+    """
+    fsdp = getattr(state, "fsdp_plugin", None)
+    if fsdp is not None and fsdp.fsdp_version != 2:
+        raise ConfigError(
+            f"fsdp_version must be 2 in accelerate's file, got {fsdp.fsdp_version}: parts of "
+            "weights are put together from version 2 alone."
+        )
+    deepspeed = getattr(state, "deepspeed_plugin", None)
+    if deepspeed is not None and deepspeed.zero_stage == 3:
+        raise ConfigError(
+            "zero_stage must be 0, 1 or 2 in accelerate's file, got 3. To share out weights too, "
+            "use FSDP with fsdp_version 2."
         )
 
 

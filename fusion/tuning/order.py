@@ -46,8 +46,17 @@ class RowOrder(Sampler[int]):
         """Rows of an epoch."""
         return self.n_rows
 
-    def set_epoch(self, epoch: int) -> None:
-        """The epoch that is iterated next, from 0."""
+    @property
+    def n_steps(self) -> int:
+        """Optimiser steps of an epoch."""
+        return -(-len(self) // self.step_rows)
+
+    def begin(self, epoch: int) -> None:
+        """The epoch that is iterated next, from 0.
+
+        Why not `set_epoch`: accelerate would call it, with 0 in an epoch that several processes go
+        on with.
+        """
         self.epoch = epoch
 
     def __iter__(self) -> Iterator[int]:

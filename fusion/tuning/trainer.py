@@ -15,9 +15,10 @@ from torch.utils.checkpoint import checkpoint
 
 from fusion.checkpoints import Checkpoint, commit
 from fusion.data.batch import ModelInputs
+from fusion.processes import processes
 from fusion.progress import Advance
 from fusion.training.trainer import BestWeights, FusionTrainer
-from fusion.tuning.guards import lower_rate
+from fusion.tuning.guards import check_whole_weights, lower_rate
 from fusion.tuning.optimiser import parameter_groups, schedules
 from fusion.tuning.order import RowOrder
 from fusion.tuning.settings import TuningSettings
@@ -44,6 +45,7 @@ class TuningTrainer(FusionTrainer):
         **arguments: Any,
     ) -> None:
         super().__init__(**arguments)
+        check_whole_weights(self.accelerator.state)
         self.settings = settings
         self.order = order
         self.depth_of = depth_of
@@ -118,7 +120,7 @@ class TuningProgress(BestWeights):
 
     Args:
         settings: How the model is tuned.
-        epoch_steps: Optimiser steps of an epoch.
+        order: In which order rows are seen; it is told which epoch begins.
         saves: True where states are saved.
         advance: Called with the number of steps that were finished.
     """
@@ -126,7 +128,7 @@ class TuningProgress(BestWeights):
     facts = (*BestWeights.facts, "first_loss")
 
     def __init__(
-        self, settings: TuningSettings, *, epoch_steps: int, saves: bool, advance: Advance
+        self, settings: TuningSettings, *, order: RowOrder, saves: bool, advance: Advance
     ) -> None:
         super().__init__(
             patience=settings.patience,
@@ -134,7 +136,7 @@ class TuningProgress(BestWeights):
             advice=lower_rate(settings),
         )
         self.batches = settings.model_dump(include={"batch_size", "accumulation"})
-        self.epoch_steps = epoch_steps
+        self.order = order
         self.saves = saves
         self.first_loss = 0.0
         self.advance_steps = advance
@@ -145,10 +147,14 @@ class TuningProgress(BestWeights):
         if state.global_step == 1 and "loss" in context["logs"]:
             self.first_loss = float(context["logs"]["loss"])
 
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **context: Any) -> None:
+        """Tells the order which epoch it is, also in the middle of one that goes on."""
+        self.order.begin(state.global_step // self.order.n_steps)
+
     def on_step_end(self, args: Any, state: Any, control: Any, **context: Any) -> None:
         """Moves the bar; an epoch's last state waits for its end."""
         self.advance_steps(1)
-        if state.global_step % self.epoch_steps == 0:
+        if state.global_step % self.order.n_steps == 0:
             control.should_save = False
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **context: Any) -> None:
@@ -158,6 +164,7 @@ class TuningProgress(BestWeights):
 
     def on_save(self, args: Any, state: Any, control: Any, **context: Any) -> None:
         """Adds the best weights to a checkpoint and makes it count, with the losses so far."""
+        processes().wait_for_everyone()  # each process adds files of its own
         if not args.should_save:
             return
         folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"

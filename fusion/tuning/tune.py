@@ -1,5 +1,6 @@
 """One tuning run: encoders, a fusion and heads learn the target together."""
 
+import copy
 import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,7 +19,7 @@ from encoders.dtype import resolve_dtype
 from fusion.checkpoints import Checkpoint, latest
 from fusion.data.batch import ModelInputs
 from fusion.model import ProductModel, TrainedPart
-from fusion.processes import processes
+from fusion.processes import processes, weights_are_shared_out, whole
 from fusion.progress import Stage, silent
 from fusion.trainers import on_one_device, random_states_kept, tensorboard_callbacks
 from fusion.training.fit import Targets, encoded_targets, rows_of
@@ -154,23 +155,25 @@ class _Run:
         validation = validation[np.argsort(lengths[validation], kind="stable")]
         encoded = encoded_targets(model, self.targets)
         order = self._order(lengths[learn], encoded, settings)
-        epoch_steps = -(-len(order) // order.step_rows)
         progress = TuningProgress(
             settings,
-            epoch_steps=epoch_steps,
+            order=order,
             saves=saves,
-            advance=self.stage("tuning", epoch_steps * settings.epochs),
+            advance=self.stage("tuning", order.n_steps * settings.epochs),
         )
         resumed = _latest(folder) if saves else None
         if resumed is not None:
             progress.go_on_from(resumed)
-        blocks = self._tuned_blocks() if settings.checkpointing else []
+        learner = copy.deepcopy(model) if weights_are_shared_out() else model
+        module = learner.trained_part()
+        encoders = {name: learner.encoder(name) for name in self.encoders}
+        blocks = _tuned_blocks(encoders) if settings.checkpointing else []
         with random_states_kept(), activations_recomputed(blocks):
             trainer = TuningTrainer(
                 settings=settings,
                 order=order,
-                depth_of=depths(self.encoders),
-                module=self.module,
+                depth_of=depths(encoders),
+                module=module,
                 args=_arguments(settings, folder, saves=saves, validates=len(validation) > 0),
                 train_dataset=RowDataset(learn),
                 eval_dataset=RowDataset(validation),
@@ -178,11 +181,13 @@ class _Run:
                 callbacks=[progress, *tensorboard_callbacks(settings.tensorboard)],
                 inputs=self.inputs,
                 targets=encoded,
-                balanced_loss=BalancedLoss(model, rows_of(encoded, learn)),
+                balanced_loss=BalancedLoss(learner, rows_of(encoded, learn)),
             )
             trainer.remove_callback(transformers.PrinterCallback)
             if not progress.is_past:
                 trainer.train(None if resumed is None else str(resumed.folder))
+        if learner is not model:
+            self.module.load_own_state(whole(module.own_state()))
         progress.restore(self.module)
         if progress.validation_losses:
             training = [progress.first_loss, *progress.train_losses]
@@ -193,14 +198,6 @@ class _Run:
             progress.best_epoch or len(progress.train_losses),
             settings.batch_size,
         )
-
-    def _tuned_blocks(self) -> list[nn.Module]:
-        return [
-            block
-            for encoder in self.encoders.values()
-            if encoder.adapter is not None
-            for block in reached(encoder.adapter, encoder.blocks)
-        ]
 
     def _lengths(self) -> Rows:
         """Characters `[n]` of the texts of each row; all alike where there are none."""
@@ -229,6 +226,15 @@ def _latest(folder: Path) -> Checkpoint | None:
     """The checkpoint to go on from; the first process removes what is not complete."""
     with processes().main_process_first():
         return latest(folder)
+
+
+def _tuned_blocks(encoders: dict[str, Encoder]) -> list[nn.Module]:
+    return [
+        block
+        for encoder in encoders.values()
+        if encoder.adapter is not None
+        for block in reached(encoder.adapter, encoder.blocks)
+    ]
 
 
 def _set_dropout(encoders: dict[str, Encoder], rate: float) -> None:

@@ -33,6 +33,16 @@ def test_one_without_a_receipt_is_removed_and_the_one_before_counts(tmp_path):
     assert not torn.exists()
 
 
+def test_files_in_folders_count_too(tmp_path):
+    made = checkpoint(tmp_path, 10)
+    (made / "shards").mkdir()
+    (made / "shards" / "0.distcp").write_bytes(b"part")
+    commit(made, {})
+    assert latest(tmp_path).step == 10
+    (made / "shards" / "0.distcp").write_bytes(b"torn")
+    assert latest(tmp_path) is None
+
+
 def test_changed_bytes_and_torn_receipts_do_not_count(tmp_path):
     made = checkpoint(tmp_path, 10)
     commit(made, {})

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import nn
@@ -96,3 +98,21 @@ def test_short_memory_changes_batches_but_not_what_is_learned(job, monkeypatch, 
     assert tried[12:] == [4] * 24, "goes on after step 2 of 8, with batches that fitted"
     assert run.train_loss == pytest.approx(whole.train_loss, rel=1e-4)
     assert run.validation_loss == pytest.approx(whole.validation_loss, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        ({"fsdp_plugin": SimpleNamespace(fsdp_version=1)}, "fsdp_version must be 2.*got 1"),
+        ({"deepspeed_plugin": SimpleNamespace(zero_stage=3)}, "zero_stage must be 0, 1 or 2.*3"),
+    ],
+)
+def test_weights_that_cannot_be_put_together_again_are_refused(state, message):
+    with pytest.raises(ConfigError, match=message):
+        guards.check_whole_weights(SimpleNamespace(**state))
+
+
+def test_other_ways_of_sharing_are_accelerates_own():
+    guards.check_whole_weights(SimpleNamespace(deepspeed_plugin=None))
+    guards.check_whole_weights(SimpleNamespace(fsdp_plugin=SimpleNamespace(fsdp_version=2)))
+    guards.check_whole_weights(SimpleNamespace(deepspeed_plugin=SimpleNamespace(zero_stage=2)))

@@ -18,7 +18,7 @@ def test_the_order_follows_from_seed_and_epoch_alone():
     first, same, other = (RowOrder(lengths(), step_rows=16, seed=seed) for seed in (0, 0, 1))
     assert list(first) == list(same)
     assert list(first) != list(other)
-    same.set_epoch(1)
+    same.begin(1)
     assert list(first) != list(same)
 
 
@@ -44,7 +44,7 @@ def test_an_unfilled_step_comes_last():
 def test_equal_shares_leave_out_what_does_not_fill_a_step_and_other_rows_each_epoch():
     order = RowOrder(lengths(70), step_rows=16, seed=0, whole_steps=True)
     first = set(order)
-    order.set_epoch(1)
+    order.begin(1)
     assert len(first) == len(order) == 64
     assert set(order) != first
 

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 
@@ -175,16 +176,63 @@ def test_a_run_without_validation_killed_at_its_very_end_keeps_its_weights(
     assert all(torch.equal(mine[name], theirs[name]) for name in theirs)
 
 
+TWO = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
+FSDP = {
+    "ACCELERATE_USE_FSDP": "true",
+    "FSDP_VERSION": "2",
+    "FSDP_AUTO_WRAP_POLICY": "TRANSFORMER_BASED_WRAP",
+    "FSDP_TRANSFORMER_CLS_TO_WRAP": "BertLayer",
+    "FSDP_STATE_DICT_TYPE": "SHARDED_STATE_DICT",
+}
+"""What `accelerate launch` makes of its own file."""
+AS_IF_GPUS = """
+import torch
+from accelerate.state import PartialState
+from accelerate.utils import DistributedType
+
+torch.distributed.init_process_group("gloo")
+PartialState._prepare_backend = lambda self, *arguments: ("gloo", DistributedType.MULTI_GPU)
+PartialState.set_device = lambda self: setattr(self, "device", torch.device("cpu"))
+"""
+"""accelerate offers FSDP on GPUs alone, torch on CPUs too: so it is told that these are GPUs."""
+
+
 @pytest.mark.parametrize("mode", ["full", "gradual"])
 def test_two_processes_learn_as_one_with_twice_the_batch(script, tmp_path, mode):
     one = finish(
         start(script, "-", {"mode": mode, "batch_size": 16}, tmp_path / "one.json"),
         tmp_path / "one.json",
     )
-    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
     two = finish(
-        start(script, "-", {"mode": mode, "batch_size": 8}, tmp_path / "two.json", launcher),
+        start(script, "-", {"mode": mode, "batch_size": 8}, tmp_path / "two.json", TWO),
         tmp_path / "two.json",
     )
     assert two[0] == pytest.approx(one[0], rel=1e-4)
     assert two[1] == pytest.approx(one[1], rel=1e-4)
+
+
+@pytest.mark.parametrize("weights", ["in every process", "shared out by FSDP"])
+def test_two_killed_processes_go_on_to_the_weights_of_one(script, tmp_path, monkeypatch, weights):
+    """Killed in the middle of the second epoch, which must go on with its own order of rows."""
+    options = {"epochs": 2, "batch_size": 16}
+    one = finish(start(script, "-", options, tmp_path / "one.json"), tmp_path / "one.json")
+    if weights == "shared out by FSDP":
+        script.write_text(AS_IF_GPUS + script.read_text())
+        for name, value in FSDP.items():
+            monkeypatch.setitem(ENVIRONMENT, name, value)
+    folder, options = tmp_path / "states", {"epochs": 2, "batch_size": 8, "save_steps": 1}
+    process = start(script, folder, options, tmp_path / "killed.json", TWO)
+    deadline = time.monotonic() + 200
+    while not (folder / "checkpoints" / "checkpoint-6").exists():  # an epoch has 4 steps
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+    workers = psutil.Process(process.pid).children()
+    for killed_one in [process, *workers]:
+        killed_one.send_signal(signal.SIGKILL)
+    process.communicate()
+    psutil.wait_procs(workers, timeout=60)
+    assert not (folder / "result.json").exists()
+    two = finish(start(script, folder, options, tmp_path / "two.json", TWO), tmp_path / "two.json")
+    assert two[0] == pytest.approx(one[0], rel=1e-4)
+    assert two[1] == pytest.approx(one[1], rel=1e-4)
+    assert two[2] == pytest.approx(one[2], rel=1e-3, abs=1e-3)
