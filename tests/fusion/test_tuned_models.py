@@ -119,7 +119,7 @@ def test_a_mode_alone_is_a_tuning(items, checkpoint):
         ({"tuning": {**TUNING, "modalities": ["image"]}}, "bert or resnet of image"),
         ({"tuning": {**TUNING, "layers": 3}}, "layers must be from 1 to 2, got 3"),
         ({"tuning": "lorra"}, "Input should be 'none', 'lora'"),
-        ({"tuning": {"mod": "lora"}}, "Extra inputs are not permitted"),
+        ({"tuning": {"mod": "lora"}}, "Did you mean 'mode'"),
     ],
 )
 def test_a_tuning_that_cannot_be_done_says_why(items, checkpoint, options, message):
