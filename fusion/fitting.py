@@ -60,6 +60,8 @@ class Recipe:
         validation_fraction: Share of the rows that early stopping looks at, in (0, 1); taken
             where one network is trained (`training.folds` is 1), else the folds are these rows.
         on_bad_rows: What faulty rows do, see `Predictor`.
+        formats: How columns write numbers and dates where a larger table showed it, see
+            `Schema.formats`; None finds it in the rows that are trained on.
     """
 
     heads: Mapping[str, HeadChoice]
@@ -71,6 +73,7 @@ class Recipe:
     tuning: TuningSettings = field(default_factory=lambda: TuningSettings(mode="none"))
     validation_fraction: float = 0.1
     on_bad_rows: OnBadRows = "raise"
+    formats: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -134,7 +137,13 @@ def fit_bundle(
     _check_heads(recipe)
     names = {choice.target for choice in recipe.heads.values()}
     exclude = [name for name in frame.columns if name in names]
-    schema = infer_schema(frame, photos=sources.photos, exclude=exclude, given=dict(recipe.columns))
+    schema = infer_schema(
+        frame,
+        photos=sources.photos,
+        exclude=exclude,
+        given=recipe.columns,
+        formats=recipe.formats,
+    )
     catalogue = build_catalogue(frame, schema, photos=sources.photos, source=sources.table)
     encoders = pretrained_encoders(recipe.encoders, schema.modalities)
     prepared = prepare_inputs(encoders, catalogue, store=sources.store, stage=stage)

@@ -4,7 +4,7 @@ A faulty value is absent in `values` and named in `problems`; nothing is put in 
 a faulty row stops the work, leaves or stays without that value is `apply_policy`'s question.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fusion.data.cells import (
+    canonical_text,
     cells,
-    date_cells,
     is_missing,
-    number_cells,
+    plain_text,
     read_category,
     read_cells,
+    read_id,
     read_text,
 )
+from fusion.data.dates import date_cells
+from fusion.data.numbers import number_cells
 from fusion.data.photos import read_photo_cell
 from fusion.data.problems import Problem, raise_for, shown
 from fusion.data.schema import Schema, missing_columns
@@ -39,8 +42,8 @@ class Catalogue:
         schema: Roles of its columns.
         ids: Id of each row; empty text where it is missing.
         values: Per modality one value per row: text or None; list of photos (path, or bytes of a
-            file) or None; for tables a frame of float64, datetime64[us] (UTC) and object columns of
-            text or None.
+            file) or None; for tables a frame of float64, datetime64[us] (the date on the wall) and
+            object columns of text or None.
         present: Per modality `[n]`, True where the row has a value.
         problems: Everything that is wrong with single rows.
         source: Name of the table in messages.
@@ -122,13 +125,14 @@ def build_catalogue(
     if schema.text:
         values["text"], found = _read_texts(frame, schema.text)
         problems += found
-    if schema.row:
-        values["row"], _ = _read_texts(frame, schema.row)  # faults: in the columns' own roles
     if schema.image:
         values["image"], found = _read_photos(frame, schema.image, root=photos)
         problems += found
     for modality, columns in schema.tables.items():
         values[modality], found = _read_cells(frame[list(columns)], schema)
+        problems += found
+    if schema.row:
+        values["row"], found = _read_rows(frame, schema, values)
         problems += found
     present = {name: present_rows(value) for name, value in values.items()}
     return Catalogue(
@@ -172,7 +176,7 @@ def _folder_problems(frame: pd.DataFrame, schema: Schema, photos: Path | None) -
 def _read_ids(frame: pd.DataFrame, column: str | None) -> tuple[list[str], list[Problem]]:
     if column is None:
         return [str(row) for row in range(len(frame))], []
-    found, problems = read_cells(frame[column], lambda cell: read_text(cell, kind="id").strip())
+    found, problems = read_cells(frame[column], read_id)
     faulty = {problem.row for problem in problems}
     first: dict[str, int] = {}
     for row, value in enumerate(found):
@@ -204,6 +208,45 @@ def _read_texts(
     return texts, problems
 
 
+def _read_rows(
+    frame: pd.DataFrame, schema: Schema, values: Mapping[str, Values]
+) -> tuple[list[str | None], list[Problem]]:
+    """Each row as `name: value` lines; a faulty cell is left out as a missing one is.
+
+    Problems are those of columns that play no other role; the others are told there.
+    """
+    problems: list[Problem] = []
+    columns: list[list[str | None]] = []
+    for name in schema.row:
+        if name in (*schema.numeric, *schema.categorical, *schema.dates, *schema.history):
+            modality = next(key for key, names in schema.tables.items() if name in names)
+            read = pd.DataFrame(values[modality])[name]
+            formatted = schema.format_of(name, "numeric") != ""
+            columns.append(_written_values(frame[name], read, formatted=formatted))
+        else:
+            texts, found = read_cells(frame[name], lambda cell: read_text(cell, kind="row"))
+            columns.append(texts)
+            problems += [] if name in schema.text else found
+    names = schema.row
+    lines = (
+        [f"{name}: {part}" for name, part in zip(names, parts, strict=True) if part is not None]
+        for parts in zip(*columns, strict=True)
+    )
+    return ["\n".join(parts) if parts else None for parts in lines], problems
+
+
+def _written_values(
+    column: "pd.Series[Any]", values: "pd.Series[Any]", *, formatted: bool
+) -> list[str | None]:
+    """Values in their one text; plain numbers from their cells, so that no digit is lost."""
+    known = values.notna().tolist()
+    if formatted or values.dtype != np.float64:
+        read = zip(cells(values), known, strict=True)
+        return [plain_text(value) if there else None for value, there in read]
+    texts, _ = read_cells(column, lambda cell: canonical_text(read_text(cell).strip()))
+    return [text if there else None for text, there in zip(texts, known, strict=True)]
+
+
 def _read_photos(
     frame: pd.DataFrame, columns: Sequence[str], *, root: Path | None
 ) -> tuple[list[list[Path | bytes] | None], list[Problem]]:
@@ -226,27 +269,33 @@ def _read_cells(frame: pd.DataFrame, schema: Schema) -> tuple[pd.DataFrame, list
             values, found = read_cells(frame[name], read_category)
             output[name] = pd.Series(values, dtype=object, index=frame.index)
         elif name in schema.dates and name not in schema.history:
-            output[name], found = date_cells(frame[name])
+            output[name], found = date_cells(frame[name], schema.format_of(name, "dates"))
         else:
-            output[name], found = number_cells(frame[name])
+            output[name], found = number_cells(frame[name], schema.format_of(name, "numeric"))
         problems += found
     return pd.DataFrame(output, index=frame.index, columns=frame.columns), problems
 
 
 def target_values(
-    frame: Any, column: str, *, source: str = "items"
+    frame: Any, column: str, *, number_format: str = "", source: str = "items"
 ) -> tuple[NDArray[np.float64], list[Problem]]:
     """Targets as numbers, NaN where there is none, and what is wrong with them.
 
     Shape:
         Returns `[n]`, float64, in the unit of the column.
 
+    Args:
+        frame: The table.
+        column: The column of targets.
+        number_format: How it is written where that is not plain, see `Schema.formats`.
+        source: Name of the table in messages.
+
     Raises:
         CatalogueError: If the column is missing.
     """
     frame = as_frame(frame)
     raise_for(missing_columns([column], frame.columns), source=source)
-    values, found = number_cells(frame[column])
+    values, found = number_cells(frame[column], number_format)
     codes = {"number_not_read": "target_not_number", "number_infinite": "target_infinite"}
     problems = [replace(problem, code=codes[problem.code]) for problem in found]
     faulty = {problem.row for problem in problems}

@@ -1,26 +1,32 @@
-"""Single cells: numbers, categories, dates and texts out of whatever a table holds.
+"""Single cells: what is missing, and one text for whatever a table holds.
 
-Each reader takes one cell that is not missing and gives its value, or raises `CellFault` with the
-code of the problem. `read_cells` runs a reader over a column and collects the faults.
+A cell means the same alone, among others, as text of a CSV file and typed in a frame: nothing here
+looks at its neighbours. Each reader takes one cell that is not missing and gives its value, or
+raises `CellFault` with the code of the problem. `read_cells` runs a reader over a column and
+collects the faults. Numbers are read in `fusion.data.numbers`, dates in `fusion.data.dates`.
 """
 
 import re
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from fusion.data.problems import Problem, shown
 
 MISSING_WORDS = frozenset({"na", "n/a", "nan", "nat", "none", "null"})
 """What stands for a missing number or date, in any case; in texts and categories it is a word."""
 MAX_TEXT = 1_000_000
-NUMBER = re.compile(r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|inf|infinity)", re.I | re.ASCII)
-TRUTH = {"true": 1.0, "false": 0.0}
+EXACT_FLOATS = 2.0**53
+"""From here on a float has lost digits of the integer that it was."""
+LONGEST_NUMBER = 400  # digits; longer ones stay in the form with an exponent
+PLAIN_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:e[+-]\d{2,3})?", re.ASCII)
+STAMP = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?", re.ASCII)
+TRUTH = {"true": "True", "TRUE": "True", "false": "False", "FALSE": "False"}
 
 
 class CellFault(ValueError):
@@ -45,102 +51,122 @@ def is_missing(cell: object) -> bool:
 
 
 def cells(column: "pd.Series[Any]") -> list[Any]:
-    """The cells of a column as Python objects, in order."""
+    """The cells of a column as Python objects, in order; short floats by their shortest text."""
+    dtype: Any = column.dtype
+    if pd.api.types.is_float_dtype(dtype) and dtype.itemsize < 8:
+        short = np.float16 if dtype.itemsize == 2 else np.float32
+        # Widened bit by bit, 0.1 would become 0.10000000149011612.
+        return [float(str(cell)) for cell in column.to_numpy(dtype=short, na_value=np.nan)]
     return list(column.astype(object))
 
 
 def read_cells(
     column: "pd.Series[Any]", read: Callable[[Any], Any]
 ) -> tuple[list[Any], list[Problem]]:
-    """Values of a column, None where missing or faulty, and one problem for each faulty cell."""
+    """Values of a column, None where missing or faulty, and one problem for each faulty cell.
+
+    Equal texts are read once.
+    """
     values: list[Any] = []
     problems = []
+    known: dict[str, Any] = {}
     for row, cell in enumerate(cells(column)):
-        value = None
-        if not is_missing(cell):
-            try:
-                value = read(cell)
-            except CellFault as fault:
-                name = str(column.name)
-                problems.append(Problem(fault.code, str(fault), row=row, column=name))
+        if isinstance(cell, str) and cell in known:
+            value = known[cell]
+        else:
+            value = _value_or_fault(cell, read)
+            if isinstance(cell, str):
+                known[cell] = value
+        if isinstance(value, CellFault):
+            problems.append(Problem(value.code, str(value), row=row, column=str(column.name)))
+            value = None
         values.append(value)
     return values, problems
 
 
-def read_number(cell: object) -> float:
-    """A finite number from a number or from its plain text; NaN for a missing word.
-
-    Raises:
-        CellFault: `number_not_read` or `number_infinite`.
-    """
-    value = _to_float(cell)
-    if np.isinf(value):
-        raise CellFault("number_infinite", f"must be a finite number, got {shown(cell)}")
-    return value
-
-
-def _to_float(cell: object) -> float:
-    if isinstance(cell, str):
-        text = cell.strip().lower()
-        if text in MISSING_WORDS:
-            return float("nan")
-        if text in TRUTH:
-            return TRUTH[text]
-        if NUMBER.fullmatch(text):
-            return float(text)
-    elif isinstance(cell, bool | np.bool_ | int | float | np.integer | np.floating | Decimal):
-        try:
-            return float(cell)
-        except OverflowError:
-            return float("inf")
-    raise CellFault("number_not_read", f"must be a number, got {shown(cell)}")
-
-
-def number_cells(column: "pd.Series[Any]") -> tuple[NDArray[np.float64], list[Problem]]:
-    """A column as numbers: float64, NaN where missing or faulty, and its problems.
-
-    Shape:
-        Returns `[len(column)]`.
-    """
-    dtype = column.dtype
-    plain = pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_complex_dtype(dtype)
-    if not plain:
-        cells_read, problems = read_cells(column, read_number)
-        filled = [np.nan if value is None else value for value in cells_read]
-        return np.array(filled, dtype=np.float64), problems
-    values = column.to_numpy(dtype=np.float64, na_value=np.nan).copy()
-    infinite = np.flatnonzero(np.isinf(values))
-    problems = [_infinite(int(row), values[row], str(column.name)) for row in infinite]
-    values[infinite] = np.nan
-    return values, problems
-
-
-def _infinite(row: int, value: float, column: str) -> Problem:
-    message = f"must be a finite number, got {shown(float(value))}"
-    return Problem("number_infinite", message, row=row, column=column)
+def _value_or_fault(cell: object, read: Callable[[Any], Any]) -> Any:
+    try:
+        return None if is_missing(cell) else read(cell)
+    except CellFault as fault:
+        return fault
 
 
 def plain_text(cell: object) -> str:
-    """A cell as text; numbers in one form whatever their type, so 1, 1.0 and Decimal(1) agree.
+    """A cell as text; equal values have one text whatever their type: 1, 1.0, Decimal(1).
+
+    Text stays as it is. Numbers have all their digits and no exponent, dates at midnight no time,
+    bands, periods and time spans the text that pandas writes.
 
     Raises:
-        TypeError: If the cell is no text, number, truth value or date.
+        TypeError: If the cell has no text form: bytes, lists, sets, dicts, complex numbers.
 
     Example:
-        >>> plain_text(1.0), plain_text(2.5), plain_text("1.0")
-        ('1', '2.5', '1.0')
+        >>> plain_text(1.0), plain_text(2.5), plain_text(Decimal("1.50")), plain_text("1.0")
+        ('1', '2.5', '1.5', '1.0')
     """
-    value = cell.item() if isinstance(cell, np.generic) else cell
+    value = _python_value(cell)
     if isinstance(value, str):
         return value
     if isinstance(value, bool | int):
         return str(value)
     if isinstance(value, float | Decimal):
-        number = float(value)
-        return str(int(number)) if abs(number) < 1e15 and number == int(number) else repr(number)
-    if isinstance(value, date | datetime):
+        return _number_text(value)
+    if isinstance(value, datetime):
+        return _stamp_text(value)
+    if isinstance(value, date | time):
         return value.isoformat()
+    if isinstance(value, timedelta):
+        return str(value)
+    if isinstance(value, pd.Period | pd.Interval | UUID):
+        return str(value)
     raise TypeError(f"must be text, got {type(cell).__name__} {shown(cell)}")
+
+
+def _python_value(cell: object) -> object:
+    if isinstance(cell, np.datetime64 | np.timedelta64 | timedelta):
+        try:
+            return pd.Timestamp(cell) if isinstance(cell, np.datetime64) else pd.Timedelta(cell)
+        except (ValueError, OverflowError):  # beyond the years that pandas holds
+            return cell if isinstance(cell, timedelta) else str(cell)
+    if isinstance(cell, np.float16 | np.float32):
+        return float(str(cell))
+    return cell.item() if isinstance(cell, np.generic) else cell
+
+
+def _number_text(value: float | Decimal) -> str:
+    number = value if isinstance(value, Decimal) else Decimal(repr(value))
+    if not number.is_finite() or abs(number.adjusted()) > LONGEST_NUMBER:
+        return str(value)
+    text = format(number, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
+
+
+def _stamp_text(value: datetime) -> str:
+    text = value.isoformat()
+    return text.removesuffix("T00:00:00") if value.tzinfo is None else text
+
+
+def canonical_text(text: str) -> str:
+    """The one form of a label: numbers, truth values and dates as `plain_text` writes typed ones.
+
+    A frame with 1.5, True and a time stamp and a CSV file with `1.50`, `true` and
+    `2024-01-31 00:00` hold the same labels. Only plain decimal numbers change their form; codes
+    such as `007`, `+5` and `1E5` do not.
+
+    Example:
+        >>> [canonical_text(text) for text in ("1.50", "2.0", "007", "true", "XL", "1e+16")]
+        ['1.5', '2', '007', 'True', 'XL', '10000000000000000']
+    """
+    if PLAIN_NUMBER.fullmatch(text):
+        return text if text.isdigit() else _number_text(Decimal(text))
+    if STAMP.fullmatch(text):
+        try:
+            return _stamp_text(datetime.fromisoformat(text))
+        except ValueError:  # such as month 13: a label that only looks like a date
+            return text
+    return TRUTH.get(text, text)
 
 
 def read_text(cell: object, *, kind: str = "text") -> str:
@@ -167,46 +193,19 @@ def read_text(cell: object, *, kind: str = "text") -> str:
     return text
 
 
-def read_category(cell: object) -> str:
-    """A category without white space around it; faults as in `read_text`."""
-    return read_text(cell, kind="category").strip()
-
-
-def read_date(cell: object) -> np.datetime64:
-    """A date, in UTC where the cell has a time zone; NaT for a missing word.
+def read_id(cell: object) -> str:
+    """An id as it is written, without white space around it; integers with all their digits.
 
     Raises:
-        CellFault: `date_not_read` for anything but dates and ISO 8601 text.
+        CellFault: As `read_text`, and `id_rounded` for a float that is too large to be exact:
+            different ids would have become one.
     """
-    try:
-        if isinstance(cell, str):
-            if cell.strip().lower() in MISSING_WORDS:
-                return np.datetime64("NaT", "us")
-            cell = datetime.fromisoformat(cell.strip())
-        if isinstance(cell, datetime) and cell.tzinfo is not None:
-            cell = cell.astimezone(UTC).replace(tzinfo=None)
-        if isinstance(cell, date | np.datetime64):
-            exact: Any = cell.to_datetime64() if isinstance(cell, pd.Timestamp) else cell
-            return np.datetime64(exact, "us")
-    except (ValueError, OverflowError) as error:
-        raise CellFault("date_not_read", _date_message(cell)) from error
-    raise CellFault("date_not_read", _date_message(cell))
+    if isinstance(cell, float | np.floating) and abs(cell) >= EXACT_FLOATS:
+        message = f"must be an exact id, got the rounded number {shown(float(cell))}"
+        raise CellFault("id_rounded", message)
+    return read_text(cell, kind="id").strip()
 
 
-def _date_message(cell: object) -> str:
-    return f"must be a date such as 2024-01-31, got {shown(cell)}"
-
-
-def date_cells(column: "pd.Series[Any]") -> tuple[NDArray[np.datetime64], list[Problem]]:
-    """A column as dates: datetime64[us] in naive UTC, NaT where missing or faulty.
-
-    Shape:
-        Returns `[len(column)]`.
-    """
-    if pd.api.types.is_datetime64_any_dtype(column.dtype):
-        stamps = pd.DatetimeIndex(column)
-        stamps = stamps.tz_convert(None) if stamps.tz is not None else stamps
-        return stamps.to_numpy().astype("datetime64[us]"), []
-    values, problems = read_cells(column, read_date)
-    filled = [np.datetime64("NaT", "us") if value is None else value for value in values]
-    return np.array(filled, dtype="datetime64[us]"), problems
+def read_category(cell: object) -> str:
+    """A label in its one form (see `canonical_text`); faults as in `read_text`."""
+    return canonical_text(read_text(cell, kind="category").strip())

@@ -7,34 +7,33 @@ The first rule that fits decides; every column gets one role or a reason why it 
 3. Named like an identifier (`id`, `item_id`, `sku`, ...): the first one that is mostly unique is
    the id, the others are ignored. Other names that end in `_id`: categorical if each value stands
    twice on average, else ignored.
-4. Dates by type, or at least 95 % text such as `2024-01-31`: dates.
-5. Numbers and truth values by type, or at least 95 % text that is a number: numeric.
+4. Dates and months by type, at least 95 % text such as `2024-01-31` or numbers such as 20240131, or
+   dates in one other form, such as `31.01.2024`, that can be read in one way only: dates.
+5. Numbers, truth values and time spans by type, at least 95 % text that is a number, or numbers in
+   one other style, such as `1.234,50 EUR` or `12 %`, that can be read in one way only: numeric.
+   Dates and numbers that can be read in two ways, or in several units: ignored, with that reason.
 6. Bytes that mostly are picture files, and text that mostly ends in a picture suffix or names a
    file in the photo folder: image.
 7. Labels by type, or short text of at most 20 values or with each value twice on average:
    categorical.
 8. Mostly different single words: codes, ignored. Other text: text.
 9. Where there are texts and categories: they and the numbers are also written as one text, row.
-10. Anything else (lists, bytes, durations, complex numbers): ignored.
+10. Anything else (lists, sets, bytes, complex numbers): ignored.
 """
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from encoders.photo_file import PhotoError, sniff
-from fusion.data.cells import (
-    CellFault,
-    cells,
-    is_missing,
-    plain_text,
-    read_date,
-    read_number,
-)
+from fusion.data.cells import CellFault, cells, is_missing, plain_text
+from fusion.data.dates import find_date_format, is_iso_like, read_date
+from fusion.data.numbers import MOSTLY, find_number_format, read_number
 from fusion.data.photos import SCHEME, photo_path
 from fusion.data.problems import Problem, raise_for, shown
 from fusion.data.schema import ROLES, Schema, missing_columns
@@ -49,7 +48,6 @@ ID_NAMES = (
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 HISTORY = re.compile(r"units_last_\d+w|mean_price_last_\d+w|weeks_on_sale|weeks_since_last_sale")
 TARGET = re.compile(r"units_next_\d+w")
-MOSTLY = 0.95  # share of cells that decides a type; the others are then reported one by one
 MAJORITY = 0.5
 FEW = 20
 SHORT_WORDS = 6
@@ -63,6 +61,7 @@ def infer_schema(
     photos: Path | None,
     exclude: Iterable[str] = (),
     given: Mapping[str, Sequence[str] | None] | None = None,
+    formats: Mapping[str, str] | None = None,
 ) -> Schema:
     """The schema of a table, from what the user lists and, for the rest, from the cells.
 
@@ -72,6 +71,8 @@ def infer_schema(
         exclude: Columns that must play no role, such as the target.
         given: Columns of each role (keys `id`, `text`, ...). A list is taken as it is, an empty
             list means none, and None or no key means: find them.
+        formats: How columns write numbers and dates, as a larger table showed; None means: find it.
+            Excluded columns have one too: they may be targets or the column of a split.
 
     Returns:
         A schema whose `ignored` gives the reason for every column without a role.
@@ -90,18 +91,21 @@ def infer_schema(
     if "id" not in roles:
         roles["id"] = _id_column(frame[free])
         free = [name for name in free if name not in roles["id"]]
+    written = {name: _find_format(frame[name]) for name in frame.columns}
     for name in free:
-        role, reason = _role(frame[name], photos=photos)
+        role, reason = _role(frame[name], written[name], photos=photos)
         if reason or role in listed:
             ignored[name] = reason or f"seems {role}, and the columns of that role are listed"
         else:
             roles.setdefault(role, []).append(name)
     if "row" not in roles and roles.get("text") and roles.get("categorical"):
-        written = {*roles["text"], *roles["categorical"], *roles.get("numeric", ())}
-        roles["row"] = [name for name in frame.columns if name in written]
+        parts = {*roles["text"], *roles["categorical"], *roles.get("numeric", ())}
+        roles["row"] = [name for name in frame.columns if name in parts]
     key = roles.pop("id")
     columns = {role: tuple(names) for role, names in roles.items()}
-    return Schema(id=key[0] if key else None, ignored=ignored, **columns)
+    if formats is None:
+        formats = {name: found.text for name, found in written.items() if found.text}
+    return Schema(id=key[0] if key else None, ignored=ignored, formats=dict(formats), **columns)
 
 
 def _listed(given: Mapping[str, Sequence[str] | None]) -> dict[str, list[str]]:
@@ -155,13 +159,41 @@ def _text(cell: object) -> str | None:
         return None
 
 
-def _role(column: "pd.Series[Any]", *, photos: Path | None) -> tuple[str, str]:
+class Format(NamedTuple):
+    """How a column writes its dates or numbers: the role that follows, or why none is certain."""
+
+    role: str = ""
+    text: str = ""
+    reason: str = ""
+
+
+def _find_format(column: "pd.Series[Any]") -> Format:
+    """The format of a column; empty where it is plain, typed, or holds something else."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return Format()
+    present = [cell for cell in cells(column) if isinstance(cell, str) and not is_missing(cell)]
+    seen = _sample(present)
+    if not seen or all(map(_is_number, seen)) or all(map(_is_date, seen)):
+        return Format()
+    for role, find in (("dates", find_date_format), ("numeric", find_number_format)):
+        if any(find(seen)):  # quick; then every cell has a say
+            text, reason = find(sorted(set(present)))
+            if text or reason:
+                return Format(role, text, reason)
+    return Format()
+
+
+def _sample(present: list[Any]) -> list[Any]:
+    return present[:: max(1, len(present) // SAMPLE)]
+
+
+def _role(column: "pd.Series[Any]", written: Format, *, photos: Path | None) -> tuple[str, str]:
     """A role, or the reason for none: exactly one of the two is empty."""
     name, dtype = str(column.name), column.dtype
     present = [cell for cell in cells(column) if not is_missing(cell)]
     if not present:
         return "", "has no value in any row"
-    seen = present[:: max(1, len(present) // SAMPLE)]
+    seen = _sample(present)
     texts = [text for text in map(_text, seen) if text is not None]
     if len(present) == len(column) > 1 and _constant(present):
         return "", f"has one value in every row: {shown(present[0])}"
@@ -176,7 +208,7 @@ def _role(column: "pd.Series[Any]", *, photos: Path | None) -> tuple[str, str]:
     if _id_name(name).endswith("_id"):
         repeats = len(set(texts)) <= MAJORITY * len(texts)
         return ("categorical", "") if repeats else ("", "is named like an identifier")
-    return _typed_role(name, dtype, cells_seen=seen, photos=photos)
+    return _typed_role(name, dtype, written, cells_seen=seen, photos=photos)
 
 
 def _constant(present: list[Any]) -> bool:
@@ -185,16 +217,26 @@ def _constant(present: list[Any]) -> bool:
 
 
 def _typed_role(
-    name: str, dtype: Any, *, cells_seen: list[Any], photos: Path | None
+    name: str, dtype: Any, written: Format, *, cells_seen: list[Any], photos: Path | None
 ) -> tuple[str, str]:
-    if _share(cells_seen, _is_date) >= MOSTLY:
-        return "dates", ""
-    if _share(cells_seen, _is_number) >= MOSTLY and not isinstance(dtype, pd.CategoricalDtype):
-        return ("history" if HISTORY.fullmatch(name) else "numeric"), ""
+    role = written.role if written.text else _plain_role(cells_seen)
+    if role == "dates":
+        return role, ""
+    if role == "numeric" and not isinstance(dtype, pd.CategoricalDtype):
+        return ("history" if HISTORY.fullmatch(name) else role), ""
+    if written.reason:
+        return "", written.reason
     texts = [text for text in map(_text, cells_seen) if text is not None]
     if isinstance(dtype, pd.CategoricalDtype):
         return "categorical", ""
     return _text_role(texts, photos=photos)
+
+
+def _plain_role(cells_seen: list[Any]) -> str:
+    """Dates or numbers as they are usually written; empty for anything else."""
+    if _share(cells_seen, _is_date) >= MOSTLY:
+        return "dates"
+    return "numeric" if _share(cells_seen, _is_number) >= MOSTLY else ""
 
 
 def _text_role(texts: list[str], *, photos: Path | None) -> tuple[str, str]:
@@ -252,7 +294,11 @@ def _is_number(cell: object) -> bool:
 
 
 def _is_date(cell: object) -> bool:
-    if isinstance(cell, str) and not re.match(r"\d{4}-\d\d-\d\d", cell.strip()):
+    try:
+        text = "" if isinstance(cell, date | np.datetime64) else plain_text(cell)
+    except TypeError:
+        return False
+    if text and not is_iso_like(text):
         return False
     try:
         read_date(cell)

@@ -29,7 +29,8 @@ def apply_policy(
         extra_problems: Problems that were found elsewhere, such as targets and undecodable photos.
         on_bad_rows: `raise` stops with all problems; `record` leaves faulty rows out; `absent`
             keeps rows whose faults are single values: a bad text or photo makes that modality
-            absent, a bad number, date or category that cell. Other faults are recorded.
+            absent, a bad number, date or category that cell, also in the row text. Other faults are
+            recorded.
 
     Returns:
         The catalogue of the rows that stay, without problems, and for every row left out its
@@ -68,7 +69,7 @@ def _absent_values(
             column = str(problem.column)
             floats = value.dtypes[column] == np.float64
             value.loc[problem.row, column] = np.nan if floats else None
-        else:
+        elif modality != "row":  # the row text was written without the cell
             value[problem.row] = None
     present = {name: present_rows(value) for name, value in values.items()}
     return replace(catalogue, values=values, present=present), others
@@ -84,6 +85,8 @@ def concerned_modality(problem: Problem, schema: Schema) -> str | None:
     if kind in ("text", "photo"):
         modality = {"text": "text", "photo": "image"}[kind]
         return modality if modality in schema.modalities else None
+    if kind == "row":
+        return "row" if schema.row else None
     if kind in ("number", "date", "category"):
         for modality, columns in schema.tables.items():
             if problem.column in columns:

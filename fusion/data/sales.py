@@ -2,9 +2,11 @@
 
 A row of the sales table covers the seven days from its week's date on. History uses weeks that
 have ended by `as_of`, targets weeks that begin at `as_of` or later, so a week that straddles the
-date is in neither. A week without a row counts as zero units once an item has been sold.
+date is in neither. A week without a row counts as zero units once an item has been sold. Dates are
+those on the wall: an offset or time zone is dropped, so that no week moves.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -14,12 +16,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fusion.data.cells import date_cells, number_cells, read_cells, read_text
+from fusion.data.cells import read_cells, read_id
+from fusion.data.dates import read_date_column
+from fusion.data.numbers import number_cells
 from fusion.data.problems import Problem, raise_for
 from fusion.data.schema import missing_columns
 from fusion.data.tables import as_frame
 from fusion.errors import CatalogueError
 
+FLOAT_ID = re.compile(r"^(-?(?:0|[1-9]\d*))\.0$", re.ASCII)
+"""A whole number that passed through a float on its way to a CSV file: `7.0` is the item `7`."""
 WEEK = np.timedelta64(7, "D")
 AsOf = str | date | np.datetime64 | Sequence[Any]
 
@@ -122,7 +128,7 @@ def add_target(
         raise ValueError(f"horizon_weeks must be >= 1, got {horizon_weeks}. Give weeks.")
     joined = _joined(items, sales, columns=columns, as_of=as_of)
     dates = _as_of_dates(as_of, n=len(items))
-    weeks, _ = date_cells(as_frame(sales)[columns.week])
+    weeks, _ = read_date_column(as_frame(sales)[columns.week])
     last = np.append(weeks, np.datetime64(0, "us")).max()
     covered = last + WEEK >= dates + horizon_weeks * WEEK
     if len(items) and not covered.any():
@@ -167,7 +173,7 @@ def _read_ids(frame: pd.DataFrame, column: str) -> tuple[list[str | None], list[
     missing = missing_columns([column], frame.columns)
     if missing:
         return [], missing
-    return read_cells(frame[column], lambda cell: read_text(cell, kind="id").strip())
+    return read_cells(frame[column], lambda cell: FLOAT_ID.sub(r"\1", read_id(cell)))
 
 
 def _read_sales(sales: pd.DataFrame, columns: SalesColumns) -> pd.DataFrame:
@@ -176,7 +182,8 @@ def _read_sales(sales: pd.DataFrame, columns: SalesColumns) -> pd.DataFrame:
     names += [columns.price] if columns.price is not None else []
     raise_for(missing_columns(names, sales.columns), source="sales")
     keys, problems = _read_ids(sales, columns.id)
-    weeks, found = date_cells(sales[columns.week])
+    weeks, found = read_date_column(sales[columns.week])
+    raise_for([problem for problem in found if problem.row is None], source="sales")
     problems += found
     units, found = number_cells(sales[columns.units])
     problems += found
@@ -201,11 +208,11 @@ def _read_sales(sales: pd.DataFrame, columns: SalesColumns) -> pd.DataFrame:
 
 
 def _as_of_dates(as_of: AsOf, *, n: int) -> NDArray[np.datetime64]:
-    """`[n]` dates in naive UTC."""
+    """`[n]` dates on the wall."""
     single = isinstance(as_of, str | date | np.datetime64)
     dates_given: list[Any] = [as_of] * n if single else list(as_of)  # type: ignore[arg-type]
     given = pd.Series(dates_given, dtype=object, name="as_of")
-    dates, problems = date_cells(given)
+    dates, problems = read_date_column(given)
     unknown = np.flatnonzero(np.isnat(dates)).tolist()
     if problems or unknown or len(dates) != n:
         rows = ", ".join(str(row + 1) for row in unknown[:5])

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, Self
 
+from fusion.data.dates import FORMATS
+from fusion.data.numbers import is_number_format
 from fusion.data.problems import Problem, shown
 
 Kind = Literal["text", "image", "table"]
@@ -26,6 +28,9 @@ class Schema:
         history: Columns of numbers about past sales; the modality `history`.
         row: Columns that are written as one more text, `name: value` lines; the modality `row`,
             which is read by TF-IDF.
+        formats: How the cells of a column are written where they are neither plain numbers nor ISO
+            dates, such as `1.234,5 EUR` or `DD.MM.YYYY`; found in the training table, so that a new
+            row is read as the training rows were. Targets are among them.
         ignored: Columns that play no role, each with the reason.
 
     Raises:
@@ -44,6 +49,7 @@ class Schema:
     dates: tuple[str, ...] = ()
     history: tuple[str, ...] = ()
     row: tuple[str, ...] = ()
+    formats: dict[str, str] = field(default_factory=dict, hash=False)
     ignored: dict[str, str] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
@@ -85,6 +91,11 @@ class Schema:
             names += getattr(self, role)
         return tuple(dict.fromkeys(names))
 
+    def format_of(self, column: str, role: Literal["numeric", "dates"]) -> str:
+        """How a column writes its numbers or dates; empty where plainly, or where it has others."""
+        written = self.formats.get(column, "")
+        return written if (written in FORMATS) == (role == "dates") else ""
+
     def to_dict(self) -> dict[str, Any]:
         """The schema as plain JSON types; `from_dict` gives it back."""
         return {
@@ -115,10 +126,19 @@ def _check_role(name: str, value: object) -> None:
         valid = value is None or isinstance(value, str)
     elif name == "ignored":
         valid = isinstance(value, dict)
+    elif name == "formats":
+        valid = isinstance(value, dict) and all(
+            isinstance(item, str) and (item in FORMATS or is_number_format(item))
+            for item in value.values()
+        )
     else:
         valid = isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
     if not valid:
-        rule = {"id": "a column name or null", "ignored": "an object"}
+        rule = {
+            "id": "a column name or null",
+            "ignored": "an object",
+            "formats": "an object of columns and formats of numbers or dates",
+        }
         wanted = rule.get(name, "a list of column names")
         raise ValueError(f"schema key {name} must be {wanted}, got {shown(value)}. Correct it.")
 

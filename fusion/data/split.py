@@ -8,6 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from fusion.data.dates import read_date_column
+from fusion.data.problems import report_problems
+
 Rows = NDArray[np.int64]
 Fractions = tuple[float, float, float]
 PARTS = ("train", "validation", "test")
@@ -91,17 +94,16 @@ def date_split(
     """Earlier rows to learn from, later rows to test on; a date never stands on two sides.
 
     Args:
-        dates: `[n]` dates, none missing.
+        dates: `[n]` dates, none missing, as `fusion.data.dates` reads them.
         fractions: Shares of train, validation and test; or give `cuts`.
         cuts: First date of validation and first date of test; or give `fractions`.
         gap_days: Rows in so many days before each cut are left out: the horizon of the target, so
             that no training target looks into the validation time.
 
     Raises:
-        ValueError: If a date is missing or a part would be empty.
+        ValueError: If a date is missing or cannot be read, or a part would be empty.
     """
-    index = pd.DatetimeIndex(pd.to_datetime(np.asarray(dates), utc=True)).tz_convert(None)
-    days = index.to_numpy().astype("datetime64[us]")
+    days = _read_dates(dates, name="dates")
     unknown = np.flatnonzero(np.isnat(days))
     if len(unknown):
         first = ", ".join(str(row + 1) for row in unknown[:5])
@@ -119,6 +121,13 @@ def date_split(
     return _from_parts(_dated_parts(days, starts, gap=np.timedelta64(gap_days, "D")), wanted)
 
 
+def _read_dates(dates: ArrayLike, *, name: str) -> NDArray[np.datetime64]:
+    days, problems = read_date_column(pd.Series(dates).rename(name))  # type: ignore[arg-type]
+    if problems:
+        raise ValueError(report_problems(problems, source=name))
+    return days
+
+
 def _starts(
     days: NDArray[np.datetime64], wanted: NDArray[np.float64]
 ) -> list[np.datetime64 | None]:
@@ -129,12 +138,12 @@ def _starts(
 
 
 def _cut_dates(cuts: Sequence[Any]) -> list[np.datetime64 | None]:
-    dates = pd.DatetimeIndex(pd.to_datetime(list(cuts), utc=True)).tz_convert(None).to_numpy()
+    dates = _read_dates(list(cuts), name="cuts")
     if len(dates) != 2 or not dates[0] < dates[1]:
         raise ValueError(
             f"cuts must be two dates in order, got {cuts}. Give the earlier one first."
         )
-    return list(dates.astype("datetime64[us]"))
+    return list(dates)
 
 
 def _dated_parts(

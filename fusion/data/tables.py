@@ -13,18 +13,14 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 import pyarrow.parquet as arrow_parquet
 
-from fusion.data.cells import MISSING_WORDS
 from fusion.data.problems import Problem, raise_for, shown
 from fusion.errors import CatalogueError
 from fusion.files import write_atomically
 
 FORMULA = re.compile(r"[=+\-@＝＋－＠\t\r\n]")
-# No leading zeros and at most 15 digits: an id such as 007 must come back as it was written.
-PLAIN_INTEGER = re.compile(r"-?(?:0|[1-9]\d{0,14})", re.ASCII)
 PLAIN_NUMBER = re.compile(
     r"[+-]?(?=\.?\d)(?:0|[1-9]\d{0,14})?(?:\.\d*)?(?:[eE][+-]?\d+)?", re.ASCII
 )
-TRUTH = {"True": True, "true": True, "TRUE": True, "False": False, "false": False, "FALSE": False}
 
 
 def as_frame(data: Any) -> pd.DataFrame:
@@ -55,8 +51,8 @@ def read_table(path: Path) -> pd.DataFrame:
     """A table from a CSV or Parquet file.
 
     CSV is UTF-8, comma separated, with one header line. An empty cell is missing and every other
-    cell stays as written, except in columns of nothing but plain numbers or truth values. Numbers
-    with leading zeros or more than 15 digits stay text: they are codes.
+    cell is text as it is written: what it means is the schema's question, never its neighbours'.
+    Whole numbers of Parquet keep all their digits, missing cells beside them or not.
 
     Raises:
         CatalogueError: If the file is absent, of another kind, damaged, empty, not UTF-8 or has
@@ -68,7 +64,7 @@ def read_table(path: Path) -> pd.DataFrame:
     if _suffix(path) == ".csv":
         return _read_csv(path.read_bytes(), source=path.name)
     try:
-        return as_frame(arrow_parquet.ParquetFile(path).read().to_pandas())
+        return as_frame(arrow_parquet.ParquetFile(path).read().to_pandas(integer_object_nulls=True))
     except (pa.ArrowException, OSError, ValueError) as error:
         raise CatalogueError(f"{path.name} must be a Parquet table: {error}") from error
 
@@ -90,8 +86,8 @@ def _read_csv(data: bytes, *, source: str) -> pd.DataFrame:
         raise CatalogueError(f"{source} must be a CSV table: {error}. Save it again.") from error
     if n_skipped or text.count('"') % 2:
         raise_for(_bad_lines(text, n_columns=len(header)), source=source)
-    columns = {name or "unnamed": typed_column(table[name].to_pylist()) for name in header}
-    return pd.DataFrame(columns)
+    columns = {name or "unnamed": table[name].to_pylist() for name in header}
+    return pd.DataFrame(columns, dtype=object)
 
 
 def _csv_cells(data: bytes, *, header: list[str]) -> tuple[pa.Table, int]:
@@ -154,20 +150,6 @@ def _bad_lines(text: str, *, n_columns: int) -> list[Problem]:
     finally:
         csv.field_size_limit(limit)
     return problems
-
-
-def typed_column(values: list[str | None]) -> "pd.Series[Any]":
-    """A column of CSV cells with the type that all of them share."""
-    words = [value for value in values if value is not None]
-    if words and None not in values and all(word in TRUTH for word in words):
-        return pd.Series([TRUTH[word] for word in words], dtype=bool)
-    if words and None not in values and all(map(PLAIN_INTEGER.fullmatch, words)):
-        return pd.Series([int(word) for word in words], dtype=np.int64)
-    numbers = [None if word is None or word.lower() in MISSING_WORDS else word for word in values]
-    if any(numbers) and all(word is None or PLAIN_NUMBER.fullmatch(word) for word in numbers):
-        floats = [np.nan if word is None else float(word) for word in numbers]
-        return pd.Series(floats, dtype=np.float64)
-    return pd.Series(values, dtype=object)
 
 
 def write_table(frame: pd.DataFrame, path: Path) -> None:

@@ -46,7 +46,12 @@ def evaluate(
     if source.sales is not None:
         frame = join_sales(frame, sales_section(model, source.sales))
     targets = {
-        name: target_values(frame, column, source=source.items.name)[0]
+        name: target_values(
+            frame,
+            column,
+            number_format=model.schema.format_of(column, "numeric"),
+            source=source.items.name,
+        )[0]
         for name, column in model.targets.items()
     }
     table = predictor.predict(frame, source=source.items.name)

@@ -1,7 +1,7 @@
 """What every job on labelled items does first: read, join sales, check, embed, settle bad rows."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 
 from fusion.build import EncoderChoice, pretrained_encoders
 from fusion.data.catalogue import Catalogue, build_catalogue, target_values
+from fusion.data.dates import read_date_column
 from fusion.data.infer import infer_schema
 from fusion.data.policy import apply_policy
-from fusion.data.problems import Problem
+from fusion.data.problems import Problem, raise_for
 from fusion.data.sales import SalesColumns, add_history, add_target
 from fusion.data.schema import Schema
 from fusion.data.tables import read_table
 from fusion.embedding import prepare_inputs
-from fusion.jobs.config import SalesSection, TrainConfig
+from fusion.jobs.config import SalesSection, SplitSection, TrainConfig
 from fusion.progress import Stage, silent
 from fusion.store import StoreReport
 
@@ -91,10 +92,20 @@ def labelled_items(
         frame, schema, photos=config.data.photos, source=config.data.items.name
     )
     names = list(dict.fromkeys(entry.target for entry in config.heads))
-    read = {name: target_values(frame, name, source=catalogue.source) for name in names}
+    read = {
+        name: target_values(
+            frame,
+            name,
+            number_format=schema.format_of(name, "numeric"),
+            source=catalogue.source,
+        )
+        for name in names
+    }
+    undated = split_dates(frame, config.split, schema)[1] if config.split.kind == "date" else []
     encoders = pretrained_encoders(encoder_choice(config), schema.modalities)
     prepared = prepare_inputs(encoders, catalogue, store=store, stage=stage)
-    extra = [*prepared.problems, *(problem for _, found in read.values() for problem in found)]
+    wrong_targets = [problem for _, found in read.values() for problem in found]
+    extra = [*prepared.problems, *wrong_targets, *undated]
     good, dropped = apply_policy(catalogue, extra, on_bad_rows=config.data.on_bad_rows)
     kept = np.asarray([row for row in range(len(frame)) if row not in dropped], dtype=np.int64)
     return LabelledItems(
@@ -106,6 +117,26 @@ def labelled_items(
         dropped=dropped,
         reports=prepared.reports,
     )
+
+
+def split_dates(
+    frame: pd.DataFrame, section: SplitSection, schema: Schema
+) -> tuple[NDArray[np.datetime64], list[Problem]]:
+    """Dates `[n]` of the column that a split by date goes by, and rows that have none.
+
+    Raises:
+        CatalogueError: If day and month cannot be told apart.
+    """
+    column = str(section.column)
+    dates, found = read_date_column(frame[column], schema.format_of(column, "dates"))
+    raise_for([problem for problem in found if problem.row is None], source="the split's column")
+    problems = [replace(problem, code="split_not_read") for problem in found]
+    faulty = {problem.row for problem in found}
+    for row in np.flatnonzero(np.isnat(dates)).tolist():
+        if row not in faulty:
+            message = "must be a date, to be on one side of the split, got none"
+            problems.append(Problem("split_missing", message, row, column=column))
+    return dates, problems
 
 
 def schema_of(frame: pd.DataFrame, config: TrainConfig) -> Schema:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from encoders.base import Encoder
 from fusion.bundle import PACKAGES
+from fusion.data.cells import is_missing
 from fusion.data.schema import ROLES, Schema
 from fusion.data.split import Split
 from fusion.evaluation import Evaluation
@@ -171,4 +172,4 @@ def _report_items(
 
 
 def _shown(cell: Any) -> str:
-    return "" if pd.isna(cell) else str(cell)
+    return "" if is_missing(cell) else str(cell)

@@ -26,7 +26,7 @@ from fusion.files import write_atomically
 from fusion.fitting import Recipe, Sources
 from fusion.jobs.config import HeadSection, SplitSection, TrainConfig
 from fusion.jobs.cost import measured
-from fusion.jobs.items import LabelledItems, encoder_choice, labelled_items
+from fusion.jobs.items import LabelledItems, encoder_choice, labelled_items, split_dates
 from fusion.jobs.measure import Experiment, measure, modality_columns
 from fusion.jobs.summary import Outcome, training_report
 from fusion.jobs.tuned import tuning_summary, untuned
@@ -137,7 +137,7 @@ def split_rows(
     """
     if section.kind == "date":
         fractions = (1.0 - section.test - section.validation, section.validation, section.test)
-        dates = pd.to_datetime(items.frame[section.column])
+        dates, _ = split_dates(items.frame, section, items.catalogue.schema)
         split = date_split(dates, fractions=fractions, gap_days=section.gap_days)
         return split, Validation(rows=split.validation)
     share = section.validation if n_folds == 1 else 0.0
@@ -175,6 +175,7 @@ def build_experiment(config: TrainConfig, items: LabelledItems, *, folder: Path)
         training=config.training,
         tuning=config.tuning,
         on_bad_rows=config.data.on_bad_rows,
+        formats=schema.formats,
     )
     return Experiment(
         frame=items.frame,

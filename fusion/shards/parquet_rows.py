@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from fusion.data.cells import is_missing, plain_text
+from fusion.data.cells import CellFault, is_missing, read_id
 from fusion.errors import CatalogueError
 from fusion.shards.ids import hash_ids, stacked
 from fusion.shards.shard import Scanned, Shard
@@ -29,7 +29,7 @@ def first_parquet_rows(path: Path, *, names: Sequence[str], n_rows: int) -> pd.D
     file = _open_parquet(path)
     with _named_damage(path):
         for batch in file.iter_batches(n_rows):
-            frame: pd.DataFrame = batch.to_pandas()
+            frame: pd.DataFrame = batch.to_pandas(integer_object_nulls=True)
             return frame
     return pd.DataFrame({name: [] for name in names})
 
@@ -54,8 +54,8 @@ def scan_parquet(path: Path, *, shard_rows: int, id_column: str | None) -> Scann
 def _id_text(cell: object) -> str:
     """An id as the catalogue reads it; empty where it is missing or no text."""
     try:
-        return "" if is_missing(cell) else plain_text(cell)
-    except TypeError:
+        return "" if is_missing(cell) else read_id(cell)
+    except CellFault:
         return ""
 
 

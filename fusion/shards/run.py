@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from fusion.data.catalogue import Catalogue, build_catalogue
 from fusion.data.cells import is_missing
-from fusion.data.tables import typed_column
 from fusion.embedding import Prepared
 from fusion.progress import Stage, silent
 from fusion.shards.commit import EmbeddedRows, Receipt, commit_shard, finished, receipt_path
@@ -145,15 +144,12 @@ class ShardRunner:
         return _outcome(receipt, prepared, seconds=end - start, commit_seconds=end - embedded)
 
     def _read(self, shard: Shard) -> tuple[pd.DataFrame, list[Fault]]:
-        """Cells of a shard's rows; columns that a model reads as numbers have a type."""
+        """Cells of a shard's rows, as they are written: the schema alone says what they mean."""
         file = self.plan.files[shard.file]
         schema = self.plan.schema
         items = self.places.items
         path = items if items.is_file() else items / file.name
         frame, problems = read_rows(path, shard, names=file.columns, columns=schema.columns)
-        if shard.row_group is None:
-            for name in {*schema.columns} - {schema.id, *schema.text, *schema.image}:
-                frame[name] = typed_column(list(frame[name]))
         return frame, faults_of("read", problems, range(len(frame)))
 
     def _catalogue(

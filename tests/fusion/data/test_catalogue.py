@@ -136,7 +136,7 @@ def test_categories_have_one_form_whatever_their_type() -> None:
     assert values["x"].tolist() == ["1", None]
 
 
-def test_dates_become_naive_utc() -> None:
+def test_a_date_is_the_one_on_the_wall_whatever_its_zone() -> None:
     berlin = pd.Timestamp("2024-07-01 02:00", tz="Europe/Berlin")
     noon = datetime(2024, 7, 1, 12, tzinfo=UTC)
     cells = ("2024-07-01", "2024-07-01T02:00+02:00", berlin, noon, date(2024, 7, 1), None, "NaT")
@@ -144,17 +144,18 @@ def test_dates_become_naive_utc() -> None:
     values = catalogue.values["numeric"]["x"]
     assert values.dtype == "datetime64[us]"
     day = pd.Timestamp("2024-07-01")
-    expected = [day, day, day, day + pd.Timedelta("12h"), day]
+    late, noon_there = day + pd.Timedelta("2h"), day + pd.Timedelta("12h")
+    expected = [day, late, late, noon_there, day]
     assert values.head(5).tolist() == expected
     assert catalogue.present["numeric"].tolist() == [True] * 5 + [False] * 2
     aware = pd.DataFrame({"x": pd.Series([berlin])})
     assert (
-        build_catalogue(aware, Schema(dates=("x",)), photos=None).values["numeric"]["x"][0] == day
+        build_catalogue(aware, Schema(dates=("x",)), photos=None).values["numeric"]["x"][0] == late
     )
 
 
 def test_what_is_no_date_is_named() -> None:
-    cells = ("2024-13-01", "01/02/2024", 20240101, "soon", "2024-01-01")
+    cells = ("2024-13-01", "01/02/2024", 20241301, "soon", "2024-01-01")
     catalogue = build_catalogue(column(*cells), Schema(dates=("x",)), photos=None)
     assert codes(catalogue) == [(row, "date_not_read") for row in range(4)]
     assert "got '01/02/2024'" in catalogue.problems[1].message

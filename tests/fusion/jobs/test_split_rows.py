@@ -3,6 +3,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 
+from fusion.data import Schema
 from fusion.jobs.config import SplitSection
 from fusion.jobs.train import split_rows
 
@@ -15,7 +16,7 @@ FRAME = pd.DataFrame(
 
 
 def split(n_folds=4, **section):
-    items = SimpleNamespace(frame=FRAME, catalogue=SimpleNamespace(values={}))
+    items = SimpleNamespace(frame=FRAME, catalogue=SimpleNamespace(values={}, schema=Schema()))
     return split_rows(SplitSection(**section), items, n_folds=n_folds, seed=0)
 
 
