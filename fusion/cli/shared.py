@@ -151,4 +151,6 @@ def show_result(result: Any) -> None:
         console.print(format_table(evaluation))
     if result.dropped:
         console.print(f"{len(result.dropped)} rows were left out; the report says why.")
+    for column, reason in result.unread.items():
+        console.print(f"Not used     {column}: {reason}", markup=False)
     console.print(f"Model        {result.bundle}\nReport       {result.report}")

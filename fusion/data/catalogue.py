@@ -176,7 +176,7 @@ def _folder_problems(frame: pd.DataFrame, schema: Schema, photos: Path | None) -
 def _read_ids(frame: pd.DataFrame, column: str | None) -> tuple[list[str], list[Problem]]:
     if column is None:
         return [str(row) for row in range(len(frame))], []
-    found, problems = read_cells(frame[column], read_id)
+    found, problems = read_cells(frame[column], lambda cell: read_id(cell).strip())
     faulty = {problem.row for problem in problems}
     first: dict[str, int] = {}
     for row, value in enumerate(found):

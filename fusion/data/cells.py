@@ -194,7 +194,7 @@ def read_text(cell: object, *, kind: str = "text") -> str:
 
 
 def read_id(cell: object) -> str:
-    """An id as it is written, without white space around it; integers with all their digits.
+    """An id as it is written; integers with all their digits.
 
     Raises:
         CellFault: As `read_text`, and `id_rounded` for a float that is too large to be exact:
@@ -203,7 +203,7 @@ def read_id(cell: object) -> str:
     if isinstance(cell, float | np.floating) and abs(cell) >= EXACT_FLOATS:
         message = f"must be an exact id, got the rounded number {shown(float(cell))}"
         raise CellFault("id_rounded", message)
-    return read_text(cell, kind="id").strip()
+    return read_text(cell, kind="id")
 
 
 def read_category(cell: object) -> str:

@@ -140,8 +140,8 @@ def read_date_column(
         Dates `[len(column)]` and problems; one that concerns no row where the form is in doubt.
     """
     if not date_format:
-        texts = {cell for cell in cells(column) if isinstance(cell, str) and not is_missing(cell)}
-        date_format, doubt = find_date_format(sorted(texts))
+        texts = [cell for cell in cells(column) if isinstance(cell, str) and not is_missing(cell)]
+        date_format, doubt = find_date_format(texts)
         if doubt:
             nothing = np.full(len(column), "NaT", dtype="datetime64[us]")
             return nothing, [Problem("date_doubt", doubt, column=str(column.name))]
@@ -155,7 +155,7 @@ def find_date_format(texts: Sequence[str]) -> tuple[str, str]:
     may speak against it. With points the day comes first.
 
     Args:
-        texts: Distinct texts of a column, none missing.
+        texts: Texts of a column, none missing.
 
     Returns:
         Form and reason, at most one of them not empty; both are where the texts are ISO 8601 or no
@@ -170,8 +170,8 @@ def find_date_format(texts: Sequence[str]) -> tuple[str, str]:
     words = [t for t in texts if t.strip().lower() not in MISSING_WORDS and not is_iso_like(t)]
     read = {form: [_written_date(t.strip(), form) for t in words] for form in FORMATS}
     counts = {form: len(dates) - dates.count(None) for form, dates in read.items()}
-    dated = [text for text, *dates in zip(words, *read.values(), strict=True) if any(dates)]
-    if not words or len(dated) < MOSTLY * len(words):
+    dated = {text for text, *dates in zip(words, *read.values(), strict=True) if any(dates)}
+    if not words or sum(text in dated for text in words) < MOSTLY * len(words):
         return "", ""
     form = max(FORMATS, key=lambda name: counts[name])
     doubtful = [t for t, day in zip(words, read[form], strict=True) if day is None and t in dated]

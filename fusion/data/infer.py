@@ -36,7 +36,7 @@ from fusion.data.dates import find_date_format, is_iso_like, read_date
 from fusion.data.numbers import MOSTLY, find_number_format, read_number
 from fusion.data.photos import SCHEME, photo_path
 from fusion.data.problems import Problem, raise_for, shown
-from fusion.data.schema import ROLES, Schema, missing_columns
+from fusion.data.schema import EXCLUDED, ROLES, Schema, missing_columns
 from fusion.data.tables import as_frame
 from fusion.errors import CatalogueError, unknown_name
 
@@ -52,6 +52,7 @@ MAJORITY = 0.5
 FEW = 20
 SHORT_WORDS = 6
 SHORT_CHARACTERS = 60
+FORMATTED = ("numeric", "dates", "history")  # roles whose cells may be written in a format
 SAMPLE = 5_000  # cells that the rules look at; drawn evenly, so the answer never varies
 
 
@@ -85,13 +86,14 @@ def infer_schema(
     excluded = list(dict.fromkeys(exclude))
     _check_listed(listed, excluded=excluded, columns=list(frame.columns))
     roles = {role: list(names) for role, names in listed.items() if names is not None}
-    ignored = {name: "excluded" for name in excluded if name in frame.columns}
+    ignored = {name: EXCLUDED for name in excluded if name in frame.columns}
     taken = {*ignored, *(name for names in roles.values() for name in names)}
     free = [name for name in frame.columns if name not in taken]
     if "id" not in roles:
         roles["id"] = _id_column(frame[free])
         free = [name for name in free if name not in roles["id"]]
-    written = {name: _find_format(frame[name]) for name in frame.columns}
+    shown_here = frame.columns if formats is None else free
+    written = {name: _find_format(frame[name]) for name in shown_here}
     for name in free:
         role, reason = _role(frame[name], written[name], photos=photos)
         if reason or role in listed:
@@ -104,7 +106,8 @@ def infer_schema(
     key = roles.pop("id")
     columns = {role: tuple(names) for role, names in roles.items()}
     if formats is None:
-        formats = {name: found.text for name, found in written.items() if found.text}
+        read = {*ignored, *(n for role in FORMATTED for n in columns.get(role, ()))}
+        formats = {name: how.text for name, how in written.items() if how.text and name in read}
     return Schema(id=key[0] if key else None, ignored=ignored, formats=dict(formats), **columns)
 
 
@@ -177,7 +180,7 @@ def _find_format(column: "pd.Series[Any]") -> Format:
         return Format()
     for role, find in (("dates", find_date_format), ("numeric", find_number_format)):
         if any(find(seen)):  # quick; then every cell has a say
-            text, reason = find(sorted(set(present)))
+            text, reason = find(present)
             if text or reason:
                 return Format(role, text, reason)
     return Format()
@@ -219,7 +222,7 @@ def _constant(present: list[Any]) -> bool:
 def _typed_role(
     name: str, dtype: Any, written: Format, *, cells_seen: list[Any], photos: Path | None
 ) -> tuple[str, str]:
-    role = written.role if written.text else _plain_role(cells_seen)
+    role = _formatted_role(cells_seen, written) or _plain_role(cells_seen)
     if role == "dates":
         return role, ""
     if role == "numeric" and not isinstance(dtype, pd.CategoricalDtype):
@@ -230,6 +233,13 @@ def _typed_role(
     if isinstance(dtype, pd.CategoricalDtype):
         return "categorical", ""
     return _text_role(texts, photos=photos)
+
+
+def _formatted_role(cells_seen: list[Any], written: Format) -> str:
+    """The role of a format if typed cells go with it too; else empty."""
+    reads = _is_date if written.role == "dates" else _is_number
+    fits = written.text and _share(cells_seen, lambda cell: reads(cell, written.text)) >= MOSTLY
+    return written.role if fits else ""
 
 
 def _plain_role(cells_seen: list[Any]) -> str:
@@ -285,23 +295,21 @@ def _share(values: Sequence[Any], rule: Any) -> float:
     return sum(map(bool, map(rule, values))) / max(1, len(values))
 
 
-def _is_number(cell: object) -> bool:
+def _is_number(cell: object, number_format: str = "") -> bool:
     try:
-        read_number(cell)
+        read_number(cell, number_format)
     except CellFault as fault:
         return fault.code == "number_infinite"
     return True
 
 
-def _is_date(cell: object) -> bool:
+def _is_date(cell: object, date_format: str = "") -> bool:
+    """True for dates; numbers and text without a known form must look like ISO 8601."""
     try:
-        text = "" if isinstance(cell, date | np.datetime64) else plain_text(cell)
-    except TypeError:
-        return False
-    if text and not is_iso_like(text):
-        return False
-    try:
-        read_date(cell)
-    except CellFault:
+        if not isinstance(cell, date | np.datetime64) and not date_format:
+            if not is_iso_like(plain_text(cell)):
+                return False
+        read_date(cell, date_format)
+    except (CellFault, TypeError):
         return False
     return True

@@ -164,7 +164,7 @@ def find_number_format(texts: Sequence[str]) -> tuple[str, str]:
     """The style and unit of a column's texts, or why there is none though they look like numbers.
 
     Args:
-        texts: Distinct texts of a column, none missing.
+        texts: Texts of a column, none missing.
 
     Returns:
         Format and reason, at most one of them not empty. Both are empty where the texts are no
@@ -183,7 +183,9 @@ def find_number_format(texts: Sequence[str]) -> tuple[str, str]:
     units = list({a.unit.casefold(): a.unit for a in amounts if a.unit}.values())
     read = {style: [_in_style(amount.body, style) for amount in amounts] for style in STYLES}
     style = max(STYLES, key=lambda name: len(amounts) - read[name].count(None))
-    if not units and (style == "1234.5" or _is_pairs_of_numbers(amounts)):
+    n_plain = len(amounts) - read["1234.5"].count(None)
+    is_plain = style == "1234.5" and n_plain >= MOSTLY * len(words)
+    if not units and (is_plain or _is_pairs_of_numbers(amounts)):
         return "", ""
     if len(units) > 1:
         return "", f"holds amounts in several units ({', '.join(units)}); write them in one"

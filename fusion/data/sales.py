@@ -173,7 +173,7 @@ def _read_ids(frame: pd.DataFrame, column: str) -> tuple[list[str | None], list[
     missing = missing_columns([column], frame.columns)
     if missing:
         return [], missing
-    return read_cells(frame[column], lambda cell: FLOAT_ID.sub(r"\1", read_id(cell)))
+    return read_cells(frame[column], lambda cell: FLOAT_ID.sub(r"\1", read_id(cell).strip()))
 
 
 def _read_sales(sales: pd.DataFrame, columns: SalesColumns) -> pd.DataFrame:

@@ -11,6 +11,8 @@ from fusion.data.numbers import is_number_format
 from fusion.data.problems import Problem, shown
 
 Kind = Literal["text", "image", "table"]
+EXCLUDED = "excluded"
+"""Reason of a column that is ignored because the user said so."""
 ROLES = ("id", "text", "image", "numeric", "categorical", "dates", "history", "row")
 
 
@@ -90,6 +92,11 @@ class Schema:
         for role in ROLES[1:]:
             names += getattr(self, role)
         return tuple(dict.fromkeys(names))
+
+    @property
+    def unread(self) -> dict[str, str]:
+        """Ignored columns that were not excluded by name, each with the reason."""
+        return {name: why for name, why in self.ignored.items() if why != EXCLUDED}
 
     def format_of(self, column: str, role: Literal["numeric", "dates"]) -> str:
         """How a column writes its numbers or dates; empty where plainly, or where it has others."""

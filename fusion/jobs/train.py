@@ -42,11 +42,13 @@ class TrainResult:
         folder: The output folder.
         evaluations: Head -> scores of the fusion and of everything it is measured against.
         dropped: Row -> why it was left out.
+        unread: Column -> why it could not be used; not those that the configuration leaves out.
     """
 
     folder: Path
     evaluations: dict[str, Evaluation]
     dropped: dict[int, str]
+    unread: dict[str, str]
 
     @property
     def bundle(self) -> Path:
@@ -95,7 +97,7 @@ def train(config: TrainConfig, folder: Path, *, stage: Stage = silent) -> TrainR
     )
     tuning = None if original is None else tuning_summary(experiment, fitted, cost, original)
     _write(folder, config, Outcome(items, experiment, fitted, table, evaluations, tuning))
-    return TrainResult(folder, evaluations, items.dropped)
+    return TrainResult(folder, evaluations, items.dropped, items.catalogue.schema.unread)
 
 
 def fine_tune(config: TrainConfig, folder: Path, *, stage: Stage = silent) -> TrainResult:

@@ -151,3 +151,34 @@ def test_new_columns_are_found_as_history_and_the_target_is_not_an_input() -> No
     new = ("units_last_1w", "units_last_2w", "weeks_on_sale", "weeks_since_last_sale")
     assert schema.history == new
     assert "units_next_1w" in schema.ignored
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda weeks: weeks.dt.strftime("%Y-%m-%dT00:00+02:00"),
+        lambda weeks: weeks.dt.strftime("%Y-%m-%dT00:00") + [*["+01:00", "-08:00"] * 4, "Z"],
+        lambda weeks: weeks.dt.tz_localize("Pacific/Auckland"),
+        lambda weeks: weeks.dt.strftime("%d.%m.%Y"),
+        lambda weeks: weeks.dt.strftime("%Y%m%d").astype(int),
+    ],
+)
+def test_weeks_are_those_on_the_wall_however_they_are_written(written: Any) -> None:
+    sales = SALES.assign(week=written(pd.to_datetime(SALES["week"])))
+    np.testing.assert_array_equal(target(sales=sales), target())
+    pd.testing.assert_frame_equal(history(sales=sales), history())
+    pd.testing.assert_frame_equal(history(as_of="29.01.2024"), history())
+
+
+def test_weeks_whose_day_and_month_cannot_be_told_apart_are_refused() -> None:
+    sales = SALES.assign(week=[f"0{1 + row}/02/2024" for row in range(len(SALES))])
+    with pytest.raises(CatalogueError, match=r"column week: .*cannot be told apart"):
+        history(sales=sales)
+
+
+def test_an_id_that_passed_through_a_float_meets_the_same_item() -> None:
+    items = pd.DataFrame({"sku": ["1", "2"]})
+    sales = pd.DataFrame({"sku": ["1.0", "2.50"], "week": ["2024-01-01"] * 2, "units": ["2", "3"]})
+    options: dict[str, Any] = {"columns": SalesColumns(id="sku"), "as_of": "2024-02-01"}
+    out = add_history(items, sales, history_weeks=(5,), **options)
+    np.testing.assert_array_equal(out["units_last_5w"], [2, NAN])

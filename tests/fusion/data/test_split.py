@@ -129,3 +129,30 @@ def test_groups_meet_the_fractions_closely() -> None:
 def test_a_split_that_repeats_or_forgets_rows_is_refused() -> None:
     with pytest.raises(ValueError, match="every row once"):
         Split(np.array([0, 1]), np.array([1]), np.array([2]))
+
+
+def test_dates_of_a_split_are_read_as_date_columns_are() -> None:
+    days = pd.date_range("2024-01-25", periods=20)
+    wanted = date_split(days, fractions=(0.5, 0.2, 0.3))
+    offsets = [f"{day:%Y-%m-%d}T23:30{'+' if day.day % 2 else '-'}10:00" for day in days]
+    for dates in (
+        days.strftime("%d.%m.%Y").tolist(),
+        days.strftime("%Y%m%d").astype(int),
+        days.tz_localize("Pacific/Auckland"),
+        offsets,
+    ):
+        split = date_split(dates, fractions=(0.5, 0.2, 0.3))
+        np.testing.assert_array_equal(split.train, wanted.train)
+        np.testing.assert_array_equal(split.test, wanted.test)
+    cuts = date_split(days, cuts=("04.02.2024", "08.02.2024"))
+    assert days[cuts.test].min() == pd.Timestamp("2024-02-08")
+
+
+def test_what_is_no_date_is_named_with_row_and_value() -> None:
+    days = pd.date_range("2024-01-01", periods=20).strftime("%Y-%m-%d").tolist()
+    with pytest.raises(ValueError, match=r"row 4.*must be a date.*'soon'"):
+        date_split([*days[:3], "soon", *days[3:]], fractions=THIRDS)
+    with pytest.raises(ValueError, match=r"row 1.*must be a date.*got 1"):
+        date_split(np.arange(1, 21), fractions=THIRDS)
+    with pytest.raises(ValueError, match="cannot be told apart"):
+        date_split([f"0{1 + row % 9}/05/2024" for row in range(20)], fractions=THIRDS)
