@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 
 from fusion import Predictor, load_bundle
 from fusion.cli import app
+from fusion.cli.shared import show_result
 
 CONFIG = """
 title = "A small shop"
@@ -94,6 +96,15 @@ def test_training_writes_model_report_metrics_and_predictions(trained):
     assert {"image alone", "text alone", "numeric alone", "without text"} <= set(names)
     page = (trained / "report.html").read_text()
     assert "A small shop" in page and "http://" not in page.replace("http://www.w3.org", "")
+
+
+def test_columns_that_are_not_used_are_told_with_their_reason(capsys):
+    reason = "holds numbers such as '1,234' that may be read in two ways; write them as 1234.5"
+    result = SimpleNamespace(
+        evaluations={}, dropped={}, unread={"cost[net]": reason}, bundle="b", report="r"
+    )
+    show_result(result)
+    assert f"Not used cost[net]: {reason}" in " ".join(capsys.readouterr().out.split())
 
 
 def test_predictions_come_in_input_order_with_reasons(shop, trained, tmp_path):

@@ -2,9 +2,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from fusion.data import Schema
-from fusion.jobs.config import SplitSection
+from fusion.errors import CatalogueError
+from fusion.jobs.config import SplitSection, TrainConfig
+from fusion.jobs.items import labelled_items
 from fusion.jobs.train import split_rows
 
 FRAME = pd.DataFrame(
@@ -43,3 +46,40 @@ def test_a_single_network_has_validation_rows_of_its_own():
     rows, validation = split(n_folds=1, validation=0.2)
     assert len(rows.validation) == 20
     assert validation.rows.tolist() == rows.validation.tolist()
+
+
+def dated_items(folder, *, launch, on_bad_rows="raise"):
+    """Items of a configuration that splits by `launch`, 20 of them and 2 whose date is wrong."""
+    lines = [f"{day},{row}.5" for row, day in enumerate(launch)]
+    (folder / "items.csv").write_text("\n".join(["launch,price", *lines]))
+    values = {
+        "data": {"items": "items.csv", "exclude": ["launch"], "on_bad_rows": on_bad_rows},
+        "heads": [{"head": "linear", "target": "price"}],
+        "split": {"kind": "date", "column": "launch"},
+    }
+    return labelled_items(TrainConfig.from_dict(values, base=folder), store=None)
+
+
+def test_day_first_dates_split_by_time_and_not_by_month(tmp_path):
+    days = pd.date_range("2025-01-20", periods=40)
+    items = dated_items(tmp_path, launch=days.strftime("%d.%m.%Y"))
+    section = SplitSection(kind="date", column="launch")
+    rows, _ = split_rows(section, items, n_folds=4, seed=0)
+    assert days[rows.train].max() < days[rows.validation].min() < days[rows.test].min()
+
+
+def test_a_wrong_date_of_the_split_is_a_problem_with_row_and_value(tmp_path):
+    launch = [*pd.date_range("2025-01-20", periods=20).strftime("%Y-%m-%d"), "soon", ""]
+    with pytest.raises(CatalogueError) as caught:
+        dated_items(tmp_path, launch=launch)
+    for part in (
+        "row 21 (id 20), column launch: must be a date",
+        "got 'soon'",
+        "row 22",
+        "got none",
+    ):
+        assert part in str(caught.value)
+    items = dated_items(tmp_path, launch=launch, on_bad_rows="absent")
+    assert list(items.dropped) == [20, 21]
+    with pytest.raises(CatalogueError, match="cannot be told apart"):
+        dated_items(tmp_path, launch=[f"0{1 + row % 9}/05/2024" for row in range(20)])
