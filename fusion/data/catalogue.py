@@ -24,11 +24,11 @@ from fusion.data.cells import (
     read_text,
 )
 from fusion.data.dates import date_cells
+from fusion.data.frames import as_frame
 from fusion.data.numbers import number_cells
 from fusion.data.photos import read_photo_cell
 from fusion.data.problems import Problem, raise_for, shown
 from fusion.data.schema import Schema, missing_columns
-from fusion.data.tables import as_frame
 
 Values = list[Any] | pd.DataFrame
 
