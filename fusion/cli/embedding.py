@@ -23,10 +23,9 @@ from fusion.cli.shared import (
     TextEncoder,
     VectorType,
     app,
-    console,
-    errors,
-    escaped,
+    complain,
     reported,
+    say,
 )
 
 
@@ -107,7 +106,7 @@ def embed(
     places = Places(items, photos, store, bundle)
     result = run(places, out, settings, engine=where, retry_failed=retry_failed, quiet=quiet)
     for line in summary_lines(result, out):
-        console.print(line, highlight=False, soft_wrap=True)
+        say(line)
     if result.failed_shards:
         raise typer.Exit(3)
 
@@ -117,7 +116,7 @@ def _show_status(folder: Path) -> None:
     from fusion.shards import job_status
 
     for line in status_lines(job_status(folder)):
-        console.print(line, highlight=False)
+        say(line)
 
 
 @app.command()
@@ -128,11 +127,11 @@ def verify(folder: Annotated[Path, typer.Argument(help="Folder of an embedding j
 
     problems = verify_job(folder)
     for problem in problems:
-        console.print(f"- {escaped(problem)}", highlight=False, soft_wrap=True)
+        say(f"- {problem}")
     if problems:
-        errors.print(f"[bold red]fusion:[/] {len(problems)} problems in {escaped(str(folder))}.")
+        complain(f"{len(problems)} problems in {folder}.")
         raise typer.Exit(1)
-    console.print("Whole: every row once, every file as it was committed.")
+    say("Whole: every row once, every file as it was committed.")
 
 
 @app.command()
@@ -145,4 +144,4 @@ def merge(
     from fusion.store import merge_stores
 
     for fingerprint, n_new in merge_stores(stores, out).items():
-        console.print(f"{fingerprint[:12]}  {n_new:,} embeddings added", highlight=False)
+        say(f"{fingerprint[:12]}  {n_new:,} embeddings added")

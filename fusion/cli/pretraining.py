@@ -20,9 +20,9 @@ from fusion.cli.shared import (
     TextColumns,
     TextEncoder,
     app,
-    console,
     open_stage,
     reported,
+    say,
 )
 
 
@@ -79,4 +79,4 @@ def pretrain(
     with open_stage(quiet) as stage:
         result = run(source, out, settings, choice=choice, stage=stage)
     for line in summary_lines(result, out):
-        console.print(line, highlight=False, soft_wrap=True)
+        say(line)

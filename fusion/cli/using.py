@@ -16,9 +16,9 @@ from fusion.cli.shared import (
     SalesFile,
     Store,
     app,
-    console,
     open_stage,
     reported,
+    say,
 )
 
 
@@ -53,9 +53,9 @@ def evaluate(
     with open_stage(quiet) as stage:
         metrics = run(bundle, source, output=out, stage=stage)
     for head, values in metrics.items():
-        console.print(f"[bold]{head}[/]")
+        say(head, style="bold")
         for name, value in values.items():
-            console.print(f"  {name:<24}{value:.4g}")
+            say(f"  {name:<24}{value:.4g}")
 
 
 @app.command()
@@ -79,4 +79,4 @@ def predict(
     source = ItemSource(items, photos, store, on_bad_rows.value, past)
     with open_stage(quiet) as stage:
         result = run(bundle, source, out, stage=stage)
-    console.print(f"{result.n_rows} rows, {result.n_failed} with an error: {result.output}")
+    say(f"{result.n_rows} rows, {result.n_failed} with an error: {result.output}")
