@@ -9,6 +9,7 @@ from fusion.cli.shared import (
     Backend,
     BadRows,
     Decoder,
+    Delimiter,
     EngineName,
     IdColumn,
     ImageColumns,
@@ -33,9 +34,10 @@ from fusion.cli.shared import (
 @reported
 def embed(
     items: Annotated[
-        Path | None, typer.Option("--items", help="CSV or Parquet file, or a folder of them.")
+        Path | None, typer.Option("--items", help="CSV, TSV or Parquet file, or a folder of them.")
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the job.")] = None,
+    delimiter: Delimiter = None,
     photos: Photos = None,
     id_column: IdColumn = None,
     text: TextColumns = None,
@@ -99,6 +101,7 @@ def embed(
         on_bad_rows=on_bad_rows.value,
         dtype=dtype.value,
         shard_rows=shard_rows,
+        delimiter=delimiter,
     )
     where = engine_of(
         engine.value, workers, gpus=gpus_per_worker, address=ray_address, stall_s=stall_seconds

@@ -69,7 +69,13 @@ class EngineName(StrEnum):
     RAY = "ray"
 
 
-Items = Annotated[Path, typer.Option("--items", help="Items table, CSV or Parquet.")]
+Items = Annotated[
+    Path, typer.Option("--items", help="Items table: CSV, TSV, JSON lines, Parquet or Feather.")
+]
+Delimiter = Annotated[
+    str | None,
+    typer.Option("--delimiter", help="What separates the cells of CSV; found where not given."),
+]
 Photos = Annotated[Path | None, typer.Option("--photos", help="Folder of the photos.")]
 Store = Annotated[Path | None, typer.Option("--store", help="Folder of the embedding store.")]
 Policy = Annotated[

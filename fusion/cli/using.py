@@ -9,6 +9,7 @@ from fusion.cli.shared import (
     AsOf,
     BadRows,
     BundleFolder,
+    Delimiter,
     Items,
     Photos,
     Policy,
@@ -36,6 +37,7 @@ def _past_sales(sales: Path | None, as_of: str | None) -> Any:
 def evaluate(
     bundle: BundleFolder,
     items: Items,
+    delimiter: Delimiter = None,
     photos: Photos = None,
     store: Store = None,
     on_bad_rows: Policy = BadRows.RAISE,
@@ -49,7 +51,7 @@ def evaluate(
     from fusion.jobs.predict import ItemSource
 
     past = _past_sales(sales, as_of)
-    source = ItemSource(items, photos, store, on_bad_rows.value, past)
+    source = ItemSource(items, photos, store, on_bad_rows.value, past, delimiter)
     with open_stage(quiet) as stage:
         metrics = run(bundle, source, output=out, stage=stage)
     for head, values in metrics.items():
@@ -64,6 +66,7 @@ def predict(
     bundle: BundleFolder,
     items: Items,
     out: Annotated[Path, typer.Option("--out", help="CSV or Parquet file.")],
+    delimiter: Delimiter = None,
     photos: Photos = None,
     store: Store = None,
     on_bad_rows: Policy = BadRows.RECORD,
@@ -76,7 +79,7 @@ def predict(
     from fusion.jobs.predict import predict as run
 
     past = _past_sales(sales, as_of)
-    source = ItemSource(items, photos, store, on_bad_rows.value, past)
+    source = ItemSource(items, photos, store, on_bad_rows.value, past, delimiter)
     with open_stage(quiet) as stage:
         result = run(bundle, source, out, stage=stage)
     say(f"{result.n_rows} rows, {result.n_failed} with an error: {result.output}")
