@@ -32,7 +32,7 @@ def as_frame(data: Any) -> pd.DataFrame:
     levels = {
         name: values for name, values in _levels(data).items() if not _repeats(data, names, name)
     }
-    frame = data.reset_index(drop=True)
+    frame: pd.DataFrame = data.reset_index(drop=True)
     if levels:
         frame = pd.concat([pd.DataFrame(levels), frame], axis=1)
     check_names([*levels, *names], source="the table")

@@ -71,14 +71,16 @@ def _resolved(root: Path, relative: str) -> Path | None:
     whole = _strict(root / relative)
     if whole is not None or relative.isascii():
         return whole
-    path: Path | None = root
+    path = root
     for part in relative.split("/"):
         forms = [part, *(unicodedata.normalize(form, part) for form in ("NFC", "NFD"))]
-        found = (_strict(path / form) for form in dict.fromkeys(forms))
-        path = next((place for place in found if place is not None), None)
+        found = [place for form in dict.fromkeys(forms) if (place := _strict(path / form))]
+        if not found:
+            return None
+        path = found[0]
         # A link that leaves the folder ends the search: nothing outside is looked at.
-        if path is None or not path.is_relative_to(root):
-            return path
+        if not path.is_relative_to(root):
+            break
     return path
 
 
