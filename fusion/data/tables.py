@@ -64,7 +64,9 @@ def read_table(path: Path, *, delimiter: str | None = None) -> pd.DataFrame:
     reader = {".parquet": _parquet, ".feather": arrow_feather.read_table}[kind]
     name = {".parquet": "a Parquet", ".feather": "a Feather"}[kind]
     try:
-        return as_frame(frame_of_arrow(reader(path)))
+        table = reader(path)
+        table.validate(full=True)  # text that is not UTF-8 would raise where nobody expects it
+        return as_frame(frame_of_arrow(table))
     except CatalogueError:
         raise
     except (pa.ArrowException, OSError, ValueError) as error:

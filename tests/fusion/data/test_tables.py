@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from fusion.data import Schema, build_catalogue, read_table, write_table
@@ -236,6 +238,13 @@ def test_feather_is_read_like_parquet(tmp_path: Path) -> None:
     again = read_table(tmp_path / "a.feather")
     assert again["id"].tolist() == ["007", "8"]
     assert again["n"][0] == 2**60 + 1
+
+
+def test_a_parquet_table_of_text_that_is_not_utf8_is_refused_by_name(tmp_path: Path) -> None:
+    wrong = pa.array([b"caf\xe9"], pa.binary()).view(pa.string())
+    pq.write_table(pa.table({"id": wrong}), tmp_path / "a.parquet")
+    with pytest.raises(CatalogueError, match="a.parquet must be a Parquet table: .*UTF8"):
+        read_table(tmp_path / "a.parquet")
 
 
 def test_index_levels_of_a_saved_frame_are_columns(tmp_path: Path) -> None:
