@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fusion.data.cells import number_cells
 from fusion.data.frames import arrow_table, as_frame, column_name
+from fusion.data.numbers import number_cells
 
 TARGET = "target"  # name of a target that comes without one
 
