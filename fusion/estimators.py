@@ -15,8 +15,10 @@ from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d,
 from encoders.base import Encoder
 from fusion.build import EncoderChoice, HeadChoice
 from fusion.bundle import Bundle, load_bundle, save_bundle
-from fusion.data.folds import Validation
+from fusion.data.folds import Validation, row_positions
+from fusion.data.frames import arrow_table, as_frame, is_unnamed
 from fusion.data.policy import OnBadRows
+from fusion.data.targets import check_target_names, named_target, target_frame
 from fusion.errors import BundleError
 from fusion.fitting import Fitted, Recipe, Sources, fit_bundle
 from fusion.mistakes import Settings, checked_settings
@@ -28,7 +30,6 @@ from fusion.tuning import TuningSettings
 Columns = Sequence[str] | None
 Paths = str | Path | None
 NO_TARGET = "requires y to be passed, but the target y is None."
-TARGET = "target"  # name of a target that comes without one
 
 
 class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
@@ -166,6 +167,10 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         for name, values in arrays.items():
             if len(values) != len(frame):
                 raise ValueError(f"{name} must have {len(frame)} rows as X, got {len(values)}.")
+        check_target_names(frame, arrays)
+        rows = (
+            None if validation_rows is None else row_positions(validation_rows, n_rows=len(frame))
+        )
         with progress_bars() if self.verbose else quiet() as stage:
             self.fitted_: Fitted = fit_bundle(
                 frame,
@@ -176,9 +181,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
                     store=_path(self.store),
                     tuning=_path(self.tuning_folder),
                 ),
-                validation=Validation(
-                    rows=None if validation_rows is None else _positions(validation_rows)
-                ),
+                validation=Validation(rows=rows),
                 stage=stage,
             )
         self.bundle_ = self.fitted_.bundle
@@ -229,14 +232,17 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         )
 
     def _frame(self, X: Any, *, reset: bool) -> pd.DataFrame:
-        """X as a DataFrame with string column names; arrays get the names x0, x1, ..."""
-        if isinstance(X, pd.DataFrame):
-            if reset or hasattr(self, "feature_names_in_"):
-                validate_data(self, X, reset=reset, skip_check_array=True)
-            return X.rename(columns=str)
-        numbers = check_array(X, dtype=None, ensure_all_finite="allow-nan", estimator=self)
-        validate_data(self, numbers, reset=reset, skip_check_array=True)
-        return pd.DataFrame(numbers, columns=[f"x{i}" for i in range(numbers.shape[1])])
+        """X as `as_frame` gives it; arrays get the names x0, x1, ..."""
+        table = X if isinstance(X, pd.DataFrame) else arrow_table(X)
+        if table is None:
+            numbers = check_array(X, dtype=None, ensure_all_finite="allow-nan", estimator=self)
+            validate_data(self, numbers, reset=reset, skip_check_array=True)
+            return as_frame(numbers)
+        frame = as_frame(table)
+        if reset or hasattr(self, "feature_names_in_"):
+            numbered = isinstance(X, pd.DataFrame) and is_unnamed(X.columns)
+            validate_data(self, X if numbered else frame, reset=reset, skip_check_array=True)
+        return frame
 
     def _answers(self, X: Any) -> NDArray[np.float64]:
         """First column of the first head; bad rows stop here, an array has no place for reasons."""
@@ -271,21 +277,25 @@ class FusionRegressor(RegressorMixin, FusionEstimator):  # type: ignore[misc]
         """Trains on items.
 
         Args:
-            X: One row an item.
-            y: One target each; a DataFrame of several targets where `head` is a mapping.
-            validation_rows: Positions that early stopping looks at; where None, each network looks
-                at another part of the rows (`training={"folds": 4}`).
+            X: One row an item: a frame of pandas, polars, pyarrow, DuckDB or any other that speaks
+                Arrow (see `fusion.data.as_frame`), or an array.
+            y: One target each; a frame of several targets where `head` is a mapping. Its name must
+                not be that of a column of X.
+            validation_rows: Rows that early stopping looks at, as positions or as a mask `[n]`;
+                where None, each network looks at another part of the rows
+                (`training={"folds": 4}`).
         """
         if isinstance(self.head, Mapping):
-            missing = [name for name in self.head if name not in getattr(y, "columns", [])]
-            if missing:
+            table = target_frame(y)
+            missing = [name for name in self.head if table is None or name not in table.columns]
+            if table is None or missing:
                 raise ValueError(f"y must be a DataFrame with columns {missing}, got {type(y)}.")
-            return self._fit(X, {name: y[name] for name in self.head}, validation_rows)
+            return self._fit(X, {name: table[name] for name in self.head}, validation_rows)
         if y is None:
             raise ValueError(f"{type(self).__name__} {NO_TARGET}")
-        name = str(getattr(y, "name", None) or TARGET)
+        name, values = named_target(y)
         numbers = check_array(
-            column_or_1d(y, warn=True), ensure_2d=False, dtype=np.float64, input_name="y"
+            column_or_1d(values, warn=True), ensure_2d=False, dtype=np.float64, input_name="y"
         )
         return self._fit(X, {name: numbers}, validation_rows)
 
@@ -303,7 +313,8 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):  # type: ignore[misc]
         """Trains on items with two classes, see `FusionRegressor.fit`."""
         if y is None:
             raise ValueError(f"{type(self).__name__} {NO_TARGET}")
-        labels = column_or_1d(y, warn=True)
+        name, values = named_target(y)
+        labels = column_or_1d(values, warn=True)
         assert_all_finite(labels, input_name="y")
         check_classification_targets(labels)
         self.classes_, codes = np.unique(labels, return_inverse=True)
@@ -312,7 +323,7 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):  # type: ignore[misc]
                 f"y must hold two classes, got {len(self.classes_)} class(es): "
                 f"{self.classes_[:5].tolist()}. Only binary classification is supported."
             )
-        return self._fit(X, {str(getattr(y, "name", None) or TARGET): codes}, validation_rows)
+        return self._fit(X, {name: codes}, validation_rows)
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Probabilities `[n, 2]` in [0, 1] of the classes in `classes_`."""
@@ -338,10 +349,6 @@ def _settings(model: type[Settings], given: Any, *, seed: int, name: str) -> Set
     """Settings of a parameter; the seed is that of the estimator where they have none."""
     values = {"seed": seed, **given} if isinstance(given, Mapping) else given
     return checked_settings(model, values, source=name)
-
-
-def _positions(rows: ArrayLike) -> NDArray[np.int64]:
-    return np.asarray(rows, dtype=np.int64)
 
 
 def _path(value: Paths) -> Path | None:

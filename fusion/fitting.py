@@ -25,6 +25,7 @@ from fusion.bundle import Bundle
 from fusion.data.batch import ModelInputs
 from fusion.data.catalogue import Catalogue, build_catalogue
 from fusion.data.folds import DRAWN, Validation, validation_folds
+from fusion.data.frames import as_frame
 from fusion.data.infer import infer_schema
 from fusion.data.policy import OnBadRows, apply_policy
 from fusion.data.problems import Problem
@@ -135,6 +136,7 @@ def fit_bundle(
         ValueError: If fewer than 5 usable rows are left.
     """
     _check_heads(recipe)
+    frame = as_frame(frame)
     names = {choice.target for choice in recipe.heads.values()}
     exclude = [name for name in frame.columns if name in names]
     schema = infer_schema(

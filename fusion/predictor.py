@@ -46,33 +46,35 @@ class Predictor:
         self.on_bad_rows: OnBadRows = on_bad_rows
         self.stage = stage
 
-    def predict(self, frame: pd.DataFrame, *, source: str = "items") -> pd.DataFrame:
+    def predict(self, frame: Any, *, source: str = "items") -> pd.DataFrame:
         """Answers of every head.
 
         Args:
-            frame: One row an item, with the columns of the bundle's schema.
+            frame: One row an item, with the columns of the bundle's schema; any frame that
+                `fusion.data.as_frame` takes.
             source: What the table is called in messages.
 
         Returns:
-            Columns `id`, those of every head (units and ranges are the heads'), `present` (the
-            modalities that were there, joined by `+`; the row, which repeats others, is left out)
-            and `error` (empty where there is none).
+            Columns `id` (as the table writes it), those of every head (units and ranges are the
+            heads'), `present` (the modalities that were there, joined by `+`; the row, which
+            repeats others, is left out) and `error` (empty where there is none).
 
         Raises:
             CatalogueError: If columns are missing, or rows are faulty and must not be.
         """
+        index = frame.index if isinstance(frame, pd.DataFrame) else None
         inputs, kept, errors, ids = self._prepare(frame, source=source)
         columns: dict[str, Any] = {"id": ids}
         with torch.inference_mode():
             chunks = [self._answers(inputs, rows) for rows in _chunks(len(inputs))]
         for name in self.columns():
-            values = np.full(len(frame), np.nan)
+            values = np.full(len(ids), np.nan)
             if chunks:
                 values[kept] = np.concatenate([chunk[name] for chunk in chunks])
             columns[name] = values
-        columns["present"] = _present_names(inputs, kept, n_rows=len(frame))
-        columns["error"] = [errors.get(row, "") for row in range(len(frame))]
-        return pd.DataFrame(columns, index=frame.index)
+        columns["present"] = _present_names(inputs, kept, n_rows=len(ids))
+        columns["error"] = [errors.get(row, "") for row in range(len(ids))]
+        return pd.DataFrame(columns, index=index)
 
     def columns(self) -> list[str]:
         """Names of all prediction columns, head by head."""
@@ -91,21 +93,21 @@ class Predictor:
             return column
         return f"{self.bundle.targets[head]}_{column}"
 
-    def embed(self, frame: pd.DataFrame, *, source: str = "items") -> NDArray[np.float32]:
+    def embed(self, frame: Any, *, source: str = "items") -> NDArray[np.float32]:
         """Fused vectors `[n, fused_dim]` of items; NaN in rows that could not be read."""
         return self.embed_table(frame, source=source)[1]
 
     def embed_table(
-        self, frame: pd.DataFrame, *, source: str = "items"
+        self, frame: Any, *, source: str = "items"
     ) -> tuple[list[str], NDArray[np.float32], dict[int, str]]:
         """Ids, fused vectors `[n, fused_dim]` (NaN where a row failed), and row -> reason."""
         inputs, kept, errors, ids = self._prepare(frame, source=source)
         width = self.bundle.model.fused_dim
-        vectors = np.full((len(frame), width), np.nan, dtype=np.float32)
+        vectors = np.full((len(ids), width), np.nan, dtype=np.float32)
         vectors[kept] = fuse_rows(self.bundle, inputs)
         return ids, vectors, errors
 
-    def similar(self, frame: pd.DataFrame, k: int, *, source: str = "items") -> pd.DataFrame:
+    def similar(self, frame: Any, k: int, *, source: str = "items") -> pd.DataFrame:
         """The `k` training items nearest to each item in fused space.
 
         Returns:
@@ -130,12 +132,13 @@ class Predictor:
         )
 
     def _prepare(
-        self, frame: pd.DataFrame, *, source: str
+        self, frame: Any, *, source: str
     ) -> tuple[ModelInputs, NDArray[np.int64], dict[int, str], list[str]]:
         catalogue = build_catalogue(frame, self.bundle.schema, photos=self.photos, source=source)
         prepared = prepare_inputs(self._encoders(), catalogue, store=self.store, stage=self.stage)
         _, errors = apply_policy(catalogue, prepared.problems, on_bad_rows=self.on_bad_rows)
-        kept = np.asarray([row for row in range(len(frame)) if row not in errors], dtype=np.int64)
+        n_rows = len(catalogue)
+        kept = np.asarray([row for row in range(n_rows) if row not in errors], dtype=np.int64)
         return prepared.inputs.take(kept), kept, errors, catalogue.ids
 
     def _encoders(self) -> dict[str, Encoder]:

@@ -45,7 +45,7 @@ def progress_bars() -> Iterator[Stage]:
         ...     advance(2)
     """
     columns = (
-        TextColumn("{task.description:<28}"),
+        TextColumn("{task.description:<28}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -70,7 +70,7 @@ def job_bar(name: str, *, quiet: bool) -> Iterator[Show]:
         yield lambda done, total, state: None
         return
     bar = Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=16),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),

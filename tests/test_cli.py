@@ -127,6 +127,29 @@ def test_predictions_come_in_input_order_with_reasons(shop, trained, tmp_path):
     assert "B4" in stop.output and "B6" in stop.output
 
 
+def test_a_spreadsheet_with_semicolons_gives_its_own_ids_back(shop, trained, tmp_path):
+    frame = pd.read_csv(shop / "items.csv").head(4).drop(columns="units").assign(empty="")
+    frame["item_id"] = ["-A12", " B 7 ", "=1+1", "007"]
+    frame = frame.rename(columns={"empty": ""})
+    folder = tmp_path / "a[/]b"
+    folder.mkdir(parents=True)
+    frame.to_csv(folder / "new.csv", index=False, sep=";", encoding="utf-8-sig")
+    for out in ("out.csv", "out.parquet"):
+        result = run("predict", trained / "bundle", "--items", folder / "new.csv", "--photos",
+                     shop / "photos", "--out", folder / out, "--quiet")  # fmt: skip
+        assert result.exit_code == 0, result.output
+        assert f"4 rows, 0 with an error: {folder / out}" in result.output
+        read = {"out.csv": pd.read_csv, "out.parquet": pd.read_parquet}[out]
+        table = read(folder / out, **({"dtype": str} if out == "out.csv" else {}))
+        assert table["id"].tolist() == frame["item_id"].tolist()
+    text = (folder / "new.csv").read_text(encoding="utf-8-sig").replace(";", "^")
+    (folder / "new.csv").write_text(text)
+    result = run("predict", trained / "bundle", "--items", folder / "new.csv", "--photos",
+                 shop / "photos", "--delimiter", "^", "--out", folder / "out.csv")  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert pd.read_csv(folder / "out.csv", dtype=str)["id"].tolist() == frame["item_id"].tolist()
+
+
 def test_predictions_can_be_parquet(shop, trained, tmp_path):
     result = run("predict", trained / "bundle", "--items", shop / "items.csv", "--photos",
                  shop / "photos", "--out", tmp_path / "out.parquet", "--quiet")  # fmt: skip

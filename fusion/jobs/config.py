@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from fusion.data.delimiters import checked_delimiter
 from fusion.data.policy import OnBadRows
 from fusion.errors import ConfigError, unknown_name
 from fusion.mistakes import checked_settings
@@ -26,6 +27,7 @@ class DataSection(Section):
     """Where the items are and which columns play which role; roles left out are found."""
 
     items: Path
+    delimiter: str | None = None
     photos: Path | None = None
     on_bad_rows: OnBadRows = "raise"
     id: str | None = None
@@ -40,6 +42,11 @@ class DataSection(Section):
     details: list[str] = Field(
         default_factory=list, description="Columns shown beside an item in the report."
     )
+
+    @field_validator("delimiter")
+    @classmethod
+    def _one_character(cls, delimiter: str | None) -> str | None:
+        return None if delimiter is None else checked_delimiter(delimiter)
 
 
 class SalesSection(Section):
@@ -141,7 +148,7 @@ class TrainConfig(Section):
             ConfigError: With every mistake of the file.
         """
         try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
+            values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         except OSError as error:
             raise ConfigError(f"config must be a readable file, got {path} ({error}).") from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -42,7 +42,7 @@ def evaluate(
     """
     predictor = open_predictor(bundle, source, stage=stage)
     model = predictor.bundle
-    frame = read_table(source.items)
+    frame = read_table(source.items, delimiter=source.delimiter)
     if source.sales is not None:
         frame = join_sales(frame, sales_section(model, source.sales))
     targets = {

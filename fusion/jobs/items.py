@@ -54,7 +54,7 @@ def read_items(config: TrainConfig) -> pd.DataFrame:
     Raises:
         CatalogueError: If a table cannot be read.
     """
-    items = read_table(config.data.items)
+    items = read_table(config.data.items, delimiter=config.data.delimiter)
     return items if config.sales is None else join_sales(items, config.sales)
 
 

@@ -37,6 +37,7 @@ class ItemSource:
         store: Embedding store.
         on_bad_rows: What faulty rows do.
         sales: Past sales, for a model that was trained with a sales table.
+        delimiter: What separates the cells of the items table, where it is CSV; found where None.
     """
 
     items: Path
@@ -44,6 +45,7 @@ class ItemSource:
     store: Path | None = None
     on_bad_rows: OnBadRows = "raise"
     sales: PastSales | None = None
+    delimiter: str | None = None
 
 
 def sales_section(bundle: Bundle, sales: PastSales) -> SalesSection:
@@ -68,7 +70,7 @@ def read_items_for(bundle: Bundle, source: ItemSource) -> pd.DataFrame:
         CatalogueError: If a table cannot be read or is faulty.
         ConfigError: If sales are given that the model does not know.
     """
-    frame = read_table(source.items)
+    frame = read_table(source.items, delimiter=source.delimiter)
     if source.sales is None:
         return frame
     return join_history(frame, sales_section(bundle, source.sales))

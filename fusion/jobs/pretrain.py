@@ -45,16 +45,18 @@ class Source:
     """Where texts and photos come from.
 
     Args:
-        items: Items table, CSV or Parquet.
+        items: Items table.
         photos: Folder of the photos.
         columns: Columns of the roles `id`, `text` and `image`; found where not given.
         on_bad_rows: What faulty rows do.
+        delimiter: What separates the cells of a CSV table; found in it where None.
     """
 
     items: Path
     photos: Path | None = None
     columns: Mapping[str, list[str] | None] = field(default_factory=dict)
     on_bad_rows: OnBadRows = "raise"
+    delimiter: str | None = None
 
 
 def pretrain(
@@ -79,7 +81,7 @@ def pretrain(
         ConfigError: If an encoder cannot be trained, or the items lack what the objective needs.
         JobError: If the folder is in use, or belongs to something else.
     """
-    frame = read_table(source.items)
+    frame = read_table(source.items, delimiter=source.delimiter)
     schema = _schema(frame, source, settings)
     catalogue = build_catalogue(frame, schema, photos=source.photos, source=source.items.name)
     encoders = build_encoders(choice or EncoderChoice(), settings)

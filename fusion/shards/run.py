@@ -149,7 +149,13 @@ class ShardRunner:
         schema = self.plan.schema
         items = self.places.items
         path = items if items.is_file() else items / file.name
-        frame, problems = read_rows(path, shard, names=file.columns, columns=schema.columns)
+        frame, problems = read_rows(
+            path,
+            shard,
+            names=file.columns,
+            columns=schema.columns,
+            delimiter=self.plan.settings.get("delimiter"),
+        )
         return frame, faults_of("read", problems, range(len(frame)))
 
     def _catalogue(

@@ -8,6 +8,7 @@ from typing import Any
 
 from encoders.base import Encoder
 from fusion.build import EncoderChoice
+from fusion.data.delimiters import checked_delimiter
 from fusion.data.policy import POLICIES
 from fusion.errors import ConfigError, unknown_name
 from fusion.shards.commit import VECTOR_TYPES
@@ -25,6 +26,7 @@ class JobSettings:
             named in `warnings`) or `raise` (the job stops at the first shard with one).
         dtype: `float32`, or `float16`: half the size, about three digits.
         shard_rows: Rows of a shard (>= 1): what a kill can cost.
+        delimiter: What separates the cells of CSV files; found in them where None.
     """
 
     choice: EncoderChoice = field(default_factory=EncoderChoice)
@@ -32,6 +34,7 @@ class JobSettings:
     on_bad_rows: str = "record"
     dtype: str = "float32"
     shard_rows: int = 4096
+    delimiter: str | None = None
 
     def __post_init__(self) -> None:
         if self.on_bad_rows not in POLICIES:
@@ -40,6 +43,8 @@ class JobSettings:
             raise ConfigError(unknown_name("dtype", self.dtype, VECTOR_TYPES))
         if self.shard_rows < 1:
             raise ConfigError(f"shard_rows must be at least 1, got {self.shard_rows}.")
+        if self.delimiter is not None:
+            checked_delimiter(self.delimiter)
 
     def to_dict(self, *, bundle: Path | None) -> dict[str, Any]:
         """The settings as JSON types, a trained model by its SHA-256."""
@@ -52,6 +57,7 @@ class JobSettings:
             "on_bad_rows": self.on_bad_rows,
             "dtype": self.dtype,
             "shard_rows": self.shard_rows,
+            "delimiter": self.delimiter,
         }
 
 

@@ -103,7 +103,7 @@ def test_arrays_and_unnamed_columns_become_x0_x1() -> None:
     for table in (array, pd.DataFrame(array)):
         assert infer_schema(table, photos=None).numeric == ("x0", "x1")
     odd = pd.DataFrame(array, columns=[(1, 2), 7])
-    assert infer_schema(odd, photos=None).numeric == ("(1, 2)", "7")
+    assert infer_schema(odd, photos=None).numeric == ("1_2", "7")
 
 
 def test_one_word_in_a_number_column_does_not_change_its_role() -> None:
