@@ -1,3 +1,21 @@
+import gc
 import os
+from collections.abc import Iterator
+
+import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # for tiny tensors threads cost more than they give
+
+
+@pytest.fixture(scope="module", autouse=True)
+def imports_are_no_garbage() -> Iterator[None]:
+    """Keeps what is loaded out of `gc.collect`, which every training calls and forks copy."""
+    gc.freeze()
+    yield
+    gc.collect()  # what a file leaves open is told in that file
+    gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    """Gives back what was kept out, so that extensions see their objects end."""
+    gc.unfreeze()
