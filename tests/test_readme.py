@@ -81,7 +81,8 @@ def registries():
         table.update(entries)
 
 
-@pytest.mark.usefixtures("registries")
+@pytest.mark.usefixtures("registries", "forked_pool")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
