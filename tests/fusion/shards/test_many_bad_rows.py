@@ -32,7 +32,7 @@ from fusion.shards.job import JobResult
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads do not survive a fork
 
-N_PHOTOS = 60
+N_PHOTOS = 24
 WORDS = "red blue wool cotton coat dress shoe lamp table soft warm large small".split()
 HEAD = b"id,title,photo\n"
 Kind = tuple[str, str]
@@ -178,7 +178,7 @@ def test_each_bad_row_is_a_record_and_the_others_are_equal_bit_by_bit(
     good = [line for line, kind in zip(written, kinds, strict=True) if kind is None]
     (tmp_path / "all.csv").write_bytes(HEAD + b"".join(written))
     (tmp_path / "good.csv").write_bytes(HEAD + b"".join(good))
-    shards = {"shard_rows": n_rows // 5}
+    shards = {"shard_rows": n_rows // 3}
     result = run(tmp_path / "all.csv", tmp_path / "photos", tmp_path / "all", **shards)
     clean = run(tmp_path / "good.csv", tmp_path / "photos", tmp_path / "good", **shards)
     assert (result.n_rows, result.n_failed, result.failed_shards) == (n_rows, n_bad, {})
