@@ -241,7 +241,7 @@ def test_the_command_in_new_processes_ends_well_with_photos_that_kill_and_hang(t
         env=os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
         capture_output=True,
         text=True,
-        timeout=400,
+        timeout=1200,  # it starts six interpreters
     )
     assert done.returncode == 0, done.stderr
     assert errors_of(tmp_path / "out") == {
