@@ -165,7 +165,8 @@ def _folder_problems(frame: pd.DataFrame, schema: Schema, photos: Path | None) -
     named = [
         name
         for name in schema.image
-        if name in frame.columns and any(isinstance(cell, str) for cell in frame[name])
+        if name in frame.columns
+        and any(isinstance(cell, str) and not is_missing(cell) for cell in frame[name])
     ]
     return [
         Problem("photo_folder", f"must have a photo folder, got {got}", column=name)

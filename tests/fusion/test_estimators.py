@@ -247,14 +247,17 @@ def test_a_linear_head_does_not_mix_with_trained_ones(items):
 
 
 CONTRACT = {
-    "training": {"epochs": 40, "batch_size": 16, "folds": 2},
+    "training": {"epochs": 2, "batch_size": 32, "folds": 2},
     "strategy_options": SMALL,
     "random_state": 0,
 }
+LEARNS = {"check_regressors_train", "check_classifiers_train", "check_classifiers_classes"}
 
 
 @parametrize_with_checks([FusionRegressor(**CONTRACT), FusionClassifier(**CONTRACT)])
 def test_scikit_learn_contract(estimator, check):
+    if check.func.__name__ in LEARNS:  # these ask for good answers
+        estimator.set_params(training={"epochs": 40, "batch_size": 32, "folds": 2})
     check(estimator)
 
 

@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from fusion.data import Schema, build_catalogue, infer_schema
@@ -146,6 +146,7 @@ CELL: st.SearchStrategy[Any] = st.one_of(
 )
 
 
+@example({"id": [None, None, "", b"MM\x00*"]})  # an empty name beside bytes asks for no folder
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.dictionaries(
