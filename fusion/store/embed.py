@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from encoders.base import Encoder, average_parts
 from encoders.stream import encode_each
 from fusion.store.keys import Keyed, keyed_values
-from fusion.store.segments import KEY_DTYPE, SegmentStore, Warnings
+from fusion.store.segment import KEY_DTYPE, Warnings
+from fusion.store.segments import SegmentStore
 
 Vectors = NDArray[np.float32]
 Advance = Callable[[int], None]
