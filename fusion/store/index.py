@@ -46,7 +46,7 @@ class SegmentIndex:
         self._loose: dict[str, Entries] = {}
         self._loose_run: MemoryRun | None = None
         self._most_loose = MOST_LOOSE
-        self._seen: tuple[set[str], set[str]] | None = None
+        self._seen: list[str] | None = None
         self.segments: set[str] = set()
 
     def runs(self) -> list[Run]:
@@ -56,14 +56,16 @@ class SegmentIndex:
 
     def refresh(self) -> None:
         """Takes in what any process has written or removed since the last call."""
-        segments, files = listed(self._folder)
-        if (segments, files) == self._seen:
+        names = listed(self._folder)
+        if names == self._seen:
             return
+        segments = segments_of(names)
+        files = {name for name in names if name.endswith(INDEX_SUFFIX)}
         opened = self._open(files - self._refused)
         self._runs, loose = _cover(opened, segments)
         for name in files - self._runs.keys() - self._refused:  # others cover what it covers
             _remove(self._folder / name)
-        self._seen, self.segments = (segments, files), set(segments)
+        self._seen, self.segments = names, segments
         self._forget(self._loose.keys() - loose)
         for name in sorted(loose - self._loose.keys()):
             raw = self._keys_of(name)
@@ -138,7 +140,7 @@ class SegmentIndex:
             taken.append(run)
             n_entries += len(run)
         sources += taken
-        present, _ = listed(self._folder)
+        present = segments_of(listed(self._folder))
         names = sorted({name for run in sources for name in run.names} & present)
         try:
             path = write_run(self._folder, names, merged(sources, names))
@@ -172,15 +174,17 @@ def _cover(runs: Iterable[FileRun], segments: set[str]) -> tuple[dict[str, FileR
     return needed, left
 
 
-def listed(folder: Path) -> tuple[set[str], set[str]]:
-    """Names of the segments and of the runs that are there."""
+def listed(folder: Path) -> list[str]:
+    """Names of all that is there, as the system gives them."""
     try:
-        with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries]
+        return os.listdir(folder)  # noqa: PTH208 - a Path for each of thousands of names is slow
     except FileNotFoundError:  # deleted while in use
-        names = []
-    segments = {name for name in names if name.endswith(SEGMENT_SUFFIX)}
-    return segments, {name for name in names if name.endswith(INDEX_SUFFIX)}
+        return []
+
+
+def segments_of(names: Iterable[str]) -> set[str]:
+    """Those that are segments."""
+    return {name for name in names if name.endswith(SEGMENT_SUFFIX)}
 
 
 def _remove(path: Path) -> None:

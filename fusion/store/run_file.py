@@ -1,8 +1,8 @@
 """A run in a file, immutable and checked.
 
 ```
-<name>.index   blocks   [n_blocks, 128] entries of 16 bytes: the first 8 bytes of a key, number of
-                        the segment, row; sorted by key, the last block filled up
+<name>.index   blocks   [n_blocks, 2, 128] uint64: the first 8 bytes of 128 keys, sorted, then
+                        where each lies: segment + 2^32 row; the last block is filled up
                firsts   [n_blocks] uint64, key of each block's first entry
                sums     [n_blocks] uint64, checksum of each block
                names    JSON list, names of the segments
@@ -35,7 +35,6 @@ from fusion.store.runs import (
     Entries,
     Prefixes,
     spans,
-    unpacked,
 )
 
 BLOCK = 128
@@ -45,9 +44,8 @@ CRC = struct.Struct("<I")
 MAGIC = b"fsnidx01"
 ASKED_AT_ONCE = 4096
 """Keys looked up together: bounds the memory for their blocks to 8 MB."""
-_MULTIPLIERS = (2 * np.arange(BLOCK_BYTES // 8, dtype=np.uint64) + 1) * np.uint64(
-    0x9E3779B97F4A7C15
-)
+_MULTIPLIERS = (2 * np.arange(2 * BLOCK, dtype=np.uint64) + 1) * np.uint64(0x9E3779B97F4A7C15)
+Words = NDArray[np.uint64]
 
 
 class UnusableRun(Exception):
@@ -122,9 +120,13 @@ class FileRun:
         first = np.maximum(np.searchsorted(self.firsts, wanted, "left") - 1, 0)
         asks, blocks = spans(first, np.searchsorted(self.firsts, wanted, "right"))
         numbers, place = np.unique(blocks, return_inverse=True)
-        entries = self._blocks(numbers)
-        pair, column = np.nonzero(entries["key"][place] == wanted[asks, None])
-        return unpacked(asks[pair] + start, entries[place[pair], column])
+        words = self._blocks(numbers)
+        hits = np.flatnonzero(words[:, 0][place] == wanted[asks, None])
+        pair, column = np.divmod(hits, BLOCK)
+        where = words[place[pair], 1, column]
+        real = where & NOWHERE != NOWHERE
+        segments, rows = where[real] & NOWHERE, where[real] >> 32
+        return asks[pair][real] + start, segments.astype(np.int64), rows.astype(np.int64)
 
     def between(self, first: int, last: int) -> Entries:
         """See `Run.between`.
@@ -134,23 +136,29 @@ class FileRun:
         """
         start = max(0, int(np.searchsorted(self.firsts, np.uint64(first), "left")) - 1)
         stop = int(np.searchsorted(self.firsts, np.uint64(last), "right"))
-        entries = self._blocks(np.arange(start, stop)).reshape(-1)
-        keys = entries["key"]
-        return entries[(keys >= np.uint64(first)) & (keys <= np.uint64(last))]
+        words = self._blocks(np.arange(start, stop))
+        keys = words[:, 0]
+        inside = (keys >= np.uint64(first)) & (keys <= np.uint64(last))
+        entries = np.ascontiguousarray(words.transpose(0, 2, 1)).view(ENTRY)[..., 0]
+        return np.asarray(entries[inside])
 
-    def _blocks(self, numbers: NDArray[np.int64]) -> Entries:
-        """Entries `[len(numbers), 128]` of some blocks, each checked."""
+    def _blocks(self, numbers: NDArray[np.int64]) -> Words:
+        """Words `[len(numbers), 2, 128]` of some blocks, each checked."""
+        starts = np.flatnonzero(np.diff(numbers, prepend=-2) != 1)  # neighbours are read at once
+        sizes = np.diff(starts, append=len(numbers)) * BLOCK_BYTES
+        places = zip((numbers[starts] * BLOCK_BYTES).tolist(), sizes.tolist(), strict=True)
         try:
             with self.path.open("rb") as file:
-                parts = zip(*(part.tolist() for part in _neighbours(numbers)), strict=True)
-                raw = b"".join([_read(file.fileno(), place, size) for place, size in parts])
-        except ValueError as error:
-            raise UnusableRun(self.path, damaged=True) from error
+                number = file.fileno()
+                raw = b"".join([os.pread(number, size, place) for place, size in places])
         except OSError as error:
             raise UnusableRun(self.path, damaged=False) from error
-        if not np.array_equal(_sums(raw), self.sums[numbers]):
+        if len(raw) != len(numbers) * BLOCK_BYTES:
             raise UnusableRun(self.path, damaged=True)
-        return np.frombuffer(raw, dtype=ENTRY).reshape(-1, BLOCK)
+        words = np.frombuffer(raw, dtype="<u8").reshape(-1, 2, BLOCK)
+        if not np.array_equal(_sums(words), self.sums[numbers]):
+            raise UnusableRun(self.path, damaged=True)
+        return words
 
 
 def write_run(folder: Path, names: Sequence[str], chunks: Iterable[Entries]) -> Path:
@@ -181,28 +189,21 @@ def _file_parts(names: Sequence[str], chunks: Iterable[Entries]) -> Iterator[byt
         if chunk is None and len(waiting) % BLOCK:
             waiting = np.concatenate([waiting, filler[len(waiting) % BLOCK :]])
         n_full = len(waiting) // BLOCK * BLOCK
-        raw = waiting[:n_full].tobytes()
+        words = waiting[:n_full].view("<u8").reshape(-1, BLOCK, 2).transpose(0, 2, 1)
         rest = waiting[n_full:]
-        firsts.append(waiting["key"][:n_full:BLOCK].astype("<u8"))
-        sums.append(_sums(raw).astype("<u8"))
-        yield raw
+        firsts.append(words[:, 0, 0])
+        sums.append(_sums(words))
+        yield words.tobytes()
     text = json.dumps(list(names)).encode()
-    tables = np.concatenate(firsts).tobytes() + np.concatenate(sums).tobytes() + text
+    tables = b"".join(np.concatenate(part).astype("<u8").tobytes() for part in (firsts, sums))
+    tables += text
     footer = FOOTER.pack(MAGIC, sum(map(len, firsts)), n_entries, len(text))
     yield tables + footer + CRC.pack(zlib.crc32(footer, zlib.crc32(tables)))
 
 
-def _sums(raw: bytes) -> NDArray[np.uint64]:
+def _sums(words: Words) -> NDArray[np.uint64]:
     """Checksum of each block: its words times odd numbers, modulo 2^64."""
-    words = np.frombuffer(raw, dtype="<u8").reshape(-1, BLOCK_BYTES // 8)
-    return (words * _MULTIPLIERS).sum(axis=1, dtype=np.uint64)
-
-
-def _neighbours(numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Offsets and sizes of what has to be read, blocks side by side at once."""
-    starts = np.flatnonzero(np.diff(numbers, prepend=-2) != 1)
-    sizes = np.diff(starts, append=len(numbers))
-    return numbers[starts] * BLOCK_BYTES, sizes * BLOCK_BYTES
+    return np.asarray(words.reshape(-1, 2 * BLOCK) @ _MULTIPLIERS)
 
 
 def _read(file: int, offset: int, size: int) -> bytes:

@@ -73,7 +73,8 @@ class MemoryRun:
         asks, places = spans(
             np.searchsorted(keys, wanted, "left"), np.searchsorted(keys, wanted, "right")
         )
-        return unpacked(asks, self.entries[places])
+        found = self.entries[places]
+        return asks, found["segment"].astype(np.int64), found["row"].astype(np.int64)
 
     def between(self, first: int, last: int) -> Entries:
         """See `Run.between`."""
@@ -114,10 +115,3 @@ def spans(
     asks = np.repeat(np.arange(len(counts)), counts)
     places = np.arange(len(asks)) + np.repeat(first - (np.cumsum(counts) - counts), counts)
     return asks, places
-
-
-def unpacked(asks: NDArray[np.int64], entries: Entries) -> Candidates:
-    """Candidates from the entries that were met, those that only fill a block left out."""
-    real = entries["segment"] != NOWHERE
-    found = entries[real]
-    return asks[real], found["segment"].astype(np.int64), found["row"].astype(np.int64)

@@ -5,6 +5,7 @@ int64, the CRC-32 of key, vector and warnings of each row; warnings by row stand
 """
 
 import json
+import mmap
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -75,17 +76,18 @@ def open_segment(path: Path) -> Segment:
         OSError: If it cannot be read now.
     """
     with path.open("rb") as file:
-        content = np.memmap(file, np.uint8, mode="r")
-    n_header = int.from_bytes(content[:8].tobytes(), "little")
+        content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    n_header = int.from_bytes(content[:8], "little")
     if n_header > len(content):
         raise ValueError(f"{path.name} is shorter than its header says")
-    header = json.loads(content[8 : 8 + n_header].tobytes())
+    header = json.loads(content[8 : 8 + n_header])
     odd = json.loads(header.get("__metadata__", {}).get(WARNINGS, "{}"))
 
     def array(part: str, dtype: Any) -> NDArray[Any]:
         entry = header[part]
         start, stop = (8 + n_header + offset for offset in entry["data_offsets"])
-        return np.asarray(content[start:stop]).view(dtype).reshape(entry["shape"])
+        size = (stop - start) // np.dtype(dtype).itemsize
+        return np.frombuffer(content, dtype, size, start).reshape(entry["shape"])
 
     keys, vectors, checks = (
         array("keys", np.uint8),

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from fusion.errors import StoreError
 from fusion.files import write_atomically
-from fusion.store.index import SEGMENT_SUFFIX, SegmentIndex, listed
+from fusion.store.index import SEGMENT_SUFFIX, SegmentIndex, listed, segments_of
 from fusion.store.run_file import FileRun, UnusableRun
 from fusion.store.runs import Run, key_prefixes
 from fusion.store.segment import (
@@ -126,6 +126,10 @@ class SegmentStore:
                     return self._find(keys)
                 except UnusableRun as unusable:
                     self._index.refuse(unusable)
+                except OSError as error:
+                    raise StoreError(
+                        f"store {self.folder.parent} cannot be read: {error}."
+                    ) from error
 
     def _find(self, keys: Keys) -> Found:
         self._index.refresh()
@@ -197,7 +201,7 @@ class SegmentStore:
 
     def segments(self) -> Iterator[tuple[Keys, Vectors, dict[int, Warnings]]]:
         """Keys, vectors and warnings of each readable segment, damaged rows left out."""
-        for name in sorted(listed(self.folder)[0]):
+        for name in sorted(segments_of(listed(self.folder))):
             segment = self._open(name)
             if segment is None:
                 continue
