@@ -106,7 +106,7 @@ def _kept_embedder(encoders: str, sha256: str | None, *, bundle: Path | None) ->
     return Embedder({name: model.encoder(name) for name in model.modalities}, loaded)
 
 
-def _rebuilt(entries: Mapping[str, Mapping[str, Any]]) -> dict[str, Encoder]:
+def _rebuilt(entries: Mapping[str, dict[str, Any]]) -> dict[str, Encoder]:
     encoders = {}
     for modality, entry in entries.items():
         encoder = rebuild(ENCODERS, entry, what=f"encoder of {modality}")

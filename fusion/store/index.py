@@ -51,7 +51,7 @@ class SegmentIndex:
 
     def runs(self) -> list[Run]:
         """All that there is to look into, the largest first."""
-        files: list[Run] = [*sorted(self._runs.values(), key=len, reverse=True)]
+        files: list[Run] = list(sorted(self._runs.values(), key=len, reverse=True))
         return [*files, self._in_memory()] if self._loose else files
 
     def refresh(self) -> None:

@@ -28,7 +28,9 @@ RANGE_ENTRIES = 65_536
 class Run(Protocol):
     """Where the keys of some segments lie."""
 
-    names: Sequence[str]
+    @property
+    def names(self) -> Sequence[str]:
+        """Segments, at the positions that are their numbers."""
 
     def __len__(self) -> int:
         """Number of entries."""
