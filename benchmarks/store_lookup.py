@@ -5,7 +5,6 @@ Needs about 1 GB in the folder of temporary files, and about ten minutes on two 
 """
 
 import argparse
-import sys
 import tempfile
 import time
 import tracemalloc
@@ -15,8 +14,6 @@ from typing import Any
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parent.parent))  # also when called by its path
-from benchmarks.results import write_section
 from fusion.store import SegmentStore, merge_stores
 from fusion.store.segment import KEY_DTYPE, Keys
 
@@ -36,8 +33,9 @@ merged. Memory is what a process keeps of a store after its look-ups. `merged` i
 after `fusion merge`, in segments of 65,536 rows.
 """
 NOTES = """
-A look-up of one segment reads the index and one file; spread keys lie in up to 2,048 different
-segments, and each has to be opened: `fusion merge` makes these few.
+A look-up reads at most one block of 2 kB a key from each index file (a small store has none and is
+asked in memory), so it grows towards a bound. Spread keys lie in up to 2,048 different segments, and
+each has to be opened: `fusion merge` makes these few.
 """
 
 
@@ -160,6 +158,8 @@ def main() -> None:
         stores[f"{name} merged"] = (merged, n_segments)
         rows = rows_of(stores, measure(stores), added)
     if options.write:
+        from results import write_section
+
         write_section(
             "Look-ups in stores of any size",
             command="python benchmarks/store_lookup.py --write",
