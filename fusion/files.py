@@ -2,7 +2,7 @@
 
 import os
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,11 +20,19 @@ def write_atomically(
     Raises:
         OSError: If it cannot be written; no partial file is left.
     """
+    write_parts_atomically(path, [content], check=check)
+
+
+def write_parts_atomically(
+    path: Path, parts: Iterable[bytes], *, check: Callable[[Path], None] | None = None
+) -> None:
+    """As `write_atomically`, for a file that is too large to hold: its bytes come in parts."""
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     with named_errors(path):
         try:
             with temporary.open("wb") as file:
-                file.write(content)
+                for part in parts:
+                    file.write(part)
                 file.flush()
                 os.fsync(file.fileno())
             if check is not None:

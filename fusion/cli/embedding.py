@@ -62,7 +62,8 @@ def embed(
     shard_rows: Annotated[int, typer.Option(help="Rows that are done or lost together.")] = 4096,
     engine: Annotated[EngineName, typer.Option(help="Where it runs.")] = EngineName.LOCAL,
     workers: Annotated[
-        int | None, typer.Option(help="Processes; tried out where not given.", min=1)
+        int | None,
+        typer.Option(help="Processes; 0: this one alone; tried out where not given.", min=0),
     ] = None,
     gpus_per_worker: Annotated[float, typer.Option(help="Only with --engine ray.", min=0)] = 0,
     ray_address: Annotated[

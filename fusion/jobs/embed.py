@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fusion.errors import ConfigError
 from fusion.progress import job_bar
+from fusion.shards.in_process import InProcessEngine
 from fusion.shards.job import Engine, JobResult, embed_catalogue
 from fusion.shards.layout import layout_of
 from fusion.shards.plan import Places
@@ -35,7 +36,7 @@ def embed(
 def engine_of(
     name: str, workers: int | None, *, gpus: float, address: str | None, stall_s: float
 ) -> Engine:
-    """The engine of a name.
+    """The engine of a name; with 0 workers this process does the work.
 
     Raises:
         ConfigError: If an option is wrong or belongs to the other engine.
@@ -43,12 +44,16 @@ def engine_of(
     """
     if stall_s <= 0:
         raise ConfigError(f"stall seconds must be positive, got {stall_s}.")
+    if name == "ray" and workers == 0:
+        raise ConfigError("--workers must be at least 1 with --engine ray, got 0. Leave it out.")
     if name == "ray":
         from fusion.shards.ray_engine import RayEngine
 
         return RayEngine(workers=workers, gpus_per_worker=gpus, address=address, stall_s=stall_s)
     if gpus or address:
         raise ConfigError("--gpus-per-worker and --ray-address must go with --engine ray.")
+    if workers == 0:
+        return InProcessEngine()
     return LocalEngine(layout=None if workers is None else layout_of(workers), stall_s=stall_s)
 
 

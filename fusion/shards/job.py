@@ -81,7 +81,8 @@ def embed_catalogue(
         places: Items, photos, store and model.
         output: Folder of the job.
         settings: What is done; must be the same whenever the job goes on.
-        engine: Where it is done; default: processes of this machine.
+        engine: Where it is done; default: processes of this machine, or this process alone, with a
+            warning, where none can be started. `InProcessEngine()` is this process, without one.
         retry_failed: Do the shards with error records again (photos that came later, say).
         show: Shows progress.
 

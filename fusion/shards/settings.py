@@ -52,7 +52,7 @@ class JobSettings:
                   for entry in fields(self.choice)}  # fmt: skip
         return {
             **({} if bundle else choice),
-            "bundle": None if bundle is None else _bundle_sha256(bundle),
+            "bundle": None if bundle is None else bundle_sha256(bundle),
             "columns": {name: value for name, value in self.columns.items() if value is not None},
             "on_bad_rows": self.on_bad_rows,
             "dtype": self.dtype,
@@ -66,7 +66,12 @@ def _name(choice: object) -> str:
     return choice.fingerprint if isinstance(choice, Encoder) else str(choice)
 
 
-def _bundle_sha256(bundle: Path) -> str:
+def bundle_sha256(bundle: Path) -> str:
+    """What a trained model is known by: SHA-256 of its list of files, which has a hash of each.
+
+    Raises:
+        ConfigError: If the folder holds none.
+    """
     try:
         return hashlib.sha256((bundle / "bundle.json").read_bytes()).hexdigest()
     except OSError as error:

@@ -16,7 +16,6 @@ from benchmarks.kill_job import fork
 from encoders.tiny_bert import tiny_checkpoint
 from fusion.build import EncoderChoice
 from fusion.shards import JobSettings, Places, embed_catalogue, run_shard
-from fusion.shards.run import runner_of
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads do not survive a fork
 
@@ -27,7 +26,6 @@ class InProcess:
     """An engine that does one shard after the other where it is called."""
 
     def run(self, folder: Path, shards: Sequence[int], log: Any) -> dict[int, str]:
-        runner_of.cache_clear()
         for shard in shards:
             log.done(run_shard(folder, shard))
         return {}
