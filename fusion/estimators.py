@@ -19,17 +19,20 @@ from fusion.data.folds import Validation, row_positions
 from fusion.data.frames import arrow_table, as_frame, is_unnamed
 from fusion.data.policy import OnBadRows
 from fusion.data.targets import check_target_names, named_target, target_frame
-from fusion.errors import BundleError
-from fusion.fitting import Fitted, Recipe, Sources, fit_bundle
-from fusion.mistakes import Settings, checked_settings
+from fusion.errors import BundleError, ConfigError, unknown_name
+from fusion.fitting import Fitted, fit_bundle
+from fusion.mistakes import Mistakes, Settings, checked_settings
 from fusion.predictor import Predictor
 from fusion.progress import progress_bars, quiet
+from fusion.recipe import Recipe, Sources, check_choices
 from fusion.training import TrainingHistory, TrainingSettings
 from fusion.tuning import TuningSettings
+from heads import HEADS
 
 Columns = Sequence[str] | None
 Paths = str | Path | None
 NO_TARGET = "requires y to be passed, but the target y is None."
+OFF = TuningSettings(mode="none")
 
 
 class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
@@ -51,8 +54,8 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         image_weights: `clothing18`, `imagenet`, a torchvision name, a safetensors file, or None.
         strategy: Fusion strategy: `concat` or `gated`.
         strategy_options: Options of the strategy, such as `{"n_members": 4}`.
-        head: Head, or a mapping `{target column: head}` for several targets at once; where None,
-            `regression` for the regressor and `hot_item` for the classifier.
+        head: Head, or (of a regressor) a mapping `{target column: head}` for several targets at
+            once; where None, `regression` for the regressor and `hot_item` for the classifier.
         head_options: Options by head, such as `{"hot_item": {"quantile": 0.9}}`.
         store: Folder of the embedding store; without one, embeddings are not kept.
         on_bad_rows: `raise`, `record` or `absent`, see `fusion.Predictor`.
@@ -168,19 +171,23 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             if len(values) != len(frame):
                 raise ValueError(f"{name} must have {len(frame)} rows as X, got {len(values)}.")
         check_target_names(frame, arrays)
-        rows = (
-            None if validation_rows is None else row_positions(validation_rows, n_rows=len(frame))
+        mistakes = Mistakes()
+        recipe = self._recipe(list(arrays), mistakes)
+        sources = Sources(
+            photos=_path(self.photos), store=_path(self.store), tuning=_path(self.tuning_folder)
         )
+        rows: NDArray[np.int64] | None = None
+        with mistakes.gathered():
+            if validation_rows is not None:
+                rows = row_positions(validation_rows, n_rows=len(frame))
+        if mistakes:
+            check_choices(frame, arrays, recipe=recipe, sources=sources, mistakes=mistakes)
         with progress_bars() if self.verbose else quiet() as stage:
             self.fitted_: Fitted = fit_bundle(
                 frame,
                 arrays,
-                recipe=self._recipe(list(arrays)),
-                sources=Sources(
-                    photos=_path(self.photos),
-                    store=_path(self.store),
-                    tuning=_path(self.tuning_folder),
-                ),
+                recipe=recipe,
+                sources=sources,
                 validation=Validation(rows=rows),
                 stage=stage,
             )
@@ -188,16 +195,21 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         self.bundle_.info["classes"] = np.asarray(getattr(self, "classes_", [])).tolist()
         return self
 
-    def _recipe(self, targets: Sequence[str]) -> Recipe:
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        options = self.head_options or {}
-        head = self.head or self.default_head
-        heads = head if isinstance(head, Mapping) else dict.fromkeys(targets, head)
+    def _recipe(self, targets: Sequence[str], mistakes: Mistakes) -> Recipe:
+        """What `fit` is asked to do; wrong values are left at their defaults and told."""
+        seed = 0
+        with mistakes.gathered():
+            seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        encoders, training, tuning = EncoderChoice(), TrainingSettings(), OFF
+        with mistakes.gathered():
+            encoders = EncoderChoice(self.text_encoder, self.image_encoder, self.image_weights)
+        with mistakes.gathered():
+            training = _settings(TrainingSettings, self.training or {}, seed=seed, name="training")
+        with mistakes.gathered():
+            given = {"mode": self.tuning} if isinstance(self.tuning, str) else self.tuning
+            tuning = _settings(TuningSettings, given, seed=seed, name="tuning")
         return Recipe(
-            heads={
-                target: HeadChoice(head, target=target, options=options.get(head, {}))
-                for target, head in heads.items()
-            },
+            heads=self._heads(targets, mistakes),
             columns={
                 "text": self.text,
                 "image": self.image,
@@ -208,19 +220,29 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
                 "row": self.row,
                 "id": None if self.id is None else [self.id],
             },
-            encoders=EncoderChoice(self.text_encoder, self.image_encoder, self.image_weights),
+            encoders=encoders,
             strategy=self.strategy,
-            strategy_options=self.strategy_options or {},
-            training=_settings(TrainingSettings, self.training or {}, seed=seed, name="training"),
-            tuning=_settings(
-                TuningSettings,
-                {"mode": self.tuning} if isinstance(self.tuning, str) else self.tuning,
-                seed=seed,
-                name="tuning",
-            ),
+            strategy_options={} if self.strategy_options is None else self.strategy_options,
+            training=training,
+            tuning=tuning,
             validation_fraction=self.validation_fraction,
             on_bad_rows=self.on_bad_rows,
         )
+
+    def _heads(self, targets: Sequence[str], mistakes: Mistakes) -> dict[str, HeadChoice]:
+        head = self.default_head if self.head is None else self.head
+        heads = dict(head) if isinstance(head, Mapping) else dict.fromkeys(targets, head)
+        options = {} if self.head_options is None else self.head_options
+        if not isinstance(options, Mapping):
+            mistakes.add([f"head_options must be options by head, got {options!r}."])
+            options = {}
+        for name in options:
+            if name not in heads.values():
+                mistakes.add([unknown_name("head_options", name, set(map(str, heads.values())))])
+        return {
+            target: HeadChoice(head, target=target, options=options.get(head, {}))
+            for target, head in heads.items()
+        }
 
     def _predictor(self) -> Predictor:
         check_is_fitted(self, "bundle_")
@@ -283,7 +305,7 @@ class FusionRegressor(RegressorMixin, FusionEstimator):  # type: ignore[misc]
                 not be that of a column of X.
             validation_rows: Rows that early stopping looks at, as positions or as a mask `[n]`;
                 where None, each network looks at another part of the rows
-                (`training={"folds": 4}`).
+                (`training={"folds": 4}`), near-duplicates together.
         """
         if isinstance(self.head, Mapping):
             table = target_frame(y)
@@ -317,6 +339,7 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):  # type: ignore[misc]
         labels = column_or_1d(values, warn=True)
         assert_all_finite(labels, input_name="y")
         check_classification_targets(labels)
+        self._check_one_head()
         self.classes_, codes = np.unique(labels, return_inverse=True)
         if len(self.classes_) != 2:
             raise ValueError(
@@ -324,6 +347,17 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):  # type: ignore[misc]
                 f"{self.classes_[:5].tolist()}. Only binary classification is supported."
             )
         return self._fit(X, {name: codes}, validation_rows)
+
+    def _check_one_head(self) -> None:
+        """Refuses heads whose answer is no probability, and several of them."""
+        valid = [name for name, kind in HEADS.items() if kind.task == "classification"]
+        if isinstance(self.head, Mapping):
+            raise ConfigError(
+                f"head must be one of {', '.join(valid)} or None for a classifier, which has one "
+                "target, got a mapping. Use FusionRegressor for several targets at once."
+            )
+        if self.head is not None and self.head not in valid:
+            raise ConfigError(unknown_name("head of a classifier", self.head, valid))
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Probabilities `[n, 2]` in [0, 1] of the classes in `classes_`."""

@@ -1,10 +1,33 @@
 """Writing files so that they are there as a whole or not at all."""
 
+import json
+import math
 import os
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+
+def json_bytes(document: Any) -> bytes:
+    """A document as JSON in UTF-8 that any reader takes; numbers that are not finite become null.
+
+    Why: `NaN` and `Infinity` are no JSON (RFC 8259, section 6), and a metric may be undefined.
+
+    Example:
+        >>> json_bytes({"r2": float("nan")}).split()
+        [b'{', b'"r2":', b'null', b'}']
+    """
+    return json.dumps(_finite(document), indent=1, allow_nan=False).encode()
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _finite(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def write_atomically(

@@ -12,7 +12,7 @@ from encoders.base import Encoder
 from fusion.bundle import Bundle
 from fusion.data.batch import ModelInputs
 from fusion.data.catalogue import build_catalogue
-from fusion.data.policy import OnBadRows, apply_policy
+from fusion.data.policy import OnBadRows, apply_policy, check_policy, refuse_early
 from fusion.embedding import prepare_inputs
 from fusion.progress import Stage, silent
 
@@ -29,6 +29,9 @@ class Predictor:
         on_bad_rows: `"raise"` stops with all problems listed, `"record"` gives the row an error in
             place of an answer, `"absent"` takes the faulty value as absent and answers.
         stage: Opens progress bars.
+
+    Raises:
+        ConfigError: If the policy is unknown.
     """
 
     def __init__(
@@ -40,6 +43,7 @@ class Predictor:
         on_bad_rows: OnBadRows = "raise",
         stage: Stage = silent,
     ) -> None:
+        check_policy(on_bad_rows)
         self.bundle = bundle
         self.photos = photos
         self.store = store
@@ -86,12 +90,17 @@ class Predictor:
         ]
 
     def column_name(self, head: str, column: str) -> str:
-        """Name of a head's column in the table: its own, or with the target where two collide."""
-        model = self.bundle.model
-        everyone = [column for name in model.heads for column in model.head(name).columns]
-        if everyone.count(column) == 1:
+        """Name of a head's column in the table: its own, or longer where two would be the same.
+
+        Then the target stands before it, or the head's name where targets are the same too.
+        """
+        model, targets = self.bundle.model, self.bundle.targets
+        everyone = [(name, own) for name in model.heads for own in model.head(name).columns]
+        alike = [name for name, own in everyone if own == column]
+        if len(alike) == 1:
             return column
-        return f"{self.bundle.targets[head]}_{column}"
+        told_apart = len({targets[name] for name in alike}) == len(alike)
+        return f"{targets[head] if told_apart else head}_{column}"
 
     def embed(self, frame: Any, *, source: str = "items") -> NDArray[np.float32]:
         """Fused vectors `[n, fused_dim]` of items; NaN in rows that could not be read."""
@@ -135,6 +144,7 @@ class Predictor:
         self, frame: Any, *, source: str
     ) -> tuple[ModelInputs, NDArray[np.int64], dict[int, str], list[str]]:
         catalogue = build_catalogue(frame, self.bundle.schema, photos=self.photos, source=source)
+        refuse_early(catalogue, on_bad_rows=self.on_bad_rows)
         prepared = prepare_inputs(self._encoders(), catalogue, store=self.store, stage=self.stage)
         _, errors = apply_policy(catalogue, prepared.problems, on_bad_rows=self.on_bad_rows)
         n_rows = len(catalogue)

@@ -214,6 +214,23 @@ def test_a_config_with_five_mistakes_lists_all_of_them_and_writes_nothing(tmp_pa
     assert not (tmp_path / "out").exists()
 
 
+def test_a_config_that_does_not_fit_its_table_is_refused_with_all_mistakes(shop, tmp_path):
+    wrong = CONFIG.replace('id = "item_id"', 'id = "item_id"\ndetails = ["prise"]')
+    wrong = wrong.replace("test = 0.25", 'kind = "group"\ncolumn = "titel"').replace(
+        "width", "widht"
+    )
+    (shop / "wrong.toml").write_text(wrong)
+    (tmp_path / "file").write_text("")
+    result = run("train", shop / "wrong.toml", "--out", tmp_path / "file", "--quiet")
+    assert result.exit_code == 1 and "4 mistakes:" in result.output
+    for place in ("'price'", "'title'", "'width'", "out must be a folder"):
+        assert place in result.output
+    arguments = ["--items", shop / "items.csv", "--text-encoder", "colour_texture"]
+    result = run("embed", *arguments, "--out", tmp_path / "job", "--stall-seconds", -1)
+    assert result.exit_code == 1 and "2 mistakes:" in result.output
+    assert not (tmp_path / "job").exists()
+
+
 @pytest.mark.parametrize(
     "verb", ["train", "fine-tune", "pretrain", "evaluate", "predict", "embed", "demo"]
 )

@@ -59,7 +59,9 @@ def embed(
     dtype: Annotated[
         VectorType, typer.Option(help="float16 halves the size of the output.")
     ] = VectorType.FLOAT32,
-    shard_rows: Annotated[int, typer.Option(help="Rows that are done or lost together.")] = 4096,
+    shard_rows: Annotated[
+        int, typer.Option(help="Rows that are done or lost together.", min=1)
+    ] = 4096,
     engine: Annotated[EngineName, typer.Option(help="Where it runs.")] = EngineName.LOCAL,
     workers: Annotated[
         int | None,
@@ -90,23 +92,32 @@ def embed(
     from fusion.errors import ConfigError
     from fusion.jobs.embed import embed as run
     from fusion.jobs.embed import engine_of, summary_lines
+    from fusion.mistakes import Mistakes
     from fusion.shards import JobSettings, Places
 
     if items is None or out is None:
         raise ConfigError("--items and --out must be given, or --status alone. See --help.")
-    settings = JobSettings(
-        choice=EncoderChoice(
-            text_encoder, image_encoder, image_weights, decoder.value, backend.value
-        ),
-        columns={"id": None if id_column is None else [id_column], "text": text, "image": image},
-        on_bad_rows=on_bad_rows.value,
-        dtype=dtype.value,
-        shard_rows=shard_rows,
-        delimiter=delimiter,
-    )
-    where = engine_of(
-        engine.value, workers, gpus=gpus_per_worker, address=ray_address, stall_s=stall_seconds
-    )
+    mistakes = Mistakes()
+    with mistakes.gathered():
+        settings = JobSettings(
+            choice=EncoderChoice(
+                text_encoder, image_encoder, image_weights, decoder.value, backend.value
+            ),
+            columns={
+                "id": None if id_column is None else [id_column],
+                "text": text,
+                "image": image,
+            },
+            on_bad_rows=on_bad_rows.value,
+            dtype=dtype.value,
+            shard_rows=shard_rows,
+            delimiter=delimiter,
+        )
+    with mistakes.gathered():
+        where = engine_of(
+            engine.value, workers, gpus=gpus_per_worker, address=ray_address, stall_s=stall_seconds
+        )
+    mistakes.refuse()
     places = Places(items, photos, store, bundle)
     result = run(places, out, settings, engine=where, retry_failed=retry_failed, quiet=quiet)
     for line in summary_lines(result, out):

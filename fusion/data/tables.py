@@ -22,6 +22,8 @@ from fusion.data.problems import Problem, raise_for, shown
 from fusion.errors import CatalogueError
 from fusion.files import write_atomically
 
+WRITTEN = (".csv", ".parquet")
+"""Suffixes of tables that are written."""
 FORMULA = re.compile(r"[=+\-@＝＋－＠\t\r\n]")
 PLAIN_NUMBER = re.compile(
     r"[+-]?(?=\.?\d)(?:0|[1-9]\d{0,14})?(?:\.\d*)?(?:[eE][+-]?\d+)?", re.ASCII
@@ -109,7 +111,7 @@ def _content(path: Path) -> bytes:
 
 def _suffix(path: Path) -> str:
     suffix = path.suffix.lower()
-    if suffix in (".csv", ".parquet"):
+    if suffix in WRITTEN:
         return suffix
     raise CatalogueError(f"{path.name} must end in .csv or .parquet, got {suffix!r}. Rename it.")
 

@@ -6,7 +6,9 @@ Writes: a folder with `embeddings/`, `errors/`, receipts and a manifest, see `fu
 
 from pathlib import Path
 
+from fusion.choices import folder_mistakes, photo_folder_mistakes
 from fusion.errors import ConfigError
+from fusion.mistakes import Mistakes
 from fusion.progress import job_bar
 from fusion.shards.in_process import InProcessEngine
 from fusion.shards.job import Engine, JobResult, embed_catalogue
@@ -15,6 +17,7 @@ from fusion.shards.plan import Places
 from fusion.shards.pool import LocalEngine
 from fusion.shards.settings import JobSettings
 from fusion.shards.status import JobStatus
+from fusion.shards.tables import list_files
 
 
 def embed(
@@ -26,7 +29,19 @@ def embed(
     retry_failed: bool = False,
     quiet: bool = False,
 ) -> JobResult:
-    """Runs a job with a bar that shows rate, time left, failures by reason and work saved."""
+    """Runs a job with a bar that shows rate, time left, failures by reason and work saved.
+
+    Raises:
+        CatalogueError, ConfigError, JobError, OSError: As `embed_catalogue`; places that cannot be
+            read or written are all told together, before anything is.
+    """
+    mistakes = Mistakes()
+    mistakes.add(folder_mistakes("out", output))
+    mistakes.add(folder_mistakes("store", places.store))
+    mistakes.add(photo_folder_mistakes(places.photos))
+    with mistakes.gathered():
+        list_files(places.items)
+    mistakes.refuse()
     with job_bar("embedding", quiet=quiet) as show:
         return embed_catalogue(
             places, output, settings, engine=engine, retry_failed=retry_failed, show=show

@@ -8,6 +8,7 @@ import pandas as pd
 
 from fusion.build import pretrained_encoders
 from fusion.bundle import load_bundle
+from fusion.choices import why_ignored
 from fusion.data.infer import infer_schema
 from fusion.data.schema import Schema
 from fusion.errors import CatalogueError, ConfigError, JobError
@@ -80,6 +81,7 @@ def _what(places: Places, settings: JobSettings) -> tuple[Schema, dict[str, dict
         raise ConfigError(
             f"{places.items} must have a text or photo column that an encoder without training "
             "reads, got none. Name them with --text and --image, and the folder with --photos."
+            f"{why_ignored(schema)}"
         )
     kept = {role: getattr(schema, role) for role in ("text", "image") if role in encoders}
     return Schema(id=schema.id, **kept), describe_encoders(encoders)

@@ -9,8 +9,9 @@ from typing import Any
 from encoders.base import Encoder
 from fusion.build import EncoderChoice
 from fusion.data.delimiters import checked_delimiter
-from fusion.data.policy import POLICIES
+from fusion.data.policy import check_policy
 from fusion.errors import ConfigError, unknown_name
+from fusion.mistakes import Mistakes
 from fusion.shards.commit import VECTOR_TYPES
 
 
@@ -37,14 +38,20 @@ class JobSettings:
     delimiter: str | None = None
 
     def __post_init__(self) -> None:
-        if self.on_bad_rows not in POLICIES:
-            raise ConfigError(unknown_name("on_bad_rows", self.on_bad_rows, POLICIES))
+        mistakes = Mistakes()
+        with mistakes.gathered():
+            check_policy(self.on_bad_rows)
         if self.dtype not in VECTOR_TYPES:
-            raise ConfigError(unknown_name("dtype", self.dtype, VECTOR_TYPES))
+            mistakes.add([unknown_name("dtype", self.dtype, VECTOR_TYPES)])
         if self.shard_rows < 1:
-            raise ConfigError(f"shard_rows must be at least 1, got {self.shard_rows}.")
+            mistakes.add([f"shard_rows must be at least 1, got {self.shard_rows}."])
         if self.delimiter is not None:
-            checked_delimiter(self.delimiter)
+            with mistakes.gathered():
+                checked_delimiter(self.delimiter)
+        for role in self.columns:
+            if role not in ("id", "text", "image"):
+                mistakes.add([unknown_name("columns", role, ("id", "text", "image"))])
+        mistakes.refuse()
 
     def to_dict(self, *, bundle: Path | None) -> dict[str, Any]:
         """The settings as JSON types, a trained model by its SHA-256."""

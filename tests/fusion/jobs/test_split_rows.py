@@ -8,7 +8,7 @@ from fusion.data import Schema
 from fusion.errors import CatalogueError
 from fusion.jobs.config import SplitSection, TrainConfig
 from fusion.jobs.items import labelled_items
-from fusion.jobs.train import split_rows
+from fusion.jobs.split import row_groups, split_rows
 
 FRAME = pd.DataFrame(
     {
@@ -19,8 +19,13 @@ FRAME = pd.DataFrame(
 
 
 def split(n_folds=4, **section):
-    items = SimpleNamespace(frame=FRAME, catalogue=SimpleNamespace(values={}, schema=Schema()))
-    return split_rows(SplitSection(**section), items, n_folds=n_folds, seed=0)
+    section = SplitSection(**section)
+    groups = row_groups(section, catalogue_of())
+    return split_rows(section, catalogue_of(), groups=groups, n_folds=n_folds, seed=0)
+
+
+def catalogue_of(**values):
+    return SimpleNamespace(frame=FRAME, values=values, schema=Schema())
 
 
 def test_folds_take_turns_so_no_row_is_kept_aside_for_validation():
@@ -50,8 +55,8 @@ def test_a_single_network_has_validation_rows_of_its_own():
 
 def dated_items(folder, *, launch, on_bad_rows="raise"):
     """Items of a configuration that splits by `launch`, 20 of them and 2 whose date is wrong."""
-    lines = [f"{day},{row}.5" for row, day in enumerate(launch)]
-    (folder / "items.csv").write_text("\n".join(["launch,price", *lines]))
+    lines = [f"{day},{row}.5,{row % 7}" for row, day in enumerate(launch)]
+    (folder / "items.csv").write_text("\n".join(["launch,price,weight", *lines]))
     values = {
         "data": {"items": "items.csv", "exclude": ["launch"], "on_bad_rows": on_bad_rows},
         "heads": [{"head": "linear", "target": "price"}],
@@ -64,7 +69,8 @@ def test_day_first_dates_split_by_time_and_not_by_month(tmp_path):
     days = pd.date_range("2025-01-20", periods=40)
     items = dated_items(tmp_path, launch=days.strftime("%d.%m.%Y"))
     section = SplitSection(kind="date", column="launch")
-    rows, _ = split_rows(section, items, n_folds=4, seed=0)
+    groups = np.arange(40)
+    rows, _ = split_rows(section, items.catalogue, groups=groups, n_folds=4, seed=0)
     assert days[rows.train].max() < days[rows.validation].min() < days[rows.test].min()
 
 
@@ -83,3 +89,12 @@ def test_a_wrong_date_of_the_split_is_a_problem_with_row_and_value(tmp_path):
     assert list(items.dropped) == [20, 21]
     with pytest.raises(CatalogueError, match="cannot be told apart"):
         dated_items(tmp_path, launch=[f"0{1 + row % 9}/05/2024" for row in range(20)])
+
+
+def test_near_duplicates_are_one_group_whatever_the_split():
+    texts = [f"{pair * 7919:x} {pair * 104729:x}" for pair in np.arange(100) // 2]
+    for section in (SplitSection(), SplitSection(kind="date", column="launch")):
+        groups = row_groups(section, catalogue_of(text=texts))
+        assert 20 < len(np.unique(groups)) <= 50 and (groups[::2] == groups[1::2]).all()
+    brands = row_groups(SplitSection(kind="group", column="brand"), catalogue_of(text=texts))
+    assert len(np.unique(brands)) == 20
