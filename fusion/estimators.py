@@ -170,8 +170,9 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         for name, values in arrays.items():
             if len(values) != len(frame):
                 raise ValueError(f"{name} must have {len(frame)} rows as X, got {len(values)}.")
-        check_target_names(frame, arrays)
         mistakes = Mistakes()
+        with mistakes.gathered():
+            check_target_names(frame, arrays)
         recipe = self._recipe(list(arrays), mistakes)
         sources = Sources(
             photos=_path(self.photos), store=_path(self.store), tuning=_path(self.tuning_folder)
