@@ -34,8 +34,8 @@ after `fusion merge`, in segments of 65,536 rows.
 """
 NOTES = """
 A look-up reads at most one block of 2 kB a key from each index file (a small store has none and is
-asked in memory), so it grows towards a bound. Spread keys lie in up to 2,048 different segments, and
-each has to be opened: `fusion merge` makes these few.
+asked in memory), so it grows towards a bound. Spread keys lie in up to 2,048 different segments,
+and each has to be opened: `fusion merge` makes these few.
 """
 
 
