@@ -95,14 +95,58 @@ def save_bundle(bundle: Bundle, folder: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def load_bundle(folder: Path) -> Bundle:
+@dataclass(frozen=True)
+class EncoderPlaces:
+    """Where checkpoints lie now that lay elsewhere when a model was saved.
+
+    Args:
+        text: Folder or hub id of the text checkpoint; None: where the bundle says.
+        photo_weights: Weight file of the photo encoder, or its name; None: where the bundle says.
+    """
+
+    text: str | None = None
+    photo_weights: str | None = None
+
+    def applied(self, entries: Mapping[str, Any]) -> dict[str, Any]:
+        """Descriptions of encoders, by modality, that look for their checkpoints there.
+
+        Raises:
+            BundleError: If there is no encoder of that kind, so that the place would say nothing.
+        """
+        found = dict(entries)
+        for option, kind, key, place in (
+            ("text_encoder", "bert", "checkpoint", self.text),
+            ("image_weights", "resnet", "weights", self.photo_weights),
+        ):
+            moved = [name for name, entry in entries.items() if entry["name"] == kind]
+            if place is not None and not moved:
+                used = ", ".join(sorted(entry["name"] for entry in entries.values()))
+                raise BundleError(
+                    f"{option} must be left out for a bundle whose encoders are {used}, got "
+                    f"{place!r}: it says where a checkpoint lies now."
+                )
+            for name in moved if place is not None else ():
+                config = {**entries[name]["config"], key: place}
+                if kind == "bert" and (place == "minilm" or Path(str(place)).is_dir()):
+                    config["revision"] = None  # only hub models have one
+                found[name] = {**entries[name], "config": config}
+        return found
+
+
+def load_bundle(folder: Path, *, places: EncoderPlaces | None = None) -> Bundle:
     """A bundle, checked byte by byte; needs neither the training data nor a network.
+
+    Args:
+        folder: The bundle.
+        places: Where checkpoints lie now, if they have moved; other weights are refused.
 
     Raises:
         BundleError: If a file is absent or changed, the format is unknown, or an encoder's weights
             are not those that the model was trained with.
     """
     document, files = _read(folder)
+    if places is not None:
+        document["encoders"] = places.applied(document["encoders"])
     model = _rebuild_ensemble(document)
     try:
         model.load_state(_unpack(files["weights.safetensors"]))
@@ -152,7 +196,7 @@ def _describe(bundle: Bundle) -> dict[str, Any]:
 def _rebuild_ensemble(document: Mapping[str, Any]) -> ProductEnsemble:
     """The ensemble that a description tells of, its weights not loaded yet."""
     encoders = {
-        modality: rebuild(ENCODERS, entry, what=f"encoder of {modality}")
+        modality: _rebuild_encoder(modality, entry)
         for modality, entry in document["encoders"].items()
     }
     members = []
@@ -173,6 +217,20 @@ def _rebuild_ensemble(document: Mapping[str, Any]) -> ProductEnsemble:
         if neighbours is None
         else NeighbourPart(heads=named, **{k: v for k, v in neighbours.items() if k != "shares"}),
     )
+
+
+def _rebuild_encoder(modality: str, entry: dict[str, Any]) -> Encoder:
+    try:
+        encoder: Encoder = rebuild(ENCODERS, entry, what=f"encoder of {modality}")
+    except BundleError as error:
+        option = {"bert": "text_encoder", "resnet": "image_weights"}.get(entry["name"])
+        if option is None:
+            raise
+        raise BundleError(
+            f"{error} Where it lies elsewhere now, say where: load(..., {option}=PLACE) or "
+            f"--{option.replace('_', '-')} PLACE."
+        ) from error
+    return encoder
 
 
 def _describe_encoder(encoder: Encoder) -> dict[str, Any]:
@@ -219,8 +277,8 @@ def _check_fingerprints(
         if encoder.fingerprint != entries[modality]["fingerprint"]:
             raise BundleError(
                 f"encoder of {modality} must be the one that {folder.name} was trained with "
-                f"({entries[modality]['origin']}), got other weights ({encoder.origin}). "
-                "Put the original weights back or train again."
+                f"({entries[modality]['origin']}), got other weights or settings "
+                f"({encoder.origin}). Put the original weights back or train again."
             )
 
 

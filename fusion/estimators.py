@@ -1,6 +1,7 @@
 """scikit-learn estimators on DataFrames: the shortest way from a catalogue to a forecast."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -14,7 +15,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d,
 
 from encoders.base import Encoder
 from fusion.build import EncoderChoice, HeadChoice
-from fusion.bundle import Bundle, load_bundle, save_bundle
+from fusion.bundle import Bundle, EncoderPlaces, load_bundle, save_bundle
 from fusion.data.folds import Validation, row_positions
 from fusion.data.frames import arrow_table, as_frame, is_unnamed
 from fusion.data.policy import OnBadRows
@@ -22,6 +23,13 @@ from fusion.data.targets import check_target_names, named_target, target_frame
 from fusion.errors import BundleError
 from fusion.fitting import Fitted, Recipe, Sources, fit_bundle
 from fusion.mistakes import Settings, checked_settings
+from fusion.parameters import (
+    check_kept,
+    check_known,
+    checkpoint_place,
+    kept_parameters,
+    restored_parameters,
+)
 from fusion.predictor import Predictor
 from fusion.progress import progress_bars, quiet
 from fusion.training import TrainingHistory, TrainingSettings
@@ -141,18 +149,37 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
     def save(self, folder: str | Path) -> None:
         """Writes the trained model as a bundle."""
         check_is_fitted(self, "bundle_")
-        save_bundle(self.bundle_, Path(folder))
+        kept = kept_parameters(self.get_params(deep=False), estimator=type(self).__name__)
+        info = {**self.bundle_.info, "parameters": kept}
+        save_bundle(replace(self.bundle_, info=info), Path(folder))
 
     @classmethod
     def load(cls, folder: str | Path, **parameters: Any) -> Self:
-        """An estimator that predicts with a saved bundle.
+        """An estimator that predicts with a saved bundle, with the parameters it was saved with.
 
         Args:
             folder: The bundle.
-            parameters: Where things lie now, such as `photos` and `store`.
+            parameters: Parameters that take the place of the saved ones, such as `photos` and
+                `store` where they lie elsewhere now. `text_encoder` and `image_weights` also say
+                where the bundle's own checkpoint or weight file lies now; other weights are
+                refused. All others count at the next `fit`.
+
+        Raises:
+            BundleError: If the bundle is damaged, or an encoder cannot be found or is another.
+            ConfigError: If a parameter is unknown.
         """
-        estimator = cls(**parameters)
-        estimator._adopt(load_bundle(Path(folder)))
+        valid = sorted(cls().get_params(deep=False))
+        check_known(parameters, valid)
+        places = EncoderPlaces(
+            checkpoint_place(parameters.get("text_encoder")),
+            checkpoint_place(parameters.get("image_weights")),
+        )
+        bundle = load_bundle(Path(folder), places=places)
+        kept = restored_parameters(
+            bundle.info.get("parameters"), estimator=cls.__name__, valid=valid
+        )
+        estimator = cls(**{**kept, **parameters})
+        estimator._adopt(bundle)
         return estimator
 
     def _adopt(self, bundle: Bundle) -> None:
@@ -285,6 +312,7 @@ class FusionRegressor(RegressorMixin, FusionEstimator):  # type: ignore[misc]
                 where None, each network looks at another part of the rows
                 (`training={"folds": 4}`).
         """
+        check_kept(self.get_params(deep=False))
         if isinstance(self.head, Mapping):
             table = target_frame(y)
             missing = [name for name in self.head if table is None or name not in table.columns]
@@ -311,6 +339,7 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):  # type: ignore[misc]
 
     def fit(self, X: Any, y: Any, *, validation_rows: Any = None) -> Self:
         """Trains on items with two classes, see `FusionRegressor.fit`."""
+        check_kept(self.get_params(deep=False))
         if y is None:
             raise ValueError(f"{type(self).__name__} {NO_TARGET}")
         name, values = named_target(y)

@@ -16,6 +16,7 @@ LAYERS = [
         "fusion.linear",
         "fusion.mistakes",
         "fusion.neighbours",
+        "fusion.parameters",
         "fusion.trainers",
     },
     {"fusion.model", "fusion.store", "fusion.build"},

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from fusion.bundle import Bundle, load_bundle
+from fusion.bundle import Bundle, EncoderPlaces, load_bundle
 from fusion.data.policy import OnBadRows
 from fusion.data.tables import read_table, write_table
 from fusion.errors import ConfigError
@@ -38,6 +38,7 @@ class ItemSource:
         on_bad_rows: What faulty rows do.
         sales: Past sales, for a model that was trained with a sales table.
         delimiter: What separates the cells of the items table, where it is CSV; found where None.
+        encoders: Where checkpoints lie now, if they have moved.
     """
 
     items: Path
@@ -46,6 +47,7 @@ class ItemSource:
     on_bad_rows: OnBadRows = "raise"
     sales: PastSales | None = None
     delimiter: str | None = None
+    encoders: EncoderPlaces | None = None
 
 
 def sales_section(bundle: Bundle, sales: PastSales) -> SalesSection:
@@ -83,7 +85,7 @@ def open_predictor(bundle: Path, source: ItemSource, *, stage: Stage = silent) -
         BundleError: If the bundle is damaged.
     """
     return Predictor(
-        load_bundle(bundle),
+        load_bundle(bundle, places=source.encoders),
         photos=source.photos,
         store=source.store,
         on_bad_rows=source.on_bad_rows,

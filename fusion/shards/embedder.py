@@ -15,6 +15,7 @@ from encoders import ENCODERS
 from encoders.base import Encoder
 from fusion.bundle import Bundle, load_bundle, name_and_config, rebuild
 from fusion.data.catalogue import Catalogue
+from fusion.bundle import EncoderPlaces
 from fusion.embedding import Prepared, prepare_inputs
 from fusion.errors import JobError
 from fusion.predictor import fuse_rows
@@ -89,11 +90,13 @@ def embedder_of(plan: Plan, places: Places) -> Embedder:
         ConfigError: If there is no trained model where it should lie.
     """
     encoders = json.dumps(plan.encoders, sort_keys=True)
-    return _kept_embedder(encoders, plan.settings["bundle"], bundle=places.bundle)
+    return _kept_embedder(encoders, plan.settings["bundle"], bundle=places.bundle, places=places.encoders)
 
 
 @lru_cache(maxsize=MOST_KEPT)
-def _kept_embedder(encoders: str, sha256: str | None, *, bundle: Path | None) -> Embedder:
+def _kept_embedder(
+    encoders: str, sha256: str | None, *, bundle: Path | None, places: EncoderPlaces
+) -> Embedder:
     if bundle is None or sha256 is None:
         return Embedder(_rebuilt(json.loads(encoders)))
     if bundle_sha256(bundle) != sha256:
@@ -101,7 +104,7 @@ def _kept_embedder(encoders: str, sha256: str | None, *, bundle: Path | None) ->
             f"bundle must be the trained model that the job was planned with, got another in "
             f"{bundle}. Put it back, or begin a new output folder."
         )
-    loaded = load_bundle(bundle)
+    loaded = load_bundle(bundle, places=places)
     model = loaded.model
     return Embedder({name: model.encoder(name) for name in model.modalities}, loaded)
 
