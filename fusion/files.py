@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from fusion import platforms
+
 
 def write_atomically(
     path: Path, content: bytes, *, check: Callable[[Path], None] | None = None
@@ -40,11 +42,17 @@ def write_parts_atomically(
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        if not platforms.is_windows():  # which refuses to open a folder
+            _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Has the disk keep the names in a folder, and so what was renamed into it."""
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
 
 
 @contextmanager

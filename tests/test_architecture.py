@@ -7,8 +7,9 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 LAYERS = [
-    {"encoders", "heads", "fusion.strategies"}
-    | {"fusion.errors", "fusion.files", "fusion.processes", "fusion.progress"},
+    {"encoders", "heads", "fusion.strategies", "fusion.errors"},
+    {"fusion.platforms", "fusion.processes", "fusion.progress"},
+    {"fusion.files"},
     {"fusion.blending"},
     {
         "fusion.checkpoints",

@@ -30,6 +30,7 @@ from fusion.jobs.items import LabelledItems, encoder_choice, labelled_items, spl
 from fusion.jobs.measure import Experiment, measure, modality_columns
 from fusion.jobs.summary import Outcome, training_report
 from fusion.jobs.tuned import tuning_summary, untuned
+from fusion.platforms import require_posix
 from fusion.progress import Stage, silent
 from fusion.report import write_report
 
@@ -71,8 +72,10 @@ def train(config: TrainConfig, folder: Path, *, stage: Stage = silent) -> TrainR
 
     Raises:
         CatalogueError: If the items have problems and must not.
-        ConfigError: If the configuration does not fit the items.
+        ConfigError: If the configuration does not fit the items, or the system.
     """
+    if config.tuning.mode != "none":
+        require_posix("a training that compares tuned encoders by time and memory")
     folder.mkdir(parents=True, exist_ok=True)
     items = labelled_items(config, store=config.store or folder / "store", stage=stage)
     experiment = build_experiment(config, items, folder=folder)
