@@ -15,7 +15,7 @@ from encoders import ENCODERS
 from encoders.base import Encoder
 from fusion.bundle import Bundle, load_bundle, name_and_config, rebuild
 from fusion.data.catalogue import Catalogue
-from fusion.bundle import EncoderPlaces
+from fusion.parameters import EncoderPlaces
 from fusion.embedding import Prepared, prepare_inputs
 from fusion.errors import JobError
 from fusion.predictor import fuse_rows

@@ -10,6 +10,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from encoders import BertEncoder
 from fusion.cli import app
 from fusion.shards import pool, run_shard
 
@@ -51,6 +52,17 @@ def test_photo_embedding(script, monkeypatch, capsys) -> None:
     assert "| resnet18, 80 x 60 | toolkit, filled store |" in capsys.readouterr().out
 
 
+def test_table_of_int8_backends(script) -> None:
+    int8, texts = script("int8_backends"), script("text_embedding")
+    encoders = {"torch": BertEncoder.tiny(), "onnx": BertEncoder.tiny()}
+    words = texts.product_texts(70, seed=0)
+    first = {name: int8.first_call(encoder, words) for name, encoder in encoders.items()}
+    rows = int8.table(encoders, words, first=first, rounds=1)
+    assert [row["backend"] for row in rows] == ["torch, float32", "onnx, int8"]
+    assert rows[1]["same nearest"] == "100.0%"
+
+
+@pytest.mark.slow
 def test_int8_backends(script, capsys) -> None:
     pytest.importorskip("onnxruntime")
     script("int8_backends").main(["--limit", "12", "--rounds", "1", "--backends", "onnx"])

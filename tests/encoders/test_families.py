@@ -91,3 +91,9 @@ def test_layers_that_share_their_weights_cannot_be_tuned(tmp_path: Path) -> None
     encoder = BertEncoder(str(checkpoint(tmp_path, "albert")), dtype="float32")
     with pytest.raises(ValueError, match="weights of its own in each layer"):
         _ = encoder.blocks
+
+
+def test_the_docs_list_the_families() -> None:
+    page = Path(__file__).parents[2] / "docs" / "extending.md"
+    listed = page.read_text(encoding="utf-8").replace("\n", " ")
+    assert f": {', '.join(FAMILIES)}." in listed
