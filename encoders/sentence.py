@@ -86,7 +86,7 @@ def read_sentence_settings(folder: Path) -> SentenceSettings:
     """
     if not (folder / MODULES).is_file():
         return SentenceSettings()
-    modules = [(_kind(entry), str(entry["path"])) for entry in _read(folder / MODULES)]
+    modules = _modules(folder / MODULES)
     outside = [path for _, path in modules if path != Path(path).name or path == ".."]
     if outside:
         raise _refused(folder / MODULES, outside[0], "modules in folders of its own")
@@ -114,7 +114,11 @@ _DENSE_FILES = ("config.json", "model.safetensors")
 
 
 def build_steps(folder: Path, settings: SentenceSettings) -> nn.Sequential:
-    """The modules after pooling, `[batch, hidden_size]` -> `[batch, embedding_dim]`, float32."""
+    """The modules after pooling, `[batch, hidden_size]` -> `[batch, embedding_dim]`, float32.
+
+    Raises:
+        ValueError: If weights of a dense layer do not fit its configuration.
+    """
     return nn.Sequential(
         *(Normalise() if step == "normalise" else _dense(folder / step) for step in settings.steps)
     )
@@ -143,6 +147,14 @@ def pool(hidden: Tensor, mask: Tensor, *, mode: str) -> Tensor:
     weights = mask.unsqueeze(-1).to(hidden.dtype)
     counts = weights.sum(1)
     return (hidden * weights).sum(1) / (counts if mode == "mean" else counts.sqrt())
+
+
+def _modules(path: Path) -> list[tuple[str, str]]:
+    """Kind and folder of each module, in order."""
+    try:
+        return [(_kind(entry), str(entry["path"])) for entry in _read(path)]
+    except (KeyError, TypeError) as error:
+        raise _refused(path, "entries without them", "a type and a path for each module") from error
 
 
 def _kind(entry: Mapping[str, Any]) -> str:
@@ -218,9 +230,13 @@ def _check_dense(folder: Path, config: Mapping[str, Any]) -> None:
 def _dense(folder: Path) -> nn.Module:
     """A linear layer and its activation, from safetensors."""
     config = _read(folder / "config.json")
-    layer = nn.Linear(config["in_features"], config["out_features"], bias=config.get("bias", True))
     weights = load_file(folder / "model.safetensors")
-    layer.load_state_dict({k.removeprefix("linear."): v.float() for k, v in weights.items()})
+    try:
+        sizes = (config["in_features"], config["out_features"])
+        layer = nn.Linear(*sizes, bias=config.get("bias", True))
+        layer.load_state_dict({k.removeprefix("linear."): v.float() for k, v in weights.items()})
+    except (KeyError, RuntimeError) as error:
+        raise _refused(folder, str(error), "dense weights that fit their config.json") from error
     return nn.Sequential(layer, ACTIVATIONS[_activation(config).rpartition(".")[2]]())
 
 

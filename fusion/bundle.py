@@ -39,6 +39,7 @@ from fusion.files import write_atomically
 from fusion.linear import LinearPart
 from fusion.model import ProductModel
 from fusion.neighbours import NeighbourPart
+from fusion.parameters import EncoderPlaces
 from fusion.strategies import FUSIONS
 from heads import HEADS
 
@@ -93,44 +94,6 @@ def save_bundle(bundle: Bundle, folder: Path) -> None:
         folder.replace(old)
     scratch.replace(folder)
     shutil.rmtree(old, ignore_errors=True)
-
-
-@dataclass(frozen=True)
-class EncoderPlaces:
-    """Where checkpoints lie now that lay elsewhere when a model was saved.
-
-    Args:
-        text: Folder or hub id of the text checkpoint; None: where the bundle says.
-        photo_weights: Weight file of the photo encoder, or its name; None: where the bundle says.
-    """
-
-    text: str | None = None
-    photo_weights: str | None = None
-
-    def applied(self, entries: Mapping[str, Any]) -> dict[str, Any]:
-        """Descriptions of encoders, by modality, that look for their checkpoints there.
-
-        Raises:
-            BundleError: If there is no encoder of that kind, so that the place would say nothing.
-        """
-        found = dict(entries)
-        for option, kind, key, place in (
-            ("text_encoder", "bert", "checkpoint", self.text),
-            ("image_weights", "resnet", "weights", self.photo_weights),
-        ):
-            moved = [name for name, entry in entries.items() if entry["name"] == kind]
-            if place is not None and not moved:
-                used = ", ".join(sorted(entry["name"] for entry in entries.values()))
-                raise BundleError(
-                    f"{option} must be left out for a bundle whose encoders are {used}, got "
-                    f"{place!r}: it says where a checkpoint lies now."
-                )
-            for name in moved if place is not None else ():
-                config = {**entries[name]["config"], key: place}
-                if kind == "bert" and (place == "minilm" or Path(str(place)).is_dir()):
-                    config["revision"] = None  # only hub models have one
-                found[name] = {**entries[name], "config": config}
-        return found
 
 
 def load_bundle(folder: Path, *, places: EncoderPlaces | None = None) -> Bundle:

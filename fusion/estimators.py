@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d,
 
 from encoders.base import Encoder
 from fusion.build import EncoderChoice, HeadChoice
-from fusion.bundle import Bundle, EncoderPlaces, load_bundle, save_bundle
+from fusion.bundle import Bundle, load_bundle, save_bundle
 from fusion.data.folds import Validation, row_positions
 from fusion.data.frames import arrow_table, as_frame, is_unnamed
 from fusion.data.policy import OnBadRows
@@ -24,6 +24,7 @@ from fusion.errors import BundleError
 from fusion.fitting import Fitted, Recipe, Sources, fit_bundle
 from fusion.mistakes import Settings, checked_settings
 from fusion.parameters import (
+    EncoderPlaces,
     check_kept,
     check_known,
     checkpoint_place,

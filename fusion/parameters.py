@@ -1,4 +1,4 @@
-"""Parameters of an estimator in its bundle, so that a loaded one can learn anew what it learned."""
+"""What a loaded model keeps of its estimator, and where its checkpoints lie now."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 
 from encoders import ENCODERS
 from encoders.base import Encoder
-from fusion.errors import ConfigError, unknown_name
+from fusion.errors import BundleError, ConfigError, unknown_name
 
 USED_AFTER_TRAINING = ("photos", "store", "tuning_folder", "on_bad_rows", "verbose")
 """Parameters that say where things lie and what to do, not what is learned."""
@@ -96,6 +96,44 @@ def checkpoint_place(choice: Any) -> str | None:
     if choice is None or (choice in ENCODERS and not Path(choice).exists()):
         return None
     return str(choice)
+
+
+@dataclass(frozen=True)
+class EncoderPlaces:
+    """Where checkpoints lie now that lay elsewhere when a model was saved.
+
+    Args:
+        text: Folder or hub id of the text checkpoint; None: where the bundle says.
+        photo_weights: Weight file of the photo encoder, or its name; None: where the bundle says.
+    """
+
+    text: str | None = None
+    photo_weights: str | None = None
+
+    def applied(self, entries: Mapping[str, Any]) -> dict[str, Any]:
+        """Descriptions of encoders, by modality, that look for their checkpoints there.
+
+        Raises:
+            BundleError: If there is no encoder of that kind, so that the place would say nothing.
+        """
+        found = dict(entries)
+        for option, kind, key, place in (
+            ("text_encoder", "bert", "checkpoint", self.text),
+            ("image_weights", "resnet", "weights", self.photo_weights),
+        ):
+            moved = [name for name, entry in entries.items() if entry["name"] == kind]
+            if place is not None and not moved:
+                used = ", ".join(sorted(entry["name"] for entry in entries.values()))
+                raise BundleError(
+                    f"{option} must be left out for a bundle whose encoders are {used}, got "
+                    f"{place!r}: it says where a checkpoint lies now."
+                )
+            for name in moved if place is not None else ():
+                config = {**entries[name]["config"], key: place}
+                if kind == "bert" and (place == "minilm" or Path(str(place)).is_dir()):
+                    config["revision"] = None  # only hub models have one
+                found[name] = {**entries[name], "config": config}
+        return found
 
 
 def _plain(value: Any) -> Any:

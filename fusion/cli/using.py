@@ -51,9 +51,9 @@ def evaluate(
     quiet: Quiet = False,
 ) -> None:
     """Measure a trained model on items whose targets are known."""
-    from fusion.bundle import EncoderPlaces
     from fusion.jobs.evaluate import evaluate as run
     from fusion.jobs.predict import ItemSource
+    from fusion.parameters import EncoderPlaces
 
     past = _past_sales(sales, as_of)
     places = EncoderPlaces(text_encoder, image_weights)
@@ -83,9 +83,9 @@ def predict(
     quiet: Quiet = False,
 ) -> None:
     """Predict items: one row each, in input order, failures with their reason."""
-    from fusion.bundle import EncoderPlaces
     from fusion.jobs.predict import ItemSource
     from fusion.jobs.predict import predict as run
+    from fusion.parameters import EncoderPlaces
 
     past = _past_sales(sales, as_of)
     places = EncoderPlaces(text_encoder, image_weights)

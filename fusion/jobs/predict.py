@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from fusion.bundle import Bundle, EncoderPlaces, load_bundle
+from fusion.bundle import Bundle, load_bundle
 from fusion.data.policy import OnBadRows
 from fusion.data.tables import read_table, write_table
 from fusion.errors import ConfigError
 from fusion.jobs.config import SalesSection
 from fusion.jobs.items import join_history
+from fusion.parameters import EncoderPlaces
 from fusion.predictor import Predictor
 from fusion.progress import Stage, silent
 

@@ -15,9 +15,9 @@ from encoders import ENCODERS
 from encoders.base import Encoder
 from fusion.bundle import Bundle, load_bundle, name_and_config, rebuild
 from fusion.data.catalogue import Catalogue
-from fusion.parameters import EncoderPlaces
 from fusion.embedding import Prepared, prepare_inputs
 from fusion.errors import JobError
+from fusion.parameters import EncoderPlaces
 from fusion.predictor import fuse_rows
 from fusion.progress import Stage, silent
 from fusion.shards.plan import Places, Plan
@@ -90,7 +90,9 @@ def embedder_of(plan: Plan, places: Places) -> Embedder:
         ConfigError: If there is no trained model where it should lie.
     """
     encoders = json.dumps(plan.encoders, sort_keys=True)
-    return _kept_embedder(encoders, plan.settings["bundle"], bundle=places.bundle, places=places.encoders)
+    return _kept_embedder(
+        encoders, plan.settings["bundle"], bundle=places.bundle, places=places.encoders
+    )
 
 
 @lru_cache(maxsize=MOST_KEPT)

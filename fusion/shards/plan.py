@@ -26,11 +26,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from fusion.bundle import EncoderPlaces
 from fusion.data.problems import raise_for, shown
 from fusion.data.schema import Schema, missing_columns
 from fusion.errors import CatalogueError, JobError
 from fusion.files import write_atomically
+from fusion.parameters import EncoderPlaces
 from fusion.shards.ids import repeated_rows
 from fusion.shards.shard import Shard
 from fusion.shards.tables import column_names, file_sha256, list_files, scan_file

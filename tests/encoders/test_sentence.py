@@ -190,6 +190,15 @@ def test_damaged_and_absent_files_are_named(build: Build) -> None:
         BertEncoder(str(folder))
 
 
+def test_dense_weights_that_do_not_fit_are_refused(build: Build) -> None:
+    folder = build(modules.Pooling(32), modules.Dense(32, 8))
+    edit(folder / "2_Dense" / "config.json", out_features=9)
+    with pytest.raises(ValueError, match=r"dense weights that fit their config.json"):
+        BertEncoder(str(folder))
+    (folder / "modules.json").write_text('[{"path": ""}]')
+    refuse(folder, "a type and a path for each module")
+
+
 def test_prompt_that_leaves_no_room_for_text_is_refused(build: Build) -> None:
     folder = build(modules.Pooling(32), prompts={"a": "search: "}, default_prompt_name="a")
     with pytest.raises(ValueError, match=r"max_length must be over 9.*'search: '.*got 8"):

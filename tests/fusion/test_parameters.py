@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 from encoders import BertEncoder, ResNetEncoder
 from encoders.tiny_bert import tiny_checkpoint
 from fusion import BundleError, ConfigError, FusionClassifier, FusionRegressor, load_bundle
-from fusion.bundle import EncoderPlaces, save_bundle
+from fusion.bundle import save_bundle
 from fusion.cli import app
-from fusion.parameters import NotKept
+from fusion.parameters import EncoderPlaces, NotKept
 from fusion.shards import run_shard
 from fusion.shards.plan import Places
 
