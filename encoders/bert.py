@@ -335,7 +335,7 @@ class BertEncoder(Encoder):
                 f"max_length must be over {taken}, which special tokens and the checkpoint's "
                 f"prompt {prompt!r} take, got {self._config['max_length']}."
             )
-        return int(self._config["max_length"]) - taken
+        return int(self._config["max_length"] - taken)
 
     def _chunks(self, text: str) -> list[str]:
         room = self._room
