@@ -146,9 +146,8 @@ class ResNetEncoder(Encoder):
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) of everything that decides an embedding; the weight file's folder not."""
-        name = None if self.weights is None else Path(self.weights).name
-        options = {**self.config, "weights": name, "unfrozen_stages": 0}  # as in the first stores
+        """SHA-256 (hex) of everything that decides an embedding; the weight file's name not."""
+        options = {**self.config, "weights": None, "unfrozen_stages": 0}
         if self.adapter is None:
             del options["adapter"]
         return fingerprint_of(self, options)

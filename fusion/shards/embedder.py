@@ -17,6 +17,7 @@ from fusion.bundle import Bundle, load_bundle, name_and_config, rebuild
 from fusion.data.catalogue import Catalogue
 from fusion.embedding import Prepared, prepare_inputs
 from fusion.errors import JobError
+from fusion.parameters import EncoderPlaces
 from fusion.predictor import fuse_rows
 from fusion.progress import Stage, silent
 from fusion.shards.plan import Places, Plan
@@ -89,11 +90,15 @@ def embedder_of(plan: Plan, places: Places) -> Embedder:
         ConfigError: If there is no trained model where it should lie.
     """
     encoders = json.dumps(plan.encoders, sort_keys=True)
-    return _kept_embedder(encoders, plan.settings["bundle"], bundle=places.bundle)
+    return _kept_embedder(
+        encoders, plan.settings["bundle"], bundle=places.bundle, places=places.encoders
+    )
 
 
 @lru_cache(maxsize=MOST_KEPT)
-def _kept_embedder(encoders: str, sha256: str | None, *, bundle: Path | None) -> Embedder:
+def _kept_embedder(
+    encoders: str, sha256: str | None, *, bundle: Path | None, places: EncoderPlaces
+) -> Embedder:
     if bundle is None or sha256 is None:
         return Embedder(_rebuilt(json.loads(encoders)))
     if bundle_sha256(bundle) != sha256:
@@ -101,7 +106,7 @@ def _kept_embedder(encoders: str, sha256: str | None, *, bundle: Path | None) ->
             f"bundle must be the trained model that the job was planned with, got another in "
             f"{bundle}. Put it back, or begin a new output folder."
         )
-    loaded = load_bundle(bundle)
+    loaded = load_bundle(bundle, places=places)
     model = loaded.model
     return Embedder({name: model.encoder(name) for name in model.modalities}, loaded)
 

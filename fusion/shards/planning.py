@@ -71,7 +71,7 @@ def plan_of(places: Places, output: Path, settings: JobSettings) -> tuple[Plan, 
 def _what(places: Places, settings: JobSettings) -> tuple[Schema, dict[str, dict[str, Any]]]:
     """Which columns are read, and by which encoders; a trained model knows both."""
     if places.bundle is not None:
-        return load_bundle(places.bundle).schema, {}
+        return load_bundle(places.bundle, places=places.encoders).schema, {}
     given: dict[str, list[str] | None] = dict(settings.columns)
     given |= {role: [] for role in ("numeric", "categorical", "dates", "history", "row")}
     sample = _sample(places.items, delimiter=settings.delimiter)
