@@ -85,7 +85,7 @@ def test_an_encoder_whose_weights_changed_is_refused(items, tmp_path):
     model = FusionRegressor(
         text=["title"], text_encoder=str(checkpoint), training={"epochs": 1}, random_state=0
     )
-    model.fit(items, items["price"].to_numpy()).save(tmp_path / "bundle")
+    model.fit(items.drop(columns="price"), items["price"]).save(tmp_path / "bundle")
     load_bundle(tmp_path / "bundle")
     weights = checkpoint / "model.safetensors"
     content = bytearray(weights.read_bytes())
