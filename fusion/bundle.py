@@ -42,7 +42,7 @@ from fusion.neighbours import NeighbourPart
 from fusion.strategies import FUSIONS
 from heads import HEADS
 
-FORMAT = 3
+FORMAT = 4
 PACKAGES = ("torch", "torchvision", "transformers", "scikit-learn", "numpy")
 
 
