@@ -43,7 +43,7 @@ from fusion.parameters import EncoderPlaces
 from fusion.strategies import FUSIONS
 from heads import HEADS
 
-FORMAT = 3
+FORMAT = 4
 PACKAGES = ("torch", "torchvision", "transformers", "scikit-learn", "numpy")
 
 

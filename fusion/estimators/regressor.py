@@ -55,5 +55,5 @@ class FusionRegressor(RegressorMixin, FusionEstimator):  # type: ignore[misc]
         return self._fit(X, {name: numbers}, validation_rows)
 
     def predict(self, X: Any) -> NDArray[np.float64]:
-        """Answers `[n]` of the first head, in its unit."""
+        """Answers `[n]` of the first head, in its unit; the mean where it tells mean and median."""
         return self._answers(X)
