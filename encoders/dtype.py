@@ -14,7 +14,7 @@ SWITCH = "FUSION_BF16"
 """Environment variable that answers in place of the processor: `yes` or `no`."""
 
 
-def resolve_dtype(requested: str) -> Format:
+def resolve_dtype(requested: str, *, name: str = "dtype") -> Format:
     """The format to compute in: the one asked for, or for "auto" bfloat16 where it is in hardware.
 
     Why: bfloat16 is 2 to 3 times as fast as float32 where the processor multiplies it, and up to a
@@ -24,6 +24,7 @@ def resolve_dtype(requested: str) -> Format:
 
     Args:
         requested: "auto", "float32" or "bfloat16".
+        name: What the setting is called in messages.
 
     Returns:
         "float32" or "bfloat16". Store this, not "auto", in a configuration.
@@ -37,15 +38,15 @@ def resolve_dtype(requested: str) -> Format:
     """
     if requested not in DTYPES:
         raise ValueError(
-            f"dtype must be one of {', '.join(DTYPES)}, got {requested!r}. Use 'auto' if unsure."
+            f"{name} must be one of {', '.join(DTYPES)}, got {requested!r}. Use 'auto' if unsure."
         )
     if requested == "auto":
         return "bfloat16" if processor_has_bfloat16() else "float32"
     if requested == "bfloat16" and not processor_has_bfloat16():
         raise ValueError(
-            "dtype must be 'auto' or 'float32' on this processor, got 'bfloat16': it has no bf16, "
-            "and to emulate it is up to a hundred times slower than float32. Use 'auto', or set "
-            f"{SWITCH}=yes to compute it all the same."
+            f"{name} must be 'auto' or 'float32' on this processor, got 'bfloat16': it has no "
+            "bf16, and to emulate it is up to a hundred times slower than float32. Use 'auto', or "
+            f"set {SWITCH}=yes to compute it all the same."
         )
     return cast(Format, requested)
 
@@ -84,16 +85,15 @@ def format_of(encoder: "Encoder") -> Format | None:
 
 
 def in_format(encoder: "Encoder", dtype: Format) -> "Encoder":
-    """The same pretrained encoder, computing in another format; one without a choice as it is.
+    """A fresh copy of a pretrained encoder that computes in a format, where it has a choice.
 
     Weights come from the checkpoint again, unrounded; where there is none, from the encoder.
 
     Raises:
         ValueError: If bfloat16 would have to be emulated, or the checkpoint is gone.
     """
-    if format_of(encoder) is None:
-        return encoder
-    built = type(encoder)(**{**encoder.config, "dtype": dtype})
+    chosen = {} if format_of(encoder) is None else {"dtype": dtype}
+    built = type(encoder)(**{**encoder.config, **chosen})
     if encoder.origin is None:
         built.load_state_dict(encoder.state_dict())
     return built

@@ -86,7 +86,7 @@ def encode_each(
 
 @contextmanager
 def _evaluating(encoder: "Encoder") -> Iterator[None]:
-    """Dropout and the like are off inside the block, and as they were after it, also by an error."""
+    """Dropout is off inside the block, and as it was after it, an error included."""
     was_training = encoder.training
     encoder.eval()
     try:

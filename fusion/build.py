@@ -15,6 +15,7 @@ from encoders.base import Encoder
 from encoders.int8 import BACKENDS
 from fusion.data.catalogue import Catalogue
 from fusion.errors import ConfigError, unknown_name
+from fusion.store import as_kept
 from fusion.strategies import FUSIONS, Fusion
 from heads import HEADS
 from heads.base import Head
@@ -62,12 +63,15 @@ class HeadChoice:
     options: Mapping[str, Any]
 
 
-def pretrained_encoders(choice: EncoderChoice, modalities: Mapping[str, str]) -> dict[str, Encoder]:
+def pretrained_encoders(
+    choice: EncoderChoice, modalities: Mapping[str, str], *, store: Path | None = None
+) -> dict[str, Encoder]:
     """Encoders that need no fitting, for the modalities that read text or photos with them.
 
     Args:
-        choice: Names or built encoders.
+        choice: Names or built encoders; the latter compute in the number format they were built in.
         modalities: Modality name -> kind (`text`, `image`, `table`).
+        store: Folder of the embedding store, whose number format is kept.
 
     Raises:
         ConfigError: If a name is unknown.
@@ -78,7 +82,11 @@ def pretrained_encoders(choice: EncoderChoice, modalities: Mapping[str, str]) ->
             built[modality] = _text_encoder(choice.text, backend=choice.backend)
         elif kind == "image":
             built[modality] = _image_encoder(choice)
-    return built
+    given = (choice.text, choice.image)
+    return {
+        modality: encoder if encoder in given else as_kept(encoder, store)
+        for modality, encoder in built.items()
+    }
 
 
 def fitted_encoders(

@@ -33,6 +33,7 @@ from fusion.errors import ConfigError, unknown_name
 from fusion.model import ProductModel
 from fusion.predictor import fuse_rows
 from fusion.progress import Stage, silent
+from fusion.rounding import largest_changes
 from fusion.store import StoreReport
 from fusion.training import TrainingHistory, TrainingSettings, fit_ensemble
 from fusion.tuning import TuningSettings
@@ -145,7 +146,7 @@ def fit_bundle(
         formats=recipe.formats,
     )
     catalogue = build_catalogue(frame, schema, photos=sources.photos, source=sources.table)
-    encoders = pretrained_encoders(recipe.encoders, schema.modalities)
+    encoders = pretrained_encoders(recipe.encoders, schema.modalities, store=sources.store)
     prepared = prepare_inputs(encoders, catalogue, store=sources.store, stage=stage)
     extra = [*prepared.problems, *_target_problems(catalogue, targets, recipe=recipe)]
     good, dropped = apply_policy(catalogue, extra, on_bad_rows=recipe.on_bad_rows)
@@ -201,11 +202,12 @@ class _Fit:
             encoders, inputs = self._with_fitted(encoders, inputs)
             embedded = {} if tuned is None else tuned.embedded
             known = inputs.merged(ModelInputs(inputs.present, embedded))
+            folds = self._folds(validation)
             ensemble, histories = fit_ensemble(
                 lambda: self._model(encoders, targets),
                 inputs,
                 targets,
-                folds=self._folds(validation),
+                folds=folds,
                 settings=self.recipe.training,
                 known=known,
                 stage=self.stage,
@@ -219,6 +221,12 @@ class _Fit:
         if tuned is not None:
             bundle.info["tuning"] = tuned.statement
         bundle.reference = fuse_rows(bundle, known)
+        held_out = np.unique(np.concatenate(folds))
+        moved = largest_changes(
+            bundle, known, self.catalogue.values, held_out, store=self.sources.store
+        )
+        if moved is not None:
+            bundle.info["bfloat16"] = moved
         return bundle, histories, tuned
 
     def _tuned(

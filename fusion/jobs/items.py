@@ -102,7 +102,7 @@ def labelled_items(
         for name in names
     }
     undated = split_dates(frame, config.split, schema)[1] if config.split.kind == "date" else []
-    encoders = pretrained_encoders(encoder_choice(config), schema.modalities)
+    encoders = pretrained_encoders(encoder_choice(config), schema.modalities, store=store)
     prepared = prepare_inputs(encoders, catalogue, store=store, stage=stage)
     wrong_targets = [problem for _, found in read.values() for problem in found]
     extra = [*prepared.problems, *wrong_targets, *undated]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from encoders import ENCODERS
 from encoders.base import Encoder
+from encoders.dtype import SWITCH, format_of, processor_has_bfloat16
 from fusion.bundle import Bundle, load_bundle, name_and_config, rebuild
 from fusion.data.catalogue import Catalogue
 from fusion.embedding import Prepared, prepare_inputs
@@ -72,6 +73,16 @@ def describe_encoders(encoders: Mapping[str, Encoder]) -> dict[str, dict[str, An
     }
 
 
+def number_formats(encoders: Mapping[str, Encoder]) -> dict[str, str]:
+    """What a plan's settings say of the number formats that encoders compute in."""
+    formats = {modality: format_of(encoder) for modality, encoder in encoders.items()}
+    return {
+        f"number format of {modality}": dtype
+        for modality, dtype in formats.items()
+        if dtype is not None
+    }
+
+
 def build_embedder(plan: Plan, places: Places) -> Embedder:
     """The encoders of a plan, on the GPU where there is one.
 
@@ -82,9 +93,15 @@ def build_embedder(plan: Plan, places: Places) -> Embedder:
     if places.bundle is not None:
         bundle = load_bundle(places.bundle)
         model = bundle.model
-        return Embedder({name: model.encoder(name) for name in model.modalities}, bundle)
+        encoders = {name: model.encoder(name) for name in model.modalities}
+        for name, dtype in number_formats(encoders).items():
+            if dtype != plan.settings[name]:
+                raise JobError(_mixed(name, plan.settings[name], dtype))
+        return Embedder(encoders, bundle)
     encoders = {}
     for modality, entry in plan.encoders.items():
+        if entry["config"].get("dtype") == "bfloat16" and not processor_has_bfloat16():
+            raise JobError(_mixed(f"number format of {modality}", "bfloat16", "float32"))
         encoder = rebuild(ENCODERS, entry, what=f"encoder of {modality}")
         if encoder.fingerprint != entry["fingerprint"]:
             raise JobError(
@@ -93,3 +110,11 @@ def build_embedder(plan: Plan, places: Places) -> Embedder:
             )
         encoders[modality] = encoder.cuda() if torch.cuda.is_available() else encoder
     return Embedder(encoders)
+
+
+def _mixed(name: str, begun: str, here: str) -> str:
+    return (
+        f"{name} must be {begun}, in which the job was begun, got a processor that computes in "
+        f"{here}. Go on on processors of one kind, or begin a new output folder with {SWITCH}=no, "
+        "which all compute alike."
+    )

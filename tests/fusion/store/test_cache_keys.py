@@ -80,6 +80,7 @@ OTHER_BERTS: dict[str, Callable[[Path], BertEncoder]] = {
 }
 
 
+@pytest.mark.usefixtures("bfloat16")
 @pytest.mark.parametrize("component", OTHER_BERTS)
 def test_another_component_of_bert_finds_nothing_in_the_store(
     tmp_path: Path, component: str
