@@ -5,6 +5,7 @@ test, also in child processes. Tests that hold a promise in both formats take `n
 that compare numbers of one format take `float32` or `bfloat16`.
 """
 
+import gc
 import os
 
 import pytest
@@ -19,6 +20,17 @@ HAS_BF16 = {"float32": "no", "bfloat16": "yes"}
 def pytest_report_header() -> str:
     answer = "yes" if processor_has_bfloat16() else "no"
     return f"bf16: {answer} ({f'by {SWITCH}' if SWITCH in os.environ else 'the processor'})"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_garbage_collection():
+    """What is loaded stays: transformers' Trainer walks through every object of the process."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    gc.unfreeze()  # else libraries find leaks at the end
 
 
 @pytest.fixture
