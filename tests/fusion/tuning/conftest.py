@@ -30,11 +30,19 @@ def parts():
     return tuning_job.texts_and_units, tuning_job.model_of
 
 
+@pytest.fixture
+def near(number_format):
+    """How far losses may be from those of the same steps in batches of another size; runs twice."""
+    return tuning_job.NEAR[number_format]
+
+
 @pytest.fixture(scope="session")
 def fork_server():
     """Starts processes that find everything imported: one interpreter for all of them."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tuning_job"])
+    context.set_forkserver_preload(
+        ["tuning_job", "torch.distributed.fsdp", "torch.distributed.tensor"]
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join([str(HERE.parents[2]), str(HERE)]))
         multiprocessing.forkserver.ensure_running()

@@ -61,6 +61,32 @@ def test_states_of_other_contents_or_models_are_refused(job, tmp_path, change):
         job(tmp_path / "states", epochs=1, change=change)
 
 
+def test_states_keep_the_format_that_they_were_begun_in(job, tmp_path, monkeypatch):
+    """The processor has bf16 where a run goes on that was begun without."""
+    monkeypatch.setenv("FUSION_BF16", "no")
+    whole, _ = job(None, save_steps=1)
+    with monkeypatch.context() as patch:
+        kill_at(patch, TuningTrainer, "training_step", 4)
+        with pytest.raises(Killed):
+            job(tmp_path / "states", save_steps=1)
+    monkeypatch.setenv("FUSION_BF16", "yes")
+    resumed, _ = job(tmp_path / "states", save_steps=1)
+    assert resumed == whole and resumed.precision == "float32"
+
+
+def test_states_in_bfloat16_are_not_gone_on_with_where_it_would_be_emulated(
+    job, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("FUSION_BF16", "yes")
+    with monkeypatch.context() as patch:
+        kill_at(patch, TuningTrainer, "training_step", 4)
+        with pytest.raises(Killed):
+            job(tmp_path / "states", save_steps=1)
+    monkeypatch.setenv("FUSION_BF16", "no")
+    with pytest.raises(JobError, match=r"begun in bfloat16 must go on where the processor has it"):
+        job(tmp_path / "states", save_steps=1)
+
+
 def test_states_of_another_tuning_are_refused(job, tmp_path):
     job(tmp_path / "states")
     with pytest.raises(JobError, match="states of the same tuning"):
@@ -171,23 +197,28 @@ FSDP = {
     "FSDP_STATE_DICT_TYPE": "SHARDED_STATE_DICT",
 }
 """What `accelerate launch` makes of its own file."""
-NEAR = {"float32": 1e-4, "bfloat16": 1e-2}
-"""How far losses of two processes are from those of one with twice the batch, at most, relatively;
-docs/fine_tuning.md says so too."""
 
 
 @pytest.mark.parametrize("mode", ["full", pytest.param("gradual", marks=SLOW)])
-def test_two_processes_learn_as_one_with_twice_the_batch(in_processes, mode, number_format):
+def test_two_processes_learn_as_one_with_twice_the_batch(in_processes, mode, near):
     one = in_processes({"mode": mode, "batch_size": 16})
     two = in_processes({"mode": mode, "batch_size": 8}, n=2)
-    near = NEAR[number_format]
     assert two["train"] == pytest.approx(one["train"], rel=near)
     assert two["validation"] == pytest.approx(one["validation"], rel=near)
 
 
-@pytest.mark.parametrize("weights", ["in every process", "shared out by FSDP"])
+@pytest.mark.parametrize(
+    ("weights", "number_format"),
+    [
+        ("in every process", "float32"),
+        ("in every process", "bfloat16"),
+        ("shared out by FSDP", "bfloat16"),
+        pytest.param("shared out by FSDP", "float32", marks=SLOW),
+    ],
+    indirect=["number_format"],
+)
 def test_two_killed_processes_go_on_to_the_same_weights(
-    in_processes, tmp_path, weights, number_format
+    in_processes, tmp_path, weights, number_format, near
 ):
     """Killed in the middle of a later epoch, which must go on with its own order of rows."""
     environment = FSDP if weights == "shared out by FSDP" else {}
@@ -200,6 +231,6 @@ def test_two_killed_processes_go_on_to_the_same_weights(
     assert resumed == whole
     assert whole["precision"] == number_format
     one = in_processes({"epochs": 3, "batch_size": 16})
-    assert whole["train"] == pytest.approx(one["train"], rel=NEAR[number_format])
+    assert whole["train"] == pytest.approx(one["train"], rel=near)
     for name, weight in one["weights"].items():
-        np.testing.assert_allclose(whole["weights"][name], weight, atol=10 * NEAR[number_format])
+        np.testing.assert_allclose(whole["weights"][name], weight, atol=10 * near)

@@ -26,6 +26,9 @@ from heads import RegressionHead
 
 WORDS = ["red", "blue", "green", "dress", "shoe", "coat"]
 N_ROWS, N_LEARN, N_VALIDATION = 48, 32, 16
+NEAR = {"float32": 1e-4, "bfloat16": 1e-2}
+"""How far losses are from those of the same steps in batches of another size, relatively, at most;
+docs/fine_tuning.md says so too."""
 
 tiny_checkpoint()  # forked processes find it made
 gc.freeze()  # they need not look through what is loaded
