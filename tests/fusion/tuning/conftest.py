@@ -50,7 +50,32 @@ def fork_server():
 
 
 @pytest.fixture
-def in_processes(fork_server, tmp_path):
+def together(fork_server):
+    """Calls a function in n processes of one group; the exit codes, each once."""
+
+    def run(function, *arguments, n, environment=()):
+        port = _free_port()
+        processes = [
+            fork_server.Process(
+                target=tuning_job.in_environment,
+                args=({**_group(rank, n, port), **dict(environment)}, function, *arguments),
+            )
+            for rank in range(n)
+        ]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join(200)
+        codes = {process.exitcode for process in processes}
+        for process in processes:
+            process.kill()
+        return codes
+
+    return run
+
+
+@pytest.fixture
+def in_processes(together, tmp_path):
     """Tunes in n processes that share the steps; the result, or None where all were killed."""
     n_runs = 0
 
@@ -58,27 +83,8 @@ def in_processes(fork_server, tmp_path):
         nonlocal n_runs
         n_runs += 1
         result = tmp_path / f"result_{n_runs}.json"
-        processes = [
-            fork_server.Process(
-                target=tuning_job.run_job,
-                args=(
-                    {**_group(rank, n, port), **dict(environment)},
-                    folder,
-                    options,
-                    result,
-                    die_at,
-                ),
-            )
-            for port in [_free_port()]
-            for rank in range(n)
-        ]
-        for process in processes:
-            process.start()
-        for process in processes:
-            process.join(120)
-        codes = {process.exitcode for process in processes}
-        for process in processes:
-            process.kill()
+        arguments = (folder, options, result, die_at)
+        codes = together(tuning_job.run_job, *arguments, n=n, environment=environment)
         assert codes == ({0} if die_at is None else {-9})
         assert result.exists() == (die_at is None)
         return json.loads(result.read_text()) if result.exists() else None

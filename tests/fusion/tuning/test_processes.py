@@ -1,9 +1,13 @@
 """What happens to processes: they are killed, or there are two of them."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+import tuning_job
 
+from encoders.tiny_bert import tiny_checkpoint
+from fusion import load_bundle
 from fusion.errors import JobError
 from fusion.tuning import states
 from fusion.tuning.trainer import TuningProgress, TuningTrainer
@@ -234,3 +238,24 @@ def test_two_killed_processes_go_on_to_the_same_weights(
     assert whole["train"] == pytest.approx(one["train"], rel=near)
     for name, weight in one["weights"].items():
         np.testing.assert_allclose(whole["weights"][name], weight, atol=10 * near)
+
+
+def test_two_processes_make_one_model(together, tmp_path):
+    """The first tunes with the other, embeds, and goes on alone; tests/test_cli_tuning.py has the
+    same by a launcher.
+    """
+    texts, units = tuning_job.texts_and_units()
+    items = pd.DataFrame({"id": [f"B{i}" for i in range(len(texts))], "title": texts})
+    items.assign(units=units, title=items["title"] + " " + items["id"]).to_csv(
+        tmp_path / "items.csv", index=False
+    )
+    config = {
+        "data": {"items": str(tmp_path / "items.csv"), "id": "id", "text": ["title"]},
+        "heads": [{"head": "sales_volume", "target": "units"}],
+        "encoders": {"text": str(tiny_checkpoint())},
+        "training": {"epochs": 1, "folds": 2},
+        "tuning": {"mode": "last_layers", "layers": 1, "epochs": 1, "folds": 2, "batch_size": 4},
+    }
+    assert together(tuning_job.run_fine_tune, config, tmp_path / "out", n=2) == {0}
+    assert (tmp_path / "out" / "report.html").is_file()
+    assert load_bundle(tmp_path / "out" / "bundle").model.encoder("text").adapter is not None

@@ -111,12 +111,17 @@ def as_if_gpus():
     PartialState.set_device = lambda self: setattr(self, "device", torch.device("cpu"))
 
 
-def run_job(environment, folder, options, result, die_at):
-    """The job in a process of its own; losses and weights of a finished one go to a file."""
+def in_environment(environment, function, *arguments):
+    """Calls a function in a forked process, as if it had been started with an environment."""
     os.environ.update(environment)
     torch.set_num_threads(1)
     if "ACCELERATE_USE_FSDP" in environment:
         as_if_gpus()
+    function(*arguments)
+
+
+def run_job(folder, options, result, die_at):
+    """The job; losses and weights of a finished one go to a file."""
     stage = silent if die_at is None else DieAt(die_at)
     run, model = job(None if folder is None else Path(folder), stage=stage, **options)
     if is_first():
@@ -124,3 +129,11 @@ def run_job(environment, folder, options, result, die_at):
         weights = {name: weight.double().flatten().tolist() for name, weight in own.items()}
         content = {"train": run.train_loss, "validation": run.validation_loss, "weights": weights}
         Path(result).write_text(json.dumps({**content, "precision": run.precision}))
+
+
+def run_fine_tune(config, output):
+    """What `fusion fine-tune` does with the content of a file."""
+    from fusion.jobs.config import TrainConfig
+    from fusion.jobs.train import fine_tune
+
+    fine_tune(TrainConfig.from_dict(config), Path(output))
