@@ -21,16 +21,16 @@ def as_kept(encoder: Encoder, store: Path | None) -> Encoder:
     if store is None or mine is None or not isinstance(encoder, TwoFormats):
         return encoder
     other: Format = "float32" if mine == "bfloat16" else "bfloat16"
-    if _holds(store, encoder.fingerprint) or not _holds(store, encoder.fingerprint_in(other)):
+    if not _holds(store, encoder.fingerprint_in(other)):
         return encoder
     if other == "bfloat16" and not processor_has_bfloat16():
         say_once(
             f"The store {store} holds {encoder.modality} embeddings in bfloat16, which this "
-            "processor lacks: they are made again in float32, beside those, and differ from them "
-            "in the third digit."
+            "processor lacks: it computes in float32, and keeps those embeddings beside them. They "
+            "differ in the third digit."
         )
         return encoder
-    return in_format(encoder, other)
+    return encoder if _holds(store, encoder.fingerprint) else in_format(encoder, other)
 
 
 def _holds(store: Path, fingerprint: str) -> bool:
