@@ -1,4 +1,4 @@
-"""Which number format an encoder computes in: what the processor has decides, and nothing else."""
+"""Which precision an encoder computes in: what the processor has decides, and nothing else."""
 
 import os
 from typing import TYPE_CHECKING, Literal, Protocol, cast, runtime_checkable
@@ -8,13 +8,13 @@ import torch
 if TYPE_CHECKING:
     from encoders.base import Encoder
 
-Format = Literal["float32", "bfloat16"]
+Precision = Literal["float32", "bfloat16"]
 DTYPES = ("auto", "float32", "bfloat16")
 SWITCH = "FUSION_BF16"
 """Environment variable that answers in place of the processor: `yes` or `no`."""
 
 
-def resolve_dtype(requested: str, *, name: str = "dtype") -> Format:
+def resolve_dtype(requested: str, *, name: str = "dtype") -> Precision:
     """The format to compute in: the one asked for, or for "auto" bfloat16 where it is in hardware.
 
     Why: bfloat16 is 2 to 3 times as fast as float32 where the processor multiplies it, and up to a
@@ -48,7 +48,7 @@ def resolve_dtype(requested: str, *, name: str = "dtype") -> Format:
             "bf16, and to emulate it is up to a hundred times slower than float32. Use 'auto', or "
             f"set {SWITCH}=yes to compute it all the same."
         )
-    return cast(Format, requested)
+    return cast(Precision, requested)
 
 
 def processor_has_bfloat16() -> bool:
@@ -72,19 +72,19 @@ def processor_has_bfloat16() -> bool:
 
 
 @runtime_checkable
-class TwoFormats(Protocol):
+class TwoPrecisions(Protocol):
     """An encoder that can compute in float32 and in bfloat16; its configuration says in which."""
 
     def fingerprint_in(self, dtype: str) -> str:
         """The fingerprint that the same encoder has when it computes in another format."""
 
 
-def format_of(encoder: "Encoder") -> Format | None:
+def precision_of(encoder: "Encoder") -> Precision | None:
     """The format that an encoder computes in; None where it has no choice."""
-    return encoder.config["dtype"] if isinstance(encoder, TwoFormats) else None
+    return encoder.config["dtype"] if isinstance(encoder, TwoPrecisions) else None
 
 
-def in_format(encoder: "Encoder", dtype: Format) -> "Encoder":
+def in_precision(encoder: "Encoder", dtype: Precision) -> "Encoder":
     """A fresh copy of a pretrained encoder that computes in a format, where it has a choice.
 
     Weights come from the checkpoint again, unrounded; where there is none, from the encoder.
@@ -92,7 +92,7 @@ def in_format(encoder: "Encoder", dtype: Format) -> "Encoder":
     Raises:
         ValueError: If bfloat16 would have to be emulated, or the checkpoint is gone.
     """
-    chosen = {} if format_of(encoder) is None else {"dtype": dtype}
+    chosen = {} if precision_of(encoder) is None else {"dtype": dtype}
     built = type(encoder)(**{**encoder.config, **chosen})
     if encoder.origin is None:
         built.load_state_dict(encoder.state_dict())

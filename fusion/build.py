@@ -69,9 +69,9 @@ def pretrained_encoders(
     """Encoders that need no fitting, for the modalities that read text or photos with them.
 
     Args:
-        choice: Names or built encoders; the latter compute in the number format they were built in.
+        choice: Names or built encoders; the latter compute in the precision they were built in.
         modalities: Modality name -> kind (`text`, `image`, `table`).
-        store: Folder of the embedding store, whose number format is kept.
+        store: Folder of the embedding store, whose precision is kept.
 
     Raises:
         ConfigError: If a name is unknown.

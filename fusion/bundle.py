@@ -31,7 +31,7 @@ from torch import Tensor, from_numpy
 
 from encoders import ENCODERS
 from encoders.base import Encoder
-from encoders.dtype import TwoFormats, processor_has_bfloat16
+from encoders.dtype import TwoPrecisions, processor_has_bfloat16
 from fusion.build import own_encoder
 from fusion.data.schema import Schema
 from fusion.ensemble import ProductEnsemble
@@ -112,7 +112,7 @@ def load_bundle(folder: Path) -> Bundle:
         raise BundleError(f"weights of {folder} must fit its description: {error}") from error
     encoders = {name: model.encoder(name) for name in model.modalities}
     _check_fingerprints(encoders, document["encoders"], folder=folder)
-    _tell_of_other_formats(document, folder=folder)
+    _tell_of_other_precision(document, folder=folder)
     model.eval()
     return Bundle(
         model=model,
@@ -240,13 +240,13 @@ def _is_in_bfloat16(entry: Mapping[str, Any]) -> bool:
 
 
 def _fingerprint_as_made(encoder: Encoder, entry: Mapping[str, Any]) -> str:
-    """The fingerprint that an encoder has in the number format that it was trained with."""
-    if isinstance(encoder, TwoFormats):
+    """The fingerprint that an encoder has in the precision that it was trained with."""
+    if isinstance(encoder, TwoPrecisions):
         return encoder.fingerprint_in(entry["config"]["dtype"])
     return encoder.fingerprint
 
 
-def _tell_of_other_formats(document: Mapping[str, Any], *, folder: Path) -> None:
+def _tell_of_other_precision(document: Mapping[str, Any], *, folder: Path) -> None:
     """Says which encoders compute in float32 but were made in bfloat16, and what that changes."""
     made = [name for name, entry in document["encoders"].items() if _is_in_bfloat16(entry)]
     if not made or processor_has_bfloat16():

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from encoders.dtype import format_of, in_format
+from encoders.dtype import in_precision, precision_of
 from fusion.bundle import Bundle
 from fusion.data.batch import ModelInputs
 from fusion.predictor import Predictor
@@ -45,7 +45,7 @@ def largest_changes(
     rounded = {
         name: bundle.model.encoder(name)
         for name in inputs.embeddings
-        if format_of(bundle.model.encoder(name)) == "bfloat16"
+        if precision_of(bundle.model.encoder(name)) == "bfloat16"
     }
     if not rounded:
         return None
@@ -56,7 +56,7 @@ def largest_changes(
         there = before.present[name].tolist()
         known = [values[name][row] if is_there else None
                  for row, is_there in zip(chosen, there, strict=True)]  # fmt: skip
-        found = embed_values(in_format(encoder, "float32"), known, store=store)
+        found = embed_values(in_precision(encoder, "float32"), known, store=store)
         for error in found.failures.values():
             raise error
         exact[name] = torch.from_numpy(found.vectors)

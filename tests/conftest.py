@@ -1,8 +1,8 @@
-"""What the whole suite shares: one thread, and one switch for the processor's number formats.
+"""What the whole suite shares: one thread, and one switch for the processor's precision.
 
 `FUSION_BF16=yes` or `FUSION_BF16=no` before pytest answers "has this processor bf16" for every
-test, also in child processes. Tests that hold a promise in both formats take `number_format`; tests
-that compare numbers of one format take `float32` or `bfloat16`.
+test, also in child processes. Tests that hold a promise in both take `precision`; tests that
+compare numbers of one of them take `float32` or `bfloat16`.
 """
 
 import gc
@@ -46,7 +46,7 @@ def bfloat16(monkeypatch):
 
 
 @pytest.fixture(params=["float32", "bfloat16"])
-def number_format(request, monkeypatch):
+def precision(request, monkeypatch):
     """Runs a test twice: "auto" is float32, then bfloat16, whatever the processor has."""
     monkeypatch.setenv(SWITCH, HAS_BF16[request.param])
     return request.param

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from encoders import ENCODERS
 from encoders.base import Encoder
-from encoders.dtype import SWITCH, format_of, processor_has_bfloat16
+from encoders.dtype import SWITCH, precision_of, processor_has_bfloat16
 from fusion.bundle import Bundle, load_bundle, name_and_config, rebuild
 from fusion.data.catalogue import Catalogue
 from fusion.embedding import Prepared, prepare_inputs
@@ -73,11 +73,11 @@ def describe_encoders(encoders: Mapping[str, Encoder]) -> dict[str, dict[str, An
     }
 
 
-def number_formats(encoders: Mapping[str, Encoder]) -> dict[str, str]:
-    """What a plan's settings say of the number formats that encoders compute in."""
-    formats = {modality: format_of(encoder) for modality, encoder in encoders.items()}
+def precisions_of(encoders: Mapping[str, Encoder]) -> dict[str, str]:
+    """What a plan's settings say of the precision that encoders compute in."""
+    formats = {modality: precision_of(encoder) for modality, encoder in encoders.items()}
     return {
-        f"number format of {modality}": dtype
+        f"precision of {modality}": dtype
         for modality, dtype in formats.items()
         if dtype is not None
     }
@@ -94,14 +94,14 @@ def build_embedder(plan: Plan, places: Places) -> Embedder:
         bundle = load_bundle(places.bundle)
         model = bundle.model
         encoders = {name: model.encoder(name) for name in model.modalities}
-        for name, dtype in number_formats(encoders).items():
+        for name, dtype in precisions_of(encoders).items():
             if dtype != plan.settings[name]:
                 raise JobError(_mixed(name, plan.settings[name], dtype))
         return Embedder(encoders, bundle)
     encoders = {}
     for modality, entry in plan.encoders.items():
         if entry["config"].get("dtype") == "bfloat16" and not processor_has_bfloat16():
-            raise JobError(_mixed(f"number format of {modality}", "bfloat16", "float32"))
+            raise JobError(_mixed(f"precision of {modality}", "bfloat16", "float32"))
         encoder = rebuild(ENCODERS, entry, what=f"encoder of {modality}")
         if encoder.fingerprint != entry["fingerprint"]:
             raise JobError(

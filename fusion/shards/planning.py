@@ -12,7 +12,7 @@ from fusion.data.infer import infer_schema
 from fusion.data.schema import Schema
 from fusion.errors import CatalogueError, ConfigError, JobError
 from fusion.shards.commit import FOLDERS
-from fusion.shards.embedder import describe_encoders, number_formats
+from fusion.shards.embedder import describe_encoders, precisions_of
 from fusion.shards.plan import (
     Places,
     Plan,
@@ -37,7 +37,7 @@ def plan_of(places: Places, output: Path, settings: JobSettings) -> tuple[Plan, 
     """
     asked = settings.to_dict(bundle=places.bundle)
     bundle = None if places.bundle is None else load_bundle(places.bundle)
-    asked |= _formats(bundle)
+    asked |= _precisions(bundle)
     if (output / "plan.json").is_file():
         start = time.perf_counter()
         plan = read_plan(output)
@@ -62,11 +62,11 @@ def plan_of(places: Places, output: Path, settings: JobSettings) -> tuple[Plan, 
     return plan, time.perf_counter() - start
 
 
-def _formats(bundle: Bundle | None) -> dict[str, str]:
-    """Number formats of a trained model here; without one, encoders are planned with theirs."""
+def _precisions(bundle: Bundle | None) -> dict[str, str]:
+    """Precision of a trained model here; without one, encoders are planned with theirs."""
     if bundle is None:
         return {}
-    return number_formats({name: bundle.model.encoder(name) for name in bundle.model.modalities})
+    return precisions_of({name: bundle.model.encoder(name) for name in bundle.model.modalities})
 
 
 def _what(

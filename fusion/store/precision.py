@@ -1,9 +1,15 @@
-"""Number formats of a store: embeddings of one encoder are not mixed, and not made twice."""
+"""Precision of a store: embeddings of one encoder are not mixed, and not made twice."""
 
 from pathlib import Path
 
 from encoders.base import Encoder
-from encoders.dtype import Format, TwoFormats, format_of, in_format, processor_has_bfloat16
+from encoders.dtype import (
+    Precision,
+    TwoPrecisions,
+    in_precision,
+    precision_of,
+    processor_has_bfloat16,
+)
 from fusion.progress import say_once
 
 
@@ -17,10 +23,10 @@ def as_kept(encoder: Encoder, store: Path | None) -> Encoder:
         encoder: One whose format nobody asked for.
         store: Folder of the store.
     """
-    mine = format_of(encoder)
-    if store is None or mine is None or not isinstance(encoder, TwoFormats):
+    mine = precision_of(encoder)
+    if store is None or mine is None or not isinstance(encoder, TwoPrecisions):
         return encoder
-    other: Format = "float32" if mine == "bfloat16" else "bfloat16"
+    other: Precision = "float32" if mine == "bfloat16" else "bfloat16"
     if not _holds(store, encoder.fingerprint_in(other)):
         return encoder
     if other == "bfloat16" and not processor_has_bfloat16():
@@ -30,7 +36,7 @@ def as_kept(encoder: Encoder, store: Path | None) -> Encoder:
             "differ in the third digit."
         )
         return encoder
-    return encoder if _holds(store, encoder.fingerprint) else in_format(encoder, other)
+    return encoder if _holds(store, encoder.fingerprint) else in_precision(encoder, other)
 
 
 def _holds(store: Path, fingerprint: str) -> bool:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from encoders.base import Encoder
-from encoders.dtype import in_format
+from encoders.dtype import in_precision
 from fusion.data.batch import ModelInputs
 from fusion.data.folds import Validation, validation_folds
 from fusion.errors import ConfigError, JobError
@@ -210,7 +210,7 @@ class CrossFit:
         torch.manual_seed(settings.seed)  # each tuning starts alike: embeddings stay comparable
         adapted = {}
         for modality, encoder in self.encoders.items():
-            adapted[modality] = in_format(encoder, "float32")
+            adapted[modality] = in_precision(encoder, "float32")
             adapted[modality].adapt(settings.adapter)
         logs = settings.tensorboard
         model = self.build(adapted)
@@ -267,7 +267,7 @@ def _check_all_read(failures: Mapping[int, Exception], modality: str) -> None:
 
 
 def statement(n_parts: int, settings: TuningSettings, runs: Sequence[TuningRun]) -> str:
-    """What the head has learned from, and in which number format it was tuned, in sentences."""
+    """What the head has learned from, and in which precision it was tuned, in sentences."""
     losses = [loss for run in runs for loss in run.validation_loss]
     formats = sorted({run.precision for run in runs})
     more = f" Tuned in {' and '.join(formats)}."

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from encoders.base import Encoder
-from encoders.dtype import Format, processor_has_bfloat16
+from encoders.dtype import Precision, processor_has_bfloat16
 from fusion.errors import ConfigError, JobError
 from fusion.processes import in_all_processes
 from fusion.tuning.settings import TuningSettings
@@ -48,7 +48,7 @@ def check_batch_norm(module: nn.Module, *, n_rows: int, batch_size: int) -> None
         )
 
 
-def check_computable(precision: Format, folder: Path) -> None:
+def check_computable(precision: Precision, folder: Path) -> None:
     """Refuse to go on in bfloat16 where it would have to be emulated.
 
     Raises:

@@ -8,12 +8,12 @@ from typing import cast
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from encoders.dtype import Format
+from encoders.dtype import Precision
 from fusion.errors import JobError
 from fusion.files import write_atomically
 
 
-def claim(folder: Path, identity: str, *, precision: Format) -> Format:
+def claim(folder: Path, identity: str, *, precision: Precision) -> Precision:
     """Makes a folder that of one run, or finds that it is.
 
     Args:
@@ -39,7 +39,7 @@ def claim(folder: Path, identity: str, *, precision: Format) -> Format:
             "Settings, rows or encoders have changed: remove the folder to begin anew, or choose "
             "another."
         )
-    return cast(Format, begun["precision"])
+    return cast(Precision, begun["precision"])
 
 
 def save_result(folder: Path, weights: dict[str, Tensor], facts: dict[str, object]) -> None:

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from encoders.dtype import Format
+from encoders.dtype import Precision
 from fusion.checkpoints import Checkpoint, commit
 from fusion.data.batch import ModelInputs
 from fusion.model import Raw
@@ -45,7 +45,7 @@ class TuningTrainer(FusionTrainer):
         settings: TuningSettings,
         order: RowOrder,
         depth_of: Mapping[int, int],
-        precision: Format,
+        precision: Precision,
         **arguments: Any,
     ) -> None:
         super().__init__(**arguments)

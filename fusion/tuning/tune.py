@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from encoders.adapter import reached
 from encoders.base import Encoder
-from encoders.dtype import Format, resolve_dtype
+from encoders.dtype import Precision, resolve_dtype
 from fusion.checkpoints import Checkpoint, latest
 from fusion.data.batch import ModelInputs
 from fusion.model import ProductModel, TrainedPart
@@ -58,7 +58,7 @@ class TuningRun:
     validation_loss: list[float] = field(default_factory=list)
     best_epoch: int = 0
     batch_size: int = 0
-    precision: Format = "float32"
+    precision: Precision = "float32"
 
 
 def tune_model(
@@ -123,7 +123,7 @@ class _Run:
     rows: tuple[Rows, Rows]
     settings: TuningSettings
     stage: Stage
-    precision: Format
+    precision: Precision
 
     def in_scratch(self, model: ProductModel) -> TuningRun:
         with tempfile.TemporaryDirectory() as scratch:
@@ -261,7 +261,7 @@ class _Run:
         return on_one_device(arguments)
 
 
-def _precision(settings: TuningSettings) -> Format:
+def _precision(settings: TuningSettings) -> Precision:
     """What to compute in: the same in every process, also where their processors differ."""
     precision = resolve_dtype(settings.precision, name="precision")
     return "bfloat16" if in_all_processes(precision == "bfloat16") else "float32"

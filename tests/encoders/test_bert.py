@@ -277,9 +277,9 @@ def test_cls_pooling_gives_the_first_token() -> None:
     assert torch.equal(encoder(tensors), hidden[:, 0])
 
 
-def test_auto_is_what_the_processor_has(number_format: str) -> None:
+def test_auto_is_what_the_processor_has(precision: str) -> None:
     encoder = BertEncoder(**BertEncoder.tiny().config | {"dtype": "auto"})
-    assert encoder.config["dtype"] == number_format
+    assert encoder.config["dtype"] == precision
 
 
 @pytest.mark.usefixtures("bfloat16")

@@ -1,4 +1,4 @@
-"""Which number format is chosen: by what the processor has, and by nothing that varies."""
+"""Which precision is chosen: by what the processor has, and by nothing that varies."""
 
 import multiprocessing
 import os
@@ -11,9 +11,9 @@ import torch
 from encoders import BertEncoder, ColourTextureEncoder, ResNetEncoder
 from encoders.dtype import (
     SWITCH,
-    TwoFormats,
-    format_of,
-    in_format,
+    TwoPrecisions,
+    in_precision,
+    precision_of,
     processor_has_bfloat16,
     resolve_dtype,
 )
@@ -80,14 +80,14 @@ def test_processes_choose_alike_idle_and_busy():
     assert set(answers) == {resolve_dtype("auto")}
 
 
-def test_the_switch_answers_for_child_processes_too(number_format):
+def test_the_switch_answers_for_child_processes_too(precision):
     context = multiprocessing.get_context("fork")
     ours, theirs = context.Pipe()
     child = context.Process(target=choose, args=(theirs,))
     child.start()
     child.join()
-    assert ours.recv() == resolve_dtype("auto") == number_format
-    assert os.environ[SWITCH] == {"float32": "no", "bfloat16": "yes"}[number_format]
+    assert ours.recv() == resolve_dtype("auto") == precision
+    assert os.environ[SWITCH] == {"float32": "no", "bfloat16": "yes"}[precision]
 
 
 def test_a_switch_that_says_neither_is_refused(monkeypatch):
@@ -111,9 +111,9 @@ def test_bfloat16_is_never_emulated_without_being_told_so(build, monkeypatch):
 @pytest.mark.parametrize("build", [BertEncoder.tiny, ResNetEncoder.tiny])
 def test_an_encoder_knows_its_fingerprint_in_the_other_format(build):
     exact = build()
-    rounded = in_format(exact, "bfloat16")
-    assert isinstance(exact, TwoFormats) and isinstance(rounded, TwoFormats)
-    assert (format_of(exact), format_of(rounded)) == ("float32", "bfloat16")
+    rounded = in_precision(exact, "bfloat16")
+    assert isinstance(exact, TwoPrecisions) and isinstance(rounded, TwoPrecisions)
+    assert (precision_of(exact), precision_of(rounded)) == ("float32", "bfloat16")
     assert exact.fingerprint_in("bfloat16") == rounded.fingerprint != exact.fingerprint
     assert rounded.fingerprint_in("float32") == exact.fingerprint
 
@@ -121,11 +121,11 @@ def test_an_encoder_knows_its_fingerprint_in_the_other_format(build):
 @pytest.mark.usefixtures("bfloat16")
 def test_weights_come_back_unrounded():
     exact = BertEncoder.tiny()
-    again = in_format(in_format(exact, "bfloat16"), "float32")
+    again = in_precision(in_precision(exact, "bfloat16"), "float32")
     np.testing.assert_array_equal(again.encode(["a red coat"]), exact.encode(["a red coat"]))
 
 
 def test_an_encoder_without_a_choice_stays_what_it_is():
     encoder = ColourTextureEncoder()
-    assert format_of(encoder) is None
-    assert in_format(encoder, "bfloat16").fingerprint == encoder.fingerprint
+    assert precision_of(encoder) is None
+    assert in_precision(encoder, "bfloat16").fingerprint == encoder.fingerprint

@@ -249,5 +249,5 @@ def test_the_embedding_is_the_layer_before_the_classifier(architecture: str, dim
     assert output.min() >= 0
 
 
-def test_auto_is_what_the_processor_has(number_format: str) -> None:
-    assert small(dtype="auto").config["dtype"] == number_format
+def test_auto_is_what_the_processor_has(precision: str) -> None:
+    assert small(dtype="auto").config["dtype"] == precision

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from safetensors.torch import load_file, save_file
 
-from encoders.dtype import SWITCH, in_format
+from encoders.dtype import SWITCH, in_precision
 from encoders.tiny_bert import tiny_checkpoint
 from fusion import BundleError, FusionRegressor, load_bundle
 from fusion.bundle import save_bundle
@@ -134,7 +134,7 @@ def test_nothing_is_measured_where_nothing_was_rounded(checkpoint, items, units,
 
 @pytest.mark.usefixtures("bfloat16")
 def test_a_float32_bundle_stays_float32(rounded, items, tmp_path):
-    exact = in_format(rounded.bundle_.model.encoder("text"), "float32")
+    exact = in_precision(rounded.bundle_.model.encoder("text"), "float32")
     model = FusionRegressor(
         text=["title"], text_encoder=exact, training={"epochs": 1, "folds": 1}, random_state=0
     ).fit(items, np.arange(60.0))

@@ -1,4 +1,4 @@
-"""A job computes in one number format from its first shard to its last, on whatever processor."""
+"""A job computes in one precision from its first shard to its last, on whatever processor."""
 
 from dataclasses import replace
 
@@ -46,9 +46,9 @@ def fused(tmp_path, job, monkeypatch):
     return replace(job, places=Places(job.places.items, bundle=tmp_path / "bundle"))
 
 
-def test_the_plan_names_the_format(tmp_path, job, number_format):
+def test_the_plan_names_the_format(tmp_path, job, precision):
     job.run(tmp_path / "out")
-    assert read_plan(tmp_path / "out").encoders["text"]["config"]["dtype"] == number_format
+    assert read_plan(tmp_path / "out").encoders["text"]["config"]["dtype"] == precision
 
 
 def test_a_job_begun_without_bf16_goes_on_alike_on_a_processor_that_has_it(
@@ -70,7 +70,7 @@ def test_a_job_begun_in_bfloat16_stops_where_it_would_be_emulated(
     with pytest.raises(KeyboardInterrupt):
         job.run(tmp_path / "out", engine=first)
     monkeypatch.setenv(SWITCH, "no")
-    with pytest.raises(JobError, match=r"number format of text must be bfloat16.*FUSION_BF16=no"):
+    with pytest.raises(JobError, match=r"precision of text must be bfloat16.*FUSION_BF16=no"):
         job.run(tmp_path / "out")
 
 
@@ -88,7 +88,7 @@ def test_vectors_of_a_model_are_not_mixed_from_two_formats(tmp_path, fused, firs
     with pytest.raises(KeyboardInterrupt):
         fused.run(tmp_path / "out", engine=first)
     monkeypatch.setenv(SWITCH, "no")
-    with pytest.raises(JobError, match="number format of text: begun with 'bfloat16', now 'float"):
+    with pytest.raises(JobError, match="precision of text: begun with 'bfloat16', now 'float"):
         fused.run(tmp_path / "out")
     fused.run(tmp_path / "anew")
 
@@ -101,5 +101,5 @@ def test_a_worker_on_another_processor_does_not_mix_them_either(
             monkeypatch.setenv(SWITCH, "no")
             return super().run(folder, shards, log)
 
-    with pytest.raises(JobError, match=r"number format of text must be bfloat16.*got a processor"):
+    with pytest.raises(JobError, match=r"precision of text must be bfloat16.*got a processor"):
         fused.run(tmp_path / "out", engine=Elsewhere())

@@ -1,4 +1,4 @@
-"""A store keeps the number format of its embeddings."""
+"""A store keeps the precision of its embeddings."""
 
 import shutil
 
@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from encoders import BertEncoder, ColourTextureEncoder
-from encoders.dtype import in_format
+from encoders.dtype import in_precision
 from encoders.tiny_bert import tiny_checkpoint
 from fusion import FusionRegressor, embed_values, progress
 from fusion.build import EncoderChoice, pretrained_encoders
@@ -16,8 +16,8 @@ from fusion.store import as_kept
 TEXTS = ["a red coat", "two blue shoes", None]
 
 
-def formats(store):
-    """Number formats of the folders of a store."""
+def precisions(store):
+    """Precision of the folders of a store."""
     import json
 
     documents = [json.loads(path.read_text()) for path in store.glob("*/encoder.json")]
@@ -33,31 +33,31 @@ def said(monkeypatch):
 
 
 @pytest.fixture
-def filled(tmp_path, number_format):
-    """A store that was filled in one of the formats."""
+def filled(tmp_path, precision):
+    """A store that was filled in one of the precisions."""
     encoder = BertEncoder(str(tiny_checkpoint()), max_length=32)
     embed_values(encoder, TEXTS, store=tmp_path / "store")
-    assert formats(tmp_path / "store") == [number_format]
+    assert precisions(tmp_path / "store") == [precision]
     return tmp_path / "store"
 
 
-def test_a_store_keeps_its_format_on_a_processor_with_bf16(filled, number_format, monkeypatch):
+def test_a_store_keeps_its_format_on_a_processor_with_bf16(filled, precision, monkeypatch):
     monkeypatch.setenv("FUSION_BF16", "yes")
     chosen = as_kept(BertEncoder(str(tiny_checkpoint()), max_length=32), filled)
-    assert chosen.config["dtype"] == number_format
+    assert chosen.config["dtype"] == precision
     again = embed_values(chosen, TEXTS, store=filled)
     assert (again.report.n_found, again.report.n_encoded) == (2, 0)
 
 
 def test_a_processor_without_bf16_computes_in_float32_beside_it_and_says_so(
-    filled, number_format, monkeypatch, said
+    filled, precision, monkeypatch, said
 ):
     monkeypatch.setenv("FUSION_BF16", "no")
     chosen = as_kept(BertEncoder(str(tiny_checkpoint()), max_length=32), filled)
     assert chosen.config["dtype"] == "float32"
     embed_values(chosen, TEXTS, store=filled)
-    assert formats(filled) == sorted({"float32", number_format})
-    assert len(said) == (number_format == "bfloat16")
+    assert precisions(filled) == sorted({"float32", precision})
+    assert len(said) == (precision == "bfloat16")
     assert all("text embeddings in bfloat16, which this processor lacks" in line for line in said)
 
 
@@ -66,7 +66,7 @@ def test_a_format_that_was_built_stays_and_one_by_name_is_the_stores(tmp_path):
     checkpoint = shutil.copytree(tiny_checkpoint(), tmp_path / "hub" / "tiny")
     exact = BertEncoder(str(checkpoint), dtype="float32")
     embed_values(exact, TEXTS, store=tmp_path)
-    rounded = in_format(exact, "bfloat16")
+    rounded = in_precision(exact, "bfloat16")
     for choice, expected in ((str(checkpoint), "float32"), (rounded, "bfloat16")):
         built = pretrained_encoders(EncoderChoice(text=choice), {"text": "text"}, store=tmp_path)
         assert built["text"].config["dtype"] == expected
@@ -93,7 +93,7 @@ def test_a_training_goes_on_with_the_format_of_its_store(tmp_path, monkeypatch):
             random_state=0,
         ).fit(items, units)
         assert model.bundle_.model.encoder("text").config["dtype"] == "float32"
-    assert formats(tmp_path / "store") == ["float32"]
+    assert precisions(tmp_path / "store") == ["float32"]
 
 
 def test_a_line_is_said_once(monkeypatch, caplog):

@@ -31,9 +31,9 @@ def parts():
 
 
 @pytest.fixture
-def near(number_format):
+def near(precision):
     """How far losses may be from those of the same steps in batches of another size; runs twice."""
-    return tuning_job.NEAR[number_format]
+    return tuning_job.NEAR[precision]
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from fusion.tuning import states
 from fusion.tuning.trainer import TuningProgress, TuningTrainer
 
 
-def test_a_killed_tuning_goes_on_to_the_same_weights(in_processes, tmp_path, number_format):
+def test_a_killed_tuning_goes_on_to_the_same_weights(in_processes, tmp_path, precision):
     options = {"save_steps": 1, "epochs": 3, "text": {"word_dropout": 0.2}, "dropout": 0.1}
     whole = in_processes(options)
     folder = tmp_path / "states"
@@ -22,7 +22,7 @@ def test_a_killed_tuning_goes_on_to_the_same_weights(in_processes, tmp_path, num
         assert (folder / "checkpoints" / f"checkpoint-{step - 1}").exists()
         assert not (folder / "result.json").exists()
     assert in_processes(options, folder=folder) == whole
-    assert whole["precision"] == number_format
+    assert whole["precision"] == precision
     assert not (folder / "checkpoints").exists(), "those of a finished run must be removed"
 
 
@@ -212,17 +212,17 @@ def test_two_processes_learn_as_one_with_twice_the_batch(in_processes, mode, nea
 
 
 @pytest.mark.parametrize(
-    ("weights", "number_format"),
+    ("weights", "precision"),
     [
         ("in every process", "float32"),
         ("in every process", "bfloat16"),
         ("shared out by FSDP", "bfloat16"),
         pytest.param("shared out by FSDP", "float32", marks=SLOW),
     ],
-    indirect=["number_format"],
+    indirect=["precision"],
 )
 def test_two_killed_processes_go_on_to_the_same_weights(
-    in_processes, tmp_path, weights, number_format, near
+    in_processes, tmp_path, weights, precision, near
 ):
     """Killed in the middle of a later epoch, which must go on with its own order of rows."""
     environment = FSDP if weights == "shared out by FSDP" else {}
@@ -233,7 +233,7 @@ def test_two_killed_processes_go_on_to_the_same_weights(
     assert not (folder / "result.json").exists()
     resumed = in_processes(options, n=2, environment=environment, folder=folder)
     assert resumed == whole
-    assert whole["precision"] == number_format
+    assert whole["precision"] == precision
     one = in_processes({"epochs": 3, "batch_size": 16})
     assert whole["train"] == pytest.approx(one["train"], rel=near)
     for name, weight in one["weights"].items():

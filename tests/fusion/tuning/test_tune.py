@@ -31,7 +31,7 @@ def test_every_mode_learns_and_leaves_the_checkpoint_alone(job, parts, mode):
     assert changed and changed <= set(encoder.tuned_names)
 
 
-@pytest.mark.usefixtures("number_format")
+@pytest.mark.usefixtures("precision")
 def test_tuning_is_the_same_with_the_same_seed(job):
     first, again, other = (job(None, seed=seed)[0] for seed in (0, 0, 1))
     assert first == again
@@ -46,9 +46,9 @@ def test_what_saves_memory_changes_no_loss_but_by_rounding(job, options, near):
     assert saving.validation_loss == pytest.approx(plain.validation_loss, rel=near)
 
 
-def test_the_run_says_in_which_format_it_was_computed(job, number_format):
+def test_the_run_says_in_which_format_it_was_computed(job, precision):
     run, _ = job(None, epochs=1)
-    assert run.precision == number_format
+    assert run.precision == precision
     run, _ = job(None, epochs=1, precision="float32")
     assert run.precision == "float32"
 
