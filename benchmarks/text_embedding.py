@@ -180,7 +180,7 @@ def main() -> None:
         f"float32 {matrix_peak(torch.float32):.0f} GFLOP/s. Times as fast: ratio of the medians "
         "(least .. greatest ratio of a single round). "
         "Cosines are to the float32 vectors of sentence-transformers, the least of all texts. "
-        "`dtype='auto'`, the default, takes bfloat16 where the processor has it and is faster.",
+        "`dtype='auto'`, the default, takes bfloat16 where the processor has it.",
     )
 
 

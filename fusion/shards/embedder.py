@@ -75,11 +75,9 @@ def describe_encoders(encoders: Mapping[str, Encoder]) -> dict[str, dict[str, An
 
 def precisions_of(encoders: Mapping[str, Encoder]) -> dict[str, str]:
     """What a plan's settings say of the precision that encoders compute in."""
-    formats = {modality: precision_of(encoder) for modality, encoder in encoders.items()}
+    chosen = {modality: precision_of(encoder) for modality, encoder in encoders.items()}
     return {
-        f"precision of {modality}": dtype
-        for modality, dtype in formats.items()
-        if dtype is not None
+        f"precision of {modality}": dtype for modality, dtype in chosen.items() if dtype is not None
     }
 
 

@@ -269,8 +269,8 @@ def _check_all_read(failures: Mapping[int, Exception], modality: str) -> None:
 def statement(n_parts: int, settings: TuningSettings, runs: Sequence[TuningRun]) -> str:
     """What the head has learned from, and in which precision it was tuned, in sentences."""
     losses = [loss for run in runs for loss in run.validation_loss]
-    formats = sorted({run.precision for run in runs})
-    more = f" Tuned in {' and '.join(formats)}."
+    used = sorted({run.precision for run in runs})
+    more = f" Tuned in {' and '.join(used)}."
     more += (
         f" No tuning was better than a constant answer on rows held out: {lower_rate(settings)}"
         if min(losses, default=0.0) >= 1.0
