@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from heads.base import Head
+from heads.named import NamedHeads
 
 Raw = dict[str, Tensor]
 
 
-def single_score_heads(heads: Mapping[str, Head]) -> nn.ModuleDict:
+def single_score_heads(heads: Mapping[str, Head]) -> NamedHeads:
     """The same heads, made anew for an input of one number."""
-    return nn.ModuleDict(
+    return NamedHeads(
         {name: type(head)(**{**head.config, "in_dim": 1}) for name, head in heads.items()}
     )
 

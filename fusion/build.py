@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from encoders import ENCODERS
 from encoders.base import Encoder
 from encoders.int8 import BACKENDS
+from encoders.resnet import DECODERS
 from fusion.data.catalogue import Catalogue
 from fusion.errors import ConfigError, unknown_name
+from fusion.mistakes import Mistakes
 from fusion.store import as_kept
 from fusion.strategies import FUSIONS, Fusion
 from heads import HEADS
@@ -35,6 +37,9 @@ class EncoderChoice:
             file, or None for none.
         decoder: `exact`, or `fast`: large JPEGs are decoded at a fraction of their size.
         backend: What runs a text checkpoint: `torch`, or `onnx` or `openvino` for int8 on the CPU.
+
+    Raises:
+        ConfigError: With every name that is unknown or is that of an encoder of another modality.
     """
 
     text: str | Encoder = "minilm"
@@ -44,14 +49,28 @@ class EncoderChoice:
     backend: str = "torch"
 
     def __post_init__(self) -> None:
-        if self.backend not in BACKENDS:
-            raise ConfigError(unknown_name("backend", self.backend, BACKENDS))
-        if self.backend != "torch" and (isinstance(self.text, Encoder) or self.text in ENCODERS):
-            raise ConfigError(
-                f"text must be minilm, a hub id or a folder with backend {self.backend!r}, got "
-                f"{self.text if isinstance(self.text, str) else type(self.text).__name__}. "
-                "Use backend='torch'."
+        if isinstance(self.text, Path):
+            object.__setattr__(self, "text", str(self.text))
+        mistakes = Mistakes()
+        mistakes.add(_text_mistakes(self.text))
+        mistakes.add(_image_mistakes(self.image))
+        for name, value, valid in (
+            ("decoder", self.decoder, DECODERS),
+            ("backend", self.backend, BACKENDS),
+        ):
+            if value not in valid:
+                mistakes.add([unknown_name(name, value, valid)])
+        if not isinstance(self.weights, str | Path | None):
+            mistakes.add([f"image_weights must be a name, a file or None, got {self.weights!r}."])
+        if self.backend in BACKENDS[1:] and not _is_checkpoint(self.text):
+            got = self.text if isinstance(self.text, str) else type(self.text).__name__
+            mistakes.add(
+                [
+                    f"text must be minilm, a hub id or a folder with backend {self.backend!r}, got "
+                    f"{got}. Use backend='torch'."
+                ]
             )
+        mistakes.refuse()
 
 
 @dataclass(frozen=True)
@@ -74,14 +93,18 @@ def pretrained_encoders(
         store: Folder of the embedding store, whose precision is kept.
 
     Raises:
-        ConfigError: If a name is unknown.
+        ValueError, OSError, ImportError: If weights cannot be found or used; those of several
+            encoders are told together.
     """
     built: dict[str, Encoder] = {}
+    mistakes = Mistakes()
     for modality, kind in modalities.items():
-        if modality == "text" and choice.text != "tfidf":
-            built[modality] = _text_encoder(choice.text, backend=choice.backend)
-        elif kind == "image":
-            built[modality] = _image_encoder(choice)
+        with mistakes.gathered():
+            if modality == "text" and choice.text != "tfidf":
+                built[modality] = _text_encoder(choice.text, backend=choice.backend)
+            elif kind == "image":
+                built[modality] = _image_encoder(choice)
+    mistakes.refuse()
     given = (choice.text, choice.image)
     return {
         modality: encoder if encoder in given else as_kept(encoder, store)
@@ -187,24 +210,57 @@ def build_fusion(
         raise ConfigError(f"options of strategy {strategy} must be its own: {error}.") from error
 
 
+def _is_checkpoint(choice: object) -> bool:
+    """True for what is, or looks like, a checkpoint: `minilm`, a folder or a hub id."""
+    return isinstance(choice, str) and (
+        choice == "minilm" or "/" in choice or Path(choice).is_dir()
+    )
+
+
+def _text_mistakes(choice: object) -> list[str]:
+    if isinstance(choice, Encoder):
+        return _modality_mistakes("text", choice)
+    if _is_checkpoint(choice) or choice in _registered("text"):
+        return []
+    hub = ["a hub id such as google-bert/bert-base-uncased", "a folder"]
+    return [unknown_name("text_encoder", choice, ["minilm", *_registered("text"), *hub])]
+
+
+def _image_mistakes(choice: object) -> list[str]:
+    if isinstance(choice, Encoder):
+        return _modality_mistakes("image", choice)
+    valid = [*RESNETS, *_registered("image")]
+    return [] if choice in valid else [unknown_name("image_encoder", choice, valid)]
+
+
+def _modality_mistakes(modality: str, encoder: Encoder) -> list[str]:
+    if encoder.modality == modality:
+        return []
+    got = f"{type(encoder).__name__}, which reads {encoder.modality}"
+    return [f"{modality}_encoder must be an encoder that reads {modality}, got {got}."]
+
+
+def _registered(modality: str) -> list[str]:
+    """Encoders of a modality that are chosen by their names in `ENCODERS`.
+
+    `bert` and `resnet` are chosen by the name of their weights.
+    """
+    names = (name for name, kind in ENCODERS.items() if kind.modality == modality)
+    return [name for name in names if name not in ("bert", "resnet")]
+
+
 def _text_encoder(choice: str | Encoder, *, backend: str) -> Encoder:
     if isinstance(choice, Encoder):
         return choice
-    looks_like_a_checkpoint = choice == "minilm" or "/" in choice or Path(choice).exists()
-    if not looks_like_a_checkpoint and choice in ENCODERS:
-        return ENCODERS[choice]()
-    if not looks_like_a_checkpoint:
-        names = ["minilm", "tfidf", "a hub id such as google-bert/bert-base-uncased", "a folder"]
-        raise ConfigError(unknown_name("text_encoder", choice, names))
-    return ENCODERS["bert"](choice, backend=backend)
+    return (
+        ENCODERS["bert"](choice, backend=backend) if _is_checkpoint(choice) else ENCODERS[choice]()
+    )
 
 
 def _image_encoder(choice: EncoderChoice) -> Encoder:
     if isinstance(choice.image, Encoder):
         return choice.image
-    if choice.image in RESNETS:
-        weights = str(choice.weights) if isinstance(choice.weights, Path) else choice.weights
-        return ENCODERS["resnet"](choice.image, weights=weights, decoder=choice.decoder)
-    if choice.image in ENCODERS and ENCODERS[choice.image].modality == "image":
+    if choice.image not in RESNETS:
         return ENCODERS[choice.image]()
-    raise ConfigError(unknown_name("image_encoder", choice.image, [*RESNETS, "colour_texture"]))
+    weights = str(choice.weights) if isinstance(choice.weights, Path) else choice.weights
+    return ENCODERS["resnet"](choice.image, weights=weights, decoder=choice.decoder)

@@ -36,7 +36,7 @@ from fusion.build import own_encoder
 from fusion.data.schema import Schema
 from fusion.ensemble import ProductEnsemble
 from fusion.errors import BundleError, unknown_name
-from fusion.files import write_atomically
+from fusion.files import json_bytes, write_atomically
 from fusion.linear import LinearPart
 from fusion.model import ProductModel
 from fusion.neighbours import NeighbourPart
@@ -77,14 +77,13 @@ def save_bundle(bundle: Bundle, folder: Path) -> None:
     Raises:
         BundleError: If the folder exists and is no bundle, or a part is in no registry.
     """
-    if folder.exists() and not (folder / "bundle.json").is_file() and any(folder.iterdir()):
-        raise BundleError(f"folder must be new, empty or a bundle, got {folder}. Choose another.")
+    check_bundle_folder(folder)
     files = {
         "weights.safetensors": _pack(bundle.model.state()),
         "reference.safetensors": _pack({"vectors": from_numpy(bundle.reference)}),
     }
     document = {**_describe(bundle), "files": {name: _sha256(files[name]) for name in files}}
-    files["bundle.json"] = json.dumps(document, indent=1, allow_nan=True).encode()
+    files["bundle.json"] = json.dumps(document, indent=1, allow_nan=False).encode()
     files["bundle.sha256"] = _sha256(files["bundle.json"]).encode()
     scratch = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
     scratch.mkdir(parents=True)
@@ -95,6 +94,18 @@ def save_bundle(bundle: Bundle, folder: Path) -> None:
         folder.replace(old)
     scratch.replace(folder)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def check_bundle_folder(folder: Path) -> None:
+    """Refuses a folder that a bundle must not be written to, since it holds something else.
+
+    Raises:
+        BundleError: If it exists and is no bundle.
+    """
+    if folder.is_dir() and ((folder / "bundle.json").is_file() or not any(folder.iterdir())):
+        return
+    if folder.exists():
+        raise BundleError(f"folder must be new, empty or a bundle, got {folder}. Choose another.")
 
 
 def load_bundle(folder: Path) -> Bundle:
@@ -147,7 +158,7 @@ def _describe(bundle: Bundle) -> dict[str, Any]:
             }
             for name in model.heads
         },
-        "info": bundle.info,
+        "info": json.loads(json_bytes(bundle.info)),  # of what is not defined: null
         "reference_ids": bundle.reference_ids,
     }
 

@@ -13,7 +13,7 @@ FusionError                     everything that concerns files, tables and saved
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class FusionError(Exception):
@@ -21,7 +21,16 @@ class FusionError(Exception):
 
 
 class ConfigError(FusionError, ValueError):
-    """A configuration breaks one or more rules; the message lists all of them."""
+    """A configuration breaks one or more rules; the message lists all of them.
+
+    Args:
+        message: What is shown.
+        parts: The single errors where there are several.
+    """
+
+    def __init__(self, message: str, *, parts: Sequence[Exception] = ()) -> None:
+        super().__init__(message)
+        self.parts = tuple(parts)
 
 
 class CatalogueError(FusionError, ValueError):

@@ -15,20 +15,24 @@ from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d,
 from encoders.base import Encoder
 from fusion.build import EncoderChoice, HeadChoice
 from fusion.bundle import Bundle, load_bundle, save_bundle
-from fusion.data.folds import Validation
+from fusion.data.folds import Validation, row_positions
+from fusion.data.frames import arrow_table, as_frame, is_unnamed
 from fusion.data.policy import OnBadRows
-from fusion.errors import BundleError
-from fusion.fitting import Fitted, Recipe, Sources, fit_bundle
-from fusion.mistakes import Settings, checked_settings
+from fusion.data.targets import check_target_names, named_target, target_frame
+from fusion.errors import BundleError, ConfigError, unknown_name
+from fusion.fitting import Fitted, fit_bundle
+from fusion.mistakes import Mistakes, Settings, checked_settings
 from fusion.predictor import Predictor
 from fusion.progress import progress_bars, quiet
+from fusion.recipe import Recipe, Sources, check_choices
 from fusion.training import TrainingHistory, TrainingSettings
 from fusion.tuning import TuningSettings
+from heads import HEADS
 
 Columns = Sequence[str] | None
 Paths = str | Path | None
 NO_TARGET = "requires y to be passed, but the target y is None."
-TARGET = "target"  # name of a target that comes without one
+OFF = TuningSettings(mode="none")
 
 
 class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
@@ -50,8 +54,8 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         image_weights: `clothing18`, `imagenet`, a torchvision name, a safetensors file, or None.
         strategy: Fusion strategy: `concat` or `gated`.
         strategy_options: Options of the strategy, such as `{"n_members": 4}`.
-        head: Head, or a mapping `{target column: head}` for several targets at once; where None,
-            `regression` for the regressor and `hot_item` for the classifier.
+        head: Head, or (of a regressor) a mapping `{target column: head}` for several targets at
+            once; where None, `regression` for the regressor and `hot_item` for the classifier.
         head_options: Options by head, such as `{"hot_item": {"quantile": 0.9}}`.
         store: Folder of the embedding store; without one, embeddings are not kept.
         on_bad_rows: `raise`, `record` or `absent`, see `fusion.Predictor`.
@@ -166,35 +170,47 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         for name, values in arrays.items():
             if len(values) != len(frame):
                 raise ValueError(f"{name} must have {len(frame)} rows as X, got {len(values)}.")
+        mistakes = Mistakes()
+        with mistakes.gathered():
+            check_target_names(frame, arrays)
+        recipe = self._recipe(list(arrays), mistakes)
+        sources = Sources(
+            photos=_path(self.photos), store=_path(self.store), tuning=_path(self.tuning_folder)
+        )
+        rows: NDArray[np.int64] | None = None
+        with mistakes.gathered():
+            if validation_rows is not None:
+                rows = row_positions(validation_rows, n_rows=len(frame))
+        if mistakes:
+            check_choices(frame, arrays, recipe=recipe, sources=sources, mistakes=mistakes)
         with progress_bars() if self.verbose else quiet() as stage:
             self.fitted_: Fitted = fit_bundle(
                 frame,
                 arrays,
-                recipe=self._recipe(list(arrays)),
-                sources=Sources(
-                    photos=_path(self.photos),
-                    store=_path(self.store),
-                    tuning=_path(self.tuning_folder),
-                ),
-                validation=Validation(
-                    rows=None if validation_rows is None else _positions(validation_rows)
-                ),
+                recipe=recipe,
+                sources=sources,
+                validation=Validation(rows=rows),
                 stage=stage,
             )
         self.bundle_ = self.fitted_.bundle
         self.bundle_.info["classes"] = np.asarray(getattr(self, "classes_", [])).tolist()
         return self
 
-    def _recipe(self, targets: Sequence[str]) -> Recipe:
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        options = self.head_options or {}
-        head = self.head or self.default_head
-        heads = head if isinstance(head, Mapping) else dict.fromkeys(targets, head)
+    def _recipe(self, targets: Sequence[str], mistakes: Mistakes) -> Recipe:
+        """What `fit` is asked to do; wrong values are left at their defaults and told."""
+        seed = 0
+        with mistakes.gathered():
+            seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        encoders, training, tuning = EncoderChoice(), TrainingSettings(), OFF
+        with mistakes.gathered():
+            encoders = EncoderChoice(self.text_encoder, self.image_encoder, self.image_weights)
+        with mistakes.gathered():
+            training = _settings(TrainingSettings, self.training or {}, seed=seed, name="training")
+        with mistakes.gathered():
+            given = {"mode": self.tuning} if isinstance(self.tuning, str) else self.tuning
+            tuning = _settings(TuningSettings, given, seed=seed, name="tuning")
         return Recipe(
-            heads={
-                target: HeadChoice(head, target=target, options=options.get(head, {}))
-                for target, head in heads.items()
-            },
+            heads=self._heads(targets, mistakes),
             columns={
                 "text": self.text,
                 "image": self.image,
@@ -205,19 +221,29 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
                 "row": self.row,
                 "id": None if self.id is None else [self.id],
             },
-            encoders=EncoderChoice(self.text_encoder, self.image_encoder, self.image_weights),
+            encoders=encoders,
             strategy=self.strategy,
-            strategy_options=self.strategy_options or {},
-            training=_settings(TrainingSettings, self.training or {}, seed=seed, name="training"),
-            tuning=_settings(
-                TuningSettings,
-                {"mode": self.tuning} if isinstance(self.tuning, str) else self.tuning,
-                seed=seed,
-                name="tuning",
-            ),
+            strategy_options={} if self.strategy_options is None else self.strategy_options,
+            training=training,
+            tuning=tuning,
             validation_fraction=self.validation_fraction,
             on_bad_rows=self.on_bad_rows,
         )
+
+    def _heads(self, targets: Sequence[str], mistakes: Mistakes) -> dict[str, HeadChoice]:
+        head = self.default_head if self.head is None else self.head
+        heads = dict(head) if isinstance(head, Mapping) else dict.fromkeys(targets, head)
+        options = {} if self.head_options is None else self.head_options
+        if not isinstance(options, Mapping):
+            mistakes.add([f"head_options must be options by head, got {options!r}."])
+            options = {}
+        for name in options:
+            if name not in heads.values():
+                mistakes.add([unknown_name("head_options", name, set(map(str, heads.values())))])
+        return {
+            target: HeadChoice(head, target=target, options=options.get(head, {}))
+            for target, head in heads.items()
+        }
 
     def _predictor(self) -> Predictor:
         check_is_fitted(self, "bundle_")
@@ -229,14 +255,17 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         )
 
     def _frame(self, X: Any, *, reset: bool) -> pd.DataFrame:
-        """X as a DataFrame with string column names; arrays get the names x0, x1, ..."""
-        if isinstance(X, pd.DataFrame):
-            if reset or hasattr(self, "feature_names_in_"):
-                validate_data(self, X, reset=reset, skip_check_array=True)
-            return X.rename(columns=str)
-        numbers = check_array(X, dtype=None, ensure_all_finite="allow-nan", estimator=self)
-        validate_data(self, numbers, reset=reset, skip_check_array=True)
-        return pd.DataFrame(numbers, columns=[f"x{i}" for i in range(numbers.shape[1])])
+        """X as `as_frame` gives it; arrays get the names x0, x1, ..."""
+        table = X if isinstance(X, pd.DataFrame) else arrow_table(X)
+        if table is None:
+            numbers = check_array(X, dtype=None, ensure_all_finite="allow-nan", estimator=self)
+            validate_data(self, numbers, reset=reset, skip_check_array=True)
+            return as_frame(numbers)
+        frame = as_frame(table)
+        if reset or hasattr(self, "feature_names_in_"):
+            numbered = isinstance(X, pd.DataFrame) and is_unnamed(X.columns)
+            validate_data(self, X if numbered else frame, reset=reset, skip_check_array=True)
+        return frame
 
     def _answers(self, X: Any) -> NDArray[np.float64]:
         """First column of the first head; bad rows stop here, an array has no place for reasons."""
@@ -271,21 +300,25 @@ class FusionRegressor(RegressorMixin, FusionEstimator):  # type: ignore[misc]
         """Trains on items.
 
         Args:
-            X: One row an item.
-            y: One target each; a DataFrame of several targets where `head` is a mapping.
-            validation_rows: Positions that early stopping looks at; where None, each network looks
-                at another part of the rows (`training={"folds": 4}`).
+            X: One row an item: a frame of pandas, polars, pyarrow, DuckDB or any other that speaks
+                Arrow (see `fusion.data.as_frame`), or an array.
+            y: One target each; a frame of several targets where `head` is a mapping. Its name must
+                not be that of a column of X.
+            validation_rows: Rows that early stopping looks at, as positions or as a mask `[n]`;
+                where None, each network looks at another part of the rows
+                (`training={"folds": 4}`), near-duplicates together.
         """
         if isinstance(self.head, Mapping):
-            missing = [name for name in self.head if name not in getattr(y, "columns", [])]
-            if missing:
+            table = target_frame(y)
+            missing = [name for name in self.head if table is None or name not in table.columns]
+            if table is None or missing:
                 raise ValueError(f"y must be a DataFrame with columns {missing}, got {type(y)}.")
-            return self._fit(X, {name: y[name] for name in self.head}, validation_rows)
+            return self._fit(X, {name: table[name] for name in self.head}, validation_rows)
         if y is None:
             raise ValueError(f"{type(self).__name__} {NO_TARGET}")
-        name = str(getattr(y, "name", None) or TARGET)
+        name, values = named_target(y)
         numbers = check_array(
-            column_or_1d(y, warn=True), ensure_2d=False, dtype=np.float64, input_name="y"
+            column_or_1d(values, warn=True), ensure_2d=False, dtype=np.float64, input_name="y"
         )
         return self._fit(X, {name: numbers}, validation_rows)
 
@@ -303,16 +336,29 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):  # type: ignore[misc]
         """Trains on items with two classes, see `FusionRegressor.fit`."""
         if y is None:
             raise ValueError(f"{type(self).__name__} {NO_TARGET}")
-        labels = column_or_1d(y, warn=True)
+        name, values = named_target(y)
+        labels = column_or_1d(values, warn=True)
         assert_all_finite(labels, input_name="y")
         check_classification_targets(labels)
+        self._check_one_head()
         self.classes_, codes = np.unique(labels, return_inverse=True)
         if len(self.classes_) != 2:
             raise ValueError(
                 f"y must hold two classes, got {len(self.classes_)} class(es): "
                 f"{self.classes_[:5].tolist()}. Only binary classification is supported."
             )
-        return self._fit(X, {str(getattr(y, "name", None) or TARGET): codes}, validation_rows)
+        return self._fit(X, {name: codes}, validation_rows)
+
+    def _check_one_head(self) -> None:
+        """Refuses heads whose answer is no probability, and several of them."""
+        valid = [name for name, kind in HEADS.items() if kind.task == "classification"]
+        if isinstance(self.head, Mapping):
+            raise ConfigError(
+                f"head must be one of {', '.join(valid)} or None for a classifier, which has one "
+                "target, got a mapping. Use FusionRegressor for several targets at once."
+            )
+        if self.head is not None and self.head not in valid:
+            raise ConfigError(unknown_name("head of a classifier", self.head, valid))
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Probabilities `[n, 2]` in [0, 1] of the classes in `classes_`."""
@@ -338,10 +384,6 @@ def _settings(model: type[Settings], given: Any, *, seed: int, name: str) -> Set
     """Settings of a parameter; the seed is that of the estimator where they have none."""
     values = {"seed": seed, **given} if isinstance(given, Mapping) else given
     return checked_settings(model, values, source=name)
-
-
-def _positions(rows: ArrayLike) -> NDArray[np.int64]:
-    return np.asarray(rows, dtype=np.int64)
 
 
 def _path(value: Paths) -> Path | None:

@@ -1,10 +1,33 @@
 """Writing files so that they are there as a whole or not at all."""
 
+import json
+import math
 import os
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+
+def json_bytes(document: Any) -> bytes:
+    """A document as JSON in UTF-8 that any reader takes; numbers that are not finite become null.
+
+    Why: `NaN` and `Infinity` are no JSON (RFC 8259, section 6), and a metric may be undefined.
+
+    Example:
+        >>> json_bytes({"r2": float("nan")}).split()
+        [b'{', b'"r2":', b'null', b'}']
+    """
+    return json.dumps(_finite(document), indent=1, allow_nan=False).encode()
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _finite(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def write_atomically(
@@ -20,11 +43,19 @@ def write_atomically(
     Raises:
         OSError: If it cannot be written; no partial file is left.
     """
+    write_parts_atomically(path, [content], check=check)
+
+
+def write_parts_atomically(
+    path: Path, parts: Iterable[bytes], *, check: Callable[[Path], None] | None = None
+) -> None:
+    """As `write_atomically`, for a file that is too large to hold: its bytes come in parts."""
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     with named_errors(path):
         try:
             with temporary.open("wb") as file:
-                file.write(content)
+                for part in parts:
+                    file.write(part)
                 file.flush()
                 os.fsync(file.fileno())
             if check is not None:

@@ -1,8 +1,7 @@
 """From a table and targets to a trained bundle: the one way in which models are made."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,78 +12,32 @@ from numpy.typing import NDArray
 from encoders.base import Encoder
 from fusion.build import (
     CLOSED_FORM_FUSION,
-    EncoderChoice,
-    HeadChoice,
     build_fusion,
     build_heads,
     fitted_encoders,
     own_encoder,
-    pretrained_encoders,
 )
 from fusion.bundle import Bundle
+from fusion.choices import Targets, is_closed_form
 from fusion.data.batch import ModelInputs
-from fusion.data.catalogue import Catalogue, build_catalogue
+from fusion.data.catalogue import Catalogue
+from fusion.data.duplicates import near_duplicate_groups
 from fusion.data.folds import DRAWN, Validation, validation_folds
-from fusion.data.infer import infer_schema
-from fusion.data.policy import OnBadRows, apply_policy
+from fusion.data.frames import as_frame
+from fusion.data.policy import apply_policy
 from fusion.data.problems import Problem
 from fusion.embedding import Prepared, prepare_inputs
-from fusion.errors import ConfigError, unknown_name
+from fusion.mistakes import Mistakes
 from fusion.model import ProductModel
 from fusion.predictor import fuse_rows
 from fusion.progress import Stage, silent
+from fusion.recipe import MIN_ROWS, TOO_FEW, Recipe, Sources, check_choices, tunable
 from fusion.rounding import largest_changes
 from fusion.store import StoreReport
-from fusion.training import TrainingHistory, TrainingSettings, fit_ensemble
-from fusion.tuning import TuningSettings
+from fusion.training import TrainingHistory, fit_ensemble
 from fusion.tuning.crossfit import CrossFit, Tuned, TuningData
-from heads import HEADS
 
-Targets = Mapping[str, NDArray[np.float64]]
 Rows = NDArray[np.int64]
-MIN_ROWS = 5
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Everything that decides how a model is made, apart from the rows.
-
-    Args:
-        heads: Name -> head, target column and options.
-        columns: Role (`text`, `image`, `numeric`, `categorical`, `dates`, `history`, `id`) ->
-            columns; a role that is None or not there is found in the table.
-        encoders: Which encoders read text and photos.
-        strategy: Name of the fusion strategy.
-        strategy_options: Its options; the rest follows from the number of rows.
-        training: How to train.
-        tuning: How text and photo encoders are tuned before; by default they stay as they are.
-        validation_fraction: Share of the rows that early stopping looks at, in (0, 1); taken
-            where one network is trained (`training.folds` is 1), else the folds are these rows.
-        on_bad_rows: What faulty rows do, see `Predictor`.
-        formats: How columns write numbers and dates where a larger table showed it, see
-            `Schema.formats`; None finds it in the rows that are trained on.
-    """
-
-    heads: Mapping[str, HeadChoice]
-    columns: Mapping[str, Sequence[str] | None] = field(default_factory=dict)
-    encoders: EncoderChoice = field(default_factory=EncoderChoice)
-    strategy: str = "concat"
-    strategy_options: Mapping[str, Any] = field(default_factory=dict)
-    training: TrainingSettings = field(default_factory=TrainingSettings)
-    tuning: TuningSettings = field(default_factory=lambda: TuningSettings(mode="none"))
-    validation_fraction: float = 0.1
-    on_bad_rows: OnBadRows = "raise"
-    formats: Mapping[str, str] | None = None
-
-
-@dataclass(frozen=True)
-class Sources:
-    """Where things lie: photos, the store, states of a tuning, the table's name in messages."""
-
-    photos: Path | None = None
-    store: Path | None = None
-    tuning: Path | None = None
-    table: str = "items"
 
 
 @dataclass(frozen=True)
@@ -126,7 +79,7 @@ def fit_bundle(
         targets: Targets `[n]` in business units for each head of the recipe.
         recipe: How.
         sources: Where the photos and the store are.
-        validation: Which rows early stopping looks at.
+        validation: Which rows early stopping looks at; see `with_groups` where nothing is given.
         stage: Opens progress bars.
 
     Raises:
@@ -135,28 +88,20 @@ def fit_bundle(
         FloatingPointError: If a training or tuning has diverged.
         ValueError: If fewer than 5 usable rows are left.
     """
-    _check_heads(recipe)
-    names = {choice.target for choice in recipe.heads.values()}
-    exclude = [name for name in frame.columns if name in names]
-    schema = infer_schema(
-        frame,
-        photos=sources.photos,
-        exclude=exclude,
-        given=recipe.columns,
-        formats=recipe.formats,
-    )
-    catalogue = build_catalogue(frame, schema, photos=sources.photos, source=sources.table)
-    encoders = pretrained_encoders(recipe.encoders, schema.modalities, store=sources.store)
+    frame = as_frame(frame)
+    checked = check_choices(frame, targets, recipe=recipe, sources=sources, mistakes=Mistakes())
+    catalogue, encoders = checked.catalogue, checked.encoders
     prepared = prepare_inputs(encoders, catalogue, store=sources.store, stage=stage)
-    extra = [*prepared.problems, *_target_problems(catalogue, targets, recipe=recipe)]
+    extra = [*prepared.problems, *checked.target_problems]
     good, dropped = apply_policy(catalogue, extra, on_bad_rows=recipe.on_bad_rows)
     kept = np.asarray([row for row in range(len(catalogue)) if row not in dropped], dtype=np.int64)
+    validation = with_groups(validation.of_rows(kept), good, recipe=recipe)
     job = _Fit(good, recipe=recipe, sources=sources, stage=stage)
     bundle, histories, tuned = job.run(
         encoders,
         prepared.inputs.take(kept),
         targets={name: values[kept] for name, values in targets.items()},
-        validation=validation.of_rows(kept),
+        validation=validation,
     )
     return Fitted(
         bundle=bundle,
@@ -165,8 +110,25 @@ def fit_bundle(
         dropped=dropped,
         problems=[*catalogue.problems, *extra],
         reports=prepared.reports,
-        ignored=dict(schema.ignored),
+        ignored=dict(catalogue.schema.ignored),
     )
+
+
+def with_groups(validation: Validation, catalogue: Catalogue, *, recipe: Recipe) -> Validation:
+    """Folds that keep near-duplicate texts and photos on one side, where none are given.
+
+    Why: a network that is stopped on copies of its training rows is stopped too late. Where one
+    group holds more rows than a fold (texts that are all but labels), rows are drawn by themselves,
+    as folds would be of very different sizes.
+    """
+    given = validation.rows is not None or validation.groups is not None
+    values: dict[str, Any] = catalogue.values
+    if given or is_closed_form(recipe.heads) or not {"text", "image"} & values.keys():
+        return validation
+    groups = near_duplicate_groups(texts=values.get("text"), photos=values.get("image"))
+    largest = np.bincount(groups).max(initial=0)
+    useful = 1 < largest <= len(groups) / max(2, recipe.training.folds)
+    return Validation(groups=groups) if useful else validation
 
 
 class _Fit:
@@ -176,15 +138,12 @@ class _Fit:
         self, catalogue: Catalogue, *, recipe: Recipe, sources: Sources, stage: Stage
     ) -> None:
         if len(catalogue) < MIN_ROWS:
-            raise ValueError(
-                f"n_samples must be at least {MIN_ROWS} usable rows, "
-                f"got n_samples={len(catalogue)}. Give more items."
-            )
+            raise ValueError(TOO_FEW.format(n_rows=len(catalogue)))
         self.catalogue = catalogue
         self.recipe = recipe
         self.sources = sources
         self.stage = stage
-        self.closed_form = _is_closed_form(recipe)
+        self.closed_form = is_closed_form(recipe.heads)
 
     def run(
         self,
@@ -240,18 +199,7 @@ class _Fit:
         settings = self.recipe.tuning
         if settings.mode == "none":
             return None
-        chosen: dict[str, Encoder] = {
-            name: encoders[name]
-            for name in settings.modalities
-            if name in encoders and encoders[name].blocks
-        }
-        if self.closed_form or not chosen:
-            what = "a linear head" if self.closed_form else "none that can be tuned"
-            raise ConfigError(
-                "tuning must have a head trained by gradient and an encoder bert or resnet of "
-                f"{' or '.join(settings.modalities)}, got {what}. Use another head or encoder, or "
-                "tuning mode 'none'."
-            )
+        chosen = tunable(settings, encoders)
         job = CrossFit(
             chosen,
             lambda adapted: self._model(adapted, targets),
@@ -308,37 +256,3 @@ def suited_projection(n_rows: int) -> int:
     Why: wide projections overfit a few hundred products.
     """
     return min(max(n_rows // 40, 16), 64)
-
-
-def _is_closed_form(recipe: Recipe) -> bool:
-    return all(HEADS[choice.head].closed_form for choice in recipe.heads.values())
-
-
-def _check_heads(recipe: Recipe) -> None:
-    if not recipe.heads:
-        raise ConfigError("heads must hold at least one head, got none.")
-    for choice in recipe.heads.values():
-        if choice.head not in HEADS:
-            raise ConfigError(unknown_name("head", choice.head, HEADS))
-    kinds = {HEADS[choice.head].closed_form for choice in recipe.heads.values()}
-    if len(kinds) > 1:
-        raise ConfigError(
-            "heads must all be trained by gradient or all be solved in closed form, got both. "
-            "Train the linear head in a run of its own."
-        )
-
-
-def _target_problems(catalogue: Catalogue, targets: Targets, *, recipe: Recipe) -> list[Problem]:
-    """One problem for each row whose target breaks a rule of its head."""
-    return [
-        Problem(
-            code="bad_target",
-            message=f"must be {rule}, got {values[row]:g}",
-            row=int(row),
-            id=catalogue.ids[row],
-            column=recipe.heads[name].target,
-        )
-        for name, values in targets.items()
-        for rule, broken in HEADS[recipe.heads[name].head].target_faults(values).items()
-        for row in np.flatnonzero(broken)
-    ]

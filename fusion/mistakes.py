@@ -1,16 +1,71 @@
-"""Settings from what a user wrote: every mistake at once, with the nearest valid names."""
+"""What a user chose: every mistake at once, with the nearest valid names."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar, get_args, get_type_hints
 
 from pydantic import BaseModel, ValidationError
 
-from fusion.errors import ConfigError, unknown_name
+from fusion.errors import ConfigError, FusionError, unknown_name
 
 Settings = TypeVar("Settings", bound=BaseModel)
 
 UNKNOWN_KEY = {"extra_forbidden", "unexpected_keyword_argument"}
 """pydantic's names for it, in models and in dataclasses."""
+
+
+class Mistakes:
+    """What is wrong with what a user chose, gathered from many checks so that it is told at once.
+
+    Example:
+        >>> mistakes = Mistakes()
+        >>> mistakes.add(["out must be a folder, got a file."])
+        >>> with mistakes.gathered():
+        ...     raise ConfigError("strategy must be one of concat, gated, got 'mean'.")
+        >>> mistakes.refuse()
+        Traceback (most recent call last):
+        fusion.errors.ConfigError: 2 mistakes:
+          - out must be a folder, got a file.
+          - strategy must be one of concat, gated, got 'mean'.
+    """
+
+    def __init__(self) -> None:
+        self._errors: list[Exception] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._errors)
+
+    def add(self, messages: Iterable[str]) -> None:
+        """Takes sentences about mistakes."""
+        self._errors += [ConfigError(message) for message in messages]
+
+    @contextmanager
+    def gathered(self) -> Iterator[None]:
+        """Takes the error that ends the block, if one does; of several in one, each."""
+        try:
+            yield
+        except (FusionError, ValueError, OSError, ImportError) as error:
+            self._errors += getattr(error, "parts", ()) or (error,)
+
+    def refuse(self) -> None:
+        """Stops if there is any mistake.
+
+        Raises:
+            ConfigError: With every mistake, each told once; where there is one alone, that error
+                itself, whatever its kind.
+        """
+        by_message = {str(error): error for error in self._errors}
+        if len(by_message) == 1:
+            raise self._errors[0]
+        if by_message:
+            lines = [f"  - {indented(message)}" for message in by_message]
+            message = "\n".join([f"{len(lines)} mistakes:", *lines])
+            raise ConfigError(message, parts=list(by_message.values()))
+
+
+def indented(message: str) -> str:
+    """A message of several lines as one entry of a list."""
+    return message.replace("\n", "\n    ")
 
 
 def checked_settings(model: type[Settings], values: Any, *, source: str) -> Settings:
@@ -28,7 +83,7 @@ def checked_settings(model: type[Settings], values: Any, *, source: str) -> Sett
         return model.model_validate(values)
     except ValidationError as error:
         mistakes = [_mistake(detail, model) for detail in error.errors()]
-        lines = "\n".join(f"  - {mistake}" for mistake in mistakes)
+        lines = "\n".join(f"  - {indented(mistake)}" for mistake in mistakes)
         raise ConfigError(f"{source} has {len(mistakes)} mistake(s):\n{lines}") from error
 
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from encoders.base import Encoder, Tensors
 from fusion.strategies.base import Embeddings, Fusion, Present
 from heads.base import Head
+from heads.named import NamedHeads
 
 Raw = dict[str, Tensor]
 Change = Callable[[Embeddings, Present], Embeddings]
@@ -55,7 +56,7 @@ class ProductModel(nn.Module):
             raise ValueError("heads must hold at least one head, got none.")
         self.encoders = nn.ModuleDict(dict(sorted(encoders.items())))
         self.fusion = fusion
-        self.heads = nn.ModuleDict(dict(heads))
+        self.heads = NamedHeads(dict(heads))
 
     @property
     def modalities(self) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from encoders.base import Encoder
 from fusion.bundle import Bundle
 from fusion.data.batch import ModelInputs
 from fusion.data.catalogue import build_catalogue
-from fusion.data.policy import OnBadRows, apply_policy
+from fusion.data.policy import OnBadRows, apply_policy, check_policy, refuse_early
 from fusion.embedding import prepare_inputs
 from fusion.progress import Stage, silent
 
@@ -29,6 +29,9 @@ class Predictor:
         on_bad_rows: `"raise"` stops with all problems listed, `"record"` gives the row an error in
             place of an answer, `"absent"` takes the faulty value as absent and answers.
         stage: Opens progress bars.
+
+    Raises:
+        ConfigError: If the policy is unknown.
     """
 
     def __init__(
@@ -40,37 +43,40 @@ class Predictor:
         on_bad_rows: OnBadRows = "raise",
         stage: Stage = silent,
     ) -> None:
+        check_policy(on_bad_rows)
         self.bundle = bundle
         self.photos = photos
         self.store = store
         self.on_bad_rows: OnBadRows = on_bad_rows
         self.stage = stage
 
-    def predict(self, frame: pd.DataFrame, *, source: str = "items") -> pd.DataFrame:
+    def predict(self, frame: Any, *, source: str = "items") -> pd.DataFrame:
         """Answers of every head.
 
         Args:
-            frame: One row an item, with the columns of the bundle's schema.
+            frame: One row an item, with the columns of the bundle's schema; any frame that
+                `fusion.data.as_frame` takes.
             source: What the table is called in messages.
 
         Returns:
-            Columns `id`, those of every head (units and ranges are the heads'), `present` (the
-            modalities that were there, joined by `+`; the row, which repeats others, is left out)
-            and `error` (empty where there is none).
+            Columns `id` (as the table writes it), those of every head (units and ranges are the
+            heads'), `present` (the modalities that were there, joined by `+`; the row, which
+            repeats others, is left out) and `error` (empty where there is none).
 
         Raises:
             CatalogueError: If columns are missing, or rows are faulty and must not be.
         """
+        index = frame.index if isinstance(frame, pd.DataFrame) else None
         inputs, kept, errors, ids = self._prepare(frame, source=source)
         columns: dict[str, Any] = {"id": ids}
         answers = self.answers(inputs)
         for name in self.columns():
-            columns[name] = np.full(len(frame), np.nan)
+            columns[name] = np.full(len(ids), np.nan)
             if name in answers:
                 columns[name][kept] = answers[name]
-        columns["present"] = _present_names(inputs, kept, n_rows=len(frame))
-        columns["error"] = [errors.get(row, "") for row in range(len(frame))]
-        return pd.DataFrame(columns, index=frame.index)
+        columns["present"] = _present_names(inputs, kept, n_rows=len(ids))
+        columns["error"] = [errors.get(row, "") for row in range(len(ids))]
+        return pd.DataFrame(columns, index=index)
 
     def answers(self, inputs: ModelInputs) -> dict[str, NDArray[np.float64]]:
         """Prediction column -> answers `[n]` to model inputs; nothing where there are no rows."""
@@ -90,28 +96,33 @@ class Predictor:
         ]
 
     def column_name(self, head: str, column: str) -> str:
-        """Name of a head's column in the table: its own, or with the target where two collide."""
-        model = self.bundle.model
-        everyone = [column for name in model.heads for column in model.head(name).columns]
-        if everyone.count(column) == 1:
-            return column
-        return f"{self.bundle.targets[head]}_{column}"
+        """Name of a head's column in the table: its own, or longer where two would be the same.
 
-    def embed(self, frame: pd.DataFrame, *, source: str = "items") -> NDArray[np.float32]:
+        Then the target stands before it, or the head's name where targets are the same too.
+        """
+        model, targets = self.bundle.model, self.bundle.targets
+        everyone = [(name, own) for name in model.heads for own in model.head(name).columns]
+        alike = [name for name, own in everyone if own == column]
+        if len(alike) == 1:
+            return column
+        told_apart = len({targets[name] for name in alike}) == len(alike)
+        return f"{targets[head] if told_apart else head}_{column}"
+
+    def embed(self, frame: Any, *, source: str = "items") -> NDArray[np.float32]:
         """Fused vectors `[n, fused_dim]` of items; NaN in rows that could not be read."""
         return self.embed_table(frame, source=source)[1]
 
     def embed_table(
-        self, frame: pd.DataFrame, *, source: str = "items"
+        self, frame: Any, *, source: str = "items"
     ) -> tuple[list[str], NDArray[np.float32], dict[int, str]]:
         """Ids, fused vectors `[n, fused_dim]` (NaN where a row failed), and row -> reason."""
         inputs, kept, errors, ids = self._prepare(frame, source=source)
         width = self.bundle.model.fused_dim
-        vectors = np.full((len(frame), width), np.nan, dtype=np.float32)
+        vectors = np.full((len(ids), width), np.nan, dtype=np.float32)
         vectors[kept] = fuse_rows(self.bundle, inputs)
         return ids, vectors, errors
 
-    def similar(self, frame: pd.DataFrame, k: int, *, source: str = "items") -> pd.DataFrame:
+    def similar(self, frame: Any, k: int, *, source: str = "items") -> pd.DataFrame:
         """The `k` training items nearest to each item in fused space.
 
         Returns:
@@ -136,12 +147,14 @@ class Predictor:
         )
 
     def _prepare(
-        self, frame: pd.DataFrame, *, source: str
+        self, frame: Any, *, source: str
     ) -> tuple[ModelInputs, NDArray[np.int64], dict[int, str], list[str]]:
         catalogue = build_catalogue(frame, self.bundle.schema, photos=self.photos, source=source)
+        refuse_early(catalogue, on_bad_rows=self.on_bad_rows)
         prepared = prepare_inputs(self._encoders(), catalogue, store=self.store, stage=self.stage)
         _, errors = apply_policy(catalogue, prepared.problems, on_bad_rows=self.on_bad_rows)
-        kept = np.asarray([row for row in range(len(frame)) if row not in errors], dtype=np.int64)
+        n_rows = len(catalogue)
+        kept = np.asarray([row for row in range(n_rows) if row not in errors], dtype=np.int64)
         return prepared.inputs.take(kept), kept, errors, catalogue.ids
 
     def _encoders(self) -> dict[str, Encoder]:

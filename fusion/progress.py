@@ -47,7 +47,7 @@ def progress_bars() -> Iterator[Stage]:
         ...     advance(2)
     """
     columns = (
-        TextColumn("{task.description:<28}"),
+        TextColumn("{task.description:<28}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -86,7 +86,7 @@ def job_bar(name: str, *, quiet: bool) -> Iterator[Show]:
         yield lambda done, total, state: None
         return
     bar = Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=16),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),

@@ -7,10 +7,12 @@ compare numbers of one of them take `float32` or `bfloat16`.
 
 import gc
 import os
+from collections.abc import Iterator
 
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # for tiny tensors threads cost more than they give
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads do not survive a fork
 
 from encoders.dtype import SWITCH, processor_has_bfloat16
 
@@ -18,35 +20,50 @@ HAS_BF16 = {"float32": "no", "bfloat16": "yes"}
 
 
 def pytest_report_header() -> str:
+    """Says what the suite takes the processor for."""
     answer = "yes" if processor_has_bfloat16() else "no"
     return f"bf16: {answer} ({f'by {SWITCH}' if SWITCH in os.environ else 'the processor'})"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_garbage_collection():
-    """What is loaded stays: transformers' Trainer walks through every object of the process."""
-    gc.collect()
-    gc.freeze()
-
-
-def pytest_sessionfinish() -> None:
-    gc.unfreeze()  # else libraries find leaks at the end
-
-
 @pytest.fixture
-def float32(monkeypatch):
+def float32(monkeypatch: pytest.MonkeyPatch) -> None:
     """The processor has no bf16: "auto" is float32."""
     monkeypatch.setenv(SWITCH, "no")
 
 
 @pytest.fixture
-def bfloat16(monkeypatch):
+def bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
     """The processor has bf16, emulated where it has not: "auto" is bfloat16."""
     monkeypatch.setenv(SWITCH, "yes")
 
 
 @pytest.fixture(params=["float32", "bfloat16"])
-def precision(request, monkeypatch):
+def precision(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Runs a test twice: "auto" is float32, then bfloat16, whatever the processor has."""
     monkeypatch.setenv(SWITCH, HAS_BF16[request.param])
-    return request.param
+    return str(request.param)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def imports_are_no_garbage() -> Iterator[None]:
+    """Keeps what is loaded out of `gc.collect`, which every training calls and forks copy."""
+    gc.freeze()
+    yield
+    gc.collect()  # what a file leaves open is told in that file
+    gc.freeze()
+
+
+@pytest.fixture
+def forked_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The local engine with forked workers, which begin in no time; all else is its own."""
+    from benchmarks.kill_job import forked_workers
+    from fusion.shards import pool
+
+    monkeypatch.setattr(pool, "multiprocessing", pool.multiprocessing)
+    monkeypatch.setattr(pool, "work", pool.work)
+    forked_workers()
+
+
+def pytest_sessionfinish() -> None:
+    """Gives back what was kept out, so that extensions see their objects end."""
+    gc.unfreeze()

@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 
 from fusion import Predictor, load_bundle
 from fusion.cli import app
+from fusion.cli.shared import show_result
 
 CONFIG = """
 title = "A small shop"
@@ -39,6 +41,7 @@ width = 32
 
 [training]
 epochs = 4
+folds = 2
 
 [split]
 test = 0.25
@@ -96,6 +99,15 @@ def test_training_writes_model_report_metrics_and_predictions(trained):
     assert "A small shop" in page and "http://" not in page.replace("http://www.w3.org", "")
 
 
+def test_columns_that_are_not_used_are_told_with_their_reason(capsys):
+    reason = "holds numbers such as '1,234' that may be read in two ways; write them as 1234.5"
+    result = SimpleNamespace(
+        evaluations={}, dropped={}, unread={"cost[net]": reason}, bundle="b", report="r"
+    )
+    show_result(result)
+    assert f"Not used cost[net]: {reason}" in " ".join(capsys.readouterr().out.split())
+
+
 def test_predictions_come_in_input_order_with_reasons(shop, trained, tmp_path):
     frame = pd.read_csv(shop / "items.csv").head(12).iloc[::-1].drop(columns="units")
     frame.loc[4, "photo"] = "../items.csv"
@@ -114,6 +126,29 @@ def test_predictions_come_in_input_order_with_reasons(shop, trained, tmp_path):
                "--on-bad-rows", "raise")  # fmt: skip
     assert stop.exit_code == 1 and not (tmp_path / "no.csv").exists()
     assert "B4" in stop.output and "B6" in stop.output
+
+
+def test_a_spreadsheet_with_semicolons_gives_its_own_ids_back(shop, trained, tmp_path):
+    frame = pd.read_csv(shop / "items.csv").head(4).drop(columns="units").assign(empty="")
+    frame["item_id"] = ["-A12", " B 7 ", "=1+1", "007"]
+    frame = frame.rename(columns={"empty": ""})
+    folder = tmp_path / "a[/]b"
+    folder.mkdir(parents=True)
+    frame.to_csv(folder / "new.csv", index=False, sep=";", encoding="utf-8-sig")
+    for out in ("out.csv", "out.parquet"):
+        result = run("predict", trained / "bundle", "--items", folder / "new.csv", "--photos",
+                     shop / "photos", "--out", folder / out, "--quiet")  # fmt: skip
+        assert result.exit_code == 0, result.output
+        assert f"4 rows, 0 with an error: {folder / out}" in result.output
+        read = {"out.csv": pd.read_csv, "out.parquet": pd.read_parquet}[out]
+        table = read(folder / out, **({"dtype": str} if out == "out.csv" else {}))
+        assert table["id"].tolist() == frame["item_id"].tolist()
+    text = (folder / "new.csv").read_text(encoding="utf-8-sig").replace(";", "^")
+    (folder / "new.csv").write_text(text)
+    result = run("predict", trained / "bundle", "--items", folder / "new.csv", "--photos",
+                 shop / "photos", "--delimiter", "^", "--out", folder / "out.csv")  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert pd.read_csv(folder / "out.csv", dtype=str)["id"].tolist() == frame["item_id"].tolist()
 
 
 def test_predictions_can_be_parquet(shop, trained, tmp_path):
@@ -150,13 +185,14 @@ def test_embedding_writes_fixed_size_lists_with_absent_rows_null(shop, tmp_path)
     assert status.exit_code == 0 and "finished: 1 of 1 shards" in status.output
 
 
-def test_fused_embeddings_come_from_a_bundle(shop, trained, tmp_path):
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_fused_embeddings_come_from_a_bundle(shop, trained, tmp_path, forked_pool):
     result = run("embed", "--items", shop / "items.csv", "--photos", shop / "photos", "--bundle",
                  trained / "bundle", "--out", tmp_path / "job", "--workers", 1,
                  "--quiet")  # fmt: skip
     assert result.exit_code == 0, result.output
     table = pq.read_table(tmp_path / "job" / "embeddings")
-    assert table["fused_embedding"].type.list_size == 4 * 32
+    assert table["fused_embedding"].type.list_size == 2 * 32
     predictor = Predictor(load_bundle(trained / "bundle"), photos=shop / "photos")
     expected = predictor.embed(pd.read_csv(shop / "items.csv"))
     actual = np.stack(table["fused_embedding"].to_numpy(zero_copy_only=False))
@@ -176,6 +212,23 @@ def test_a_config_with_five_mistakes_lists_all_of_them_and_writes_nothing(tmp_pa
         assert place in message
     assert "'items'" in message and "'strategy'" in message and "sales_volume" in message
     assert not (tmp_path / "out").exists()
+
+
+def test_a_config_that_does_not_fit_its_table_is_refused_with_all_mistakes(shop, tmp_path):
+    wrong = CONFIG.replace('id = "item_id"', 'id = "item_id"\ndetails = ["prise"]')
+    wrong = wrong.replace("test = 0.25", 'kind = "group"\ncolumn = "titel"').replace(
+        "width", "widht"
+    )
+    (shop / "wrong.toml").write_text(wrong)
+    (tmp_path / "file").write_text("")
+    result = run("train", shop / "wrong.toml", "--out", tmp_path / "file", "--quiet")
+    assert result.exit_code == 1 and "4 mistakes:" in result.output
+    for place in ("'price'", "'title'", "'width'", "out must be a folder"):
+        assert place in result.output
+    arguments = ["--items", shop / "items.csv", "--text-encoder", "colour_texture"]
+    result = run("embed", *arguments, "--out", tmp_path / "job", "--stall-seconds", -1)
+    assert result.exit_code == 1 and "2 mistakes:" in result.output
+    assert not (tmp_path / "job").exists()
 
 
 @pytest.mark.parametrize(

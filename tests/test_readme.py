@@ -81,7 +81,8 @@ def registries():
         table.update(entries)
 
 
-@pytest.mark.usefixtures("registries")
+@pytest.mark.usefixtures("registries", "forked_pool")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -105,13 +106,26 @@ def test_a_link_leads_to_a_file_of_the_project(page, target):
 
 @pytest.mark.parametrize(
     ("mark", "extra", "run"),
-    [("demo", "minilm", "fusion demo"), ("tests", "test", "python -m pytest -n 2 --dist loadfile")],
+    [
+        ("demo", "minilm", "fusion demo"),
+        ("tests", "test", "python -m pytest -n 2 --dist worksteal"),
+    ],
 )
 def test_setting_up_is_one_line_between_its_marks(mark, extra, run):
     found = re.findall(
         rf"<!-- {mark} -->\n```sh\n(.*)\n```\n<!-- end -->", text_of(ROOT / "README.md")
     )
     assert found == [SETUP.format(extra=extra, run=run)]
+
+
+def test_the_page_on_tests_has_every_marker_and_says_which_are_left_out():
+    section = text_of(ROOT / "docs" / "extending.md").split("\n## Tests\n")[1]
+    rows = dict(re.findall(r"^\| `(\w+)` \|.*\| (.*) \|$", section, re.MULTILINE))
+    options = tomllib.loads(text_of(ROOT / "pyproject.toml"))["tool"]["pytest"]["ini_options"]
+    assert [*rows] == [marker.partition(":")[0] for marker in options["markers"]]
+    left_out = options["addopts"][options["addopts"].index("-m") + 1]
+    assert left_out == "not slow" and "-m slow" in text_of(ROOT / "README.md")
+    assert [name for name, when in rows.items() if "by default" not in when] == ["slow"]
 
 
 def default_of(field):

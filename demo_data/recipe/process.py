@@ -111,7 +111,7 @@ def promotions(rng: np.random.Generator, planned: NDArray[np.int64]) -> NDArray[
 
 def season_curve(table: pd.DataFrame) -> Array:
     """Return the season effect of each product and week, [n, 86]."""
-    week_of_year = (START.dayofyear // 7 + np.arange(N_WEEKS)) % 52
+    week_of_year = (START.day_of_year // 7 + np.arange(N_WEEKS)) % 52
     peak = table["season"].map(PEAK_WEEK).to_numpy(float)[:, None]
     swing = table["category"].map(SEASON_SWING).to_numpy(float)[:, None]
     curve = swing * np.cos(2 * np.pi * (week_of_year - peak) / 52)

@@ -9,6 +9,7 @@ from fusion.cli.shared import (
     Backend,
     BadRows,
     Decoder,
+    Delimiter,
     EngineName,
     IdColumn,
     ImageColumns,
@@ -23,10 +24,9 @@ from fusion.cli.shared import (
     TextEncoder,
     VectorType,
     app,
-    console,
-    errors,
-    escaped,
+    complain,
     reported,
+    say,
 )
 
 
@@ -34,9 +34,10 @@ from fusion.cli.shared import (
 @reported
 def embed(
     items: Annotated[
-        Path | None, typer.Option("--items", help="CSV or Parquet file, or a folder of them.")
+        Path | None, typer.Option("--items", help="CSV, TSV or Parquet file, or a folder of them.")
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the job.")] = None,
+    delimiter: Delimiter = None,
     photos: Photos = None,
     id_column: IdColumn = None,
     text: TextColumns = None,
@@ -58,10 +59,13 @@ def embed(
     dtype: Annotated[
         VectorType, typer.Option(help="float16 halves the size of the output.")
     ] = VectorType.FLOAT32,
-    shard_rows: Annotated[int, typer.Option(help="Rows that are done or lost together.")] = 4096,
+    shard_rows: Annotated[
+        int, typer.Option(help="Rows that are done or lost together.", min=1)
+    ] = 4096,
     engine: Annotated[EngineName, typer.Option(help="Where it runs.")] = EngineName.LOCAL,
     workers: Annotated[
-        int | None, typer.Option(help="Processes; tried out where not given.", min=1)
+        int | None,
+        typer.Option(help="Processes; 0: this one alone; tried out where not given.", min=0),
     ] = None,
     gpus_per_worker: Annotated[float, typer.Option(help="Only with --engine ray.", min=0)] = 0,
     ray_address: Annotated[
@@ -88,26 +92,36 @@ def embed(
     from fusion.errors import ConfigError
     from fusion.jobs.embed import embed as run
     from fusion.jobs.embed import engine_of, summary_lines
+    from fusion.mistakes import Mistakes
     from fusion.shards import JobSettings, Places
 
     if items is None or out is None:
         raise ConfigError("--items and --out must be given, or --status alone. See --help.")
-    settings = JobSettings(
-        choice=EncoderChoice(
-            text_encoder, image_encoder, image_weights, decoder.value, backend.value
-        ),
-        columns={"id": None if id_column is None else [id_column], "text": text, "image": image},
-        on_bad_rows=on_bad_rows.value,
-        dtype=dtype.value,
-        shard_rows=shard_rows,
-    )
-    where = engine_of(
-        engine.value, workers, gpus=gpus_per_worker, address=ray_address, stall_s=stall_seconds
-    )
+    mistakes = Mistakes()
+    with mistakes.gathered():
+        settings = JobSettings(
+            choice=EncoderChoice(
+                text_encoder, image_encoder, image_weights, decoder.value, backend.value
+            ),
+            columns={
+                "id": None if id_column is None else [id_column],
+                "text": text,
+                "image": image,
+            },
+            on_bad_rows=on_bad_rows.value,
+            dtype=dtype.value,
+            shard_rows=shard_rows,
+            delimiter=delimiter,
+        )
+    with mistakes.gathered():
+        where = engine_of(
+            engine.value, workers, gpus=gpus_per_worker, address=ray_address, stall_s=stall_seconds
+        )
+    mistakes.refuse()
     places = Places(items, photos, store, bundle)
     result = run(places, out, settings, engine=where, retry_failed=retry_failed, quiet=quiet)
     for line in summary_lines(result, out):
-        console.print(line, highlight=False, soft_wrap=True)
+        say(line)
     if result.failed_shards:
         raise typer.Exit(3)
 
@@ -117,7 +131,7 @@ def _show_status(folder: Path) -> None:
     from fusion.shards import job_status
 
     for line in status_lines(job_status(folder)):
-        console.print(line, highlight=False)
+        say(line)
 
 
 @app.command()
@@ -128,11 +142,11 @@ def verify(folder: Annotated[Path, typer.Argument(help="Folder of an embedding j
 
     problems = verify_job(folder)
     for problem in problems:
-        console.print(f"- {escaped(problem)}", highlight=False, soft_wrap=True)
+        say(f"- {problem}")
     if problems:
-        errors.print(f"[bold red]fusion:[/] {len(problems)} problems in {escaped(str(folder))}.")
+        complain(f"{len(problems)} problems in {folder}.")
         raise typer.Exit(1)
-    console.print("Whole: every row once, every file as it was committed.")
+    say("Whole: every row once, every file as it was committed.")
 
 
 @app.command()
@@ -145,4 +159,4 @@ def merge(
     from fusion.store import merge_stores
 
     for fingerprint, n_new in merge_stores(stores, out).items():
-        console.print(f"{fingerprint[:12]}  {n_new:,} embeddings added", highlight=False)
+        say(f"{fingerprint[:12]}  {n_new:,} embeddings added")

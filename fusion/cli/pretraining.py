@@ -8,6 +8,7 @@ import typer
 from fusion.cli.shared import (
     BadRows,
     BatchSize,
+    Delimiter,
     Epochs,
     IdColumn,
     ImageColumns,
@@ -20,9 +21,9 @@ from fusion.cli.shared import (
     TextColumns,
     TextEncoder,
     app,
-    console,
     open_stage,
     reported,
+    say,
 )
 
 
@@ -32,6 +33,7 @@ def pretrain(
     items: Items,
     objective: Annotated[str, typer.Option(help="contrastive, mlm, self_supervised.")],
     out: Annotated[Path, typer.Option("--out", help="Output folder.")] = Path("runs/pretrained"),
+    delimiter: Delimiter = None,
     photos: Photos = None,
     id_column: IdColumn = None,
     text: TextColumns = None,
@@ -75,8 +77,8 @@ def pretrain(
     columns = {"id": None if id_column is None else [id_column], "text": text, "image": image}
     weights = None if image_weights == "none" else image_weights
     choice = EncoderChoice(text_encoder, image_encoder, weights)
-    source = Source(items, photos, columns, on_bad_rows.value)
+    source = Source(items, photos, columns, on_bad_rows.value, delimiter)
     with open_stage(quiet) as stage:
         result = run(source, out, settings, choice=choice, stage=stage)
     for line in summary_lines(result, out):
-        console.print(line, highlight=False, soft_wrap=True)
+        say(line)

@@ -8,16 +8,19 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.text import Text
 
 app = typer.Typer(
     help="Predict how products will sell from their texts, photos, numbers and sales history.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
-console = Console()
-errors = Console(stderr=True)
+# Paths, target names and messages come from outside: nothing in them is a style or an emoji.
+_console = Console(markup=False, emoji=False, highlight=False)
+_errors = Console(markup=False, emoji=False, highlight=False, stderr=True)
 
 
 class BadRows(StrEnum):
@@ -66,7 +69,13 @@ class EngineName(StrEnum):
     RAY = "ray"
 
 
-Items = Annotated[Path, typer.Option("--items", help="Items table, CSV or Parquet.")]
+Items = Annotated[
+    Path, typer.Option("--items", help="Items table: CSV, TSV, JSON lines, Parquet or Feather.")
+]
+Delimiter = Annotated[
+    str | None,
+    typer.Option("--delimiter", help="What separates the cells of CSV; found where not given."),
+]
 Photos = Annotated[Path | None, typer.Option("--photos", help="Folder of the photos.")]
 Store = Annotated[Path | None, typer.Option("--store", help="Folder of the embedding store.")]
 Policy = Annotated[
@@ -116,18 +125,29 @@ def reported(command: Callable[..., None]) -> Callable[..., None]:
         try:
             command(*arguments, **options)
         except (*EXPECTED, FusionError) as error:
-            errors.print(f"[bold red]fusion:[/] {escaped(str(error))}", soft_wrap=True)
+            complain(str(error))
             raise typer.Exit(getattr(error, "exit_code", 1)) from error
         except KeyboardInterrupt as stop:
-            errors.print("Stopped. Run the same command again: what is finished is kept.")
+            _errors.print("Stopped. Run the same command again: what is finished is kept.")
             raise typer.Exit(getattr(stop, "exit_code", 130)) from None
 
     return run
 
 
-def escaped(text: str) -> str:
-    """Text whose brackets are shown, not read as a style."""
-    return text.replace("[", r"\[")
+def say(what: RenderableType, *, style: str = "") -> None:
+    """Prints a result as it is, brackets too; a line is not cut where the window ends."""
+    shown = _printable(what) if isinstance(what, str) else what
+    _console.print(shown, style=style, soft_wrap=isinstance(what, str))
+
+
+def complain(message: str) -> None:
+    """Prints why a command stopped, on the error stream, as it is."""
+    _errors.print(Text.assemble(("fusion:", "bold red"), " ", _printable(message)), soft_wrap=True)
+
+
+def _printable(text: str) -> str:
+    """Text that every terminal takes: a file name may hold bytes that are no text."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 @contextmanager
@@ -148,9 +168,9 @@ def show_result(result: Any) -> None:
     from fusion.evaluation import format_table
 
     for evaluation in result.evaluations.values():
-        console.print(format_table(evaluation))
+        say(format_table(evaluation))
     if result.dropped:
-        console.print(f"{len(result.dropped)} rows were left out; the report says why.")
+        say(f"{len(result.dropped)} rows were left out; the report says why.")
     for column, reason in result.unread.items():
-        console.print(f"Not used     {column}: {reason}", markup=False)
-    console.print(f"Model        {result.bundle}\nReport       {result.report}")
+        say(f"Not used     {column}: {reason}")
+    say(f"Model        {result.bundle}\nReport       {result.report}")

@@ -13,9 +13,9 @@ from fusion.cli.shared import (
     Seed,
     TuningMode,
     app,
-    console,
     open_stage,
     reported,
+    say,
     show_result,
 )
 
@@ -91,4 +91,4 @@ def demo(
     with open_stage(quiet) as stage:
         result, predicted = run(out, seed=seed or 0, stage=stage)
     show_result(result)
-    console.print(f"New items    {predicted.output}")
+    say(f"New items    {predicted.output}")

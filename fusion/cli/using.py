@@ -9,6 +9,7 @@ from fusion.cli.shared import (
     AsOf,
     BadRows,
     BundleFolder,
+    Delimiter,
     Items,
     Photos,
     Policy,
@@ -16,9 +17,9 @@ from fusion.cli.shared import (
     SalesFile,
     Store,
     app,
-    console,
     open_stage,
     reported,
+    say,
 )
 
 
@@ -36,6 +37,7 @@ def _past_sales(sales: Path | None, as_of: str | None) -> Any:
 def evaluate(
     bundle: BundleFolder,
     items: Items,
+    delimiter: Delimiter = None,
     photos: Photos = None,
     store: Store = None,
     on_bad_rows: Policy = BadRows.RAISE,
@@ -49,13 +51,13 @@ def evaluate(
     from fusion.jobs.predict import ItemSource
 
     past = _past_sales(sales, as_of)
-    source = ItemSource(items, photos, store, on_bad_rows.value, past)
+    source = ItemSource(items, photos, store, on_bad_rows.value, past, delimiter)
     with open_stage(quiet) as stage:
         metrics = run(bundle, source, output=out, stage=stage)
     for head, values in metrics.items():
-        console.print(f"[bold]{head}[/]")
+        say(head, style="bold")
         for name, value in values.items():
-            console.print(f"  {name:<24}{value:.4g}")
+            say(f"  {name:<24}{value:.4g}")
 
 
 @app.command()
@@ -64,6 +66,7 @@ def predict(
     bundle: BundleFolder,
     items: Items,
     out: Annotated[Path, typer.Option("--out", help="CSV or Parquet file.")],
+    delimiter: Delimiter = None,
     photos: Photos = None,
     store: Store = None,
     on_bad_rows: Policy = BadRows.RECORD,
@@ -76,7 +79,7 @@ def predict(
     from fusion.jobs.predict import predict as run
 
     past = _past_sales(sales, as_of)
-    source = ItemSource(items, photos, store, on_bad_rows.value, past)
+    source = ItemSource(items, photos, store, on_bad_rows.value, past, delimiter)
     with open_stage(quiet) as stage:
         result = run(bundle, source, out, stage=stage)
-    console.print(f"{result.n_rows} rows, {result.n_failed} with an error: {result.output}")
+    say(f"{result.n_rows} rows, {result.n_failed} with an error: {result.output}")

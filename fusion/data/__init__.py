@@ -6,6 +6,7 @@ The way through it: `read_table` -> `add_history` / `add_target` (where there is
 
 from fusion.data.catalogue import Catalogue, build_catalogue, target_values
 from fusion.data.duplicates import near_duplicate_groups
+from fusion.data.frames import as_frame
 from fusion.data.infer import infer_schema
 from fusion.data.photos import photo_path
 from fusion.data.policy import apply_policy
@@ -13,7 +14,7 @@ from fusion.data.problems import Problem, raise_for, report_problems
 from fusion.data.sales import SalesColumns, add_history, add_target
 from fusion.data.schema import Schema
 from fusion.data.split import Split, date_split, group_split, random_split
-from fusion.data.tables import as_frame, read_table, write_table
+from fusion.data.tables import read_table, write_table
 
 __all__ = [
     "Catalogue",

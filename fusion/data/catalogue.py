@@ -24,11 +24,11 @@ from fusion.data.cells import (
     read_text,
 )
 from fusion.data.dates import date_cells
+from fusion.data.frames import as_frame
 from fusion.data.numbers import number_cells
 from fusion.data.photos import read_photo_cell
 from fusion.data.problems import Problem, raise_for, shown
 from fusion.data.schema import Schema, missing_columns
-from fusion.data.tables import as_frame
 
 Values = list[Any] | pd.DataFrame
 
@@ -40,7 +40,7 @@ class Catalogue:
     Args:
         frame: The table as it was read, rows counted from 0.
         schema: Roles of its columns.
-        ids: Id of each row; empty text where it is missing.
+        ids: Id of each row as the table writes it; empty text where it is missing.
         values: Per modality one value per row: text or None; list of photos (path, or bytes of a
             file) or None; for tables a frame of float64, datetime64[us] (the date on the wall) and
             object columns of text or None.
@@ -165,7 +165,8 @@ def _folder_problems(frame: pd.DataFrame, schema: Schema, photos: Path | None) -
     named = [
         name
         for name in schema.image
-        if name in frame.columns and any(isinstance(cell, str) for cell in frame[name])
+        if name in frame.columns
+        and any(isinstance(cell, str) and not is_missing(cell) for cell in frame[name])
     ]
     return [
         Problem("photo_folder", f"must have a photo folder, got {got}", column=name)
@@ -176,17 +177,18 @@ def _folder_problems(frame: pd.DataFrame, schema: Schema, photos: Path | None) -
 def _read_ids(frame: pd.DataFrame, column: str | None) -> tuple[list[str], list[Problem]]:
     if column is None:
         return [str(row) for row in range(len(frame))], []
-    found, problems = read_cells(frame[column], lambda cell: read_id(cell).strip())
+    found, problems = read_cells(frame[column], read_id)
     faulty = {problem.row for problem in problems}
     first: dict[str, int] = {}
     for row, value in enumerate(found):
         if value is None and row not in faulty:
             problems.append(Problem("id_missing", "must be given, got none", row, column=column))
-        elif value in first:
-            message = f"must be unique, got {shown(value)} of row {first[value] + 1} again"
-            problems.append(Problem("id_duplicate", message, row, column=column))
         elif value is not None:
-            first[value] = row
+            # White space around an id tells no two items apart, but is given back as it came.
+            before = first.setdefault(value.strip(), row)
+            if before != row:
+                message = f"must be unique, got {shown(value)} of row {before + 1} again"
+                problems.append(Problem("id_duplicate", message, row, column=column))
     return [value or "" for value in found], problems
 
 

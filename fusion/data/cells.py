@@ -200,7 +200,7 @@ def read_id(cell: object) -> str:
         CellFault: As `read_text`, and `id_rounded` for a float that is too large to be exact:
             different ids would have become one.
     """
-    if isinstance(cell, float | np.floating) and abs(cell) >= EXACT_FLOATS:
+    if isinstance(cell, float | np.floating) and abs(float(cell)) >= EXACT_FLOATS:
         message = f"must be an exact id, got the rounded number {shown(float(cell))}"
         raise CellFault("id_rounded", message)
     return read_text(cell, kind="id")

@@ -77,7 +77,9 @@ def _date_or_none(cell: object, date_format: str) -> np.datetime64 | None:
     if isinstance(cell, datetime):
         cell = cell.replace(tzinfo=None)
     exact: Any = cell.to_datetime64() if isinstance(cell, pd.Timestamp) else cell
-    return np.datetime64(exact, "us") if isinstance(exact, date | np.datetime64) else None
+    if not isinstance(cell, date | np.datetime64):
+        return None
+    return np.datetime64(exact, "us")
 
 
 def _text_date(text: str, date_format: str) -> date:
@@ -103,7 +105,10 @@ def _written_date(text: str, date_format: str) -> datetime | None:
         return None
     try:
         day = date(int(parts["y"]), int(parts["m"]), int(parts["d"]))
-        return datetime.combine(day, time(*map(int, (match[5] or "0:0").split(":"))))
+        clock = match[5] or "00:00"
+        return datetime.combine(
+            day, time.fromisoformat(clock.zfill(len(clock) + (clock[1] == ":")))
+        )
     except ValueError:  # such as month 13
         return None
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import GroupKFold, KFold
 
 Rows = NDArray[np.int64]
@@ -32,6 +32,30 @@ class Validation:
 
 DRAWN = Validation()
 """Rows drawn at random."""
+
+
+def row_positions(rows: ArrayLike, *, n_rows: int) -> Rows:
+    """Positions of the rows that early stopping looks at, given as positions or as a mask.
+
+    Raises:
+        ValueError: If they are neither, leave the table, are repeated, none, or all rows.
+    """
+    given = np.asarray(rows)
+    if given.dtype == object:  # a column of truth values that could hold missing ones
+        given = np.array(given.tolist())
+    mask = given.dtype == bool
+    if mask and given.shape == (n_rows,):
+        given = np.flatnonzero(given)
+    whole = np.issubdtype(given.dtype, np.integer) and given.ndim == 1
+    inside = whole and bool(((given >= 0) & (given < n_rows)).all())
+    if inside and len(set(given.tolist())) == len(given) and 0 < len(given) < n_rows:
+        return given.astype(np.int64)
+    got = f"{given.dtype} of shape {given.shape}"
+    got += f" in {given.min()}..{given.max()}" if whole and len(given) else ""
+    raise ValueError(
+        f"validation_rows must be different positions in 0..{n_rows - 1} or a mask of {n_rows} "
+        f"truth values, of one row at least and not all of X, got {got}. Correct them."
+    )
 
 
 def validation_folds(

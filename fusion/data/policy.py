@@ -16,6 +16,29 @@ OnBadRows = Literal["raise", "record", "absent"]
 POLICIES = ("raise", "record", "absent")
 
 
+def check_policy(on_bad_rows: str) -> None:
+    """Refuses an unknown policy.
+
+    Raises:
+        ConfigError: With the nearest valid ones.
+    """
+    if on_bad_rows not in POLICIES:
+        raise ConfigError(unknown_name("on_bad_rows", on_bad_rows, POLICIES))
+
+
+def refuse_early(
+    catalogue: Catalogue, extra_problems: Sequence[Problem] = (), *, on_bad_rows: OnBadRows
+) -> None:
+    """Stops for what is wrong with cells where `raise` is the policy, before anything is embedded.
+
+    Raises:
+        CatalogueError: With all problems that are known so far.
+    """
+    if on_bad_rows == "raise":
+        problems = [*catalogue.problems, *with_ids(extra_problems, ids=catalogue.ids)]
+        raise_for(problems, source=catalogue.source)
+
+
 def apply_policy(
     catalogue: Catalogue,
     extra_problems: Sequence[Problem] = (),
@@ -40,8 +63,7 @@ def apply_policy(
         CatalogueError: With `raise`, if there is any problem; always if one concerns no row.
         ConfigError: If the policy is unknown.
     """
-    if on_bad_rows not in POLICIES:
-        raise ConfigError(unknown_name("on_bad_rows", on_bad_rows, POLICIES))
+    check_policy(on_bad_rows)
     problems = [*catalogue.problems, *with_ids(extra_problems, ids=catalogue.ids)]
     if on_bad_rows == "raise":
         raise_for(problems, source=catalogue.source)

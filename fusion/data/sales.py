@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from fusion.data.cells import read_cells, read_id
 from fusion.data.dates import read_date_column
+from fusion.data.frames import as_frame
 from fusion.data.numbers import number_cells
 from fusion.data.problems import Problem, raise_for
 from fusion.data.schema import missing_columns
-from fusion.data.tables import as_frame
 from fusion.errors import CatalogueError
 
 FLOAT_ID = re.compile(r"^(-?(?:0|[1-9]\d*))\.0$", re.ASCII)
@@ -75,6 +75,7 @@ def add_history(
     """
     if not history_weeks or min(history_weeks) < 1:
         raise ValueError(f"history_weeks must be weeks >= 1, got {history_weeks}. Give 1 or more.")
+    items, sales = _pandas(items), as_frame(sales)
     joined = _joined(items, sales, columns=columns, as_of=as_of)
     past = joined[joined["ago"] >= 1]
     sold = past[past["units"] > 0].groupby("row")["ago"]
@@ -126,9 +127,10 @@ def add_target(
     """
     if horizon_weeks < 1:
         raise ValueError(f"horizon_weeks must be >= 1, got {horizon_weeks}. Give weeks.")
+    items, sales = _pandas(items), as_frame(sales)
     joined = _joined(items, sales, columns=columns, as_of=as_of)
     dates = _as_of_dates(as_of, n=len(items))
-    weeks, _ = read_date_column(as_frame(sales)[columns.week])
+    weeks, _ = read_date_column(sales[columns.week])
     last = np.append(weeks, np.datetime64(0, "us")).max()
     covered = last + WEEK >= dates + horizon_weeks * WEEK
     if len(items) and not covered.any():
@@ -146,6 +148,11 @@ def add_target(
     return _with_columns(items, {f"units_next_{horizon_weeks}w": values})
 
 
+def _pandas(items: Any) -> pd.DataFrame:
+    """An items table that keeps its index; frames of other packages have none."""
+    return items if isinstance(items, pd.DataFrame) else as_frame(items)
+
+
 def _joined(
     items: pd.DataFrame, sales: pd.DataFrame, *, columns: SalesColumns, as_of: AsOf
 ) -> pd.DataFrame:
@@ -156,7 +163,7 @@ def _joined(
     """
     keys, problems = _read_ids(as_frame(items), columns.id)
     raise_for(problems, source="items")
-    table = _read_sales(as_frame(sales), columns)
+    table = _read_sales(sales, columns)
     wanted = pd.DataFrame({"id": pd.Series(keys, dtype=object), "row": np.arange(len(keys))})
     wanted["as_of"] = _as_of_dates(as_of, n=len(keys))
     joined = wanted.dropna(subset="id").merge(table, on="id", how="inner")

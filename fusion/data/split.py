@@ -122,7 +122,7 @@ def date_split(
 
 
 def _read_dates(dates: ArrayLike, *, name: str) -> NDArray[np.datetime64]:
-    days, problems = read_date_column(pd.Series(dates).rename(name))  # type: ignore[arg-type]
+    days, problems = read_date_column(pd.Series(dates).rename(name))
     if problems:
         raise ValueError(report_problems(problems, source=name))
     return days

@@ -1,96 +1,161 @@
-"""Tables on disk: CSV and Parquet, read strictly and written whole or not at all."""
+"""Tables on disk: read strictly, and written whole or not at all."""
 
 import csv
+import gzip
 import io
 import re
-from collections import Counter
+import zlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
+import pyarrow.feather as arrow_feather
 import pyarrow.parquet as arrow_parquet
 
+from fusion.data.delimiters import SAMPLE_BYTES, checked_delimiter, find_delimiter
+from fusion.data.frames import as_frame, check_names, frame_of_arrow
+from fusion.data.json_lines import read_json_lines
 from fusion.data.problems import Problem, raise_for, shown
 from fusion.errors import CatalogueError
 from fusion.files import write_atomically
 
+WRITTEN = (".csv", ".parquet")
+"""Suffixes of tables that are written."""
 FORMULA = re.compile(r"[=+\-@＝＋－＠\t\r\n]")
 PLAIN_NUMBER = re.compile(
     r"[+-]?(?=\.?\d)(?:0|[1-9]\d{0,14})?(?:\.\d*)?(?:[eE][+-]?\d+)?", re.ASCII
 )
 
 
-def as_frame(data: Any) -> pd.DataFrame:
-    """A table with unique text column names and rows counted from 0.
+def read_table(path: Path, *, delimiter: str | None = None) -> pd.DataFrame:
+    """A table from a file: CSV, TSV, JSON lines (also with `.gz`), Parquet or Feather.
 
-    Columns without names (an array, a frame made from one) become `x0`, `x1`, ...
+    CSV is UTF-8 with one header line, separated by comma, semicolon, tab or bar. An empty cell is
+    missing and every other cell is text as it is written: what it means is the schema's question,
+    never its neighbours'. Whole numbers of Parquet keep all their digits, missing cells beside them
+    or not. Columns at the end without a name and without a value, as spreadsheets write them, are
+    left out.
 
-    Raises:
-        CatalogueError: If two columns have the same name.
-    """
-    frame = data if isinstance(data, pd.DataFrame) else pd.DataFrame(np.asarray(data))
-    unnamed = isinstance(frame.columns, pd.RangeIndex)
-    names = [f"x{name}" if unnamed else str(name) for name in frame.columns]
-    _check_names(names, source="the table")
-    frame = frame.reset_index(drop=True)
-    # Labels stay Python objects: a text index cannot hold every string.
-    frame.columns = pd.Index(names, dtype=object)
-    return frame
-
-
-def _check_names(names: list[str], *, source: str) -> None:
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    message = "must be the name of one column, got it more than once. Rename the others."
-    raise_for([Problem("column_twice", message, column=name) for name in twice], source=source)
-
-
-def read_table(path: Path) -> pd.DataFrame:
-    """A table from a CSV or Parquet file.
-
-    CSV is UTF-8, comma separated, with one header line. An empty cell is missing and every other
-    cell is text as it is written: what it means is the schema's question, never its neighbours'.
-    Whole numbers of Parquet keep all their digits, missing cells beside them or not.
+    Args:
+        path: The file; its suffix says what it is.
+        delimiter: What separates the cells of a CSV file; found in it where None.
 
     Raises:
         CatalogueError: If the file is absent, of another kind, damaged, empty, not UTF-8 or has
             rows of the wrong length; lines are named.
+        ValueError: If the delimiter is none.
     """
     path = Path(path)
     if not path.is_file():
         raise CatalogueError(f"{path} must be a file, got none. Check the name and the folder.")
-    if _suffix(path) == ".csv":
-        return _read_csv(path.read_bytes(), source=path.name)
+    kind = table_kind(path)
+    if delimiter is not None:
+        checked_delimiter(delimiter)
+        if kind not in DELIMITED:
+            raise CatalogueError(
+                f"delimiter must be left out where the table is no CSV file, got {shown(delimiter)}"
+                f" for {path.name}. Leave it out."
+            )
+    if kind in DELIMITED:
+        return _read_csv(_content(path), path=path, delimiter=delimiter)
+    if kind == ".jsonl":
+        return read_json_lines(_decoded(_content(path), source=path.name), source=path.name)
+    reader = {".parquet": _parquet, ".feather": arrow_feather.read_table}[kind]
+    name = {".parquet": "a Parquet", ".feather": "a Feather"}[kind]
     try:
-        return as_frame(arrow_parquet.ParquetFile(path).read().to_pandas(integer_object_nulls=True))
+        table = reader(path)
+        table.validate(full=True)  # text that is not UTF-8 would raise where nobody expects it
+        return as_frame(frame_of_arrow(table))
+    except CatalogueError:
+        raise
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise CatalogueError(f"{path.name} must be a Parquet table: {error}") from error
+        raise CatalogueError(f"{path.name} must be {name} table: {error}") from error
+
+
+DELIMITED = (".csv", ".tsv")
+KINDS = (*DELIMITED, ".jsonl", ".parquet", ".feather")
+
+
+def table_kind(path: Path) -> str:
+    """What a table file is, by its suffix: one of `KINDS`.
+
+    Raises:
+        CatalogueError: If it is none of them.
+    """
+    packed = path.suffix.lower() == ".gz"
+    suffix = Path(path.stem).suffix.lower() if packed else path.suffix.lower()
+    if suffix in KINDS and not (packed and suffix in (".parquet", ".feather")):
+        return suffix
+    raise CatalogueError(
+        f"{path.name} must end in {', '.join(KINDS[:-1])} or {KINDS[-1]}, text also in .gz, got "
+        f"{path.suffix!r}. Save it as CSV (UTF-8) or Parquet."
+    )
+
+
+def _parquet(path: Path) -> pa.Table:
+    return arrow_parquet.ParquetFile(path).read()
+
+
+def _content(path: Path) -> bytes:
+    content = path.read_bytes()
+    if path.suffix.lower() != ".gz":
+        return content
+    try:
+        return gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise CatalogueError(f"{path.name} must be a gzip file: {error}. Save it again.") from error
 
 
 def _suffix(path: Path) -> str:
     suffix = path.suffix.lower()
-    if suffix in (".csv", ".parquet"):
+    if suffix in WRITTEN:
         return suffix
     raise CatalogueError(f"{path.name} must end in .csv or .parquet, got {suffix!r}. Rename it.")
 
 
-def _read_csv(data: bytes, *, source: str) -> pd.DataFrame:
+def _read_csv(data: bytes, *, path: Path, delimiter: str | None) -> pd.DataFrame:
+    source = path.name
     text = _decoded(data, source=source)
+    if delimiter is None:
+        expected = "\t" if table_kind(path) == ".tsv" else None
+        delimiter = find_delimiter(text[:SAMPLE_BYTES], source=source, expected=expected)
     try:
-        header = next(csv.reader(io.StringIO(text, newline="")), [])
-        _check_names(header, source=source)
-        table, n_skipped = _csv_cells(data, header=header)
+        header = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
+        check_names([name for name in header if name], source=source)
+        table, n_skipped = _csv_cells(data, header=header, delimiter=delimiter)
     except (csv.Error, pa.ArrowException) as error:
         raise CatalogueError(f"{source} must be a CSV table: {error}. Save it again.") from error
     if n_skipped or text.count('"') % 2:
-        raise_for(_bad_lines(text, n_columns=len(header)), source=source)
-    columns = {name or "unnamed": table[name].to_pylist() for name in header}
+        raise_for(_bad_lines(text, n_columns=len(header), delimiter=delimiter), source=source)
+    cells = [column.to_pylist() for column in table.columns]
+    names = csv_names(header, is_empty=lambda place: table.column(place).null_count == len(table))
+    check_names(names, source=source)
+    columns = dict(zip(names, cells, strict=False))
     return pd.DataFrame(columns, dtype=object)
 
 
-def _csv_cells(data: bytes, *, header: list[str]) -> tuple[pa.Table, int]:
+def csv_names(header: Sequence[str], *, is_empty: Callable[[int], bool]) -> list[str]:
+    """Names of a CSV file's columns: without those at the end that have neither name nor value.
+
+    One column without a name is called `unnamed`.
+
+    Args:
+        header: Cells of the header line.
+        is_empty: True for the place of a column that has no value.
+
+    Raises:
+        CatalogueError: If several columns with values have no name.
+    """
+    n = len(header)
+    while n > 1 and not header[n - 1] and is_empty(n - 1):
+        n -= 1
+    return [name or "unnamed" for name in header[:n]]
+
+
+def _csv_cells(data: bytes, *, header: list[str], delimiter: str) -> tuple[pa.Table, int]:
     """All cells as text or null, and the number of rows whose length is wrong."""
     skipped: list[object] = []
 
@@ -103,6 +168,7 @@ def _csv_cells(data: bytes, *, header: list[str]) -> tuple[pa.Table, int]:
         pa.BufferReader(body),
         read_options=arrow_csv.ReadOptions(use_threads=False, block_size=len(body) + 1),
         parse_options=arrow_csv.ParseOptions(
+            delimiter=delimiter,
             newlines_in_values=True,
             invalid_row_handler=skip,
             ignore_empty_lines=len(header) > 1,  # else a blank line is a row with an empty cell
@@ -133,9 +199,9 @@ def _decoded(data: bytes, *, source: str) -> str:
     return text
 
 
-def _bad_lines(text: str, *, n_columns: int) -> list[Problem]:
+def _bad_lines(text: str, *, n_columns: int, delimiter: str) -> list[Problem]:
     """One problem for each line whose number of cells is wrong; slow, so for bad files only."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     problems: list[Problem] = []
     line = 1
     limit = csv.field_size_limit(len(text))
@@ -143,7 +209,7 @@ def _bad_lines(text: str, *, n_columns: int) -> list[Problem]:
         for cells in reader:
             if len(cells) not in (0, n_columns):
                 message = f"line {line} must have {n_columns} cells, got {len(cells)}: "
-                problems.append(Problem("line_cells", message + shown(",".join(cells))))
+                problems.append(Problem("line_cells", message + shown(delimiter.join(cells))))
             line = reader.line_num + 1
     except csv.Error as error:
         problems.append(Problem("line_quotes", f"line {line} must be a CSV row, got: {error}"))
@@ -152,11 +218,17 @@ def _bad_lines(text: str, *, n_columns: int) -> list[Problem]:
     return problems
 
 
-def write_table(frame: pd.DataFrame, path: Path) -> None:
+def write_table(frame: pd.DataFrame, path: Path, *, formula_safe: Sequence[str] = ()) -> None:
     """Write a CSV or Parquet file at once: readers see the old file or the new one, never a part.
 
-    In CSV, text that a spreadsheet would run as a formula (it begins with `= + - @`, tab or line
-    end) gets an apostrophe in front; numbers, also as text, stay as they are.
+    Cells are written as they are: an id such as `-A12` comes back as it went in.
+
+    Args:
+        frame: The table.
+        path: The file, `.csv` or `.parquet`.
+        formula_safe: Text columns for people, never ids: in CSV, a cell that a spreadsheet would
+            run as a formula (it begins with `= + - @`, tab or line end) gets an apostrophe in
+            front; numbers stay as they are.
 
     Raises:
         CatalogueError: If the suffix is unknown or the table cannot be written as such a file.
@@ -165,7 +237,9 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
     suffix = _suffix(path)
     try:
         if suffix == ".csv":
-            content = _csv_text(frame).encode("utf-8")
+            disarmed = {name: frame[name].astype(object).map(_disarmed) for name in formula_safe}
+            text = frame.assign(**disarmed).to_csv(index=False, lineterminator="\r\n")
+            content = text.encode("utf-8")
         else:
             content = frame.to_parquet(index=False)
     except (pa.ArrowException, UnicodeError, TypeError) as error:
@@ -173,16 +247,6 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
     write_atomically(path, content)
 
 
-def _csv_text(frame: pd.DataFrame) -> str:
-    safe = frame.copy()
-    safe.columns = pd.Index([_unarmed(str(name)) for name in frame.columns], dtype=object)
-    for place, dtype in enumerate(frame.dtypes):
-        if not pd.api.types.is_numeric_dtype(dtype):
-            cells = [_unarmed(cell) for cell in frame.iloc[:, place].astype(object)]
-            safe.isetitem(place, pd.array(cells, dtype=object))
-    return str(safe.to_csv(index=False, lineterminator="\r\n"))
-
-
-def _unarmed(cell: Any) -> Any:
+def _disarmed(cell: Any) -> Any:
     armed = isinstance(cell, str) and FORMULA.match(cell) and not PLAIN_NUMBER.fullmatch(cell)
     return f"'{cell}" if armed else cell

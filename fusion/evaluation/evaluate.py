@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import get_args
 
 import numpy as np
+from numpy.typing import ArrayLike
 from rich.table import Table
 from rich.text import Text
 
@@ -23,6 +24,7 @@ def evaluate_head(
     target: Floats,
     fusion: Columns,
     others: Mapping[tuple[str, Kind], Columns],
+    groups: ArrayLike | None = None,
 ) -> Evaluation:
     """How well the fusion and everything beside it answer the question of one head.
 
@@ -34,10 +36,12 @@ def evaluate_head(
         fusion: The head's columns `[n]` as the fusion predicts them.
         others: (name, kind) -> the same of another way to predict; one that has a single column
             is taken to say the same in every column of the head.
+        groups: Labels `[n]` of test rows that are no new evidence beside each other, such as
+            near-duplicates; None: each row is a group of its own.
 
     Returns:
         Scores in the order fusion, original, baselines, alone, without; each with the gain of the
-        fusion in the primary metric and its 95 % interval from 1,000 paired draws of the test rows.
+        fusion in the primary metric and its 95 % interval from 1,000 paired draws of the groups.
 
     Raises:
         ValueError: If columns are missing, of the wrong length or not finite.
@@ -55,8 +59,9 @@ def evaluate_head(
         primary_metric=head.primary_metric,
         higher_is_better=head.higher_is_better,
         n_test=len(target),
+        n_groups=len(target) if groups is None else len(np.unique(np.asarray(groups))),
         scores=tuple(
-            _score(head, target, key, filled)
+            _score(head, target, key, filled, groups=groups)
             for key in sorted(filled, key=lambda key: kinds.index(key[1]))
         ),
     )
@@ -88,6 +93,8 @@ def _score(
     target: Floats,
     key: tuple[str, Kind],
     predictions: Mapping[tuple[str, Kind], dict[str, Floats]],
+    *,
+    groups: ArrayLike | None,
 ) -> Score:
     name, kind = key
     found = head.metrics(target, predictions[key])
@@ -99,7 +106,7 @@ def _score(
         for each in (("fusion", "fusion"), key)
     )
     gain, low, high = paired_bootstrap(
-        metric, target, first, second, higher_is_better=head.higher_is_better
+        metric, target, first, second, higher_is_better=head.higher_is_better, groups=groups
     )
     return Score(name, kind, found, gain=gain, low=low, high=high)
 
@@ -108,7 +115,7 @@ def format_table(evaluation: Evaluation) -> Table:
     """An evaluation for a terminal of 80 columns: the primary metric, the gain, the verdict."""
     direction = "higher" if evaluation.higher_is_better else "lower"
     table = Table(
-        title=Text(f"{evaluation.head} of {evaluation.target} ({evaluation.n_test} test rows)"),
+        title=Text(f"{evaluation.head} of {evaluation.target} ({_rows(evaluation)})"),
         caption=Text(
             f"{evaluation.statement}\n{evaluation.primary_metric}: {direction} is better; gain: by "
             "how much the fusion is better in it, with its 95 % interval"
@@ -126,6 +133,12 @@ def format_table(evaluation: Evaluation) -> Table:
         style = "bold" if score.kind == "fusion" else None
         table.add_row(Text(score.name), metric, _gain(score), score.verdict, style=style)
     return table
+
+
+def _rows(evaluation: Evaluation) -> str:
+    rows = f"{evaluation.n_test} test rows"
+    grouped = evaluation.n_groups < evaluation.n_test
+    return f"{rows} in {evaluation.n_groups} groups" if grouped else rows
 
 
 def _gain(score: Score) -> str:

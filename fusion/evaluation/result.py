@@ -1,8 +1,11 @@
 """What an evaluation says: one score for each way to predict, each against the fusion."""
 
+import json
 import math
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from fusion.files import json_bytes
 
 Kind = Literal["fusion", "original", "baseline", "alone", "without"]
 
@@ -53,6 +56,8 @@ class Evaluation:
         primary_metric: Which metric the gains are in.
         higher_is_better: Its direction.
         n_test: Number of test rows.
+        n_groups: Number of groups among them (near-duplicates, or those of the split): what the
+            intervals draw. Below about 20 they are too narrow.
         scores: The fusion, then the one with original encoders, baselines, single modalities,
             and all but one.
     """
@@ -64,18 +69,11 @@ class Evaluation:
     primary_metric: str
     higher_is_better: bool
     n_test: int
+    n_groups: int
     scores: tuple[Score, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain JSON values; what is not defined is None."""
         scores = [vars(score) | {"verdict": score.verdict} for score in self.scores]
-        plain: dict[str, Any] = _without_nan({**vars(self), "scores": scores})
+        plain: dict[str, Any] = json.loads(json_bytes({**vars(self), "scores": scores}))
         return plain
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _without_nan(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_without_nan(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,12 +1,18 @@
 """Configuration of a training job: a TOML file, checked as a whole before anything runs."""
 
 import tomllib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
+import numpy as np
+import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from fusion.build import EncoderChoice, HeadChoice
+from fusion.data.dates import date_cells
+from fusion.data.delimiters import checked_delimiter
 from fusion.data.policy import OnBadRows
 from fusion.errors import ConfigError, unknown_name
 from fusion.mistakes import checked_settings
@@ -26,6 +32,7 @@ class DataSection(Section):
     """Where the items are and which columns play which role; roles left out are found."""
 
     items: Path
+    delimiter: str | None = None
     photos: Path | None = None
     on_bad_rows: OnBadRows = "raise"
     id: str | None = None
@@ -41,6 +48,11 @@ class DataSection(Section):
         default_factory=list, description="Columns shown beside an item in the report."
     )
 
+    @field_validator("delimiter")
+    @classmethod
+    def _one_character(cls, delimiter: str | None) -> str | None:
+        return None if delimiter is None else checked_delimiter(delimiter)
+
 
 class SalesSection(Section):
     """A sales table beside the items table: history before a date, target after it."""
@@ -52,12 +64,23 @@ class SalesSection(Section):
     as_of: str
     horizon_weeks: int = Field(default=8, ge=1)
 
+    @field_validator("as_of")
+    @classmethod
+    def _is_a_date(cls, as_of: str) -> str:
+        dates, _ = date_cells(pd.Series([as_of], dtype=object))
+        if np.isnat(dates).any():
+            raise ValueError(f"must be a date such as 2024-01-31, got {as_of!r}.")
+        return as_of
+
 
 class HeadSection(Section):
     """One question: a head on a target column."""
 
     head: str
     target: str
+    name: str | None = Field(
+        default=None, min_length=1, description="What the answer is called; else see `head_names`."
+    )
     options: dict[str, Any] = Field(default_factory=dict)
 
     @field_validator("head")
@@ -66,12 +89,68 @@ class HeadSection(Section):
         return _known("head", head, HEADS)
 
 
+def head_names(sections: Sequence[HeadSection]) -> list[str]:
+    """A name for each question, that of its head where no other has it.
+
+    Where questions share their head, each gets the target behind it, where these differ; where
+    they share that as well, the options that differ.
+
+    Raises:
+        ValueError: If two of them cannot be told apart.
+    """
+    names = [section.name or section.head for section in sections]
+    for more in (_target_of, _options_of):
+        counts = Counter(names)
+        alike = {
+            name: [section for section, own in zip(sections, names, strict=True) if own == name]
+            for name in counts
+        }
+        names = [
+            name
+            if counts[name] == 1 or section.name
+            else "_".join([name, *more(section, alike[name])])
+            for section, name in zip(sections, names, strict=True)
+        ]
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise ValueError(
+            f"names must differ, got {', '.join(twice)} more than once. Give each of these heads a "
+            "name of its own (name = ...), or leave one out."
+        )
+    return names
+
+
+def head_choices(sections: Sequence[HeadSection]) -> dict[str, HeadChoice]:
+    """Head choices by a name that tells them apart."""
+    return {
+        name: HeadChoice(section.head, target=section.target, options=section.options)
+        for name, section in zip(head_names(sections), sections, strict=True)
+    }
+
+
+def _target_of(section: HeadSection, alike: Sequence[HeadSection]) -> list[str]:
+    return [section.target] if len({other.target for other in alike}) > 1 else []
+
+
+def _options_of(section: HeadSection, alike: Sequence[HeadSection]) -> list[str]:
+    return [
+        f"{value}".replace(".", "_")
+        for key, value in section.options.items()
+        if any(other.options.get(key) != value for other in alike)
+    ]
+
+
 class EncoderSection(Section):
     """Which encoders read texts and photos."""
 
     text: str = "minilm"
     image: str = "resnet18"
     weights: str | None = "clothing18"
+
+    @model_validator(mode="after")
+    def _known_encoders(self) -> Self:
+        EncoderChoice(self.text, self.image, self.weights)
+        return self
 
 
 class ModelSection(Section):
@@ -99,6 +178,11 @@ class SplitSection(Section):
     def _column_given(self) -> Self:
         if self.kind != "random" and self.column is None:
             raise ValueError(f"column must be given for a split by {self.kind}, got none.")
+        if self.test + self.validation >= 1:
+            raise ValueError(
+                f"test and validation must sum to less than 1, got {self.test:g} and "
+                f"{self.validation:g}: nothing is left to learn from."
+            )
         return self
 
 
@@ -133,6 +217,12 @@ class TrainConfig(Section):
     evaluation: EvaluationSection = EvaluationSection()
     store: Path | None = Field(default=None, description="Embedding store; default: OUT/store.")
 
+    @field_validator("heads")
+    @classmethod
+    def _heads_told_apart(cls, heads: list[HeadSection]) -> list[HeadSection]:
+        head_names(heads)
+        return heads
+
     @classmethod
     def from_file(cls, path: Path, *, overrides: dict[str, Any] | None = None) -> Self:
         """A configuration file; its relative paths start at the file's own folder.
@@ -141,7 +231,7 @@ class TrainConfig(Section):
             ConfigError: With every mistake of the file.
         """
         try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
+            values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         except OSError as error:
             raise ConfigError(f"config must be a readable file, got {path} ({error}).") from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -6,14 +6,18 @@ Writes: a folder with `embeddings/`, `errors/`, receipts and a manifest, see `fu
 
 from pathlib import Path
 
+from fusion.choices import folder_mistakes, photo_folder_mistakes
 from fusion.errors import ConfigError
+from fusion.mistakes import Mistakes
 from fusion.progress import job_bar
+from fusion.shards.in_process import InProcessEngine
 from fusion.shards.job import Engine, JobResult, embed_catalogue
 from fusion.shards.layout import layout_of
 from fusion.shards.plan import Places
 from fusion.shards.pool import LocalEngine
 from fusion.shards.settings import JobSettings
 from fusion.shards.status import JobStatus
+from fusion.shards.tables import list_files
 
 
 def embed(
@@ -25,7 +29,19 @@ def embed(
     retry_failed: bool = False,
     quiet: bool = False,
 ) -> JobResult:
-    """Runs a job with a bar that shows rate, time left, failures by reason and work saved."""
+    """Runs a job with a bar that shows rate, time left, failures by reason and work saved.
+
+    Raises:
+        CatalogueError, ConfigError, JobError, OSError: As `embed_catalogue`; places that cannot be
+            read or written are all told together, before anything is.
+    """
+    mistakes = Mistakes()
+    mistakes.add(folder_mistakes("out", output))
+    mistakes.add(folder_mistakes("store", places.store))
+    mistakes.add(photo_folder_mistakes(places.photos))
+    with mistakes.gathered():
+        list_files(places.items)
+    mistakes.refuse()
     with job_bar("embedding", quiet=quiet) as show:
         return embed_catalogue(
             places, output, settings, engine=engine, retry_failed=retry_failed, show=show
@@ -35,7 +51,7 @@ def embed(
 def engine_of(
     name: str, workers: int | None, *, gpus: float, address: str | None, stall_s: float
 ) -> Engine:
-    """The engine of a name.
+    """The engine of a name; with 0 workers this process does the work.
 
     Raises:
         ConfigError: If an option is wrong or belongs to the other engine.
@@ -43,12 +59,16 @@ def engine_of(
     """
     if stall_s <= 0:
         raise ConfigError(f"stall seconds must be positive, got {stall_s}.")
+    if name == "ray" and workers == 0:
+        raise ConfigError("--workers must be at least 1 with --engine ray, got 0. Leave it out.")
     if name == "ray":
         from fusion.shards.ray_engine import RayEngine
 
         return RayEngine(workers=workers, gpus_per_worker=gpus, address=address, stall_s=stall_s)
     if gpus or address:
         raise ConfigError("--gpus-per-worker and --ray-address must go with --engine ray.")
+    if workers == 0:
+        return InProcessEngine()
     return LocalEngine(layout=None if workers is None else layout_of(workers), stall_s=stall_s)
 
 

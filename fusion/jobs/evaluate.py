@@ -5,17 +5,22 @@ history and targets come from it.
 Writes: nothing, or one JSON file.
 """
 
-import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
+from fusion.bundle import Bundle
+from fusion.choices import Targets, file_mistakes
 from fusion.data.catalogue import target_values
-from fusion.data.tables import read_table
-from fusion.files import write_atomically
-from fusion.jobs.items import join_sales
+from fusion.data.problems import raise_for
+from fusion.data.schema import missing_columns
+from fusion.errors import CatalogueError
+from fusion.files import json_bytes, write_atomically
 from fusion.jobs.measure import head_columns
-from fusion.jobs.predict import ItemSource, open_predictor, sales_section
+from fusion.jobs.predict import ItemSource, opened, sales_section
+from fusion.jobs.sales import join_sales
+from fusion.mistakes import Mistakes
 from fusion.progress import Stage, silent
 
 Metrics = dict[str, dict[str, float]]
@@ -40,20 +45,13 @@ def evaluate(
         BundleError: If the bundle is damaged.
         CatalogueError: If columns are missing, or rows are faulty and must not be.
     """
-    predictor = open_predictor(bundle, source, stage=stage)
+    mistakes = Mistakes()
+    mistakes.add(file_mistakes("out", output))
+    predictor, frame = opened(bundle, source, mistakes=mistakes, stage=stage)
     model = predictor.bundle
-    frame = read_table(source.items)
     if source.sales is not None:
         frame = join_sales(frame, sales_section(model, source.sales))
-    targets = {
-        name: target_values(
-            frame,
-            column,
-            number_format=model.schema.format_of(column, "numeric"),
-            source=source.items.name,
-        )[0]
-        for name, column in model.targets.items()
-    }
+    targets = _known_targets(model, frame, source=source.items.name)
     table = predictor.predict(frame, source=source.items.name)
     metrics: Metrics = {}
     for name, target in targets.items():
@@ -67,5 +65,33 @@ def evaluate(
             "n_left_out": float((~scored).sum()),
         }
     if output is not None:
-        write_atomically(output, json.dumps(metrics, indent=1).encode())
+        output.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(output, json_bytes(metrics))
     return metrics
+
+
+def _known_targets(model: Bundle, frame: pd.DataFrame, *, source: str) -> Targets:
+    """Targets `[n]` of each head, NaN where there is none, or none that its head takes.
+
+    Raises:
+        CatalogueError, ConfigError: With every column that is missing or of no use.
+    """
+    mistakes = Mistakes()
+    targets = {}
+    raise_for(missing_columns(sorted(set(model.targets.values())), frame.columns), source=source)
+    for name, column in model.targets.items():
+        style = model.schema.format_of(column, "numeric")
+        target, _ = target_values(frame, column, number_format=style, source=source)
+        known = np.isfinite(target)
+        with mistakes.gathered():
+            if not known.any():
+                raise CatalogueError(
+                    f"{column} must be known in at least one row of {source}, got none. "
+                    "Measure on items that have been sold."
+                )
+            head = model.model.head(name)
+            if head.task == "classification":
+                head.encode_target(target[known])  # refuses what is no label
+        targets[name] = target
+    mistakes.refuse()
+    return targets

@@ -16,9 +16,10 @@ from fusion.data.schema import ROLES, Schema
 from fusion.data.split import Split
 from fusion.evaluation import BASELINES, Evaluation, evaluate_head
 from fusion.evaluation.result import Kind
-from fusion.fitting import Fitted, Recipe, Sources, fit_bundle
+from fusion.fitting import Fitted, fit_bundle
 from fusion.predictor import Predictor
 from fusion.progress import Stage, silent
+from fusion.recipe import Recipe, Sources
 
 ORIGINAL = "encoders as they were"
 Columns = dict[str, NDArray[np.float64]]
@@ -35,6 +36,7 @@ class Experiment:
         catalogue: The same, checked.
         targets: Targets `[n]` of each head, by the head's name.
         split: Which rows are for what.
+        groups: A label `[n]` for each row; rows of one group are no new evidence for each other.
         recipe: How the fusion is made, its columns resolved.
         sources: Where the photos and the store are.
         validation: Which of all rows early stopping looks at.
@@ -44,6 +46,7 @@ class Experiment:
     catalogue: Catalogue
     targets: Targets
     split: Split
+    groups: NDArray[np.int64]
     recipe: Recipe
     sources: Sources
     validation: Validation = DRAWN
@@ -112,6 +115,7 @@ def measure(
             name=name,
             target_column=bundle.targets[name],
             target=experiment.targets[name][experiment.split.test],
+            groups=experiment.groups[experiment.split.test],
             fusion=head_columns(bundle, name, table),
             others={
                 **_baselines(experiment, bundle, name),

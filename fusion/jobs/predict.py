@@ -10,11 +10,16 @@ from pathlib import Path
 import pandas as pd
 
 from fusion.bundle import Bundle, load_bundle
+from fusion.choices import file_mistakes, folder_mistakes, photo_folder_mistakes
+from fusion.data.infer import HISTORY
 from fusion.data.policy import OnBadRows
-from fusion.data.tables import read_table, write_table
+from fusion.data.problems import raise_for
+from fusion.data.schema import missing_columns
+from fusion.data.tables import WRITTEN, read_table, write_table
 from fusion.errors import ConfigError
 from fusion.jobs.config import SalesSection
-from fusion.jobs.items import join_history
+from fusion.jobs.sales import join_history
+from fusion.mistakes import Mistakes, checked_settings
 from fusion.predictor import Predictor
 from fusion.progress import Stage, silent
 
@@ -37,6 +42,7 @@ class ItemSource:
         store: Embedding store.
         on_bad_rows: What faulty rows do.
         sales: Past sales, for a model that was trained with a sales table.
+        delimiter: What separates the cells of the items table, where it is CSV; found where None.
     """
 
     items: Path
@@ -44,6 +50,7 @@ class ItemSource:
     store: Path | None = None
     on_bad_rows: OnBadRows = "raise"
     sales: PastSales | None = None
+    delimiter: str | None = None
 
 
 def sales_section(bundle: Bundle, sales: PastSales) -> SalesSection:
@@ -58,35 +65,49 @@ def sales_section(bundle: Bundle, sales: PastSales) -> SalesSection:
             f"sales must be left out, got {sales.table}: the model was trained without a sales "
             "table. Write past sales into the items table, as in training."
         )
-    return SalesSection(**{**known, "table": sales.table, "as_of": sales.as_of})
+    values = {**known, "table": sales.table, "as_of": sales.as_of}
+    return checked_settings(SalesSection, values, source="sales")
 
 
-def read_items_for(bundle: Bundle, source: ItemSource) -> pd.DataFrame:
-    """The items table, with history where past sales are given.
+def opened(
+    bundle: Path, source: ItemSource, *, mistakes: Mistakes, stage: Stage = silent
+) -> tuple[Predictor, pd.DataFrame]:
+    """A predictor of a saved model and the items table, both checked as far as can be.
 
-    Raises:
-        CatalogueError: If a table cannot be read or is faulty.
-        ConfigError: If sales are given that the model does not know.
-    """
-    frame = read_table(source.items)
-    if source.sales is None:
-        return frame
-    return join_history(frame, sales_section(bundle, source.sales))
-
-
-def open_predictor(bundle: Path, source: ItemSource, *, stage: Stage = silent) -> Predictor:
-    """A predictor of a saved model, for items as a source describes them.
+    Args:
+        bundle: Folder of the model.
+        source: Items, and where the rest lies.
+        mistakes: What has been found wrong before; it is told together with the rest.
+        stage: Opens progress bars.
 
     Raises:
-        BundleError: If the bundle is damaged.
+        BundleError, CatalogueError, ConfigError: With everything that is wrong.
     """
-    return Predictor(
-        load_bundle(bundle),
-        photos=source.photos,
-        store=source.store,
-        on_bad_rows=source.on_bad_rows,
-        stage=stage,
-    )
+    predictor: Predictor | None = None
+    frame: pd.DataFrame | None = None
+    mistakes.add(folder_mistakes("store", source.store))
+    mistakes.add(photo_folder_mistakes(source.photos))
+    with mistakes.gathered():
+        predictor = Predictor(
+            load_bundle(bundle),
+            photos=source.photos,
+            store=source.store,
+            on_bad_rows=source.on_bad_rows,
+            stage=stage,
+        )
+    with mistakes.gathered():
+        frame = read_table(source.items, delimiter=source.delimiter)
+    if predictor is not None and source.sales is not None:
+        with mistakes.gathered():
+            sales_section(predictor.bundle, source.sales)
+    if predictor is not None and frame is not None:
+        joined = HISTORY.fullmatch if source.sales is not None else lambda name: None
+        wanted = [name for name in predictor.bundle.schema.columns if not joined(name)]
+        with mistakes.gathered():
+            raise_for(missing_columns(wanted, frame.columns), source=source.items.name)
+    mistakes.refuse()
+    assert predictor is not None and frame is not None
+    return predictor, frame
 
 
 @dataclass(frozen=True)
@@ -107,8 +128,12 @@ def predict(
         BundleError: If the bundle is damaged.
         CatalogueError: If the items have problems and must not; nothing is written then.
     """
-    predictor = open_predictor(bundle, source, stage=stage)
-    frame = read_items_for(predictor.bundle, source)
+    mistakes = Mistakes()
+    mistakes.add(file_mistakes("out", output, suffixes=WRITTEN))
+    predictor, frame = opened(bundle, source, mistakes=mistakes, stage=stage)
+    if source.sales is not None:
+        frame = join_history(frame, sales_section(predictor.bundle, source.sales))
     table = predictor.predict(frame, source=source.items.name)
+    output.parent.mkdir(parents=True, exist_ok=True)
     write_table(table, output)
     return PredictResult(output, len(table), int((table["error"] != "").sum()))

@@ -18,25 +18,28 @@ from encoders.base import Encoder
 from encoders.bert import BertEncoder
 from encoders.resnet import ResNetEncoder
 from fusion.build import RESNETS, EncoderChoice
+from fusion.choices import folder_mistakes, why_ignored
 from fusion.data.catalogue import Catalogue, build_catalogue
 from fusion.data.infer import infer_schema
-from fusion.data.policy import OnBadRows, apply_policy
+from fusion.data.policy import OnBadRows, apply_policy, check_policy
 from fusion.data.problems import Problem
 from fusion.data.schema import ROLES, Schema
 from fusion.data.tables import read_table
 from fusion.embedding import problem_code
 from fusion.errors import ConfigError, unknown_name
-from fusion.mistakes import checked_settings
+from fusion.mistakes import Mistakes, checked_settings
 from fusion.pretraining import (
     FILES,
     Contents,
     PretrainingResult,
     PretrainingSettings,
+    check_encoders,
     join_contents,
     pretrain_encoders,
     read_contents,
 )
 from fusion.progress import Stage, silent
+from fusion.recipe import check_logs
 from fusion.shards.lock import locked
 
 
@@ -45,16 +48,18 @@ class Source:
     """Where texts and photos come from.
 
     Args:
-        items: Items table, CSV or Parquet.
+        items: Items table.
         photos: Folder of the photos.
         columns: Columns of the roles `id`, `text` and `image`; found where not given.
         on_bad_rows: What faulty rows do.
+        delimiter: What separates the cells of a CSV table; found in it where None.
     """
 
     items: Path
     photos: Path | None = None
     columns: Mapping[str, list[str] | None] = field(default_factory=dict)
     on_bad_rows: OnBadRows = "raise"
+    delimiter: str | None = None
 
 
 def pretrain(
@@ -79,10 +84,7 @@ def pretrain(
         ConfigError: If an encoder cannot be trained, or the items lack what the objective needs.
         JobError: If the folder is in use, or belongs to something else.
     """
-    frame = read_table(source.items)
-    schema = _schema(frame, source, settings)
-    catalogue = build_catalogue(frame, schema, photos=source.photos, source=source.items.name)
-    encoders = build_encoders(choice or EncoderChoice(), settings)
+    catalogue, encoders = _checked(source, output, settings, choice=choice or EncoderChoice())
     values: dict[str, Any] = catalogue.values
     contents = {
         modality: read_contents(encoder, values[modality], stage=stage)
@@ -103,6 +105,34 @@ def pretrain(
         )
 
 
+def _checked(
+    source: Source, output: Path, settings: PretrainingSettings, *, choice: EncoderChoice
+) -> tuple[Catalogue, dict[str, Encoder]]:
+    """The items and the encoders, once nothing that can be seen before the work is wrong.
+
+    Raises:
+        CatalogueError, ConfigError, ImportError, OSError, ValueError: With every mistake.
+    """
+    mistakes = Mistakes()
+    mistakes.add(folder_mistakes("out", output))
+    catalogue: Catalogue | None = None
+    encoders: dict[str, Encoder] = {}
+    with mistakes.gathered():
+        check_policy(source.on_bad_rows)
+    with mistakes.gathered():
+        check_logs(settings.tensorboard)
+    with mistakes.gathered():
+        frame = read_table(source.items, delimiter=source.delimiter)
+        schema = _schema(frame, source, settings)
+        catalogue = build_catalogue(frame, schema, photos=source.photos, source=source.items.name)
+    with mistakes.gathered():
+        encoders = build_encoders(choice, settings)
+        check_encoders(encoders, settings)
+    mistakes.refuse()
+    assert catalogue is not None
+    return catalogue, encoders
+
+
 def settings_of(**given: Any) -> PretrainingSettings:
     """Settings from options of which None are not given.
 
@@ -121,9 +151,14 @@ def build_encoders(choice: EncoderChoice, settings: PretrainingSettings) -> dict
         ValueError, OSError, ImportError: If its weights cannot be found or used.
     """
     build = {"text": _text_encoder, "image": _image_encoder}
+    encoders: dict[str, Encoder] = {}
+    mistakes = Mistakes()
     with torch.random.fork_rng(devices=[]):  # weights are drawn on the CPU
         torch.manual_seed(settings.seed)
-        encoders = {modality: build[modality](choice) for modality in settings.modalities}
+        for modality in settings.modalities:
+            with mistakes.gathered():
+                encoders[modality] = build[modality](choice)
+    mistakes.refuse()
     image = encoders.get("image")
     if isinstance(image, ResNetEncoder) and settings.image_size is not None:
         how, size = image.preprocessing, settings.image_size
@@ -185,7 +220,7 @@ def _schema(frame: pd.DataFrame, source: Source, settings: PretrainingSettings) 
         raise ConfigError(
             f"{source.items.name} must have a column of the role {' and of '.join(lacking)} for "
             f"objective {settings.objective!r}, got none. Name it with --text or --image, and the "
-            "folder of the photos with --photos."
+            f"folder of the photos with --photos.{why_ignored(schema)}"
         )
     return schema
 

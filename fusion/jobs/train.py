@@ -6,31 +6,25 @@ Writes, below the output folder: `bundle/` (the model), `report.html`, `metrics.
 where encoders are tuned, `tuning/` (states that a killed run goes on from).
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
-
-from fusion.build import HeadChoice
-from fusion.bundle import save_bundle
-from fusion.data.duplicates import near_duplicate_groups
-from fusion.data.folds import Validation
-from fusion.data.split import Split, date_split, group_split
+from fusion.bundle import check_bundle_folder, save_bundle
+from fusion.choices import folder_mistakes
 from fusion.data.tables import write_table
 from fusion.evaluation import Evaluation
-from fusion.files import write_atomically
-from fusion.fitting import Recipe, Sources
-from fusion.jobs.config import HeadSection, SplitSection, TrainConfig
+from fusion.files import json_bytes, write_atomically
+from fusion.jobs.check import encoder_choice
+from fusion.jobs.config import TrainConfig, head_choices
 from fusion.jobs.cost import measured
-from fusion.jobs.items import LabelledItems, encoder_choice, labelled_items, split_dates
+from fusion.jobs.items import LabelledItems, labelled_items
 from fusion.jobs.measure import Experiment, measure, modality_columns
+from fusion.jobs.split import row_groups, split_rows
 from fusion.jobs.summary import Outcome, training_report
 from fusion.jobs.tuned import tuning_summary, untuned
+from fusion.mistakes import Mistakes
 from fusion.progress import Stage, silent
+from fusion.recipe import Recipe, Sources
 from fusion.report import write_report
 
 
@@ -73,8 +67,14 @@ def train(config: TrainConfig, folder: Path, *, stage: Stage = silent) -> TrainR
         CatalogueError: If the items have problems and must not.
         ConfigError: If the configuration does not fit the items.
     """
+    store = config.store or folder / "store"
+    mistakes = Mistakes()
+    mistakes.add(folder_mistakes("out", folder))
+    mistakes.add(folder_mistakes("store", config.store))
+    with mistakes.gathered():
+        check_bundle_folder(folder / "bundle")
+    items = labelled_items(config, store=store, mistakes=mistakes, stage=stage)
     folder.mkdir(parents=True, exist_ok=True)
-    items = labelled_items(config, store=config.store or folder / "store", stage=stage)
     experiment = build_experiment(config, items, folder=folder)
     with measured() as cost:
         fitted = experiment.fit(experiment.recipe, stage=stage)
@@ -115,58 +115,17 @@ def fine_tune(config: TrainConfig, folder: Path, *, stage: Stage = silent) -> Tr
     return train(config, folder, stage=stage)
 
 
-def head_choices(sections: list[HeadSection]) -> dict[str, HeadChoice]:
-    """Head choices by a name that tells them apart: the head, with the target where it repeats."""
-    heads = [section.head for section in sections]
-    return {
-        section.head if heads.count(section.head) == 1 else f"{section.head}_{section.target}": (
-            HeadChoice(section.head, target=section.target, options=section.options)
-        )
-        for section in sections
-    }
-
-
-def split_rows(
-    section: SplitSection, items: LabelledItems, *, n_folds: int, seed: int
-) -> tuple[Split, Validation]:
-    """Training, validation and test rows; near-duplicates stay on one side of a random split.
-
-    A split by date has the latest known rows for validation. Otherwise several networks take turns:
-    each is stopped by another fold of the known rows, so that none is kept aside.
-
-    Raises:
-        ValueError: If there are too few rows.
-    """
-    if section.kind == "date":
-        fractions = (1.0 - section.test - section.validation, section.validation, section.test)
-        dates, _ = split_dates(items.frame, section, items.catalogue.schema)
-        split = date_split(dates, fractions=fractions, gap_days=section.gap_days)
-        return split, Validation(rows=split.validation)
-    share = section.validation if n_folds == 1 else 0.0
-    groups = _groups(section, items)
-    fractions = (1.0 - section.test - share, share, section.test)
-    split = group_split(groups, fractions=fractions, seed=seed)
-    if n_folds == 1:
-        return split, Validation(rows=split.validation)
-    return split, Validation(groups=groups)
-
-
-def _groups(section: SplitSection, items: LabelledItems) -> NDArray[Any]:
-    """A label for each row; rows of one label stay on one side."""
-    if section.kind == "group":
-        return np.asarray(pd.factorize(items.frame[section.column], use_na_sentinel=False)[0])
-    values: dict[str, Any] = items.catalogue.values
-    if "text" in values or "image" in values:
-        return near_duplicate_groups(texts=values.get("text"), photos=values.get("image"))
-    return np.arange(len(items.frame))
-
-
 def build_experiment(config: TrainConfig, items: LabelledItems, *, folder: Path) -> Experiment:
     """Rows, targets, split and recipe of a training job."""
     heads = head_choices(config.heads)
     schema = items.catalogue.schema
+    groups = row_groups(config.split, items.catalogue)
     split, validation = split_rows(
-        config.split, items, n_folds=config.training.folds, seed=config.training.seed
+        config.split,
+        items.catalogue,
+        groups=groups,
+        n_folds=config.training.folds,
+        seed=config.training.seed,
     )
     recipe = Recipe(
         heads=heads,
@@ -185,6 +144,7 @@ def build_experiment(config: TrainConfig, items: LabelledItems, *, folder: Path)
         catalogue=items.catalogue,
         targets={name: items.targets[choice.target] for name, choice in heads.items()},
         split=split,
+        groups=groups,
         validation=validation,
         recipe=recipe,
         sources=Sources(
@@ -199,7 +159,7 @@ def build_experiment(config: TrainConfig, items: LabelledItems, *, folder: Path)
 def _write(folder: Path, config: TrainConfig, outcome: Outcome) -> None:
     save_bundle(outcome.fitted.bundle, folder / "bundle")
     metrics = {name: result.to_dict() for name, result in outcome.evaluations.items()}
-    write_atomically(folder / "metrics.json", json.dumps(metrics, indent=1).encode())
+    write_atomically(folder / "metrics.json", json_bytes(metrics))
     test = outcome.experiment.split.test
     actual = {f"actual_{name}": values[test] for name, values in outcome.items.targets.items()}
     write_table(outcome.table.assign(**actual), folder / "test_predictions.csv")

@@ -7,7 +7,7 @@ from typing import ClassVar, Self, cast
 import torch
 from torch import Tensor, nn
 
-from encoders.adapter import Adapter
+from encoders.adapter import Adapter, reached
 from encoders.base import Encoder, Tensors
 from encoders.resnet import ResNetEncoder
 from fusion.pretraining.rows import Places, PretrainingRows
@@ -69,6 +69,19 @@ class Objective(nn.Module, ABC):
             if isinstance(encoder, ResNetEncoder) and adapter is not None:
                 encoder.network.train(mode and adapter.layers is None)
         return self
+
+
+def check_encoders(encoders: Mapping[str, Encoder], settings: PretrainingSettings) -> None:
+    """Refuses encoders that an objective cannot train as it is told.
+
+    Raises:
+        ValueError: If one has fewer layers or other numbers than float32, or a random one is to
+            train in part.
+    """
+    for modality, n_layers in settings.layers.items():
+        _check(encoders[modality], n_layers, modality=modality)
+        if n_layers:
+            reached(Adapter("layers", n_layers), encoders[modality].blocks)
 
 
 def _check(encoder: Encoder, n_layers: int | None, *, modality: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from encoders.base import Encoder
 from fusion.data.problems import shown
 from fusion.errors import JobError
-from fusion.files import write_atomically
+from fusion.files import json_bytes, write_atomically
 from fusion.pretraining.rows import PretrainingRows
 from fusion.pretraining.settings import PretrainingSettings
 
@@ -58,7 +58,7 @@ def claim(output: Path, plan: Plan) -> None:
             f"{', '.join(strangers[:5])}. Choose another."
         )
     document = {"fingerprint": fingerprint_of(plan), "begun_with": plan}
-    write_atomically(path, json.dumps(document, indent=1).encode())
+    write_atomically(path, json_bytes(document))
 
 
 def _begun_with(path: Path) -> Plan | None:

@@ -21,7 +21,7 @@ import transformers
 
 from encoders.base import Encoder
 from fusion.checkpoints import latest
-from fusion.files import write_atomically
+from fusion.files import json_bytes, write_atomically
 from fusion.pretraining.batches import Batches
 from fusion.pretraining.contrastive import ContrastiveObjective
 from fusion.pretraining.losses import Losses
@@ -116,7 +116,7 @@ def pretrain_encoders(
                 validation_loss=losses.validation,
                 items=dict(items),
             )
-            write_atomically(done, json.dumps(asdict(result), indent=1).encode())
+            write_atomically(done, json_bytes(asdict(result)))
     shutil.rmtree(output / "checkpoints", ignore_errors=True)
     return PretrainingResult(**json.loads(done.read_bytes()))
 

@@ -150,6 +150,8 @@ def _pair(metric: str, own: float, other: float | None) -> tuple[str, str]:
 def proof(evaluation: Evaluation, rival: Score | None, *, who: str = "the fusion") -> str:
     """On how many items, by how much `who` is better than the rival, and the interval."""
     items = f"{number(evaluation.n_test)} test item{'' if evaluation.n_test == 1 else 's'}"
+    if evaluation.n_groups < evaluation.n_test:
+        items += f" in {number(evaluation.n_groups)} group{'' if evaluation.n_groups == 1 else 's'}"
     if rival is None:
         return f"Measured on {items}."
     undefined = rival.verdict == "not defined"

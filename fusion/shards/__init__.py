@@ -1,5 +1,6 @@
 """Batch embedding: a plan of shards, each done exactly once, whatever breaks on the way."""
 
+from fusion.shards.in_process import InProcessEngine
 from fusion.shards.job import embed_catalogue, plan_catalogue
 from fusion.shards.plan import Places, read_plan
 from fusion.shards.read import Embeddings, read_embeddings
@@ -10,6 +11,7 @@ from fusion.shards.verify import verify_job
 
 __all__ = [
     "Embeddings",
+    "InProcessEngine",
     "JobSettings",
     "JobStatus",
     "Places",

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from fusion.errors import JobError
-from fusion.files import write_atomically
+from fusion.files import json_bytes, write_atomically
 
 VECTOR_TYPES = {"float32": pa.float32(), "float16": pa.float16()}
 ERROR_SCHEMA = pa.schema(
@@ -152,7 +152,7 @@ def commit_shard(
         warnings=counted(warning for warnings in done.warnings for warning in warnings),
         files=files,
     )
-    write_atomically(receipt_path(folder, shard), json.dumps(asdict(receipt), indent=1).encode())
+    write_atomically(receipt_path(folder, shard), json_bytes(asdict(receipt)))
     return receipt
 
 

@@ -1,7 +1,9 @@
 """What turns rows into vectors: the encoders of a plan, or a trained model that fuses."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +21,12 @@ from fusion.errors import JobError
 from fusion.predictor import fuse_rows
 from fusion.progress import Stage, silent
 from fusion.shards.plan import Places, Plan
+from fusion.shards.settings import bundle_sha256
 
 STEADY_ROWS = 16  # see `encoders.stream.encode_each`
 FUSED = "fused"
+MOST_KEPT = 2
+"""Sets of encoders that a process keeps in memory; each may be a gigabyte."""
 
 
 @dataclass
@@ -81,25 +86,52 @@ def precisions_of(encoders: Mapping[str, Encoder]) -> dict[str, str]:
     }
 
 
-def build_embedder(plan: Plan, places: Places) -> Embedder:
-    """The encoders of a plan, on the GPU where there is one.
+def embedder_of(plan: Plan, places: Places) -> Embedder:
+    """The encoders of a plan, on the GPU where there is one; kept in memory from shard to shard.
+
+    What is kept is known by its content, never by where it lies: encoders by their configurations
+    and fingerprints, a trained model by its SHA-256. Another plan in the same folder gets its own.
 
     Raises:
-        JobError: If an encoder has other weights than when the job was planned.
+        JobError: If an encoder, or the trained model, is not the one that the job was planned with,
+            or would compute in another precision here.
         BundleError: If the trained model is damaged, or an encoder cannot be made here.
+        ConfigError: If there is no trained model where it should lie.
     """
-    if places.bundle is not None:
-        bundle = load_bundle(places.bundle)
-        model = bundle.model
-        encoders = {name: model.encoder(name) for name in model.modalities}
-        for name, dtype in precisions_of(encoders).items():
-            if dtype != plan.settings[name]:
-                raise JobError(_mixed(name, plan.settings[name], dtype))
-        return Embedder(encoders, bundle)
-    encoders = {}
+    has_bfloat16 = processor_has_bfloat16()
     for modality, entry in plan.encoders.items():
-        if entry["config"].get("dtype") == "bfloat16" and not processor_has_bfloat16():
+        if entry["config"].get("dtype") == "bfloat16" and not has_bfloat16:
             raise JobError(_mixed(f"precision of {modality}", "bfloat16", "float32"))
+    encoders = json.dumps(plan.encoders, sort_keys=True)
+    sha256 = plan.settings["bundle"]
+    found = _kept_embedder(encoders, sha256, bundle=places.bundle, has_bfloat16=has_bfloat16)
+    if found.bundle is not None:
+        for name, here in precisions_of(found.encoders).items():
+            if here != plan.settings[name]:
+                raise JobError(_mixed(name, plan.settings[name], here))
+    return found
+
+
+@lru_cache(maxsize=MOST_KEPT)
+def _kept_embedder(
+    encoders: str, sha256: str | None, *, bundle: Path | None, has_bfloat16: bool
+) -> Embedder:
+    del has_bfloat16  # a part of the key: a bundle is loaded as the processor can compute it
+    if bundle is None or sha256 is None:
+        return Embedder(_rebuilt(json.loads(encoders)))
+    if bundle_sha256(bundle) != sha256:
+        raise JobError(
+            f"bundle must be the trained model that the job was planned with, got another in "
+            f"{bundle}. Put it back, or begin a new output folder."
+        )
+    loaded = load_bundle(bundle)
+    model = loaded.model
+    return Embedder({name: model.encoder(name) for name in model.modalities}, loaded)
+
+
+def _rebuilt(entries: Mapping[str, dict[str, Any]]) -> dict[str, Encoder]:
+    encoders = {}
+    for modality, entry in entries.items():
         encoder = rebuild(ENCODERS, entry, what=f"encoder of {modality}")
         if encoder.fingerprint != entry["fingerprint"]:
             raise JobError(
@@ -107,7 +139,7 @@ def build_embedder(plan: Plan, places: Places) -> Embedder:
                 "others. Put them back, or begin a new output folder."
             )
         encoders[modality] = encoder.cuda() if torch.cuda.is_available() else encoder
-    return Embedder(encoders)
+    return encoders
 
 
 def _mixed(name: str, begun: str, here: str) -> str:

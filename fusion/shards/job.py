@@ -1,6 +1,5 @@
 """A whole job: plan or compare, hold the lock, let an engine do what is missing, sum up."""
 
-import json
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,7 +9,7 @@ from types import FrameType
 from typing import Protocol
 
 from fusion.errors import ConfigError, JobError
-from fusion.files import write_atomically
+from fusion.files import json_bytes, write_atomically
 from fusion.progress import Show
 from fusion.shards.commit import (
     FOLDERS,
@@ -81,7 +80,8 @@ def embed_catalogue(
         places: Items, photos, store and model.
         output: Folder of the job.
         settings: What is done; must be the same whenever the job goes on.
-        engine: Where it is done; default: processes of this machine.
+        engine: Where it is done; default: processes of this machine, or this process alone, with a
+            warning, where none can be started. `InProcessEngine()` is this process, without one.
         retry_failed: Do the shards with error records again (photos that came later, say).
         show: Shows progress.
 
@@ -184,7 +184,7 @@ def _drop_failed(output: Path) -> None:
 def _write_manifest(output: Path, plan: Plan, receipts: Mapping[int, Receipt]) -> None:
     """Everything that belongs to a finished job; equal jobs give equal manifests."""
     document = manifest_of(output, n_rows=plan.n_rows, receipts=receipts)
-    write_atomically(output / "manifest.json", json.dumps(document, indent=1).encode())
+    write_atomically(output / "manifest.json", json_bytes(document))
 
 
 @contextmanager

@@ -29,6 +29,7 @@ def first_parquet_rows(path: Path, *, names: Sequence[str], n_rows: int) -> pd.D
     file = _open_parquet(path)
     with _named_damage(path):
         for batch in file.iter_batches(n_rows):
+            batch.validate(full=True)  # as in `read_parquet`
             frame: pd.DataFrame = batch.to_pandas(integer_object_nulls=True)
             return frame
     return pd.DataFrame({name: [] for name in names})

@@ -18,7 +18,7 @@ import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import lru_cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
@@ -135,7 +135,7 @@ class Plan:
 
 
 def cut_input(
-    items: Path, *, shard_rows: int, schema: Schema
+    items: Path, *, shard_rows: int, schema: Schema, delimiter: str | None = None
 ) -> tuple[list[Shard], NDArray[np.int64]]:
     """Shards of an input, and `[k, 2]` rows whose id stood before, in one pass over its tables.
 
@@ -144,12 +144,13 @@ def cut_input(
     """
     paths = list_files(items)
     for path in paths:
-        raise_for(missing_columns(schema.columns, column_names(path)), source=path.name)
+        names = column_names(path, delimiter=delimiter)
+        raise_for(missing_columns(schema.columns, names), source=path.name)
     shards: list[Shard] = []
     ids = []
     row = 0
     for place, path in enumerate(paths):
-        scanned = scan_file(path, shard_rows=shard_rows, id_column=schema.id)
+        scanned = scan_file(path, shard_rows=shard_rows, id_column=schema.id, delimiter=delimiter)
         ids.append(scanned.ids)
         for n_rows, start, stop, group in scanned.pieces:
             shards.append(Shard(len(shards), place, row, n_rows, start, stop, group))
@@ -159,7 +160,9 @@ def cut_input(
     return shards, repeated_rows(np.concatenate(ids))
 
 
-def input_files(items: Path, *, known: Sequence[InputFile] = ()) -> list[InputFile]:
+def input_files(
+    items: Path, *, known: Sequence[InputFile] = (), delimiter: str | None = None
+) -> list[InputFile]:
     """What identifies each file; content is not read again while size and change time stay.
 
     Raises:
@@ -167,10 +170,13 @@ def input_files(items: Path, *, known: Sequence[InputFile] = ()) -> list[InputFi
     """
     old = {file.name: file for file in known}
     with ThreadPoolExecutor(SCAN_THREADS) as pool:
-        return list(pool.map(partial(input_file, items=items, known=old), list_files(items)))
+        read = partial(input_file, items=items, known=old, delimiter=delimiter)
+        return list(pool.map(read, list_files(items)))
 
 
-def input_file(path: Path, *, items: Path, known: Mapping[str, InputFile]) -> InputFile:
+def input_file(
+    path: Path, *, items: Path, known: Mapping[str, InputFile], delimiter: str | None = None
+) -> InputFile:
     """What identifies a file; its content is not read again while size and change time stay."""
     name = path.name if items.is_file() else path.relative_to(items).as_posix()
     status = path.stat()
@@ -178,7 +184,8 @@ def input_file(path: Path, *, items: Path, known: Mapping[str, InputFile]) -> In
     if old and (old.size, old.modified_ns) == (status.st_size, status.st_mtime_ns):
         return old
     hashed = file_sha256(path)
-    return InputFile(name, status.st_size, status.st_mtime_ns, hashed, column_names(path))
+    names = column_names(path, delimiter=delimiter)
+    return InputFile(name, status.st_size, status.st_mtime_ns, hashed, names)
 
 
 def write_plan(folder: Path, plan: Plan, repeated: NDArray[np.int64]) -> None:
@@ -199,9 +206,15 @@ def read_plan(folder: Path) -> Plan:
     if not path.is_file():
         raise JobError(f"{folder} must be the output folder of an embedding job, got no plan.json.")
     try:
-        return Plan.from_json(path.read_bytes())
+        return _parsed(path.read_bytes())
     except (ValueError, KeyError, TypeError) as error:
         raise JobError(f"plan.json of {folder} is damaged: {error}. Begin a new folder.") from error
+
+
+@lru_cache(maxsize=2)
+def _parsed(content: bytes) -> Plan:
+    """A plan by the bytes of its file: of 20,000 shards, it must not be parsed for each."""
+    return Plan.from_json(content)
 
 
 def write_places(folder: Path, places: Places) -> None:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from fusion.build import pretrained_encoders
 from fusion.bundle import Bundle, load_bundle
+from fusion.choices import why_ignored
 from fusion.data.infer import infer_schema
 from fusion.data.schema import Schema
 from fusion.errors import CatalogueError, ConfigError, JobError
@@ -41,7 +42,9 @@ def plan_of(places: Places, output: Path, settings: JobSettings) -> tuple[Plan, 
     if (output / "plan.json").is_file():
         start = time.perf_counter()
         plan = read_plan(output)
-        check_unchanged(plan, asked, input_files(places.items, known=plan.files))
+        check_unchanged(
+            plan, asked, input_files(places.items, known=plan.files, delimiter=settings.delimiter)
+        )
         return plan, time.perf_counter() - start
     known = {*FOLDERS, "places.json", "repeated_ids.npy"}
     paths = [output / name for name in FOLDERS]
@@ -55,8 +58,13 @@ def plan_of(places: Places, output: Path, settings: JobSettings) -> tuple[Plan, 
         )
     schema, encoders = _what(places, settings, bundle)
     start = time.perf_counter()
-    files = input_files(places.items)
-    shards, repeated = cut_input(places.items, shard_rows=settings.shard_rows, schema=schema)
+    files = input_files(places.items, delimiter=settings.delimiter)
+    shards, repeated = cut_input(
+        places.items,
+        shard_rows=settings.shard_rows,
+        schema=schema,
+        delimiter=settings.delimiter,
+    )
     plan = Plan(asked, encoders, schema, files, shards, versions())
     write_plan(output, plan, repeated)
     return plan, time.perf_counter() - start
@@ -77,26 +85,27 @@ def _what(
         return bundle.schema, {}
     given: dict[str, list[str] | None] = dict(settings.columns)
     given |= {role: [] for role in ("numeric", "categorical", "dates", "history", "row")}
-    sample = _sample(places.items)
+    sample = _sample(places.items, delimiter=settings.delimiter)
     schema = infer_schema(sample, photos=places.photos, given=given)
     encoders = pretrained_encoders(settings.choice, schema.modalities, store=places.store)
     if not encoders:
         raise ConfigError(
             f"{places.items} must have a text or photo column that an encoder without training "
             "reads, got none. Name them with --text and --image, and the folder with --photos."
+            f"{why_ignored(schema)}"
         )
     kept = {role: getattr(schema, role) for role in ("text", "image") if role in encoders}
     return Schema(id=schema.id, **kept), describe_encoders(encoders)
 
 
-def _sample(items: Path) -> pd.DataFrame:
+def _sample(items: Path, *, delimiter: str | None) -> pd.DataFrame:
     """The first rows of the first table that has any.
 
     Raises:
         CatalogueError: If no table has.
     """
     for path in list_files(items):
-        sample = first_rows(path, n_rows=SAMPLE_ROWS)
+        sample = first_rows(path, n_rows=SAMPLE_ROWS, delimiter=delimiter)
         if len(sample):
             return sample
     raise CatalogueError(f"items must have rows, got none in {items}.")

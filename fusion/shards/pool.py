@@ -2,6 +2,7 @@
 
 import multiprocessing
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -10,17 +11,25 @@ from typing import Literal
 
 from fusion.errors import JobError
 from fusion.shards.events import EventLog
+from fusion.shards.in_process import InProcessEngine
 from fusion.shards.layout import Layout, candidate_layouts
 from fusion.shards.retries import Task, TaskQueue
+from fusion.shards.spawning import why_no_workers
 from fusion.shards.worker import Message, work
 
 MOST_FALSE_STARTS = 3  # workers that ended before they could begin
 START_S = 120.0  # what loading torch and a model may take at least, however short a stall is
+IN_PROCESS = (
+    "workers cannot be started here: {reason}. The job runs in this process instead, where a row "
+    "that ends the process ends the job. To have workers, call the job in the main part of a "
+    "script, under `if __name__ == '__main__':`; to do without and not see this, pass "
+    "engine=InProcessEngine()."
+)
 TRIALS_PAY = 4  # a trial of layouts is made if this many times its shards are left
 
 
 class LocalEngine:
-    """Runs shards in processes of this machine.
+    """Runs shards in processes of this machine; in this one, with a warning, where none can start.
 
     Args:
         layout: Processes and threads; None: the fastest of a few, tried on the first shards.
@@ -37,6 +46,10 @@ class LocalEngine:
         Raises:
             JobError: If the job as a whole cannot go on.
         """
+        if reason := why_no_workers():
+            warnings.warn(IN_PROCESS.format(reason=reason), stacklevel=3)
+            log.write("in_process", reason=reason)
+            return InProcessEngine().run(folder, shards, log)
         layouts = [self.layout] if self.layout else candidate_layouts()
         n_trial = sum(layout.workers for layout in layouts)
         if len(layouts) == 1 or len(shards) < TRIALS_PAY * n_trial:
@@ -174,8 +187,8 @@ class _Pool:
             if self.false_starts > MOST_FALSE_STARTS:
                 raise JobError(
                     f"workers must start, got {self.false_starts} that {how} (exit code {code}). "
-                    "Look at the memory of this machine, or give fewer --workers; a Python script "
-                    "must call this under `if __name__ == '__main__':`."
+                    "Look at the memory of this machine, or give fewer --workers; --workers 0 "
+                    "does without them."
                 )
         else:
             self.queue.ended(worker.task, how, reason=f"the worker {how} (exit code {code})")

@@ -8,7 +8,7 @@ from typing import Any
 from fusion.errors import FusionError, JobError, MissingExtraError
 from fusion.shards.events import EventLog
 from fusion.shards.retries import Task, TaskQueue
-from fusion.shards.run import Outcome, run_shard, runner_of
+from fusion.shards.run import Outcome, ShardRunner, run_shard
 
 try:
     import ray
@@ -24,7 +24,7 @@ class ShardActor:
 
     def load(self, folder: Path) -> None:
         """Loads the encoders."""
-        runner_of(folder)
+        ShardRunner(folder)
 
     def run(self, folder: Path, task: Task) -> Outcome:
         """Does one shard."""

@@ -4,7 +4,6 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from fusion.data.cells import is_missing
 from fusion.embedding import Prepared
 from fusion.progress import Stage, silent
 from fusion.shards.commit import EmbeddedRows, Receipt, commit_shard, finished, receipt_path
-from fusion.shards.embedder import Embedder, build_embedder
+from fusion.shards.embedder import Embedder, embedder_of
 from fusion.shards.faults import (
     Fault,
     blamed_faults,
@@ -72,7 +71,7 @@ def run_shard(
     receipt = Receipt.read(receipt_path(folder, number))
     if receipt is not None:
         return Outcome(receipt)
-    return runner_of(folder).run(number, careful=careful, stage=stage)
+    return ShardRunner(folder).run(number, careful=careful, stage=stage)
 
 
 def missing_shards(folder: Path) -> list[int]:
@@ -81,20 +80,18 @@ def missing_shards(folder: Path) -> list[int]:
     return [shard.number for shard in read_plan(folder).shards if shard.number not in done]
 
 
-@cache
-def runner_of(folder: Path) -> "ShardRunner":
-    """The plan and encoders of a job, loaded once for each process."""
-    return ShardRunner(folder)
-
-
 class ShardRunner:
-    """Everything a process needs to do shards of one job."""
+    """Everything a process needs to do a shard of a job, as it lies in the job's folder now.
+
+    Only encoders and a parsed plan are kept in memory, by their content: a folder that was deleted
+    and planned again is another job.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.plan: Plan = read_plan(folder)
         self.places: Places = read_places(folder)
-        self.embedder: Embedder = build_embedder(self.plan, self.places)
+        self.embedder: Embedder = embedder_of(self.plan, self.places)
         self.repeated = np.load(folder / "repeated_ids.npy", mmap_mode="r", allow_pickle=False)
 
     def run(self, number: int, *, careful: bool, stage: Stage) -> Outcome:
@@ -149,7 +146,13 @@ class ShardRunner:
         schema = self.plan.schema
         items = self.places.items
         path = items if items.is_file() else items / file.name
-        frame, problems = read_rows(path, shard, names=file.columns, columns=schema.columns)
+        frame, problems = read_rows(
+            path,
+            shard,
+            names=file.columns,
+            columns=schema.columns,
+            delimiter=self.plan.settings.get("delimiter"),
+        )
         return frame, faults_of("read", problems, range(len(frame)))
 
     def _catalogue(

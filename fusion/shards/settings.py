@@ -8,8 +8,10 @@ from typing import Any
 
 from encoders.base import Encoder
 from fusion.build import EncoderChoice
-from fusion.data.policy import POLICIES
+from fusion.data.delimiters import checked_delimiter
+from fusion.data.policy import check_policy
 from fusion.errors import ConfigError, unknown_name
+from fusion.mistakes import Mistakes
 from fusion.shards.commit import VECTOR_TYPES
 
 
@@ -25,6 +27,7 @@ class JobSettings:
             named in `warnings`) or `raise` (the job stops at the first shard with one).
         dtype: `float32`, or `float16`: half the size, about three digits.
         shard_rows: Rows of a shard (>= 1): what a kill can cost.
+        delimiter: What separates the cells of CSV files; found in them where None.
     """
 
     choice: EncoderChoice = field(default_factory=EncoderChoice)
@@ -32,14 +35,23 @@ class JobSettings:
     on_bad_rows: str = "record"
     dtype: str = "float32"
     shard_rows: int = 4096
+    delimiter: str | None = None
 
     def __post_init__(self) -> None:
-        if self.on_bad_rows not in POLICIES:
-            raise ConfigError(unknown_name("on_bad_rows", self.on_bad_rows, POLICIES))
+        mistakes = Mistakes()
+        with mistakes.gathered():
+            check_policy(self.on_bad_rows)
         if self.dtype not in VECTOR_TYPES:
-            raise ConfigError(unknown_name("dtype", self.dtype, VECTOR_TYPES))
+            mistakes.add([unknown_name("dtype", self.dtype, VECTOR_TYPES)])
         if self.shard_rows < 1:
-            raise ConfigError(f"shard_rows must be at least 1, got {self.shard_rows}.")
+            mistakes.add([f"shard_rows must be at least 1, got {self.shard_rows}."])
+        if self.delimiter is not None:
+            with mistakes.gathered():
+                checked_delimiter(self.delimiter)
+        for role in self.columns:
+            if role not in ("id", "text", "image"):
+                mistakes.add([unknown_name("columns", role, ("id", "text", "image"))])
+        mistakes.refuse()
 
     def to_dict(self, *, bundle: Path | None) -> dict[str, Any]:
         """The settings as JSON types, a trained model by its SHA-256."""
@@ -47,11 +59,12 @@ class JobSettings:
                   for entry in fields(self.choice)}  # fmt: skip
         return {
             **({} if bundle else choice),
-            "bundle": None if bundle is None else _bundle_sha256(bundle),
+            "bundle": None if bundle is None else bundle_sha256(bundle),
             "columns": {name: value for name, value in self.columns.items() if value is not None},
             "on_bad_rows": self.on_bad_rows,
             "dtype": self.dtype,
             "shard_rows": self.shard_rows,
+            "delimiter": self.delimiter,
         }
 
 
@@ -60,7 +73,12 @@ def _name(choice: object) -> str:
     return choice.fingerprint if isinstance(choice, Encoder) else str(choice)
 
 
-def _bundle_sha256(bundle: Path) -> str:
+def bundle_sha256(bundle: Path) -> str:
+    """What a trained model is known by: SHA-256 of its list of files, which has a hash of each.
+
+    Raises:
+        ConfigError: If the folder holds none.
+    """
     try:
         return hashlib.sha256((bundle / "bundle.json").read_bytes()).hexdigest()
     except OSError as error:

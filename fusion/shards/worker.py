@@ -15,7 +15,7 @@ import torch
 from fusion.errors import FusionError
 from fusion.progress import Advance
 from fusion.shards.retries import Task
-from fusion.shards.run import Outcome, run_shard, runner_of
+from fusion.shards.run import Outcome, ShardRunner, run_shard
 
 BEAT_S = 1.0
 PR_SET_PDEATHSIG = 1  # of prctl(2)
@@ -45,7 +45,7 @@ def work(folder: Path, pipe: Connection, threads: int, gpu: int | None) -> None:
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     torch.set_num_threads(threads)
     try:
-        runner_of(folder)
+        ShardRunner(folder)
         pipe.send(Message("ready"))
         while True:
             pipe.send(_answer(folder, pipe, pipe.recv()))

@@ -1,7 +1,9 @@
 """Embeds values through the store: each distinct content once, and never again."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,8 @@ from numpy.typing import NDArray
 from encoders.base import Encoder, average_parts
 from encoders.stream import encode_each
 from fusion.store.keys import Keyed, keyed_values
-from fusion.store.segments import KEY_DTYPE, SegmentStore, Warnings
+from fusion.store.segment import KEY_DTYPE, Warnings
+from fusion.store.segments import SegmentStore
 
 Vectors = NDArray[np.float32]
 Advance = Callable[[int], None]
@@ -171,24 +174,20 @@ def _once(codes: list[str]) -> Warnings:
     return tuple(dict.fromkeys(codes))
 
 
-_OPENED: dict[tuple[Path, str], SegmentStore] = {}
-"""Stores of this process: a job of many shards must not read all keys again for each."""
-
-
 def _open(store: Path, encoder: Encoder) -> SegmentStore:
-    key = (store.absolute(), encoder.fingerprint)
-    if key not in _OPENED or not _OPENED[key].folder.is_dir():
-        _OPENED[key] = _new_store(store, encoder)
-    return _OPENED[key]
-
-
-def _new_store(store: Path, encoder: Encoder) -> SegmentStore:
+    """The store of an encoder; a job of many shards must not open it again for each."""
     description = {
         "encoder": type(encoder).__name__,
         "config": encoder.config,
         "origin": encoder.origin,
     }
-    return SegmentStore(store, fingerprint=encoder.fingerprint, description=description)
+    return _opened(store.absolute(), encoder.fingerprint, json.dumps(description, sort_keys=True))
+
+
+@lru_cache(maxsize=8)
+def _opened(store: Path, fingerprint: str, description: str) -> SegmentStore:
+    """Kept by path, which is safe: a store lists its folder, and checks each row, at each look."""
+    return SegmentStore(store, fingerprint=fingerprint, description=json.loads(description))
 
 
 def _ignore(_: int) -> None:

@@ -7,7 +7,8 @@ import numpy as np
 
 from fusion.errors import StoreError
 from fusion.files import write_atomically
-from fusion.store.segments import Keys, SegmentStore, Vectors, Warnings
+from fusion.store.segment import Keys, Vectors, Warnings
+from fusion.store.segments import SegmentStore
 
 SEGMENT_ROWS = 65_536
 

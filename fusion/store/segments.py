@@ -2,20 +2,20 @@
 
 ```
 STORE/<encoder fingerprint>/encoder.json               what the fingerprint stands for
-STORE/<encoder fingerprint>/<name>.safetensors         keys [n, 32] uint8, vectors [n, dim] float32,
-                                                       checks [n] int64 (CRC-32 of key, vector and
-                                                       warnings); warnings by row in the metadata
+STORE/<encoder fingerprint>/<name>.safetensors         a segment, see `fusion.store.segment`
 STORE/<encoder fingerprint>/<name>.corrupt             a damaged segment, set aside, never read
+STORE/<encoder fingerprint>/<name>.index               where keys lie, see `fusion.store.index`
 ```
 
 A segment is written to a temporary file, flushed to disk and renamed, so it is there as a whole or
-not at all. Two processes write segments of different names; what both encoded is there twice, with
-equal vectors, and does no harm. The store can be deleted at any time: it only costs time.
+not at all, and never changes under its name. Two processes write segments of different names; what
+both encoded is there twice, with equal vectors, and does no harm. The store can be deleted at any
+time, also while it is used: it only costs time.
 """
 
 import json
+import threading
 import uuid
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,17 +23,22 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import save
 
 from fusion.errors import StoreError
 from fusion.files import write_atomically
-
-Keys = NDArray[np.bytes_]
-Vectors = NDArray[np.float32]
-Warnings = tuple[str, ...]
-WARNINGS = "warnings"
-KEY_BYTES = 32
-KEY_DTYPE = np.dtype(f"S{KEY_BYTES}")
+from fusion.store.index import SEGMENT_SUFFIX, SegmentIndex, listed, segments_of
+from fusion.store.run_file import FileRun, UnusableRun
+from fusion.store.runs import Run, key_prefixes
+from fusion.store.segment import (
+    KEY_BYTES,
+    KEY_DTYPE,
+    Keys,
+    Segment,
+    Vectors,
+    Warnings,
+    open_segment,
+    segment_bytes,
+)
 
 
 @dataclass(frozen=True)
@@ -51,26 +56,38 @@ class Found:
     warnings: dict[int, Warnings]
 
 
-@dataclass(frozen=True)
-class _Segment:
-    """The arrays of one segment file."""
+class _Search:
+    """What has been found so far of some keys."""
 
-    keys: NDArray[np.uint8]
-    vectors: Vectors
-    checks: NDArray[np.int64]
-    warnings: dict[int, Warnings]
+    def __init__(self, keys: Keys) -> None:
+        raw = keys.tobytes()
+        self.keys = np.frombuffer(raw, dtype=np.uint8).reshape(len(keys), KEY_BYTES)
+        self.prefixes = key_prefixes(raw)
+        self.order = np.argsort(self.prefixes)
+        self.mask = np.zeros(len(keys), dtype=bool)
+        self.vectors: Vectors | None = None
+        self.warnings: dict[int, Warnings] = {}
 
-    def good(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """`[len(rows)]`, True where a row has its checksum."""
-        odd = {
-            new: self.warnings[old] for new, old in enumerate(rows.tolist()) if old in self.warnings
-        }
-        sums = _checks(self.keys[rows], self.vectors[rows], odd)
-        return np.asarray(sums == self.checks[rows])
+    def left(self) -> NDArray[np.int64]:
+        """Positions of the keys that are not found yet, sorted by key."""
+        return np.asarray(self.order[~self.mask[self.order]])
+
+    def take(self, segment: Segment, places: NDArray[np.int64], rows: NDArray[np.int64]) -> None:
+        """Takes rows of a segment as those of the keys at `places`."""
+        if self.vectors is None:
+            shape = (len(self.keys), segment.vectors.shape[1])
+            self.vectors = np.empty(shape, dtype=np.float32)
+        self.vectors[places] = segment.vectors[rows]
+        self.mask[places] = True
+        self.warnings |= {int(places[new]): codes for new, codes in segment.odd(rows).items()}
+
+    def result(self) -> Found:
+        vectors = None if self.vectors is None else self.vectors[self.mask]
+        return Found(self.mask, vectors, self.warnings)
 
 
 class SegmentStore:
-    """Embeddings of one encoder, found by the SHA-256 of a content.
+    """Embeddings of one encoder, found by the SHA-256 of a content; threads may share it.
 
     Args:
         root: Folder of the whole store; made if absent.
@@ -84,13 +101,11 @@ class SegmentStore:
     def __init__(self, root: Path, *, fingerprint: str, description: dict[str, Any]) -> None:
         self.folder = root / fingerprint
         self.n_corrupted = 0
-        self._keys: dict[str, Keys] = {}
+        self._description = description
+        self._index = SegmentIndex(self.folder, self._keys_of)
+        self._lock = threading.RLock()
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            if not (self.folder / "encoder.json").exists():
-                write_atomically(
-                    self.folder / "encoder.json", json.dumps(description, indent=1).encode()
-                )
+            self._make()
         except OSError as error:
             raise StoreError(
                 f"store must be a folder to write to, got {root} ({error})."
@@ -101,30 +116,63 @@ class SegmentStore:
 
         Shape:
             keys `[n]` of 32 bytes, distinct.
+
+        Raises:
+            StoreError: If the store cannot be read, or a damaged part of it not be set aside.
         """
-        order = np.argsort(keys)
-        ranked = keys[order]
-        mask = np.zeros(len(keys), dtype=bool)
-        vectors: Vectors | None = None
-        warnings: dict[int, Warnings] = {}
-        for name in self._segments():
-            rows, places = _matches(self._keys[name], ranked)
-            fresh = ~mask[order[places]]
-            rows, places = rows[fresh], places[fresh]
-            segment = self._open(name) if len(rows) else None
-            if segment is None:
-                continue
-            good = self._good(name, segment, rows)
-            if vectors is None:
-                vectors = np.empty((len(keys), segment.vectors.shape[1]), dtype=np.float32)
-            target = order[places[good]]
-            vectors[target] = segment.vectors[rows[good]]
-            mask[target] = True
-            pairs = zip(rows[good].tolist(), target.tolist(), strict=True)
-            warnings |= {
-                place: segment.warnings[row] for row, place in pairs if row in segment.warnings
-            }
-        return Found(mask, None if vectors is None else vectors[mask], warnings)
+        with self._lock:
+            while True:
+                try:
+                    return self._find(keys)
+                except UnusableRun as unusable:
+                    self._index.refuse(unusable)
+                except OSError as error:
+                    raise StoreError(
+                        f"store {self.folder.parent} cannot be read: {error}."
+                    ) from error
+
+    def _find(self, keys: Keys) -> Found:
+        self._index.refresh()
+        search = _Search(keys)
+        for run in self._index.runs():
+            left = search.left()
+            if not len(left):
+                break
+            asks, numbers, rows = run.candidates(search.prefixes[left])
+            order = np.argsort(numbers, kind="stable")
+            starts = np.flatnonzero(np.diff(numbers[order], prepend=-1))
+            for some in np.split(order, starts[1:]) if len(order) else []:
+                name = run.names[numbers[some[0]]]
+                self._follow(run, name, search, places=left[asks[some]], rows=rows[some])
+        return search.result()
+
+    def _follow(
+        self,
+        run: Run,
+        name: str,
+        search: _Search,
+        *,
+        places: NDArray[np.int64],
+        rows: NDArray[np.int64],
+    ) -> None:
+        """Looks for keys in the rows of a segment where a run says that they may lie.
+
+        Raises:
+            UnusableRun: If the run says of a sound segment what is not so.
+        """
+        segment = self._open(name) if name in self._index.segments else None
+        if segment is None:
+            return
+        there = rows < len(segment.keys)
+        places, rows = places[there], rows[there]
+        good = self._good(name, segment, rows)
+        places, rows = places[good], rows[good]
+        keys = segment.keys[rows]
+        told = key_prefixes(keys.tobytes()) == search.prefixes[places]
+        if isinstance(run, FileRun) and not (there.all() and told.all()):
+            raise UnusableRun(run.path, damaged=True)
+        same = (keys == search.keys[places]).all(axis=1) & ~search.mask[places]
+        search.take(segment, places[same], rows[same])
 
     def add(
         self, keys: Keys, vectors: Vectors, *, warnings: Mapping[int, Warnings] | None = None
@@ -139,135 +187,83 @@ class SegmentStore:
         Raises:
             StoreError: If the segment cannot be written; nothing partial is left behind.
         """
-        odd = dict(warnings or {})
-        raw = np.frombuffer(keys.tobytes(), dtype=np.uint8).reshape(len(keys), KEY_BYTES)
-        vectors = np.ascontiguousarray(vectors, dtype=np.float32)
-        name = f"{uuid.uuid4().hex}.safetensors"
-        content = save(
-            {"keys": raw, "vectors": vectors, "checks": _checks(raw, vectors, odd)},
-            metadata={WARNINGS: json.dumps(odd)} if odd else None,
-        )
-        try:
-            write_atomically(self.folder / name, content)
-        except OSError as error:
-            raise StoreError(f"store {self.folder.parent} cannot be written: {error}.") from error
-        self._keys[name] = keys.copy()
+        name = f"{uuid.uuid4().hex}{SEGMENT_SUFFIX}"
+        content = segment_bytes(keys, vectors, dict(warnings or {}))
+        with self._lock:
+            try:
+                self._make()
+                write_atomically(self.folder / name, content)
+            except OSError as error:
+                raise StoreError(
+                    f"store {self.folder.parent} cannot be written: {error}."
+                ) from error
+            self._index.add(name, keys.tobytes())
 
     def segments(self) -> Iterator[tuple[Keys, Vectors, dict[int, Warnings]]]:
         """Keys, vectors and warnings of each readable segment, damaged rows left out."""
-        for name in self._segments():
-            keys = self._keys[name]
+        for name in sorted(segments_of(listed(self.folder))):
             segment = self._open(name)
             if segment is None:
                 continue
-            rows = np.flatnonzero(self._good(name, segment, np.arange(len(keys))))
-            odd = {
-                new: segment.warnings[old]
-                for new, old in enumerate(rows.tolist())
-                if old in segment.warnings
-            }
-            yield keys[rows], np.asarray(segment.vectors[rows]), odd
+            rows = np.flatnonzero(self._good(name, segment, np.arange(len(segment.keys))))
+            keys = np.frombuffer(segment.keys[rows].tobytes(), dtype=KEY_DTYPE)
+            yield keys, np.asarray(segment.vectors[rows]), segment.odd(rows)
 
-    def _segments(self) -> list[str]:
-        """Names of the readable segments, new ones of other processes included."""
-        names = sorted(path.name for path in self.folder.glob("*.safetensors"))
-        for name in [known for known in self._keys if known not in names]:
-            del self._keys[name]
-        for name in [name for name in names if name not in self._keys]:
-            segment = self._open(name)
-            if segment is not None:
-                self._keys[name] = np.frombuffer(segment.keys.tobytes(), dtype=KEY_DTYPE)
-        return [name for name in names if name in self._keys]
+    def _make(self) -> None:
+        """The folder and what it says of itself; made again where somebody deleted it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if not (self.folder / "encoder.json").exists():
+            content = json.dumps(self._description, indent=1).encode()
+            write_atomically(self.folder / "encoder.json", content)
 
-    def _open(self, name: str) -> _Segment | None:
+    def _keys_of(self, name: str) -> bytes | None:
+        segment = self._open(name)
+        return None if segment is None else segment.keys.tobytes()
+
+    def _open(self, name: str) -> Segment | None:
         """A segment; None, with the file set aside, where it is damaged.
 
         Raises:
             StoreError: If the machine cannot read it now, which says nothing against its content.
         """
         try:
-            return _mapped(self.folder / name)
-        except FileNotFoundError:
-            self._keys.pop(name, None)  # another process has set it aside
+            return open_segment(self.folder / name)
+        except FileNotFoundError:  # another process has set it aside
+            return None
         except OSError as error:
             raise StoreError(f"store {self.folder.parent} cannot be read: {error}.") from error
-        except (KeyError, TypeError, ValueError):
+        except (AttributeError, KeyError, TypeError, ValueError):
             self.n_corrupted += 1
             self._set_aside(name)
         return None
 
-    def _good(self, name: str, segment: _Segment, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+    def _good(self, name: str, segment: Segment, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
         """`[len(rows)]`, True where key, vector and warnings are as they were written."""
         good = segment.good(rows)
         if not good.all():
             self._salvage(name, segment)
         return good
 
-    def _salvage(self, name: str, segment: _Segment) -> None:
-        """Keeps the sound rows of a damaged segment in a new one and sets the old one aside."""
+    def _salvage(self, name: str, segment: Segment) -> None:
+        """Keeps the sound rows of a damaged segment in a new one and sets the old one aside.
+
+        Two processes may do so at once: the rows are there twice then, which does no harm.
+        """
         sound = np.flatnonzero(segment.good(np.arange(len(segment.keys))))
         self.n_corrupted += len(segment.keys) - len(sound)
         if len(sound):
             keys = np.frombuffer(segment.keys[sound].tobytes(), dtype=KEY_DTYPE)
-            odd = {
-                new: segment.warnings[old]
-                for new, old in enumerate(sound.tolist())
-                if old in segment.warnings
-            }
-            self.add(keys, np.asarray(segment.vectors[sound]), warnings=odd)
+            self.add(keys, np.asarray(segment.vectors[sound]), warnings=segment.odd(sound))
         self._set_aside(name)
 
     def _set_aside(self, name: str) -> None:
         path = self.folder / name
-        self._keys.pop(name, None)
-        if path.exists():
+        try:
             path.replace(path.with_suffix(".corrupt"))
-
-
-def _checks(
-    raw: NDArray[np.uint8], vectors: Vectors, warnings: Mapping[int, Warnings]
-) -> NDArray[np.int64]:
-    """CRC-32 `[n]` of key, vector and, where there are any, warnings."""
-    checks = []
-    for row, (key, vector) in enumerate(zip(raw, np.ascontiguousarray(vectors), strict=True)):
-        odd = "\n".join(warnings.get(row, ())).encode()
-        checks.append(zlib.crc32(odd, zlib.crc32(vector, zlib.crc32(key))))
-    return np.asarray(checks, dtype=np.int64)
-
-
-def _mapped(path: Path) -> _Segment:
-    """A segment whose arrays stay on disk until their rows are asked for.
-
-    Raises:
-        FileNotFoundError: If it is not there.
-        KeyError, TypeError, ValueError: If it is damaged.
-        OSError: If it cannot be read now.
-    """
-    with path.open("rb") as file:
-        n_header = int.from_bytes(file.read(8), "little")
-        if n_header > path.stat().st_size:
-            raise ValueError(f"{path.name} is shorter than its header says")
-        header = json.loads(file.read(n_header))
-    odd = json.loads(header.get("__metadata__", {}).get(WARNINGS, "{}"))
-
-    def array(part: str, dtype: Any) -> NDArray[Any]:
-        entry = header[part]
-        start = 8 + n_header + entry["data_offsets"][0]
-        return np.memmap(path, dtype, mode="r", offset=start, shape=tuple(entry["shape"]))
-
-    return _Segment(
-        keys=array("keys", np.uint8),
-        vectors=array("vectors", np.float32),
-        checks=array("checks", np.int64),
-        warnings={int(row): tuple(codes) for row, codes in odd.items()},
-    )
-
-
-def _matches(stored: Keys, ranked: Keys) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows of `stored` that are wanted, and their places in the sorted wanted keys."""
-    places = np.searchsorted(ranked, stored)
-    places = np.minimum(places, len(ranked) - 1)
-    rows = np.flatnonzero(ranked[places] == stored)
-    _, first = np.unique(places[rows], return_index=True)
-    rows = rows[first]
-    return rows.astype(np.int64), places[rows].astype(np.int64)
+        except FileNotFoundError:
+            return  # another process was quicker
+        except OSError as error:
+            raise StoreError(
+                f"store {self.folder.parent} has a damaged segment that cannot be set aside: "
+                f"{error}. Make the folder writable, or leave the store out."
+            ) from error

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from fusion.strategies.base import AbsentVectors, Embeddings, Fusion, ModalityDropout, Present
-from fusion.strategies.trunk import MemberTrunk, Projection
+from fusion.strategies.trunk import MemberTrunk, Projection, checked_settings
 
 
 class ConcatFusion(Fusion):
@@ -27,6 +27,9 @@ class ConcatFusion(Fusion):
         n_members: Members of the ensemble.
         dropout: Share of values dropped in training, in [0, 1).
         modality_dropout: Chance that a modality of a row is hidden in training, in [0, 1).
+
+    Raises:
+        ValueError: With every setting that is out of its range.
     """
 
     def __init__(
@@ -41,14 +44,16 @@ class ConcatFusion(Fusion):
         modality_dropout: float = 0.1,
     ) -> None:
         super().__init__(dims)
-        self.settings = {
-            "projection_dim": projection_dim,
-            "width": width,
-            "depth": depth,
-            "n_members": n_members,
-            "dropout": dropout,
-            "modality_dropout": modality_dropout,
-        }
+        self.settings = checked_settings(
+            {
+                "projection_dim": projection_dim,
+                "width": width,
+                "depth": depth,
+                "n_members": n_members,
+                "dropout": dropout,
+                "modality_dropout": modality_dropout,
+            }
+        )
         self.modality_dropout = ModalityDropout(modality_dropout)
         self.absent = AbsentVectors(self.dims)
         self.projections = nn.ModuleDict(

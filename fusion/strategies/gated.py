@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from fusion.strategies.base import AbsentVectors, Embeddings, Fusion, ModalityDropout, Present
-from fusion.strategies.trunk import MemberTrunk
+from fusion.strategies.trunk import MemberTrunk, checked_settings
 
 
 class GatedFusion(Fusion):
@@ -30,6 +30,9 @@ class GatedFusion(Fusion):
         n_members: Members of the ensemble.
         dropout: Share of values dropped in training, in [0, 1).
         modality_dropout: Chance that a modality of a row is hidden in training, in [0, 1).
+
+    Raises:
+        ValueError: With every setting that is out of its range.
     """
 
     def __init__(
@@ -44,14 +47,16 @@ class GatedFusion(Fusion):
         modality_dropout: float = 0.1,
     ) -> None:
         super().__init__(dims)
-        self.settings = {
-            "projection_dim": projection_dim,
-            "width": width,
-            "depth": depth,
-            "n_members": n_members,
-            "dropout": dropout,
-            "modality_dropout": modality_dropout,
-        }
+        self.settings = checked_settings(
+            {
+                "projection_dim": projection_dim,
+                "width": width,
+                "depth": depth,
+                "n_members": n_members,
+                "dropout": dropout,
+                "modality_dropout": modality_dropout,
+            }
+        )
         self.modality_dropout = ModalityDropout(modality_dropout)
         self.absent = AbsentVectors(self.dims)
         self.projections = nn.ModuleDict(

@@ -1,7 +1,36 @@
 """The network behind every fusion: an ensemble of members over one shared residual MLP."""
 
+from collections.abc import Mapping
+from numbers import Integral, Real
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+
+LEAST = {"projection_dim": 1, "width": 1, "depth": 0, "n_members": 1}
+SHARES = ("dropout", "modality_dropout")
+
+
+def checked_settings(settings: Mapping[str, object]) -> dict[str, Any]:
+    """Sizes and counts as `int` and shares as `float`, as JSON holds them.
+
+    Raises:
+        ValueError: With every size that is too small, and every share that is not in [0, 1).
+    """
+    faulty = [
+        f"{name} must be a whole number >= {least}, got {settings[name]!r}"
+        for name, least in LEAST.items()
+        if not isinstance(value := settings[name], Integral) or value < least
+    ]
+    faulty += [
+        f"{name} must be a number in [0, 1), got {settings[name]!r}"
+        for name in SHARES
+        if not isinstance(value := settings[name], Real) or not 0 <= float(value) < 1
+    ]
+    if faulty:
+        raise ValueError(f"{'; '.join(faulty)}.")
+    kinds = {**dict.fromkeys(LEAST, int), **dict.fromkeys(SHARES, float)}
+    return {name: kinds[name](value) for name, value in settings.items()}
 
 
 class MemberTrunk(nn.Module):

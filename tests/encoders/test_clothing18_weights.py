@@ -3,7 +3,6 @@
 import importlib.util
 import json
 import os
-import subprocess
 import sys
 from functools import cache
 from pathlib import Path
@@ -122,12 +121,14 @@ def test_features_follow_the_shape_more_than_the_colour() -> None:
     assert alike[0, 2] < 0.99
 
 
-@pytest.mark.slow
-def test_a_missing_data_folder_is_named_in_one_sentence(tmp_path: Path) -> None:
-    command = [sys.executable, str(SCRIPT), "--data", str(tmp_path), "--out", "never-written"]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert run.returncode == 2
-    assert f"--data must be a folder with images.csv and images/, got {tmp_path}" in run.stderr
+def test_a_missing_data_folder_is_named_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["train", "--data", str(tmp_path), "--out", "never-written"])
+    with pytest.raises(SystemExit, match="2"):
+        training_script().main()
+    said = capsys.readouterr().err
+    assert f"--data must be a folder with images.csv and images/, got {tmp_path}" in said
 
 
 @pytest.mark.slow

@@ -1,5 +1,7 @@
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from PIL import Image
 from sklearn.base import clone
@@ -245,12 +247,128 @@ def test_a_linear_head_does_not_mix_with_trained_ones(items):
 
 
 CONTRACT = {
-    "training": {"epochs": 40, "batch_size": 16, "folds": 2},
+    "training": {"epochs": 2, "batch_size": 32, "folds": 2},
     "strategy_options": SMALL,
     "random_state": 0,
 }
+LEARNS = {"check_regressors_train", "check_classifiers_train", "check_classifiers_classes"}
 
 
 @parametrize_with_checks([FusionRegressor(**CONTRACT), FusionClassifier(**CONTRACT)])
 def test_scikit_learn_contract(estimator, check):
+    if check.func.__name__ in LEARNS:  # these ask for good answers
+        estimator.set_params(training={"epochs": 40, "batch_size": 32, "folds": 2})
     check(estimator)
+
+
+def numbers(n=24):
+    random = np.random.default_rng(0)
+    price, stock = random.uniform(5, 50, n), random.integers(1, 9, n)
+    return pd.DataFrame({"price": price, "stock": stock}), pd.Series(price * stock, name="units")
+
+
+LINE = {"head": "linear", "numeric": ["price", "stock"]}
+
+
+@pytest.mark.parametrize("package", ["polars", "pyarrow"])
+def test_frames_of_other_packages_are_read_by_the_names_of_their_columns(package):
+    make = {"polars": pl.from_pandas, "pyarrow": pa.Table.from_pandas}[package]
+    x, y = numbers()
+    model = FusionRegressor(**LINE).fit(make(x), pl.Series("units", y.to_numpy()))
+    assert model.bundle_.schema.numeric == ("price", "stock")
+    assert model.feature_names_in_.tolist() == ["price", "stock"]
+    assert model.bundle_.targets == {"units": "units"}
+    expected = FusionRegressor(**LINE).fit(x, y).predict(x)
+    assert model.predict(make(x)) == pytest.approx(expected)
+    loaded = FusionRegressor(**LINE)
+    loaded.bundle_ = model.bundle_
+    assert loaded.predict(make(x[["stock", "price"]])) == pytest.approx(expected)
+    assert loaded.predict_table(make(x))["id"].tolist() == [str(row) for row in range(len(x))]
+    assert loaded.similar(make(x), 1)["rank"].tolist() == [1] * len(x)
+
+
+def test_a_table_of_targets_may_come_from_another_package():
+    x, y = numbers()
+    targets = pl.DataFrame({"a": y.to_numpy(), "b": -y.to_numpy()})
+    model = FusionRegressor(head={"a": "linear", "b": "linear"}).fit(pl.from_pandas(x), targets)
+    assert model.bundle_.targets == {"a": "a", "b": "b"}
+    single = FusionRegressor(**LINE).fit(x, targets[["a"]])
+    assert single.bundle_.targets == {"a": "a"}
+    with pytest.raises(ValueError, match="y must be one column, got a, b"):
+        FusionRegressor(**LINE).fit(x, targets)
+
+
+def test_a_named_index_is_a_column_of_the_items():
+    x, y = numbers()
+    x.index = pd.Index([f"A{row}" for row in range(len(x))], name="sku")
+    model = FusionRegressor(head="linear").fit(x, y)
+    assert model.bundle_.schema.id == "sku"
+    assert model.predict_table(x)["id"].tolist() == list(x.index)
+    assert model.predict(x.reset_index()) == pytest.approx(model.predict(x))
+
+
+def test_columns_of_several_levels_and_numbers_have_text_names():
+    x, y = numbers()
+    x.columns = pd.MultiIndex.from_tuples([("price", "mean"), ("stock", 2024)])
+    model = FusionRegressor(head="linear").fit(x, y)
+    assert model.bundle_.schema.numeric == ("price_mean", "stock_2024")
+    assert len(model.predict(x)) == len(x)
+
+
+def test_a_column_of_x_that_is_named_like_y_is_refused_not_dropped():
+    x, y = numbers()
+    with pytest.raises(ValueError, match=r"got 'price' with other values\. Rename y"):
+        FusionRegressor(head="linear").fit(x, y.rename("price"))
+    with pytest.raises(ValueError, match=r"got 'units' with the very values of y\. Drop it"):
+        FusionRegressor(head="linear").fit(x.assign(units=y), y)
+    hot = (y > y.median()).astype(int).rename("hot")
+    with pytest.raises(ValueError, match=r"got 'hot' with the very values of y"):
+        FusionClassifier().fit(x.assign(hot=hot), hot)
+    words = hot.map({0: "no", 1: "yes"})
+    with pytest.raises(ValueError, match=r"got 'hot' with the very values of y"):
+        FusionClassifier().fit(x.assign(hot=words), words)
+
+
+@pytest.mark.parametrize("name", ["units.next", "type", "items", "a[/]b", "x/y", ("units", 8), 3])
+def test_a_target_may_have_any_name(name, tmp_path):
+    x, y = numbers()
+    model = FusionRegressor(head="linear").fit(x, y.rename(name))
+    model.save(tmp_path / "bundle")
+    loaded = FusionRegressor.load(tmp_path / "bundle")
+    assert loaded.predict(x) == pytest.approx(model.predict(x))
+
+
+def test_a_network_may_answer_questions_of_any_name(tmp_path):
+    x, y = numbers(40)
+    names = ["units.next", "type", "[b]"]
+    targets = pd.DataFrame({name: y for name in names})
+    model = regressor(head=dict.fromkeys(names, "regression"), training={"epochs": 1, "folds": 2})
+    model.fit(x, targets).save(tmp_path / "bundle")
+    loaded = FusionRegressor.load(tmp_path / "bundle")
+    assert loaded.predict_table(x).equals(model.predict_table(x))
+    assert [f"{name}_prediction" for name in names] == loaded.predict_table(x).columns[1:4].tolist()
+
+
+def test_validation_rows_are_positions_or_a_mask():
+    x, y = numbers(40)
+    one = {"training": {"epochs": 1, "folds": 1}, "numeric": ["price", "stock"]}
+    mask = np.arange(40) % 5 == 0
+    by_mask = regressor(**one).fit(x, y, validation_rows=mask)
+    by_place = regressor(**one).fit(x, y, validation_rows=np.flatnonzero(mask))
+    by_column = regressor(**one).fit(x, y, validation_rows=pd.Series(mask, dtype="boolean"))
+    assert np.array_equal(by_mask.predict(x), by_place.predict(x))
+    assert np.array_equal(by_mask.predict(x), by_column.predict(x))
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        *([400], [-1], [1.0, 2.0], [], [3, 3], [[1], [2]], range(40), ["a"]),
+        *([True] * 39, [True] * 40, [False] * 40, [True, None] * 20),
+    ],
+    ids=str,
+)
+def test_other_validation_rows_are_refused_with_one_message(rows):
+    x, y = numbers(40)
+    with pytest.raises(ValueError, match=r"validation_rows must be different positions in 0\.\.39"):
+        regressor().fit(x, y, validation_rows=rows)

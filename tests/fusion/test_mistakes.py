@@ -4,7 +4,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from fusion.errors import ConfigError
-from fusion.mistakes import checked_settings
+from fusion.mistakes import Mistakes, checked_settings
 
 
 @dataclass(frozen=True)
@@ -65,3 +65,25 @@ def test_every_mistake_is_told_at_once():
     lines = told({"epochs": 0, "photo": {"corp": 1}, "heads": [{"targ": 1}], "extra": 1})
     assert lines[0] == "job.toml has 5 mistake(s):" and len(lines) == 6
     assert any("Did you mean 'crop'?" in line for line in lines)
+
+
+def test_mistakes_of_mistakes_are_one_flat_list_each_told_once():
+    inner, outer = Mistakes(), Mistakes()
+    inner.add(["a must be b.", "c must be d."])
+    outer.add(["e must be f.", "a must be b."])
+    with outer.gathered():
+        inner.refuse()
+    with pytest.raises(ConfigError) as error:
+        outer.refuse()
+    lines = str(error.value).splitlines()
+    assert lines == ["3 mistakes:", "  - e must be f.", "  - a must be b.", "  - c must be d."]
+
+
+def test_one_mistake_alone_is_raised_as_it_is_and_none_not_at_all():
+    mistakes = Mistakes()
+    mistakes.refuse()
+    with mistakes.gathered():
+        raise FileNotFoundError("gone")
+    assert mistakes
+    with pytest.raises(FileNotFoundError, match="gone"):
+        mistakes.refuse()

@@ -164,7 +164,7 @@ def test_what_is_no_date_is_named() -> None:
 def test_ids_are_text_and_every_later_duplicate_is_named() -> None:
     cells = ("A", "B", "A", None, "", " A ", 7, 7.0, b"x")
     catalogue = build_catalogue(column(*cells), Schema(id="x"), photos=None)
-    assert catalogue.ids == ["A", "B", "A", "", "", "A", "7", "7", ""]
+    assert catalogue.ids == ["A", "B", "A", "", "", " A ", "7", "7", ""]  # as they came in
     twice, none = "id_duplicate", "id_missing"
     expected = [(2, twice), (3, none), (4, none), (5, twice), (7, twice), (8, "id_not_text")]
     assert codes(catalogue) == expected

@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from fusion.data import Schema, build_catalogue, infer_schema
@@ -103,7 +103,7 @@ def test_arrays_and_unnamed_columns_become_x0_x1() -> None:
     for table in (array, pd.DataFrame(array)):
         assert infer_schema(table, photos=None).numeric == ("x0", "x1")
     odd = pd.DataFrame(array, columns=[(1, 2), 7])
-    assert infer_schema(odd, photos=None).numeric == ("(1, 2)", "7")
+    assert infer_schema(odd, photos=None).numeric == ("1_2", "7")
 
 
 def test_one_word_in_a_number_column_does_not_change_its_role() -> None:
@@ -146,6 +146,7 @@ CELL: st.SearchStrategy[Any] = st.one_of(
 )
 
 
+@example({"id": [None, None, "", b"MM\x00*"]})  # an empty name beside bytes asks for no folder
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.dictionaries(

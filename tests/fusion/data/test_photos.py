@@ -1,5 +1,6 @@
 import os
 import sys
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,6 +90,52 @@ def test_a_name_that_leads_elsewhere_is_refused_by_its_kind(root: Path, name: st
 @pytest.mark.parametrize("name", ["a.jpg", "./a.jpg", "deep//b.jpg", "inside.jpg", "12:30.jpg"])
 def test_a_name_inside_is_resolved(root: Path, name: str) -> None:
     assert photo_path(root, name).read_bytes() == b"photo"
+
+
+def test_a_whole_path_inside_the_folder_is_inside(root: Path, tmp_path: Path) -> None:
+    real = root.resolve()
+    (tmp_path / "link").symlink_to(real)
+    for folder in (real, tmp_path / "link", Path(os.path.relpath(real))):
+        for begin in (real, folder.absolute()):
+            for name in ("a.jpg", "deep/b.jpg", "inside.jpg"):
+                assert photo_path(folder, f"{begin}/{name}") == (real / name).resolve()
+            for name, code in BAD.items():
+                # Behind the folder's name `/etc/passwd` is a name in it, and `c:a.jpg` no address.
+                kinds = {code, "photo_missing"} if name[0] in "/c" else {code}
+                with pytest.raises(CellFault) as caught:
+                    photo_path(folder, f"{begin}/{name}")
+                assert caught.value.code in kinds
+        with pytest.raises(CellFault, match="must be a path inside"):
+            photo_path(folder, f"{real.parent}/secret.jpg")
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_accents_are_found_in_either_form(tmp_path: Path, form: str) -> None:
+    def written(text: str) -> str:
+        return unicodedata.normalize(form, text)
+
+    (tmp_path / written("été")).mkdir()
+    (tmp_path / written("été") / written("pâle.jpg")).write_bytes(b"photo")
+    (tmp_path / written("café.jpg")).symlink_to("/etc/hostname")
+    for other in ("NFC", "NFD"):
+        for name in ("été/pâle.jpg", f"{tmp_path}/été/pâle.jpg"):
+            found = photo_path(tmp_path, unicodedata.normalize(other, name))
+            assert found.read_bytes() == b"photo"
+        with pytest.raises(CellFault) as caught:
+            photo_path(tmp_path, unicodedata.normalize(other, "café.jpg"))
+        assert caught.value.code == "photo_outside"
+    mixed = unicodedata.normalize("NFC", "été") + "/" + unicodedata.normalize("NFD", "pâle.jpg")
+    assert photo_path(tmp_path, mixed).read_bytes() == b"photo"
+
+
+def test_the_form_of_the_table_comes_first(tmp_path: Path) -> None:
+    for form in ("NFC", "NFD"):
+        name = unicodedata.normalize(form, "é.jpg")
+        (tmp_path / name).write_text(form)
+    if len(list(tmp_path.iterdir())) == 1:
+        pytest.skip("this file system takes both forms for one name")
+    for form in ("NFC", "NFD"):
+        assert photo_path(tmp_path, unicodedata.normalize(form, "é.jpg")).read_text() == form
 
 
 def test_a_linked_photo_folder_is_the_folder_it_links_to(root: Path, tmp_path: Path) -> None:

@@ -136,3 +136,16 @@ def test_a_problem_of_the_whole_table_always_stops(tmp_path: Path, policy: Any) 
 def test_an_unknown_policy_is_refused_with_the_nearest_name(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="Did you mean 'record'"):
         apply_policy(table(tmp_path, faults=False), on_bad_rows="records")  # type: ignore[arg-type]
+
+
+def test_absent_takes_the_faulty_cell_alone_out_of_the_row_text() -> None:
+    frame = pd.DataFrame(
+        {"title": ["Hat", "Cap"], "price": ["12,9O", "5"], "note": ["new", b"x"]}, dtype=object
+    )
+    schema = Schema(text=("title",), numeric=("price",), row=("title", "price", "note"))
+    catalogue = build_catalogue(frame, schema, photos=None)
+    kept, dropped = apply_policy(catalogue, on_bad_rows="absent")
+    assert dropped == {}
+    assert kept.values["row"] == ["title: Hat\nnote: new", "title: Cap\nprice: 5"]
+    assert kept.present["numeric"].tolist() == [False, True]
+    assert kept.values["text"] == ["Hat", "Cap"]

@@ -157,7 +157,7 @@ def test_new_columns_are_found_as_history_and_the_target_is_not_an_input() -> No
     "written",
     [
         lambda weeks: weeks.dt.strftime("%Y-%m-%dT00:00+02:00"),
-        lambda weeks: weeks.dt.strftime("%Y-%m-%dT00:00") + [*["+01:00", "-08:00"] * 4, "Z"],
+        lambda weeks: [f"{week}+{place}:00" for place, week in enumerate(weeks, start=10)],
         lambda weeks: weeks.dt.tz_localize("Pacific/Auckland"),
         lambda weeks: weeks.dt.strftime("%d.%m.%Y"),
         lambda weeks: weeks.dt.strftime("%Y%m%d").astype(int),

@@ -1,11 +1,14 @@
+import gzip
 import os
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from fusion.data import Schema, as_frame, build_catalogue, read_table, write_table
+from fusion.data import Schema, build_catalogue, read_table, write_table
 from fusion.errors import CatalogueError
 
 
@@ -75,8 +78,12 @@ def test_an_empty_file_is_refused(tmp_path: Path, data: bytes) -> None:
 def test_absent_foreign_and_damaged_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CatalogueError, match="must be a file"):
         read_table(tmp_path / "none.csv")
-    with pytest.raises(CatalogueError, match=r"must end in .csv or .parquet"):
-        read_table(written(tmp_path, b"x", "items.xlsx"))
+    for name in ("items.xlsx", "items.json", "items.parquet.gz", "items.gz", "items"):
+        with pytest.raises(CatalogueError, match=r"must end in \.csv, .*Save it as CSV"):
+            read_table(written(tmp_path, b"x", name))
+    for name, kind in {"a.feather": "Feather", "a.parquet": "Parquet", "a.csv.gz": "gzip"}.items():
+        with pytest.raises(CatalogueError, match=f"{name} must be a {kind}"):
+            read_table(written(tmp_path, b"\x1f\x8bno", name))
     with pytest.raises(CatalogueError, match="must be a Parquet table"):
         read_table(written(tmp_path, b"PAR1 no", "items.parquet"))
     with pytest.raises(CatalogueError, match="column a: must be the name of one column"):
@@ -98,13 +105,28 @@ def test_a_table_survives_both_formats(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["t.csv", "t.parquet"]
 
 
-def test_formulas_are_disarmed_and_negative_numbers_are_not_changed(tmp_path: Path) -> None:
+def test_cells_come_back_as_they_went_in(tmp_path: Path) -> None:
+    ids = ["-A12", "=1+1", "+49 1", "@home", " B 7 ", "\t8", "007", "'x", "a\nb", "\r9"]
+    frame = pd.DataFrame({"item_id": ids, "=head": [f"{text}!" for text in ids]})
+    for name in ("t.csv", "t.parquet"):
+        write_table(frame, tmp_path / name)
+        again = read_table(tmp_path / name)
+        assert again["item_id"].tolist() == ids
+        assert again["=head"].tolist() == frame["=head"].tolist()
+    assert pd.read_csv(tmp_path / "t.csv", dtype=str)["item_id"][0] == "-A12"
+
+
+def test_formulas_are_disarmed_in_the_columns_that_ask_for_it_alone(tmp_path: Path) -> None:
     armed = ["=1+1", "+cmd", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "＝1"]
-    frame = pd.DataFrame({"=head": [*armed, "-5", "-1.5e3", "a=b"], "n": [-1.5] * 10})
-    write_table(frame, tmp_path / "t.csv")
+    note = pd.Series([*armed, "-5", "-1.5e3", "a=b", None], dtype=object)
+    frame = pd.DataFrame({"id": note, "note": note, "n": [-1.5] * 11})
+    write_table(frame, tmp_path / "t.csv", formula_safe=["note"])
     again = read_table(tmp_path / "t.csv")
-    assert again["'=head"].tolist() == [*(f"'{cell}" for cell in armed), "-5", "-1.5e3", "a=b"]
-    assert again["n"].tolist() == ["-1.5"] * 10
+    assert again["note"].tolist()[:7] == [f"'{text}" for text in armed]
+    assert again["note"].tolist()[7:] == ["-5", "-1.5e3", "a=b", None]
+    assert again["id"].tolist() == note.tolist()
+    assert again["n"].tolist() == ["-1.5"] * 11
+    assert frame["note"].equals(note)
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_other(
@@ -124,6 +146,112 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_two_columns_of_one_name_are_refused() -> None:
-    with pytest.raises(CatalogueError, match="column 1: must be the name of one column"):
-        as_frame(pd.DataFrame([[1, 2]], columns=pd.Index([1, "1"], dtype=object)))
+LINES = ["id#price#title", 'A1#12,90#"a; b, c"', "A2#7,50#-", "A3#1,00#x | y"]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("name", ["t.csv", "t.tsv", "t.CSV.gz"])
+def test_the_delimiter_of_a_file_is_found(tmp_path: Path, name: str, delimiter: str) -> None:
+    lines = [line.replace("12,90", '"12,90"').replace("7,50", '"7,50"') for line in LINES]
+    lines = [line.replace("1,00", '"1,00"').replace("x | y", '"x | y"') for line in lines]
+    text = "\r\n".join(line.replace("#", delimiter) for line in lines).encode("utf-8-sig")
+    path = written(tmp_path, gzip.compress(text) if name.endswith("gz") else text, name)
+    frame = read_table(path)
+    assert list(frame.columns) == ["id", "price", "title"]
+    assert frame["price"].tolist() == ["12,90", "7,50", "1,00"]
+    assert frame["title"].tolist() == ["a; b, c", "-", "x | y"]
+
+
+def test_decimal_commas_do_not_hide_a_semicolon(tmp_path: Path) -> None:
+    frame = read_table(written(tmp_path, "id;price, EUR;stock\nA;12,90;3\nB;1.200,50;4\nC;7;5\n"))
+    assert list(frame.columns) == ["id", "price, EUR", "stock"]
+    assert frame["price, EUR"].tolist() == ["12,90", "1.200,50", "7"]
+    plain = read_table(written(tmp_path, "id,words\nA,a;b\nB,c|d\n"))
+    assert plain["words"].tolist() == ["a;b", "c|d"]
+
+
+def test_a_delimiter_that_could_be_two_must_be_named(tmp_path: Path) -> None:
+    path = written(tmp_path, "id;price, EUR\nA;12,90\nB;7,50\n")
+    with pytest.raises(CatalogueError, match=r"',' \(2 columns\) and ';' \(2 columns\).*Name it"):
+        read_table(path)
+    assert read_table(path, delimiter=";")["price, EUR"].tolist() == ["12,90", "7,50"]
+    assert list(read_table(path, delimiter=",").columns) == ["id;price", " EUR"]
+
+
+def test_any_ascii_character_can_be_named_as_delimiter(tmp_path: Path) -> None:
+    path = written(tmp_path, "a^b\n1^x\n")
+    assert list(read_table(path, delimiter="^").columns) == ["a", "b"]
+    for wrong in ("", ";;", '"', "\n", "§"):
+        with pytest.raises(ValueError, match="delimiter must be one character"):
+            read_table(path, delimiter=wrong)
+    with pytest.raises(CatalogueError, match="delimiter must be left out"):
+        read_table(written(tmp_path, b"", "a.parquet"), delimiter=";")
+
+
+def test_lines_of_the_wrong_length_are_named_with_their_delimiter(tmp_path: Path) -> None:
+    with pytest.raises(CatalogueError, match="line 3 must have 2 cells, got 3: '1;2;3'"):
+        read_table(written(tmp_path, "a;b\n1;2\n1;2;3\n"))
+
+
+def test_empty_columns_at_the_end_of_a_spreadsheet_are_left_out(tmp_path: Path) -> None:
+    frame = read_table(written(tmp_path, "a,b,,,\n1,2,,,\n3,4,,,\n"))
+    assert list(frame.columns) == ["a", "b"]
+    assert list(read_table(written(tmp_path, "a,b,\n1,2,\n3,4,x\n")).columns) == [
+        "a",
+        "b",
+        "unnamed",
+    ]
+    with pytest.raises(CatalogueError, match="column unnamed: must be the name of one column"):
+        read_table(written(tmp_path, "a,b,,,\n1,2,,,\n3,4,x,,y\n"))
+
+
+def test_json_lines_keep_the_type_of_every_cell(tmp_path: Path) -> None:
+    text = """{"id": "007", "n": 9007199254740993, "day": "2024-01-31"}
+
+{"id": "8", "price": 1.5, "n": null, "tags": ["a"], "on": true}
+"""
+    for name, data in {
+        "a.jsonl": text.encode(),
+        "a.jsonl.gz": gzip.compress(text.encode()),
+    }.items():
+        frame = read_table(written(tmp_path, data, name))
+        assert frame["id"].tolist() == ["007", "8"]
+        assert frame["n"].tolist() == [9007199254740993, None]
+        assert frame["day"].tolist() == ["2024-01-31", None]
+        assert frame["price"].tolist() == [None, 1.5]
+        assert frame["on"].tolist() == [None, True]
+
+
+def test_json_lines_that_are_no_objects_are_all_named(tmp_path: Path) -> None:
+    path = written(tmp_path, '{"a": 1}\n[1]\n{"a": \n{"a": 1, "a": 2}\n', "a.jsonl")
+    with pytest.raises(CatalogueError) as caught:
+        read_table(path)
+    message = str(caught.value)
+    assert "line 2 must be a JSON object, got [1]" in message
+    assert "line 3 must be a JSON object, got '{\"a\":'" in message
+    assert "line 4 must be a JSON object, got the key 'a' twice" in message
+
+
+def test_feather_is_read_like_parquet(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"id": ["007", "8"], "n": pd.array([2**60 + 1, None], dtype="Int64")})
+    frame.to_feather(tmp_path / "a.feather")
+    again = read_table(tmp_path / "a.feather")
+    assert again["id"].tolist() == ["007", "8"]
+    assert again["n"][0] == 2**60 + 1
+
+
+def test_a_parquet_table_of_text_that_is_not_utf8_is_refused_by_name(tmp_path: Path) -> None:
+    wrong = pa.array([b"caf\xe9"], pa.binary()).view(pa.string())
+    pq.write_table(pa.table({"id": wrong}), tmp_path / "a.parquet")
+    with pytest.raises(CatalogueError, match="a.parquet must be a Parquet table: .*UTF8"):
+        read_table(tmp_path / "a.parquet")
+
+
+def test_index_levels_of_a_saved_frame_are_columns(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"sku": ["007", "8"], "shop": ["a", "b"], "price": [1.0, 2.0]})
+    frame.set_index(["sku", "shop"]).to_parquet(tmp_path / "a.parquet")
+    again = read_table(tmp_path / "a.parquet")
+    assert list(again.columns) == ["sku", "shop", "price"]
+    assert again["sku"].tolist() == ["007", "8"]
+    frame[1:].to_parquet(tmp_path / "a.parquet")  # row numbers say nothing
+    assert list(read_table(tmp_path / "a.parquet").columns) == ["sku", "shop", "price"]

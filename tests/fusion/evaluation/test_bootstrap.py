@@ -59,6 +59,43 @@ def test_pairs_make_the_interval_narrower_than_rows_of_their_own() -> None:
     assert high - low < 0.5 * (wide_high - wide_low)
 
 
+def spread(target, first, second, **options):
+    _, low, high = paired_bootstrap(
+        absolute_error, target, first, second, higher_is_better=False, **options
+    )
+    return high - low
+
+
+def test_copies_of_rows_do_not_make_an_interval_narrower() -> None:
+    draw = np.random.default_rng(0)
+    target, one, other = draw.normal(size=(3, 60))
+    alone = spread(target, {"a": one}, {"a": other})
+    copies = [np.repeat(values, 9) for values in (target, one, other)]
+    target, one, other = copies
+    groups = np.repeat([f"item {number}" for number in range(60)], 9)
+    assert spread(target, {"a": one}, {"a": other}) < 0.5 * alone  # as if each were news
+    together = spread(target, {"a": one}, {"a": other}, groups=groups)
+    assert together == pytest.approx(alone, rel=0.1)
+    order = draw.permutation(len(target))
+    first, second = {"a": one[order]}, {"a": other[order]}
+    mixed = spread(target[order], first, second, groups=groups[order])
+    assert mixed == pytest.approx(together, rel=1e-9)
+
+
+def test_rows_that_are_groups_of_their_own_are_drawn_as_rows() -> None:
+    draw = np.random.default_rng(0)
+    target, one, other = draw.normal(size=(3, 40))
+    plain = spread(target, {"a": one}, {"a": other})
+    assert spread(target, {"a": one}, {"a": other}, groups=np.arange(40)) == plain
+
+
+def test_one_group_has_no_interval_and_each_row_needs_a_label() -> None:
+    target, columns = np.arange(4.0), {"a": np.zeros(4)}
+    assert np.isnan(spread(target, columns, {"a": np.ones(4)}, groups=["a"] * 4))
+    with pytest.raises(ValueError, match="groups must have 4 labels"):
+        spread(target, columns, columns, groups=["a", "b"])
+
+
 def test_the_seed_decides_the_interval() -> None:
     draw = np.random.default_rng(0)
     target, *values = draw.normal(size=(3, 40))

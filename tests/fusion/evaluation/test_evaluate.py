@@ -37,6 +37,30 @@ def rendered(found: Evaluation) -> str:
     return console.file.getvalue()
 
 
+def test_the_groups_of_the_test_rows_decide_the_intervals_and_are_counted() -> None:
+    def found(**options: object) -> Evaluation:
+        head = RegressionHead.fitted(TARGET, in_dim=1)
+        return evaluate_head(
+            head,
+            name="price",
+            target_column="price",
+            target=TARGET,
+            fusion=guess(3.0),
+            others={("text alone", "alone"): guess(1.0)},
+            **options,  # type: ignore[arg-type]
+        )
+
+    rows, groups = found(), found(groups=np.arange(120) // 40)
+    assert (rows.n_groups, groups.n_groups) == (120, 3)
+    assert groups.to_dict()["n_groups"] == 3
+    assert (rows.scores[1].low, rows.scores[1].high) != (
+        groups.scores[1].low,
+        groups.scores[1].high,
+    )
+    assert "120 test rows in 3 groups" in rendered(groups)
+    assert "groups" not in rendered(rows)
+
+
 def test_scores_stand_in_order_with_gains_against_the_fusion() -> None:
     found = evaluation()
     assert [score.name for score in found.scores] == [

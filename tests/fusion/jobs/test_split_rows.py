@@ -2,11 +2,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from fusion.data import Schema
+from fusion.errors import CatalogueError
 from fusion.jobs.config import SplitSection, TrainConfig
 from fusion.jobs.items import labelled_items
-from fusion.jobs.train import build_experiment, split_rows
+from fusion.jobs.split import row_groups, split_rows
+from fusion.jobs.train import build_experiment
 
 FRAME = pd.DataFrame(
     {
@@ -17,8 +20,13 @@ FRAME = pd.DataFrame(
 
 
 def split(n_folds=4, **section):
-    items = SimpleNamespace(frame=FRAME, catalogue=SimpleNamespace(values={}, schema=Schema()))
-    return split_rows(SplitSection(**section), items, n_folds=n_folds, seed=0)
+    section = SplitSection(**section)
+    groups = row_groups(section, catalogue_of())
+    return split_rows(section, catalogue_of(), groups=groups, n_folds=n_folds, seed=0)
+
+
+def catalogue_of(**values):
+    return SimpleNamespace(frame=FRAME, values=values, schema=Schema())
 
 
 def test_folds_take_turns_so_no_row_is_kept_aside_for_validation():
@@ -61,3 +69,50 @@ def test_the_share_of_stopping_rows_is_the_configured_one_for_tuning_too(tmp_pat
     )
     items = labelled_items(config, store=None)
     assert build_experiment(config, items, folder=tmp_path).recipe.validation_fraction == 0.3
+
+
+def dated_items(folder, *, launch, on_bad_rows="raise"):
+    """Items of a configuration that splits by `launch`, 20 of them and 2 whose date is wrong."""
+    lines = [f"{day},{row}.5,{row % 7}" for row, day in enumerate(launch)]
+    (folder / "items.csv").write_text("\n".join(["launch,price,weight", *lines]))
+    values = {
+        "data": {"items": "items.csv", "exclude": ["launch"], "on_bad_rows": on_bad_rows},
+        "heads": [{"head": "linear", "target": "price"}],
+        "split": {"kind": "date", "column": "launch"},
+    }
+    return labelled_items(TrainConfig.from_dict(values, base=folder), store=None)
+
+
+def test_day_first_dates_split_by_time_and_not_by_month(tmp_path):
+    days = pd.date_range("2025-01-20", periods=40)
+    items = dated_items(tmp_path, launch=days.strftime("%d.%m.%Y"))
+    section = SplitSection(kind="date", column="launch")
+    groups = np.arange(40)
+    rows, _ = split_rows(section, items.catalogue, groups=groups, n_folds=4, seed=0)
+    assert days[rows.train].max() < days[rows.validation].min() < days[rows.test].min()
+
+
+def test_a_wrong_date_of_the_split_is_a_problem_with_row_and_value(tmp_path):
+    launch = [*pd.date_range("2025-01-20", periods=20).strftime("%Y-%m-%d"), "soon", ""]
+    with pytest.raises(CatalogueError) as caught:
+        dated_items(tmp_path, launch=launch)
+    for part in (
+        "row 21 (id 20), column launch: must be a date",
+        "got 'soon'",
+        "row 22",
+        "got none",
+    ):
+        assert part in str(caught.value)
+    items = dated_items(tmp_path, launch=launch, on_bad_rows="absent")
+    assert list(items.dropped) == [20, 21]
+    with pytest.raises(CatalogueError, match="cannot be told apart"):
+        dated_items(tmp_path, launch=[f"0{1 + row % 9}/05/2024" for row in range(20)])
+
+
+def test_near_duplicates_are_one_group_whatever_the_split():
+    texts = [f"{pair * 7919:x} {pair * 104729:x}" for pair in np.arange(100) // 2]
+    for section in (SplitSection(), SplitSection(kind="date", column="launch")):
+        groups = row_groups(section, catalogue_of(text=texts))
+        assert 20 < len(np.unique(groups)) <= 50 and (groups[::2] == groups[1::2]).all()
+    brands = row_groups(SplitSection(kind="group", column="brand"), catalogue_of(text=texts))
+    assert len(np.unique(brands)) == 20

@@ -33,6 +33,7 @@ def scores(metric, *, own=0.31, rival=0.38, gain=0.07, low=0.02, high=0.12):
 
 
 def evaluation(*, head="sales_volume", task="regression", metric="wape", n_test=60, **numbers):
+    n_groups = numbers.pop("n_groups", n_test)
     return Evaluation(
         head=head,
         target="units_13_weeks",
@@ -41,6 +42,7 @@ def evaluation(*, head="sales_volume", task="regression", metric="wape", n_test=
         primary_metric=metric,
         higher_is_better=metric != "wape",
         n_test=n_test,
+        n_groups=n_groups,
         scores=scores(metric, **numbers),
     )
 

@@ -24,6 +24,11 @@ def test_win_is_told_in_plain_words(make):
     )
 
 
+def test_the_groups_of_the_test_items_are_counted(make):
+    answer = head_answer(make.volume(n_groups=7))
+    assert plain(answer.proof).startswith("On 60 test items in 7 groups the fusion is better")
+
+
 def test_loss_is_told_as_a_loss(make):
     answer = head_answer(make.volume(rival=0.25, gain=-0.06, low=-0.1, high=-0.01))
     assert (answer.tone, answer.lead) == (

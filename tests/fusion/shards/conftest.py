@@ -12,11 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.kill_job import fork, forked_workers
+from benchmarks.kill_job import fork
 from encoders.tiny_bert import tiny_checkpoint
 from fusion.build import EncoderChoice
-from fusion.shards import JobSettings, Places, embed_catalogue, pool, run_shard
-from fusion.shards.run import runner_of
+from fusion.shards import JobSettings, Places, embed_catalogue, run_shard
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads do not survive a fork
 
@@ -27,7 +26,6 @@ class InProcess:
     """An engine that does one shard after the other where it is called."""
 
     def run(self, folder: Path, shards: Sequence[int], log: Any) -> dict[int, str]:
-        runner_of.cache_clear()
         for shard in shards:
             log.done(run_shard(folder, shard))
         return {}
@@ -154,14 +152,6 @@ def forked() -> Iterator[Callable[[Callable[[], object]], int]]:
 def ended() -> Callable[[int], int]:
     """Waits for a forked process; its exit code, minus the signal if it was killed."""
     return lambda number: os.waitstatus_to_exitcode(os.waitpid(number, 0)[1])
-
-
-@pytest.fixture
-def forked_pool(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The local engine with forked workers, which begin in no time; all else is its own."""
-    monkeypatch.setattr(pool, "multiprocessing", pool.multiprocessing)
-    monkeypatch.setattr(pool, "work", pool.work)
-    forked_workers()
 
 
 Hook = Callable[[str, str], object]

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
+import pytest
 from PIL import Image
 
 from encoders.photo_file import MAX_BYTES
@@ -31,7 +32,7 @@ from fusion.shards.job import JobResult
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads do not survive a fork
 
-N_PHOTOS = 60
+N_PHOTOS = 24
 WORDS = "red blue wool cotton coat dress shoe lamp table soft warm large small".split()
 HEAD = b"id,title,photo\n"
 Kind = tuple[str, str]
@@ -165,32 +166,36 @@ def without_rows(out: Path) -> pa.Table:
     return table_of(out, "embeddings").drop_columns(["row"])
 
 
-def test_537_bad_rows_of_10000_are_537_records_and_the_others_are_equal_bit_by_bit(
-    tmp_path: Path,
+@pytest.mark.parametrize(
+    ("n_rows", "n_bad"), [(600, 60), pytest.param(10_000, 537, marks=pytest.mark.slow)]
+)
+def test_each_bad_row_is_a_record_and_the_others_are_equal_bit_by_bit(
+    tmp_path: Path, n_rows: int, n_bad: int
 ) -> None:
     make_photos(tmp_path)
-    kinds = drawn_kinds(10_000, 537, seed=0)
+    kinds = drawn_kinds(n_rows, n_bad, seed=0)
     written = lines(kinds, seed=1)
     good = [line for line, kind in zip(written, kinds, strict=True) if kind is None]
     (tmp_path / "all.csv").write_bytes(HEAD + b"".join(written))
     (tmp_path / "good.csv").write_bytes(HEAD + b"".join(good))
-    result = run(tmp_path / "all.csv", tmp_path / "photos", tmp_path / "all")
-    clean = run(tmp_path / "good.csv", tmp_path / "photos", tmp_path / "good")
-    assert (result.n_rows, result.n_failed, result.failed_shards) == (10_000, 537, {})
-    assert (clean.n_rows, clean.n_failed) == (9463, 0)
+    shards = {"shard_rows": n_rows // 3}
+    result = run(tmp_path / "all.csv", tmp_path / "photos", tmp_path / "all", **shards)
+    clean = run(tmp_path / "good.csv", tmp_path / "photos", tmp_path / "good", **shards)
+    assert (result.n_rows, result.n_failed, result.failed_shards) == (n_rows, n_bad, {})
+    assert (clean.n_rows, clean.n_failed) == (n_rows - n_bad, 0)
     errors = table_of(tmp_path / "all", "errors").to_pylist()
     wanted = {row: kind for row, kind in enumerate(kinds) if kind is not None}
-    assert len(errors) == 537
+    assert len(errors) == n_bad
     assert {e["row"]: (e["stage"], e["reason"]) for e in errors} == wanted
     assert len(set(wanted.values())) == len(BAD_LINES) >= 14
     for error in errors:
         assert error["reason"] in WITHOUT_ID or error["id"] == f"item{error['row']}"
         assert error["message"] and error["file"] == "all.csv"
     status = job_status(tmp_path / "all")
-    assert (status.n_embedded, status.n_failed) == (9463, 537)
+    assert (status.n_embedded, status.n_failed) == (n_rows - n_bad, n_bad)
     assert status.reasons == Counter(reason for _, reason in wanted.values())
-    assert "537 failed" in result.state
-    assert without_rows(tmp_path / "all").num_rows == 9463
+    assert f"{n_bad} failed" in result.state
+    assert without_rows(tmp_path / "all").num_rows == n_rows - n_bad
     assert without_rows(tmp_path / "all").equals(without_rows(tmp_path / "good"))
 
 
@@ -222,12 +227,12 @@ def parquet_rows(n_rows: int, n_bad: int) -> tuple[list[dict[str, Any]], dict[in
 def test_bad_photo_bytes_in_a_parquet_column_are_records_and_change_no_other_row(
     tmp_path: Path,
 ) -> None:
-    rows, wanted = parquet_rows(300, 36)
+    rows, wanted = parquet_rows(120, 24)
     good = [row for place, row in enumerate(rows) if place not in wanted]
     for name, some in {"all": rows, "good": good}.items():
         path = tmp_path / f"{name}.parquet"
-        pq.write_table(pa.Table.from_pylist(some), path, row_group_size=70)
-        run(path, None, tmp_path / name, shard_rows=64)
+        pq.write_table(pa.Table.from_pylist(some), path, row_group_size=50)
+        run(path, None, tmp_path / name, shard_rows=32)
     errors = table_of(tmp_path / "all", "errors").to_pylist()
     assert {e["row"]: (e["stage"], e["reason"]) for e in errors} == wanted
     assert without_rows(tmp_path / "all").equals(without_rows(tmp_path / "good"))
@@ -237,11 +242,11 @@ def test_with_absent_a_bad_value_is_named_and_the_rest_of_its_row_is_embedded(
     tmp_path: Path,
 ) -> None:
     make_photos(tmp_path)
-    kinds = drawn_kinds(300, 60, seed=4)
+    kinds = drawn_kinds(120, 50, seed=4)
     (tmp_path / "items.csv").write_bytes(HEAD + b"".join(lines(kinds, seed=5)))
     places = (tmp_path / "items.csv", tmp_path / "photos")
-    run(*places, tmp_path / "record", shard_rows=100)
-    run(*places, tmp_path / "absent", shard_rows=100, on_bad_rows="absent")
+    run(*places, tmp_path / "record", shard_rows=50)
+    run(*places, tmp_path / "absent", shard_rows=50, on_bad_rows="absent")
     rows = table_of(tmp_path / "absent", "embeddings").to_pylist()
     for row in rows:
         kind = kinds[row["row"]]
@@ -251,7 +256,7 @@ def test_with_absent_a_bad_value_is_named_and_the_rest_of_its_row_is_embedded(
         assert not (row["text_present"] and kind and kind[1].startswith("text_"))
     left = {row["row"] for row in rows}
     gone = {row for row, kind in enumerate(kinds) if kind and kind[1].startswith(("line", "id"))}
-    assert left == set(range(300)) - gone
+    assert left == set(range(120)) - gone
     strict = table_of(tmp_path / "record", "embeddings").to_pylist()
     assert [row for row in rows if kinds[row["row"]] is None] == strict
 

@@ -14,7 +14,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
+from fusion.cli import app
 from fusion.shards import read_embeddings, verify_job
 from fusion.shards.events import EventLog
 from fusion.shards.layout import Layout
@@ -63,19 +65,27 @@ def same_as_without(output, whole, bad):
     assert ours.vectors.tobytes() == theirs.vectors[ours.rows].tobytes()
 
 
+def embed_arguments(job, output, *more):
+    """What the command line says for a job of photos, with shards of six rows."""
+    places = ["--items", job.places.items, "--photos", job.places.photos, "--out", output]
+    columns = ["--id", "id", "--image", "photo", "--image-encoder", "colour_texture"]
+    return [*map(str, ["embed", *places, *columns, "--shard-rows", 6, "--quiet", *more])]
+
+
 def test_rows_that_end_or_hang_a_worker_get_a_record_and_the_others_their_bits(
     tmp_path, photo_job, forked_pool, poisonous
 ):
-    marks = {1: b"KILL", 4: b"SEGV", 7: b"HANG", 9: b"LOCK"}
+    marks = {1: b"KILL", 4: b"SEGV", 7: b"HANG", 13: b"LOCK"}
     job = photo_job(tmp_path / "in", rows=18, shard_rows=6, marks=marks)
     output = tmp_path / "out"
-    result = job.run(output, engine=LocalEngine(layout=Layout(1, 1), stall_s=2.0))
-    assert result.failed_shards == {}
+    arguments = embed_arguments(job, output, "--workers", 3, "--stall-seconds", 2)
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
     assert errors_of(output) == {
         1: ("p1", "worker", "worker_died"),
         4: ("p4", "worker", "worker_died"),
         7: ("p7", "worker", "worker_hung"),
-        9: ("p9", "worker", "worker_hung"),
+        13: ("p13", "worker", "worker_hung"),
     }
     photo_job(tmp_path / "good", rows=18, shard_rows=6).run(tmp_path / "whole")
     same_as_without(output, tmp_path / "whole", marks)
@@ -222,23 +232,21 @@ Image.open = poisoned
 
 
 @pytest.mark.slow
-def test_the_command_ends_well_with_a_photo_that_kills_and_one_that_hangs(tmp_path, photo_job):
-    job = photo_job(tmp_path / "in", rows=8, shard_rows=4, marks={1: b"KILL", 2: b"HANG"})
+def test_the_command_in_new_processes_ends_well_with_photos_that_kill_and_hang(tmp_path, photo_job):
+    job = photo_job(tmp_path / "in", rows=12, shard_rows=6, marks={1: b"KILL", 8: b"HANG"})
     (tmp_path / "sitecustomize.py").write_text(textwrap.dedent(POISON))
-    arguments = ["embed", "--items", job.places.items, "--photos", job.places.photos, "--quiet"]
-    arguments += ["--out", tmp_path / "out", "--id", "id", "--image", "photo", "--workers", "1"]
-    arguments += ["--image-encoder", "colour_texture", "--shard-rows", "4", "--stall-seconds", "6"]
+    arguments = embed_arguments(job, tmp_path / "out", "--workers", 1, "--stall-seconds", 6)
     done = subprocess.run(
-        [*COMMAND, *map(str, arguments)],
+        [*COMMAND, *arguments],
         env=os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
         capture_output=True,
         text=True,
-        timeout=400,
+        timeout=1200,  # it starts six interpreters
     )
     assert done.returncode == 0, done.stderr
     assert errors_of(tmp_path / "out") == {
         1: ("p1", "worker", "worker_died"),
-        2: ("p2", "worker", "worker_hung"),
+        8: ("p8", "worker", "worker_hung"),
     }
-    photo_job(tmp_path / "good", rows=8, shard_rows=4).run(tmp_path / "whole")
-    same_as_without(tmp_path / "out", tmp_path / "whole", {1, 2})
+    photo_job(tmp_path / "good", rows=12, shard_rows=6).run(tmp_path / "whole")
+    same_as_without(tmp_path / "out", tmp_path / "whole", {1, 8})

@@ -9,7 +9,6 @@ import pytest
 from fusion.build import EncoderChoice
 from fusion.errors import CatalogueError, JobError
 from fusion.shards import Places, verify_job
-from fusion.shards.run import runner_of
 
 
 @pytest.fixture
@@ -117,7 +116,6 @@ def test_other_weights_behind_the_same_name_are_refused(tmp_path, job, in_proces
     weights = bytearray((checkpoint / "model.safetensors").read_bytes())
     weights[-1] ^= 1
     (checkpoint / "model.safetensors").write_bytes(weights)
-    runner_of.cache_clear()
     with pytest.raises(JobError, match="encoder of text must have the weights"):
         ours.run(tmp_path / "out")
 

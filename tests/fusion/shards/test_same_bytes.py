@@ -4,11 +4,15 @@ import csv
 import random
 from dataclasses import replace
 
+import numpy as np
+import pandas as pd
 import pytest
 
-from fusion.shards import Places
+from fusion import FusionRegressor, read_table
+from fusion.shards import JobSettings, Places, embed_catalogue
 from fusion.shards.layout import Layout
 from fusion.shards.pool import LocalEngine
+from fusion.shards.read import read_embeddings
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 
@@ -104,3 +108,26 @@ def test_a_store_without_file_handles_keeps_its_sound_segments(tmp_path, job, mo
     assert not list((tmp_path / "store").rglob("*.corrupt"))
     stored.run(tmp_path / "out")
     assert not list((tmp_path / "store").rglob("*.corrupt"))
+
+
+def test_a_category_means_the_same_in_a_prediction_of_one_row_and_in_any_shard(
+    tmp_path, in_process
+):
+    sizes = ["1.0", "2.0", "XL", "1.50", "true"] * 6
+    known = pd.DataFrame({"size": sizes, "price": [f"{row},50" for row in range(30)]})
+    model = FusionRegressor(head="linear", categorical=["size"], numeric=["price"], random_state=0)
+    model.fit(known, [{"1.0": 5, "2.0": 100}.get(size, 20) for size in sizes])
+    model.save(tmp_path / "bundle")
+    for name, items in (("all", known), ("numbers", known[known["size"].isin(["1.0", "2.0"])])):
+        items.to_csv(tmp_path / f"{name}.csv", index=False)
+    together = model.predict(known)
+    alone = [model.predict(read_table(tmp_path / "all.csv").iloc[[row]])[0] for row in range(5)]
+    np.testing.assert_allclose(alone, together[:5], rtol=1e-6)
+    np.testing.assert_allclose(model.predict(read_table(tmp_path / "numbers.csv"))[1], together[1])
+    vectors = []
+    for shard_rows in (30, 2):
+        output = tmp_path / str(shard_rows)
+        places = Places(tmp_path / "all.csv", bundle=tmp_path / "bundle")
+        embed_catalogue(places, output, JobSettings(shard_rows=shard_rows), engine=in_process())
+        vectors.append(read_embeddings(output, "fused").vectors)
+    np.testing.assert_array_equal(vectors[0], vectors[1])

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.kill_job import forked_workers
 from fusion.cli import app
 from fusion.shards import verify_job
 
@@ -25,10 +26,7 @@ def slowly(*arguments, **options):
 Image.open = slowly
 """
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore:This process:DeprecationWarning"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 
 
 def children(number):
@@ -57,43 +55,58 @@ def job(tmp_path_factory, photo_job):
     return photo_job(tmp_path_factory.mktemp("input"), rows=60, shard_rows=3, missing=[4])
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory, job):
-    """Signal -> process and output of the same job; all three begin at once, to save time.
-
-    That for SIGINT is the command itself, the others are forks that call it.
-    """
-    folder = tmp_path_factory.mktemp("running")
+def start_new(arguments, folder, log):
+    """Number of a new interpreter that runs the command, as its workers are."""
     (folder / "sitecustomize.py").write_text(SLOW_PHOTOS)
+    with log.open("w") as file:
+        command = subprocess.Popen(
+            [*COMMAND, *arguments],
+            env=os.environ | {"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"},
+            stderr=file,
+            start_new_session=True,
+        )
+    command.returncode = 0  # is waited for by its number
+    return command.pid
+
+
+def start_fork(arguments, folder, log):
+    """Number of a fork of this process that runs the command, as its workers are."""
+    number = os.fork()
+    if number:
+        return number
+    code = 70
+    try:
+        os.setsid()
+        os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT), 2)
+        sys.stderr = os.fdopen(2, "w")
+        forked_workers()
+        exec(SLOW_PHOTOS, {})
+        app(arguments)
+    except SystemExit as stop:
+        code = stop.code
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+@pytest.fixture(
+    scope="module",
+    params=[start_fork, pytest.param(start_new, marks=pytest.mark.slow)],
+    ids=["forks", "new interpreters"],
+)
+def running(request, tmp_path_factory, job):
+    """Signal -> process and output of the same job; all three begin at once, to save time."""
+    folder = tmp_path_factory.mktemp("running")
     arguments = ["embed", "--items", str(job.places.items), "--photos", str(job.places.photos)]
     arguments += ["--id", "id", "--image", "photo", "--image-encoder", "colour_texture", "--quiet"]
     arguments += ["--shard-rows", "3", "--workers", "1"]
-    path = f"{folder}{os.pathsep}{ROOT}"
-    with (folder / "int.log").open("w") as log:
-        command = subprocess.Popen(
-            [*COMMAND, *arguments, "--out", str(folder / "int")],
-            env=os.environ | {"PYTHONPATH": path},
-            stderr=log,
-            start_new_session=True,
+    found = {
+        name: request.param(
+            [*arguments, "--out", str(folder / name)], folder, folder / f"{name}.log"
         )
-    found = {"int": command.pid}
-    for name in ("term", "kill"):
-        found[name] = os.fork()
-        if found[name] == 0:
-            os.setsid()
-            os.environ["PYTHONPATH"] = path
-            os.dup2(os.open(folder / f"{name}.log", os.O_WRONLY | os.O_CREAT), 2)
-            code = 70
-            try:
-                sys.stderr = os.fdopen(2, "w")
-                app([*arguments, "--out", str(folder / name)])
-            except SystemExit as stop:
-                code = stop.code
-            finally:
-                sys.stderr.flush()
-                os._exit(code)
+        for name in ("int", "term", "kill")
+    }
     yield {name: (number, folder / name) for name, number in found.items()}
-    command.returncode = 0  # was waited for by its number
     for number in found.values():
         try:
             os.killpg(number, signal.SIGKILL)

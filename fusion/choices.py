@@ -1,0 +1,237 @@
+"""Checks of what a user chose, against names, tables and places, before any work begins.
+
+Each check gives back sentences; `fusion.mistakes.Mistakes` gathers them with those of all others.
+"""
+
+import inspect
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fusion.build import CLOSED_FORM_FUSION, HeadChoice
+from fusion.data.catalogue import Catalogue
+from fusion.data.problems import Problem, shown
+from fusion.data.schema import Schema, missing_columns
+from fusion.errors import CatalogueError, unknown_name
+from fusion.strategies import FUSIONS
+from heads import HEADS
+
+Targets = Mapping[str, NDArray[np.float64]]
+SHOWN_COLUMNS = 20
+
+
+def is_closed_form(heads: Mapping[str, HeadChoice]) -> bool:
+    """True where all heads are solved at once, without gradient steps."""
+    known = bool(heads) and are_known(heads)
+    return known and all(HEADS[choice.head].closed_form for choice in heads.values())
+
+
+def are_known(heads: Mapping[str, HeadChoice]) -> bool:
+    """True where every head is a name in `HEADS`."""
+    return all(isinstance(choice.head, str) and choice.head in HEADS for choice in heads.values())
+
+
+def strategy_mistakes(strategy: str, options: Any, *, heads: Mapping[str, HeadChoice]) -> list[str]:
+    """What is wrong with a fusion strategy and its options; a small one is built to find out."""
+    if not isinstance(strategy, str) or strategy not in FUSIONS:
+        return [unknown_name("strategy", strategy, FUSIONS)]
+    name = CLOSED_FORM_FUSION if is_closed_form(heads) else strategy
+    build = FUSIONS[name]
+    return _option_mistakes(
+        f"strategy {name}",
+        options,
+        build,
+        taken=("dims",),
+        trial=lambda: build({"a": 2, "b": 3}, **options),
+    )
+
+
+def head_mistakes(heads: Mapping[str, HeadChoice], targets: Targets) -> list[str]:
+    """What is wrong with heads and their options, tried out on the sound ones of their targets.
+
+    Args:
+        heads: By name.
+        targets: Targets `[n]` of these heads; those of a head may be left out.
+    """
+    if not heads:
+        return ["heads must hold at least one head, got none."]
+    if not are_known(heads):
+        names = [choice.head for choice in heads.values() if not are_known({"": choice})]
+        return [unknown_name("head", name, HEADS) for name in names]
+    mistakes = []
+    if len({HEADS[choice.head].closed_form for choice in heads.values()}) > 1:
+        mistakes.append(
+            "heads must all be trained by gradient or all be solved in closed form, got both. "
+            "Train the linear head in a run of its own."
+        )
+    for name, choice in heads.items():
+        mistakes += _head_mistakes(choice, targets.get(name))
+    return mistakes
+
+
+def _head_mistakes(choice: HeadChoice, target: NDArray[np.float64] | None) -> list[str]:
+    kind = HEADS[choice.head]
+    sound = np.empty(0) if target is None else target[~faulty_rows(choice, target)]
+
+    def trial() -> object:
+        return kind.fitted(sound, in_dim=1, **choice.options) if len(sound) else None
+
+    what = f"head {choice.head} of {choice.target}"
+    taken = ("target", "in_dim")
+    return _option_mistakes(what, choice.options, kind.fitted, taken=taken, trial=trial)
+
+
+def faulty_rows(choice: HeadChoice, target: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Mask `[n]` of the targets that break a rule of their head."""
+    masks = HEADS[choice.head].target_faults(target).values()
+    faulty = np.zeros(len(target), dtype=bool)
+    for mask in masks:
+        faulty |= mask
+    return faulty
+
+
+def _option_mistakes(
+    what: str,
+    options: Any,
+    call: Callable[..., Any],
+    *,
+    taken: Iterable[str],
+    trial: Callable[[], object],
+) -> list[str]:
+    """Options that `call` does not have, or else why a trial of all of them fails."""
+    if not isinstance(options, Mapping):
+        return [f"options of {what} must be names and values, got {shown(options)}."]
+    valid = _option_names(call) - set(taken)
+    unknown = [name for name in options if valid and name not in valid]
+    if unknown:
+        return [unknown_name(f"options of {what}", name, valid) for name in unknown]
+    try:
+        with torch.random.fork_rng(devices=[]):
+            trial()
+    except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
+        return [f"{what}: {error}"]
+    return []
+
+
+def _option_names(call: Callable[..., Any]) -> set[str]:
+    """Names of the parameters; where `fitted` hands options on, those of its class too.
+
+    Returns:
+        An empty set where any name may be right.
+    """
+    names: set[str] = set()
+    owner = getattr(call, "__self__", None)
+    for each in (call, owner) if isinstance(owner, type) else (call,):
+        parameters = inspect.signature(each).parameters.values()
+        names |= {one.name for one in parameters if one.kind is not one.VAR_KEYWORD}
+        if all(one.kind is not one.VAR_KEYWORD for one in parameters):
+            return names
+    return set()
+
+
+def column_mistakes(
+    named: Mapping[str, Iterable[str]], columns: Iterable[str], *, source: str
+) -> list[str]:
+    """Columns that settings name and a table lacks, with the nearest names it has.
+
+    Args:
+        named: Setting -> columns.
+        columns: Those of the table.
+        source: Name of the table.
+    """
+    names = list(columns)
+    return [
+        f"{setting}: {problem.column} {problem.message} ({source})"
+        for setting, wanted in named.items()
+        for problem in missing_columns(wanted, names)
+    ]
+
+
+def check_usable(schema: Schema, *, source: str) -> None:
+    """Refuses a table of which no column can be learned from.
+
+    Raises:
+        CatalogueError: With the reason why each column is not used.
+    """
+    if not schema.modalities:
+        raise CatalogueError(
+            f"{source} must have a column to learn from, got none.{why_ignored(schema)}"
+        )
+
+
+def why_ignored(schema: Schema) -> str:
+    """One line for each column without a role: its name and the reason."""
+    ignored = list(schema.ignored.items())
+    lines = [f"\n- {name} {_reason(reason)}" for name, reason in ignored[:SHOWN_COLUMNS]]
+    if len(ignored) > SHOWN_COLUMNS:
+        lines.append(f"\n- ... and {len(ignored) - SHOWN_COLUMNS} more")
+    return "".join(lines)
+
+
+def _reason(reason: str) -> str:
+    return "is excluded, or is the target" if reason == "excluded" else reason
+
+
+def target_problems(
+    catalogue: Catalogue, heads: Mapping[str, HeadChoice], targets: Targets
+) -> list[Problem]:
+    """One problem for each row whose target breaks a rule of its head."""
+    return [
+        Problem(
+            code="bad_target",
+            message=f"must be {rule}, got {values[row]:g}",
+            row=int(row),
+            id=catalogue.ids[row],
+            column=heads[name].target,
+        )
+        for name, values in targets.items()
+        for rule, broken in HEADS[heads[name].head].target_faults(values).items()
+        for row in np.flatnonzero(broken)
+    ]
+
+
+def folder_mistakes(name: str, folder: Path | None) -> list[str]:
+    """Why a folder can neither be found nor made, in a sentence; nothing where it can."""
+    return [] if folder is None else list(_folder_mistakes(name, folder))
+
+
+def photo_folder_mistakes(photos: Path | None) -> list[str]:
+    """What is wrong with a folder of photos, whether or not a column names one."""
+    if photos is None or photos.is_dir():
+        return []
+    return [f"photos must be a folder, got {photos}. Check the name, or leave it out."]
+
+
+def file_mistakes(name: str, path: Path | None, *, suffixes: Iterable[str] = ()) -> list[str]:
+    """Why a file cannot be written, in sentences; its folder is made when it is written.
+
+    Args:
+        name: What it is called.
+        path: Where it goes; None: nowhere, which is no mistake.
+        suffixes: How its name may end, in small letters; none: in any way.
+    """
+    if path is None:
+        return []
+    valid = list(suffixes)
+    mistakes = list(_folder_mistakes(f"the folder of {name}", path.parent))
+    if valid and path.suffix.lower() not in valid:
+        end = " or ".join(valid)
+        mistakes.append(f"{name} must end in {end}, got {path.name!r}. Choose another name.")
+    if path.is_dir():
+        mistakes.append(f"{name} must be a file, got the folder {path}. Name a file in it.")
+    return mistakes
+
+
+def _folder_mistakes(name: str, folder: Path) -> Iterator[str]:
+    there = next(
+        (place for place in (folder, *folder.absolute().parents) if place.exists()), folder
+    )
+    if not there.is_dir():
+        yield f"{name} must be a folder, got {folder}: {there} is a file. Choose another."
+    elif not os.access(there, os.W_OK | os.X_OK):
+        yield f"{name} must be a folder to write to, got {folder}: no permission in {there}."

@@ -1,0 +1,68 @@
+"""Targets as they are handed to an estimator: their names and values."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fusion.data.frames import arrow_table, as_frame, column_name
+from fusion.data.numbers import number_cells
+
+TARGET = "target"  # name of a target that comes without one
+
+
+def target_frame(y: Any) -> pd.DataFrame | None:
+    """Targets as a frame; None where they are no table."""
+    table = y if isinstance(y, pd.DataFrame) else arrow_table(y)
+    if table is None:
+        return None
+    return as_frame(table.reset_index(drop=True) if isinstance(table, pd.DataFrame) else table)
+
+
+def named_target(y: Any) -> tuple[str, Any]:
+    """Name and values of a single target; `target` where it has no name.
+
+    Raises:
+        ValueError: If it is a table of several columns.
+    """
+    table = target_frame(y)
+    if table is None:
+        name = getattr(y, "name", None)
+        foreign = hasattr(y, "__arrow_c_stream__") and not isinstance(y, pd.Series)
+        values = np.asarray(y) if foreign else y
+        return TARGET if name is None or name == "" else column_name(name), values
+    if table.shape[1] != 1:
+        raise ValueError(
+            f"y must be one column, got {', '.join(table.columns)}. For several targets give head "
+            "a mapping such as {'units': 'sales_volume'}."
+        )
+    return str(table.columns[0]), table.iloc[:, 0]
+
+
+def check_target_names(frame: pd.DataFrame, targets: Mapping[str, NDArray[np.float64]]) -> None:
+    """Refuses a column of X that is called like a target: it is the target, or would be lost.
+
+    Raises:
+        ValueError: With every such column.
+    """
+    faults = []
+    for name, values in targets.items():
+        if name in frame.columns:
+            same = _says_the_same(frame[name], values)
+            what = "the very values of y" if same else "other values"
+            faults.append(
+                f"X must have no column with the name of y, got {name!r} with {what}. "
+                + ("Drop it from X." if same else "Rename y or the column.")
+            )
+    if faults:
+        raise ValueError("\n".join(faults))
+
+
+def _says_the_same(column: "pd.Series[Any]", values: NDArray[np.float64]) -> bool:
+    """True if a column holds the numbers of a target, or other words for its two classes."""
+    if np.array_equal(number_cells(column)[0], values, equal_nan=True):
+        return True
+    words, classes = pd.factorize(column)[0], pd.factorize(values)[0]
+    return len(set(classes.tolist())) <= 2 and np.array_equal(words, classes)

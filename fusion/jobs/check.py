@@ -1,0 +1,209 @@
+"""The checks of a training job: its configuration against its tables, before any work."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from encoders.base import Encoder
+from fusion.build import EncoderChoice, HeadChoice, pretrained_encoders
+from fusion.choices import (
+    Targets,
+    are_known,
+    check_usable,
+    column_mistakes,
+    head_mistakes,
+    photo_folder_mistakes,
+    strategy_mistakes,
+    target_problems,
+)
+from fusion.data.catalogue import Catalogue, build_catalogue, target_values
+from fusion.data.infer import infer_schema
+from fusion.data.policy import apply_policy, refuse_early
+from fusion.data.problems import Problem
+from fusion.data.schema import Schema
+from fusion.data.tables import read_table
+from fusion.errors import ConfigError
+from fusion.jobs.config import TrainConfig, head_choices
+from fusion.jobs.sales import join_sales
+from fusion.jobs.split import column_groups, split_dates, split_rows
+from fusion.mistakes import Mistakes
+from fusion.recipe import MIN_ROWS, check_logs, check_tuning
+
+HISTORY = ("weeks_on_sale", "weeks_since_last_sale", *(f"units_last_{w}w" for w in (4, 13, 52)))
+
+
+@dataclass(frozen=True)
+class CheckedItems:
+    """What was read and built while a configuration was checked.
+
+    Args:
+        catalogue: All rows.
+        targets: Targets `[n]` of each target column, NaN where there is none.
+        encoders: Encoders that need no fitting, by modality.
+        problems: What is wrong with targets.
+    """
+
+    catalogue: Catalogue
+    targets: dict[str, NDArray[np.float64]]
+    encoders: dict[str, Encoder]
+    problems: list[Problem]
+
+
+def check_config(
+    config: TrainConfig, mistakes: Mistakes, *, store: Path | None = None
+) -> CheckedItems:
+    """Holds a configuration against its tables: columns, heads, strategy, encoders, split.
+
+    Args:
+        config: What to do.
+        mistakes: What has been found wrong before; all of it is told together.
+        store: Folder of the embedding store, whose precision is kept.
+
+    Raises:
+        CatalogueError, ConfigError, ImportError, OSError, ValueError: With all mistakes.
+    """
+    heads = head_choices(config.heads)
+    mistakes.add(strategy_mistakes(config.model.strategy, config.model.options, heads=heads))
+    frame = _tables(config, mistakes)
+    catalogue: Catalogue | None = None
+    targets: dict[str, NDArray[np.float64]] = {}
+    problems: list[Problem] = []
+    encoders: dict[str, Encoder] = {}
+    if frame is not None:
+        schema = Schema()
+        with mistakes.gathered():
+            schema = schema_of(frame, config)
+            check_usable(schema, source=config.data.items.name)
+            catalogue = build_catalogue(
+                frame, schema, photos=config.data.photos, source=config.data.items.name
+            )
+        targets, problems = _read_targets(config, frame, schema)
+    mistakes.add(head_mistakes(heads, _of_heads(heads, targets)))
+    with mistakes.gathered():
+        check_logs(config.training.tensorboard, config.tuning.tensorboard)
+    if catalogue is not None:
+        mistakes.add(photo_folder_mistakes(config.data.photos))
+        with mistakes.gathered():
+            encoders = pretrained_encoders(
+                encoder_choice(config), catalogue.schema.modalities, store=store
+            )
+            check_tuning(config.tuning, heads, encoders)
+        with mistakes.gathered():
+            problems += _broken_rules(catalogue, heads, targets, known=problems)
+            problems += _undated(config, catalogue)
+            refuse_early(catalogue, problems, on_bad_rows=config.data.on_bad_rows)
+            _try_split(config, catalogue, problems)
+    mistakes.refuse()
+    assert catalogue is not None
+    return CheckedItems(catalogue, targets, encoders, problems)
+
+
+def _tables(config: TrainConfig, mistakes: Mistakes) -> pd.DataFrame | None:
+    """The items, with sales joined; None where one of the tables is at fault."""
+    items: pd.DataFrame | None = None
+    joined: pd.DataFrame | None = None
+    with mistakes.gathered():
+        joined = items = read_table(config.data.items, delimiter=config.data.delimiter)
+    if items is None:
+        return None
+    columns = [str(name) for name in items.columns]
+    if config.sales is not None:
+        joined = None
+        with mistakes.gathered():
+            joined = join_sales(items, config.sales)
+        columns += HISTORY if joined is None else [str(name) for name in joined.columns]
+        columns.append(f"units_next_{config.sales.horizon_weeks}w")
+    split = [] if config.split.column is None else [config.split.column]
+    named = {"split.column": split, "data.details": config.data.details}
+    mistakes.add(column_mistakes(named, columns, source=config.data.items.name))
+    return joined
+
+
+def _read_targets(
+    config: TrainConfig, frame: pd.DataFrame, schema: Schema
+) -> tuple[dict[str, NDArray[np.float64]], list[Problem]]:
+    """Targets of each column that the table has, and what is wrong with them."""
+    names = dict.fromkeys(entry.target for entry in config.heads)
+    read = {
+        name: target_values(
+            frame,
+            name,
+            number_format=schema.format_of(name, "numeric"),
+            source=config.data.items.name,
+        )
+        for name in names
+        if name in frame.columns
+    }
+    problems = [problem for _, found in read.values() for problem in found]
+    return {name: values for name, (values, _) in read.items()}, problems
+
+
+def _broken_rules(
+    catalogue: Catalogue,
+    heads: Mapping[str, HeadChoice],
+    targets: Targets,
+    *,
+    known: list[Problem],
+) -> list[Problem]:
+    """Targets that break a rule of their head and are not known to be faulty."""
+    if not are_known(heads):
+        return []
+    told = {(problem.row, problem.column) for problem in known}
+    found = target_problems(catalogue, heads, _of_heads(heads, targets))
+    return [problem for problem in found if (problem.row, problem.column) not in told]
+
+
+def _undated(config: TrainConfig, catalogue: Catalogue) -> list[Problem]:
+    """Rows without a date that a split by date needs."""
+    if config.split.kind != "date" or config.split.column not in catalogue.frame.columns:
+        return []
+    return split_dates(config.split, catalogue.frame, catalogue.schema)[1]
+
+
+def _of_heads(heads: Mapping[str, HeadChoice], targets: Targets) -> Targets:
+    """Targets by head, as far as they are there."""
+    return {
+        name: targets[choice.target] for name, choice in heads.items() if choice.target in targets
+    }
+
+
+def _try_split(config: TrainConfig, catalogue: Catalogue, problems: list[Problem]) -> None:
+    """Splits the rows that will stay, so that too few rows or bad dates are found at once."""
+    good, _ = apply_policy(catalogue, problems, on_bad_rows=config.data.on_bad_rows)
+    section = config.split
+    if section.column is None or section.column in good.frame.columns:
+        groups = column_groups(section, good.frame)
+        split, _ = split_rows(section, good, groups=groups, n_folds=config.training.folds, seed=0)
+        n_known = len(split.train) + len(split.validation)
+        if n_known < MIN_ROWS:
+            raise ConfigError(
+                f"split must leave at least {MIN_ROWS} rows to learn from, got {n_known} of "
+                f"{len(good)}. Make the test smaller, or add rows."
+            )
+
+
+def schema_of(frame: pd.DataFrame, config: TrainConfig) -> Schema:
+    """Roles of the columns, as configured and, for the rest, as found."""
+    data = config.data
+    given = {
+        "id": None if data.id is None else [data.id],
+        "text": data.text,
+        "image": [] if data.photos is None and data.image is None else data.image,
+        "numeric": data.numeric,
+        "categorical": data.categorical,
+        "dates": data.dates,
+        "history": data.history,
+        "row": data.row,
+    }
+    targets = [entry.target for entry in config.heads]
+    return infer_schema(frame, photos=data.photos, exclude=[*targets, *data.exclude], given=given)
+
+
+def encoder_choice(config: TrainConfig) -> EncoderChoice:
+    """Encoders as configured."""
+    section = config.encoders
+    return EncoderChoice(section.text, section.image, section.weights)

@@ -1,0 +1,82 @@
+import ast
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from fusion.cli import app
+from fusion.cli.shared import complain, reported, say, show_result
+from fusion.progress import job_bar, progress_bars
+
+ROOM = Path(__file__).parents[3] / "fusion"
+STRANGE = ["a[/]b", "[bold]x[/bold]", "[red", "a]", "back\\[slash]", ":smile:", "x" * 300]
+
+
+@pytest.mark.parametrize("text", STRANGE)
+def test_results_are_printed_as_they_are(text, capsys):
+    say(f"Model {text}")
+    assert capsys.readouterr().out == f"Model {text}\n"
+    say(text, style="bold")
+    assert capsys.readouterr().out == f"{text}\n"
+
+
+@pytest.mark.parametrize("text", STRANGE)
+def test_messages_are_printed_as_they_are(text, capsys):
+    complain(text)
+
+    @reported
+    def command():
+        raise ValueError(text)
+
+    with pytest.raises(typer.Exit):
+        command()
+    assert capsys.readouterr().err == f"fusion: {text}\n" * 2
+
+
+def test_a_file_name_that_is_no_text_is_printed_all_the_same(capsysbinary):
+    say("a\udcffb")
+    complain("a\udcffb")
+    captured = capsysbinary.readouterr()
+    assert captured.out == b"a\\udcffb\n"
+    assert captured.err == b"fusion: a\\udcffb\n"
+
+
+@pytest.mark.parametrize("text", STRANGE)
+def test_bars_take_any_name(text, capsys):
+    with progress_bars() as stage:
+        stage(text, 1)(1)
+    with job_bar(text, quiet=False) as show:
+        show(1, 1, text)
+    capsys.readouterr()
+
+
+def test_a_finished_training_tells_where_its_model_is_whatever_the_folder_is_called(capsys):
+    folder = Path("a[/]b")
+    result = SimpleNamespace(
+        evaluations={},
+        dropped={},
+        unread={"a[b]": "x[/]"},
+        bundle=folder / "bundle",
+        report=folder / "report.html",
+    )
+    show_result(result)
+    assert capsys.readouterr().out == (
+        "Not used     a[b]: x[/]\nModel        a[/]b/bundle\nReport       a[/]b/report.html\n"
+    )
+
+
+def test_one_file_alone_prints():
+    for path in sorted(ROOM.rglob("*.py")):
+        names = {
+            node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Call)
+        }
+        if path.relative_to(ROOM) != Path("cli/shared.py"):
+            assert not names & {"print", "echo", "secho"}, path
+
+
+def test_brackets_in_the_help_are_shown():
+    assert "[tuning] of the file" in CliRunner().invoke(app, ["fine-tune", "--help"]).output

@@ -1,0 +1,71 @@
+"""Near-duplicates stay in one fold, also where an estimator draws the folds."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import fusion.fitting
+from fusion import FusionRegressor
+from fusion.data.catalogue import build_catalogue
+from fusion.data.folds import DRAWN, Validation
+from fusion.data.schema import Schema
+from fusion.fitting import with_groups
+from fusion.recipe import HeadChoice, Recipe
+
+RECIPE = Recipe({"units": HeadChoice("regression", target="units", options={})})
+LINEAR = Recipe({"units": HeadChoice("linear", target="units", options={})})
+
+
+def catalogue(texts):
+    return build_catalogue(pd.DataFrame({"text": texts}), Schema(text=("text",)), photos=None)
+
+
+def words(number):
+    return f"{number * 7919:x} {number * 104729:x} {number * 15485863:x}"
+
+
+PAIRS = [words(number // 2 + 1) for number in range(40)]
+
+
+def test_near_duplicates_of_a_catalogue_are_the_groups_of_its_folds():
+    groups = with_groups(DRAWN, catalogue(PAIRS), recipe=RECIPE).groups
+    assert groups is not None and len(np.unique(groups)) == 20
+    assert (groups[::2] == groups[1::2]).all()
+
+
+@pytest.mark.parametrize(
+    ("texts", "recipe"),
+    [
+        ([words(number + 1) for number in range(40)], RECIPE),  # nothing is alike
+        (["soft wool"] * 30 + PAIRS[:10], RECIPE),  # labels: no fold could hold them
+        (PAIRS, LINEAR),  # nothing is stopped
+    ],
+)
+def test_rows_are_drawn_where_groups_are_of_no_use(texts, recipe):
+    assert with_groups(DRAWN, catalogue(texts), recipe=recipe) is DRAWN
+
+
+def test_given_rows_and_groups_are_kept():
+    for given in (Validation(rows=np.arange(4)), Validation(groups=np.arange(40))):
+        assert with_groups(given, catalogue(PAIRS), recipe=RECIPE) is given
+
+
+def test_an_estimator_never_stops_a_network_on_copies_of_its_rows(monkeypatch):
+    seen = []
+
+    def spy(*arguments, folds, **options):
+        seen.extend(folds)
+        return original(*arguments, folds=folds, **options)
+
+    original = fusion.fitting.fit_ensemble
+    monkeypatch.setattr(fusion.fitting, "fit_ensemble", spy)
+    settings = {"training": {"epochs": 1, "folds": 2}, "strategy_options": {"width": 8}}
+    frame = pd.DataFrame({"text": PAIRS, "price": np.arange(40.0) % 7})
+    model = FusionRegressor(text=["text"], text_encoder="tfidf", random_state=0, **settings)
+    model.fit(frame, np.arange(40.0))
+    assert sorted(np.concatenate(seen).tolist()) == list(range(40))
+    for fold in seen:
+        assert set(fold // 2 * 2) <= set(fold.tolist())  # each with its copy
+    seen.clear()
+    model.fit(frame, np.arange(40.0), validation_rows=[0, 2, 4])
+    assert all(fold.tolist() == [0, 2, 4] for fold in seen)
