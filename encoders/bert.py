@@ -52,7 +52,8 @@ class BertEncoder(Encoder):
             checkpoint can read.
         long_text: `"truncate"` reads the first `max_length` tokens, `"chunks"` averages up to 16
             chunks of that length.
-        dtype: `"auto"`, `"float32"` or `"bfloat16"`; auto is bfloat16 where that is faster.
+        dtype: `"auto"`, `"float32"` or `"bfloat16"`; auto is bfloat16 where the processor has it
+            (see `encoders.dtype`). float32 where there is an adapter or another backend.
         revision: Commit, tag or branch of a hub checkpoint.
         adapter: What tuning may change or has changed; then weights are float32.
         backend: `"torch"`, or `"onnx"` or `"openvino"`: linear layers in int8 on the CPU, frozen
@@ -89,14 +90,10 @@ class BertEncoder(Encoder):
         _check_choice("long_text", long_text, ("truncate", "chunks"))
         _check_choice("backend", backend, BACKENDS)
         exact = adapter is not None or backend != "torch"
-        dtype = (
-            "float32"
-            if exact and dtype == "auto"
-            else resolve_dtype(dtype, probe=bert_sized_product)
-        )
-        if exact and dtype != "float32":
+        if exact and dtype == "bfloat16":
             what = f"backend {backend!r}" if adapter is None else "an adapter"
             raise ValueError(f"dtype must be float32 with {what}, got {dtype!r}. Leave it out.")
+        dtype = "float32" if exact and dtype == "auto" else resolve_dtype(dtype)
         found = find_checkpoint(checkpoint, revision=revision)
         self._checkpoint = found
         pooling = pooling or _supported_pooling(found.sentence, folder=found.folder)
@@ -144,8 +141,12 @@ class BertEncoder(Encoder):
     @property
     def fingerprint(self) -> str:
         """SHA-256 (hex) of files and options; where the files lie does not matter."""
+        return self.fingerprint_in(self._config["dtype"])
+
+    def fingerprint_in(self, dtype: str) -> str:
+        """The fingerprint that the same encoder has when it computes in another format."""
         aside = ("checkpoint", "revision", "backend")
-        options = {k: v for k, v in self._config.items() if k not in aside}
+        options = {k: v for k, v in self._config.items() if k not in aside} | {"dtype": dtype}
         options["unfrozen_layers"] = 0  # a part of fingerprints since the first stores
         options |= self._checkpoint.sentence.options
         if self._int8 is not None:
@@ -360,11 +361,6 @@ def _word_boundary(words: Sequence[int | None], *, start: int, stop: int) -> int
         if position == len(words) or words[position] != words[position - 1]:
             return position
     return stop
-
-
-def bert_sized_product(dtype: torch.dtype) -> Tensor:
-    """What a BERT layer mostly does: the probe that `dtype="auto"` times once per process."""
-    return torch.ones(512, 384, dtype=dtype) @ torch.ones(384, 1536, dtype=dtype)
 
 
 def _check_choice(name: str, value: str, valid: tuple[str, ...]) -> None:

@@ -1,76 +1,99 @@
-"""Which number format a frozen encoder computes in on this machine's processor."""
+"""Which precision an encoder computes in: what the processor has decides, and nothing else."""
 
-import time
-from collections.abc import Callable
-from functools import cache
-from typing import Literal, cast
+import os
+from typing import TYPE_CHECKING, Literal, Protocol, cast, runtime_checkable
 
 import torch
 
+if TYPE_CHECKING:
+    from encoders.base import Encoder
+
+Precision = Literal["float32", "bfloat16"]
 DTYPES = ("auto", "float32", "bfloat16")
-MIN_SPEED_UP = 1.3  # bfloat16 costs accuracy, so a gain within timing noise is not worth it
-REPEATS = 3
-
-Probe = Callable[[torch.dtype], object]
+SWITCH = "FUSION_BF16"
+"""Environment variable that answers in place of the processor: `yes` or `no`."""
 
 
-def resolve_dtype(requested: str, *, probe: Probe) -> Literal["float32", "bfloat16"]:
-    """The format to compute in: the one asked for, or for "auto" the faster one here.
+def resolve_dtype(requested: str, *, name: str = "dtype") -> Precision:
+    """The format to compute in: the one asked for, or for "auto" bfloat16 where it is in hardware.
 
-    Why: bfloat16 is 2 to 3 times as fast as float32 where the processor multiplies it, and many
-    times slower where it does not. "auto" therefore asks the processor first and a short timing
-    second; a GPU only has to have it. float16 is no choice: processors without it compute it slower
-    than float32.
+    Why: bfloat16 is 2 to 3 times as fast as float32 where the processor multiplies it, and up to a
+    hundred times slower where it does not. Nothing is timed: on a busy machine that would be
+    chance, and embeddings of two runs would differ. float16 is no choice: processors without it
+    compute it slower than float32.
 
     Args:
         requested: "auto", "float32" or "bfloat16".
-        probe: Runs a small piece of the encoder's work in the given format. Pass a function of a
-            module: its answer is timed once per process and remembered.
+        name: What the setting is called in messages.
 
     Returns:
         "float32" or "bfloat16". Store this, not "auto", in a configuration.
 
     Raises:
-        ValueError: If `requested` is none of the three.
+        ValueError: If `requested` is none of the three, or bfloat16 would have to be emulated.
 
     Example:
-        >>> resolve_dtype("float32", probe=print)
+        >>> resolve_dtype("float32")
         'float32'
     """
     if requested not in DTYPES:
         raise ValueError(
-            f"dtype must be one of {', '.join(DTYPES)}, got {requested!r}. Use 'auto' if unsure."
+            f"{name} must be one of {', '.join(DTYPES)}, got {requested!r}. Use 'auto' if unsure."
         )
-    if requested != "auto":
-        return cast(Literal["float32", "bfloat16"], requested)
-    if torch.cuda.is_available():
-        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
-    return "bfloat16" if bfloat16_pays(probe) else "float32"
+    if requested == "auto":
+        return "bfloat16" if processor_has_bfloat16() else "float32"
+    if requested == "bfloat16" and not processor_has_bfloat16():
+        raise ValueError(
+            f"{name} must be 'auto' or 'float32' on this processor, got 'bfloat16': it has no "
+            "bf16, and to emulate it is up to a hundred times slower than float32. Use 'auto', or "
+            f"set {SWITCH}=yes to compute it all the same."
+        )
+    return cast(Precision, requested)
 
 
 def processor_has_bfloat16() -> bool:
-    """True where the processor multiplies bfloat16 in hardware (AVX512_BF16 or AMX_BF16)."""
+    """True where what computes here, a GPU or else the processor, multiplies bfloat16 in hardware.
+
+    The environment variable `FUSION_BF16` (`yes` or `no`) answers in its place. Child processes
+    inherit it. It is for clusters of mixed processors, which must compute alike, and for tests.
+
+    Raises:
+        ValueError: If `FUSION_BF16` is something else.
+    """
+    told = os.environ.get(SWITCH)
+    if told is not None:
+        if told not in ("yes", "no"):
+            raise ValueError(f"{SWITCH} must be yes or no, got {told!r}. Set it, or leave it out.")
+        return told == "yes"
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     capabilities = torch.cpu.get_capabilities()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
-@cache
-def bfloat16_pays(probe: Probe) -> bool:
-    """True where the processor has bfloat16 and the probe runs at least 1.3 times as fast in it."""
-    if not processor_has_bfloat16():
-        return False
-    return seconds(probe, torch.float32) >= MIN_SPEED_UP * seconds(probe, torch.bfloat16)
+@runtime_checkable
+class TwoPrecisions(Protocol):
+    """An encoder that can compute in float32 and in bfloat16; its configuration says in which."""
+
+    def fingerprint_in(self, dtype: str) -> str:
+        """The fingerprint that the same encoder has when it computes in another format."""
 
 
-def seconds(probe: Probe, dtype: torch.dtype) -> float:
-    """Shortest of three timed runs of the probe, in seconds, after one run to warm up."""
-    with torch.inference_mode():
-        probe(dtype)
-        return min(timed(probe, dtype) for _ in range(REPEATS))
+def precision_of(encoder: "Encoder") -> Precision | None:
+    """The format that an encoder computes in; None where it has no choice."""
+    return encoder.config["dtype"] if isinstance(encoder, TwoPrecisions) else None
 
 
-def timed(probe: Probe, dtype: torch.dtype) -> float:
-    """Wall time of one run of the probe, in seconds."""
-    start = time.perf_counter()
-    probe(dtype)
-    return time.perf_counter() - start
+def in_precision(encoder: "Encoder", dtype: Precision) -> "Encoder":
+    """A fresh copy of a pretrained encoder that computes in a format, where it has a choice.
+
+    Weights come from the checkpoint again, unrounded; where there is none, from the encoder.
+
+    Raises:
+        ValueError: If bfloat16 would have to be emulated, or the checkpoint is gone.
+    """
+    chosen = {} if precision_of(encoder) is None else {"dtype": dtype}
+    built = type(encoder)(**{**encoder.config, **chosen})
+    if encoder.origin is None:
+        built.load_state_dict(encoder.state_dict())
+    return built

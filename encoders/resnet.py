@@ -11,7 +11,6 @@ import torchvision
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from encoders.adapter import Adapter, adapter_config, as_adapter
 from encoders.base import Encoder, Tensors, fingerprint_of
@@ -53,7 +52,8 @@ class ResNetEncoder(Encoder):
             its cache, never downloaded; "clothing18", which comes along; a `.safetensors` path;
             None: random, drawn from torch's global generator.
         weights_sha256: What the weight file must have, hex; None: not compared.
-        dtype: "auto", "float32" or "bfloat16": what is computed in; weights stay float32.
+        dtype: "auto", "float32" or "bfloat16": what is computed in; weights stay float32. auto is
+            bfloat16 where the processor has it (see `encoders.dtype`).
         decoder: "exact", or "fast": large JPEGs are decoded at a fraction of their size, which
             changes pixels slightly.
         preprocessing: Fields of `Preprocessing` in place of what comes with the weights.
@@ -92,7 +92,7 @@ class ResNetEncoder(Encoder):
             raise ValueError(unknown("decoder", decoder, list(DECODERS)))
         self.architecture = architecture
         self.decoder = decoder
-        self.dtype = resolve_dtype(dtype, probe=convolve)
+        self.dtype = resolve_dtype(dtype)
         found = find_weights(weights, architecture=architecture, sha256=weights_sha256)
         self.weights, self.weights_sha256 = found.name, found.sha256
         self.preprocessing = found.preprocessing
@@ -147,7 +147,11 @@ class ResNetEncoder(Encoder):
     @property
     def fingerprint(self) -> str:
         """SHA-256 (hex) of everything that decides an embedding; the weight file's name not."""
-        options = {**self.config, "weights": None, "unfrozen_stages": 0}
+        return self.fingerprint_in(self.dtype)
+
+    def fingerprint_in(self, dtype: str) -> str:
+        """The fingerprint that the same encoder has when it computes in another format."""
+        options = {**self.config, "dtype": dtype, "weights": None, "unfrozen_stages": 0}
         if self.adapter is None:
             del options["adapter"]
         return fingerprint_of(self, options)
@@ -307,10 +311,3 @@ def mean_by_value(features: Tensor, counts: Tensor) -> Tensor:
     owner = torch.repeat_interleave(torch.arange(len(counts), device=counts.device), counts)
     total = features.new_zeros(len(counts), features.shape[1]).index_add(0, owner, features)
     return total / counts.clamp(min=1).unsqueeze(1)
-
-
-def convolve(dtype: torch.dtype) -> Tensor:
-    """A middle layer of a ResNet on eight photos: what "auto" is timed on."""
-    pixels = torch.zeros(8, 64, 56, 56, dtype=dtype).to(memory_format=torch.channels_last)
-    weight = torch.zeros(64, 64, 3, 3, dtype=dtype).to(memory_format=torch.channels_last)
-    return F.conv2d(pixels, weight, padding=1)

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -71,19 +72,27 @@ def encode_each(
     Raises:
         MemoryError, OSError: If the machine, not a part, is at fault (no file handles left).
     """
-    was_training = encoder.training
-    encoder.eval()
     done = EncodedParts(np.zeros((len(parts), encoder.embedding_dim), dtype=np.float32))
     multiple = batch_multiple if encoder.fills_batches else 1
-    with torch.inference_mode():
+    with _evaluating(encoder), torch.inference_mode():
         for start, window in _windows(encoder, parts):
             for n_rows in _encode_window(
                 encoder, window, start=start, done=done, multiple=multiple
             ):
                 if advance is not None:
                     advance(n_rows)
-    encoder.train(was_training)
     return done
+
+
+@contextmanager
+def _evaluating(encoder: "Encoder") -> Iterator[None]:
+    """Dropout is off inside the block, and as it was after it, an error included."""
+    was_training = encoder.training
+    encoder.eval()
+    try:
+        yield
+    finally:
+        encoder.train(was_training)
 
 
 def _windows(encoder: "Encoder", parts: Sequence[Any]) -> Iterator[tuple[int, Sequence[ReadPart]]]:

@@ -17,6 +17,7 @@ from encoders.resnet import DECODERS
 from fusion.data.catalogue import Catalogue
 from fusion.errors import ConfigError, unknown_name
 from fusion.mistakes import Mistakes
+from fusion.store import as_kept
 from fusion.strategies import FUSIONS, Fusion
 from heads import HEADS
 from heads.base import Head
@@ -81,12 +82,15 @@ class HeadChoice:
     options: Mapping[str, Any]
 
 
-def pretrained_encoders(choice: EncoderChoice, modalities: Mapping[str, str]) -> dict[str, Encoder]:
+def pretrained_encoders(
+    choice: EncoderChoice, modalities: Mapping[str, str], *, store: Path | None = None
+) -> dict[str, Encoder]:
     """Encoders that need no fitting, for the modalities that read text or photos with them.
 
     Args:
-        choice: Names or built encoders.
+        choice: Names or built encoders; the latter compute in the precision they were built in.
         modalities: Modality name -> kind (`text`, `image`, `table`).
+        store: Folder of the embedding store, whose precision is kept.
 
     Raises:
         ValueError, OSError, ImportError: If weights cannot be found or used; those of several
@@ -101,7 +105,11 @@ def pretrained_encoders(choice: EncoderChoice, modalities: Mapping[str, str]) ->
             elif kind == "image":
                 built[modality] = _image_encoder(choice)
     mistakes.refuse()
-    return built
+    given = (choice.text, choice.image)
+    return {
+        modality: encoder if encoder in given else as_kept(encoder, store)
+        for modality, encoder in built.items()
+    }
 
 
 def fitted_encoders(

@@ -31,6 +31,7 @@ from torch import Tensor, from_numpy
 
 from encoders import ENCODERS
 from encoders.base import Encoder
+from encoders.dtype import TwoPrecisions, processor_has_bfloat16
 from fusion.build import own_encoder
 from fusion.data.schema import Schema
 from fusion.ensemble import ProductEnsemble
@@ -40,6 +41,7 @@ from fusion.linear import LinearPart
 from fusion.model import ProductModel
 from fusion.neighbours import NeighbourPart
 from fusion.parameters import EncoderPlaces
+from fusion.progress import say_once
 from fusion.strategies import FUSIONS
 from heads import HEADS
 
@@ -128,6 +130,7 @@ def load_bundle(folder: Path, *, places: EncoderPlaces | None = None) -> Bundle:
         raise BundleError(f"weights of {folder} must fit its description: {error}") from error
     encoders = {name: model.encoder(name) for name in model.modalities}
     _check_fingerprints(encoders, document["encoders"], folder=folder)
+    _tell_of_other_precision(document, folder=folder)
     model.eval()
     return Bundle(
         model=model,
@@ -170,7 +173,7 @@ def _describe(bundle: Bundle) -> dict[str, Any]:
 def _rebuild_ensemble(document: Mapping[str, Any]) -> ProductEnsemble:
     """The ensemble that a description tells of, its weights not loaded yet."""
     encoders = {
-        modality: _rebuild_encoder(modality, entry)
+        modality: _rebuild_encoder(modality, _computable(entry))
         for modality, entry in document["encoders"].items()
     }
     members = []
@@ -248,12 +251,50 @@ def _check_fingerprints(
     encoders: Mapping[str, Encoder], entries: Mapping[str, Any], *, folder: Path
 ) -> None:
     for modality, encoder in encoders.items():
-        if encoder.fingerprint != entries[modality]["fingerprint"]:
+        if _fingerprint_as_made(encoder, entries[modality]) != entries[modality]["fingerprint"]:
             raise BundleError(
                 f"encoder of {modality} must be the one that {folder.name} was trained with "
                 f"({entries[modality]['origin']}), got other weights or settings "
                 f"({encoder.origin}). Put the original weights back or train again."
             )
+
+
+def _computable(entry: dict[str, Any]) -> dict[str, Any]:
+    """The description of an encoder, in float32 where bfloat16 would have to be emulated here."""
+    if not _is_in_bfloat16(entry) or processor_has_bfloat16():
+        return entry
+    return {**entry, "config": {**entry["config"], "dtype": "float32"}}
+
+
+def _is_in_bfloat16(entry: Mapping[str, Any]) -> bool:
+    kind = ENCODERS.get(entry["name"])
+    return hasattr(kind, "fingerprint_in") and entry["config"]["dtype"] == "bfloat16"
+
+
+def _fingerprint_as_made(encoder: Encoder, entry: Mapping[str, Any]) -> str:
+    """The fingerprint that an encoder has in the precision that it was trained with."""
+    if isinstance(encoder, TwoPrecisions):
+        return encoder.fingerprint_in(entry["config"]["dtype"])
+    return encoder.fingerprint
+
+
+def _tell_of_other_precision(document: Mapping[str, Any], *, folder: Path) -> None:
+    """Says which encoders compute in float32 but were made in bfloat16, and what that changes."""
+    made = [name for name, entry in document["encoders"].items() if _is_in_bfloat16(entry)]
+    if not made or processor_has_bfloat16():
+        return
+    measured = document["info"].get("bfloat16")
+    moved = "by how much that changes answers was not measured."
+    if measured is not None:
+        changes = measured["largest_change"].items()
+        moved = (
+            f"on {measured['n_rows']} validation rows that changed no answer by more than "
+            f"{', '.join(f'{change:.3g} ({column})' for column, change in changes)}."
+        )
+    say_once(
+        f"The {' and '.join(made)} encoder of {folder.name} was made in bfloat16, which this "
+        f"processor lacks: it computes in float32, which is slower; {moved}"
+    )
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:

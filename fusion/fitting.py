@@ -33,6 +33,7 @@ from fusion.model import ProductModel
 from fusion.predictor import fuse_rows
 from fusion.progress import Stage, silent
 from fusion.recipe import MIN_ROWS, TOO_FEW, Recipe, Sources, check_choices, tunable
+from fusion.rounding import largest_changes
 from fusion.store import StoreReport
 from fusion.training import TrainingHistory, best_options, fit_ensemble
 from fusion.tuning.crossfit import CrossFit, Tuned, TuningData
@@ -164,6 +165,7 @@ class _Fit:
                 inputs = inputs.merged(ModelInputs(inputs.present, tuned.learned_from))
             embedded = {} if tuned is None else tuned.embedded
             known = inputs.merged(ModelInputs(inputs.present, embedded))
+            folds = self._folds(validation)
             ensemble, histories = fit_ensemble(
                 lambda: self._model(encoders, targets),
                 inputs,
@@ -182,6 +184,12 @@ class _Fit:
         if tuned is not None:
             bundle.info["tuning"] = tuned.statement
         bundle.reference = fuse_rows(bundle, known)
+        held_out = np.unique(np.concatenate(folds))
+        moved = largest_changes(
+            bundle, known, self.catalogue.values, held_out, store=self.sources.store
+        )
+        if moved is not None:
+            bundle.info["bfloat16"] = moved
         return bundle, histories, tuned
 
     def _decide_options(

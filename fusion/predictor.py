@@ -71,16 +71,22 @@ class Predictor:
         index = frame.index if isinstance(frame, pd.DataFrame) else None
         inputs, kept, errors, ids = self._prepare(frame, source=source)
         columns: dict[str, Any] = {"id": ids}
-        with torch.inference_mode():
-            chunks = [self._answers(inputs, rows) for rows in _chunks(len(inputs))]
+        answers = self.answers(inputs)
         for name in self.columns():
-            values = np.full(len(ids), np.nan)
-            if chunks:
-                values[kept] = np.concatenate([chunk[name] for chunk in chunks])
-            columns[name] = values
+            columns[name] = np.full(len(ids), np.nan)
+            if name in answers:
+                columns[name][kept] = answers[name]
         columns["present"] = _present_names(inputs, kept, n_rows=len(ids))
         columns["error"] = [errors.get(row, "") for row in range(len(ids))]
         return pd.DataFrame(columns, index=index)
+
+    def answers(self, inputs: ModelInputs) -> dict[str, NDArray[np.float64]]:
+        """Prediction column -> answers `[n]` to model inputs; nothing where there are no rows."""
+        with torch.inference_mode():
+            chunks = [self._answers(inputs, rows) for rows in _chunks(len(inputs))]
+        if not chunks:
+            return {}
+        return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in self.columns()}
 
     def columns(self) -> list[str]:
         """Names of all prediction columns, head by head."""

@@ -41,6 +41,15 @@ def is_first() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+def in_all_processes(flag: bool) -> bool:
+    """True where it is true in every process of this run; all must ask at the same time."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return flag
+    answers = [flag] * processes().num_processes
+    torch.distributed.all_gather_object(answers, flag)
+    return all(answers)
+
+
 def weights_are_shared_out() -> bool:
     """True where accelerate's file asks for FSDP: each process holds a part of every weight."""
     return os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"

@@ -1,5 +1,7 @@
-"""Progress of long work, on the error stream, so that results on standard output stay clean."""
+"""Progress and notices of long work, on the error stream: standard output is for results."""
 
+import logging
+import multiprocessing
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -58,6 +60,20 @@ def progress_bars() -> Iterator[Stage]:
             return lambda count: progress.advance(task, count)
 
         yield stage
+
+
+def say_once(line: str) -> None:
+    """Tells people a line, once in a process; workers keep silent, as their parent has said it.
+
+    It is a warning of the logger `fusion`, which Python writes to the error stream as it is unless
+    the program that uses the toolkit has arranged logging otherwise.
+    """
+    if line not in _SAID and multiprocessing.parent_process() is None:
+        _SAID.add(line)
+        logging.getLogger("fusion").warning(line)
+
+
+_SAID: set[str] = set()
 
 
 @contextmanager

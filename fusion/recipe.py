@@ -135,7 +135,9 @@ def check_choices(
         refuse_early(catalogue, found, on_bad_rows=recipe.on_bad_rows)
     if catalogue is not None:
         with mistakes.gathered():
-            encoders = pretrained_encoders(recipe.encoders, catalogue.schema.modalities)
+            encoders = pretrained_encoders(
+                recipe.encoders, catalogue.schema.modalities, store=sources.store
+            )
             check_tuning(recipe.tuning, recipe.heads, encoders)
     mistakes.refuse()
     assert catalogue is not None and encoders is not None

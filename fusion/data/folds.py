@@ -68,18 +68,30 @@ def validation_folds(
             every row once.
         n_rows: Number of rows.
         n_folds: Number of networks; fewer where there are fewer groups.
-        share: Share of the rows in the fold of a single network, in (0, 1).
+        share: Share of the rows in the fold of a single network, in (0, 1); of whole groups, as
+            near to it as they allow.
         seed: The same seed gives the same folds.
     """
     given = validation.rows
     if given is not None and 0 < len(given) < n_rows:
         return [given] * n_folds
     groups = np.arange(n_rows) if validation.groups is None else validation.groups
-    n_folds = min(n_folds, len(np.unique(groups)))
+    n_groups = len(np.unique(groups))
+    n_folds = min(n_folds, n_groups)
     if n_folds < 2:
-        order = np.random.default_rng(seed).permutation(n_rows)
-        return [np.sort(order[: max(1, round(share * n_rows))])]
+        parted = groups if n_groups > 1 else np.arange(n_rows)  # a single group must be cut
+        return [_drawn_share(parted, share=share, seed=seed)]
     options = {"n_splits": n_folds, "shuffle": True, "random_state": seed}
     if validation.groups is None:
         return [fold for _, fold in KFold(**options).split(groups)]
     return [fold for _, fold in GroupKFold(**options).split(groups, groups=groups)]
+
+
+def _drawn_share(groups: NDArray[Any], *, share: float, seed: int) -> Rows:
+    """Rows of whole groups, drawn at random, about as many as a share; never all of several."""
+    _, codes = np.unique(groups, return_inverse=True)
+    sizes = np.bincount(codes)
+    order = np.random.default_rng(seed).permutation(len(sizes))
+    reached = np.cumsum(sizes[order])[: max(1, len(sizes) - 1)]
+    n_drawn = int(np.argmin(np.abs(reached - share * len(codes)))) + 1
+    return np.flatnonzero(np.isin(codes, order[:n_drawn]))

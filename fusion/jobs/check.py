@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -52,8 +53,15 @@ class CheckedItems:
     problems: list[Problem]
 
 
-def check_config(config: TrainConfig, mistakes: Mistakes) -> CheckedItems:
+def check_config(
+    config: TrainConfig, mistakes: Mistakes, *, store: Path | None = None
+) -> CheckedItems:
     """Holds a configuration against its tables: columns, heads, strategy, encoders, split.
+
+    Args:
+        config: What to do.
+        mistakes: What has been found wrong before; all of it is told together.
+        store: Folder of the embedding store, whose precision is kept.
 
     Raises:
         CatalogueError, ConfigError, ImportError, OSError, ValueError: With all mistakes.
@@ -80,7 +88,9 @@ def check_config(config: TrainConfig, mistakes: Mistakes) -> CheckedItems:
     if catalogue is not None:
         mistakes.add(photo_folder_mistakes(config.data.photos))
         with mistakes.gathered():
-            encoders = pretrained_encoders(encoder_choice(config), catalogue.schema.modalities)
+            encoders = pretrained_encoders(
+                encoder_choice(config), catalogue.schema.modalities, store=store
+            )
             check_tuning(config.tuning, heads, encoders)
         with mistakes.gathered():
             problems += _broken_rules(catalogue, heads, targets, known=problems)

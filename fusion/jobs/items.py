@@ -61,7 +61,7 @@ def labelled_items(
             wrong, before anything is embedded; photos that cannot be decoded are found while they
             are, and stop the job then if bad rows must not be.
     """
-    checked = check_config(config, mistakes or Mistakes())
+    checked = check_config(config, mistakes or Mistakes(), store=store)
     catalogue = checked.catalogue
     prepared = prepare_inputs(checked.encoders, catalogue, store=store, stage=stage)
     extra = [*prepared.problems, *checked.problems]

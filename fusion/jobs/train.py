@@ -139,6 +139,7 @@ def build_experiment(config: TrainConfig, items: LabelledItems, *, folder: Path)
         strategy_options=config.model.options,
         training=config.training,
         tuning=config.tuning,
+        validation_fraction=config.split.validation,
         on_bad_rows=config.data.on_bad_rows,
         formats=schema.formats,
     )

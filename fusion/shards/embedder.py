@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from encoders import ENCODERS
 from encoders.base import Encoder
+from encoders.dtype import SWITCH, precision_of, processor_has_bfloat16
 from fusion.bundle import Bundle, load_bundle, name_and_config, rebuild
 from fusion.data.catalogue import Catalogue
 from fusion.embedding import Prepared, prepare_inputs
@@ -78,6 +79,14 @@ def describe_encoders(encoders: Mapping[str, Encoder]) -> dict[str, dict[str, An
     }
 
 
+def precisions_of(encoders: Mapping[str, Encoder]) -> dict[str, str]:
+    """What a plan's settings say of the precision that encoders compute in."""
+    chosen = {modality: precision_of(encoder) for modality, encoder in encoders.items()}
+    return {
+        f"precision of {modality}": dtype for modality, dtype in chosen.items() if dtype is not None
+    }
+
+
 def embedder_of(plan: Plan, places: Places) -> Embedder:
     """The encoders of a plan, on the GPU where there is one; kept in memory from shard to shard.
 
@@ -85,20 +94,41 @@ def embedder_of(plan: Plan, places: Places) -> Embedder:
     and fingerprints, a trained model by its SHA-256. Another plan in the same folder gets its own.
 
     Raises:
-        JobError: If an encoder, or the trained model, is not the one that the job was planned with.
+        JobError: If an encoder, or the trained model, is not the one that the job was planned with,
+            or would compute in another precision here.
         BundleError: If the trained model is damaged, or an encoder cannot be made here.
         ConfigError: If there is no trained model where it should lie.
     """
+    has_bfloat16 = processor_has_bfloat16()
+    for modality, entry in plan.encoders.items():
+        if entry["config"].get("dtype") == "bfloat16" and not has_bfloat16:
+            raise JobError(_mixed(f"precision of {modality}", "bfloat16", "float32"))
     encoders = json.dumps(plan.encoders, sort_keys=True)
-    return _kept_embedder(
-        encoders, plan.settings["bundle"], bundle=places.bundle, places=places.encoders
+    sha256 = plan.settings["bundle"]
+    found = _kept_embedder(
+        encoders,
+        sha256,
+        bundle=places.bundle,
+        places=places.encoders,
+        has_bfloat16=has_bfloat16,
     )
+    if found.bundle is not None:
+        for name, here in precisions_of(found.encoders).items():
+            if here != plan.settings[name]:
+                raise JobError(_mixed(name, plan.settings[name], here))
+    return found
 
 
 @lru_cache(maxsize=MOST_KEPT)
 def _kept_embedder(
-    encoders: str, sha256: str | None, *, bundle: Path | None, places: EncoderPlaces
+    encoders: str,
+    sha256: str | None,
+    *,
+    bundle: Path | None,
+    places: EncoderPlaces,
+    has_bfloat16: bool,
 ) -> Embedder:
+    del has_bfloat16  # a part of the key: a bundle is loaded as the processor can compute it
     if bundle is None or sha256 is None:
         return Embedder(_rebuilt(json.loads(encoders)))
     if bundle_sha256(bundle) != sha256:
@@ -122,3 +152,11 @@ def _rebuilt(entries: Mapping[str, dict[str, Any]]) -> dict[str, Encoder]:
             )
         encoders[modality] = encoder.cuda() if torch.cuda.is_available() else encoder
     return encoders
+
+
+def _mixed(name: str, begun: str, here: str) -> str:
+    return (
+        f"{name} must be {begun}, in which the job was begun, got a processor that computes in "
+        f"{here}. Go on on processors of one kind, or begin a new output folder with {SWITCH}=no, "
+        "which all compute alike."
+    )

@@ -7,13 +7,13 @@ from typing import Any
 import pandas as pd
 
 from fusion.build import pretrained_encoders
-from fusion.bundle import load_bundle
+from fusion.bundle import Bundle, load_bundle
 from fusion.choices import why_ignored
 from fusion.data.infer import infer_schema
 from fusion.data.schema import Schema
 from fusion.errors import CatalogueError, ConfigError, JobError
 from fusion.shards.commit import FOLDERS
-from fusion.shards.embedder import describe_encoders
+from fusion.shards.embedder import describe_encoders, precisions_of
 from fusion.shards.plan import (
     Places,
     Plan,
@@ -37,6 +37,8 @@ def plan_of(places: Places, output: Path, settings: JobSettings) -> tuple[Plan, 
         The plan, and the seconds that reading the tables for it took.
     """
     asked = settings.to_dict(bundle=places.bundle)
+    bundle = None if places.bundle is None else load_bundle(places.bundle, places=places.encoders)
+    asked |= _precisions(bundle)
     if (output / "plan.json").is_file():
         start = time.perf_counter()
         plan = read_plan(output)
@@ -54,7 +56,7 @@ def plan_of(places: Places, output: Path, settings: JobSettings) -> tuple[Plan, 
             f"{output} must be new, empty or the folder of an embedding job, got one with "
             f"{', '.join(sorted(strangers)[:5])}. Choose another."
         )
-    schema, encoders = _what(places, settings)
+    schema, encoders = _what(places, settings, bundle)
     start = time.perf_counter()
     files = input_files(places.items, delimiter=settings.delimiter)
     shards, repeated = cut_input(
@@ -68,15 +70,24 @@ def plan_of(places: Places, output: Path, settings: JobSettings) -> tuple[Plan, 
     return plan, time.perf_counter() - start
 
 
-def _what(places: Places, settings: JobSettings) -> tuple[Schema, dict[str, dict[str, Any]]]:
+def _precisions(bundle: Bundle | None) -> dict[str, str]:
+    """Precision of a trained model here; without one, encoders are planned with theirs."""
+    if bundle is None:
+        return {}
+    return precisions_of({name: bundle.model.encoder(name) for name in bundle.model.modalities})
+
+
+def _what(
+    places: Places, settings: JobSettings, bundle: Bundle | None
+) -> tuple[Schema, dict[str, dict[str, Any]]]:
     """Which columns are read, and by which encoders; a trained model knows both."""
-    if places.bundle is not None:
-        return load_bundle(places.bundle, places=places.encoders).schema, {}
+    if bundle is not None:
+        return bundle.schema, {}
     given: dict[str, list[str] | None] = dict(settings.columns)
     given |= {role: [] for role in ("numeric", "categorical", "dates", "history", "row")}
     sample = _sample(places.items, delimiter=settings.delimiter)
     schema = infer_schema(sample, photos=places.photos, given=given)
-    encoders = pretrained_encoders(settings.choice, schema.modalities)
+    encoders = pretrained_encoders(settings.choice, schema.modalities, store=places.store)
     if not encoders:
         raise ConfigError(
             f"{places.items} must have a text or photo column that an encoder without training "

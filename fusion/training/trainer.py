@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from fusion.data.batch import ModelInputs
-from fusion.model import TrainedPart
+from fusion.model import Raw, TrainedPart
 from fusion.processes import whole
 from fusion.progress import Advance
 from fusion.training.augment import Mixup, with_noise
@@ -86,8 +86,12 @@ class FusionTrainer(transformers.Trainer):
         if model.training and self.mixup:
             mix = Mixup.drawn(len(next(iter(targets.values()))), strength=self.mixup)
             inputs["change"], targets = mix, mix.of_targets(targets)
-        loss: Tensor = self.balanced_loss(model(**inputs), targets)
+        loss: Tensor = self.balanced_loss(self.raw(model, inputs), targets)
         return loss
+
+    def raw(self, model: nn.Module, inputs: dict[str, Any]) -> Raw:
+        """Raw outputs of every head for one mini-batch, float32."""
+        return cast(Raw, model(**inputs))
 
     @torch.no_grad()
     def evaluate(self, *arguments: Any, **options: Any) -> dict[str, float]:

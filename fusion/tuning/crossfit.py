@@ -8,6 +8,7 @@ that both were tuned on.
 Source: Chernozhukov et al. (2018), cross-fitting; Wolpert (1992), stacked generalisation.
 """
 
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,11 +20,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from encoders.base import Encoder
+from encoders.dtype import in_precision
 from fusion.data.batch import ModelInputs
 from fusion.data.folds import Validation, validation_folds
 from fusion.errors import ConfigError, JobError
 from fusion.model import ProductModel
-from fusion.processes import only_the_first_goes_on
+from fusion.processes import is_first, only_the_first_goes_on
 from fusion.progress import Stage, silent
 from fusion.store import embed_values
 from fusion.training.fit import Targets
@@ -132,19 +134,38 @@ class CrossFit:
     def _in_parts(self, data: TuningData, parts: list[Rows], *, given: Rows) -> Tuned:
         """Each part is embedded by encoders tuned on the others, in the space of the last ones."""
         learn = np.setdiff1d(np.arange(len(data)), given)
-        tuned = [
-            self._tune(data, (np.setdiff1d(learn, part), part), f"part {i + 1}", self.settings)
-            for i, part in enumerate(parts)
-        ]
-        runs = [run for _, run in tuned]
+        with tempfile.TemporaryDirectory() as scratch:
+            kept = [Path(scratch) / str(number) for number in range(len(parts))]
+            runs = []
+            for i, (part, place) in enumerate(zip(parts, kept, strict=True)):
+                rows = np.setdiff1d(learn, part), part
+                others, run = self._tune(data, rows, f"part {i + 1}", self.settings)
+                if is_first():
+                    _write(place, self._embed(others, data))
+                del others  # encoders are large: one set at a time
+                runs.append(run)
+            return self._aligned(data, learn, given, parts=parts, kept=kept, runs=runs)
+
+    def _aligned(
+        self,
+        data: TuningData,
+        learn: Rows,
+        given: Rows,
+        *,
+        parts: Sequence[Rows],
+        kept: Sequence[Path],
+        runs: Sequence[TuningRun],
+    ) -> Tuned:
+        """Encoders tuned on all rows, and what those of the parts gave, in their space."""
         epochs = max(1, round(float(np.mean([run.best_epoch for run in runs]))))
         last = self.settings.model_copy(update={"epochs": epochs})
         encoders, run = self._tune(data, (learn, given), "all rows", last)
         only_the_first_goes_on()
         embedded = self._embed(encoders, data)
         learned_from = {name: vectors.clone() for name, vectors in embedded.items()}
-        for part, (others, _) in zip(parts, tuned, strict=True):
-            for name, vectors in self._embed(others, data).items():
+        for part, place in zip(parts, kept, strict=True):
+            for name in embedded:
+                vectors = torch.from_numpy(np.load(place / f"{name}.npy"))
                 there = np.flatnonzero(data.present[name].numpy())  # zeros say nothing of a space
                 both = np.intersect1d(there, np.setdiff1d(learn, part))
                 mine = np.intersect1d(there, part)
@@ -189,10 +210,7 @@ class CrossFit:
         torch.manual_seed(settings.seed)  # each tuning starts alike: embeddings stay comparable
         adapted = {}
         for modality, encoder in self.encoders.items():
-            exact = {"dtype": "float32"} if "dtype" in encoder.config else {}
-            adapted[modality] = type(encoder)(**{**encoder.config, **exact})
-            if encoder.origin is None:  # else the checkpoint has them, unrounded
-                adapted[modality].load_state_dict(encoder.state_dict())
+            adapted[modality] = in_precision(encoder, "float32")
             adapted[modality].adapt(settings.adapter)
         logs = settings.tensorboard
         model = self.build(adapted)
@@ -225,6 +243,13 @@ class CrossFit:
         return embedded
 
 
+def _write(folder: Path, vectors: Mapping[str, Tensor]) -> None:
+    """Puts vectors aside on disk: for many rows they need more memory than encoders."""
+    folder.mkdir()
+    for name, tensor in vectors.items():
+        np.save(folder / f"{name}.npy", tensor.numpy())
+
+
 def _given(validation: Validation, *, n_rows: int) -> Rows:
     """Rows that are given for early stopping and leave some to learn from; perhaps none."""
     rows = validation.rows
@@ -242,9 +267,11 @@ def _check_all_read(failures: Mapping[int, Exception], modality: str) -> None:
 
 
 def statement(n_parts: int, settings: TuningSettings, runs: Sequence[TuningRun]) -> str:
-    """What the head has learned from, in one sentence, and one more where nothing was learned."""
+    """What the head has learned from, and in which precision it was tuned, in sentences."""
     losses = [loss for run in runs for loss in run.validation_loss]
-    nothing = (
+    used = sorted({run.precision for run in runs})
+    more = f" Tuned in {' and '.join(used)}."
+    more += (
         f" No tuning was better than a constant answer on rows held out: {lower_rate(settings)}"
         if min(losses, default=0.0) >= 1.0
         else ""
@@ -253,9 +280,9 @@ def statement(n_parts: int, settings: TuningSettings, runs: Sequence[TuningRun])
         return (
             f"The head learned from embeddings of encoders tuned on the other {n_parts - 1} of "
             f"{n_parts} parts of the rows; new items are read by encoders tuned on all of them."
-            f"{nothing}"
+            f"{more}"
         )
     return (
         "The head learned from embeddings of rows that the encoders were tuned on; only the rows "
-        f"of early stopping were new to them.{nothing}"
+        f"of early stopping were new to them.{more}"
     )

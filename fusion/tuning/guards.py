@@ -1,6 +1,7 @@
 """Settings that cannot end well, found before or as soon as they show."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import torch
 from accelerate.state import AcceleratorState
@@ -9,7 +10,9 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from encoders.base import Encoder
-from fusion.errors import ConfigError
+from encoders.dtype import Precision, processor_has_bfloat16
+from fusion.errors import ConfigError, JobError
+from fusion.processes import in_all_processes
 from fusion.tuning.settings import TuningSettings
 
 DIVERGED = 10.0
@@ -42,6 +45,20 @@ def check_batch_norm(module: nn.Module, *, n_rows: int, batch_size: int) -> None
         raise ConfigError(
             f"batch_size must leave no batch of one row for BatchNorm, got {batch_size} for "
             f"{n_rows} rows: one row has no variance. Use another batch_size."
+        )
+
+
+def check_computable(precision: Precision, folder: Path) -> None:
+    """Refuse to go on in bfloat16 where it would have to be emulated.
+
+    Raises:
+        JobError: If a processor of this run lacks what the run was begun in.
+    """
+    has = in_all_processes(processor_has_bfloat16())
+    if precision == "bfloat16" and not has:
+        raise JobError(
+            f"a tuning begun in bfloat16 must go on where the processor has it, got one without: "
+            f"{folder}. Go on where it was begun, or remove the folder to begin anew in float32."
         )
 
 

@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from encoders.adapter import Adapter
 from encoders.augment_photos import GENTLE, PhotoAugmentation
 from encoders.augment_texts import TextAugmentation
+from encoders.dtype import resolve_dtype
 
 Mode = Literal["none", "lora", "last_layers", "full", "gradual"]
 
@@ -75,7 +76,8 @@ class TuningSettings(BaseModel):
         default=False, description="Compute activations twice to hold fewer of them."
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
-        default="auto", description="Of the computation; auto is bfloat16 where that is faster."
+        default="auto",
+        description="Of the computation; auto is bfloat16 where the processor has it.",
     )
     balance: bool = Field(
         default=False,
@@ -95,6 +97,12 @@ class TuningSettings(BaseModel):
     tensorboard: Path | None = Field(
         default=None, description="Folder for TensorBoard logs; none are written where absent."
     )
+
+    @field_validator("precision")
+    @classmethod
+    def _can_be_computed(cls, precision: str) -> str:
+        resolve_dtype(precision, name="precision")
+        return precision
 
     @model_validator(mode="after")
     def _something_to_tune(self) -> Self:

@@ -3,33 +3,43 @@
 import json
 import shutil
 from pathlib import Path
+from typing import cast
 
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from encoders.dtype import Precision
 from fusion.errors import JobError
 from fusion.files import write_atomically
 
 
-def claim(folder: Path, identity: str) -> None:
+def claim(folder: Path, identity: str, *, precision: Precision) -> Precision:
     """Makes a folder that of one run, or finds that it is.
 
     Args:
         folder: Made if absent.
         identity: Says what is tuned, on which rows, and how.
+        precision: What a run that begins computes in.
+
+    Returns:
+        What the run computes in: one that goes on keeps what it was begun in.
 
     Raises:
         JobError: If it is that of another run.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "identity.txt"
-    if path.is_file() and path.read_text(encoding="utf-8") != identity:
+    path = folder / "identity.json"
+    if not path.is_file():
+        content = {"identity": identity, "precision": precision}
+        write_atomically(path, json.dumps(content).encode())
+    begun = json.loads(path.read_text(encoding="utf-8"))
+    if begun["identity"] != identity:
         raise JobError(
             f"folder must hold states of the same tuning, got those of another one: {folder}. "
             "Settings, rows or encoders have changed: remove the folder to begin anew, or choose "
             "another."
         )
-    write_atomically(path, identity.encode())
+    return cast(Precision, begun["precision"])
 
 
 def save_result(folder: Path, weights: dict[str, Tensor], facts: dict[str, object]) -> None:

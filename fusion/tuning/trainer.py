@@ -13,8 +13,10 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from encoders.dtype import Precision
 from fusion.checkpoints import Checkpoint, commit
 from fusion.data.batch import ModelInputs
+from fusion.model import Raw
 from fusion.processes import processes
 from fusion.progress import Advance
 from fusion.training.trainer import BestWeights, FusionTrainer
@@ -33,6 +35,7 @@ class TuningTrainer(FusionTrainer):
         settings: How.
         order: In which order rows are seen.
         depth_of: See `fusion.tuning.optimiser.depths`.
+        precision: What is computed in; weights, gradients and losses are float32.
         arguments: What `FusionTrainer` takes.
     """
 
@@ -42,6 +45,7 @@ class TuningTrainer(FusionTrainer):
         settings: TuningSettings,
         order: RowOrder,
         depth_of: Mapping[int, int],
+        precision: Precision,
         **arguments: Any,
     ) -> None:
         super().__init__(**arguments)
@@ -49,8 +53,19 @@ class TuningTrainer(FusionTrainer):
         self.settings = settings
         self.order = order
         self.depth_of = depth_of
+        self.precision = precision
         self.data_collator = self._collate_changed
         self.evaluation_rows = settings.batch_size
+
+    def raw(self, model: nn.Module, inputs: dict[str, Any]) -> Raw:
+        """Raw outputs of every head for one mini-batch, float32 whatever is computed in.
+
+        Why not the Trainer's own `bf16`: under FSDP it rounds weights but not what meets them.
+        """
+        low = self.precision == "bfloat16"
+        with torch.autocast(self.args.device.type, dtype=torch.bfloat16, enabled=low):
+            raw = super().raw(model, inputs)
+        return {name: tensor.float() for name, tensor in raw.items()}
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         """AdamW with a step size for each depth."""

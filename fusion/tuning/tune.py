@@ -14,12 +14,11 @@ from torch import Tensor, nn
 
 from encoders.adapter import reached
 from encoders.base import Encoder
-from encoders.bert import bert_sized_product
-from encoders.dtype import resolve_dtype
+from encoders.dtype import Precision, resolve_dtype
 from fusion.checkpoints import Checkpoint, latest
 from fusion.data.batch import ModelInputs
 from fusion.model import ProductModel, TrainedPart
-from fusion.processes import processes, weights_are_shared_out, whole
+from fusion.processes import in_all_processes, processes, weights_are_shared_out, whole
 from fusion.progress import Stage, silent
 from fusion.trainers import on_one_device, random_states_kept, tensorboard_callbacks
 from fusion.training.fit import Targets, encoded_targets, rows_of
@@ -28,6 +27,7 @@ from fusion.training.trainer import RowDataset
 from fusion.tuning import states
 from fusion.tuning.guards import (
     check_batch_norm,
+    check_computable,
     check_not_diverged,
     check_something_trains,
     check_whole_step,
@@ -51,12 +51,14 @@ class TuningRun:
         validation_loss: By epoch; empty where no rows were held out.
         best_epoch: The epoch whose weights were kept, from 1.
         batch_size: Rows of a batch; fewer than asked for where memory was short.
+        precision: What it was computed in.
     """
 
     train_loss: list[float] = field(default_factory=list)
     validation_loss: list[float] = field(default_factory=list)
     best_epoch: int = 0
     batch_size: int = 0
+    precision: Precision = "float32"
 
 
 def tune_model(
@@ -96,7 +98,16 @@ def tune_model(
         _set_dropout(tuned, settings.dropout)
     module = model.trained_part()
     check_batch_norm(module, n_rows=len(rows[0]), batch_size=settings.batch_size)
-    job = _Run(module, tuned, inputs, targets, rows=rows, settings=settings, stage=stage)
+    job = _Run(
+        module,
+        tuned,
+        inputs,
+        targets,
+        rows=rows,
+        settings=settings,
+        stage=stage,
+        precision=_precision(settings),
+    )
     run = job.in_scratch(model) if folder is None else job.in_folder(model, folder)
     module.cpu()  # the Trainer leaves it on its device
     model.eval()
@@ -112,6 +123,7 @@ class _Run:
     rows: tuple[Rows, Rows]
     settings: TuningSettings
     stage: Stage
+    precision: Precision
 
     def in_scratch(self, model: ProductModel) -> TuningRun:
         with tempfile.TemporaryDirectory() as scratch:
@@ -122,11 +134,12 @@ class _Run:
             identity = identity_of(
                 model, self.inputs, self.targets, rows=self.rows, settings=self.settings
             )
-            states.claim(folder, identity)
+            self.precision = states.claim(folder, identity, precision=self.precision)
         finished = states.load_result(folder)
         if finished is not None:
             self.module.load_own_state(finished[0])
             return TuningRun(**cast(dict[str, Any], finished[1]))
+        check_computable(self.precision, folder)
         run = self._until_it_fits(model, folder / "checkpoints", saves=True)
         if processes().is_main_process:
             states.save_result(folder, self.module.own_state(), asdict(run))
@@ -173,8 +186,9 @@ class _Run:
                 settings=settings,
                 order=order,
                 depth_of=depths(encoders),
+                precision=self.precision,
                 module=module,
-                args=_arguments(settings, folder, saves=saves, validates=len(validation) > 0),
+                args=self._arguments(settings, folder, saves=saves),
                 train_dataset=RowDataset(learn),
                 eval_dataset=RowDataset(validation),
                 validation_rows=validation,
@@ -197,6 +211,7 @@ class _Run:
             progress.validation_losses,
             progress.best_epoch or len(progress.train_losses),
             settings.batch_size,
+            self.precision,
         )
 
     def _lengths(self) -> Rows:
@@ -221,6 +236,36 @@ class _Run:
             whole_steps=n_processes > 1,
         )
 
+    def _arguments(
+        self, settings: TuningSettings, folder: Path, *, saves: bool
+    ) -> transformers.TrainingArguments:
+        arguments = transformers.TrainingArguments(
+            output_dir=str(folder),
+            num_train_epochs=settings.epochs,
+            per_device_train_batch_size=settings.batch_size,
+            gradient_accumulation_steps=settings.accumulation,
+            max_grad_norm=settings.max_gradient,
+            seed=settings.seed,
+            logging_steps=1,
+            logging_nan_inf_filter=False,
+            report_to=[],
+            eval_strategy="epoch" if len(self.rows[1]) else "no",
+            save_strategy="steps" if saves else "no",
+            save_steps=settings.save_steps,
+            remove_unused_columns=False,
+            dataloader_num_workers=settings.workers,
+            dataloader_pin_memory=torch.cuda.is_available(),
+            disable_tqdm=True,
+            use_cpu=not torch.cuda.is_available(),
+        )
+        return on_one_device(arguments)
+
+
+def _precision(settings: TuningSettings) -> Precision:
+    """What to compute in: the same in every process, also where their processors differ."""
+    precision = resolve_dtype(settings.precision, name="precision")
+    return "bfloat16" if in_all_processes(precision == "bfloat16") else "float32"
+
 
 def _latest(folder: Path) -> Checkpoint | None:
     """The checkpoint to go on from; the first process removes what is not complete."""
@@ -242,30 +287,3 @@ def _set_dropout(encoders: dict[str, Encoder], rate: float) -> None:
         for part in encoder.modules():
             if isinstance(part, nn.Dropout):
                 part.p = rate
-
-
-def _arguments(
-    settings: TuningSettings, folder: Path, *, saves: bool, validates: bool
-) -> transformers.TrainingArguments:
-    precision = resolve_dtype(settings.precision, probe=bert_sized_product)
-    arguments = transformers.TrainingArguments(
-        output_dir=str(folder),
-        num_train_epochs=settings.epochs,
-        per_device_train_batch_size=settings.batch_size,
-        gradient_accumulation_steps=settings.accumulation,
-        max_grad_norm=settings.max_gradient,
-        bf16=precision == "bfloat16",
-        seed=settings.seed,
-        logging_steps=1,
-        logging_nan_inf_filter=False,
-        report_to=[],
-        eval_strategy="epoch" if validates else "no",
-        save_strategy="steps" if saves else "no",
-        save_steps=settings.save_steps,
-        remove_unused_columns=False,
-        dataloader_num_workers=settings.workers,
-        dataloader_pin_memory=torch.cuda.is_available(),
-        disable_tqdm=True,
-        use_cpu=not torch.cuda.is_available(),
-    )
-    return on_one_device(arguments)

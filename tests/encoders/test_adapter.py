@@ -131,6 +131,7 @@ def test_lora_without_peft_says_how_to_install_it(
         BertEncoder.tiny().adapt(Adapter("lora"))
 
 
+@pytest.mark.usefixtures("bfloat16")
 def test_weights_that_were_rounded_are_refused() -> None:
     encoder = BertEncoder(**{**BertEncoder.tiny().config, "dtype": "bfloat16"})
     with pytest.raises(ValueError, match="dtype must be float32 to be adapted"):

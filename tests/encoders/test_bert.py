@@ -1,14 +1,13 @@
 """BERT text embeddings: the real MiniLM, any local checkpoint, and texts of every kind."""
 
 import tracemalloc
-from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 
-from encoders import BertEncoder, bert, checkpoints, dtype
+from encoders import BertEncoder, bert, checkpoints
 from encoders.adapter import Adapter
 from encoders.text import normalise_text
 
@@ -50,6 +49,7 @@ def test_embedding_does_not_depend_on_neighbours_or_padding(minilm: BertEncoder)
     assert np.abs(together - alone).max() <= 1e-5
 
 
+@pytest.mark.usefixtures("bfloat16")
 def test_bfloat16_embeddings_are_near_those_of_float32(minilm: BertEncoder) -> None:
     half = BertEncoder("minilm", dtype="bfloat16")
     together = half.encode(TEXTS)
@@ -64,6 +64,7 @@ def test_minilm_names_the_published_weights(minilm: BertEncoder) -> None:
     assert (minilm.embedding_dim, minilm.config["max_length"]) == (384, 256)
 
 
+@pytest.mark.usefixtures("bfloat16")
 @pytest.mark.parametrize(
     "option",
     [{"pooling": "cls"}, {"max_length": 16}, {"long_text": "chunks"}, {"dtype": "bfloat16"}],
@@ -276,12 +277,12 @@ def test_cls_pooling_gives_the_first_token() -> None:
     assert torch.equal(encoder(tensors), hidden[:, 0])
 
 
-@pytest.mark.parametrize(("pays", "expected"), [(True, "bfloat16"), (False, "float32")])
-def test_auto_resolves_to_what_pays_on_this_machine(
-    pays: bool, expected: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    probe: Callable[..., bool] = lambda probe: pays  # noqa: E731
-    monkeypatch.setattr(dtype, "bfloat16_pays", probe)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+def test_auto_is_what_the_processor_has(precision: str) -> None:
     encoder = BertEncoder(**BertEncoder.tiny().config | {"dtype": "auto"})
-    assert encoder.config["dtype"] == expected
+    assert encoder.config["dtype"] == precision
+
+
+@pytest.mark.usefixtures("bfloat16")
+def test_auto_is_float32_where_the_encoder_must_be_exact() -> None:
+    options = {"dtype": "auto", "adapter": {"layers": 1}}
+    assert BertEncoder(**BertEncoder.tiny().config | options).config["dtype"] == "float32"

@@ -14,11 +14,9 @@ from torch import nn
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms._presets import ImageClassification
 
-from encoders import dtype as dtype_module
 from encoders.adapter import Adapter
-from encoders.dtype import resolve_dtype
 from encoders.photo import PhotoError
-from encoders.resnet import ResNetEncoder, convolve, resize_and_crop
+from encoders.resnet import ResNetEncoder, resize_and_crop
 from encoders.resnet_weights import Preprocessing
 
 SMALL = {"resize": 36, "crop": 32}
@@ -111,6 +109,7 @@ def test_a_row_alone_equals_the_row_among_64(encoder: ResNetEncoder) -> None:
         assert (alone[0] - together[row]).abs().max() <= 1e-5
 
 
+@pytest.mark.usefixtures("bfloat16")
 def test_bfloat16_stays_close_to_float32_and_independent_of_the_batch(
     encoder: ResNetEncoder,
 ) -> None:
@@ -180,6 +179,7 @@ def test_random_weights_travel_and_files_stay(encoder: ResNetEncoder, weight_fil
     assert mine.origin == {"name": "mine.safetensors", "weights_sha256": sha256}
 
 
+@pytest.mark.usefixtures("bfloat16")
 def test_everything_that_changes_pixels_changes_the_fingerprint(weight_file: Path) -> None:
     variants = [{}, {"decoder": "fast"}, {"dtype": "bfloat16"}, {"preprocessing": None}]
     prints = [small(weights=weight_file, **options).fingerprint for options in variants]
@@ -249,17 +249,5 @@ def test_the_embedding_is_the_layer_before_the_classifier(architecture: str, dim
     assert output.min() >= 0
 
 
-def test_auto_takes_bfloat16_only_where_hardware_and_clock_agree(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    seconds = {torch.float32: 1.0, torch.bfloat16: 0.5}
-    monkeypatch.setattr(dtype_module, "seconds", lambda probe, dtype: seconds[dtype])
-    answers = []
-    for hardware, low in ((True, 0.5), (True, 0.9), (False, 0.5)):
-        monkeypatch.setattr(dtype_module, "processor_has_bfloat16", lambda h=hardware: h)
-        seconds[torch.bfloat16] = low
-        dtype_module.bfloat16_pays.cache_clear()
-        answers.append(resolve_dtype("auto", probe=convolve))
-    dtype_module.bfloat16_pays.cache_clear()
-    assert answers == ["bfloat16", "float32", "float32"]
-    assert resolve_dtype("bfloat16", probe=convolve) == "bfloat16"
+def test_auto_is_what_the_processor_has(precision: str) -> None:
+    assert small(dtype="auto").config["dtype"] == precision

@@ -35,6 +35,20 @@ def test_one_network_looks_at_a_share_of_the_rows():
     assert len(np.unique(fold)) == 10
 
 
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.99])
+def test_one_network_looks_at_whole_groups_of_about_the_share(share):
+    groups = np.random.default_rng(0).permutation(np.repeat(np.arange(20), 10))
+    (fold,) = folds(Validation(groups=groups), n_rows=200, n_folds=1, share=share)
+    others = np.setdiff1d(np.arange(200), fold)
+    assert not set(groups[fold]) & set(groups[others])
+    assert len(fold) == pytest.approx(200 * share, abs=10) and len(others) >= 10
+
+
+def test_a_single_group_is_cut():
+    (fold,) = folds(Validation(groups=np.zeros(50)), n_folds=1, share=0.2)
+    assert len(fold) == 10
+
+
 def test_there_are_no_more_folds_than_groups():
     assert len(folds(Validation(groups=np.repeat([0, 1], 25)))) == 2
     assert len(folds(n_rows=3)) == 3

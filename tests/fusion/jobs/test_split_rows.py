@@ -9,6 +9,7 @@ from fusion.errors import CatalogueError
 from fusion.jobs.config import SplitSection, TrainConfig
 from fusion.jobs.items import labelled_items
 from fusion.jobs.split import row_groups, split_rows
+from fusion.jobs.train import build_experiment
 
 FRAME = pd.DataFrame(
     {
@@ -51,6 +52,23 @@ def test_a_single_network_has_validation_rows_of_its_own():
     rows, validation = split(n_folds=1, validation=0.2)
     assert len(rows.validation) == 20
     assert validation.rows.tolist() == rows.validation.tolist()
+
+
+def test_the_share_of_stopping_rows_is_the_configured_one_for_tuning_too(tmp_path):
+    """`tuning.folds = 1` beside several training folds draws its own stopping rows."""
+    table = pd.DataFrame({"title": [f"coat {row}" for row in range(20)], "units": range(20)})
+    table.to_csv(tmp_path / "items.csv", index=False)
+    config = TrainConfig.from_dict(
+        {
+            "data": {"items": str(tmp_path / "items.csv"), "text": ["title"]},
+            "heads": [{"head": "regression", "target": "units"}],
+            "encoders": {"text": "tfidf"},
+            "tuning": {"folds": 1},
+            "split": {"validation": 0.3},
+        }
+    )
+    items = labelled_items(config, store=None)
+    assert build_experiment(config, items, folder=tmp_path).recipe.validation_fraction == 0.3
 
 
 def dated_items(folder, *, launch, on_bad_rows="raise"):

@@ -1,6 +1,7 @@
 """Runs that are killed at one moment each, go on, and are compared with one that was not.
 
-A process of its own, because torch cannot train in a fork of one that has trained; prints JSON.
+A process of its own, because torch cannot train in a fork of one that has trained; its arguments
+are moments, keys of `CASES`; it prints JSON.
 """
 
 import gc
@@ -137,13 +138,13 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         straight = {}
-        for objective in SETTINGS:
-            assert forked(pretrain, objective, folder / objective) == 0
-            straight[objective] = files(folder / objective)
-        for number, (case, killed) in enumerate(CASES.items()):
+        for number, case in enumerate(sys.argv[1:]):
             output = folder / str(number)
             objective = "contrastive" if "photo" in case else "mlm"
-            code = forked(killed, output)
+            if objective not in straight:
+                assert forked(pretrain, objective, folder / objective) == 0
+                straight[objective] = files(folder / objective)
+            code = forked(CASES[case], output)
             receipts = [path.stem for path in (output / "checkpoints").glob("*.json")]
             again = forked(pretrain, objective, output)
             same = files(output) == straight[objective]

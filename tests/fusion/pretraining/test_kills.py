@@ -9,13 +9,16 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
+SLOW = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def outcomes():
-    """Moment of the kill -> what became of the run."""
+def outcomes(request):
+    """Moment of the kill -> what became of the run, for the moments that are tested now."""
+    here = [item for item in request.session.items if item.path == Path(__file__)]
+    moments = [item.callspec.params["moment"] for item in here]
     done = subprocess.run(
-        [sys.executable, str(HERE / "kill_runs.py")],
+        [sys.executable, str(HERE / "kill_runs.py"), *moments],
         env=os.environ | {"PYTHONPATH": str(HERE.parents[2])},
         capture_output=True,
         text=True,
@@ -28,15 +31,15 @@ def outcomes():
 @pytest.mark.parametrize(
     ("moment", "receipts"),
     [
-        ("before the first checkpoint", []),
+        pytest.param("before the first checkpoint", [], marks=SLOW),
         ("between checkpoints, inside an epoch", ["checkpoint-3"]),
-        ("at the end of an epoch", ["checkpoint-6"]),
+        pytest.param("at the end of an epoch", ["checkpoint-6"], marks=SLOW),
         ("in the middle of writing a checkpoint", ["checkpoint-3"]),
-        ("after a checkpoint, before its receipt", ["checkpoint-3"]),
-        ("while the checkpoint before is removed", ["checkpoint-6"]),
+        pytest.param("after a checkpoint, before its receipt", ["checkpoint-3"], marks=SLOW),
+        pytest.param("while the checkpoint before is removed", ["checkpoint-6"], marks=SLOW),
         ("after the last step", ["checkpoint-12"]),
-        ("before the result is noted", ["checkpoint-12"]),
-        ("before the last checkpoint is removed", ["checkpoint-12"]),
+        pytest.param("before the result is noted", ["checkpoint-12"], marks=SLOW),
+        pytest.param("before the last checkpoint is removed", ["checkpoint-12"], marks=SLOW),
         ("with a photo network, inside an epoch", ["checkpoint-3"]),
     ],
 )

@@ -46,6 +46,7 @@ def test_a_random_network_must_train_as_a_whole(tiny_encoders, rows_of):
         objective_of(encoders, rows_of(encoders), objective="self_supervised", image_layers=1)
 
 
+@pytest.mark.usefixtures("bfloat16")
 def test_half_precision_is_refused(rows_of):
     encoders = {"text": BertEncoder(str(tiny_checkpoint()), dtype="bfloat16")}
     with pytest.raises(ValueError, match="must be float32, got 'bfloat16'"):

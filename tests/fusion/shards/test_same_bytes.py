@@ -30,6 +30,7 @@ def job(tmp_path, text_job):
     return made
 
 
+@pytest.mark.usefixtures("precision")
 def test_one_worker_two_workers_and_none_give_the_same_bytes(tmp_path, job, files_of, forked_pool):
     job.run(tmp_path / "none")
     for workers in (1, 2):

@@ -80,6 +80,7 @@ OTHER_BERTS: dict[str, Callable[[Path], BertEncoder]] = {
 }
 
 
+@pytest.mark.usefixtures("bfloat16")
 @pytest.mark.parametrize("component", OTHER_BERTS)
 def test_another_component_of_bert_finds_nothing_in_the_store(
     tmp_path: Path, component: str
@@ -164,6 +165,7 @@ OTHER_RESNETS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.usefixtures("bfloat16")
 @pytest.mark.parametrize("component", OTHER_RESNETS)
 def test_another_component_of_resnet_finds_nothing_in_the_store(
     tmp_path: Path, plain_resnet: ResNetEncoder, component: str

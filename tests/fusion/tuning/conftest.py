@@ -1,95 +1,108 @@
-"""A small tuning job, in this process or as a script that other processes run."""
+"""The small tuning job of `tuning_job.py`, here or in forked processes."""
 
+import json
+import multiprocessing
+import multiprocessing.forkserver
+import os
+import socket
+import sys
 from pathlib import Path
 
 import pytest
 
-JOB = """
-import json
-import sys
-from pathlib import Path
+from encoders.dtype import SWITCH
 
-import numpy as np
-import torch
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
 
-from encoders import BertEncoder
-from fusion.data.batch import ModelInputs
-from fusion.model import ProductModel
-from fusion.processes import is_first
-from fusion.strategies import ConcatFusion
-from fusion.tuning import TuningSettings
-from fusion.tuning.tune import tune_model
-from heads import RegressionHead
-
-WORDS = ["red", "blue", "green", "dress", "shoe", "coat"]
-
-
-def texts_and_units(n=96):
-    random = np.random.default_rng(0)
-    texts = [" ".join(random.choice(WORDS, size=random.integers(2, 8))) for _ in range(n)]
-    units = [10.0 + 5 * text.count("red") + 3 * text.count("coat") for text in texts]
-    return texts, np.array(units)
-
-
-def model_of(settings, units):
-    torch.manual_seed(0)
-    encoder = BertEncoder.tiny()
-    encoder.adapt(settings.adapter)
-    fusion = ConcatFusion(
-        {"text": encoder.embedding_dim}, width=16, n_members=1, dropout=0.0, modality_dropout=0.0
-    )
-    head = RegressionHead.fitted(units, in_dim=fusion.fused_dim)
-    return ProductModel({"text": encoder}, fusion=fusion, heads={"units": head})
-
-
-def job(folder, *, change=lambda inputs, model: None, n_validation=32, **options):
-    settings = TuningSettings(
-        **{"mode": "full", "epochs": 2, "batch_size": 8, "dropout": 0.0, "learning_rate": 1e-3}
-        | options
-    )
-    texts, units = texts_and_units()
-    model = model_of(settings, units)
-    inputs = ModelInputs(
-        present={"text": torch.ones(len(texts), dtype=torch.bool)},
-        values={"text": texts},
-        encoders={"text": model.encoder("text")},
-    )
-    change(inputs, model)
-    rows = (np.arange(64), np.arange(64, 64 + n_validation))
-    run = tune_model(model, inputs, {"units": units}, rows=rows, settings=settings, folder=folder)
-    return run, model
-"""
-
-SCRIPT = """
-if __name__ == "__main__":
-    torch.set_num_threads(1)
-    options = json.loads(sys.argv[2])
-    run, model = job(None if sys.argv[1] == "-" else Path(sys.argv[1]), **options)
-    if is_first():
-        own = model.trained_part().own_state()
-        weights = {name: weight.double().sum().item() for name, weight in own.items()}
-        Path(sys.argv[3]).write_text(json.dumps([run.train_loss, run.validation_loss, weights]))
-"""
-
-_names: dict = {"__name__": "job"}
-exec(JOB, _names)  # one text serves the tests and the processes that they start
+import tuning_job  # noqa: E402
 
 
 @pytest.fixture
 def job():
     """`job(folder, change=, n_validation=, **settings)` tunes; gives back the run and the model."""
-    return _names["job"]
+    return tuning_job.job
 
 
 @pytest.fixture
 def parts():
     """`texts_and_units()` and `model_of(settings, units)`."""
-    return _names["texts_and_units"], _names["model_of"]
+    return tuning_job.texts_and_units, tuning_job.model_of
 
 
 @pytest.fixture
-def script(tmp_path) -> Path:
-    """A file that runs the job: FOLDER OPTIONS_AS_JSON RESULT_FILE."""
-    path = tmp_path / "job.py"
-    path.write_text(JOB + SCRIPT)
-    return path
+def near(precision):
+    """How far losses may be from those of the same steps in batches of another size; runs twice."""
+    return tuning_job.NEAR[precision]
+
+
+@pytest.fixture(scope="session")
+def fork_server():
+    """Starts processes that find everything imported: one interpreter for all of them."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(
+        ["tuning_job", "torch.distributed.fsdp", "torch.distributed.tensor"]
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(HERE.parents[2]), str(HERE)]))
+        multiprocessing.forkserver.ensure_running()
+    return context
+
+
+@pytest.fixture
+def together(fork_server):
+    """Calls a function in n processes of one group; the exit codes, each once."""
+
+    def run(function, *arguments, n, environment=()):
+        port = _free_port()
+        processes = [
+            fork_server.Process(
+                target=tuning_job.in_environment,
+                args=({**_group(rank, n, port), **dict(environment)}, function, *arguments),
+            )
+            for rank in range(n)
+        ]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join(200)
+        codes = {process.exitcode for process in processes}
+        for process in processes:
+            process.kill()
+        return codes
+
+    return run
+
+
+@pytest.fixture
+def in_processes(together, tmp_path):
+    """Tunes in n processes that share the steps; the result, or None where all were killed."""
+    n_runs = 0
+
+    def tune(options, *, n=1, folder=None, die_at=None, environment=()):
+        nonlocal n_runs
+        n_runs += 1
+        result = tmp_path / f"result_{n_runs}.json"
+        arguments = (folder, options, result, die_at)
+        codes = together(tuning_job.run_job, *arguments, n=n, environment=environment)
+        assert codes == ({0} if die_at is None else {-9})
+        assert result.exists() == (die_at is None)
+        return json.loads(result.read_text()) if result.exists() else None
+
+    return tune
+
+
+def _group(rank, n, port):
+    """The environment of one of n processes, as a launcher sets it."""
+    own = {SWITCH: os.environ[SWITCH]} if SWITCH in os.environ else {}
+    if n == 1:
+        return own
+    names = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": n, "LOCAL_WORLD_SIZE": n}
+    names |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    return {**own, **{name: str(value) for name, value in names.items()}}
+
+
+def _free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]

@@ -1,3 +1,6 @@
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -16,7 +19,7 @@ from fusion.tuning.crossfit import CrossFit, TuningData
 from fusion.tuning.tune import TuningRun
 from heads import RegressionHead
 
-N = 160
+N = 48
 
 
 def made_up(units):
@@ -91,11 +94,37 @@ def test_each_part_is_embedded_by_the_encoder_that_was_tuned_without_it(learned,
     monkeypatch.setattr(crossfit, "embed_values", spy)
     settings = TuningSettings(mode="full", folds=3, epochs=1, learning_rate=1e-2)
     tuned = cross_fit(settings, units).run(made_up(units), validation=DRAWN, share=0.1)
-    last, *others = embedded
+    *others, last = embedded
     assert torch.equal(tuned.embedded["text"], last)
     for (_, part), vectors in zip(learned[:3], others, strict=True):
         assert torch.equal(tuned.learned_from["text"][part], vectors[part])
         assert not torch.allclose(vectors[part], last[part], atol=1e-3)
+
+
+def test_encoders_of_one_part_alone_are_held_at_a_time(monkeypatch):
+    units, tuned, alive = noise(), [], []
+    tune = crossfit.tune_model
+
+    def spy(model, *arguments, **options):
+        gc.collect()
+        alive.append(sum(encoder() is not None for encoder in tuned))
+        run = tune(model, *arguments, **options)
+        tuned.append(weakref.ref(model.encoder("text")))
+        return run
+
+    settled = BertEncoder.settled
+
+    def watched(encoder):
+        copy = settled(encoder)
+        tuned.append(weakref.ref(copy))
+        return copy
+
+    monkeypatch.setattr(crossfit, "tune_model", spy)
+    monkeypatch.setattr(BertEncoder, "settled", watched)
+    cross_fit(TuningSettings(folds=3, epochs=1), units).run(
+        made_up(units), validation=DRAWN, share=0.1
+    )
+    assert len(tuned) == 8 and alive == [0, 0, 0, 0]
 
 
 def test_rows_without_a_text_do_not_bend_the_space_of_the_others(monkeypatch):
@@ -131,7 +160,7 @@ def test_early_stopping_on_every_row_leaves_rows_to_learn_from(learned):
     cross_fit(TuningSettings(folds=1, epochs=1), units).run(
         made_up(units), validation=Validation(rows=np.arange(N)), share=0.1
     )
-    assert [len(part) for part in learned[0]] == [144, 16]
+    assert [len(part) for part in learned[0]] == [43, 5]
 
 
 def test_a_photo_that_is_gone_after_tuning_stops_the_run(tmp_path, monkeypatch):
@@ -175,9 +204,9 @@ def test_weights_that_no_checkpoint_holds_are_tuned_as_they_are(monkeypatch):
 
 def test_a_head_reads_cross_fitted_embeddings_as_those_of_new_items():
     random = np.random.default_rng(0)
-    texts = [" ".join(random.choice(list("abcdefghijklmnop"), size=6)) for _ in range(N)]
+    texts = [" ".join(random.choice(list("abcdefghijklmnop"), size=6)) for _ in range(160)]
     units = np.array([10.0 + 5 * text.count("a") + 3 * text.count("b") for text in texts])
-    data = TuningData({"text": texts}, {"text": torch.ones(N, dtype=torch.bool)}, {"y": units})
+    data = TuningData({"text": texts}, {"text": torch.ones(160, dtype=torch.bool)}, {"y": units})
     settings = TuningSettings(mode="full", folds=2, epochs=4, learning_rate=1e-3, batch_size=8)
     tuned = cross_fit(settings, units).run(data, validation=DRAWN, share=0.1)
     head = Ridge(alpha=0.01).fit(tuned.learned_from["text"].numpy(), units)
@@ -206,11 +235,13 @@ def test_rows_that_are_given_for_early_stopping_are_never_tuned_on(learned):
     assert not any(set(rows) & set(given) for rows, _ in learned)
 
 
-def test_groups_stay_in_one_part(learned):
-    groups, units = np.repeat(np.arange(40), 4), noise()
-    cross_fit(TuningSettings(folds=2, epochs=1), units).run(
-        made_up(units), validation=Validation(groups=groups), share=0.1
+@pytest.mark.parametrize("folds", [1, 2])
+def test_groups_stay_in_one_part_and_a_single_part_has_the_share(learned, folds):
+    groups, units = np.repeat(np.arange(12), 4), noise()
+    cross_fit(TuningSettings(folds=folds, epochs=1), units).run(
+        made_up(units), validation=Validation(groups=groups), share=0.25
     )
+    assert len(learned[0][1]) == (12 if folds == 1 else 24)
     assert all(not set(groups[rows]) & set(groups[part]) for rows, part in learned)
 
 
@@ -228,6 +259,7 @@ def test_tuned_embeddings_are_kept_and_the_encoders_stay_as_they_were(tmp_path):
     assert torch.equal(again.learned_from["text"], tuned.learned_from["text"])
 
 
+@pytest.mark.usefixtures("bfloat16")
 def test_encoders_that_compute_in_bfloat16_are_tuned_from_unrounded_weights():
     units = noise()
     cross = cross_fit(TuningSettings(mode="last_layers", layers=1, folds=1, epochs=1), units)

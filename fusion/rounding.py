@@ -1,0 +1,71 @@
+"""How far answers move where a model that was made in bfloat16 computes in float32."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from encoders.dtype import in_precision, precision_of
+from fusion.bundle import Bundle
+from fusion.data.batch import ModelInputs
+from fusion.predictor import Predictor
+from fusion.store import embed_values
+
+MOST_ROWS = 128
+"""Rows that are embedded twice, at most: seconds beside the training."""
+
+
+def largest_changes(
+    bundle: Bundle,
+    inputs: ModelInputs,
+    values: Mapping[str, Any],
+    rows: NDArray[np.int64],
+    *,
+    store: Path | None = None,
+) -> dict[str, Any] | None:
+    """The largest change of each answer where bfloat16 embeddings are made in float32 instead.
+
+    Why: a bundle may be loaded where the processor has no bf16. It then computes in float32, and
+    says how much that changes, which can be measured only where both are at hand.
+
+    Args:
+        bundle: A trained model.
+        inputs: Model inputs of all rows, as new items are embedded.
+        values: Raw values `[n]` of each modality.
+        rows: Positions of rows that early stopping looked at; 128 of them are taken, evenly.
+        store: Folder of the embedding store.
+
+    Returns:
+        `n_rows` and `largest_change` (prediction column -> change, >= 0, in the column's unit), as
+        JSON types; None where no encoder computes in bfloat16.
+    """
+    rounded = {
+        name: bundle.model.encoder(name)
+        for name in inputs.embeddings
+        if precision_of(bundle.model.encoder(name)) == "bfloat16"
+    }
+    if not rounded:
+        return None
+    chosen = rows[np.unique(np.linspace(0, len(rows) - 1, MOST_ROWS).round().astype(int))]
+    before = inputs.take(chosen)
+    exact = {}
+    for name, encoder in rounded.items():
+        there = before.present[name].tolist()
+        known = [values[name][row] if is_there else None
+                 for row, is_there in zip(chosen, there, strict=True)]  # fmt: skip
+        found = embed_values(in_precision(encoder, "float32"), known, store=store)
+        for error in found.failures.values():
+            raise error
+        exact[name] = torch.from_numpy(found.vectors)
+    predictor = Predictor(bundle)
+    first = predictor.answers(before)
+    second = predictor.answers(before.merged(ModelInputs(before.present, exact)))
+    return {
+        "n_rows": len(chosen),
+        "largest_change": {
+            column: float(np.abs(first[column] - second[column]).max()) for column in first
+        },
+    }
