@@ -146,12 +146,14 @@ class Predictor:
         nearest = np.argsort(-scores, axis=1, kind="stable")[:, :k]
         similarity = np.take_along_axis(scores, nearest, axis=1).ravel()
         similar_ids = np.asarray(self.bundle.reference_ids, dtype=object)[order][nearest.ravel()]
+        known = np.isfinite(similarity)
+        similar_ids[~known] = None
         return pd.DataFrame(
             {
                 "id": np.repeat(np.asarray(ids, dtype=object), k),
                 "rank": np.tile(np.arange(1, k + 1), len(ids)),
-                "similar_id": np.where(np.isfinite(similarity), similar_ids, None),
-                "similarity": np.where(np.isfinite(similarity), similarity, np.nan),
+                "similar_id": similar_ids,
+                "similarity": np.where(known, similarity, np.nan),
             }
         )
 
@@ -208,5 +210,6 @@ def _present_names(inputs: ModelInputs, kept: NDArray[np.int64], *, n_rows: int)
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """Vectors of length 1; nan where a vector has no direction."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: NDArray[np.float32] = vectors / np.where(lengths > 0, lengths, np.float32("nan"))
+    unit: NDArray[np.float32] = np.full_like(vectors, np.nan)
+    np.divide(vectors, lengths, out=unit, where=lengths > 0)
     return unit
