@@ -102,7 +102,7 @@ def embed(
     from fusion.build import EncoderChoice
     from fusion.errors import ConfigError
     from fusion.jobs.embed import embed as run
-    from fusion.jobs.embed import engine_of, summary_lines
+    from fusion.jobs.embed import check_places, engine_of, summary_lines
     from fusion.mistakes import Mistakes
     from fusion.shards import JobSettings, Places
 
@@ -134,8 +134,8 @@ def embed(
         where = engine_of(
             engine.value, workers, gpus=gpus_per_worker, address=ray_address, stall_s=stall_seconds
         )
-    mistakes.refuse()
     places = Places(items, photos, store, bundle, *moved)
+    check_places(places, out, mistakes)
     result = run(places, out, settings, engine=where, retry_failed=retry_failed, quiet=quiet)
     for line in summary_lines(result, out):
         say(line)

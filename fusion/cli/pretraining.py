@@ -60,23 +60,28 @@ def pretrain(
     from fusion.build import EncoderChoice
     from fusion.jobs.pretrain import Source, settings_of, summary_lines
     from fusion.jobs.pretrain import pretrain as run
+    from fusion.mistakes import Mistakes
 
-    settings = settings_of(
-        objective=objective,
-        loss=loss,
-        text_layers=text_layers,
-        image_layers=image_layers,
-        image_size=image_size,
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        save_steps=save_steps,
-        seed=seed,
-        tensorboard=tensorboard,
-    )
+    mistakes = Mistakes()
+    with mistakes.gathered():
+        settings = settings_of(
+            objective=objective,
+            loss=loss,
+            text_layers=text_layers,
+            image_layers=image_layers,
+            image_size=image_size,
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            save_steps=save_steps,
+            seed=seed,
+            tensorboard=tensorboard,
+        )
     columns = {"id": None if id_column is None else [id_column], "text": text, "image": image}
     weights = None if image_weights == "none" else image_weights
-    choice = EncoderChoice(text_encoder, image_encoder, weights)
+    with mistakes.gathered():
+        choice = EncoderChoice(text_encoder, image_encoder, weights)
+    mistakes.refuse()
     source = Source(items, photos, columns, on_bad_rows.value, delimiter)
     with open_stage(quiet) as stage:
         result = run(source, out, settings, choice=choice, stage=stage)

@@ -32,7 +32,7 @@ def as_frame(data: Any) -> pd.DataFrame:
     levels = {
         name: values for name, values in _levels(data).items() if not _repeats(data, names, name)
     }
-    frame: pd.DataFrame = data.reset_index(drop=True)
+    frame: pd.DataFrame = _dense(data.reset_index(drop=True))
     if levels:
         frame = pd.concat([pd.DataFrame(levels), frame], axis=1)
     check_names([*levels, *names], source="the table")
@@ -45,7 +45,7 @@ def arrow_table(data: Any) -> pa.Table | None:
     """The Arrow table of a frame that speaks Arrow; None for anything else, a series too."""
     if isinstance(data, pa.Table):
         return data
-    if not hasattr(data, "__arrow_c_stream__"):
+    if isinstance(data, pd.Series) or not hasattr(data, "__arrow_c_stream__"):
         return None
     try:
         reader = pa.RecordBatchReader.from_stream(data)
@@ -105,6 +105,20 @@ def check_names(names: list[str], *, source: str) -> None:
     twice = [name for name, count in Counter(names).items() if count > 1]
     message = "must be the name of one column, got it more than once. Rename the others."
     raise_for([Problem("column_twice", message, column=name) for name in twice], source=source)
+
+
+def _dense(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame without sparse columns, such as one-hot codes; readers of cells know none."""
+    sparse = [isinstance(dtype, pd.SparseDtype) for dtype in frame.dtypes]
+    if not any(sparse):
+        return frame
+    dense = [
+        pd.Series(np.asarray(frame.iloc[:, place]), name=frame.columns[place], index=frame.index)
+        if is_sparse
+        else frame.iloc[:, place]
+        for place, is_sparse in enumerate(sparse)
+    ]
+    return pd.concat(dense, axis=1)
 
 
 def _names(frame: pd.DataFrame) -> list[str]:

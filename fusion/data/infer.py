@@ -33,7 +33,7 @@ import pandas as pd
 from encoders.photo_file import PhotoError, sniff
 from fusion.data.cells import CellFault, cells, is_missing, plain_text
 from fusion.data.dates import find_date_format, is_iso_like, read_date
-from fusion.data.frames import as_frame
+from fusion.data.frames import as_frame, column_name
 from fusion.data.numbers import MOSTLY, find_number_format, read_number
 from fusion.data.photos import SCHEME, photo_path
 from fusion.data.problems import Problem, raise_for, shown
@@ -112,15 +112,24 @@ def infer_schema(
 
 
 def _listed(given: Mapping[str, Sequence[str] | None]) -> dict[str, list[str]]:
-    """Roles with a list; a single name counts as a list of one."""
+    """Roles with a list; a single name counts as a list of one, as in `as_frame` a number too."""
     for role in given:
         if role not in ROLES:
             raise CatalogueError(unknown_name("given", role, ROLES))
-    return {
-        role: [names] if isinstance(names, str) else list(names)
-        for role, names in given.items()
-        if names is not None
-    }
+    listed: dict[str, list[str]] = {}
+    problems = []
+    for role, names in given.items():
+        if names is None:
+            continue
+        if isinstance(names, str) or not isinstance(names, Iterable):
+            names = [names]
+        try:
+            listed[role] = [column_name(name) for name in names]
+        except TypeError as fault:
+            message = f"{role} must list names of columns, but one {fault}"
+            problems.append(Problem("column_name", message))
+    raise_for(problems, source="the table")
+    return listed
 
 
 def _check_listed(

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from fusion.data.frames import arrow_table, as_frame, column_name
 from fusion.data.numbers import number_cells
+from fusion.data.problems import Problem, raise_for
 
 TARGET = "target"  # name of a target that comes without one
 
@@ -39,6 +40,23 @@ def named_target(y: Any) -> tuple[str, Any]:
             "a mapping such as {'units': 'sales_volume'}."
         )
     return str(table.columns[0]), table.iloc[:, 0]
+
+
+def target_arrays(targets: Mapping[str, Any]) -> dict[str, NDArray[np.float64]]:
+    """Targets as numbers `[n]`: truth values as 1 and 0, time spans as days, missing ones as NaN.
+
+    Raises:
+        CatalogueError: With every cell that is no number, such as a date or `12,90`.
+    """
+    arrays: dict[str, NDArray[np.float64]] = {}
+    problems: list[Problem] = []
+    for name, values in targets.items():
+        column = values if isinstance(values, pd.Series) else pd.Series(np.asarray(values))
+        arrays[name], found = number_cells(column.rename(name).reset_index(drop=True))
+        problems += [p for p in found if p.code != "number_infinite"]  # the head tells its range
+        arrays[name][[p.row for p in found if p.code == "number_infinite"]] = np.inf
+    raise_for(problems, source="y")
+    return arrays
 
 
 def check_target_names(frame: pd.DataFrame, targets: Mapping[str, NDArray[np.float64]]) -> None:

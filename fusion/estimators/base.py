@@ -18,7 +18,8 @@ from fusion.bundle import Bundle, load_bundle, save_bundle
 from fusion.data.folds import Validation, row_positions
 from fusion.data.frames import arrow_table, as_frame, is_unnamed
 from fusion.data.policy import OnBadRows
-from fusion.data.targets import check_target_names
+from fusion.data.problems import shown
+from fusion.data.targets import check_target_names, target_arrays
 from fusion.errors import BundleError, unknown_name
 from fusion.fitting import Fitted, fit_bundle
 from fusion.mistakes import Mistakes, Settings, checked_settings
@@ -191,7 +192,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
 
     def _fit(self, X: Any, targets: Mapping[str, ArrayLike], validation_rows: Any) -> Self:
         frame = self._frame(X, reset=True)
-        arrays = {name: np.asarray(values, dtype=np.float64) for name, values in targets.items()}
+        arrays = target_arrays(targets)
         for name, values in arrays.items():
             if len(values) != len(frame):
                 raise ValueError(f"{name} must have {len(frame)} rows as X, got {len(values)}.")
@@ -199,9 +200,9 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         with mistakes.gathered():
             check_target_names(frame, arrays)
         recipe = self._recipe(list(arrays), mistakes)
-        sources = Sources(
-            photos=_path(self.photos), store=_path(self.store), tuning=_path(self.tuning_folder)
-        )
+        sources = Sources()
+        with mistakes.gathered():
+            sources = self._sources()
         rows: NDArray[np.int64] | None = None
         with mistakes.gathered():
             if validation_rows is not None:
@@ -220,6 +221,24 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         self.bundle_ = self.fitted_.bundle
         self.bundle_.info["classes"] = np.asarray(getattr(self, "classes_", [])).tolist()
         return self
+
+    def _sources(self) -> Sources:
+        """Where the photos, the store and the states of a tuning lie.
+
+        Raises:
+            ConfigError: With every parameter that is no path.
+        """
+        names = ("photos", "store", "tuning_folder")
+        mistakes = Mistakes()
+        paths: dict[str, Path | None] = {}
+        for name in names:
+            value = getattr(self, name)
+            if value is None or isinstance(value, str | Path):
+                paths[name] = None if value is None else Path(value)
+            else:
+                mistakes.add([f"{name} must be a folder or None, got {shown(value)}."])
+        mistakes.refuse()
+        return Sources(paths["photos"], paths["store"], paths["tuning_folder"])
 
     def _recipe(self, targets: Sequence[str], mistakes: Mistakes) -> Recipe:
         """What `fit` is asked to do; wrong values are left at their defaults and told."""
@@ -272,10 +291,11 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
 
     def _predictor(self) -> Predictor:
         check_is_fitted(self, "bundle_")
+        sources = self._sources()
         return Predictor(
             self.bundle_,
-            photos=_path(self.photos),
-            store=_path(self.store),
+            photos=sources.photos,
+            store=sources.store,
             on_bad_rows=self.on_bad_rows,
         )
 
@@ -311,7 +331,3 @@ def _settings(model: type[Settings], given: Any, *, seed: int, name: str) -> Set
     """Settings of a parameter; the seed is that of the estimator where they have none."""
     values = {"seed": seed, **given} if isinstance(given, Mapping) else given
     return checked_settings(model, values, source=name)
-
-
-def _path(value: Paths) -> Path | None:
-    return None if value is None else Path(value)

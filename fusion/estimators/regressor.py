@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_array, column_or_1d
 
-from fusion.data.targets import named_target, target_frame
+from fusion.data.targets import named_target, target_arrays, target_frame
 from fusion.estimators.base import NO_TARGET, FusionEstimator
 from fusion.parameters import check_kept
 
@@ -49,9 +49,8 @@ class FusionRegressor(RegressorMixin, FusionEstimator):  # type: ignore[misc]
         if y is None:
             raise ValueError(f"{type(self).__name__} {NO_TARGET}")
         name, values = named_target(y)
-        numbers = check_array(
-            column_or_1d(values, warn=True), ensure_2d=False, dtype=np.float64, input_name="y"
-        )
+        found = target_arrays({name: column_or_1d(values, warn=True)})
+        numbers = check_array(found[name], ensure_2d=False, dtype=np.float64, input_name="y")
         return self._fit(X, {name: numbers}, validation_rows)
 
     def predict(self, X: Any) -> NDArray[np.float64]:

@@ -35,17 +35,25 @@ def embed(
         CatalogueError, ConfigError, JobError, OSError: As `embed_catalogue`; places that cannot be
             read or written are all told together, before anything is.
     """
-    mistakes = Mistakes()
+    check_places(places, output, Mistakes())
+    with job_bar("embedding", quiet=quiet) as show:
+        return embed_catalogue(
+            places, output, settings, engine=engine, retry_failed=retry_failed, show=show
+        )
+
+
+def check_places(places: Places, output: Path, mistakes: Mistakes) -> None:
+    """Refuses places that cannot be read or written, with the mistakes that were found before.
+
+    Raises:
+        CatalogueError, ConfigError, OSError: With every mistake.
+    """
     mistakes.add(folder_mistakes("out", output))
     mistakes.add(folder_mistakes("store", places.store))
     mistakes.add(photo_folder_mistakes(places.photos))
     with mistakes.gathered():
         list_files(places.items)
     mistakes.refuse()
-    with job_bar("embedding", quiet=quiet) as show:
-        return embed_catalogue(
-            places, output, settings, engine=engine, retry_failed=retry_failed, show=show
-        )
 
 
 def engine_of(
@@ -57,7 +65,7 @@ def engine_of(
         ConfigError: If an option is wrong or belongs to the other engine.
         MissingExtraError: If Ray is wanted and not installed.
     """
-    if stall_s <= 0:
+    if not stall_s > 0:
         raise ConfigError(f"stall seconds must be positive, got {stall_s}.")
     if name == "ray" and workers == 0:
         raise ConfigError("--workers must be at least 1 with --engine ray, got 0. Leave it out.")

@@ -18,7 +18,7 @@ from encoders.base import Encoder
 from encoders.bert import BertEncoder
 from encoders.resnet import ResNetEncoder
 from fusion.build import RESNETS, EncoderChoice
-from fusion.choices import folder_mistakes, why_ignored
+from fusion.choices import folder_mistakes, photo_folder_mistakes, why_ignored
 from fusion.data.catalogue import Catalogue, build_catalogue
 from fusion.data.infer import infer_schema
 from fusion.data.policy import OnBadRows, apply_policy, check_policy
@@ -115,6 +115,7 @@ def _checked(
     """
     mistakes = Mistakes()
     mistakes.add(folder_mistakes("out", output))
+    mistakes.add(photo_folder_mistakes(source.photos))
     catalogue: Catalogue | None = None
     encoders: dict[str, Encoder] = {}
     with mistakes.gathered():

@@ -12,6 +12,7 @@ from fusion.choices import why_ignored
 from fusion.data.infer import infer_schema
 from fusion.data.schema import Schema
 from fusion.errors import CatalogueError, ConfigError, JobError
+from fusion.mistakes import Mistakes
 from fusion.shards.commit import FOLDERS
 from fusion.shards.embedder import describe_encoders, precisions_of
 from fusion.shards.plan import (
@@ -82,6 +83,7 @@ def _what(
 ) -> tuple[Schema, dict[str, dict[str, Any]]]:
     """Which columns are read, and by which encoders; a trained model knows both."""
     if bundle is not None:
+        _check_columns(settings, bundle.schema)
         return bundle.schema, {}
     given: dict[str, list[str] | None] = dict(settings.columns)
     given |= {role: [] for role in ("numeric", "categorical", "dates", "history", "row")}
@@ -96,6 +98,27 @@ def _what(
         )
     kept = {role: getattr(schema, role) for role in ("text", "image") if role in encoders}
     return Schema(id=schema.id, **kept), describe_encoders(encoders)
+
+
+def _check_columns(settings: JobSettings, schema: Schema) -> None:
+    """Refuses columns that a trained model does not read as asked: they would play no role.
+
+    Raises:
+        ConfigError: With every role whose columns are not the model's own.
+    """
+    mistakes = Mistakes()
+    for role, names in settings.columns.items():
+        own = schema.id if role == "id" else getattr(schema, role)
+        columns = [own] if isinstance(own, str) else list(own or ())
+        if names is not None and sorted(names) != sorted(columns):
+            got = ", ".join(names) or "none"
+            mistakes.add(
+                [
+                    f"{role} columns must be those of the bundle, {', '.join(columns) or 'none'}, "
+                    f"got {got}. Leave them out."
+                ]
+            )
+    mistakes.refuse()
 
 
 def _sample(items: Path, *, delimiter: str | None) -> pd.DataFrame:

@@ -229,3 +229,19 @@ def test_a_file_is_held_to_its_suffix_and_folder(tmp_path):
     (tmp_path / "folder.csv").mkdir()
     (message,) = file_mistakes("out", tmp_path / "folder.csv", suffixes=tables)
     assert "out must be a file, got the folder" in message
+
+
+@pytest.mark.parametrize(
+    ("parameter", "told"),
+    [
+        ({"numeric": 5}, "5"),
+        ({"categorical": [1.5]}, "1.5"),
+        ({"text": [None]}, "text must list names of columns, but one must be text, got None"),
+        ({"photos": 5}, "photos must be a folder or None, got 5"),
+        ({"store": 5}, "store must be a folder or None, got 5"),
+        ({"tuning_folder": 5}, "tuning_folder must be a folder or None, got 5"),
+    ],
+)
+def test_a_parameter_of_another_type_is_refused_by_its_name(items, no_work, parameter, told):
+    with pytest.raises((CatalogueError, ConfigError), match=re.escape(told)):
+        FusionRegressor(**parameter).fit(items, UNITS.repeat(2))

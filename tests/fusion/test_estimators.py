@@ -372,3 +372,37 @@ def test_other_validation_rows_are_refused_with_one_message(rows):
     x, y = numbers(40)
     with pytest.raises(ValueError, match=r"validation_rows must be different positions in 0\.\.39"):
         regressor().fit(x, y, validation_rows=rows)
+
+
+def test_columns_may_be_listed_by_names_that_are_no_text():
+    items = pd.DataFrame({10: np.arange(8.0), 20: np.arange(8.0) ** 2, "a": np.arange(8.0)})
+    model = FusionRegressor(head="linear", numeric=[10, 20]).fit(items, np.arange(8.0))
+    assert model.bundle_.schema.numeric == ("10", "20")
+
+
+def test_sparse_columns_and_targets_are_read_as_dense_ones():
+    items = pd.DataFrame({"kind": list("abcab" * 2), "size": np.arange(10.0)})
+    units = pd.Series(np.arange(10.0) % 3, name="units")
+    sparse = pd.get_dummies(items, sparse=True)
+    model = FusionRegressor(head="linear").fit(sparse, units.astype(pd.SparseDtype(float, 0.0)))
+    dense = FusionRegressor(head="linear").fit(pd.get_dummies(items), units)
+    assert model.predict(sparse) == pytest.approx(dense.predict(pd.get_dummies(items)))
+
+
+@pytest.mark.parametrize("several", [False, True])
+@pytest.mark.parametrize(
+    "cells", [pd.date_range("2024-01-01", periods=8), ["12,90"] * 8, ["many"] * 8]
+)
+def test_a_target_that_is_no_number_is_refused_with_its_rows(cells, several):
+    items = pd.DataFrame({"size": np.arange(8.0)})
+    head = {"units": "linear"} if several else "linear"
+    units = pd.DataFrame({"units": cells}) if several else pd.Series(cells, name="units")
+    with pytest.raises(ValueError, match=r"row 1, column units: must be a number, got"):
+        FusionRegressor(head=head).fit(items, units)
+
+
+def test_a_target_of_time_spans_is_read_in_days():
+    items = pd.DataFrame({"size": np.arange(8.0)})
+    model = FusionRegressor(head="linear")
+    model.fit(items, pd.Series(pd.to_timedelta(np.arange(8), "D"), name="lead_time"))
+    assert model.predict(items)[3] == pytest.approx(3.0)
