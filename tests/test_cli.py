@@ -231,6 +231,25 @@ def test_a_config_that_does_not_fit_its_table_is_refused_with_all_mistakes(shop,
     assert not (tmp_path / "job").exists()
 
 
+def test_places_are_told_together_with_other_mistakes(tmp_path):
+    (tmp_path / "file").write_text("")
+    places = ["--items", tmp_path / "none.csv", "--photos", tmp_path / "none", "--out"]
+    arguments = [*places, tmp_path / "file", "--image-encoder", "resnet19"]
+    for verb, told in (("embed", 4), ("pretrain", 2)):
+        more = ["--objective", "mlms"] if verb == "pretrain" else []
+        result = run(verb, *arguments, *more)
+        assert result.exit_code == 1 and f"{told} mistakes:" in result.output
+        assert "'resnet18'" in result.output
+
+
+def test_columns_that_a_bundle_does_not_read_are_refused(shop, trained, tmp_path):
+    arguments = ["embed", "--items", shop / "items.csv", "--bundle", trained / "bundle"]
+    columns = ["--id", "item_id", "--text", "titel", "--workers", 0]
+    result = run(*arguments, "--out", tmp_path / "job", *columns)
+    assert result.exit_code == 1 and "text columns must be those of the bundle" in result.output
+    assert "id columns" not in result.output
+
+
 @pytest.mark.parametrize(
     "verb", ["train", "fine-tune", "pretrain", "evaluate", "predict", "embed", "demo"]
 )

@@ -4,6 +4,7 @@ import ast
 import multiprocessing
 import sys
 import threading
+from multiprocessing import process
 from pathlib import Path
 from types import CodeType
 
@@ -20,6 +21,9 @@ def why_no_workers() -> str:
             "this is a daemonic process, such as a worker of multiprocessing.Pool, which may have "
             "no processes of its own"
         )
+    unread = _script_without_file()
+    if unread:
+        return f"the script {unread} is no file that a worker could import"
     running = _running_main()
     if running is None:
         return ""
@@ -30,6 +34,16 @@ def why_no_workers() -> str:
         f"line {line} of {Path(code.co_filename).name} calls this outside "
         "`if __name__ == '__main__':`, so every worker would run that script again"
     )
+
+
+def _script_without_file() -> str:
+    """Name of the script that was started, if it is no file, as when it comes by standard input."""
+    main = sys.modules.get("__main__")
+    script = getattr(main, "__file__", None)
+    if script is None or getattr(main, "__spec__", None) is not None:
+        return ""  # multiprocessing imports it by its name, or not at all
+    place = Path(process.ORIGINAL_DIR or "", script)
+    return "" if place.exists() else str(script)
 
 
 def _running_main() -> tuple[CodeType, int] | None:

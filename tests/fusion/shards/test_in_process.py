@@ -83,6 +83,11 @@ def test_no_workers_are_asked_for_by_the_number_0():
         engine_of("ray", 0, **options)
 
 
+def test_a_time_that_is_no_number_is_refused():
+    with pytest.raises(ConfigError, match="stall seconds must be positive, got nan"):
+        engine_of("local", None, gpus=0, address=None, stall_s=float("nan"))
+
+
 def _reason(pipe):
     pipe.send(spawning.why_no_workers())
 
@@ -119,6 +124,13 @@ def test_a_call_outside_the_main_part_of_a_script_is_seen(tmp_path, monkeypatch,
         assert module.answer == ""
     else:
         assert "of shop.py calls this outside `if __name__ == '__main__':`" in module.answer
+
+
+def test_a_script_from_standard_input_has_no_workers(monkeypatch):
+    module = type(sys)("__main__")
+    module.__file__ = "<stdin>"
+    monkeypatch.setitem(sys.modules, "__main__", module)
+    assert spawning.why_no_workers() == "the script <stdin> is no file that a worker could import"
 
 
 def test_without_workers_there_is_one_warning_and_the_same_output(
