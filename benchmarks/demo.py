@@ -138,13 +138,13 @@ def _with_range(values: Sequence[float]) -> str:
     return f"{np.mean(values):.3f} ({min(values):.3f} .. {max(values):.3f})"
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Measures and writes both sections."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--store", type=Path, required=True, help="embedding store")
     parser.add_argument("--seeds", type=int, default=3, help="jobs; each has its own split")
     parser.add_argument("--epochs", type=int, help="fewer epochs, to try the script")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     runs, found = [], []
     for seed in range(options.seeds):
         config = configuration(seed=seed, store=options.store, epochs=options.epochs)
@@ -155,9 +155,7 @@ def main() -> None:
             found.append(contributions(experiment, load_bundle(result.bundle)))
         print(f"seed {seed}: {found[-1]}", flush=True)
     scores, parts = score_rows(runs), contribution_rows(found)
-    if options.epochs is not None:
-        print(pd.DataFrame(scores).to_string(), pd.DataFrame(parts).to_string(), sep="\n")
-        return
+    trial = options.epochs is not None
     command = f"python benchmarks/demo.py --store STORE --seeds {options.seeds}"
     n_test = [run.n_test for run in runs]
     noise = 1.0 - sum(float(str(row["true share of the variance"])) for row in parts)
@@ -172,6 +170,7 @@ def main() -> None:
         notes="WAPE is of the median forecast; scores are means over the seeds. A gain is how much "
         "better the fusion is (positive: better), one for each seed, with its 95 % interval from "
         "1,000 paired draws of the test rows.",
+        trial=trial,
     )
     write_section(
         "Demo catalogue: known contributions recovered",
@@ -184,6 +183,7 @@ def main() -> None:
         "tell a part of all the others, so R2 lost may stay below the true share. Correlation: of "
         "the true part with the fusion's log forecast less that of the model without the modality. "
         "Means over the seeds (least .. greatest).",
+        trial=trial,
     )
 
 

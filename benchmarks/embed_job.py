@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -142,22 +143,19 @@ def repeated_photos(folder: Path, n_photos: int) -> list[dict[str, object]]:
     return rows
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Measures and writes the section."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--limit", type=int, help="rows of the largest job, to try the script")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     limit = options.limit
     sizes = SIZES if limit is None else (limit // 10, limit)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        rows = [overhead(folder, 4_000 if limit is None else 200)]
+        rows = [overhead(folder, 4_000 if limit is None else min(limit, 200))]
         print(rows[-1], flush=True)
-        rows += repeated_photos(folder, PHOTOS if limit is None else 20)
+        rows += repeated_photos(folder, PHOTOS if limit is None else min(limit, 20))
         rows += flat_memory(folder, sizes)
-    if limit is not None:
-        print(pd.DataFrame(rows).to_string())
-        return
     write_section(
         "Batch embedding jobs: memory, overhead, repetition",
         command="python benchmarks/embed_job.py",
@@ -168,6 +166,7 @@ def main() -> None:
         "shard alone sees few repetitions.",
         rows=rows,
         notes="Seconds are of the whole process, loading included; work is the sum over shards.",
+        trial=limit is not None,
     )
 
 

@@ -6,7 +6,7 @@ python benchmarks/gpu_embedding.py
 import argparse
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -63,25 +63,31 @@ def row(
     }
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Measures and writes the section, or writes that there was no GPU."""
-    argparse.ArgumentParser(description=__doc__).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--limit", type=int, help="texts and photos, to try the script")
+    limit = parser.parse_args(arguments).limit
+    n_texts, n_photos = (50_000, 512) if limit is None else (limit, limit)
     if not torch.cuda.is_available():
         write_section(
             NAME,
             command=COMMAND,
             workload="Not run: this machine has no CUDA device. The script is ready.",
             rows=[{"encoder": "-", "a second": "not run"}],
+            trial=limit is not None,
         )
         return
     peak = device_peak()
-    texts: list[object] = list(product_texts(50_000, seed=0))
+    texts: list[object] = list(product_texts(n_texts, seed=0))
     text_encoder = BertEncoder("minilm").cuda()
     tokens = [len(part.value) for part in text_encoder.read(texts)]
-    one = gflop(partial(text_encoder, text_encoder.collate([[100] * 64]))) / 64
+    one = gflop(partial(text_encoder, text_encoder.collate([[1] * 64]))) / 64
     rows = [row("MiniLM", text_encoder, texts, needed=one * sum(tokens), peak=peak)]
     with tempfile.TemporaryDirectory() as folder:
-        paths: list[object] = list(draw_photos(Path(folder), size=(800, 600), n=512, seed=0)) * 8
+        paths: list[object] = (
+            list(draw_photos(Path(folder), size=(800, 600), n=n_photos, seed=0)) * 8
+        )
         for architecture in ("resnet18", "resnet50"):
             photo_encoder = ResNetEncoder(architecture, weights=None).cuda()
             values = [part.value for part in photo_encoder.read(paths[:1])]
@@ -92,13 +98,15 @@ def main() -> None:
     write_section(
         NAME,
         command=COMMAND,
-        workload=f"{torch.cuda.get_device_name()}: 50,000 product texts; 4,096 JPEGs of 800 x 600 "
-        f"(512 different ones), from file to vector, {torch.get_num_threads()} threads.",
+        workload=f"{torch.cuda.get_device_name()}: {n_texts:,} product texts; {8 * n_photos:,} "
+        f"JPEGs of 800 x 600 ({n_photos} different ones), from file to vector, "
+        f"{torch.get_num_threads()} threads.",
         rows=rows,
         notes=f"Share of peak: operations on real tokens and pixels, of {peak:,.0f} GFLOP/s that "
         f"a bfloat16 product of two {4 * SIDE} x {4 * SIDE} matrices reaches. Decoding keeps up "
         "where "
         "reading by one thread times the number of threads is above the rate.",
+        trial=limit is not None,
     )
 
 

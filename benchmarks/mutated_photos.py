@@ -10,6 +10,7 @@ import resource
 import time
 import warnings
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.sharedctypes import Synchronized
@@ -123,20 +124,20 @@ def try_piece(first: int, last: int, context: Any) -> tuple[Tally | int, int]:
     return found, last
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Decodes and writes the section."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=100_000, help="number of damaged photos")
     parser.add_argument("--first", type=int, default=0, help="number of the first one")
-    parser.add_argument("--dry", action="store_true", help="print only")
-    options = parser.parse_args()
+    parser.add_argument("--dry", action="store_true", help="print only, to try it")
+    options = parser.parse_args(arguments)
     context = multiprocessing.get_context("spawn")
     tally = Tally()
     end = options.first + options.count
     start = time.perf_counter()
     for first in range(options.first, end, PIECE):
         tally.add(run_piece(first, min(first + PIECE, end), context))
-    seconds = time.perf_counter() - start
+    print(f"{time.perf_counter() - start:.0f} s in all")
     n_other = sum(n for name, n in tally.counts.items() if name.startswith("other"))
     plain = {n: c for n, c in tally.counts.most_common() if not n.startswith("other")}
     plain["anything else (another error, a dead process)"] = n_other
@@ -146,9 +147,6 @@ def main() -> None:
     ]
     for seed, outcome in list(tally.others.items())[:20]:
         print(seed, outcome)
-    if options.dry:
-        print(rows, f"{tally.peak_mb:.0f} MB, {tally.slowest_s:.2f} s, {seconds:.0f} s in all")
-        return
     write_section(
         "Damaged photos: what comes out of them",
         command=f"python benchmarks/mutated_photos.py --count {options.count}",
@@ -160,6 +158,7 @@ def main() -> None:
         notes=f"Memory above a process that has decoded all sound ones: at most "
         f"{tally.peak_mb:.0f} MB. Longest time for one photo: {tally.slowest_s:.2f} s. A decoded "
         "photo may still be damaged: decoders notice only what breaks their format.",
+        trial=options.dry,
     )
 
 

@@ -6,12 +6,11 @@ python benchmarks/photo_embedding.py
 import argparse
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 import torchvision
 from numpy.typing import NDArray
@@ -174,12 +173,12 @@ def table(
     return rows
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Measures and writes the section."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=2, help="turns of all ways")
     parser.add_argument("--limit", type=int, help="photos of each size, to try the script")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     rows: list[dict[str, object]] = []
     with tempfile.TemporaryDirectory() as folder:
         for size, wanted in SETS.items():
@@ -191,10 +190,7 @@ def main() -> None:
                 found = measure(ways, rounds=options.rounds)
                 rows += table(label, n, *found, needed=needed_gflop(architecture))
                 print(rows[-1], flush=True)
-    if options.limit is not None:
-        print(pd.DataFrame(rows).to_string())
-        return
-    counts = " and ".join(f"{n} of {w} x {h}" for (w, h), n in SETS.items())
+    counts = " and ".join(f"{options.limit or n} of {w} x {h}" for (w, h), n in SETS.items())
     write_section(
         "Photo embedding: speed beside a plain torchvision loop",
         command="python benchmarks/photo_embedding.py",
@@ -211,6 +207,7 @@ def main() -> None:
         "greatest ratio of a single round). "
         "Cosines are to the loop's vectors, the least of all photos, after the mean vector was "
         "subtracted from both: random weights make all embeddings nearly parallel.",
+        trial=options.limit is not None,
     )
 
 

@@ -4,7 +4,7 @@ python benchmarks/photo_pretraining.py --clothing FOLDER --visuelle FOLDER --wor
 """
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +54,7 @@ class Clothes:
         return embed_values(encoder, paths, store=store).vectors
 
 
-def self_supervised(clothes: Clothes, work: Path) -> Path:
+def self_supervised(clothes: Clothes, work: Path, settings: PretrainingSettings) -> Path:
     """Weights that learned from the training senders' photos, without their classes."""
     folder = work / "self_supervised"
     if not (folder / "pretraining.json").is_file():
@@ -63,7 +63,7 @@ def self_supervised(clothes: Clothes, work: Path) -> Path:
         source = Source(work / "photos.csv", clothes.photos, {"image": ["photo"]})
         choice = EncoderChoice(image="resnet18", weights=None)
         with progress_bars() as stage:
-            pretrain(source, folder, SETTINGS, choice=choice, stage=stage)
+            pretrain(source, folder, settings, choice=choice, stage=stage)
     return folder / "image.safetensors"
 
 
@@ -166,19 +166,22 @@ def launch_rows(
     return [row(name) for name in encoders]
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Measures and writes both sections."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clothing", type=Path, required=True, help="images.csv and images/")
     parser.add_argument("--visuelle", type=Path, required=True, help="products.csv and images/")
     parser.add_argument("--work", type=Path, required=True, help="weights and store")
     parser.add_argument("--seeds", type=int, default=3)
-    options = parser.parse_args()
+    parser.add_argument("--epochs", type=int, help="fewer epochs, to try the script")
+    options = parser.parse_args(arguments)
     for folder, name in ((options.clothing, "images.csv"), (options.visuelle, "products.csv")):
         if not (folder / name).is_file():
             parser.error(f"{name} must be in its folder, got {folder}.")
     clothes = Clothes(options.clothing)
-    weights = self_supervised(clothes, options.work)
+    trial = options.epochs is not None
+    settings = SETTINGS.model_copy(update={"epochs": options.epochs}) if trial else SETTINGS
+    weights = self_supervised(clothes, options.work, settings)
     torch.manual_seed(0)
     encoders = {
         "random weights": ResNetEncoder("resnet18", weights=None, preprocessing=SIZE),
@@ -194,19 +197,24 @@ def main() -> None:
         command=command,
         workload=f"{len(clothes.train):,} photos for learning and {len(clothes.test):,} of other "
         "senders for the test, 17 classes. Self-supervised: `fusion pretrain --objective "
-        f"self_supervised`, ResNet-18 from random weights, {SETTINGS.epochs} epochs at 64 pixels, "
+        f"self_supervised`, ResNet-18 from random weights, {settings.epochs} epochs at 64 pixels, "
         "no labels. Supervised: clothing18, which comes along, trained on the same photos "
         "with their classes. Gains are over random weights, 95 % paired intervals.",
         rows=clothing_rows(clothes, encoders, store),
+        trial=trial,
     )
-    launches = Launches(options.visuelle, store=store, training={})
+    launches = Launches(
+        options.visuelle, store=store, training={"epochs": options.epochs} if trial else {}
+    )
     write_section(
         "visuelle2_550 with photo encoders that were trained in other ways",
         command=command,
-        workload="331 launches for learning, 219 for the test, tags and one photo, "
-        f"{options.seeds} seeds; only the photo encoder differs. {TARGET}: `FusionRegressor`, hot "
+        workload=f"{len(launches.training)} launches for learning, {len(launches.test)} for "
+        f"the test, tags and one photo, {options.seeds} seeds; only the photo encoder differs. "
+        f"{TARGET}: `FusionRegressor`, hot "
         "items: `FusionClassifier`. Gains are over random weights, 95 % paired intervals.",
         rows=launch_rows(launches, encoders, n_seeds=options.seeds),
+        trial=trial,
     )
 
 

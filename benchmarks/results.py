@@ -17,9 +17,15 @@ PACKAGES = ("torch", "torchvision", "transformers", "scikit-learn", "numpy")
 
 
 def write_section(
-    name: str, *, command: str, workload: str, rows: Sequence[dict[str, object]], notes: str = ""
+    name: str,
+    *,
+    command: str,
+    workload: str,
+    rows: Sequence[dict[str, object]],
+    notes: str = "",
+    trial: bool = False,
 ) -> None:
-    """Replaces or adds the section `name` of RESULTS.md and prints it.
+    """Prints a section, and replaces or adds it in RESULTS.md.
 
     Args:
         name: Heading.
@@ -27,6 +33,7 @@ def write_section(
         workload: What was measured, in words.
         rows: Rows of the table; all have the same keys.
         notes: What a reader should know besides.
+        trial: Print only: sizes were chosen to try the script.
     """
     body = "\n\n".join(
         part
@@ -39,6 +46,9 @@ def write_section(
         )
         if part
     )
+    print(body)
+    if trial:
+        return
     page = PAGE.read_text(encoding="utf-8") if PAGE.exists() else HEADER
     pattern = re.compile(rf"## {re.escape(name)}\n.*?(?=\n## |\Z)", re.DOTALL)
     if pattern.search(page):
@@ -46,7 +56,6 @@ def write_section(
     else:
         page = f"{page.rstrip()}\n\n{body}\n"
     PAGE.write_text(page, encoding="utf-8")
-    print(body)
 
 
 def _table(rows: Sequence[dict[str, object]]) -> str:

@@ -8,7 +8,7 @@ import multiprocessing
 import resource
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +26,21 @@ from encoders.checkpoints import find_checkpoint
 from fusion import FusionRegressor
 
 EPOCHS = 2
-N_SPEED_ROWS = 1024
+SPEED_ROWS = 1024
 FULL = {"kind": "layers"}
 
 
 class Prices:
-    """The first of the five folds."""
+    """The first of the five folds.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: Holds babies_r_us.csv.
+        speed_rows: Training rows that speed is measured on.
+        epochs: Passes over the rows.
+    """
+
+    def __init__(self, folder: Path, *, speed_rows: int = SPEED_ROWS, epochs: int = EPOCHS) -> None:
+        self.speed_rows, self.epochs = speed_rows, epochs
         self.frame = pd.read_csv(folder / "babies_r_us.csv").drop(columns=DROPPED)
         self.price = self.frame.pop("price").to_numpy()
         self.train, self.test = train_test_split(
@@ -56,7 +63,7 @@ def by_trainer(data: Prices) -> dict[str, float]:
         folder, num_labels=1, problem_type="regression"
     )
     goal = _standardised(data)
-    rows, test = data.train[:N_SPEED_ROWS], data.test
+    rows, test = data.train[: data.speed_rows], data.test
 
     def dataset(chosen: np.ndarray) -> list[dict[str, Any]]:
         tokens = tokenizer(data.texts(chosen), truncation=True, max_length=256)["input_ids"]
@@ -69,7 +76,7 @@ def by_trainer(data: Prices) -> dict[str, float]:
         trainer = transformers.Trainer(
             model,
             transformers.TrainingArguments(
-                scratch, num_train_epochs=EPOCHS, report_to=[], save_strategy="no",
+                scratch, num_train_epochs=data.epochs, report_to=[], save_strategy="no",
                 disable_tqdm=True, use_cpu=not torch.cuda.is_available(), logging_strategy="no",
             ),
             train_dataset=dataset(rows),
@@ -92,11 +99,11 @@ def by_toolkit(data: Prices, settings: dict[str, Any]) -> dict[str, float]:
     from heads import RegressionHead
 
     goal = _standardised(data)
-    rows, test = data.train[:N_SPEED_ROWS], data.test
+    rows, test = data.train[: data.speed_rows], data.test
     texts = data.texts(np.concatenate([rows, test]))
     values = goal[np.concatenate([rows, test])]
     torch.manual_seed(0)
-    how = TuningSettings(**settings, epochs=EPOCHS)
+    how = TuningSettings(**settings, epochs=data.epochs)
     encoder = BertEncoder("minilm", adapter=how.adapter)
     fusion = JoinFusion({"text": encoder.embedding_dim})
     head = RegressionHead.fitted(values[: len(rows)], in_dim=fusion.fused_dim)
@@ -116,7 +123,7 @@ def by_toolkit(data: Prices, settings: dict[str, Any]) -> dict[str, float]:
 
 def tune_then_cache(data: Prices) -> dict[str, float]:
     """Tuning, embedding and training four networks on what the tuned encoder gives."""
-    tuning = {"mode": "full", "epochs": EPOCHS, "folds": 1}
+    tuning = {"mode": "full", "epochs": data.epochs, "folds": 1}
     return _fit(data, text_encoder="minilm", tuning=tuning)
 
 
@@ -124,7 +131,7 @@ def end_to_end(data: Prices) -> dict[str, float]:
     """One network whose encoder trains along, for the same epochs."""
     encoder = BertEncoder("minilm", adapter=FULL)
     rate = {"learning_rate": 3e-4, "batch_size": 32}
-    return _fit(data, text_encoder=encoder, training={"folds": 1, "epochs": EPOCHS, **rate})
+    return _fit(data, text_encoder=encoder, training={"folds": 1, "epochs": data.epochs, **rate})
 
 
 def _fit(data: Prices, **options: Any) -> dict[str, float]:
@@ -170,15 +177,19 @@ def table(found: dict[str, dict[str, float]], **scales: float) -> list[dict[str,
     ]
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Measures and writes both sections."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with babies_r_us.csv")
     parser.add_argument("--part", choices=["speed", "cost", "both"], default="both")
-    options = parser.parse_args()
+    parser.add_argument("--rows", type=int, help="rows that speed is measured on, to try it")
+    parser.add_argument("--epochs", type=int, help="fewer epochs, to try the script")
+    options = parser.parse_args(arguments)
     if not (options.data / "babies_r_us.csv").is_file():
         parser.error(f"--data must hold babies_r_us.csv, got {options.data}.")
-    data = Prices(options.data)
+    speed_rows, epochs = options.rows or SPEED_ROWS, options.epochs or EPOCHS
+    data = Prices(options.data, speed_rows=speed_rows, epochs=epochs)
+    trial = (speed_rows, epochs) != (SPEED_ROWS, EPOCHS)
     command = "python benchmarks/tuning_speed.py --data DATA"
     if options.part != "cost":
         found = {
@@ -189,11 +200,12 @@ def main() -> None:
         write_section(
             "Tuning: speed beside transformers' Trainer",
             command=command,
-            workload=f"The first {N_SPEED_ROWS:,} training rows of babies_r_us written as texts, "
-            f"MiniLM, log price, {EPOCHS} epochs, {torch.get_num_threads()} threads, one after the "
+            workload=f"The first {speed_rows:,} training rows of babies_r_us written as texts, "
+            f"MiniLM, log price, {epochs} epochs, {torch.get_num_threads()} threads, one after the "
             "other, each in a process of its own. Trainer: its defaults (all layers, batches of "
             "8 in random order, padded to the longest, float32). R2 of the log price.",
-            rows=table(found, **{"texts/s": N_SPEED_ROWS * EPOCHS}),
+            rows=table(found, **{"texts/s": speed_rows * epochs}),
+            trial=trial,
         )
     if options.part != "speed":
         found = {
@@ -203,11 +215,12 @@ def main() -> None:
         write_section(
             "Tuning: cost of tune-then-cache beside end to end",
             command=command,
-            workload=f"Fold 0 of babies_r_us, all columns as text, all layers of MiniLM, {EPOCHS} "
+            workload=f"Fold 0 of babies_r_us, all columns as text, all layers of MiniLM, {epochs} "
             "epochs of 90 % of the training rows. End to end: one network whose encoder trains "
             "along. Tune-then-cache: the same epochs, then the row embedded by the tuned encoder, "
             "and four networks and the linear part of 80 epochs trained on it.",
             rows=table(found),
+            trial=trial,
         )
 
 

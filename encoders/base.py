@@ -190,7 +190,8 @@ def fingerprint_of(encoder: Encoder, config: Mapping[str, Any]) -> str:
     """SHA-256 (hex) of an encoder's class, of a configuration and of its weights."""
     parts = [type(encoder).__name__.encode(), json.dumps(config, sort_keys=True).encode()]
     if encoder.origin is not None:
-        parts.append(json.dumps(encoder.origin, sort_keys=True).encode())
+        content = {key: value for key, value in encoder.origin.items() if key != "name"}
+        parts.append(json.dumps(content, sort_keys=True).encode())
     if encoder.own_state():
         parts.append(state_hash(encoder.own_state()).encode())
     return length_prefixed_hash(parts)

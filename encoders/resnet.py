@@ -146,14 +146,12 @@ class ResNetEncoder(Encoder):
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) of everything that decides an embedding; the weight file's folder not."""
+        """SHA-256 (hex) of everything that decides an embedding; the weight file's name not."""
         return self.fingerprint_in(self.dtype)
 
     def fingerprint_in(self, dtype: str) -> str:
         """The fingerprint that the same encoder has when it computes in another format."""
-        name = None if self.weights is None else Path(self.weights).name
-        options = {**self.config, "dtype": dtype, "weights": name}
-        options["unfrozen_stages"] = 0  # as in the first stores
+        options = {**self.config, "dtype": dtype, "weights": None, "unfrozen_stages": 0}
         if self.adapter is None:
             del options["adapter"]
         return fingerprint_of(self, options)

@@ -21,13 +21,15 @@ def blend(raw: Raw, scores: Tensor, answers: nn.ModuleDict, kept: Tensor) -> Raw
     """Raw outputs, moved towards what `answers` make of scores.
 
     Shape:
-        raw `{head: [batch, ..., raw_dim]}`, scores `[batch, n_heads]`, kept `[n_heads]` (share of
-        `raw` in each blend, in [0, 1]) -> the shapes of raw.
+        raw `{head: [batch, ..., raw_dim]}`, scores `[batch, n_heads]`, kept `[n_heads]` or, where
+        it differs from row to row, `[batch, n_heads]` (share of `raw` in each blend, in [0, 1])
+        -> the shapes of raw.
     """
     blended = {}
     for place, (name, answer) in enumerate(answers.items()):
         other = answer(scores[:, [place]])  # [batch, raw_dim]
-        other = other.reshape(len(other), *[1] * (raw[name].ndim - 2), -1)
-        share = kept[place]
+        beside = [1] * (raw[name].ndim - 2)
+        other = other.reshape(len(other), *beside, other.shape[-1])
+        share = kept[..., place].reshape(-1, *beside, 1)
         blended[name] = share * raw[name] + (1.0 - share) * other
     return blended

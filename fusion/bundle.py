@@ -40,11 +40,12 @@ from fusion.files import json_bytes, write_atomically
 from fusion.linear import LinearPart
 from fusion.model import ProductModel
 from fusion.neighbours import NeighbourPart
+from fusion.parameters import EncoderPlaces
 from fusion.progress import say_once
 from fusion.strategies import FUSIONS
 from heads import HEADS
 
-FORMAT = 3
+FORMAT = 4
 PACKAGES = ("torch", "torchvision", "transformers", "scikit-learn", "numpy")
 
 
@@ -108,14 +109,20 @@ def check_bundle_folder(folder: Path) -> None:
         raise BundleError(f"folder must be new, empty or a bundle, got {folder}. Choose another.")
 
 
-def load_bundle(folder: Path) -> Bundle:
+def load_bundle(folder: Path, *, places: EncoderPlaces | None = None) -> Bundle:
     """A bundle, checked byte by byte; needs neither the training data nor a network.
+
+    Args:
+        folder: The bundle.
+        places: Where checkpoints lie now, if they have moved; other weights are refused.
 
     Raises:
         BundleError: If a file is absent or changed, the format is unknown, or an encoder's weights
             are not those that the model was trained with.
     """
     document, files = _read(folder)
+    if places is not None:
+        document["encoders"] = places.applied(document["encoders"])
     model = _rebuild_ensemble(document)
     try:
         model.load_state(_unpack(files["weights.safetensors"]))
@@ -166,7 +173,7 @@ def _describe(bundle: Bundle) -> dict[str, Any]:
 def _rebuild_ensemble(document: Mapping[str, Any]) -> ProductEnsemble:
     """The ensemble that a description tells of, its weights not loaded yet."""
     encoders = {
-        modality: rebuild(ENCODERS, _computable(entry), what=f"encoder of {modality}")
+        modality: _rebuild_encoder(modality, _computable(entry))
         for modality, entry in document["encoders"].items()
     }
     members = []
@@ -187,6 +194,20 @@ def _rebuild_ensemble(document: Mapping[str, Any]) -> ProductEnsemble:
         if neighbours is None
         else NeighbourPart(heads=named, **{k: v for k, v in neighbours.items() if k != "shares"}),
     )
+
+
+def _rebuild_encoder(modality: str, entry: dict[str, Any]) -> Encoder:
+    try:
+        encoder: Encoder = rebuild(ENCODERS, entry, what=f"encoder of {modality}")
+    except BundleError as error:
+        option = {"bert": "text_encoder", "resnet": "image_weights"}.get(entry["name"])
+        if option is None:
+            raise
+        raise BundleError(
+            f"{error} Where it lies elsewhere now, say where: load(..., {option}=PLACE) or "
+            f"--{option.replace('_', '-')} PLACE."
+        ) from error
+    return encoder
 
 
 def _describe_encoder(encoder: Encoder) -> dict[str, Any]:
@@ -233,8 +254,8 @@ def _check_fingerprints(
         if _fingerprint_as_made(encoder, entries[modality]) != entries[modality]["fingerprint"]:
             raise BundleError(
                 f"encoder of {modality} must be the one that {folder.name} was trained with "
-                f"({entries[modality]['origin']}), got other weights ({encoder.origin}). "
-                "Put the original weights back or train again."
+                f"({entries[modality]['origin']}), got other weights or settings "
+                f"({encoder.origin}). Put the original weights back or train again."
             )
 
 

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from fusion import platforms
+
 
 def json_bytes(document: Any) -> bytes:
     """A document as JSON in UTF-8 that any reader takes; numbers that are not finite become null.
@@ -63,11 +65,17 @@ def write_parts_atomically(
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        if not platforms.is_windows():  # which refuses to open a folder
+            _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Has the disk keep the names in a folder, and so what was renamed into it."""
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """From a table and targets to a trained bundle: the one way in which models are made."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from fusion.data.frames import as_frame
 from fusion.data.policy import apply_policy
 from fusion.data.problems import Problem
 from fusion.embedding import Prepared, prepare_inputs
+from fusion.ensemble import ProductEnsemble
 from fusion.mistakes import Mistakes
 from fusion.model import ProductModel
 from fusion.predictor import fuse_rows
@@ -34,8 +35,9 @@ from fusion.progress import Stage, silent
 from fusion.recipe import MIN_ROWS, TOO_FEW, Recipe, Sources, check_choices, tunable
 from fusion.rounding import largest_changes
 from fusion.store import StoreReport
-from fusion.training import TrainingHistory, fit_ensemble
+from fusion.training import TrainingHistory, best_options, fit_ensemble
 from fusion.tuning.crossfit import CrossFit, Tuned, TuningData
+from heads import HEADS
 
 Rows = NDArray[np.int64]
 
@@ -154,11 +156,13 @@ class _Fit:
         validation: Validation,
     ) -> tuple[Bundle, list[TrainingHistory], Tuned | None]:
         with torch.random.fork_rng(devices=[]):
+            encoders, inputs = self._with_fitted(encoders, inputs)
+            folds = self._folds(validation)
+            self._decide_options(encoders, inputs, targets, folds)
             tuned = self._tuned(encoders, inputs, targets, validation)
             if tuned is not None:
                 encoders = {**encoders, **tuned.encoders}
                 inputs = inputs.merged(ModelInputs(inputs.present, tuned.learned_from))
-            encoders, inputs = self._with_fitted(encoders, inputs)
             embedded = {} if tuned is None else tuned.embedded
             known = inputs.merged(ModelInputs(inputs.present, embedded))
             folds = self._folds(validation)
@@ -187,6 +191,45 @@ class _Fit:
         if moved is not None:
             bundle.info["bfloat16"] = moved
         return bundle, histories, tuned
+
+    def _decide_options(
+        self,
+        encoders: Mapping[str, Encoder],
+        inputs: ModelInputs,
+        targets: Targets,
+        folds: Sequence[Rows],
+    ) -> None:
+        """Puts in the recipe what rows held out say where a head leaves its options open.
+
+        It is decided by encoders as they are before a tuning, which needs the heads.
+        """
+        choices = self.recipe.heads
+        options = {
+            name: HEADS[choice.head].open_options(targets[name], **choice.options)
+            for name, choice in choices.items()
+        }
+        candidates = {
+            name: [
+                HEADS[choices[name].head].fitted(targets[name], in_dim=1, **each) for each in some
+            ]
+            for name, some in options.items()
+            if len(some) > 1
+        }
+        if not candidates:
+            return
+        best = best_options(
+            ProductEnsemble([self._model(encoders, targets)]).eval(),
+            inputs,
+            targets,
+            candidates=candidates,
+            folds=folds,
+            seed=self.recipe.training.seed,
+        )
+        decided = {
+            name: replace(choices[name], options=options[name][place])
+            for name, place in best.items()
+        }
+        self.recipe = replace(self.recipe, heads={**choices, **decided})
 
     def _tuned(
         self,

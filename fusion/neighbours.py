@@ -1,7 +1,7 @@
 """The nearest known items beside networks and linear model: how much their targets count."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,26 @@ from fusion.strategies.base import Embeddings, Present
 from heads.base import Head
 
 CHUNK_ROWS = 1024
+TIED = 1e-6
+"""Similarities that differ by less are the same: the rest is rounding."""
+
+
+class Near(NamedTuple):
+    """What was found nearest to each query.
+
+    Args:
+        similarities: Mean cosines `[n, k]` in [-1, 1], the largest first; -inf where fewer than k
+            known items can be compared.
+        targets: `[n, k, n_targets]`; of items tied for the last place the mean of all tied ones.
+    """
+
+    similarities: Tensor
+    targets: Tensor
+
+    @property
+    def found(self) -> Tensor:
+        """Mask `[n]` of the queries with at least one neighbour."""
+        return self.similarities[:, :1].isfinite().any(dim=1)
 
 
 class NeighbourPart(nn.Module):
@@ -19,7 +39,9 @@ class NeighbourPart(nn.Module):
 
     Why: catalogues are full of variants of one product, whose targets say more than any smooth
     function; in the space of tuned encoders they lie beside each other. How much they count is
-    measured on rows held out, as for `LinearPart`.
+    measured on rows held out, as for `LinearPart`. A query is compared in the modalities that it
+    has, with the known items that have all of these; where there is none the part counts nothing,
+    and the others answer alone.
     Source: Nadaraya (1964) and Watson (1964), kernel regression on the k nearest; Khandelwal et al.
     (2020), nearest-neighbour language models, equation 3, for the blend.
 
@@ -83,17 +105,28 @@ class NeighbourPart(nn.Module):
         return joined(embeddings, present, tuple(self.dims))
 
     def scores(self, embeddings: Embeddings, present: Present) -> Tensor:
-        """Weighted mean targets `[batch, n_heads]` of the nearest items, in deviations."""
-        return kernel_means(
-            self.joined(embeddings, present),
-            (self.vectors, self.targets),
-            n_neighbours=self.n_neighbours,
-            temperature=self.temperature * len(self.dims),
-        )
+        """Weighted mean targets `[batch, n_heads]` of the nearest items, in deviations.
+
+        0 where no known item can be compared.
+        """
+        return weighted_means(self._nearest(embeddings, present), self.temperature)
 
     def blend(self, raw: Raw, embeddings: Embeddings, present: Present) -> Raw:
-        """Raw outputs `[batch, ..., raw_dim]`, moved towards the answer of the nearest items."""
-        return blend(raw, self.scores(embeddings, present), self.answers, 1.0 - self.shares)
+        """Raw outputs `[batch, ..., raw_dim]`, moved towards the answer of the nearest items.
+
+        Rows without a neighbour stay as they are.
+        """
+        near = self._nearest(embeddings, present)
+        kept = 1.0 - self.shares * near.found[:, None]
+        return blend(raw, weighted_means(near, self.temperature), self.answers, kept)
+
+    def _nearest(self, embeddings: Embeddings, present: Present) -> Near:
+        return nearest(
+            self.joined(embeddings, present),
+            (self.vectors, self.targets),
+            dims=tuple(self.dims.values()),
+            n_neighbours=self.n_neighbours,
+        )
 
 
 def joined(embeddings: Embeddings, present: Present, modalities: Sequence[str]) -> Tensor:
@@ -107,27 +140,59 @@ def joined(embeddings: Embeddings, present: Present, modalities: Sequence[str]) 
     )
 
 
-def kernel_means(
-    queries: Tensor, known: tuple[Tensor, Tensor], *, n_neighbours: int, temperature: float
-) -> Tensor:
-    """Mean targets of the nearest known vectors, weighted by similarity.
+def nearest(
+    queries: Tensor, known: tuple[Tensor, Tensor], *, dims: Sequence[int], n_neighbours: int
+) -> Near:
+    """The known items most similar to each query, in the modalities that the query has.
 
-    Shape:
-        queries `[n, dim]`, known `[n_known, dim]` and `[n_known, n_targets]` -> `[n, n_targets]`.
+    A part of zeros is an absent modality (or an embedding without a direction, which says as
+    little). Known items that lack a modality of the query are no neighbours of it. The order of
+    the known items does not matter: those tied for the last place share it.
+
+    Args:
+        queries: `[n, dim]`, of `joined`.
+        known: The same of known items `[n_known, dim]`, and their targets `[n_known, n_targets]`.
+        dims: Length of each modality's part of a vector.
+        n_neighbours: How many are asked; all of them where there are fewer.
     """
     vectors, targets = known
-    return weighted_means(nearest(queries, vectors, n_neighbours), targets, temperature)
+    lacking = (~_directed(vectors, dims)).float()
+    chunks = [
+        _nearest_of_chunk(chunk, (vectors, targets), lacking, dims=dims, n_neighbours=n_neighbours)
+        for chunk in queries.split(CHUNK_ROWS)
+    ]
+    return Near(*(torch.cat(parts) for parts in zip(*chunks, strict=True)))
 
 
-def nearest(queries: Tensor, vectors: Tensor, n_neighbours: int) -> tuple[Tensor, Tensor]:
-    """Similarities and positions of the nearest known vectors, both `[n, n_neighbours]`."""
-    k = min(n_neighbours, len(vectors))
-    found = [(chunk @ vectors.T).topk(k, dim=1) for chunk in queries.split(CHUNK_ROWS)]
-    return torch.cat([near.values for near in found]), torch.cat([near.indices for near in found])
+def _nearest_of_chunk(
+    queries: Tensor,
+    known: tuple[Tensor, Tensor],
+    lacking: Tensor,
+    *,
+    dims: Sequence[int],
+    n_neighbours: int,
+) -> Near:
+    vectors, targets = known
+    asked = _directed(queries, dims)
+    similarities = (queries @ vectors.T) / asked.sum(dim=1, keepdim=True).clamp_min(1)
+    unlike = asked.float() @ lacking.T > 0  # lacks a modality of the query
+    similarities.masked_fill_(unlike | ~asked.any(dim=1, keepdim=True), -torch.inf)
+    values, places = similarities.topk(min(n_neighbours, len(vectors)), dim=1)
+    found = targets[places]
+    last = values[:, -1:]
+    tied = (similarities >= last - TIED) & (similarities <= last + TIED) & last.isfinite()
+    tied_means = (tied.to(targets) @ targets) / tied.sum(dim=1, keepdim=True).clamp_min(1)
+    at_last = (values <= last + TIED) & last.isfinite()
+    return Near(values, torch.where(at_last[:, :, None], tied_means[:, None], found))
 
 
-def weighted_means(near: tuple[Tensor, Tensor], targets: Tensor, temperature: float) -> Tensor:
-    """Means `[n, n_targets]` of the targets of what `nearest` found, weighted by similarity."""
-    similarities, positions = near
-    weights = (similarities / temperature).softmax(dim=1)
-    return (weights[:, :, None] * targets[positions]).sum(dim=1)
+def _directed(vectors: Tensor, dims: Sequence[int]) -> Tensor:
+    """Mask `[n, n_modalities]` of the parts that have a direction."""
+    return torch.stack([(part != 0).any(dim=1) for part in vectors.split(tuple(dims), 1)], dim=1)
+
+
+def weighted_means(near: Near, temperature: float) -> Tensor:
+    """Means `[n, n_targets]` of the targets of the nearest, weighted by similarity; 0 of none."""
+    weights = (near.similarities / temperature).softmax(dim=1)
+    weights = torch.where(near.found[:, None], weights, 0.0)
+    return (weights[:, :, None] * near.targets).sum(dim=1)

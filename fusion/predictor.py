@@ -17,6 +17,8 @@ from fusion.embedding import prepare_inputs
 from fusion.progress import Stage, silent
 
 CHUNK_ROWS = 4096
+SIMILARITY_DIGITS = 6
+"""Further digits of a similarity are rounding, which must not decide an order."""
 
 
 class Predictor:
@@ -126,7 +128,10 @@ class Predictor:
         """The `k` training items nearest to each item in fused space.
 
         Returns:
-            Columns `id`, `rank` (from 1), `similar_id`, `similarity` (cosine, in [-1, 1]).
+            Columns `id`, `rank` (from 1), `similar_id`, `similarity` (cosine, in [-1, 1]). Where an
+            item could not be read or nothing is known of it, and where fewer than `k` items have a
+            vector with a direction, `similar_id` and `similarity` are missing: nothing is similar
+            to a vector of zeros. Items that are equally similar come in the order of their ids.
 
         Raises:
             ValueError: If `k` is not between 1 and the number of training items.
@@ -135,14 +140,20 @@ class Predictor:
         if not 1 <= k <= n_reference:
             raise ValueError(f"k must be in 1..{n_reference}, got {k}.")
         ids, vectors, _ = self.embed_table(frame, source=source)
-        scores = _unit(vectors) @ _unit(self.bundle.reference).T
+        order = np.argsort(np.asarray(self.bundle.reference_ids, dtype=str), kind="stable")
+        scores = _unit(vectors) @ _unit(self.bundle.reference[order]).T
+        scores = np.where(np.isfinite(scores), scores.round(SIMILARITY_DIGITS), -np.inf)
         nearest = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+        similarity = np.take_along_axis(scores, nearest, axis=1).ravel()
+        similar_ids = np.asarray(self.bundle.reference_ids, dtype=object)[order][nearest.ravel()]
+        known = np.isfinite(similarity)
+        similar_ids[~known] = None
         return pd.DataFrame(
             {
                 "id": np.repeat(np.asarray(ids, dtype=object), k),
                 "rank": np.tile(np.arange(1, k + 1), len(ids)),
-                "similar_id": np.asarray(self.bundle.reference_ids, dtype=object)[nearest.ravel()],
-                "similarity": np.take_along_axis(scores, nearest, axis=1).ravel(),
+                "similar_id": similar_ids,
+                "similarity": np.where(known, similarity, np.nan),
             }
         )
 
@@ -197,6 +208,8 @@ def _present_names(inputs: ModelInputs, kept: NDArray[np.int64], *, n_rows: int)
 
 
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Vectors of length 1; nan where a vector has no direction."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: NDArray[np.float32] = vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
+    unit: NDArray[np.float32] = np.full_like(vectors, np.nan)
+    np.divide(vectors, lengths, out=unit, where=lengths > 0)
     return unit

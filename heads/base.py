@@ -90,13 +90,29 @@ class Head(nn.Module, ABC):
         """
         return self.encode_target(target).astype(np.float64)
 
-    def calibrate(self, raw: Tensor, target: Floats) -> None:
+    def calibrate(self, raw: Tensor, target: Floats, *, parts: NDArray[np.int64]) -> None:
         """Corrects what `predict` reads off raw outputs (default: nothing is corrected).
 
         Args:
-            raw: `[n, raw_dim]` on rows that the answering weights were not trained on.
+            raw: `[n, ..., raw_dim]` on rows that the answering weights were not trained on.
             target: Their targets `[n]` in business units.
+            parts: Label of the part `[n]` of each row, for corrections that are chosen by
+                cross-validation; rows that belong together share a part.
         """
+
+    @classmethod
+    def open_options(cls, target: Floats, **options: Any) -> tuple[dict[str, Any], ...]:
+        """Options of `fitted` between which rows held out decide, the likeliest first.
+
+        Args:
+            target: Training targets.
+            options: What was asked for.
+
+        Returns:
+            One mapping or more (default: what was asked for, alone).
+        """
+        del target
+        return (options,)
 
     def statement(self) -> str:
         """One sentence that states what the answer means, for bundles and reports."""

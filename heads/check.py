@@ -11,7 +11,7 @@ from torch import Tensor
 from heads.base import Floats, Head
 from heads.closed_form import ClosedForm
 
-BATCH, MEMBERS, STEPS = 12, 3, 300
+BATCH, MEMBERS, STEPS, REPEATS = 12, 3, 300, 10
 COUNTS = np.array([0.0, 1, 2, 4, 8, 15, 30, 60, 120, 250, 500, 1000])
 
 
@@ -37,6 +37,9 @@ def check_head(head_class: type[Head], *, target: Floats = COUNTS) -> None:
         for check in (_check_shapes, _check_ranges, _check_rows, _check_members, _check_rebuild):
             check(head_class.tiny())
         _check_target(head_class, target)
+        _check_options(head_class, target)
+        for check in (_check_shapes, _check_ranges, _check_rows, _check_members, _check_rebuild):
+            check(_calibrated(head_class, target))
         if not head_class.closed_form:
             _check_gradient(head_class, target)
         _check_overfit(head_class, target)
@@ -123,6 +126,21 @@ def _check_target(head_class: type[Head], target: Floats) -> None:
     found = head.metrics(target, {name: _floats(values) for name, values in columns.items()})
     _require(head.primary_metric in found, "metrics must hold the primary metric")
     _require(all(type(value) is float for value in found.values()), "metrics must be floats")
+
+
+def _check_options(head_class: type[Head], target: Floats) -> None:
+    for options in head_class.open_options(target):
+        head = head_class.fitted(target, in_dim=len(target), **options)
+        _require(bool(np.isfinite(head.encode_target(target)).all()), "options must suit")
+
+
+def _calibrated(head_class: type[Head], target: Floats) -> Head:
+    """A head that was calibrated on answers of several members."""
+    head = head_class.fitted(target, in_dim=len(target))
+    fused = torch.randn(len(target) * REPEATS, MEMBERS, len(target))
+    parts = np.repeat(np.arange(REPEATS), len(target))
+    head.calibrate(head(fused), np.tile(target, REPEATS), parts=parts)
+    return head
 
 
 def _check_gradient(head_class: type[Head], target: Floats) -> None:

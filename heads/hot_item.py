@@ -1,6 +1,7 @@
 """Hot items: how likely a product is to be a best seller, by a stated rule."""
 
 import math
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, Self, get_args
 
 import numpy as np
@@ -11,7 +12,8 @@ from torch.nn import functional as F
 
 from heads import metrics
 from heads.base import LEAST_LOSS, Floats, Head, refuse_faults
-from heads.members import beside, member_mean
+from heads.members import beside, member_mean, side_by_side
+from heads.platt import fit_platt
 
 Rule = Literal["labels", "top_quantile"]
 
@@ -31,6 +33,7 @@ class HotItemHead(Head):
         threshold: A target from here upwards is hot; only with `"top_quantile"`.
         quantile: The quantile level in (0, 1) that was asked for; only with `"top_quantile"`.
         prevalence: Share of hot training rows in (0, 1); the bias starts at its log-odds.
+        calibration: Intercept and slope (> 0) of the stated log-odds on the logits.
 
     Raises:
         ValueError: If the rule is unknown, its threshold missing or the prevalence not in (0, 1).
@@ -53,6 +56,7 @@ class HotItemHead(Head):
         threshold: float | None = None,
         quantile: float | None = None,
         prevalence: float = 0.5,
+        calibration: Sequence[float] = (0.0, 1.0),
     ) -> None:
         super().__init__()
         _check_rule(rule)
@@ -65,6 +69,7 @@ class HotItemHead(Head):
             raise ValueError(f"prevalence must be in (0, 1), got {prevalence}. Give two classes.")
         self.in_dim, self.rule, self.threshold = in_dim, rule, threshold
         self.quantile, self.prevalence = quantile, prevalence
+        self.calibration = list(calibration)
         self.linear = nn.Linear(in_dim, 1)
         nn.init.constant_(self.linear.bias, math.log(prevalence / (1.0 - prevalence)))
 
@@ -76,7 +81,7 @@ class HotItemHead(Head):
     @property
     def config(self) -> dict[str, Any]:
         """Keyword arguments that rebuild this head."""
-        names = ("in_dim", "rule", "threshold", "quantile", "prevalence")
+        names = ("in_dim", "rule", "threshold", "quantile", "prevalence", "calibration")
         return {name: getattr(self, name) for name in names}
 
     def forward(self, fused: Tensor) -> Tensor:
@@ -92,7 +97,15 @@ class HotItemHead(Head):
 
     def predict(self, raw: Tensor) -> dict[str, Tensor]:
         """Probability in [0, 1], float64; members are averaged as probabilities."""
-        return {"hot_probability": member_mean(raw[..., 0].double().sigmoid())}
+        intercept, slope = self.calibration
+        log_odds = intercept + slope * raw[..., 0].double()
+        return {"hot_probability": member_mean(log_odds.sigmoid())}
+
+    def calibrate(self, raw: Tensor, target: Floats, *, parts: NDArray[np.int64]) -> None:
+        """Sets the log-odds that are stated, see `heads.platt.fit_platt`."""
+        logits = side_by_side(raw[..., 0].detach().double()).cpu().numpy()
+        labels = self.encode_target(target).astype(np.float64)
+        self.calibration = list(fit_platt(logits, labels, parts=parts))
 
     def encode_target(self, target: Floats) -> NDArray[np.float32]:
         """1 for a hot item, 0 for any other, from targets in business units.

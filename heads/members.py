@@ -19,3 +19,12 @@ def member_mean(values: Tensor) -> Tensor:
         values `[batch, ...]`; returns `[batch]`.
     """
     return values if values.ndim == 1 else values.mean(dim=tuple(range(1, values.ndim)))
+
+
+def side_by_side(values: Tensor) -> Tensor:
+    """The values of all members of a row in one axis.
+
+    Shape:
+        values `[batch, ...]`; returns `[batch, n_members]`.
+    """
+    return values[:, None] if values.ndim == 1 else values.flatten(start_dim=1)

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from heads import metrics
+from heads.answer_maps import AnswerMap, fit_mean_map
 from heads.base import Floats, Head, broken_rules
-from heads.members import beside, member_mean
+from heads.members import beside, member_mean, side_by_side
 
 Distribution = Literal["negative_binomial", "poisson"]
 LOG_MEAN_RANGE = (-8.0, 20.0)
@@ -45,6 +46,8 @@ class SalesVolumeHead(Head):
         levels: Level of the distribution at which each quantile column is read; `calibrate` sets
             them, so that a tenth of what sells lies below the 10 % quantile though real sales
             follow no textbook distribution.
+        mean_map: Configuration of the `AnswerMap` from the mean of the distribution to the mean
+            units; None where they are the same.
 
     Raises:
         ValueError: If the distribution is unknown.
@@ -67,6 +70,7 @@ class SalesVolumeHead(Head):
         log_mean: float = 0.0,
         log_dispersion: float = 0.0,
         levels: Mapping[str, float] = LEVELS,
+        mean_map: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         if distribution not in get_args(Distribution):
@@ -77,6 +81,7 @@ class SalesVolumeHead(Head):
         self.in_dim, self.distribution = in_dim, distribution
         self.log_mean, self.log_dispersion = log_mean, log_dispersion
         self.levels = dict(levels)
+        self.mean_map = AnswerMap.from_config(mean_map)
         start = [log_mean, log_dispersion][: 1 if distribution == "poisson" else 2]
         self.linear = nn.Linear(in_dim, len(start))
         with torch.no_grad():
@@ -91,7 +96,8 @@ class SalesVolumeHead(Head):
     def config(self) -> dict[str, Any]:
         """Keyword arguments that rebuild this head."""
         names = ("in_dim", "distribution", "log_mean", "log_dispersion", "levels")
-        return {name: getattr(self, name) for name in names}
+        mean_map = None if self.mean_map is None else self.mean_map.config
+        return {**{name: getattr(self, name) for name in names}, "mean_map": mean_map}
 
     def forward(self, fused: Tensor) -> Tensor:
         """Raw `[batch, ..., raw_dim]`: log mean and, unless Poisson, log dispersion."""
@@ -113,10 +119,12 @@ class SalesVolumeHead(Head):
     def predict(self, raw: Tensor) -> dict[str, Tensor]:
         """Units >= 0, float64.
 
-        Members: `sales_units` is the mean of their means; the quantiles, whole numbers, are
-        those of the distribution whose log mean and log dispersion are the members' averages.
+        Members: `sales_units` is the mean of their means, each mapped on its own; the quantiles,
+        whole numbers, are those of the distribution whose log mean and log dispersion are the
+        members' averages.
         """
-        mean = member_mean(clamped_mean(raw.detach()).exp())
+        means = clamped_mean(raw.detach()).exp()
+        mean = member_mean(means if self.mean_map is None else self.mean_map(means))
         sold = self._distribution(raw)
         quantiles = {
             f"sales_units_{name}": torch.as_tensor(sold.ppf(level)).to(mean)
@@ -124,8 +132,11 @@ class SalesVolumeHead(Head):
         }
         return {"sales_units": mean, **quantiles}
 
-    def calibrate(self, raw: Tensor, target: Floats) -> None:
-        """Sets the levels at which the quantile columns are read, each within 0.005 and 0.995.
+    def calibrate(self, raw: Tensor, target: Floats, *, parts: NDArray[np.int64]) -> None:
+        """Sets the levels of the quantile columns, each within 0.005 and 0.995, and the mean.
+
+        Real sales follow no textbook distribution, so its mean is not theirs: see
+        `heads.answer_maps.fit_mean_map`.
 
         Source: Kuleshov et al. (2018), calibrated regression, section 3; *differs:* only the
         levels that are read, and the middle of the probability of a count (Smith 1985).
@@ -136,6 +147,8 @@ class SalesVolumeHead(Head):
             name: float(np.quantile(places, level).clip(*OUTERMOST))
             for name, level in LEVELS.items()
         }
+        means = side_by_side(clamped_mean(raw.detach()).exp()).cpu().numpy()
+        self.mean_map = fit_mean_map(means, target, link="log", parts=parts)
 
     def _distribution(self, raw: Tensor) -> Any:
         """The members' common distribution of each row, a frozen one of scipy."""

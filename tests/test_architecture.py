@@ -7,8 +7,9 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 LAYERS = [
-    {"encoders", "heads", "fusion.strategies"}
-    | {"fusion.errors", "fusion.files", "fusion.processes", "fusion.progress"},
+    {"encoders", "heads", "fusion.strategies", "fusion.errors"},
+    {"fusion.platforms", "fusion.processes", "fusion.progress"},
+    {"fusion.files"},
     {"fusion.blending"},
     {
         "fusion.checkpoints",
@@ -16,6 +17,7 @@ LAYERS = [
         "fusion.linear",
         "fusion.mistakes",
         "fusion.neighbours",
+        "fusion.parameters",
         "fusion.trainers",
     },
     {"fusion.model", "fusion.store"},

@@ -13,15 +13,12 @@ from fusion.cli.shared import (
     EngineName,
     IdColumn,
     ImageColumns,
-    ImageEncoder,
-    ImageWeights,
     Photos,
     Policy,
     Quiet,
     StallSeconds,
     Store,
     TextColumns,
-    TextEncoder,
     VectorType,
     app,
     complain,
@@ -42,9 +39,23 @@ def embed(
     id_column: IdColumn = None,
     text: TextColumns = None,
     image: ImageColumns = None,
-    text_encoder: TextEncoder = "minilm",
-    image_encoder: ImageEncoder = "resnet18",
-    image_weights: ImageWeights = "clothing18",
+    text_encoder: Annotated[
+        str | None,
+        typer.Option(
+            help="minilm (where not given), a hub id or a folder; with --bundle, where "
+            "the model's text checkpoint lies now, if it moved."
+        ),
+    ] = None,
+    image_encoder: Annotated[
+        str | None, typer.Option(help="resnet18 (where not given) .. resnet152, colour_texture.")
+    ] = None,
+    image_weights: Annotated[
+        str | None,
+        typer.Option(
+            help="clothing18 (where not given), imagenet, a file; with --bundle, where "
+            "the model's weight file lies now, if it moved."
+        ),
+    ] = None,
     decoder: Annotated[
         Decoder, typer.Option(help="fast: decode large JPEGs at a fraction of their size.")
     ] = Decoder.EXACT,
@@ -98,10 +109,16 @@ def embed(
     if items is None or out is None:
         raise ConfigError("--items and --out must be given, or --status alone. See --help.")
     mistakes = Mistakes()
+    if bundle is not None and image_encoder is not None:
+        mistakes.add(["--image-encoder must be left out with --bundle, whose own is used."])
+    chosen = {"text": text_encoder, "image": image_encoder, "weights": image_weights}
+    moved = () if bundle is None else (text_encoder, image_weights)
     with mistakes.gathered():
         settings = JobSettings(
             choice=EncoderChoice(
-                text_encoder, image_encoder, image_weights, decoder.value, backend.value
+                **{n: c for n, c in chosen.items() if c is not None and bundle is None},
+                decoder=decoder.value,
+                backend=backend.value,
             ),
             columns={
                 "id": None if id_column is None else [id_column],
@@ -118,7 +135,7 @@ def embed(
             engine.value, workers, gpus=gpus_per_worker, address=ray_address, stall_s=stall_seconds
         )
     mistakes.refuse()
-    places = Places(items, photos, store, bundle)
+    places = Places(items, photos, store, bundle, *moved)
     result = run(places, out, settings, engine=where, retry_failed=retry_failed, quiet=quiet)
     for line in summary_lines(result, out):
         say(line)

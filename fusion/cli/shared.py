@@ -96,8 +96,14 @@ AsOf = Annotated[
     str | None, typer.Option("--as-of", help="Date of the forecast; goes with --sales.")
 ]
 TextEncoder = Annotated[str, typer.Option(help="minilm, a hub id or a folder.")]
-ImageEncoder = Annotated[str, typer.Option(help="resnet18 .. resnet152, colour_texture.")]
-ImageWeights = Annotated[str, typer.Option(help="clothing18, imagenet, a file.")]
+MovedText = Annotated[
+    str | None,
+    typer.Option("--text-encoder", help="Where the model's text checkpoint lies now, if it moved."),
+]
+MovedWeights = Annotated[
+    str | None,
+    typer.Option("--image-weights", help="Where the model's photo weights lie now, if they moved."),
+]
 StallSeconds = Annotated[
     float, typer.Option(help="A worker without a sign of life for so long is replaced.")
 ]

@@ -11,6 +11,8 @@ from fusion.cli.shared import (
     BundleFolder,
     Delimiter,
     Items,
+    MovedText,
+    MovedWeights,
     Photos,
     Policy,
     Quiet,
@@ -43,15 +45,19 @@ def evaluate(
     on_bad_rows: Policy = BadRows.RAISE,
     sales: SalesFile = None,
     as_of: AsOf = None,
+    text_encoder: MovedText = None,
+    image_weights: MovedWeights = None,
     out: Annotated[Path | None, typer.Option("--out", help="JSON file for the metrics.")] = None,
     quiet: Quiet = False,
 ) -> None:
     """Measure a trained model on items whose targets are known."""
     from fusion.jobs.evaluate import evaluate as run
     from fusion.jobs.predict import ItemSource
+    from fusion.parameters import EncoderPlaces
 
     past = _past_sales(sales, as_of)
-    source = ItemSource(items, photos, store, on_bad_rows.value, past, delimiter)
+    places = EncoderPlaces(text_encoder, image_weights)
+    source = ItemSource(items, photos, store, on_bad_rows.value, past, delimiter, places)
     with open_stage(quiet) as stage:
         metrics = run(bundle, source, output=out, stage=stage)
     for head, values in metrics.items():
@@ -72,14 +78,18 @@ def predict(
     on_bad_rows: Policy = BadRows.RECORD,
     sales: SalesFile = None,
     as_of: AsOf = None,
+    text_encoder: MovedText = None,
+    image_weights: MovedWeights = None,
     quiet: Quiet = False,
 ) -> None:
     """Predict items: one row each, in input order, failures with their reason."""
     from fusion.jobs.predict import ItemSource
     from fusion.jobs.predict import predict as run
+    from fusion.parameters import EncoderPlaces
 
     past = _past_sales(sales, as_of)
-    source = ItemSource(items, photos, store, on_bad_rows.value, past, delimiter)
+    places = EncoderPlaces(text_encoder, image_weights)
+    source = ItemSource(items, photos, store, on_bad_rows.value, past, delimiter, places)
     with open_stage(quiet) as stage:
         result = run(bundle, source, out, stage=stage)
     say(f"{result.n_rows} rows, {result.n_failed} with an error: {result.output}")

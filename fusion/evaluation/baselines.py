@@ -1,8 +1,8 @@
 """Simple predictors that a fusion has to beat, learned on the training rows alone.
 
 They read the checked values of a catalogue: numbers, categories, dates, history and text, never
-photos. Targets are what the head makes of them: labels by its own rule for a classification, the
-head's own scale (such as log) where it has one.
+photos. Targets are what the head makes of them: labels by its own rule for a classification,
+business units for a regression. Where a head tells mean and quantiles apart, so do they.
 """
 
 from collections.abc import Callable, Mapping
@@ -32,6 +32,8 @@ Columns = dict[str, Floats]
 N_NEIGHBOURS = 10
 PRIOR_ROWS = 5
 """Rows of the overall prevalence that are added to each category, so that none says 0 or 1."""
+LARGEST_MEAN = 1e6
+"""Mean of the numbers that trees sum up in single precision, at most."""
 EARLY_STOPPING_ROWS = 100
 """Rows, and a tenth of it in each class, from which trees are stopped early."""
 TREES: Mapping[str, Any] = {
@@ -56,7 +58,7 @@ class Baseline(Protocol):
 
 
 class _Scale(NamedTuple):
-    """To the standardised scale that a head learns on, and back to business units."""
+    """To standard deviations from the mean, and back to business units."""
 
     encode: Callable[[Floats], Floats]
     decode: Callable[[Floats], Floats]
@@ -111,10 +113,7 @@ def predict_neighbours(
     )
     search = NearestNeighbors(n_neighbors=min(N_NEIGHBOURS, len(known)), algorithm="brute")
     nearest = search.fit(known).kneighbors(asked, return_distance=False)
-    values, scale = _values(head, target), _scale(head, target)
-    return _summary(
-        values[nearest], head, point=lambda near: scale.decode(scale.encode(near).mean(axis=1))
-    )
+    return _summary(_values(head, target)[nearest], head, point=lambda near: near.mean(axis=1))
 
 
 def predict_numbers_trees(
@@ -161,25 +160,9 @@ def _levels(head: Head) -> dict[str, float]:
     }
 
 
-def _scale(head: Head, target: Floats) -> _Scale:
-    name = getattr(head, "scale", "identity")
-    least = target[target > 0].min(initial=np.inf)  # stands for what a logarithm cannot hold
-
-    def logged(values: Floats) -> Floats:
-        if name == "log":
-            values = np.log(np.maximum(values, least))
-        return np.log1p(np.maximum(values, 0.0)) if name == "log1p" else values
-
-    def unlogged(values: Floats) -> Floats:
-        if name == "log":
-            values = np.exp(values)
-        return np.expm1(values).clip(min=0.0) if name == "log1p" else values
-
-    centre, spread = float(logged(target).mean()), float(logged(target).std()) or 1.0
-    return _Scale(
-        encode=lambda values: (logged(values) - centre) / spread,
-        decode=lambda values: unlogged(values * spread + centre),
-    )
+def _scale(target: Floats) -> _Scale:
+    mean, std = float(target.mean()), float(target.std()) or 1.0
+    return _Scale(lambda values: (values - mean) / std, lambda values: values * std + mean)
 
 
 def _median(groups: Floats) -> Floats:
@@ -226,7 +209,7 @@ def _category_error(levels: Levels, values: Floats, *, head: Head, seed: int) ->
 
 
 def _boosted(features: Features, target: Floats, *, head: Head, seed: int) -> Columns | None:
-    """Trees for each column: probability, or answer on the head's scale, or mean and median."""
+    """Trees for each column: probability, or one answer, or mean and median."""
     if not features.categorical:
         return None
     if head.task == "classification":
@@ -241,18 +224,22 @@ def _boosted(features: Features, target: Floats, *, head: Head, seed: int) -> Co
     if levels := _levels(head):
         mean, median = _mean_and_median(answer, target)
         return {name: median if name in levels else mean for name in head.columns}
-    scale = _scale(head, target)
+    scale = _scale(target)
     return dict.fromkeys(head.columns, scale.decode(answer("squared_error", scale.encode(target))))
 
 
 def _mean_and_median(
     answer: Callable[[str, Floats], Floats], target: Floats
 ) -> tuple[Floats, Floats]:
-    """Counts by Poisson loss and by absolute error of logarithms; negative targets as they are."""
+    """Amounts by Poisson loss and by absolute error of logarithms; others as they are."""
+    scale = _scale(target)
     if (target < 0).any():
-        return answer("squared_error", target), answer("absolute_error", target)
+        losses = ("squared_error", "absolute_error")
+        mean, median = (scale.decode(answer(loss, scale.encode(target))) for loss in losses)
+        return mean, median
     median = np.expm1(answer("absolute_error", np.log1p(target))).clip(min=0.0)
-    mean = answer("poisson", target) if target.any() else np.zeros_like(median)
+    unit = max(1.0, float(target.mean()) / LARGEST_MEAN)
+    mean = unit * answer("poisson", target / unit) if target.any() else np.zeros_like(median)
     return mean, median
 
 

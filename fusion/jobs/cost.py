@@ -1,6 +1,6 @@
 """What a piece of work costs: wall time, and the largest memory of the process meanwhile."""
 
-import resource
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,7 +14,8 @@ PROC = Path("/proc/self")
 class Cost:
     """Wall time in seconds and peak memory in GiB.
 
-    Where the system cannot forget an older peak, it is the largest since the process began.
+    Where the system cannot forget an older peak, it is the largest since the process began; 0 on
+    Windows, where it is not known.
     """
 
     seconds: float = 0.0
@@ -37,4 +38,9 @@ def _peak_kib() -> float:
         for line in (PROC / "status").read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return float(line.split()[1])
-    return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    with suppress(ImportError):  # Windows has no such module
+        import resource
+
+        peak = float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+        return peak / 1024 if sys.platform == "darwin" else peak  # bytes there, KiB elsewhere
+    return 0.0

@@ -20,6 +20,7 @@ from fusion.errors import ConfigError
 from fusion.jobs.config import SalesSection
 from fusion.jobs.sales import join_history
 from fusion.mistakes import Mistakes, checked_settings
+from fusion.parameters import EncoderPlaces
 from fusion.predictor import Predictor
 from fusion.progress import Stage, silent
 
@@ -43,6 +44,7 @@ class ItemSource:
         on_bad_rows: What faulty rows do.
         sales: Past sales, for a model that was trained with a sales table.
         delimiter: What separates the cells of the items table, where it is CSV; found where None.
+        encoders: Where checkpoints lie now, if they have moved.
     """
 
     items: Path
@@ -51,6 +53,7 @@ class ItemSource:
     on_bad_rows: OnBadRows = "raise"
     sales: PastSales | None = None
     delimiter: str | None = None
+    encoders: EncoderPlaces | None = None
 
 
 def sales_section(bundle: Bundle, sales: PastSales) -> SalesSection:
@@ -89,7 +92,7 @@ def opened(
     mistakes.add(photo_folder_mistakes(source.photos))
     with mistakes.gathered():
         predictor = Predictor(
-            load_bundle(bundle),
+            load_bundle(bundle, places=source.encoders),
             photos=source.photos,
             store=source.store,
             on_bad_rows=source.on_bad_rows,

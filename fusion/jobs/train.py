@@ -23,6 +23,7 @@ from fusion.jobs.split import row_groups, split_rows
 from fusion.jobs.summary import Outcome, training_report
 from fusion.jobs.tuned import tuning_summary, untuned
 from fusion.mistakes import Mistakes
+from fusion.platforms import require_posix
 from fusion.progress import Stage, silent
 from fusion.recipe import Recipe, Sources
 from fusion.report import write_report
@@ -65,10 +66,13 @@ def train(config: TrainConfig, folder: Path, *, stage: Stage = silent) -> TrainR
 
     Raises:
         CatalogueError: If the items have problems and must not.
-        ConfigError: If the configuration does not fit the items.
+        ConfigError: If the configuration does not fit the items, or the system.
     """
     store = config.store or folder / "store"
     mistakes = Mistakes()
+    if config.tuning.mode != "none":
+        with mistakes.gathered():
+            require_posix("a training that compares tuned encoders by time and memory")
     mistakes.add(folder_mistakes("out", folder))
     mistakes.add(folder_mistakes("store", config.store))
     with mistakes.gathered():

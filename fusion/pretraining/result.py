@@ -13,6 +13,7 @@ from torch import Tensor
 
 from encoders.base import Encoder
 from encoders.bert import BertEncoder
+from encoders.checkpoints import find_checkpoint
 from encoders.resnet import ResNetEncoder
 from fusion.files import write_atomically
 from fusion.pretraining.masked_language import tokenizer_of
@@ -57,13 +58,16 @@ def _image_file(encoder: ResNetEncoder) -> bytes:
 
 
 def _text_files(encoder: Encoder) -> dict[str, bytes]:
-    """Name -> bytes of a checkpoint: configuration, weights and tokenizer."""
+    """Name -> bytes of a checkpoint: configuration, weights, tokenizer, what follows pooling."""
+    assert isinstance(encoder, BertEncoder)
     model: Any = encoder.get_submodule("model")
     with tempfile.TemporaryDirectory() as scratch:
         tokenizer_of(encoder).save_pretrained(scratch)
         files = {path.name: path.read_bytes() for path in sorted(Path(scratch).iterdir())}
+    found = find_checkpoint(encoder.config["checkpoint"], revision=encoder.config["revision"])
     return {
         **files,
+        **{name: (found.folder / name).read_bytes() for name in found.sentence.files},
         "config.json": model.config.to_json_string().encode(),
         "model.safetensors": safetensors_bytes(model.state_dict(), {"format": "pt"}),
     }
@@ -75,6 +79,7 @@ def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     scratch = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
     scratch.mkdir()
     for name, content in files.items():
+        (scratch / name).parent.mkdir(exist_ok=True)
         write_atomically(scratch / name, content)
     if folder.exists():
         shutil.rmtree(folder)

@@ -67,6 +67,12 @@ class HeadResult:
         return next(iter(self.predicted.values()))
 
     @property
+    def median(self) -> Floats:
+        """The median prediction where the head gives one, else the answer."""
+        medians = [values for name, values in self.predicted.items() if name.endswith("_p50")]
+        return medians[0] if medians else self.answer
+
+    @property
     def in_units(self) -> bool:
         """Whether the answer is a number of units sold."""
         return next(iter(self.predicted)).startswith("sales_units")

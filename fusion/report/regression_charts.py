@@ -15,9 +15,12 @@ N_GROUPS = 8
 
 
 def regression_charts(result: HeadResult, *, name: str) -> list[Chart]:
-    """Both charts; none without at least two finite test rows."""
-    finite = np.isfinite(result.actual) & np.isfinite(result.answer)
-    actual, predicted = result.actual[finite], result.answer[finite]
+    """Both charts; none without at least two finite test rows.
+
+    They show the median, as half of the errors should lie on either side of the line.
+    """
+    finite = np.isfinite(result.actual) & np.isfinite(result.median)
+    actual, predicted = result.actual[finite], result.median[finite]
     if len(actual) < 2:
         return []
     words = ("units sold", "units forecast") if result.in_units else ("actual", "predicted")

@@ -18,6 +18,7 @@ from fusion.bundle import Bundle, load_bundle, name_and_config, rebuild
 from fusion.data.catalogue import Catalogue
 from fusion.embedding import Prepared, prepare_inputs
 from fusion.errors import JobError
+from fusion.parameters import EncoderPlaces
 from fusion.predictor import fuse_rows
 from fusion.progress import Stage, silent
 from fusion.shards.plan import Places, Plan
@@ -104,7 +105,13 @@ def embedder_of(plan: Plan, places: Places) -> Embedder:
             raise JobError(_mixed(f"precision of {modality}", "bfloat16", "float32"))
     encoders = json.dumps(plan.encoders, sort_keys=True)
     sha256 = plan.settings["bundle"]
-    found = _kept_embedder(encoders, sha256, bundle=places.bundle, has_bfloat16=has_bfloat16)
+    found = _kept_embedder(
+        encoders,
+        sha256,
+        bundle=places.bundle,
+        places=places.encoders,
+        has_bfloat16=has_bfloat16,
+    )
     if found.bundle is not None:
         for name, here in precisions_of(found.encoders).items():
             if here != plan.settings[name]:
@@ -114,7 +121,12 @@ def embedder_of(plan: Plan, places: Places) -> Embedder:
 
 @lru_cache(maxsize=MOST_KEPT)
 def _kept_embedder(
-    encoders: str, sha256: str | None, *, bundle: Path | None, has_bfloat16: bool
+    encoders: str,
+    sha256: str | None,
+    *,
+    bundle: Path | None,
+    places: EncoderPlaces,
+    has_bfloat16: bool,
 ) -> Embedder:
     del has_bfloat16  # a part of the key: a bundle is loaded as the processor can compute it
     if bundle is None or sha256 is None:
@@ -124,7 +136,7 @@ def _kept_embedder(
             f"bundle must be the trained model that the job was planned with, got another in "
             f"{bundle}. Put it back, or begin a new output folder."
         )
-    loaded = load_bundle(bundle)
+    loaded = load_bundle(bundle, places=places)
     model = loaded.model
     return Embedder({name: model.encoder(name) for name in model.modalities}, loaded)
 

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from fusion.errors import ConfigError, JobError
 from fusion.files import json_bytes, write_atomically
+from fusion.platforms import require_posix
 from fusion.progress import Show
 from fusion.shards.commit import (
     FOLDERS,
@@ -87,10 +88,11 @@ def embed_catalogue(
 
     Raises:
         CatalogueError: If the input cannot be read.
-        ConfigError: If there is nothing to embed, or a setting is unknown.
+        ConfigError: If there is nothing to embed, a setting is unknown, or this is Windows.
         JobError: If the folder is in use, belongs to another job, or the job cannot go on.
         OSError: If the disk fails; what was finished stays.
     """
+    require_posix("an embedding job")
     settings = settings or JobSettings()
     with _opened(output, places), _terminable():
         plan, plan_seconds = plan_of(places, output, settings)

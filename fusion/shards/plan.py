@@ -30,6 +30,7 @@ from fusion.data.problems import raise_for, shown
 from fusion.data.schema import Schema, missing_columns
 from fusion.errors import CatalogueError, JobError
 from fusion.files import write_atomically
+from fusion.parameters import EncoderPlaces
 from fusion.shards.ids import repeated_rows
 from fusion.shards.shard import Shard
 from fusion.shards.tables import column_names, file_sha256, list_files, scan_file
@@ -59,25 +60,40 @@ class Places:
         photos: Folder of the photos.
         store: Folder of the embedding store.
         bundle: Folder of the trained model that fuses.
+        text_encoder: Where its text checkpoint lies now, if it has moved; a folder or a hub id.
+        image_weights: Where its photo weights lie now, if they have moved.
     """
 
     items: Path
     photos: Path | None = None
     store: Path | None = None
     bundle: Path | None = None
+    text_encoder: str | None = None
+    image_weights: str | None = None
+
+    @property
+    def encoders(self) -> EncoderPlaces:
+        """Where checkpoints of the trained model lie now."""
+        return EncoderPlaces(self.text_encoder, self.image_weights)
 
     def to_dict(self) -> dict[str, str | None]:
-        """Absolute paths as JSON types."""
-        return {
-            name: None if path is None else str(Path(path).resolve())
-            for name, path in asdict(self).items()
-        }
+        """Absolute paths as JSON types; names of checkpoints that are no paths stay."""
+        found: dict[str, str | None] = {}
+        for name, place in asdict(self).items():
+            is_name = isinstance(place, str) and not Path(place).exists()
+            found[name] = place if place is None or is_name else str(Path(place).resolve())
+        return found
 
     @classmethod
     def from_dict(cls, values: Mapping[str, str | None]) -> Self:
         """Places from what `to_dict` gave."""
-        paths = {name: None if path is None else Path(path) for name, path in values.items()}
-        return cls(**paths)  # type: ignore[arg-type]
+        names = {"text_encoder", "image_weights"}
+        return cls(
+            **{  # type: ignore[arg-type]
+                name: place if place is None or name in names else Path(place)
+                for name, place in values.items()
+            }
+        )
 
 
 @dataclass(frozen=True)

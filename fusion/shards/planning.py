@@ -37,7 +37,7 @@ def plan_of(places: Places, output: Path, settings: JobSettings) -> tuple[Plan, 
         The plan, and the seconds that reading the tables for it took.
     """
     asked = settings.to_dict(bundle=places.bundle)
-    bundle = None if places.bundle is None else load_bundle(places.bundle)
+    bundle = None if places.bundle is None else load_bundle(places.bundle, places=places.encoders)
     asked |= _precisions(bundle)
     if (output / "plan.json").is_file():
         start = time.perf_counter()

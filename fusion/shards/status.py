@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from fusion.platforms import require_posix
 from fusion.shards.commit import finished
 from fusion.shards.lock import is_held
 from fusion.shards.plan import read_plan
@@ -40,8 +41,10 @@ def job_status(folder: Path) -> JobStatus:
     """What is done, failed and left of a job; changes nothing.
 
     Raises:
+        ConfigError: On Windows.
         JobError: If the folder has no plan.
     """
+    require_posix("an embedding job")  # on Windows, to ask for a process would interrupt it
     plan = read_plan(folder)
     receipts = list(finished(folder).values())
     reasons: Counter[str] = Counter()

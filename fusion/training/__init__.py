@@ -2,6 +2,7 @@
 
 from fusion.training.ensemble import fit_ensemble
 from fusion.training.fit import TrainingHistory, fit_model
+from fusion.training.options import best_options
 from fusion.training.settings import TrainingSettings
 
-__all__ = ["TrainingHistory", "TrainingSettings", "fit_ensemble", "fit_model"]
+__all__ = ["TrainingHistory", "TrainingSettings", "best_options", "fit_ensemble", "fit_model"]

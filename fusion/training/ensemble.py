@@ -12,9 +12,10 @@ from fusion.ensemble import ProductEnsemble
 from fusion.model import ProductModel
 from fusion.progress import Stage, silent
 from fusion.training.fit import Targets, TrainingHistory, fit_model
-from fusion.training.linear import MIN_HELD_OUT, HeldOut, fit_linear_part
+from fusion.training.linear import fit_linear_part
 from fusion.training.neighbours import fit_neighbour_part
 from fusion.training.settings import TrainingSettings
+from fusion.training.shares import MIN_HELD_OUT, HeldOut
 
 Rows = NDArray[np.int64]
 CHUNK_ROWS = 4096
@@ -75,7 +76,7 @@ def fit_ensemble(
         if len(held_out.rows) >= MIN_HELD_OUT:
             for name in ensemble.heads:
                 ensemble.head(name).calibrate(
-                    raw[name][held_out.rows], targets[name][held_out.rows]
+                    raw[name][held_out.rows], targets[name][held_out.rows], parts=held_out.parts
                 )
     return ensemble, histories
 
@@ -84,21 +85,18 @@ def fit_ensemble(
 def answers_held_out(
     ensemble: ProductEnsemble, inputs: ModelInputs, *, folds: Sequence[Rows]
 ) -> HeldOut:
-    """Mean raw output of each head on each row of a fold, by the members that stopped by it."""
-    sums: dict[str, Tensor] = {}
-    counts = torch.zeros(len(inputs), 1)
-    for member, fold in zip(ensemble.members, folds, strict=True):
-        part = ProductEnsemble([member])  # type: ignore[list-item]
+    """Raw outputs of each head on each row of a fold, by the members that stopped by it."""
+    members: dict[bytes, list[int]] = {}
+    for place, fold in enumerate(folds):
+        members.setdefault(fold.tobytes(), []).append(place)
+    found: dict[str, Tensor] = {}
+    for places in members.values():
+        part = ProductEnsemble([ensemble.members[i] for i in places])  # type: ignore[misc]
+        fold = folds[places[0]]
         for rows in np.array_split(fold, -(-len(fold) // CHUNK_ROWS)):
             for name, raw in part(**inputs.batch(rows)).items():
-                mean = raw.mean(dim=1)
-                sums.setdefault(name, torch.zeros(len(inputs), mean.shape[1]))[rows] += mean.cpu()
-        counts[fold] += 1
-    distinct = {fold.tobytes(): fold for fold in folds}
-    return HeldOut(
-        folds=list(distinct.values()),
-        raw={name: total / counts.clamp_min(1.0) for name, total in sums.items()},
-    )
+                found.setdefault(name, torch.zeros(len(inputs), *raw.shape[1:]))[rows] = raw.cpu()
+    return HeldOut(folds=[folds[places[0]] for places in members.values()], raw=found)
 
 
 def _own_settings(settings: TrainingSettings, place: int, *, n_members: int) -> TrainingSettings:

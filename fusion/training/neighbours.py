@@ -9,8 +9,9 @@ from torch import Tensor
 
 from fusion.data.batch import ModelInputs
 from fusion.ensemble import ProductEnsemble
-from fusion.neighbours import NeighbourPart, joined, nearest, weighted_means
-from fusion.training.linear import MIN_HELD_OUT, HeldOut, blend_held_out, standardised
+from fusion.neighbours import Near, NeighbourPart, joined, nearest, weighted_means
+from fusion.training.ridge import standardised
+from fusion.training.shares import MIN_HELD_OUT, HeldOut, blend_held_out
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -51,8 +52,10 @@ def fit_neighbour_part(
     wanted = torch.from_numpy(encoded).float()
     tried = list(_candidates(inputs, known, wanted, folds=held_out.folds))
     rows = torch.as_tensor(held_out.rows)
-    errors = [float((scores[rows] - wanted[rows]).square().mean()) for _, _, scores in tried]
-    modalities, temperature, scores = tried[int(np.argmin(errors))]
+    means = [weighted_means(near, temperature) for _, temperature, near in tried]
+    errors = [float((found - wanted)[rows].square().mean()) for found in means]
+    best = int(np.argmin(errors))
+    modalities, temperature, near = tried[best]
     part = NeighbourPart(
         {name: known.embeddings[name].shape[1] for name in modalities},
         ensemble.first.named_heads,
@@ -62,7 +65,7 @@ def fit_neighbour_part(
     )
     part.vectors.copy_(part.joined(known.embeddings, known.present))
     part.targets.copy_(wanted)
-    kept, blended = blend_held_out(part.answers, scores, targets, held_out)
+    kept, blended = blend_held_out(part.answers, means[best], targets, held_out, known=near.found)
     part.shares.copy_(1.0 - kept)
     if not part.shares.any():
         return None, held_out.raw
@@ -71,23 +74,29 @@ def fit_neighbour_part(
 
 def _candidates(
     inputs: ModelInputs, known: ModelInputs, targets: Tensor, *, folds: Sequence[Rows]
-) -> Iterator[tuple[tuple[str, ...], float, Tensor]]:
-    """Modalities, temperature, and scores `[n, n_heads]` of folds by items of no fold but others.
+) -> Iterator[tuple[tuple[str, ...], float, Near]]:
+    """Modalities, temperature, and what is near each row of a fold, in no fold but others.
 
-    Each modality alone is tried, and all of them together.
+    Each modality alone is tried, and all of them together. A row without a neighbour is answered
+    by 0, the mean, so that a modality that few rows have is not chosen for what it says of them.
     """
     names = tuple(sorted(inputs.embeddings))
     spaces = dict.fromkeys([*((name,) for name in names), names])
     for modalities in spaces:
         queries = joined(inputs.embeddings, inputs.present, modalities)
         vectors = joined(known.embeddings, known.present, modalities)
-        found = []
+        dims = [known.embeddings[name].shape[1] for name in modalities]
+        similarities = torch.full((len(targets), N_NEIGHBOURS), -torch.inf)
+        found = torch.zeros(len(targets), N_NEIGHBOURS, targets.shape[1])
         for fold in folds:
             others = torch.as_tensor(np.setdiff1d(np.arange(len(targets)), fold))
-            similarities, places = nearest(queries[fold], vectors[others], N_NEIGHBOURS)
-            found.append((fold, (similarities, others[places])))
+            near = nearest(
+                queries[fold],
+                (vectors[others], targets[others]),
+                dims=dims,
+                n_neighbours=N_NEIGHBOURS,
+            )
+            n_found = near.similarities.shape[1]
+            similarities[fold, :n_found], found[fold, :n_found] = near
         for temperature in TEMPERATURES:
-            scores = torch.zeros_like(targets)
-            for fold, near in found:
-                scores[fold] = weighted_means(near, targets, temperature * len(modalities))
-            yield modalities, temperature, scores
+            yield modalities, temperature, Near(similarities, found)

@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -85,7 +86,7 @@ def test_an_encoder_whose_weights_changed_is_refused(items, tmp_path):
     model = FusionRegressor(
         text=["title"], text_encoder=str(checkpoint), training={"epochs": 1}, random_state=0
     )
-    model.fit(items, items["price"]).save(tmp_path / "bundle")
+    model.fit(items.drop(columns="price"), items["price"]).save(tmp_path / "bundle")
     load_bundle(tmp_path / "bundle")
     weights = checkpoint / "model.safetensors"
     content = bytearray(weights.read_bytes())
@@ -146,3 +147,22 @@ def test_a_new_row_is_predicted_without_the_training_data(folder):
     assert table["id"].tolist() == ["Z1"]
     assert np.isfinite(table["prediction"]).all()
     assert table["present"].tolist() == ["numeric+text"]
+
+
+def test_nothing_is_similar_to_a_vector_without_direction_and_ties_follow_ids(fitted, items):
+    bundle = replace(fitted.bundle_)
+    bundle.reference = np.zeros_like(bundle.reference)
+    bundle.reference[[7, 3, 20]] = -fitted.embed(items.head(1))  # opposite, and yet nearer than 0
+    found = Predictor(bundle).similar(items.head(1), 4)
+    ids = sorted(bundle.reference_ids[place] for place in (7, 3, 20))
+    assert found["similar_id"].tolist()[:3] == ids
+    assert found["similarity"].tolist()[:3] == pytest.approx([-1.0] * 3, abs=1e-5)
+    assert found.iloc[3][["similar_id", "similarity"]].isna().all()
+
+
+def test_a_row_that_cannot_be_read_has_no_similar_items(fitted, items):
+    wrong = items.head(2).astype({"price": object})
+    wrong.loc[1, "price"] = "12,9O"
+    found = Predictor(fitted.bundle_, on_bad_rows="record").similar(wrong, 2)
+    assert found["similar_id"].isna().tolist() == [False, False, True, True]
+    assert found["similarity"].isna().tolist() == [False, False, True, True]

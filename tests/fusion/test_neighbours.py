@@ -5,13 +5,18 @@ import torch
 from sklearn.neighbors import KNeighborsRegressor
 
 from fusion import FusionRegressor
-from fusion.neighbours import NeighbourPart, joined, kernel_means
+from fusion.neighbours import NeighbourPart, joined, nearest, weighted_means
 from heads import HotItemHead, RegressionHead
 
 
 def unit(n, dim=4, seed=0):
     vectors = np.random.default_rng(seed).normal(size=(n, dim))
     return torch.from_numpy(vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).float()
+
+
+def kernel_means(queries, known, *, n_neighbours, temperature):
+    near = nearest(queries, known, dims=[queries.shape[1]], n_neighbours=n_neighbours)
+    return weighted_means(near, temperature)
 
 
 def test_a_sharp_kernel_is_the_nearest_neighbour():
@@ -61,6 +66,75 @@ def test_the_answer_moves_towards_the_nearest_items_by_their_share():
     assert all(torch.allclose(blended[n][:, 0], blended[n][:, 1]) for n in raw)
 
 
+def part_of(known, targets, *, dims=None, n_neighbours=5):
+    """A part that answers in units of the targets, and by nothing else."""
+    dims = dims or {"text": known.shape[1]}
+    heads = {"price": RegressionHead(1)}
+    part = NeighbourPart(dims, heads, n_known=len(known), n_neighbours=n_neighbours)
+    part.vectors.copy_(known)
+    part.targets.copy_(targets[:, None])
+    torch.nn.init.ones_(part.answers["price"].linear.weight)
+    torch.nn.init.zeros_(part.answers["price"].linear.bias)
+    part.shares.fill_(0.5)
+    return part
+
+
+@pytest.mark.parametrize("absent", ["mask", "zeros"])
+def test_rows_without_the_modality_leave_their_share_to_the_others(absent):
+    part = part_of(unit(50), torch.full((50,), 7.0))
+    queries, present = unit(4, seed=1), torch.ones(4).bool()
+    if absent == "mask":
+        present[2] = False
+    else:
+        queries[2] = 0.0  # no direction: a text of unknown words
+    raw = {"price": torch.ones(4, 2, 1)}
+    with torch.no_grad():
+        blended = part.blend(raw, {"text": queries}, {"text": present})["price"]
+    assert torch.equal(blended[2], raw["price"][2])
+    torch.testing.assert_close(blended[[0, 1, 3]], torch.full((3, 2, 1), 4.0))
+
+
+def test_absent_items_are_no_neighbours_even_beside_opposite_ones():
+    query = torch.tensor([[1.0, 0.0]])
+    known = torch.tensor([[-1.0, 0.0], [0.0, 0.0], [-0.6, 0.8], [0.0, 0.0]])
+    targets = torch.tensor([[1.0], [100.0], [3.0], [100.0]])
+    found = kernel_means(query, (known, targets), n_neighbours=3, temperature=1e6)
+    torch.testing.assert_close(found, torch.tensor([[2.0]]))
+    nobody = kernel_means(query, (torch.zeros(3, 2), targets[:3]), n_neighbours=2, temperature=1.0)
+    assert nobody.tolist() == [[0.0]]
+
+
+def test_rows_are_compared_in_what_they_have_with_items_that_have_all_of_it():
+    both, image, text = [1.0, 0.0, 0.0, 1.0], [1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]
+    known = torch.tensor([both, image, text, [0.0, 1.0, 1.0, 0.0]])
+    targets = torch.tensor([[1.0], [10.0], [100.0], [7.0]])
+    queries = torch.tensor([both, image, text, [0.0, 0.0, 0.0, 0.0]])
+    near = nearest(queries, (known, targets), dims=[2, 2], n_neighbours=2)
+    assert near.found.tolist() == [True, True, True, False]
+    torch.testing.assert_close(near.similarities[:3, 0], torch.ones(3))  # a mean, not a sum
+    found = weighted_means(near, 1e6)[:, 0]
+    assert found.tolist() == pytest.approx([4.0, 5.5, 50.5, 0.0])
+
+
+def test_the_order_of_the_known_items_changes_no_answer_also_where_many_are_equal():
+    known = unit(6).repeat(5, 1)  # each of six texts five times, at other prices
+    targets = torch.from_numpy(np.random.default_rng(2).normal(size=30)).float()
+    queries, present = {"text": unit(9, seed=1)}, {"text": torch.ones(9).bool()}
+    answers = []
+    for seed in range(5):
+        order = torch.from_numpy(np.random.default_rng(seed).permutation(30))
+        part = part_of(known[order], targets[order], n_neighbours=3)
+        answers.append(part.scores(queries, present))
+    for answer in answers[1:]:
+        torch.testing.assert_close(answer, answers[0])
+
+
+def test_a_known_item_that_is_equal_to_others_counts_like_them():
+    known, targets = torch.ones(4, 1), torch.tensor([[0.0], [4.0], [8.0], [100.0]])
+    found = kernel_means(torch.ones(1, 1), (known, targets), n_neighbours=1, temperature=0.1)
+    assert found.item() == pytest.approx(28.0)
+
+
 @pytest.fixture(scope="module")
 def variants():
     """Products in families: the family decides the price, in a way that nothing smooth follows."""
@@ -108,3 +182,18 @@ def test_where_neighbours_say_nothing_they_are_not_kept():
     ensemble = model().fit(frame, price).bundle_.model
     shares = {} if ensemble.neighbours is None else ensemble.neighbours.neighbour_shares
     assert max(shares.values(), default=0.0) < 0.3
+
+
+def test_rows_without_a_text_are_answered_as_if_there_were_no_neighbours(variants):
+    frame = variants[["title"]].assign(size=np.arange(300) % 7)
+    frame.loc[frame.index % 4 == 0, "title"] = None
+    fitted = FusionRegressor(
+        text=["title"], numeric=["size"], text_encoder="tfidf", row=[], random_state=0,
+        training={"epochs": 3, "folds": 2}, strategy_options={"width": 16, "depth": 1},
+    ).fit(frame[:240], variants["price"][:240])  # fmt: skip
+    ensemble, rows = fitted.bundle_.model, frame[240:]
+    assert ensemble.neighbours.neighbour_shares["price"] > 0.2
+    answers = fitted.predict(rows)
+    ensemble.neighbours = None
+    same = answers == fitted.predict(rows)
+    assert same.tolist() == rows["title"].isna().tolist()

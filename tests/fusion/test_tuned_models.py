@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from encoders import BertEncoder
 from encoders.tiny_bert import tiny_checkpoint
 from fusion import BundleError, ConfigError, FusionClassifier, FusionRegressor
+from fusion.mistakes import Mistakes
 
 WORDS = ["red", "blue", "green", "dress", "shoe", "coat"]
 TUNING = {"mode": "lora", "layers": 1, "rank": 2, "epochs": 1, "folds": 2}
@@ -108,7 +109,7 @@ def test_classes_can_be_tuned_on_and_balanced(items, checkpoint):
 
 def test_a_mode_alone_is_a_tuning(items, checkpoint):
     model = regressor(checkpoint, tuning="last_layers")
-    assert model._recipe(["units"]).tuning.mode == "last_layers"
+    assert model._recipe(["units"], Mistakes()).tuning.mode == "last_layers"
 
 
 @pytest.mark.parametrize(

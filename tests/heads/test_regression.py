@@ -11,7 +11,7 @@ NORMAL = RNG.normal(50, 5, 500)
 
 
 def decoded(head, *raw):
-    return head.predict(torch.tensor(raw).reshape(-1, 1))["prediction"].numpy()
+    return head.predict(torch.tensor(raw).reshape(-1, 1))["prediction_p50"].numpy()
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_named_transform_is_obeyed_or_refused():
     assert RegressionHead.fitted(NORMAL, in_dim=2, transform="log").scale == "log"
     with pytest.raises(ValueError, match="must suit the scale 'log'"):
         RegressionHead.fitted(np.array([0.0, 1.0]), in_dim=2, transform="log")
-    with pytest.raises(ValueError, match="identity, log, log1p, got 'sqrt'"):
+    with pytest.raises(ValueError, match="identity, log, log1p, rank, got 'sqrt'"):
         RegressionHead.fitted(NORMAL, in_dim=2, transform="sqrt")
 
 
@@ -96,8 +96,17 @@ def test_constant_loss_is_beaten_by_no_constant():
 
 
 def test_metrics_of_a_perfect_answer():
-    found = RegressionHead(2).metrics(PRICES, {"prediction": PRICES})
-    assert found == pytest.approx({"r2": 1, "mae": 0, "rmse": 0, "wape": 0, "spearman": 1})
+    found = RegressionHead(2).metrics(PRICES, {"prediction": PRICES, "prediction_p50": PRICES})
+    perfect = {"r2": 1, "rmse": 0, "bias": 0, "mae": 0, "wape": 0, "spearman": 1}
+    assert found == pytest.approx(perfect)
+
+
+def test_squares_and_totals_are_of_the_mean_and_absolute_errors_of_the_median():
+    target, mean, median = np.array([1.0, 2.0, 9.0]), np.full(3, 4.0), np.full(3, 2.0)
+    found = RegressionHead(2).metrics(target, {"prediction": mean, "prediction_p50": median})
+    assert (found["r2"], found["bias"]) == (0.0, 0.0)
+    assert found["rmse"] == pytest.approx(np.sqrt((9 + 4 + 25) / 3))
+    assert (found["mae"], found["wape"]) == (pytest.approx(8 / 3), pytest.approx(8 / 12))
 
 
 def test_log_scale_learns_the_median():

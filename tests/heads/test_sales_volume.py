@@ -12,6 +12,8 @@ LOG_DISPERSIONS = np.array([-6.0, -2, -0.5, 0, 1, 3])
 GRID = [torch.tensor(a) for a in np.meshgrid(LOG_MEANS, LOG_DISPERSIONS, UNITS)]
 HEAVY = np.random.default_rng(0).negative_binomial(0.7, 0.7 / (0.7 + 900), 400).astype(float)
 
+FOURTHS = np.arange(2000) % 4
+
 
 def predicted(head, log_mean, log_dispersion):
     raw = torch.tensor([[[log_mean, log_dispersion]]]).double()
@@ -177,7 +179,7 @@ def test_calibrated_quantiles_cover_what_the_distribution_misjudges():
     said = torch.tensor([[6.3, 0.0]]).repeat(4000, 1)
     head = SalesVolumeHead.tiny()
     before = head.metrics(units, as_arrays(head.predict(said)))
-    head.calibrate(said[:2000], units[:2000])
+    head.calibrate(said[:2000], units[:2000], parts=FOURTHS)
     after = head.metrics(units[2000:], as_arrays(head.predict(said[2000:])))
     assert before["coverage_p10_p90"] > 0.99
     assert after["coverage_p10_p90"] == pytest.approx(0.8, abs=0.03)
@@ -188,7 +190,7 @@ def test_calibration_leaves_a_true_distribution_as_it_is():
     head = SalesVolumeHead.tiny()
     raw = torch.tensor([[4.0, -1.0]]).repeat(20_000, 1)
     law = stats.nbinom(np.e, np.e / (np.e + np.exp(4.0)))
-    head.calibrate(raw, law.rvs(20_000, random_state=0).astype(float))
+    head.calibrate(raw, law.rvs(20_000, random_state=0).astype(float), parts=np.zeros(20_000, int))
     assert [head.levels[name] for name in ("p10", "p50", "p90")] == pytest.approx(
         [0.1, 0.5, 0.9], abs=0.01
     )
@@ -196,7 +198,7 @@ def test_calibration_leaves_a_true_distribution_as_it_is():
 
 def test_calibration_travels_in_the_configuration_and_stays_inside_its_bounds():
     head = SalesVolumeHead(2, distribution="poisson")
-    head.calibrate(torch.full((30, 1), 2.0), np.full(30, 1e6))
+    head.calibrate(torch.full((30, 1), 2.0), np.full(30, 1e6), parts=np.zeros(30, int))
     assert set(head.levels.values()) == {0.995}
     assert SalesVolumeHead(**head.config).levels == head.levels
 

@@ -243,7 +243,7 @@ def test_feather_is_read_like_parquet(tmp_path: Path) -> None:
 def test_a_parquet_table_of_text_that_is_not_utf8_is_refused_by_name(tmp_path: Path) -> None:
     wrong = pa.array([b"caf\xe9"], pa.binary()).view(pa.string())
     pq.write_table(pa.table({"id": wrong}), tmp_path / "a.parquet")
-    with pytest.raises(CatalogueError, match="a.parquet must be a Parquet table: .*UTF8"):
+    with pytest.raises(CatalogueError, match=r"a\.parquet must be a Parquet table: .*UTF8"):
         read_table(tmp_path / "a.parquet")
 
 

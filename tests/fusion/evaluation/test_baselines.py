@@ -151,7 +151,9 @@ def test_median_is_the_best_constant_of_each_column() -> None:
     assert sales["sales_units"].tolist() == [20.0] * 5
     assert sales["sales_units_p50"].tolist() == [2.0] * 5
     assert sales["sales_units_p10"].tolist() == [0.4] * 5
-    assert predict("median", frame, target)["prediction"].tolist() == [2.0] * 5
+    numbers = predict("median", frame, target)
+    assert numbers["prediction"].tolist() == [20.0] * 5
+    assert numbers["prediction_p50"].tolist() == [2.0] * 5
     labels = np.array([0.0, 1, 0, 0, 0, 0, 0, 0, 0, 0])
     hot = predict("median", frame, labels, head=HotItemHead)
     assert hot["hot_probability"].tolist() == [0.2] * 5
@@ -168,7 +170,7 @@ def small(colours: Sequence[str | None], target: list[float], asked: Sequence[st
     head = kind.fitted(values, in_dim=1)
     columns = BASELINES["category median"](known, values, test, head=head, seed=0)
     assert columns is not None
-    return columns[head.columns[0]].tolist()
+    return columns[head.columns[-1]].tolist()
 
 
 def test_category_median_takes_the_column_that_explains_most() -> None:
@@ -196,14 +198,23 @@ def test_nearest_neighbours_average_the_nearest_rows() -> None:
     np.testing.assert_allclose(columns["prediction"], [4.5, 104.5])
 
 
-def test_log_targets_are_averaged_as_logarithms() -> None:
+def test_nearest_neighbours_tell_mean_and_median_apart_where_the_head_does() -> None:
     schema = Schema(numeric=("size",))
     known = catalogue(pd.DataFrame({"size": [1.0] * 3}), schema)
     target = np.array([1.0, 10.0, 100.0])
     head = RegressionHead(1, scale="log", centre=2.0)
     columns = BASELINES["nearest neighbours"](known, target, known, head=head, seed=0)
     assert columns is not None
-    np.testing.assert_allclose(columns["prediction"], [10.0] * 3)
+    np.testing.assert_allclose(columns["prediction"], [37.0] * 3)
+    np.testing.assert_allclose(columns["prediction_p50"], [10.0] * 3)
+
+
+@pytest.mark.parametrize("name", BASELINES)
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_targets_as_large_as_a_head_takes_do_no_harm(name: str, sign: float) -> None:
+    frame, target = items(60)
+    columns = predict(name, frame, sign * 1e96 * (target + 1.0))
+    assert all(np.isfinite(values).all() for values in columns.values())
 
 
 NEEDS: dict[str, Callable[[], Schema]] = {

@@ -1,3 +1,8 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load
@@ -38,3 +43,22 @@ def test_weight_files_have_the_same_bytes_every_time(tmp_path):
     assert all(torch.equal(tensor, state[name]) for name, tensor in load(content).items())
     with safe_open(tmp_path / "file.safetensors", framework="pt") as file:
         assert file.metadata() == metadata
+
+
+def test_what_follows_the_transformer_is_written_too(tmp_path):
+    source = tmp_path / "source"
+    shutil.copytree(BertEncoder.tiny().config["checkpoint"], source)
+    (source / "1_Pooling").mkdir()
+    (source / "1_Pooling" / "config.json").write_text('{"pooling_mode": "cls"}')
+    kinds = {"": "Transformer", "1_Pooling": "Pooling", "2_Normalize": "Normalize"}
+    listed = [
+        {"idx": n, "name": str(n), "path": path, "type": f"sentence_transformers.models.{kind}"}
+        for n, (path, kind) in enumerate(kinds.items())
+    ]
+    (source / "modules.json").write_text(json.dumps(listed))
+    encoder = BertEncoder(str(source), dtype="float32")
+    write_encoder(encoder, tmp_path)
+    by_path = BertEncoder(str(tmp_path / "text"), dtype="float32")
+    assert by_path.config["pooling"] == "cls"
+    assert (encoder.encode(["a coat"]) == by_path.encode(["a coat"])).all()
+    assert np.linalg.norm(by_path.encode(["a coat"])) == pytest.approx(1.0)

@@ -1,16 +1,16 @@
-"""scikit-learn estimators on DataFrames: the shortest way from a catalogue to a forecast."""
+"""What the estimators share: parameters, fitting, asking, saving and loading."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils import Tags, assert_all_finite, check_random_state
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d, validate_data
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import Tags, check_random_state
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from encoders.base import Encoder
 from fusion.build import EncoderChoice, HeadChoice
@@ -18,16 +18,22 @@ from fusion.bundle import Bundle, load_bundle, save_bundle
 from fusion.data.folds import Validation, row_positions
 from fusion.data.frames import arrow_table, as_frame, is_unnamed
 from fusion.data.policy import OnBadRows
-from fusion.data.targets import check_target_names, named_target, target_frame
-from fusion.errors import BundleError, ConfigError, unknown_name
+from fusion.data.targets import check_target_names
+from fusion.errors import BundleError, unknown_name
 from fusion.fitting import Fitted, fit_bundle
 from fusion.mistakes import Mistakes, Settings, checked_settings
+from fusion.parameters import (
+    EncoderPlaces,
+    check_known,
+    checkpoint_place,
+    kept_parameters,
+    restored_parameters,
+)
 from fusion.predictor import Predictor
 from fusion.progress import progress_bars, quiet
 from fusion.recipe import Recipe, Sources, check_choices
 from fusion.training import TrainingHistory, TrainingSettings
 from fusion.tuning import TuningSettings
-from heads import HEADS
 
 Columns = Sequence[str] | None
 Paths = str | Path | None
@@ -144,18 +150,37 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
     def save(self, folder: str | Path) -> None:
         """Writes the trained model as a bundle."""
         check_is_fitted(self, "bundle_")
-        save_bundle(self.bundle_, Path(folder))
+        kept = kept_parameters(self.get_params(deep=False), estimator=type(self).__name__)
+        info = {**self.bundle_.info, "parameters": kept}
+        save_bundle(replace(self.bundle_, info=info), Path(folder))
 
     @classmethod
     def load(cls, folder: str | Path, **parameters: Any) -> Self:
-        """An estimator that predicts with a saved bundle.
+        """An estimator that predicts with a saved bundle, with the parameters it was saved with.
 
         Args:
             folder: The bundle.
-            parameters: Where things lie now, such as `photos` and `store`.
+            parameters: Parameters that take the place of the saved ones, such as `photos` and
+                `store` where they lie elsewhere now. `text_encoder` and `image_weights` also say
+                where the bundle's own checkpoint or weight file lies now; other weights are
+                refused. All others count at the next `fit`.
+
+        Raises:
+            BundleError: If the bundle is damaged, or an encoder cannot be found or is another.
+            ConfigError: If a parameter is unknown.
         """
-        estimator = cls(**parameters)
-        estimator._adopt(load_bundle(Path(folder)))
+        valid = sorted(cls().get_params(deep=False))
+        check_known(parameters, valid)
+        places = EncoderPlaces(
+            checkpoint_place(parameters.get("text_encoder")),
+            checkpoint_place(parameters.get("image_weights")),
+        )
+        bundle = load_bundle(Path(folder), places=places)
+        kept = restored_parameters(
+            bundle.info.get("parameters"), estimator=cls.__name__, valid=valid
+        )
+        estimator = cls(**{**kept, **parameters})
+        estimator._adopt(bundle)
         return estimator
 
     def _adopt(self, bundle: Bundle) -> None:
@@ -279,104 +304,6 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         tags.input_tags.string = True
         tags.input_tags.categorical = True
         tags.target_tags.required = True
-        return tags
-
-
-class FusionRegressor(RegressorMixin, FusionEstimator):  # type: ignore[misc]
-    """Predicts numbers (units, prices, probabilities of hot items) from everything known of items.
-
-    Example:
-        >>> import pandas as pd
-        >>> ads, reviews = [10, 20, 30, 40, 50], [100, 200, 300, 400, 500]
-        >>> items = pd.DataFrame({"ads": ads, "reviews": reviews})
-        >>> model = FusionRegressor(head="linear").fit(items, [1000, 1500, 2000, 2500, 3000])
-        >>> round(float(model.predict(pd.DataFrame({"ads": [60], "reviews": [600]}))[0]), 6)
-        3500.0
-    """
-
-    default_head: ClassVar[str] = "regression"
-
-    def fit(self, X: Any, y: Any, *, validation_rows: Any = None) -> Self:
-        """Trains on items.
-
-        Args:
-            X: One row an item: a frame of pandas, polars, pyarrow, DuckDB or any other that speaks
-                Arrow (see `fusion.data.as_frame`), or an array.
-            y: One target each; a frame of several targets where `head` is a mapping. Its name must
-                not be that of a column of X.
-            validation_rows: Rows that early stopping looks at, as positions or as a mask `[n]`;
-                where None, each network looks at another part of the rows
-                (`training={"folds": 4}`), near-duplicates together.
-        """
-        if isinstance(self.head, Mapping):
-            table = target_frame(y)
-            missing = [name for name in self.head if table is None or name not in table.columns]
-            if table is None or missing:
-                raise ValueError(f"y must be a DataFrame with columns {missing}, got {type(y)}.")
-            return self._fit(X, {name: table[name] for name in self.head}, validation_rows)
-        if y is None:
-            raise ValueError(f"{type(self).__name__} {NO_TARGET}")
-        name, values = named_target(y)
-        numbers = check_array(
-            column_or_1d(values, warn=True), ensure_2d=False, dtype=np.float64, input_name="y"
-        )
-        return self._fit(X, {name: numbers}, validation_rows)
-
-    def predict(self, X: Any) -> NDArray[np.float64]:
-        """Answers `[n]` of the first head, in its unit."""
-        return self._answers(X)
-
-
-class FusionClassifier(ClassifierMixin, FusionEstimator):  # type: ignore[misc]
-    """Predicts one of two classes (recommended or not, hot or not) from all known of items."""
-
-    default_head: ClassVar[str] = "hot_item"
-
-    def fit(self, X: Any, y: Any, *, validation_rows: Any = None) -> Self:
-        """Trains on items with two classes, see `FusionRegressor.fit`."""
-        if y is None:
-            raise ValueError(f"{type(self).__name__} {NO_TARGET}")
-        name, values = named_target(y)
-        labels = column_or_1d(values, warn=True)
-        assert_all_finite(labels, input_name="y")
-        check_classification_targets(labels)
-        self._check_one_head()
-        self.classes_, codes = np.unique(labels, return_inverse=True)
-        if len(self.classes_) != 2:
-            raise ValueError(
-                f"y must hold two classes, got {len(self.classes_)} class(es): "
-                f"{self.classes_[:5].tolist()}. Only binary classification is supported."
-            )
-        return self._fit(X, {name: codes}, validation_rows)
-
-    def _check_one_head(self) -> None:
-        """Refuses heads whose answer is no probability, and several of them."""
-        valid = [name for name, kind in HEADS.items() if kind.task == "classification"]
-        if isinstance(self.head, Mapping):
-            raise ConfigError(
-                f"head must be one of {', '.join(valid)} or None for a classifier, which has one "
-                "target, got a mapping. Use FusionRegressor for several targets at once."
-            )
-        if self.head is not None and self.head not in valid:
-            raise ConfigError(unknown_name("head of a classifier", self.head, valid))
-
-    def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """Probabilities `[n, 2]` in [0, 1] of the classes in `classes_`."""
-        second = self._answers(X)
-        return np.column_stack([1.0 - second, second])
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """The class whose probability is at least 0.5."""
-        second = self.predict_proba(X)[:, 1]
-        return np.asarray(self.classes_[(second >= 0.5).astype(int)])
-
-    def _adopt(self, bundle: Bundle) -> None:
-        super()._adopt(bundle)
-        self.classes_ = np.asarray(bundle.info["classes"])
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = False
         return tags
 
 

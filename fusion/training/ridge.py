@@ -1,0 +1,234 @@
+"""Ridge regression with a penalty for each block of features, on all rows and without a fold."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import linalg, optimize
+
+from fusion.data.batch import ModelInputs
+from fusion.ensemble import ProductEnsemble
+from fusion.linear import LinearPart
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
+
+CHUNK_ROWS = 4096
+EVIDENCE_ROWS = 1000
+"""Rows, drawn at random, that the penalties are chosen on: they need no more."""
+LOG_VARIANCES = (-12.0, 5.0)
+
+
+class Ridge:
+    """Solves a linear part for any targets, and answers for folds by what never saw them.
+
+    Centre, penalties and weights are those of the rows outside the fold, each time anew. Sums over
+    rows are made once, chunk by chunk, so that memory does not grow with the table.
+
+    Args:
+        ensemble: Networks that the part stands beside: they say what it reads.
+        inputs: Model inputs of all rows.
+        part: What is solved; holds the solution for all rows in the end.
+        seed: Draws the rows that the penalties are chosen on.
+    """
+
+    def __init__(
+        self,
+        ensemble: ProductEnsemble,
+        inputs: ModelInputs,
+        part: LinearPart,
+        *,
+        seed: int,
+    ) -> None:
+        self.ensemble, self.inputs, self.part = ensemble, inputs, part
+        self.n = len(inputs)
+        self.order = np.random.default_rng(seed).permutation(self.n)
+        sizes = [size for sizes in part.dims.values() for size in sizes]
+        self.blocks = np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1])
+        self.modality_of = np.repeat(
+            np.arange(len(part.dims)), [sum(sizes) for sizes in part.dims.values()]
+        )
+        self.variances: dict[int, Floats] = {}  # of each target, where the next search starts
+
+    def solve(self, target: Floats, *, folds: Sequence[Rows]) -> Floats:
+        """Scores `[n, n_targets]` of folds by weights that never saw them; 0 in no fold.
+
+        The part then holds centre and weights of all rows.
+
+        Args:
+            target: `[n, n_targets]`, each of mean 0 and variance 1.
+            folds: Positions of the rows of each fold; no row stands in two.
+        """
+        self._shift()
+        shift = self.part.center.numpy().copy()
+        grams, products = self._sums(target, folds)
+        total, right = grams.sum(axis=0), products.sum(axis=0)
+        scores = np.zeros_like(target)
+        everything = np.arange(self.n)
+        for place, fold in enumerate(folds):
+            sums = (total - grams[place], right - products[place])
+            mean = self._solve(sums, target, rows=np.setdiff1d(everything, fold), shift=shift)
+            weights = self.part.weights.numpy()
+            for rows in np.array_split(fold, -(-len(fold) // CHUNK_ROWS)):
+                scores[rows] = self._features(rows) @ weights + mean
+        self._solve((total, right), target, rows=everything, shift=shift)
+        return scores
+
+    def centred_blocks(self) -> list[Floats]:
+        """Features of all rows, block by block, `[n, dim]` each; 0 where a modality is absent."""
+        self._shift()
+        features = self._features(np.arange(self.n))
+        return [features[:, block] for block in self.blocks]
+
+    def _solve(
+        self, sums: tuple[Floats, Floats], target: Floats, *, rows: Rows, shift: Floats
+    ) -> Floats:
+        """Sets centre and weights of the part for some rows; returns their mean targets.
+
+        Args:
+            sums: Of these rows, see `_sums`.
+            target: Of all rows.
+            rows: Which rows.
+            shift: Centre of the features in the sums.
+        """
+        gram, product = sums
+        n_features = len(shift)
+        own, beside = slice(n_features), slice(n_features, None)
+        counts = np.diag(gram)[beside].clip(min=1.0)
+        moved = np.zeros((len(counts), n_features))  # centres of these rows, seen from the shift
+        places = np.arange(n_features)
+        moved[self.modality_of, places] = (
+            gram[places, n_features + self.modality_of] / counts[self.modality_of]
+        )
+        self.part.center.copy_(torch.from_numpy(shift + moved.sum(axis=0)))
+        mean = product[-1] / counts[-1]
+        crossed = gram[own, beside] @ moved
+        centred = gram[own, own] - crossed - crossed.T + moved.T @ gram[beside, beside] @ moved
+        totals = gram[own, -1] - moved.T @ gram[beside, -1]
+        right = product[own] - moved.T @ product[beside] - np.outer(totals, mean)
+        scales, noises = self._penalties(target - mean, rows=rows)
+        self.part.weights.copy_(torch.from_numpy(ridge_weights(centred, right, scales, noises)))
+        return np.asarray(mean)
+
+    def _features(self, rows: Rows) -> Floats:
+        batch = self.inputs.batch(rows)
+        blocks = self.ensemble.linear_blocks(batch["inputs"], batch["embeddings"])
+        features: Floats = self.part.features(blocks, batch["present"]).cpu().numpy()
+        return features
+
+    def _present(self, rows: Rows) -> Floats:
+        """Masks `[n, n_modalities + 1]` as numbers; the last one is 1 everywhere."""
+        index = torch.as_tensor(rows)
+        masks = [self.inputs.present[name][index].numpy() for name in self.part.dims]
+        return np.stack([*masks, np.ones(len(rows))], axis=1).astype(np.float64)
+
+    def _chunks(self) -> Iterator[Rows]:
+        for start in range(0, self.n, CHUNK_ROWS):
+            yield np.arange(start, min(start + CHUNK_ROWS, self.n))
+
+    def _shift(self) -> None:
+        """Takes about the middle of each feature away, so that sums keep their digits.
+
+        It cancels out of every solution: each has the centre of its own rows.
+        """
+        total = np.sum([self._features(rows).sum(axis=0) for rows in self._chunks()], axis=0)
+        counts = np.sum([self._present(rows).sum(axis=0) for rows in self._chunks()], axis=0)
+        center = total / counts[self.modality_of].clip(min=1.0)
+        self.part.center.copy_(torch.from_numpy(center))
+
+    def _sums(self, target: Floats, folds: Sequence[Rows]) -> tuple[Floats, Floats]:
+        """Products of features and masks with themselves and with the targets, fold by fold.
+
+        Rows in no fold come last. Shape: `[n_folds + 1, dim, dim]`, `[n_folds + 1, dim, n_targets]`
+        with dim = n_features + n_modalities + 1.
+        """
+        fold_of = np.full(self.n, len(folds))
+        for place, rows in enumerate(folds):
+            fold_of[rows] = place
+        dim = len(self.modality_of) + len(self.part.dims) + 1
+        grams = np.zeros((len(folds) + 1, dim, dim))
+        products = np.zeros((len(folds) + 1, dim, target.shape[1]))
+        for rows in self._chunks():
+            features = np.hstack([self._features(rows), self._present(rows)])
+            for fold in np.unique(fold_of[rows]):
+                mine = fold_of[rows] == fold
+                grams[fold] += features[mine].T @ features[mine]
+                products[fold] += features[mine].T @ target[rows[mine]]
+        return grams, products
+
+    def _penalties(self, target: Floats, *, rows: Rows) -> tuple[Floats, Floats]:
+        """Prior standard deviation of each weight `[dim, n_targets]` and noise variances."""
+        drawn = np.sort(self.order[np.isin(self.order, rows)][:EVIDENCE_ROWS])
+        features = self._features(drawn)
+        kernels, sizes = [], []
+        for block in self.blocks:
+            sizes.append(max(float((features[:, block] ** 2).sum(axis=1).mean()), 1e-12))
+            kernels.append(features[:, block] @ features[:, block].T / sizes[-1])
+        scales, noises = np.zeros((features.shape[1], target.shape[1])), np.ones(target.shape[1])
+        for place in range(target.shape[1]):
+            variances = likeliest_variances(
+                np.stack(kernels), target[drawn, place], start=self.variances.get(place)
+            )
+            self.variances[place] = variances
+            noises[place] = variances[-1]
+            for block, size, variance in zip(self.blocks, sizes, variances, strict=False):
+                scales[block, place] = np.sqrt(variance / size)
+        return scales, noises
+
+
+def likeliest_variances(kernels: Floats, target: Floats, *, start: Floats | None = None) -> Floats:
+    """Variances of additive effects, and of noise, that make a target likeliest.
+
+    Source: Rasmussen and Williams (2006), equations 5.8 and 5.9.
+
+    Shape:
+        kernels `[n_effects, n, n]`, target `[n]` of mean 0 and variance 1 ->
+        `[n_effects + 1]`, > 0.
+
+    Args:
+        kernels: Covariance of each effect at variance 1.
+        target: What they add up to.
+        start: Variances `[n_effects + 1]` to search from; 0.22 each where None.
+    """
+    identity = np.eye(len(target))
+
+    def loss_and_slope(logs: Floats) -> tuple[float, Floats]:
+        variances = np.exp(logs)
+        covariance = np.tensordot(variances[:-1], kernels, axes=1) + variances[-1] * identity
+        factor = linalg.cholesky(covariance, lower=True)
+        inverse = linalg.cho_solve((factor, True), identity)
+        alpha = inverse @ target
+        slopes = [
+            variance * (float((inverse * kernel).sum()) - float(alpha @ kernel @ alpha))
+            for variance, kernel in zip(variances, [*kernels, identity], strict=True)
+        ]
+        loss = float(target @ alpha) + 2.0 * float(np.log(np.diag(factor)).sum())
+        return loss / 2, np.asarray(slopes) / 2
+
+    found = optimize.minimize(
+        loss_and_slope,
+        np.full(len(kernels) + 1, -1.5) if start is None else np.log(start),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[LOG_VARIANCES] * len(kernels) + [(-7.0, LOG_VARIANCES[1])],
+        options={"maxiter": 30, "ftol": 1e-5},
+    )
+    variances: Floats = np.exp(found.x)
+    return variances
+
+
+def ridge_weights(gram: Floats, right: Floats, scales: Floats, noises: Floats) -> Floats:
+    """Weights `[dim, n_targets]` of ridge regression under prior deviations of each weight."""
+    weights = np.empty_like(right)
+    for place, noise in enumerate(noises):
+        scale = scales[:, place]
+        system = scale[:, None] * gram * scale + noise * np.eye(len(gram))
+        weights[:, place] = scale * linalg.solve(system, scale * right[:, place], assume_a="pos")
+    return weights
+
+
+def standardised(target: Floats) -> Floats:
+    """Mean 0 and variance 1; zeros where all are alike."""
+    spread = float(target.std())
+    return (target - target.mean()) / spread if spread > 1e-12 else np.zeros_like(target)

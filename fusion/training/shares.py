@@ -1,0 +1,131 @@
+"""How much a part counts in the answer: its own answer, and its share, found on rows held out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import optimize
+from torch import Tensor, nn
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
+
+from heads.base import Head
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
+
+SHARES = np.linspace(0.0, 1.0, 21)
+MIN_HELD_OUT = 20
+"""Held-out rows below which nothing can be said about shares: the networks answer alone."""
+N_GROUPS = 20
+"""Groups of held-out rows that a standard error is taken over."""
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Answers on rows that the answering networks have not been trained on.
+
+    Args:
+        folds: Positions of the rows of each fold; no row stands in two.
+        raw: `[n, n_answers, raw_dim]` for each head, on all rows, the answers of the networks that
+            did not see the row side by side; only rows of the folds count.
+    """
+
+    folds: Sequence[Rows]
+    raw: Mapping[str, Tensor]
+
+    @property
+    def rows(self) -> Rows:
+        """The rows of all folds, fold by fold."""
+        return np.concatenate(self.folds)
+
+    @property
+    def parts(self) -> Rows:
+        """Number of the fold of each of `rows`."""
+        return np.repeat(np.arange(len(self.folds)), [len(fold) for fold in self.folds])
+
+
+def blend_held_out(
+    answers: nn.ModuleDict,
+    scores: Tensor,
+    targets: Mapping[str, Floats],
+    held_out: HeldOut,
+    *,
+    known: Tensor | None = None,
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Fits the answer of each head to scores, and finds the share that the answers so far keep.
+
+    Args:
+        answers: Heads of one input; fitted in place.
+        scores: `[n, n_heads]`; only rows held out count.
+        targets: Targets `[n]` in business units for each head.
+        held_out: Answers so far.
+        known: Mask `[n]` of the rows that have a score; the others keep the answers so far. All
+            where None.
+
+    Returns:
+        Shares `[n_heads]` in [0, 1], and the blended answers `[n, n_answers, raw_dim]` of each
+        head. With fewer than 20 scored rows held out the answers so far keep everything.
+    """
+    rows, kept = held_out.rows, torch.ones(len(answers))
+    blended = {name: raw.clone() for name, raw in held_out.raw.items()}
+    if known is not None:
+        rows = rows[known[rows].numpy()]
+    if len(rows) < MIN_HELD_OUT:
+        return kept, blended
+    for place, (name, head) in enumerate(answers.items()):
+        assert isinstance(head, Head)
+        target = torch.from_numpy(head.encode_target(targets[name][rows]))
+        other = fit_answer(head, scores[rows, place].float(), target)
+        before = held_out.raw[name][rows]
+        kept[place] = share = best_share(head, before.mean(dim=1), other, target)
+        blended[name][rows] = share * before + (1.0 - share) * other[:, None]
+    return kept, blended
+
+
+def fit_answer(head: Head, scores: Tensor, target: Tensor) -> Tensor:
+    """Fits a head of one input to scores `[n]` in place; its raw outputs `[n, raw_dim]`.
+
+    Where the search leaves the finite numbers, the head stays as it was made.
+    """
+    parameters = [parameter for parameter in head.parameters() if parameter.requires_grad]
+    start = parameters_to_vector(parameters).detach().clone()
+
+    @torch.enable_grad()
+    def loss_and_slope(vector: Floats) -> tuple[float, Floats]:
+        vector_to_parameters(torch.as_tensor(vector).to(start), parameters)
+        loss = head.loss(head(scores[:, None]), target)
+        slopes = torch.autograd.grad(loss, parameters)
+        return float(loss.detach()), parameters_to_vector(slopes).double().numpy()
+
+    found = optimize.minimize(
+        loss_and_slope, start.double().numpy(), jac=True, method="L-BFGS-B", options={"maxiter": 60}
+    )
+    best = torch.as_tensor(found.x).to(start)
+    vector_to_parameters(best if torch.isfinite(best).all() else start, parameters)
+    raw: Tensor = head(scores[:, None])
+    return raw
+
+
+def best_share(head: Head, networks: Tensor, linear: Tensor, target: Tensor) -> float:
+    """Share of the networks, 0 to 1: the largest within one standard error of the best.
+
+    Shape:
+        networks and linear `[n, raw_dim]`, target `[n]`.
+    """
+    groups = [torch.from_numpy(g) for g in np.array_split(np.arange(len(target)), N_GROUPS)]
+    losses = np.array(
+        [
+            [
+                float(head.loss(s * networks[rows] + (1 - s) * linear[rows], target[rows]))
+                for rows in groups
+            ]
+            for s in SHARES
+        ]
+    )
+    best = int(losses.mean(axis=1).argmin())
+    excess = losses[best:] - losses[best]
+    allowed = excess.std(axis=1, ddof=1) / np.sqrt(len(groups))
+    good = np.flatnonzero(excess.mean(axis=1) <= allowed)
+    return float(SHARES[best + good[-1]])

@@ -1,0 +1,80 @@
+"""Probabilities that are meant: log-odds moved by two numbers, chosen on rows held out."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize, special
+
+from heads.answer_maps import splits
+from heads.base import Floats
+
+SLOPES = (0.1, 10.0)
+"""Bounds of the slope: above 0, so that the ranking stays as it is."""
+MIN_OF_CLASS = 10
+"""Rows of the rarer class below which probabilities stay as they are."""
+MIN_OF_CLASS_FOR_SLOPES = 40
+"""Rows of the rarer class below which the intercept alone is moved."""
+LARGEST = 1e4
+"""Logits beyond it say nothing more."""
+
+
+def fit_platt(logits: Floats, labels: Floats, *, parts: NDArray[np.int64]) -> tuple[float, float]:
+    """Intercept and slope of the log-odds that are likeliest on parts they were not fitted on.
+
+    Why: networks that are stopped early are too timid, and those that are not too bold.
+    *Source:* Platt (1999), probabilistic outputs; *differs:* several logits for one row (the
+    members of an ensemble) are moved each on its own, and their probabilities averaged, as
+    `predict` does; moved is only what is likelier in cross-validation.
+
+    Args:
+        logits: `[n, k]` by k networks that have not seen the row.
+        labels: `[n]`, 0 or 1.
+        parts: Label of the part `[n]` of each row, see `heads.answer_maps.fit_mean_map`.
+
+    Returns:
+        `(0.0, 1.0)` where nothing is gained, or a class has fewer than 10 rows.
+    """
+    rarer = min(int(labels.sum()), int((1.0 - labels).sum()))
+    ways = ["as it is"]
+    if rarer >= MIN_OF_CLASS:
+        ways.append("intercept")
+    if rarer >= MIN_OF_CLASS_FOR_SLOPES:
+        ways.append("both")
+    logits = logits.clip(-LARGEST, LARGEST)
+    losses = [
+        sum(
+            _loss(_fit(way, logits[known], labels[known]), logits[asked], labels[asked])
+            for known, asked in splits(parts)
+        )
+        for way in ways
+    ]
+    intercept, slope = _fit(ways[int(np.argmin(losses))], logits, labels)
+    return float(intercept), float(slope)
+
+
+def _fit(way: str, logits: Floats, labels: Floats) -> Floats:
+    start = np.array([0.0, 1.0])
+    if way == "as it is" or len(np.unique(labels)) < 2:
+        return start
+
+    def loss_and_slopes(line: Floats) -> tuple[float, Floats]:
+        return _loss_and_slopes(line, logits, labels)
+
+    bounds = [(-LARGEST, LARGEST), SLOPES if way == "both" else (1.0, 1.0)]
+    found = optimize.minimize(loss_and_slopes, start, jac=True, method="L-BFGS-B", bounds=bounds)
+    return np.asarray(found.x)
+
+
+def _loss(line: Floats, logits: Floats, labels: Floats) -> float:
+    return _loss_and_slopes(line, logits, labels)[0] * len(labels)
+
+
+def _loss_and_slopes(line: Floats, logits: Floats, labels: Floats) -> tuple[float, Floats]:
+    """Mean log loss of the mean probabilities, in nats, and its slopes in intercept and slope."""
+    odds = line[0] + line[1] * logits
+    each = special.expit(odds)
+    mean = each.mean(axis=1).clip(1e-12, 1.0 - 1e-12)
+    loss = -(labels * np.log(mean) + (1.0 - labels) * np.log1p(-mean)).mean()
+    pull = (mean - labels) / (mean * (1.0 - mean))
+    change = each * (1.0 - each)
+    slopes = [(pull * change.mean(axis=1)).mean(), (pull * (change * logits).mean(axis=1)).mean()]
+    return float(loss), np.asarray(slopes)

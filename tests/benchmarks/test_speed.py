@@ -1,0 +1,151 @@
+"""Benchmarks of speed and of jobs run from end to end on tiny sizes."""
+
+import json
+import multiprocessing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from encoders import BertEncoder
+from fusion.cli import app
+from fusion.shards import pool, run_shard
+
+
+class OneProcess:
+    """An engine without workers."""
+
+    def run(self, folder: Path, shards: Any, log: Any) -> dict[int, str]:
+        for shard in shards:
+            log.done(run_shard(folder, shard))
+        return {}
+
+
+@pytest.mark.parametrize("has_bfloat16", [True, False])
+def test_text_embedding(script, monkeypatch, capsys, has_bfloat16) -> None:
+    texts = script("text_embedding")
+    monkeypatch.setattr(texts, "processor_has_bfloat16", lambda: has_bfloat16)
+    texts.main(["--limit", "70", "--rounds", "1"])
+    printed = capsys.readouterr().out
+    assert ("| sentence-transformers, bfloat16 |" in printed) == has_bfloat16
+    assert "| float32, filled store |" in printed
+
+
+def test_vectors_of_every_kind_become_float32_rows(script) -> None:
+    as_vectors = script("text_embedding").as_vectors
+    rows = torch.ones(3, 2, dtype=torch.bfloat16)
+    for found in (rows, list(rows), rows.float().numpy()):
+        assert np.array_equal(as_vectors(found), np.ones((3, 2), dtype=np.float32))
+
+
+def test_photo_embedding(script, monkeypatch, capsys) -> None:
+    photos = script("photo_embedding")
+    monkeypatch.setattr(photos, "SETS", {(80, 60): 2})
+    monkeypatch.setattr(photos, "ARCHITECTURES", ("resnet18",))
+    # processes of the loader would be started for two photos
+    monkeypatch.setattr(photos, "loader_loop", lambda network, p: photos.plain_loop(
+        network, p.transform, p.paths))  # fmt: skip
+    photos.main(["--limit", "2", "--rounds", "1"])
+    assert "| resnet18, 80 x 60 | toolkit, filled store |" in capsys.readouterr().out
+
+
+def test_table_of_int8_backends(script) -> None:
+    int8, texts = script("int8_backends"), script("text_embedding")
+    encoders = {"torch": BertEncoder.tiny(), "onnx": BertEncoder.tiny()}
+    words = texts.product_texts(70, seed=0)
+    first = {name: int8.first_call(encoder, words) for name, encoder in encoders.items()}
+    rows = int8.table(encoders, words, first=first, rounds=1)
+    assert [row["backend"] for row in rows] == ["torch, float32", "onnx, int8"]
+    assert rows[1]["same nearest"] == "100.0%"
+
+
+@pytest.mark.slow
+def test_int8_backends(script, capsys) -> None:
+    pytest.importorskip("onnxruntime")
+    script("int8_backends").main(["--limit", "12", "--rounds", "1", "--backends", "onnx"])
+    assert "| onnx, int8 |" in capsys.readouterr().out
+
+
+def test_gpu_embedding_says_where_there_is_none(script, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    script("gpu_embedding").main(["--limit", "2"])
+    assert "Not run: this machine has no CUDA device" in capsys.readouterr().out
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_gpu_embedding(script, capsys) -> None:
+    script("gpu_embedding").main(["--limit", "8"])
+    assert "| MiniLM |" in capsys.readouterr().out
+
+
+def test_embed_job(script, monkeypatch, capsys) -> None:
+    jobs = script("embed_job")
+
+    def run_job(folder: Path, *options: object) -> tuple[float, float, list[dict[str, float]]]:
+        words = ["embed", "--quiet", "--out", folder, *options]
+        result = CliRunner().invoke(app, [str(word) for word in words])
+        assert result.exit_code == 0, result.output
+        lines = (folder / "events.jsonl").read_text(encoding="utf-8").splitlines()
+        return 1.0, 1.0, [json.loads(line) for line in lines]
+
+    monkeypatch.setattr("fusion.jobs.embed.engine_of", lambda *_, **__: OneProcess())
+    monkeypatch.setattr(jobs, "run_job", run_job)
+    jobs.main(["--limit", "20"])
+    assert "| 20 rows, tiny text encoder, 2 workers |" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_embed_job_with_its_processes(script, capsys) -> None:
+    script("embed_job").main(["--limit", "20"])
+    assert "| 20 rows, tiny text encoder, 2 workers |" in capsys.readouterr().out
+
+
+def test_kill_job(script, monkeypatch, capsys) -> None:
+    kills = script("kill_job")
+    monkeypatch.setattr(pool, "multiprocessing", multiprocessing)  # put back what main replaces
+    monkeypatch.setattr(pool, "work", pool.work)
+    kills.main(["--rows", "60", "--shard-rows", "20", "--kills", "1", "--longest", "0.1"])
+    assert "| the job's process | 1 |" in capsys.readouterr().out
+
+
+def test_mutated_photos(script, monkeypatch, capsys) -> None:
+    mutated = script("mutated_photos")
+    counts = {mutated.outcome_of(mutated.mutated_photo(seed)) for seed in range(12)}
+    assert not any(outcome.startswith("other") for outcome in counts)
+
+    def run_piece(first: int, last: int, context: object) -> Any:
+        del context
+        tally = mutated.Tally()
+        tally.counts.update(
+            mutated.outcome_of(mutated.mutated_photo(seed)) for seed in range(first, last)
+        )
+        return tally
+
+    monkeypatch.setattr(mutated, "run_piece", run_piece)
+    mutated.main(["--count", "12", "--dry"])
+    assert "| decoded |" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_mutated_photos_in_processes(script, capsys) -> None:
+    script("mutated_photos").main(["--count", "40", "--dry"])
+    assert "| decoded |" in capsys.readouterr().out
+
+
+def test_tuning_speed(script, monkeypatch, prices, capsys) -> None:
+    speed = script("tuning_speed")
+    monkeypatch.setattr(speed, "apart", lambda work, *arguments: work(*arguments))
+    speed.main(["--data", str(prices), "--rows", "12", "--epochs", "1", "--part", "speed"])
+    assert "| transformers' Trainer |" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_tuning_cost(script, monkeypatch, prices, capsys) -> None:
+    speed = script("tuning_speed")
+    monkeypatch.setattr(speed, "apart", lambda work, *arguments: work(*arguments))
+    speed.main(["--data", str(prices), "--rows", "12", "--epochs", "1", "--part", "cost"])
+    assert "| tune, cache, train four networks |" in capsys.readouterr().out

@@ -1,0 +1,100 @@
+import numpy as np
+import pytest
+import torch
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import DotProduct, WhiteKernel
+from sklearn.linear_model import Ridge
+from torch import nn
+
+from fusion.data.batch import ModelInputs
+from fusion.ensemble import ProductEnsemble
+from fusion.linear import LinearPart
+from fusion.model import ProductModel
+from fusion.strategies import ConcatFusion
+from fusion.training.ridge import Ridge as RidgePart
+from fusion.training.ridge import likeliest_variances, ridge_weights, standardised
+from heads import RegressionHead
+
+RANDOM = np.random.default_rng(0)
+
+
+def test_variances_are_as_likely_as_those_of_a_gaussian_process():
+    features = RANDOM.normal(size=(80, 5))
+    target = features @ RANDOM.normal(size=5) + RANDOM.normal(0, 2, 80)
+    target = (target - target.mean()) / target.std()
+    kernel = 1.0 * DotProduct(0.0, sigma_0_bounds="fixed") + WhiteKernel()
+    oracle = GaussianProcessRegressor(kernel, n_restarts_optimizer=3, random_state=0)
+    oracle.fit(features, target)
+    signal, noise = likeliest_variances(np.stack([features @ features.T]), target)
+    assert noise == pytest.approx(oracle.kernel_.k2.noise_level, rel=0.05)
+    assert signal == pytest.approx(oracle.kernel_.k1.k1.constant_value, rel=0.1)
+
+
+def test_a_block_that_says_nothing_gets_hardly_any_variance():
+    told, silent = RANDOM.normal(size=(2, 200, 10))
+    target = told @ RANDOM.normal(size=10)
+    target = (target - target.mean()) / target.std()
+    kernels = np.stack([told @ told.T, silent @ silent.T]) / 10
+    variances = likeliest_variances(kernels, target)
+    assert variances[1] < 0.01 * variances[0]
+
+
+def test_weights_are_those_of_ridge_regression():
+    features, target = RANDOM.normal(size=(50, 4)), RANDOM.normal(size=(50, 1))
+    found = ridge_weights(
+        features.T @ features, features.T @ target, np.full((4, 1), 0.5), np.array([2.0])
+    )
+    oracle = Ridge(alpha=2.0 / 0.25, fit_intercept=False).fit(features, target[:, 0])
+    np.testing.assert_allclose(found[:, 0], oracle.coef_, rtol=1e-9)
+
+
+class Given(nn.Module):
+    """Stands for an encoder that does not train."""
+
+    embedding_dim = 6
+    trains = False
+
+    def own_state(self):
+        return {}
+
+
+def ridge_part(rows, present):
+    fusion = ConcatFusion({"text": 6}, width=4, depth=1, n_members=1)
+    model = ProductModel({"text": Given()}, fusion=fusion, heads={"y": RegressionHead(4)})
+    inputs = ModelInputs(
+        present={"text": torch.from_numpy(present)}, embeddings={"text": torch.from_numpy(rows)}
+    )
+    part = LinearPart({"text": [6]}, {"y": RegressionHead(4)})
+    return RidgePart(ProductEnsemble([model]), inputs, part, seed=0), part
+
+
+def test_what_a_fold_holds_changes_no_score_of_its_own_rows():
+    rows = RANDOM.normal(size=(90, 6)).astype(np.float32)
+    present = RANDOM.random(90) > 0.2
+    target = standardised(rows.sum(axis=1) + RANDOM.normal(size=90))[:, None]
+    folds = [np.arange(30), np.arange(30, 60), np.arange(60, 90)]
+    before = ridge_part(rows, present)[0].solve(target, folds=folds)
+    other_target, other_rows = target.copy(), rows.copy()
+    other_target[:30] = 50.0
+    after = ridge_part(rows, present)[0].solve(other_target, folds=folds)
+    np.testing.assert_allclose(after[:30], before[:30], rtol=1e-6, atol=1e-9)
+    other_rows[1:30] += 1000.0  # row 0 stays; centre and scale of the others must not move it
+    moved = ridge_part(other_rows, present)[0].solve(target, folds=folds)
+    np.testing.assert_allclose(moved[0], before[0], rtol=1e-5, atol=1e-7)
+    assert abs(after[30:] - before[30:]).max() > 1
+
+
+def test_held_out_scores_are_those_of_a_fit_without_the_fold():
+    rows = (RANDOM.normal(size=(80, 6)) + 5.0).astype(np.float32)
+    present = RANDOM.random(80) > 0.2
+    target = standardised(rows.sum(axis=1) + RANDOM.normal(size=80))[:, None]
+    fold, others = np.arange(20), np.arange(20, 80)
+    scores = ridge_part(rows, present)[0].solve(target, folds=[fold])
+    whole, part = ridge_part(rows[others], present[others])
+    mean = target[others].mean(axis=0)
+    whole.solve(target[others] - mean, folds=[])
+    features = torch.from_numpy(rows[fold])
+    mask = torch.from_numpy(present[fold])
+    weights = part.weights.double()
+    expected = part.features({"text": (features,)}, {"text": mask}) @ weights
+    np.testing.assert_allclose(scores[fold], expected.numpy() + mean, rtol=1e-2, atol=1e-2)
