@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from fusion.errors import CatalogueError, ConfigError
-from fusion.jobs.config import TrainConfig
 from fusion.jobs.check import check_config
+from fusion.jobs.config import TrainConfig
 from fusion.jobs.train import train
 from fusion.mistakes import Mistakes
 
