@@ -55,7 +55,11 @@ class SegmentIndex:
         return [*files, self._in_memory()] if self._loose else files
 
     def refresh(self) -> None:
-        """Takes in what any process has written or removed since the last call."""
+        """Takes in what any process has written or removed since the last call.
+
+        Raises:
+            UnusableRun: If a run cannot be merged: `refuse` it and call again.
+        """
         names = listed(self._folder)
         if names == self._seen:
             return
@@ -78,7 +82,10 @@ class SegmentIndex:
     def add(self, name: str, raw: bytes) -> None:
         """Takes in a segment that was written just now."""
         self._add(name, raw)
-        self._grow_if_due()
+        try:
+            self._grow_if_due()
+        except UnusableRun as unusable:  # its segments are found by the next `refresh`
+            self.refuse(unusable)
 
     def refuse(self, unusable: UnusableRun) -> None:
         """Never reads a run again; its segments are read instead and covered by a new one."""
@@ -130,6 +137,9 @@ class SegmentIndex:
         """Writes a run that covers the loose segments and all runs that are not much larger.
 
         Where it cannot be written (a store on a read-only disk), they stay in memory.
+
+        Raises:
+            UnusableRun: If one of those runs cannot be read: another process has merged it, say.
         """
         sources: list[Run] = [self._in_memory()]
         taken: list[FileRun] = []
@@ -145,9 +155,6 @@ class SegmentIndex:
         try:
             path = write_run(self._folder, names, merged(sources, names))
             written = FileRun.open(path)
-        except UnusableRun as unusable:  # found again as loose segments by the next `refresh`
-            self.refuse(unusable)
-            return
         except OSError:
             self._most_loose = 2 * len(self._loose)
             return

@@ -63,7 +63,7 @@ def test_the_share_of_stopping_rows_is_the_configured_one_for_tuning_too(tmp_pat
             "data": {"items": str(tmp_path / "items.csv"), "text": ["title"]},
             "heads": [{"head": "regression", "target": "units"}],
             "encoders": {"text": "tfidf"},
-            "tuning": {"folds": 1},
+            "tuning": {"mode": "none", "folds": 1},
             "split": {"validation": 0.3},
         }
     )

@@ -182,5 +182,5 @@ def test_a_damaged_plan_is_named(job, half_done):
 
 
 def test_missing_items_are_named(tmp_path, job):
-    with pytest.raises(CatalogueError, match=r"items must be a \.csv or \.parquet"):
+    with pytest.raises(CatalogueError, match=r"items must be a \.csv, \.tsv or \.parquet file"):
         replace(job, places=Places(tmp_path / "none.csv")).run(tmp_path / "out")

@@ -102,7 +102,7 @@ def test_a_store_without_file_handles_keeps_its_sound_segments(tmp_path, job, mo
         raise OSError(24, "Too many open files", str(path))
 
     with monkeypatch.context() as patch:
-        patch.setattr("fusion.store.segments._mapped", busy)
+        patch.setattr("fusion.store.segments.open_segment", busy)
         with pytest.raises(OSError, match=r"store .* cannot be read: .*Too many open files"):
             stored.run(tmp_path / "out")
     assert not list((tmp_path / "store").rglob("*.corrupt"))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from fusion.store import SegmentStore, index, segments
+from fusion.store.run_file import UnusableRun
 
 DIM = 2
 
@@ -227,6 +228,22 @@ def test_random_histories_of_a_store_are_answered_as_a_dictionary_answers(tmp_pa
         if known.intersection(asked):
             assert_found(store, asked, [number in known for number in asked])
         assert step < 50 or len(index_files(tmp_path)) <= 8
+
+
+def test_a_run_that_another_process_merges_meanwhile_hides_none_of_its_keys(tmp_path, monkeypatch):
+    store = filled(tmp_path, index.MOST_LOOSE)
+    (run,) = index_files(tmp_path)
+    for number in range(index.MOST_LOOSE):  # each writer has too few segments to write a run
+        add(opened(tmp_path), [1000 + number])
+
+    def merged_by_another(*_):
+        monkeypatch.undo()
+        run.unlink()
+        raise UnusableRun(run, damaged=False)
+
+    monkeypatch.setattr(index, "write_run", merged_by_another)
+    assert_found(store, [*range(3 * index.MOST_LOOSE), 1000, 1007])
+    assert not run.exists()
 
 
 def _add_and_look(folder, start):
