@@ -40,6 +40,8 @@ from fusion.store.segment import (
     segment_bytes,
 )
 
+COMMITS = 5  # tries to write into a folder that others delete
+
 
 @dataclass(frozen=True)
 class Found:
@@ -191,8 +193,7 @@ class SegmentStore:
         content = segment_bytes(keys, vectors, dict(warnings or {}))
         with self._lock:
             try:
-                self._make()
-                write_atomically(self.folder / name, content)
+                self._commit(name, content)
             except OSError as error:
                 raise StoreError(
                     f"store {self.folder.parent} cannot be written: {error}."
@@ -208,6 +209,17 @@ class SegmentStore:
             rows = np.flatnonzero(self._good(name, segment, np.arange(len(segment.keys))))
             keys = np.frombuffer(segment.keys[rows].tobytes(), dtype=KEY_DTYPE)
             yield keys, np.asarray(segment.vectors[rows]), segment.odd(rows)
+
+    def _commit(self, name: str, content: bytes) -> None:
+        """Writes a file, again where somebody deletes the folder meanwhile."""
+        for attempt in range(COMMITS):
+            try:
+                self._make()
+                write_atomically(self.folder / name, content)
+                return
+            except FileNotFoundError:
+                if attempt == COMMITS - 1:
+                    raise
 
     def _make(self) -> None:
         """The folder and what it says of itself; made again where somebody deleted it."""

@@ -1,12 +1,13 @@
 """Two that meet one damaged segment at the same time both go on."""
 
+import shutil
 import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from fusion.store import SegmentStore
+from fusion.store import SegmentStore, segments
 
 KEYS = np.asarray([bytes([value]) * 32 for value in (1, 2, 3)], dtype="S32")
 VECTORS = np.asarray([[1, 2], [3, 4], [5, 6]], dtype=np.float32)
@@ -77,3 +78,18 @@ def test_threads_may_share_a_store(tmp_path):
     for thread in threads:
         thread.join()
     assert errors == []
+
+
+def test_a_store_that_is_deleted_while_it_is_written_is_made_again(tmp_path, monkeypatch):
+    write, deleted = segments.write_atomically, []
+
+    def meanwhile(path, content):
+        if path.suffix == ".safetensors" and not deleted:
+            shutil.rmtree(path.parent)
+            deleted.append(path)
+        write(path, content)
+
+    monkeypatch.setattr(segments, "write_atomically", meanwhile)
+    store = opened(tmp_path)
+    store.add(KEYS, VECTORS)
+    assert deleted and store.find(KEYS).mask.all()
