@@ -70,7 +70,7 @@ def _date_or_none(cell: object, date_format: str) -> np.datetime64 | None:
     if isinstance(cell, str):
         cell = _text_date(cell.strip(), date_format)
     elif isinstance(cell, pd.Period):
-        cell = _text_date(plain_text(cell), "")
+        cell = _text_date(plain_text(cell).partition("/")[0], "")  # a week is "first day/last day"
     elif isinstance(cell, int | float | np.integer | np.floating | Decimal):
         digits = plain_text(cell)
         cell = datetime.fromisoformat(digits) if DIGITS.fullmatch(digits) else None

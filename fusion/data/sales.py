@@ -7,7 +7,7 @@ those on the wall: an offset or time zone is dropped, so that no week moves.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -27,7 +27,7 @@ from fusion.errors import CatalogueError
 FLOAT_ID = re.compile(r"^(-?(?:0|[1-9]\d*))\.0$", re.ASCII)
 """A whole number that passed through a float on its way to a CSV file: `7.0` is the item `7`."""
 WEEK = np.timedelta64(7, "D")
-AsOf = str | date | np.datetime64 | Sequence[Any]
+AsOf = str | int | date | np.datetime64 | pd.Period | Sequence[Any]
 
 
 @dataclass(frozen=True)
@@ -216,7 +216,7 @@ def _read_sales(sales: pd.DataFrame, columns: SalesColumns) -> pd.DataFrame:
 
 def _as_of_dates(as_of: AsOf, *, n: int) -> NDArray[np.datetime64]:
     """`[n]` dates on the wall."""
-    single = isinstance(as_of, str | date | np.datetime64)
+    single = isinstance(as_of, str) or not isinstance(as_of, Iterable)
     dates_given: list[Any] = [as_of] * n if single else list(as_of)  # type: ignore[arg-type]
     given = pd.Series(dates_given, dtype=object, name="as_of")
     dates, problems = read_date_column(given)

@@ -53,8 +53,11 @@ def target_arrays(targets: Mapping[str, Any]) -> dict[str, NDArray[np.float64]]:
     for name, values in targets.items():
         column = values if isinstance(values, pd.Series) else pd.Series(np.asarray(values))
         arrays[name], found = number_cells(column.rename(name).reset_index(drop=True))
-        problems += [p for p in found if p.code != "number_infinite"]  # the head tells its range
-        arrays[name][[p.row for p in found if p.code == "number_infinite"]] = np.inf
+        for problem in found:
+            if problem.code == "number_infinite" and problem.row is not None:
+                arrays[name][problem.row] = np.inf  # its head tells its range
+            else:
+                problems.append(problem)
     raise_for(problems, source="y")
     return arrays
 

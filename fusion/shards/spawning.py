@@ -4,7 +4,6 @@ import ast
 import multiprocessing
 import sys
 import threading
-from multiprocessing import process
 from pathlib import Path
 from types import CodeType
 
@@ -42,8 +41,7 @@ def _script_without_file() -> str:
     script = getattr(main, "__file__", None)
     if script is None or getattr(main, "__spec__", None) is not None:
         return ""  # multiprocessing imports it by its name, or not at all
-    place = Path(process.ORIGINAL_DIR or "", script)
-    return "" if place.exists() else str(script)
+    return "" if Path(script).exists() else str(script)
 
 
 def _running_main() -> tuple[CodeType, int] | None:

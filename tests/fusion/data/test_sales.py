@@ -161,6 +161,7 @@ def test_new_columns_are_found_as_history_and_the_target_is_not_an_input() -> No
         lambda weeks: weeks.dt.tz_localize("Pacific/Auckland"),
         lambda weeks: weeks.dt.strftime("%d.%m.%Y"),
         lambda weeks: weeks.dt.strftime("%Y%m%d").astype(int),
+        lambda weeks: weeks.dt.to_period("W"),
     ],
 )
 def test_weeks_are_those_on_the_wall_however_they_are_written(written: Any) -> None:
@@ -168,6 +169,16 @@ def test_weeks_are_those_on_the_wall_however_they_are_written(written: Any) -> N
     np.testing.assert_array_equal(target(sales=sales), target())
     pd.testing.assert_frame_equal(history(sales=sales), history())
     pd.testing.assert_frame_equal(history(as_of="29.01.2024"), history())
+
+
+@pytest.mark.parametrize("as_of", [20240129, pd.Period("2024-01-29"), pd.Timestamp("2024-01-29")])
+def test_one_date_may_have_any_type(as_of: Any) -> None:
+    np.testing.assert_array_equal(target(as_of=as_of), target())
+
+
+def test_no_date_is_refused_with_what_it_must_be() -> None:
+    with pytest.raises(CatalogueError, match="as_of must be one date such as"):
+        target(as_of=None)
 
 
 def test_weeks_whose_day_and_month_cannot_be_told_apart_are_refused() -> None:
