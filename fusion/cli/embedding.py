@@ -101,8 +101,8 @@ def embed(
         return
     from fusion.build import EncoderChoice
     from fusion.errors import ConfigError
-    from fusion.jobs.embed import embed as run
     from fusion.jobs.embed import check_places, engine_of, summary_lines
+    from fusion.jobs.embed import embed as run
     from fusion.mistakes import Mistakes
     from fusion.shards import JobSettings, Places
 
