@@ -25,7 +25,8 @@ def supported_family(folder: Path) -> str:
         family = str(config["model_type"])
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
-            f"config.json of a checkpoint must name its model_type ({path})."
+            f"config.json of a checkpoint must name its model_type, got none ({path}). Copy the "
+            "checkpoint again."
         ) from error
     if family in FAMILIES and not config.get("is_decoder"):
         return family
