@@ -92,10 +92,11 @@ class BertEncoder(Encoder):
         _check_choice("long_text", long_text, ("truncate", "chunks"))
         _check_choice("backend", backend, BACKENDS)
         found = find_checkpoint(checkpoint, revision=revision)
+        self.takes_bfloat16 = found.family not in FLOAT32_ALONE
         exact = {
             "an adapter": adapter is not None,
             f"backend {backend!r}": backend != "torch",
-            f"a checkpoint of the family {found.family}": found.family in FLOAT32_ALONE,
+            f"a checkpoint of the family {found.family}": not self.takes_bfloat16,
         }
         reasons = [what for what, holds in exact.items() if holds]
         if reasons and dtype == "bfloat16":
