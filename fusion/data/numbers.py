@@ -203,9 +203,9 @@ def _doubt(
 ) -> str:
     """Why a style is not certain: a cell in another one, or another that reads a cell otherwise."""
     values = read[style]
-    n_read = len(values) - values.count(None)
+    n_unread = values.count(None)
+    rivals = [rival for rival in read.values() if rival.count(None) == n_unread]
     for place, (amount, value) in enumerate(zip(amounts, values, strict=True)):
-        rivals = [r for name, r in read.items() if len(r) - r.count(None) == n_read]
         if value is None or any(rival[place] != value for rival in rivals):
             several = f" beside {style!r}" if value is None else ""
             return (

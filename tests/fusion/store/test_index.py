@@ -7,8 +7,10 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from fusion.store import SegmentStore, index, segments
+from fusion.errors import StoreError
+from fusion.store import SegmentStore, index, run_file, segments
 from fusion.store.run_file import UnusableRun
+from fusion.store.runs import entries_of, key_prefixes
 
 DIM = 2
 
@@ -115,6 +117,39 @@ def test_memory_does_not_grow_with_the_keys_of_a_store(tmp_path):
     finally:
         tracemalloc.stop()
     assert kept < 16 * index.LOOSE_ROWS + 500_000  # 10 MB of keys are on disk
+
+
+def test_a_run_is_written_piece_by_piece():
+    taken = []
+
+    def chunks():
+        for number in range(3):
+            taken.append(number)
+            yield entries_of(key_prefixes(keys_of(range(200)).tobytes()))
+
+    parts = run_file._file_parts(["a"], chunks())
+    next(parts)
+    assert taken == [0]
+    assert len(list(parts)) == 4
+    assert taken == [0, 1, 2]
+
+
+def test_a_disk_that_fails_once_is_told_once_and_hides_nothing_later(tmp_path, monkeypatch):
+    filled(tmp_path, 3)
+    read, failing = segments.open_segment, [False, True]
+
+    def open_segment(path):
+        if failing and failing.pop(0):
+            raise OSError(5, "Input/output error")
+        return read(path)
+
+    monkeypatch.setattr(segments, "open_segment", open_segment)
+    store = opened(tmp_path)
+    with pytest.raises(
+        StoreError, match=r"^store \S+ cannot be read: \[Errno 5\] Input/output error\.$"
+    ):
+        store.find(keys_of([0]))
+    assert_found(store, range(9))
 
 
 @pytest.mark.parametrize("part", range(8))
