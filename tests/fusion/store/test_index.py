@@ -10,7 +10,7 @@ import pytest
 from fusion.errors import StoreError
 from fusion.store import SegmentStore, index, run_file, segments
 from fusion.store.run_file import UnusableRun
-from fusion.store.runs import entries_of, key_prefixes
+from fusion.store.runs import MemoryRun, entries_of, key_prefixes, merged
 
 DIM = 2
 
@@ -198,6 +198,14 @@ def test_an_index_that_goes_away_while_it_is_used_is_not_missed(tmp_path):
 
     store._index.refresh = delete_then
     assert_found(store, range(90))
+
+
+def test_what_two_runs_say_is_written_once(tmp_path):
+    entries = np.sort(entries_of(key_prefixes(keys_of(range(5)).tobytes())), order="key")
+    runs = [MemoryRun(["a"], entries), MemoryRun(["a"], entries), MemoryRun(["b"], entries)]
+    (together,) = merged(runs, ["a", "b"])
+    assert len(together) == 10
+    assert np.array_equal(together, *merged(runs[::-1], ["a", "b"]))
 
 
 def test_segments_that_went_away_are_missed_and_nothing_else(tmp_path):
