@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fusion.data.cells import MISSING_WORDS, CellFault, read_cells
+from fusion.data.cells import MISSING_WORDS, MOSTLY, CellFault, read_cells
 from fusion.data.problems import Problem, shown
 
 NUMBER = re.compile(r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|inf|infinity)", re.I | re.ASCII)
@@ -50,7 +50,6 @@ CURRENCIES = frozenset(
         "rs. us$ ca$ a$ c$ nz$ hk$ nt$ r$ s$ mx$ 元 円"
     ).split()
 )
-MOSTLY = 0.95  # share of cells that decides what a column is; the others are reported one by one
 
 
 class Amount(NamedTuple):

@@ -114,7 +114,7 @@ def _distinct(entries: Entries) -> Entries:
     words = words[np.lexsort(words.T[::-1])]
     is_new = (np.diff(words, axis=0) != 0).any(axis=1)
     kept = words[np.concatenate([[True], is_new])[: len(words)]]
-    return kept.view(ENTRY)[:, 0]
+    return np.asarray(kept.view(ENTRY)[:, 0])
 
 
 def spans(
