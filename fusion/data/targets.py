@@ -1,6 +1,7 @@
 """Targets as they are handed to an estimator: their names and values."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from fusion.data.frames import arrow_table, as_frame, column_name
 from fusion.data.numbers import number_cells
+from fusion.data.problems import raise_for
 
 TARGET = "target"  # name of a target that comes without one
 
@@ -39,6 +41,21 @@ def named_target(y: Any) -> tuple[str, Any]:
             "a mapping such as {'units': 'sales_volume'}."
         )
     return str(table.columns[0]), table.iloc[:, 0]
+
+
+def target_numbers(name: str, values: Any) -> NDArray[np.float64]:
+    """Targets `[n]` as numbers, NaN where there is none.
+
+    Raises:
+        CatalogueError: With every cell that is no number.
+    """
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        numbers, found = number_cells(pd.Series(list(values), dtype=object, name=name))
+        problems = [replace(problem, code="target_not_number") for problem in found]
+        raise_for(problems, source="y")
+        return numbers
 
 
 def check_target_names(frame: pd.DataFrame, targets: Mapping[str, NDArray[np.float64]]) -> None:

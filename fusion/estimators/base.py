@@ -18,7 +18,7 @@ from fusion.bundle import Bundle, load_bundle, save_bundle
 from fusion.data.folds import Validation, row_positions
 from fusion.data.frames import arrow_table, as_frame, is_unnamed
 from fusion.data.policy import OnBadRows
-from fusion.data.targets import check_target_names
+from fusion.data.targets import check_target_names, target_numbers
 from fusion.errors import BundleError, unknown_name
 from fusion.fitting import Fitted, fit_bundle
 from fusion.mistakes import Mistakes, Settings, checked_settings
@@ -191,7 +191,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
 
     def _fit(self, X: Any, targets: Mapping[str, ArrayLike], validation_rows: Any) -> Self:
         frame = self._frame(X, reset=True)
-        arrays = {name: np.asarray(values, dtype=np.float64) for name, values in targets.items()}
+        arrays = {name: target_numbers(name, values) for name, values in targets.items()}
         for name, values in arrays.items():
             if len(values) != len(frame):
                 raise ValueError(f"{name} must have {len(frame)} rows as X, got {len(values)}.")
