@@ -40,6 +40,8 @@ class Encoder(nn.Module, ABC):
     """Parts that one thread reads at a time."""
     fills_batches: ClassVar[bool] = False
     """True where few rows in a batch can change the last bits of each."""
+    takes_bfloat16: bool = True
+    """False where bfloat16 ends in an error, as weights or under autocast."""
     adapter: Adapter | None = None
     """What may differ from the checkpoint; None where nothing does."""
     tuned_names: tuple[str, ...] = ()

@@ -18,6 +18,7 @@ from encoders.checkpoints import (
     longest_input,
 )
 from encoders.dtype import resolve_dtype
+from encoders.families import FLOAT32_ALONE
 from encoders.int8 import BACKENDS, Int8Model
 from encoders.sentence import POOLINGS, SentenceSettings, build_steps, pool
 from encoders.stream import ReadPart
@@ -53,7 +54,8 @@ class BertEncoder(Encoder):
         long_text: `"truncate"` reads the first `max_length` tokens, `"chunks"` averages up to 16
             chunks of that length.
         dtype: `"auto"`, `"float32"` or `"bfloat16"`; auto is bfloat16 where the processor has it
-            (see `encoders.dtype`). float32 where there is an adapter or another backend.
+            (see `encoders.dtype`). float32 where there is an adapter, another backend, or a family
+            that cannot be rounded (DeBERTa, the first version).
         revision: Commit, tag or branch of a hub checkpoint.
         adapter: What tuning may change or has changed; then weights are float32.
         backend: `"torch"`, or `"onnx"` or `"openvino"`: linear layers in int8 on the CPU, frozen
@@ -89,12 +91,19 @@ class BertEncoder(Encoder):
             _check_choice("pooling", pooling, POOLINGS)
         _check_choice("long_text", long_text, ("truncate", "chunks"))
         _check_choice("backend", backend, BACKENDS)
-        exact = adapter is not None or backend != "torch"
-        if exact and dtype == "bfloat16":
-            what = f"backend {backend!r}" if adapter is None else "an adapter"
-            raise ValueError(f"dtype must be float32 with {what}, got {dtype!r}. Leave it out.")
-        dtype = "float32" if exact and dtype == "auto" else resolve_dtype(dtype)
         found = find_checkpoint(checkpoint, revision=revision)
+        self.takes_bfloat16 = found.family not in FLOAT32_ALONE
+        exact = {
+            "an adapter": adapter is not None,
+            f"backend {backend!r}": backend != "torch",
+            f"a checkpoint of the family {found.family}": not self.takes_bfloat16,
+        }
+        reasons = [what for what, holds in exact.items() if holds]
+        if reasons and dtype == "bfloat16":
+            raise ValueError(
+                f"dtype must be float32 with {' and '.join(reasons)}, got {dtype!r}. Leave it out."
+            )
+        dtype = "float32" if reasons and dtype == "auto" else resolve_dtype(dtype)
         self._checkpoint = found
         pooling = pooling or _supported_pooling(found.sentence, folder=found.folder)
         self._tokenizer = load_tokenizer(found.folder, lower_case=found.sentence.lower_case)

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from encoders.base import length_prefixed_hash
-from encoders.families import check_family
+from encoders.families import supported_family
 from encoders.sentence import (
     MODULES,
     PROMPTS,
@@ -50,8 +50,8 @@ _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 class Checkpoint:
     """A folder with weights and a tokenizer, and the SHA-256 (hex) of what decides embeddings.
 
-    `sentence` is what sentence-transformers says of it; `dense_sha256` is that of the dense layers
-    behind its pooling, empty where there are none.
+    `family` is the `model_type` of its transformer, `sentence` what sentence-transformers says of
+    it, `dense_sha256` that of the dense layers behind its pooling, empty where there are none.
     """
 
     folder: Path
@@ -60,6 +60,7 @@ class Checkpoint:
     weights_sha256: str
     tokenizer_sha256: str
     config_sha256: str
+    family: str
     sentence: SentenceSettings
     dense_sha256: str
 
@@ -103,7 +104,7 @@ def read_checkpoint(folder: Path, *, name: str, revision: str = "") -> Checkpoin
     """
     if not (folder / "config.json").is_file():
         raise ValueError(f"checkpoint must be a folder with config.json, got {folder}.")
-    check_family(folder)
+    family = supported_family(folder)
     sentence = read_sentence_settings(folder)
     tokenizer = sorted(
         {p for g in (*_TOKENIZER_FILES, *_SENTENCEPIECE_FILES) for p in folder.glob(g)}
@@ -120,6 +121,7 @@ def read_checkpoint(folder: Path, *, name: str, revision: str = "") -> Checkpoin
         weights_sha256=_joint_sha256(_weight_files(folder)),
         tokenizer_sha256=_joint_sha256(tokenizer),
         config_sha256=file_sha256(folder / "config.json"),
+        family=family,
         sentence=sentence,
         dense_sha256=_joint_sha256(folder / name for name in sentence.dense_files)
         if sentence.dense_files

@@ -87,13 +87,13 @@ def precision_of(encoder: "Encoder") -> Precision | None:
 def in_precision(encoder: "Encoder", dtype: Precision) -> "Encoder":
     """A fresh copy of a pretrained encoder that computes in a format, where it has a choice.
 
-    Weights come from the checkpoint again, unrounded; where there is none, from the encoder.
+    Weights come from the checkpoint again, unrounded; those that it does not hold (all where there
+    is none, tuned ones where there is) from the encoder.
 
     Raises:
         ValueError: If bfloat16 would have to be emulated, or the checkpoint is gone.
     """
     chosen = {} if precision_of(encoder) is None else {"dtype": dtype}
     built = type(encoder)(**{**encoder.config, **chosen})
-    if encoder.origin is None:
-        built.load_state_dict(encoder.state_dict())
+    built.load_state_dict({**built.state_dict(), **encoder.own_state()})
     return built

@@ -106,10 +106,14 @@ def _option_mistakes(
     """Options that `call` does not have, or else why a trial of all of them fails."""
     if not isinstance(options, Mapping):
         return [f"options of {what} must be names and values, got {shown(options)}."]
-    valid = _option_names(call) - set(taken)
-    unknown = [name for name in options if valid and name not in valid]
-    if unknown:
-        return [unknown_name(f"options of {what}", name, valid) for name in unknown]
+    names = _option_names(call)
+    if names is not None:
+        valid = names - set(taken)
+        unknown = [name for name in options if name not in valid]
+        if unknown and not valid:
+            return [f"options of {what} must be none, got {shown(unknown)}. Leave them out."]
+        if unknown:
+            return [unknown_name(f"options of {what}", name, valid) for name in unknown]
     try:
         with torch.random.fork_rng(devices=[]):
             trial()
@@ -118,11 +122,11 @@ def _option_mistakes(
     return []
 
 
-def _option_names(call: Callable[..., Any]) -> set[str]:
+def _option_names(call: Callable[..., Any]) -> set[str] | None:
     """Names of the parameters; where `fitted` hands options on, those of its class too.
 
     Returns:
-        An empty set where any name may be right.
+        None where any name may be right.
     """
     names: set[str] = set()
     owner = getattr(call, "__self__", None)
@@ -131,7 +135,7 @@ def _option_names(call: Callable[..., Any]) -> set[str]:
         names |= {one.name for one in parameters if one.kind is not one.VAR_KEYWORD}
         if all(one.kind is not one.VAR_KEYWORD for one in parameters):
             return names
-    return set()
+    return None
 
 
 def column_mistakes(

@@ -165,7 +165,6 @@ class _Fit:
                 inputs = inputs.merged(ModelInputs(inputs.present, tuned.learned_from))
             embedded = {} if tuned is None else tuned.embedded
             known = inputs.merged(ModelInputs(inputs.present, embedded))
-            folds = self._folds(validation)
             ensemble, histories = fit_ensemble(
                 lambda: self._model(encoders, targets),
                 inputs,

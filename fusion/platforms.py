@@ -1,4 +1,4 @@
-"""What the operating system can do: Linux and macOS everything, Windows most."""
+"""What the operating system can do: Linux and macOS everything, Windows not all."""
 
 import sys
 
@@ -21,6 +21,5 @@ def require_posix(what: str) -> None:
     """
     if is_windows():
         raise ConfigError(
-            f"{what} must run on Linux or macOS, got Windows. Run it under WSL; training, "
-            "predicting and evaluating work on Windows too."
+            f"{what} must run on Linux or macOS, got Windows. Run it under WSL, which is Linux."
         )

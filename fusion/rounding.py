@@ -40,7 +40,8 @@ def largest_changes(
 
     Returns:
         `n_rows` and `largest_change` (prediction column -> change, >= 0, in the column's unit), as
-        JSON types; None where no encoder computes in bfloat16.
+        JSON types, of rows whose values can still be read: a photo that is gone by now costs no
+        trained model. None where no encoder computes in bfloat16, or no row is left.
     """
     rounded = {
         name: bundle.model.encoder(name)
@@ -51,20 +52,22 @@ def largest_changes(
         return None
     chosen = rows[np.unique(np.linspace(0, len(rows) - 1, MOST_ROWS).round().astype(int))]
     before = inputs.take(chosen)
-    exact = {}
+    exact, failed = {}, set[int]()
     for name, encoder in rounded.items():
         there = before.present[name].tolist()
         known = [values[name][row] if is_there else None
                  for row, is_there in zip(chosen, there, strict=True)]  # fmt: skip
         found = embed_values(in_precision(encoder, "float32"), known, store=store)
-        for error in found.failures.values():
-            raise error
+        failed |= set(found.failures)
         exact[name] = torch.from_numpy(found.vectors)
+    read = np.setdiff1d(np.arange(len(chosen)), sorted(failed))
+    if not len(read):
+        return None
     predictor = Predictor(bundle)
-    first = predictor.answers(before)
-    second = predictor.answers(before.merged(ModelInputs(before.present, exact)))
+    first = predictor.answers(before.take(read))
+    second = predictor.answers(before.merged(ModelInputs(before.present, exact)).take(read))
     return {
-        "n_rows": len(chosen),
+        "n_rows": len(read),
         "largest_change": {
             column: float(np.abs(first[column] - second[column]).max()) for column in first
         },

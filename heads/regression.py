@@ -132,7 +132,7 @@ class RegressionHead(Head):
         if self.spread == 0.0:
             return
         answers = side_by_side(self._answers(raw.detach())).cpu().numpy()
-        by_factors = self.scale != "identity" and bool((target >= 0).all())
+        by_factors = self._is_never_negative and bool((target >= 0).all())
         self.mean_map = fit_mean_map(
             answers,
             target,
@@ -141,6 +141,11 @@ class RegressionHead(Head):
             offset=0.0 if self.scale == "log" else OFFSET * float(np.abs(target).mean()),
         )
         self.median_map = fit_median_map(answers, target, parts=parts)
+
+    @property
+    def _is_never_negative(self) -> bool:
+        """True where no answer can lie below 0, whatever the rows held out happen to show."""
+        return self.scale in ("log", "log1p") or (self.scale == "rank" and self.knots[0] >= 0)
 
     def _answers(self, raw: Tensor) -> Tensor:
         """What each member answers, `[batch, ...]`, in the unit of the target."""
@@ -227,9 +232,7 @@ class RegressionHead(Head):
     def statement(self) -> str:
         """One sentence that states what the answer means."""
         loss = "Huber loss" + ("" if self.scale == "identity" else f" on the {self.scale} scale")
-        if self.mean_map is None:
-            return f"prediction = between mean and median target, prediction_p50 = median ({loss})"
-        return (
-            f"prediction = mean target, prediction_p50 = median ({loss}, mapped to both on rows "
-            "held out)"
-        )
+        mapped = ", mapped on rows held out"
+        mean = "between mean and median" if self.mean_map is None else f"mean{mapped}"
+        median = "about the median" if self.median_map is None else f"median{mapped}"
+        return f"prediction = {mean}; prediction_p50 = {median}; learned with {loss}"

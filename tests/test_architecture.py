@@ -1,6 +1,7 @@
 """Imports go one way: each layer imports only what stands above it in this list."""
 
 import ast
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,21 @@ def test_imports_go_downwards(path):
         if other is None or other == own:
             continue
         assert RANK[other] < RANK[own], f"{path.relative_to(ROOT)} must not import {module}"
+
+
+def test_the_readme_draws_this_order():
+    drawn = (
+        (ROOT / "README.md").read_text(encoding="utf-8").split("encoders | heads | strategies ->")
+    )
+    steps = [step.replace(",", " ").split() for step in drawn[1].split("```")[0].split("->")]
+    ranks = [{RANK[f"fusion.{room}"] for room in step} for step in steps]
+    assert all(max(one) < min(next_one) for one, next_one in pairwise(ranks))
+    assert len(ranks) > 8
+
+
+def test_every_room_of_the_list_exists():
+    names = {Path(*room.split(".")) for rooms in LAYERS for room in rooms}
+    assert [n for n in names if not ((ROOT / n).is_dir() or (ROOT / f"{n}.py").is_file())] == []
 
 
 def test_every_file_has_a_size_that_can_be_read():

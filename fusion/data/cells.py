@@ -20,6 +20,7 @@ from fusion.data.problems import Problem, shown
 
 MISSING_WORDS = frozenset({"na", "n/a", "nan", "nat", "none", "null"})
 """What stands for a missing number or date, in any case; in texts and categories it is a word."""
+MOSTLY = 0.95  # share of cells that decides what a column is; the others are reported one by one
 MAX_TEXT = 1_000_000
 EXACT_FLOATS = 2.0**53
 """From here on a float has lost digits of the integer that it was."""

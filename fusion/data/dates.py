@@ -17,7 +17,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fusion.data.cells import MISSING_WORDS, CellFault, cells, is_missing, plain_text, read_cells
+from fusion.data.cells import (
+    MISSING_WORDS,
+    MOSTLY,
+    CellFault,
+    cells,
+    is_missing,
+    plain_text,
+    read_cells,
+)
 from fusion.data.problems import Problem, shown
 
 FORMATS = {
@@ -38,7 +46,6 @@ MONTH = re.compile(r"(\d{4})-(\d\d)", re.ASCII)
 QUARTER = re.compile(r"(\d{4})-?Q([1-4])", re.ASCII)
 DIGITS = re.compile(r"\d{8}", re.ASCII)
 ISO_LIKE = re.compile(r"\d{4}-\d\d-\d\d|\d{4}-\d\d$|\d{4}-?Q[1-4]$|(?:19|20)\d{6}$", re.ASCII)
-MOSTLY = 0.95  # share of cells that decides what a column is; the others are reported one by one
 
 
 def read_date(cell: object, date_format: str = "") -> np.datetime64:

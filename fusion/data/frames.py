@@ -103,7 +103,7 @@ def check_names(names: list[str], *, source: str) -> None:
         CatalogueError: With every such name.
     """
     twice = [name for name, count in Counter(names).items() if count > 1]
-    message = "must be the name of one column, got it more than once. Rename the others."
+    message = "must be the name of one column, got it more than once."
     raise_for([Problem("column_twice", message, column=name) for name in twice], source=source)
 
 
@@ -130,7 +130,7 @@ def _names(frame: pd.DataFrame) -> list[str]:
         try:
             names.append(column_name(label))
         except TypeError as fault:
-            message = f"the name of column {place + 1} {fault}. Rename it."
+            message = f"the name of column {place + 1} {fault}"
             problems.append(Problem("column_name", message))
     raise_for(problems, source="the table")
     return names

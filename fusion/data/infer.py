@@ -31,10 +31,10 @@ import numpy as np
 import pandas as pd
 
 from encoders.photo_file import PhotoError, sniff
-from fusion.data.cells import CellFault, cells, is_missing, plain_text
+from fusion.data.cells import MOSTLY, CellFault, cells, is_missing, plain_text
 from fusion.data.dates import find_date_format, is_iso_like, read_date
 from fusion.data.frames import as_frame, column_name
-from fusion.data.numbers import MOSTLY, find_number_format, read_number
+from fusion.data.numbers import find_number_format, read_number
 from fusion.data.photos import SCHEME, photo_path
 from fusion.data.problems import Problem, raise_for, shown
 from fusion.data.schema import EXCLUDED, ROLES, Schema, missing_columns

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fusion.data.cells import MISSING_WORDS, CellFault, read_cells
+from fusion.data.cells import MISSING_WORDS, MOSTLY, CellFault, read_cells
 from fusion.data.problems import Problem, shown
 
 NUMBER = re.compile(r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|inf|infinity)", re.I | re.ASCII)
@@ -50,7 +50,6 @@ CURRENCIES = frozenset(
         "rs. us$ ca$ a$ c$ nz$ hk$ nt$ r$ s$ mx$ 元 円"
     ).split()
 )
-MOSTLY = 0.95  # share of cells that decides what a column is; the others are reported one by one
 
 
 class Amount(NamedTuple):
@@ -203,9 +202,9 @@ def _doubt(
 ) -> str:
     """Why a style is not certain: a cell in another one, or another that reads a cell otherwise."""
     values = read[style]
-    n_read = len(values) - values.count(None)
+    n_unread = values.count(None)
+    rivals = [rival for rival in read.values() if rival.count(None) == n_unread]
     for place, (amount, value) in enumerate(zip(amounts, values, strict=True)):
-        rivals = [r for name, r in read.items() if len(r) - r.count(None) == n_read]
         if value is None or any(rival[place] != value for rival in rivals):
             several = f" beside {style!r}" if value is None else ""
             return (

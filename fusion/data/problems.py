@@ -14,6 +14,10 @@ SHOWN_CHARACTERS = 60
 
 ADVICE = {
     "column": "List columns that the table has, or read the table that has them.",
+    "column_excluded": "Take it out of one of the two lists.",
+    "column_id": "Name one id column.",
+    "column_name": "Rename it.",
+    "column_twice": "Give each column a name of its own.",
     "photo_folder": "Give the folder of the photos, or list no image columns.",
     "id_duplicate": "Give every row an id of its own, or list no id column.",
     "id_rounded": "Read ids as text or whole numbers: as floats they have lost digits.",

@@ -124,6 +124,11 @@ def _read_csv(data: bytes, *, path: Path, delimiter: str | None) -> pd.DataFrame
         delimiter = find_delimiter(text[:SAMPLE_BYTES], source=source, expected=expected)
     try:
         header = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
+        if not header or header[0].lower().startswith("sep="):  # as some programs write for Excel
+            raise CatalogueError(
+                f"{source} must begin with the header line, got {shown(text.splitlines()[0])}. "
+                "Delete what stands before it."
+            )
         check_names([name for name in header if name], source=source)
         table, n_skipped = _csv_cells(data, header=header, delimiter=delimiter)
     except (csv.Error, pa.ArrowException) as error:

@@ -1,6 +1,7 @@
 """Targets as they are handed to an estimator: their names and values."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,7 @@ def target_arrays(targets: Mapping[str, Any]) -> dict[str, NDArray[np.float64]]:
             if problem.code == "number_infinite" and problem.row is not None:
                 arrays[name][problem.row] = np.inf  # its head tells its range
             else:
-                problems.append(problem)
+                problems.append(replace(problem, code="target_not_number"))
     raise_for(problems, source="y")
     return arrays
 

@@ -56,6 +56,12 @@ def evaluate(
     metrics: Metrics = {}
     for name, target in targets.items():
         scored = np.isfinite(target) & (table["error"] == "").to_numpy()
+        if not scored.any():
+            first = table["error"][np.isfinite(target)].iloc[0]
+            raise CatalogueError(
+                f"{source.items.name} must have a row with both an answer and a known "
+                f"{model.targets[name]}, got none, as {first}. Correct these rows."
+            )
         columns = {
             column: values[scored] for column, values in head_columns(model, name, table).items()
         }

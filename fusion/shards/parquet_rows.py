@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from fusion.data.cells import CellFault, is_missing, read_id
+from fusion.data.frames import as_frame
 from fusion.errors import CatalogueError
 from fusion.shards.ids import hash_ids, stacked
 from fusion.shards.shard import Scanned, Shard
@@ -79,7 +80,7 @@ def read_parquet(path: Path, shard: Shard, *, columns: Sequence[str]) -> pd.Data
         table.validate(full=True)  # text that is not UTF-8 would raise where nobody expects it
         # Else one missing id would turn the others into floats of 15 digits.
         frame: pd.DataFrame = table.select(list(columns)).to_pandas(integer_object_nulls=True)
-    return frame
+    return as_frame(frame)[list(columns)]  # levels of a saved index are columns
 
 
 def _open_parquet(path: Path) -> Any:

@@ -71,13 +71,20 @@ class SegmentIndex:
             _remove(self._folder / name)
         self._seen, self.segments = names, segments
         self._forget(self._loose.keys() - loose)
-        for name in sorted(loose - self._loose.keys()):
+        try:
+            self._take_in(loose - self._loose.keys())
+        except BaseException:
+            self._seen = None  # some segments are not covered yet: the next call goes on
+            raise
+        self._grow_if_due()
+
+    def _take_in(self, loose: Iterable[str]) -> None:
+        for name in sorted(loose):
             raw = self._keys_of(name)
             if raw is not None:
                 self._add(name, raw)
             if self._n_loose_rows() >= PORTION_ROWS and self._most_loose == MOST_LOOSE:
                 self._grow()
-        self._grow_if_due()
 
     def add(self, name: str, raw: bytes) -> None:
         """Takes in a segment that was written just now."""

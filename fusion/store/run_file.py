@@ -20,6 +20,7 @@ import struct
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Self
 
@@ -183,7 +184,7 @@ def _file_parts(names: Sequence[str], chunks: Iterable[Entries]) -> Iterator[byt
     firsts, sums, n_entries = [], [], 0
     filler = np.zeros(BLOCK, dtype=ENTRY)
     filler["key"], filler["segment"] = LAST_KEY, NOWHERE
-    for chunk in (*chunks, None):
+    for chunk in chain(chunks, [None]):
         waiting = rest if chunk is None else np.concatenate([rest, chunk])
         n_entries += 0 if chunk is None else len(chunk)
         if chunk is None and len(waiting) % BLOCK:

@@ -85,7 +85,7 @@ class MemoryRun:
 
 
 def merged(runs: Sequence[Run], names: Sequence[str]) -> Iterator[Entries]:
-    """Entries of several runs in order of their keys, about 65,536 at a time.
+    """Entries of several runs in order of their keys, each once, about 65,536 at a time.
 
     Args:
         runs: Runs.
@@ -105,8 +105,16 @@ def merged(runs: Sequence[Run], names: Sequence[str]) -> Iterator[Entries]:
             entries = run.between(first, stop - 1).copy()
             entries["segment"] = numbers[np.minimum(entries["segment"], len(run.names))]
             parts.append(entries[entries["segment"] != NOWHERE])
-        together = np.concatenate(parts)
-        yield together[np.argsort(together["key"], kind="stable")]
+        yield _distinct(np.concatenate(parts))
+
+
+def _distinct(entries: Entries) -> Entries:
+    """Entries in one order, each once: processes that merge at once cover segments twice."""
+    words = entries.view("<u8").reshape(-1, 2)
+    words = words[np.lexsort(words.T[::-1])]
+    is_new = (np.diff(words, axis=0) != 0).any(axis=1)
+    kept = words[np.concatenate([[True], is_new])[: len(words)]]
+    return np.asarray(kept.view(ENTRY)[:, 0])
 
 
 def spans(

@@ -128,6 +128,8 @@ class SegmentStore:
                     return self._find(keys)
                 except UnusableRun as unusable:
                     self._index.refuse(unusable)
+                except StoreError:
+                    raise
                 except OSError as error:
                     raise StoreError(
                         f"store {self.folder.parent} cannot be read: {error}."

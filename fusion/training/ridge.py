@@ -23,8 +23,10 @@ LOG_VARIANCES = (-12.0, 5.0)
 class Ridge:
     """Solves a linear part for any targets, and answers for folds by what never saw them.
 
-    Centre, penalties and weights are those of the rows outside the fold, each time anew. Sums over
-    rows are made once, chunk by chunk, so that memory does not grow with the table.
+    Centre, penalties and weights are those of the rows outside the fold, each time anew; the search
+    for penalties starts where that of the fold before ended, which moves scores by less than a
+    hundredth of a standard deviation. Sums over rows are made once, chunk by chunk, so that memory
+    does not grow with the table.
 
     Args:
         ensemble: Networks that the part stands beside: they say what it reads.

@@ -2,6 +2,7 @@
 
 import copy
 import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -17,6 +18,7 @@ from encoders.base import Encoder
 from encoders.dtype import Precision, resolve_dtype
 from fusion.checkpoints import Checkpoint, latest
 from fusion.data.batch import ModelInputs
+from fusion.errors import ConfigError
 from fusion.model import ProductModel, TrainedPart
 from fusion.processes import in_all_processes, processes, weights_are_shared_out, whole
 from fusion.progress import Stage, silent
@@ -87,7 +89,8 @@ def tune_model(
         stage: Opens the progress bar, one step an optimiser step.
 
     Raises:
-        ConfigError: If nothing would train, or a batch of one row meets BatchNorm.
+        ConfigError: If nothing would train, a batch of one row meets BatchNorm, or an encoder does
+            not take the bfloat16 that is asked for.
         FloatingPointError: If the loss is not finite, or the run has diverged.
         JobError: If the folder holds states of another tuning.
         MemoryError: If memory is too short for a batch of one row.
@@ -106,7 +109,7 @@ def tune_model(
         rows=rows,
         settings=settings,
         stage=stage,
-        precision=_precision(settings),
+        precision=_precision(settings, tuned),
     )
     run = job.in_scratch(model) if folder is None else job.in_folder(model, folder)
     module.cpu()  # the Trainer leaves it on its device
@@ -261,10 +264,20 @@ class _Run:
         return on_one_device(arguments)
 
 
-def _precision(settings: TuningSettings) -> Precision:
-    """What to compute in: the same in every process, also where their processors differ."""
-    precision = resolve_dtype(settings.precision, name="precision")
-    return "bfloat16" if in_all_processes(precision == "bfloat16") else "float32"
+def _precision(settings: TuningSettings, encoders: Mapping[str, Encoder]) -> Precision:
+    """What to compute in: the same in every process, also where their processors differ.
+
+    Raises:
+        ConfigError: If bfloat16 is asked for and ends in an error in one of the encoders.
+    """
+    unable = [name for name, encoder in encoders.items() if not encoder.takes_bfloat16]
+    if unable and settings.precision == "bfloat16":
+        raise ConfigError(
+            f"precision must be 'auto' or 'float32' for the {unable[0]} encoder, got 'bfloat16': "
+            "its attention does not take it. Use 'auto'."
+        )
+    low = resolve_dtype(settings.precision, name="precision") == "bfloat16" and not unable
+    return "bfloat16" if in_all_processes(low) else "float32"
 
 
 def _latest(folder: Path) -> Checkpoint | None:

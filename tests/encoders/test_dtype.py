@@ -7,8 +7,10 @@ import time
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from encoders import BertEncoder, ColourTextureEncoder, ResNetEncoder
+from encoders.adapter import Adapter
 from encoders.dtype import (
     SWITCH,
     TwoPrecisions,
@@ -123,6 +125,18 @@ def test_weights_come_back_unrounded():
     exact = BertEncoder.tiny()
     again = in_precision(in_precision(exact, "bfloat16"), "float32")
     np.testing.assert_array_equal(again.encode(["a red coat"]), exact.encode(["a red coat"]))
+
+
+@pytest.mark.usefixtures("bfloat16")
+def test_weights_that_were_tuned_come_along(tmp_path):
+    state = ResNetEncoder.tiny().network.state_dict()
+    state = {name: tensor.contiguous() for name, tensor in state.items()}
+    save_file(state, tmp_path / "mine.safetensors")
+    small = {"weights": tmp_path / "mine.safetensors", "preprocessing": {"resize": 36, "crop": 32}}
+    tuned = ResNetEncoder(**small, adapter=Adapter(layers=1), dtype="bfloat16")
+    with torch.no_grad():
+        tuned.get_parameter(tuned.tuned_names[0]).add_(0.5)
+    assert in_precision(tuned, "float32").fingerprint == tuned.fingerprint_in("float32")
 
 
 def test_an_encoder_without_a_choice_stays_what_it_is():

@@ -11,7 +11,7 @@ import torch
 from transformers import CONFIG_MAPPING, MODEL_MAPPING
 
 from encoders import BertEncoder
-from encoders.families import FAMILIES
+from encoders.families import FAMILIES, FLOAT32_ALONE
 
 TEXTS = ["a red dress", "x", "tyre 205 55 r16 on a steel rim", None]
 
@@ -48,6 +48,22 @@ def test_family_loads_and_padding_changes_nothing(tmp_path: Path, family: str) -
     assert np.abs(together - alone).max() < 1e-5
     assert np.abs(together[0] - together[2]).max() > 1e-3
     assert not together[3].any()
+
+
+@pytest.mark.usefixtures("bfloat16")
+@pytest.mark.parametrize("family", FAMILIES)
+def test_family_computes_in_what_the_processor_suggests(tmp_path: Path, family: str) -> None:
+    if family not in CONFIG_MAPPING:
+        pytest.skip(f"this version of transformers has no {family}")
+    encoder = BertEncoder(str(checkpoint(tmp_path, family)), max_length=24)
+    assert encoder.config["dtype"] == ("float32" if family in FLOAT32_ALONE else "bfloat16")
+    assert np.isfinite(encoder.encode(TEXTS)).all()
+
+
+def test_family_that_cannot_be_rounded_is_not_where_that_is_asked_for(tmp_path: Path) -> None:
+    folder = str(checkpoint(tmp_path, "deberta"))
+    with pytest.raises(ValueError, match="float32 with a checkpoint of the family deberta"):
+        BertEncoder(folder, dtype="bfloat16")
 
 
 def test_deberta_embeds_as_transformers_does(tmp_path: Path) -> None:

@@ -96,7 +96,8 @@ def test_sound_options_are_no_mistake():
         assert strategy_mistakes(strategy, options, heads=HEADS) == []
     assert strategy_mistakes("gated", {}, heads=head("linear")) == []
     (message,) = strategy_mistakes("concat", {"width": 8}, heads=head("linear"))
-    assert "strategy join" in message  # which a linear head takes by itself
+    # A linear head takes join by itself.
+    assert message == "options of strategy join must be none, got ['width']. Leave them out."
 
 
 @pytest.mark.parametrize(

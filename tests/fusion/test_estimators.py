@@ -138,6 +138,13 @@ def test_photos_of_two_columns_are_averaged_and_a_bad_one_is_named(items, tmp_pa
     assert table["prediction"].to_numpy()[good] == pytest.approx(expected, rel=1e-6)
 
 
+def test_targets_that_are_no_numbers_are_named(items):
+    y = pd.DataFrame({"units": ["12,90", "5"] * 60, "hot": [1.0] * 120})
+    model = regressor(head={"units": "sales_volume", "hot": "hot_item"})
+    with pytest.raises(CatalogueError, match=r"row 1, column units: must be a number, got '12,90'"):
+        model.fit(items.drop(columns="sales"), y)
+
+
 def test_several_heads_answer_at_once(items):
     units = items["sales"].round()
     targets = pd.DataFrame({"units": units, "hot": (units > units.quantile(0.75)).astype(int)})

@@ -12,6 +12,8 @@ from encoders.dtype import SWITCH, in_precision
 from encoders.tiny_bert import tiny_checkpoint
 from fusion import BundleError, FusionRegressor, load_bundle
 from fusion.bundle import save_bundle
+from fusion.predictor import Predictor
+from fusion.rounding import largest_changes
 
 WORDS = ["red", "blue", "green", "dress", "shoe", "coat"]
 
@@ -125,6 +127,21 @@ def test_a_change_that_was_not_measured_is_said_to_be_unknown(rounded, tmp_path,
         )
     load_bundle(tmp_path / "bundle")
     assert "by how much that changes answers was not measured" in said[0]
+
+
+@pytest.mark.usefixtures("bfloat16")
+def test_rows_that_cannot_be_read_any_more_cost_no_trained_model(rounded, items):
+    bundle, titles = rounded.bundle_, list(items["title"])
+    inputs = Predictor(bundle)._prepare(items, source="items")[0]
+    rows = np.arange(10)
+
+    def measured(values):
+        return largest_changes(bundle, inputs, {"text": values}, rows)
+
+    with_all, broken = measured(titles), "\0"
+    assert with_all["n_rows"] == 10 and with_all["largest_change"]["prediction"] > 0
+    assert measured([broken, *titles[1:]])["n_rows"] == 9
+    assert measured([broken] * len(titles)) is None
 
 
 def test_nothing_is_measured_where_nothing_was_rounded(checkpoint, items, units, monkeypatch):

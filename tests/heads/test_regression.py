@@ -134,3 +134,31 @@ def test_negative_spread_is_refused():
         RegressionHead(2, spread=-1.0)
     with pytest.raises(ValueError, match="scale must be one of"):
         RegressionHead(2, scale="cube")
+
+
+def calibrated_on_what_is_not_negative(target):
+    """A head on ranks, whose rows held out happen to hold no negative target."""
+    head = RegressionHead.fitted(target, in_dim=2, transform="rank")
+    rows = target >= 0
+    raw = 0.5 * torch.from_numpy(head.encode_target(target[rows]))[:, None]  # shrunken answers
+    head.calibrate(raw, target[rows], parts=np.arange(rows.sum()) % 4)
+    return head
+
+
+def test_negative_answers_stay_negative_where_rows_held_out_show_none():
+    head = calibrated_on_what_is_not_negative(np.append(PRICES, [-50.0] * 9))
+    assert head.mean_map is not None and head.mean_map.link == "identity"
+    assert head.predict(torch.tensor([[-8.0]]))["prediction"].item() < -10
+    assert calibrated_on_what_is_not_negative(PRICES).mean_map.link == "log"
+
+
+def test_the_statement_says_which_columns_were_mapped_on_rows_held_out():
+    assert RegressionHead(2).statement() == (
+        "prediction = between mean and median; prediction_p50 = about the median; "
+        "learned with Huber loss"
+    )
+    held_out = {"link": "identity", "intercept": 1.0}
+    told = RegressionHead(2, scale="log", mean_map=held_out).statement()
+    assert told.startswith("prediction = mean, mapped on rows held out; prediction_p50 = about")
+    told = RegressionHead(2, median_map=held_out).statement()
+    assert "between mean and median; prediction_p50 = median, mapped on rows held out" in told

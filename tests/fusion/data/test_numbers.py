@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from fusion.data import Schema, build_catalogue, infer_schema, target_values
-from fusion.data.numbers import find_number_format
+from fusion.data.numbers import Amount, _doubt, find_number_format
 
 
 def prices(*cells: Any, **columns: Any) -> pd.DataFrame:
@@ -126,3 +126,17 @@ def test_a_target_and_a_listed_column_are_read_in_their_style_too() -> None:
 def test_a_damaged_format_is_refused(written: Any) -> None:
     with pytest.raises(ValueError, match="schema key formats"):
         Schema.from_dict({"numeric": ["x"], "formats": {"x": written}})
+
+
+def test_columns_are_counted_once_however_many_rows_they_have() -> None:
+    counted = []
+
+    class Column(list[float | None]):
+        def count(self, value: float | None, /) -> int:
+            counted.append(value)
+            return super().count(value)
+
+    amounts = [Amount(f"{n},50", f"{n},50", "") for n in range(50)]
+    read = {"1234,5": Column(n + 0.5 for n in range(50)), "1234.5": Column([None] * 50)}
+    assert _doubt(amounts, read, "1234,5") == ""
+    assert len(counted) < len(amounts)

@@ -255,3 +255,11 @@ def test_index_levels_of_a_saved_frame_are_columns(tmp_path: Path) -> None:
     assert again["sku"].tolist() == ["007", "8"]
     frame[1:].to_parquet(tmp_path / "a.parquet")  # row numbers say nothing
     assert list(read_table(tmp_path / "a.parquet").columns) == ["sku", "shop", "price"]
+
+
+@pytest.mark.parametrize("before", ["\n", "sep=;\n", "\r\n\r\n"])
+def test_what_stands_before_the_header_line_is_named(tmp_path, before):
+    (tmp_path / "items.csv").write_text(f"{before}id;price\nA;12,90\n", newline="")
+    message = r"^items\.csv must begin with the header line, got '(sep=;)?'\. Delete what"
+    with pytest.raises(CatalogueError, match=message):
+        read_table(tmp_path / "items.csv")

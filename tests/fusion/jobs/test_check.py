@@ -153,6 +153,16 @@ def test_items_without_a_known_target_cannot_be_measured(shop, monkeypatch):
         evaluate(shop / "bundle", ItemSource(shop / "unknown.csv"))
 
 
+def test_items_that_are_known_only_where_no_answer_is_cannot_be_measured(shop):
+    frame = pd.read_csv(shop / "items.csv").astype({"price": object})
+    frame.loc[3, "price"] = "cheap"
+    frame.loc[frame.index != 3, "units"] = None
+    frame.to_csv(shop / "one.csv", index=False)
+    source = ItemSource(shop / "one.csv", on_bad_rows="record")
+    with pytest.raises(ValueError, match=r"one\.csv must have a row with both .*got 'cheap'"):
+        evaluate(shop / "bundle", source)
+
+
 def test_faulty_cells_stop_a_prediction_before_the_model_is_asked(shop, monkeypatch):
     monkeypatch.setattr(fusion.predictor, "prepare_inputs", begun)
     frame = pd.read_csv(shop / "items.csv").astype({"price": object})

@@ -114,6 +114,16 @@ def test_shards_may_end_at_any_row(
     assert got.equals(expected)
 
 
+def test_a_saved_index_with_a_name_is_the_column_of_ids(shop: Path, tmp_path: Path) -> None:
+    frame = rows_table(shop).to_pandas()
+    frame.loc[1, "id"] = "p0"
+    frame.set_index("id").to_parquet(tmp_path / "items.parquet")
+    got = embedded(Places(tmp_path / "items.parquet", shop / "photos"), tmp_path / "out")
+    errors = ds.dataset(tmp_path / "out" / "errors").to_table().to_pylist()
+    assert [(error["row"], error["reason"]) for error in errors][:1] == [(1, "id_duplicate")]
+    assert got.column("id").to_pylist()[:2] == ["p0", "p2"]
+
+
 @pytest.mark.parametrize("image", ["photo", "content", "image"])
 def test_a_parquet_file_gives_the_embeddings_of_the_csv(
     shop: Path, expected: pa.Table, tmp_path: Path, image: str

@@ -7,8 +7,10 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from fusion.store import SegmentStore, index, segments
+from fusion.errors import StoreError
+from fusion.store import SegmentStore, index, run_file, segments
 from fusion.store.run_file import UnusableRun
+from fusion.store.runs import MemoryRun, entries_of, key_prefixes, merged
 
 DIM = 2
 
@@ -117,6 +119,39 @@ def test_memory_does_not_grow_with_the_keys_of_a_store(tmp_path):
     assert kept < 16 * index.LOOSE_ROWS + 500_000  # 10 MB of keys are on disk
 
 
+def test_a_run_is_written_piece_by_piece():
+    taken = []
+
+    def chunks():
+        for number in range(3):
+            taken.append(number)
+            yield entries_of(key_prefixes(keys_of(range(200)).tobytes()))
+
+    parts = run_file._file_parts(["a"], chunks())
+    next(parts)
+    assert taken == [0]
+    assert len(list(parts)) == 4
+    assert taken == [0, 1, 2]
+
+
+def test_a_disk_that_fails_once_is_told_once_and_hides_nothing_later(tmp_path, monkeypatch):
+    filled(tmp_path, 3)
+    read, failing = segments.open_segment, [False, True]
+
+    def open_segment(path):
+        if failing and failing.pop(0):
+            raise OSError(5, "Input/output error")
+        return read(path)
+
+    monkeypatch.setattr(segments, "open_segment", open_segment)
+    store = opened(tmp_path)
+    with pytest.raises(
+        StoreError, match=r"^store \S+ cannot be read: \[Errno 5\] Input/output error\.$"
+    ):
+        store.find(keys_of([0]))
+    assert_found(store, range(9))
+
+
 @pytest.mark.parametrize("part", range(8))
 def test_a_damaged_index_is_never_believed_and_is_made_again(tmp_path, part):
     filled(tmp_path, 30)
@@ -163,6 +198,14 @@ def test_an_index_that_goes_away_while_it_is_used_is_not_missed(tmp_path):
 
     store._index.refresh = delete_then
     assert_found(store, range(90))
+
+
+def test_what_two_runs_say_is_written_once(tmp_path):
+    entries = np.sort(entries_of(key_prefixes(keys_of(range(5)).tobytes())), order="key")
+    runs = [MemoryRun(["a"], entries), MemoryRun(["a"], entries), MemoryRun(["b"], entries)]
+    (together,) = merged(runs, ["a", "b"])
+    assert len(together) == 10
+    assert np.array_equal(together, *merged(runs[::-1], ["a", "b"]))
 
 
 def test_segments_that_went_away_are_missed_and_nothing_else(tmp_path):

@@ -84,6 +84,18 @@ def test_what_a_fold_holds_changes_no_score_of_its_own_rows():
     assert abs(after[30:] - before[30:]).max() > 1
 
 
+@pytest.mark.parametrize("place", [1, 2])
+def test_where_the_search_for_penalties_starts_hardly_moves_a_score(place):
+    rows, present = RANDOM.normal(size=(90, 6)).astype(np.float32), np.ones(90, dtype=bool)
+    target = standardised(rows.sum(axis=1) + RANDOM.normal(size=90))[:, None]
+    folds = [np.arange(30), np.arange(30, 60), np.arange(60, 90)]
+    before = ridge_part(rows, present)[0].solve(target, folds=folds)[folds[place]]
+    other = target.copy()
+    other[folds[place]] = 50.0
+    after = ridge_part(rows, present)[0].solve(other, folds=folds)[folds[place]]
+    np.testing.assert_allclose(after, before, atol=0.01)
+
+
 def test_held_out_scores_are_those_of_a_fit_without_the_fold():
     rows = (RANDOM.normal(size=(80, 6)) + 5.0).astype(np.float32)
     present = RANDOM.random(80) > 0.2

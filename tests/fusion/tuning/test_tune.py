@@ -4,6 +4,7 @@ import torch
 
 from encoders import ResNetEncoder
 from fusion.data.batch import ModelInputs
+from fusion.errors import ConfigError
 from fusion.model import ProductModel
 from fusion.strategies import ConcatFusion
 from fusion.tuning import TuningSettings
@@ -51,6 +52,16 @@ def test_the_run_says_in_which_format_it_was_computed(job, precision):
     assert run.precision == precision
     run, _ = job(None, epochs=1, precision="float32")
     assert run.precision == "float32"
+
+
+@pytest.mark.usefixtures("bfloat16")
+def test_an_encoder_that_does_not_take_bfloat16_is_tuned_in_float32(job):
+    def deberta(inputs, model):
+        model.encoder("text").takes_bfloat16 = False
+
+    assert job(None, epochs=1, change=deberta)[0].precision == "float32"
+    with pytest.raises(ConfigError, match="'auto' or 'float32' for the text encoder"):
+        job(None, epochs=1, change=deberta, precision="bfloat16")
 
 
 @pytest.mark.usefixtures("float32")
