@@ -164,6 +164,6 @@ def test_the_page_says_what_each_answer_is_made_of():
         "units": {"networks": 1.0, "linear": 0.0, "neighbours": 0.0},
     }
     (sentence,) = blend_sentences(shares)
-    assert sentence.startswith("price: the networks 50")
+    assert sentence.startswith("Weights in the answer of price: the networks 50")
     assert "a linear model of the same inputs 20" in sentence
     assert "the nearest known items 30" in sentence
