@@ -200,7 +200,7 @@ def find_date_format(texts: Sequence[str]) -> tuple[str, str]:
 
 
 def _has_short_year(text: str) -> bool:
-    """True for text such as `31.12.24` or `1/31/24`: a day and a month of one order or the other."""
+    """True for text such as `31.12.24` or `1/31/24`: a day and a month, in any order."""
     if not SHORT_YEAR.fullmatch(text.strip()):
         return False
     first, second, _ = map(int, re.split(r"[./-]", text.strip()))
