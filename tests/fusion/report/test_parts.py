@@ -127,7 +127,7 @@ def test_problems_are_grouped_with_five_places_and_advice():
         "7",
         ("P0", "P1", "P2", "P3", "P4"),
     )
-    assert first.advice.startswith("Write plain numbers")
+    assert first.advice.startswith("Write these numbers as the others")
     assert second.places == ("row 4",)
 
 
