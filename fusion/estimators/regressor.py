@@ -49,9 +49,14 @@ class FusionRegressor(RegressorMixin, FusionEstimator):  # type: ignore[misc]
         if y is None:
             raise ValueError(f"{type(self).__name__} {NO_TARGET}")
         name, values = named_target(y)
-        numbers = check_array(
-            column_or_1d(values, warn=True), ensure_2d=False, dtype=np.float64, input_name="y"
-        )
+        try:
+            numbers = check_array(
+                column_or_1d(values, warn=True), ensure_2d=False, dtype=np.float64, input_name="y"
+            )
+        except ValueError as error:
+            if "convert string" not in str(error):
+                raise
+            raise ValueError(f"y must be numbers, got text ({error}). Convert it first.") from error
         return self._fit(X, {name: numbers}, validation_rows)
 
     def predict(self, X: Any) -> NDArray[np.float64]:

@@ -380,3 +380,8 @@ def test_other_validation_rows_are_refused_with_one_message(rows):
     x, y = numbers(40)
     with pytest.raises(ValueError, match=r"validation_rows must be different positions in 0\.\.39"):
         regressor().fit(x, y, validation_rows=rows)
+
+
+def test_targets_that_are_text_are_told_in_our_words(items):
+    with pytest.raises(ValueError, match=r"y must be numbers, got text .*'12,90'"):
+        regressor().fit(items[["price"]], ["12,90"] * 120)
