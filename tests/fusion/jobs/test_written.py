@@ -1,4 +1,4 @@
-"""Where no column names the items, a row has one number in all that a training writes."""
+"""What a training writes of rows and columns: numbers of rows without ids, forms of cells."""
 
 import numpy as np
 import pandas as pd
@@ -27,3 +27,20 @@ def test_items_without_ids_keep_the_row_number_of_their_table(tmp_path):
     assert (table["id"] == table["actual_units"]).all()
     learned = {int(name) for name in load_bundle(tmp_path / "out" / "bundle").reference_ids}
     assert learned == set(range(40)) - set(table["id"])
+
+
+def test_a_report_shows_the_form_of_each_column_and_names_the_target(tmp_path):
+    prices = [f"{row // 2},{row % 2}5" for row in range(40)]
+    frame = pd.DataFrame({"price": prices, "units": range(40)})
+    frame.to_csv(tmp_path / "items.csv", sep=";", index=False)
+    config = TrainConfig.from_dict(
+        {
+            "data": {"items": str(tmp_path / "items.csv")},
+            "heads": [{"head": "linear", "target": "units"}],
+            "evaluation": {"modalities": False},
+        }
+    )
+    train(config, tmp_path / "out")
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "numeric, written as 1234,5" in page
+    assert "<dt><bdi>units</bdi></dt><dd>the target</dd>" in page
