@@ -257,16 +257,15 @@ def test_index_levels_of_a_saved_frame_are_columns(tmp_path: Path) -> None:
     assert list(read_table(tmp_path / "a.parquet").columns) == ["sku", "shop", "price"]
 
 
-<<<<<<< HEAD
 @pytest.mark.parametrize("before", ["\n", "sep=;\n", "\r\n\r\n"])
 def test_what_stands_before_the_header_line_is_named(tmp_path, before):
     (tmp_path / "items.csv").write_text(f"{before}id;price\nA;12,90\n", newline="")
     message = r"^items\.csv must begin with the header line, got '(sep=;)?'\. Delete what"
     with pytest.raises(CatalogueError, match=message):
         read_table(tmp_path / "items.csv")
-=======
+
+
 def test_a_wrong_delimiter_is_told_once_and_not_for_each_line(tmp_path: Path) -> None:
     path = written(tmp_path, "id;price\nA1;12,90\nA2;13,50\n")
     with pytest.raises(CatalogueError, match="delimiter must stand in the header line, got ','"):
         read_table(path, delimiter=",")
->>>>>>> 021d853 (Tell years of two digits, a wrong delimiter, the folder around a bundle and columns that may be ids; a report's columns can be read on a phone, with the format they are read in; bars end where they say)
