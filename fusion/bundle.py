@@ -318,7 +318,14 @@ def _read_file(folder: Path, name: str) -> bytes:
     try:
         return (folder / name).read_bytes()
     except OSError as error:
-        raise BundleError(f"{folder} must be a bundle, but {name} cannot be read.") from error
+        hint = _RESTORE
+        if (folder / "bundle" / name).is_file():
+            hint = f"Did you mean {folder / 'bundle'}?"
+        elif name == "bundle.json":
+            hint = "Give the folder `bundle` that a training wrote."
+        raise BundleError(
+            f"{folder} must be a bundle, but {name} cannot be read. {hint}"
+        ) from error
 
 
 def _pack(tensors: Mapping[str, Tensor]) -> bytes:

@@ -64,11 +64,17 @@ def prepare_inputs(
             prepared.inputs.values[modality] = values
             prepared.inputs.encoders[modality] = encoder
         elif encoder.cacheable:
-            advance = stage(f"embedding {modality}", int(catalogue.present[modality].sum()))
+            total = sum(
+                len(value) if isinstance(value, list | tuple) else value is not None
+                for value in values
+            )
+            advance = stage(f"embedding {modality}", total)
             with first_alone():
                 embedded = embed_values(
                     encoder, values, store=store, batch_multiple=batch_multiple, advance=advance
                 )
+            # Equal parts are encoded once; those that repeat are done with them.
+            advance(embedded.report.n_parts - embedded.report.n_distinct)
             _take(prepared, modality, embedded, catalogue=catalogue)
         else:
             prepared.inputs.embeddings[modality] = torch.from_numpy(encoder.encode(values))

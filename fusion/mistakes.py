@@ -1,5 +1,6 @@
 """What a user chose: every mistake at once, with the nearest valid names."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar, get_args, get_type_hints
@@ -100,6 +101,10 @@ def _said(detail: Any, model: type) -> str:
         return str(detail["ctx"]["error"])
     if detail["type"] == "missing":
         return "must be given."
+    if detail["type"] == "literal_error" and isinstance(detail["input"], str):
+        return unknown_name(
+            "value", detail["input"], re.findall("'([^']*)'", detail["ctx"]["expected"])
+        )
     return f"{detail['msg']}, got {detail['input']!r}."
 
 

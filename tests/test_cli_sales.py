@@ -81,6 +81,7 @@ def test_evaluation_takes_history_and_target_from_the_sales_table(shop, tmp_path
 def test_a_model_with_history_names_what_is_missing_without_it(shop, tmp_path):
     result = ask("predict", shop, tmp_path / "no.csv", "--quiet")
     assert result.exit_code == 1 and "units_last_4w" in result.output
+    assert "--sales FILE --as-of DATE" in result.output.replace("\n", " ")
     assert not (tmp_path / "no.csv").exists()
 
 

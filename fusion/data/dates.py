@@ -46,6 +46,7 @@ MONTH = re.compile(r"(\d{4})-(\d\d)", re.ASCII)
 QUARTER = re.compile(r"(\d{4})-?Q([1-4])", re.ASCII)
 DIGITS = re.compile(r"\d{8}", re.ASCII)
 ISO_LIKE = re.compile(r"\d{4}-\d\d-\d\d|\d{4}-\d\d$|\d{4}-?Q[1-4]$|(?:19|20)\d{6}$", re.ASCII)
+SHORT_YEAR = re.compile(r"\d{1,2}([./-])\d{1,2}\1\d\d", re.ASCII)
 
 
 def read_date(cell: object, date_format: str = "") -> np.datetime64:
@@ -180,6 +181,9 @@ def find_date_format(texts: Sequence[str]) -> tuple[str, str]:
         ''
     """
     words = [t for t in texts if t.strip().lower() not in MISSING_WORDS and not is_iso_like(t)]
+    if short := next((t for t in words if _has_short_year(t)), None):
+        if sum(map(_has_short_year, words)) >= MOSTLY * len(words):
+            return "", f"holds dates such as {short!r}; write years with four digits"
     read = {form: [_written_date(t.strip(), form) for t in words] for form in FORMATS}
     counts = {form: len(dates) - dates.count(None) for form, dates in read.items()}
     dated = {text for text, *dates in zip(words, *read.values(), strict=True) if any(dates)}
@@ -193,6 +197,14 @@ def find_date_format(texts: Sequence[str]) -> tuple[str, str]:
         f"holds dates such as {(doubtful or words)[0]!r} whose day and month cannot be told apart; "
         "write them as 2024-01-31"
     )
+
+
+def _has_short_year(text: str) -> bool:
+    """True for text such as `31.12.24` or `1/31/24`: a day and a month, in any order."""
+    if not SHORT_YEAR.fullmatch(text.strip()):
+        return False
+    first, second, _ = map(int, re.split(r"[./-]", text.strip()))
+    return 1 <= min(first, second) <= 12 and max(first, second) <= 31
 
 
 def is_iso_like(text: str) -> bool:

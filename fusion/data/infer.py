@@ -53,6 +53,7 @@ FEW = 20
 SHORT_WORDS = 6
 SHORT_CHARACTERS = 60
 FORMATTED = ("numeric", "dates", "history")  # roles whose cells may be written in a format
+CODES = "codes"
 SAMPLE = 5_000  # cells that the rules look at; drawn evenly, so the answer never varies
 
 
@@ -96,8 +97,10 @@ def infer_schema(
     written = {name: _find_format(frame[name]) for name in shown_here}
     for name in free:
         role, reason = _role(frame[name], written[name], photos=photos)
+        if reason.endswith(CODES) and not roles["id"]:
+            reason += "; if they name the items, say that this column is the id"
         if reason or role in listed:
-            ignored[name] = reason or f"seems {role}, and the columns of that role are listed"
+            ignored[name] = reason or f"seems {role}, but is not listed among these columns"
         else:
             roles.setdefault(role, []).append(name)
     if "row" not in roles and roles.get("text") and roles.get("categorical"):
@@ -274,7 +277,7 @@ def _text_role(texts: list[str], *, photos: Path | None) -> tuple[str, str]:
     if short and (few or distinct <= MAJORITY * len(texts)):
         return "categorical", ""
     if words < 1.5 and characters <= SHORT_CHARACTERS:
-        return "", f"holds single words of which {distinct} of {len(texts)} differ: codes"
+        return "", f"holds single words of which {distinct} of {len(texts)} differ: {CODES}"
     return "text", ""
 
 

@@ -24,7 +24,7 @@ ADVICE = {
     "id": "Write an id into every row, or list no id column.",
     "text": "Write plain text into these cells or leave them empty.",
     "category": "Write plain text into these cells or leave them empty.",
-    "number": "Write plain numbers such as 1234.5 or leave the cells empty.",
+    "number": "Write these numbers as the others of the column, or leave the cells empty.",
     "row": "Write plain text into these cells or leave them empty.",
     "split": "Write dates as 2024-01-31 into the split's column, or leave these rows out.",
     "date_doubt": "Write the dates of this column as 2024-01-31.",

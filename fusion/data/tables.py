@@ -119,6 +119,7 @@ def _suffix(path: Path) -> str:
 def _read_csv(data: bytes, *, path: Path, delimiter: str | None) -> pd.DataFrame:
     source = path.name
     text = _decoded(data, source=source)
+    given = delimiter
     if delimiter is None:
         expected = "\t" if table_kind(path) == ".tsv" else None
         delimiter = find_delimiter(text[:SAMPLE_BYTES], source=source, expected=expected)
@@ -133,6 +134,11 @@ def _read_csv(data: bytes, *, path: Path, delimiter: str | None) -> pd.DataFrame
         table, n_skipped = _csv_cells(data, header=header, delimiter=delimiter)
     except (csv.Error, pa.ArrowException) as error:
         raise CatalogueError(f"{source} must be a CSV table: {error}. Save it again.") from error
+    if n_skipped and given and len(header) == 1:
+        raise CatalogueError(
+            f"delimiter must stand in the header line, got {shown(given)} and the header "
+            f"{shown(header[0])} ({source}). Name the right one, or none: then it is found."
+        )
     if n_skipped or text.count('"') % 2:
         raise_for(_bad_lines(text, n_columns=len(header), delimiter=delimiter), source=source)
     cells = [column.to_pylist() for column in table.columns]

@@ -57,8 +57,8 @@ class Experiment:
         return np.sort(np.concatenate([self.split.train, self.split.validation]))
 
     def fit(self, recipe: Recipe, *, stage: Stage = silent) -> Fitted:
-        """A model made by a recipe on the known rows."""
-        return fit_bundle(
+        """A model made by a recipe on the known rows; similar items have the ids of the table."""
+        fitted = fit_bundle(
             self.frame.iloc[self.known].reset_index(drop=True),
             {name: values[self.known] for name, values in self.targets.items()},
             recipe=recipe,
@@ -66,6 +66,8 @@ class Experiment:
             validation=self.validation.of_rows(self.known),
             stage=stage,
         )
+        fitted.bundle.reference_ids = self._ids(self.known)
+        return fitted
 
     def predict(self, bundle: Bundle) -> pd.DataFrame:
         """Answers of a bundle on the test rows."""
@@ -75,7 +77,12 @@ class Experiment:
             store=self.sources.store,
             on_bad_rows=self.recipe.on_bad_rows,
         )
-        return predictor.predict(self.frame.iloc[self.split.test].reset_index(drop=True))
+        table = predictor.predict(self.frame.iloc[self.split.test].reset_index(drop=True))
+        return table.assign(id=self._ids(self.split.test))
+
+    def _ids(self, rows: NDArray[np.int64]) -> list[str]:
+        """Ids in the whole table: where no column names them, a part would count from 0 again."""
+        return [self.catalogue.ids[row] for row in rows]
 
 
 def head_columns(bundle: Bundle, head: str, table: pd.DataFrame) -> Columns:

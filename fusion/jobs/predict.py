@@ -104,8 +104,20 @@ def opened(
         with mistakes.gathered():
             sales_section(predictor.bundle, source.sales)
     if predictor is not None and frame is not None:
-        joined = HISTORY.fullmatch if source.sales is not None else lambda name: None
-        wanted = [name for name in predictor.bundle.schema.columns if not joined(name)]
+        columns = predictor.bundle.schema.columns
+        joined = [name for name in columns if HISTORY.fullmatch(name)]
+        lacking = [name for name in joined if name not in frame.columns]
+        if source.sales is None and lacking and predictor.bundle.info.get("sales"):
+            mistakes.add(
+                [
+                    "sales must be given, as in training, got none, nor the columns "
+                    f"{', '.join(lacking)} ({source.items.name}). Give --sales FILE --as-of DATE."
+                ]
+            )
+            joined = lacking
+        elif source.sales is None:
+            joined = []
+        wanted = [name for name in columns if name not in joined]
         with mistakes.gathered():
             raise_for(missing_columns(wanted, frame.columns), source=source.items.name)
     mistakes.refuse()

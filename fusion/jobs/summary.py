@@ -106,7 +106,10 @@ def _data_summary(config: TrainConfig, outcome: Outcome) -> DataSummary:
             for name in model.modalities
         },
         columns=tuple(_column_summaries(items.frame, schema)),
-        ignored=dict(schema.ignored),
+        ignored={
+            name: "the target" if name in items.targets else reason
+            for name, reason in schema.ignored.items()
+        },
         problems=tuple(items.problems),
         dropped=items.dropped,
     )
@@ -132,7 +135,9 @@ def _column_summaries(frame: pd.DataFrame, schema: Schema) -> list[ColumnSummary
             known = frame[name].dropna()
             example = str(known.iloc[0])[:80] if len(known) else ""
             missing = 1.0 - len(known) / max(len(frame), 1)
-            summaries.append(ColumnSummary(name, role, missing, example))
+            written = schema.formats.get(name)
+            read_as = f"{role}, written as {written}" if written else role
+            summaries.append(ColumnSummary(name, read_as, missing, example))
     return summaries
 
 

@@ -168,9 +168,9 @@ def blend_sentences(shares: Mapping[str, Mapping[str, float]]) -> tuple[str, ...
         "neighbours": "the nearest known items",
     }
     return tuple(
-        f"{head}: "
+        f"Weights in the answer of {head}: "
         + ", ".join(f"{names[part]} {percent(share, digits=0)}" for part, share in parts.items())
-        + ", as their errors on held-out training rows say."
+        + ". They follow from the errors on rows held out of the training."
         for head, parts in shares.items()
         if parts["networks"] < 1.0
     )

@@ -94,7 +94,7 @@ class ModalitySummary:
 
 @dataclass(frozen=True)
 class ColumnSummary:
-    """One column: name, role, share of missing cells in [0, 1] and one example."""
+    """One column: name, role and format, share of missing cells in [0, 1] and one example."""
 
     name: str
     role: str

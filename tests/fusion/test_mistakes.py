@@ -1,4 +1,5 @@
 from dataclasses import dataclass
+from typing import Literal
 
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -15,6 +16,7 @@ class Photo:
 class Head(BaseModel):
     model_config = ConfigDict(extra="forbid")
     target: str
+    kind: Literal["volume", "hot"] = "hot"
 
 
 class Job(BaseModel):
@@ -48,8 +50,12 @@ def test_sound_values_become_settings():
         ({"epoch": 3}, "epoch: key must be one of epochs, heads, photo, spare, got 'epoch'."),
         ({"photo": {"corp": 1}}, "photo.corp: key must be one of crop, got 'corp'."),
         ({"spare": {"corp": 1}}, "spare.corp: key must be one of crop, got 'corp'."),
-        ({"heads": [{"target": "a", "targ": 1}]}, "heads.0.targ: key must be one of target,"),
+        ({"heads": [{"target": "a", "targ": 1}]}, "heads.0.targ: key must be one of kind, target,"),
         ({"heads": [{}]}, "heads.0.target: must be given."),
+        (
+            {"heads": [{"target": "a", "kind": "volumes"}]},
+            "heads.0.kind: value must be one of hot, volume, got 'volumes'. Did you mean 'volume'?",
+        ),
         ({"epochs": 0}, "epochs: Input should be greater than or equal to 1, got 0."),
         ({"epochs": 10}, "epochs must be 9 at most."),
         (3, "Input should be a valid dictionary or instance of Job, got 3."),

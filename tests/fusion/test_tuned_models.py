@@ -119,7 +119,7 @@ def test_a_mode_alone_is_a_tuning(items, checkpoint):
         ({"head": "linear"}, "got a linear head"),
         ({"tuning": {**TUNING, "modalities": ["image"]}}, "bert or resnet of image"),
         ({"tuning": {**TUNING, "layers": 3}}, "layers must be from 1 to 2, got 3"),
-        ({"tuning": "lorra"}, "Input should be 'none', 'lora'"),
+        ({"tuning": "lorra"}, "Did you mean 'lora'"),
         ({"tuning": {"mod": "lora"}}, "Did you mean 'mode'"),
     ],
 )

@@ -82,3 +82,16 @@ def test_offsets_and_zones_never_change_the_day() -> None:
     values, problems = read_date_column(zoned)
     assert problems == []
     np.testing.assert_array_equal(values, np.array(["2024-07-01", "2024-07-02"], "datetime64[us]"))
+
+
+@pytest.mark.parametrize(
+    "cells", [("31.12.24", "01.02.24"), ("12/31/24", "1/2/24"), ("1-2-24", "2-2-24")]
+)
+def test_years_of_two_digits_are_told_with_what_to_do(cells: tuple[str, ...]) -> None:
+    schema = infer_schema(dates(*cells).assign(price=range(len(cells))), photos=None)
+    assert schema.dates == schema.categorical == ()
+    assert "write years with four digits" in schema.ignored["launch"]
+
+
+def test_sizes_that_are_no_dates_stay_labels() -> None:
+    assert infer_schema(dates(*("40-30-20", "10-15-12") * 4), photos=None).categorical

@@ -79,7 +79,7 @@ def test_listed_columns_are_taken_as_they_are_and_an_empty_list_means_none() -> 
     assert schema.text == ("code", "colour")
     assert schema.numeric == ()
     assert schema.dates == ("launch",)
-    assert schema.ignored["price"] == "seems numeric, and the columns of that role are listed"
+    assert schema.ignored["price"] == "seems numeric, but is not listed among these columns"
     assert infer_schema(items(), photos=None, given={"id": []}).id is None
 
 
@@ -173,3 +173,10 @@ def test_every_column_has_one_role_or_a_reason_and_is_then_readable(
     assert all(schema.ignored.values())
     catalogue = build_catalogue(frame, schema, photos=None)
     assert all(len(mask) == 4 for mask in catalogue.present.values())
+
+
+def test_a_column_of_codes_is_offered_as_the_id_where_there_is_none() -> None:
+    frame = items()[["code", "price"]]
+    reason = infer_schema(frame, photos=None).ignored["code"]
+    assert reason.endswith("codes; if they name the items, say that this column is the id")
+    assert infer_schema(frame, photos=None, given={"id": ["code"]}).id == "code"

@@ -18,7 +18,7 @@ def test_report_groups_by_code_and_column_and_shows_the_first_five() -> None:
     assert "row 5 (id A4), column price: got 4" in report
     assert "row 6" not in report
     assert "... and 3 more" in report
-    assert "Write plain numbers" in report
+    assert "Write these numbers as the others" in report
     assert "Give every row an id of its own" in report
 
 

@@ -263,3 +263,9 @@ def test_what_stands_before_the_header_line_is_named(tmp_path, before):
     message = r"^items\.csv must begin with the header line, got '(sep=;)?'\. Delete what"
     with pytest.raises(CatalogueError, match=message):
         read_table(tmp_path / "items.csv")
+
+
+def test_a_wrong_delimiter_is_told_once_and_not_for_each_line(tmp_path: Path) -> None:
+    path = written(tmp_path, "id;price\nA1;12,90\nA2;13,50\n")
+    with pytest.raises(CatalogueError, match="delimiter must stand in the header line, got ','"):
+        read_table(path, delimiter=",")

@@ -127,7 +127,7 @@ def test_problems_are_grouped_with_five_places_and_advice():
         "7",
         ("P0", "P1", "P2", "P3", "P4"),
     )
-    assert first.advice.startswith("Write plain numbers")
+    assert first.advice.startswith("Write these numbers as the others")
     assert second.places == ("row 4",)
 
 
@@ -164,6 +164,6 @@ def test_the_page_says_what_each_answer_is_made_of():
         "units": {"networks": 1.0, "linear": 0.0, "neighbours": 0.0},
     }
     (sentence,) = blend_sentences(shares)
-    assert sentence.startswith("price: the networks 50")
+    assert sentence.startswith("Weights in the answer of price: the networks 50")
     assert "a linear model of the same inputs 20" in sentence
     assert "the nearest known items 30" in sentence
