@@ -204,7 +204,7 @@ def test_a_classifier_gives_probabilities_and_its_own_labels(items, tmp_path):
         ({"text": ["txt"], "numeric": ["prize"]}, "prize"),
         ({"training": {"epochs": 0}}, "training has 1 mistake.*\n.*epochs: .* got 0"),
         ({"training": {"epoch": 3}}, "Did you mean 'epochs'"),
-        ({"tuning": "lara"}, "tuning has 1 mistake.*\n.*'lora'.* got 'lara'"),
+        ({"tuning": "lara"}, "tuning has 1 mistake.*\n.*got 'lara'. Did you mean 'lora'"),
         ({"tuning": {"mode": "lora", "text": {"word_drop": 0.1}}}, "Did you mean 'word_dropout'"),
     ],
 )
