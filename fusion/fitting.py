@@ -41,6 +41,8 @@ from heads import HEADS
 
 Rows = NDArray[np.int64]
 
+FEW_WORDS = 8  # with fewer, a text beside a photo names a kind of product, not one product
+
 
 @dataclass(frozen=True)
 class Fitted:
@@ -121,16 +123,28 @@ def with_groups(validation: Validation, catalogue: Catalogue, *, recipe: Recipe)
 
     Why: a network that is stopped on copies of its training rows is stopped too late. Where one
     group holds more rows than a fold (texts that are all but labels), rows are drawn by themselves,
-    as folds would be of very different sizes.
+    as folds would be of very different sizes. A text of fewer than 8 words beside a photo ("long
+    dress, black") is the name of a kind, which new items share too: there the photo decides.
     """
     given = validation.rows is not None or validation.groups is not None
     values: dict[str, Any] = catalogue.values
     if given or is_closed_form(recipe.heads) or not {"text", "image"} & values.keys():
         return validation
-    groups = near_duplicate_groups(texts=values.get("text"), photos=values.get("image"))
+    groups = near_duplicate_groups(texts=_telling_texts(catalogue), photos=values.get("image"))
     largest = np.bincount(groups).max(initial=0)
     useful = 1 < largest <= len(groups) / max(2, recipe.training.folds)
     return Validation(groups=groups) if useful else validation
+
+
+def _telling_texts(catalogue: Catalogue) -> list[str | None] | None:
+    """The texts, without those of a few words beside a photo."""
+    texts, photos = catalogue.values.get("text"), catalogue.present.get("image")
+    if texts is None or photos is None:
+        return None if texts is None else list(texts)
+    return [
+        None if there and len((text or "").split()) < FEW_WORDS else text
+        for text, there in zip(texts, photos.tolist(), strict=True)
+    ]
 
 
 class _Fit:

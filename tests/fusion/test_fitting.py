@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 import fusion.fitting
 from fusion import FusionRegressor
@@ -31,6 +32,22 @@ def test_near_duplicates_of_a_catalogue_are_the_groups_of_its_folds():
     groups = with_groups(DRAWN, catalogue(PAIRS), recipe=RECIPE).groups
     assert groups is not None and len(np.unique(groups)) == 20
     assert (groups[::2] == groups[1::2]).all()
+
+
+def test_beside_photos_a_few_words_are_no_sign_of_a_copy_and_a_whole_text_is(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (40, 32, 32, 3), dtype=np.uint8)
+    for number, pixels in enumerate(noise):
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+    photos = [f"{number}.png" for number in range(40)]
+    schema = Schema(text=("text",), image=("photo",))
+
+    def folds(texts):
+        frame = pd.DataFrame({"text": texts, "photo": photos})
+        return with_groups(DRAWN, build_catalogue(frame, schema, photos=tmp_path), recipe=RECIPE)
+
+    assert folds(PAIRS) is DRAWN  # three words each
+    groups = folds([f"{text} {text} {text}" for text in PAIRS]).groups
+    assert groups is not None and (groups[::2] == groups[1::2]).all()
 
 
 @pytest.mark.parametrize(
