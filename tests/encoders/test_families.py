@@ -13,6 +13,8 @@ from transformers import CONFIG_MAPPING, MODEL_MAPPING
 from encoders import BertEncoder
 from encoders.families import FAMILIES, FLOAT32_ALONE
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")  # DeBERTa
+
 TEXTS = ["a red dress", "x", "tyre 205 55 r16 on a steel rim", None]
 
 
