@@ -138,7 +138,8 @@ def with_groups(validation: Validation, catalogue: Catalogue, *, recipe: Recipe)
 
 def _telling_texts(catalogue: Catalogue) -> list[str | None] | None:
     """The texts, without those of a few words beside a photo."""
-    texts, photos = catalogue.values.get("text"), catalogue.present.get("image")
+    texts: Any = catalogue.values.get("text")
+    photos = catalogue.present.get("image")
     if texts is None or photos is None:
         return None if texts is None else list(texts)
     return [
