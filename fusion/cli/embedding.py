@@ -26,69 +26,82 @@ from fusion.cli.shared import (
     say,
 )
 
+CatalogueFiles = Annotated[
+    Path | None, typer.Option("--items", help="CSV, TSV or Parquet file, or a folder of them.")
+]
+JobFolder = Annotated[Path | None, typer.Option("--out", help="Folder of the job.")]
+TextChoice = Annotated[
+    str | None,
+    typer.Option(
+        help="minilm (where not given), a hub id or a folder; with --bundle, where "
+        "the model's text checkpoint lies now, if it moved."
+    ),
+]
+ImageChoice = Annotated[
+    str | None, typer.Option(help="resnet18 (where not given) .. resnet152, colour_texture.")
+]
+WeightsChoice = Annotated[
+    str | None,
+    typer.Option(
+        help="clothing18 (where not given), imagenet, a file; with --bundle, where "
+        "the model's weight file lies now, if it moved."
+    ),
+]
+DecoderChoice = Annotated[
+    Decoder, typer.Option(help="fast: decode large JPEGs at a fraction of their size.")
+]
+BackendChoice = Annotated[
+    Backend, typer.Option(help="onnx, openvino: run the text encoder in int8 on the CPU.")
+]
+FusingBundle = Annotated[
+    Path | None, typer.Option("--bundle", help="Trained model: gives fused vectors.")
+]
+OutputType = Annotated[VectorType, typer.Option(help="float16 halves the size of the output.")]
+ShardRows = Annotated[int, typer.Option(help="Rows that are done or lost together.", min=1)]
+Where = Annotated[EngineName, typer.Option(help="Where it runs.")]
+Workers = Annotated[
+    int | None,
+    typer.Option(help="Processes; 0: this one alone; tried out where not given.", min=0),
+]
+GpusPerWorker = Annotated[float, typer.Option(help="Only with --engine ray.", min=0)]
+RayAddress = Annotated[
+    str | None, typer.Option(help="Address of a Ray cluster; a local one where not given.")
+]
+RetryFailed = Annotated[
+    bool, typer.Option("--retry-failed", help="Do shards with error records again.")
+]
+StatusOf = Annotated[
+    Path | None, typer.Option("--status", help="Show how far the job in this folder is.")
+]
+
 
 @app.command()
 @reported
 def embed(
-    items: Annotated[
-        Path | None, typer.Option("--items", help="CSV, TSV or Parquet file, or a folder of them.")
-    ] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Folder of the job.")] = None,
+    items: CatalogueFiles = None,
+    out: JobFolder = None,
     delimiter: Delimiter = None,
     photos: Photos = None,
     id_column: IdColumn = None,
     text: TextColumns = None,
     image: ImageColumns = None,
-    text_encoder: Annotated[
-        str | None,
-        typer.Option(
-            help="minilm (where not given), a hub id or a folder; with --bundle, where "
-            "the model's text checkpoint lies now, if it moved."
-        ),
-    ] = None,
-    image_encoder: Annotated[
-        str | None, typer.Option(help="resnet18 (where not given) .. resnet152, colour_texture.")
-    ] = None,
-    image_weights: Annotated[
-        str | None,
-        typer.Option(
-            help="clothing18 (where not given), imagenet, a file; with --bundle, where "
-            "the model's weight file lies now, if it moved."
-        ),
-    ] = None,
-    decoder: Annotated[
-        Decoder, typer.Option(help="fast: decode large JPEGs at a fraction of their size.")
-    ] = Decoder.EXACT,
-    backend: Annotated[
-        Backend, typer.Option(help="onnx, openvino: run the text encoder in int8 on the CPU.")
-    ] = Backend.TORCH,
-    bundle: Annotated[
-        Path | None, typer.Option("--bundle", help="Trained model: gives fused vectors.")
-    ] = None,
+    text_encoder: TextChoice = None,
+    image_encoder: ImageChoice = None,
+    image_weights: WeightsChoice = None,
+    decoder: DecoderChoice = Decoder.EXACT,
+    backend: BackendChoice = Backend.TORCH,
+    bundle: FusingBundle = None,
     store: Store = None,
     on_bad_rows: Policy = BadRows.RECORD,
-    dtype: Annotated[
-        VectorType, typer.Option(help="float16 halves the size of the output.")
-    ] = VectorType.FLOAT32,
-    shard_rows: Annotated[
-        int, typer.Option(help="Rows that are done or lost together.", min=1)
-    ] = 4096,
-    engine: Annotated[EngineName, typer.Option(help="Where it runs.")] = EngineName.LOCAL,
-    workers: Annotated[
-        int | None,
-        typer.Option(help="Processes; 0: this one alone; tried out where not given.", min=0),
-    ] = None,
-    gpus_per_worker: Annotated[float, typer.Option(help="Only with --engine ray.", min=0)] = 0,
-    ray_address: Annotated[
-        str | None, typer.Option(help="Address of a Ray cluster; a local one where not given.")
-    ] = None,
+    dtype: OutputType = VectorType.FLOAT32,
+    shard_rows: ShardRows = 4096,
+    engine: Where = EngineName.LOCAL,
+    workers: Workers = None,
+    gpus_per_worker: GpusPerWorker = 0,
+    ray_address: RayAddress = None,
     stall_seconds: StallSeconds = 300.0,
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Do shards with error records again.")
-    ] = False,
-    status: Annotated[
-        Path | None, typer.Option("--status", help="Show how far the job in this folder is.")
-    ] = None,
+    retry_failed: RetryFailed = False,
+    status: StatusOf = None,
     quiet: Quiet = False,
 ) -> None:
     """Embed a catalogue of any size; stopped jobs go on where they were.
