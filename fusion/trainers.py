@@ -25,14 +25,24 @@ def random_states_kept() -> Iterator[None]:
         np.random.set_state(numpy)  # noqa: NPY002
 
 
-def on_one_device(arguments: transformers.TrainingArguments) -> transformers.TrainingArguments:
-    """The same arguments for one GPU a process: the Trainer would cut batches over all it sees.
+class OneDeviceArguments(transformers.TrainingArguments):
+    """Arguments of a Trainer that computes on one device: the first GPU of its process, or the CPU.
 
-    Why: encoders lay out their inputs for a whole batch, and some losses compare its rows; several
-    GPUs take one process each, as a launcher starts them.
+    Why: encoders lay out their inputs for a whole batch, and some losses compare its rows, while
+    the Trainer cuts batches over all GPUs that it sees; several take one process each, as a
+    launcher starts them.
     """
-    arguments._n_gpu = min(arguments.n_gpu, 1)
-    return arguments
+
+    @property
+    def device(self) -> torch.device:
+        """A CPU without a number: torch before 2.14 loads no tensor to the `cpu:0` of a group."""
+        device = super().device
+        return torch.device("cpu") if device.type == "cpu" else device
+
+    @property
+    def n_gpu(self) -> int:
+        """0 or 1."""
+        return min(super().n_gpu, 1)
 
 
 def tensorboard_callbacks(folder: Path | None) -> list[transformers.TrainerCallback]:

@@ -34,7 +34,7 @@ from fusion.pretraining.self_supervised import SelfSupervisedObjective
 from fusion.pretraining.settings import PretrainingSettings
 from fusion.pretraining.trainer import PretrainingTrainer, StepByStep
 from fusion.progress import Stage, silent
-from fusion.trainers import on_one_device, random_states_kept, tensorboard_callbacks
+from fusion.trainers import OneDeviceArguments, random_states_kept, tensorboard_callbacks
 
 OBJECTIVES: dict[str, type[Objective]] = {
     "contrastive": ContrastiveObjective,
@@ -173,9 +173,9 @@ def _train(
 
 def _arguments(
     settings: PretrainingSettings, training: Batches, *, folder: Path
-) -> transformers.TrainingArguments:
+) -> OneDeviceArguments:
     """To the Trainer, a batch is a row and the run is one epoch."""
-    arguments = transformers.TrainingArguments(
+    return OneDeviceArguments(
         output_dir=str(folder),
         num_train_epochs=1,
         per_device_train_batch_size=1,
@@ -197,4 +197,3 @@ def _arguments(
         disable_tqdm=True,
         use_cpu=not torch.cuda.is_available(),
     )
-    return on_one_device(arguments)

@@ -14,7 +14,7 @@ from torch import Tensor
 from fusion.data.batch import ModelInputs
 from fusion.model import ProductModel
 from fusion.progress import Stage, silent
-from fusion.trainers import on_one_device, random_states_kept, tensorboard_callbacks
+from fusion.trainers import OneDeviceArguments, random_states_kept, tensorboard_callbacks
 from fusion.training.loss import BalancedLoss
 from fusion.training.settings import TrainingSettings
 from fusion.training.trainer import BestWeights, FusionTrainer, RowDataset
@@ -135,12 +135,10 @@ def rows_of(encoded: Mapping[str, Tensor], rows: Rows) -> dict[str, Tensor]:
     return {name: target[torch.as_tensor(rows)] for name, target in encoded.items()}
 
 
-def _arguments(
-    settings: TrainingSettings, *, n_rows: int, scratch: str
-) -> transformers.TrainingArguments:
+def _arguments(settings: TrainingSettings, *, n_rows: int, scratch: str) -> OneDeviceArguments:
     batch_size, rate = settings.batch_size or n_rows, settings.learning_rate or 0.0
     steps = -(-n_rows // batch_size) * settings.epochs
-    arguments = transformers.TrainingArguments(
+    return OneDeviceArguments(
         output_dir=scratch,
         num_train_epochs=settings.epochs,
         per_device_train_batch_size=batch_size,
@@ -160,4 +158,3 @@ def _arguments(
         disable_tqdm=True,
         use_cpu=not torch.cuda.is_available(),
     )
-    return on_one_device(arguments)

@@ -22,7 +22,7 @@ from fusion.errors import ConfigError
 from fusion.model import ProductModel, TrainedPart
 from fusion.processes import in_all_processes, processes, weights_are_shared_out, whole
 from fusion.progress import Stage, silent
-from fusion.trainers import on_one_device, random_states_kept, tensorboard_callbacks
+from fusion.trainers import OneDeviceArguments, random_states_kept, tensorboard_callbacks
 from fusion.training.fit import Targets, encoded_targets, rows_of
 from fusion.training.loss import BalancedLoss
 from fusion.training.trainer import RowDataset
@@ -241,8 +241,8 @@ class _Run:
 
     def _arguments(
         self, settings: TuningSettings, folder: Path, *, saves: bool
-    ) -> transformers.TrainingArguments:
-        arguments = transformers.TrainingArguments(
+    ) -> OneDeviceArguments:
+        return OneDeviceArguments(
             output_dir=str(folder),
             num_train_epochs=settings.epochs,
             per_device_train_batch_size=settings.batch_size,
@@ -261,7 +261,6 @@ class _Run:
             disable_tqdm=True,
             use_cpu=not torch.cuda.is_available(),
         )
-        return on_one_device(arguments)
 
 
 def _precision(settings: TuningSettings, encoders: Mapping[str, Encoder]) -> Precision:

@@ -7,7 +7,7 @@ import torch
 import transformers
 
 from fusion.errors import MissingExtraError
-from fusion.trainers import on_one_device, random_states_kept, tensorboard_callbacks
+from fusion.trainers import OneDeviceArguments, random_states_kept, tensorboard_callbacks
 
 
 def draw():
@@ -37,12 +37,18 @@ def test_an_error_inside_the_block_leaves_the_states_of_the_caller():
 
 @pytest.mark.parametrize(("visible", "used"), [(0, 0), (1, 1), (4, 1)])
 def test_a_process_takes_at_most_one_gpu(tmp_path, visible, used):
-    arguments = transformers.TrainingArguments(str(tmp_path), per_device_train_batch_size=8)
+    arguments = OneDeviceArguments(str(tmp_path), per_device_train_batch_size=8)
     assert arguments.n_gpu >= 0  # the devices are looked at before, and not again
     arguments._n_gpu = visible
-    arguments = on_one_device(arguments)
     assert arguments.n_gpu == used
     assert arguments.train_batch_size == 8
+
+
+def test_a_cpu_has_no_number_in_a_group_of_processes(tmp_path, monkeypatch):
+    """Accelerate calls it `cpu:0`, to which torch before 2.14 loads no tensor."""
+    numbered = property(lambda arguments: torch.device("cpu", 0))
+    monkeypatch.setattr(transformers.TrainingArguments, "device", numbered)
+    assert OneDeviceArguments(str(tmp_path), use_cpu=True).device == torch.device("cpu")
 
 
 def test_no_folder_means_no_logs():
