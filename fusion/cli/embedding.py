@@ -168,11 +168,13 @@ def _show_status(folder: Path) -> None:
 @reported
 def verify(folder: Annotated[Path, typer.Argument(help="Folder of an embedding job.")]) -> None:
     """Check that the output of an embedding job is whole, unchanged and free of repetition."""
-    from fusion.shards import verify_job
+    from fusion.shards import verify_job, why_not_compared
 
     problems = verify_job(folder)
     for problem in problems:
         say(f"- {problem}")
+    if reason := why_not_compared(folder):
+        say(f"Note: {reason}")
     if problems:
         complain(f"{len(problems)} problems in {folder}.")
         raise typer.Exit(1)

@@ -7,7 +7,7 @@ from fusion.shards.read import Embeddings, read_embeddings
 from fusion.shards.run import missing_shards, run_shard
 from fusion.shards.settings import JobSettings
 from fusion.shards.status import JobStatus, job_status
-from fusion.shards.verify import verify_job
+from fusion.shards.verify import verify_job, why_not_compared
 
 __all__ = [
     "Embeddings",
@@ -23,4 +23,5 @@ __all__ = [
     "read_plan",
     "run_shard",
     "verify_job",
+    "why_not_compared",
 ]

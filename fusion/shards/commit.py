@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from fusion.errors import JobError
 from fusion.files import json_bytes, write_atomically
+from fusion.shards.shard import Shard
 
 VECTOR_TYPES = {"float32": pa.float32(), "float16": pa.float16()}
 ERROR_SCHEMA = pa.schema(
@@ -80,6 +81,7 @@ class Receipt:
 
     Args:
         shard: Number of the shard.
+        input_sha256: SHA-256 (hex) of what was read for it, see `Shard`.
         n_rows: Rows of the input that it covers.
         n_embedded: Those with an embedding.
         n_failed: Those with an error; the two add up.
@@ -89,6 +91,7 @@ class Receipt:
     """
 
     shard: int
+    input_sha256: str
     n_rows: int
     n_embedded: int
     n_failed: int
@@ -122,7 +125,7 @@ def part_name(kind: str, shard: int) -> str:
 
 def commit_shard(
     folder: Path,
-    shard: int,
+    shard: Shard,
     *,
     done: EmbeddedRows,
     failed: Sequence[RowError],
@@ -130,13 +133,16 @@ def commit_shard(
 ) -> Receipt:
     """Writes a shard's files and then its receipt; each is there as a whole or not at all.
 
+    Rows must come from the bytes that the shard is known by, as `read_rows` sees to.
+
     Raises:
         JobError: If a vector does not fit the vector type or a written file reads back otherwise.
         OSError: If the disk fails; the shard is undone then.
     """
-    tables = {part_name("embeddings", shard): embedding_table(done, vector_type=vector_type)}
+    number = shard.number
+    tables = {part_name("embeddings", number): embedding_table(done, vector_type=vector_type)}
     if failed:
-        tables[part_name("errors", shard)] = error_table(failed)
+        tables[part_name("errors", number)] = error_table(failed)
     files = {}
     for name, table in tables.items():
         content = parquet_bytes(table)
@@ -144,7 +150,8 @@ def commit_shard(
         check = partial(_check_written, sha256=files[name], table=table)
         write_atomically(folder / name, content, check=check)
     receipt = Receipt(
-        shard=shard,
+        shard=number,
+        input_sha256=shard.sha256,
         n_rows=len(done.rows) + len(failed),
         n_embedded=len(done.rows),
         n_failed=len(failed),
@@ -152,7 +159,7 @@ def commit_shard(
         warnings=counted(warning for warnings in done.warnings for warning in warnings),
         files=files,
     )
-    write_atomically(receipt_path(folder, shard), json_bytes(asdict(receipt)))
+    write_atomically(receipt_path(folder, number), json_bytes(asdict(receipt)))
     return receipt
 
 
@@ -217,13 +224,14 @@ def _check_written(path: Path, *, sha256: str, table: pa.Table) -> None:
         raise OSError(f"{path.name} reads back with other rows or columns than were written")
 
 
-def finished(folder: Path) -> Mapping[int, Receipt]:
-    """Receipts of all finished shards."""
+def finished(folder: Path, shards: Sequence[Shard]) -> Mapping[int, Receipt]:
+    """Receipts of all finished shards: those of the very bytes that the plan names."""
     found = {}
     for path in sorted((folder / "receipts").glob("[0-9]*.json")):
         receipt = Receipt.read(path)
-        if receipt is not None:
-            found[receipt.shard] = receipt
+        if receipt is not None and receipt.shard < len(shards):
+            if receipt.input_sha256 == shards[receipt.shard].sha256:
+                found[receipt.shard] = receipt
     return found
 
 
@@ -249,13 +257,13 @@ def sweep_temporary(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def sweep_data(folder: Path) -> None:
+def sweep_data(folder: Path, receipts: Mapping[int, Receipt]) -> None:
     """Removes data that no receipt names, once every shard has one.
 
     Why not before: a worker that outlives its killed parent for a moment may have written data and
     be about to write the receipt, which would then stand for nothing.
     """
-    done = {name for receipt in finished(folder).values() for name in receipt.files}
+    done = {name for receipt in receipts.values() for name in receipt.files}
     for kind in ("embeddings", "errors"):
         for path in (folder / kind).glob("part-*.parquet"):
             if f"{kind}/{path.name}" not in done:

@@ -1,11 +1,12 @@
 """Rows of CSV files: where shards begin and end by bytes, and the cells between two bytes."""
 
 import csv
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
 from io import BytesIO, StringIO
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -15,8 +16,9 @@ from fusion.data.delimiters import SAMPLE_BYTES, SAMPLE_ROWS, find_delimiter
 from fusion.data.problems import Problem, shown
 from fusion.data.tables import csv_names
 from fusion.errors import CatalogueError
+from fusion.shards.digests import BLOCK_BYTES, Digest, add_range
 from fusion.shards.ids import hash_ids, stacked
-from fusion.shards.shard import Scanned, Shard
+from fusion.shards.shard import InputFile, Scanned, Shard, check_bytes
 from fusion.shards.utf8 import decoded, is_undecoded
 
 END = ("\x00end\n", ["\x00end"])  # a line behind the last one: an open quote would swallow it
@@ -41,7 +43,7 @@ def csv_header(path: Path, *, delimiter: str) -> list[str]:
         CatalogueError: If they are not UTF-8.
     """
     with path.open("rb") as file:
-        header = next(_records(file, path=path, delimiter=delimiter), (0, []))[1]
+        header = next(_records(_Lines(file), path, delimiter), [])
     rows = csv.reader(StringIO(_sample(path), newline=""), delimiter=delimiter)
     sample = list(islice(rows, SAMPLE_ROWS)) if header and not header[-1] else []
     kept = csv_names(
@@ -66,52 +68,91 @@ def first_csv_rows(
 ) -> pd.DataFrame:
     """The first rows, at most `n_rows`."""
     with path.open("rb") as file:
-        records = islice(_records(file, path=path, delimiter=delimiter), n_rows + 1)
-        ends = [end for end, _ in records]
-    shard = Shard(0, 0, 0, 0, ends[0], ends[-1])
+        lines = _Lines(file)
+        ends = [lines.end for _ in islice(_records(lines, path, delimiter), n_rows + 1)]
+        file.seek(ends[0])
+        content = file.read(ends[-1] - ends[0])
     columns = [name for name in names if name]
-    return read_csv(path, shard, names=names, columns=columns, delimiter=delimiter)[0]
+    return _cells(content, names=names, columns=columns, delimiter=delimiter)[0]
 
 
 def scan_csv(
     path: Path, *, names: list[str], shard_rows: int, id_column: str | None, delimiter: str
 ) -> Scanned:
-    """Shards of a file, and hashes of its ids."""
+    """Shards of a file with the SHA-256 of their bytes, and hashes of its ids."""
     n_named = len(names) - names.count("")
     place = None if id_column is None else names.index(id_column)
-    pieces: list[tuple[int, int, int, int | None]] = []
+    cuts: list[tuple[int, int, int, Digest]] = []
     hashes: list[NDArray[np.uint64]] = []
     ids: list[str] = []
-    n_rows = start = 0
+    n_rows = 0
     with path.open("rb") as file:
-        for end, cells in _records(file, path=path, delimiter=delimiter):
-            if n_named < len(names) == len(cells) and start:
+        lines = _Lines(file)
+        records = _records(lines, path, delimiter)
+        next(records, None)
+        header_bytes = start = last = lines.end
+        header = lines.cut()
+        for cells in records:
+            if n_named < len(names) == len(cells):
                 _check_unnamed(cells[n_named:], path=path, column=n_named + 1)
-            if start == 0:
-                start = last = end  # the header line
-                continue
             if cells or len(names) == 1:
                 n_rows += 1
                 if place is not None:
                     ids.append(decoded(cells[place]) if len(cells) == len(names) else "")
-            last = end
+            last = lines.end
             if n_rows == shard_rows:
-                pieces.append((n_rows, start, end, None))
+                cuts.append((n_rows, start, last, lines.cut()))
                 hashes.append(hash_ids(ids))
-                n_rows, start, ids = 0, end, []
-    if n_rows:
-        pieces.append((n_rows, start, last, None))
-        hashes.append(hash_ids(ids))
-    return Scanned(pieces, stacked(hashes))
+                n_rows, start, ids = 0, last, []
+        if n_rows:
+            cuts.append((n_rows, start, last, lines.cut()))
+            hashes.append(hash_ids(ids))
+        elif cuts:  # empty lines at the end belong to the last shard
+            n_rows, first, stop, digest = cuts.pop()
+            add_range(digest, file, stop, last)
+            cuts.append((n_rows, first, last, digest))
+        else:
+            add_range(header, file, header_bytes, last)
+            header_bytes = last
+    return Scanned(
+        InputFile(path.name, last, names, delimiter, header_bytes, header.hexdigest()),
+        [(n, first, stop, None, digest.hexdigest()) for n, first, stop, digest in cuts],
+        stacked(hashes),
+    )
+
+
+def csv_digests(path: Path, shards: Iterable[Shard], *, file: InputFile) -> Iterator[str]:
+    """SHA-256 of a file's header as it is now, then of each shard's bytes, as `scan_csv` makes."""
+    with path.open("rb") as opened:
+        header = hashlib.sha256(opened.read(file.header_bytes))
+        yield header.hexdigest()
+        for shard in shards:
+            digest = header.copy()
+            add_range(digest, opened, shard.start, shard.stop)
+            yield digest.hexdigest()
 
 
 def read_csv(
-    path: Path, shard: Shard, *, names: Sequence[str], columns: Sequence[str], delimiter: str
+    path: Path, shard: Shard, *, file: InputFile, columns: Sequence[str]
 ) -> tuple[pd.DataFrame, list[Problem]]:
-    """Cells of a shard as text or None, and the lines that are no rows."""
-    with path.open("rb") as file:
-        file.seek(shard.start)
-        content = file.read(shard.stop - shard.start)
+    """Cells of a shard as text or None, and the lines that are no rows.
+
+    Raises:
+        JobError: If the bytes that were read are not those that the job was planned with.
+    """
+    with path.open("rb") as opened:
+        digest = hashlib.sha256(opened.read(file.header_bytes))
+        opened.seek(shard.start)
+        content = opened.read(shard.stop - shard.start)
+    digest.update(content)
+    check_bytes(digest.hexdigest(), shard, file=file)
+    return _cells(content, names=file.columns, columns=columns, delimiter=file.delimiter)
+
+
+def _cells(
+    content: bytes, *, names: Sequence[str], columns: Sequence[str], delimiter: str
+) -> tuple[pd.DataFrame, list[Problem]]:
+    """Rows of some bytes as text or None, and the lines that are no rows."""
     # Lines must end where they did when the file was scanned: a lone CR is no line end.
     lines = (line.decode("utf-8", errors="surrogateescape") for line in BytesIO(content))
     csv.field_size_limit(MAX_RECORD)
@@ -149,33 +190,67 @@ def _line_problem(cells: list[str], *, n_columns: int, row: int) -> Problem | No
     return None
 
 
-def _records(file: Any, *, path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Each record of a CSV file with the byte behind it; bytes of cells still to be decoded."""
-    places = [0]
-    ended: list[bool] = []  # a file may hold the line `END` itself
+class _Lines:
+    """Lines of an open CSV file: where the last one ends, and a digest of all since the last cut.
 
-    def lines() -> Iterator[str]:
-        for line in file:
-            mark = BOM if places[0] == 0 else b""
-            places[0] += len(line)
-            yield line.removeprefix(mark).decode("latin-1")
-        ended.append(True)
+    Bytes of cells are still to be decoded: a character is a byte.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.end = 0
+        self.is_over = False
+        self._file = file
+        self._block = b""
+        self._block_end = 0
+        self._hashed = 0
+        self._header: Digest | None = None
+        self._digest: Digest = hashlib.sha256()
+
+    def __iter__(self) -> Iterator[str]:
+        while block := self._file.read(BLOCK_BYTES):
+            self._block = block if block.endswith(b"\n") else block + self._file.readline()
+            self._block_end += len(self._block)
+            text = self._block.decode("latin-1")
+            if self.end == 0 and self._block.startswith(BOM):
+                self.end, text = len(BOM), text[len(BOM) :]
+            for line in StringIO(text, newline="\n"):
+                self.end += len(line)
+                yield line
+            self._add_read()
+        self.is_over = True
         yield END[0]
 
+    def cut(self) -> Digest:
+        """Digest of the lines since the last cut, with those of the first cut before them."""
+        self._add_read()
+        done = self._digest
+        self._header = self._header or done.copy()
+        self._digest = self._header.copy()
+        return done
+
+    def _add_read(self) -> None:
+        """Hashes what was given out of the block; the reader never has more than one record."""
+        base = self._block_end - len(self._block)
+        self._digest.update(memoryview(self._block)[self._hashed - base : self.end - base])
+        self._hashed = self.end
+
+
+def _records(lines: _Lines, path: Path, delimiter: str) -> Iterator[list[str]]:
+    """Each record of a CSV file; `lines.end` is the byte behind it."""
     before = 0
     csv.field_size_limit(MAX_RECORD)
-    reader = csv.reader(lines(), delimiter=delimiter)
+    reader = csv.reader(lines, delimiter=delimiter)
     try:
         for cells in reader:
-            if ended and cells == END[1]:
+            if lines.is_over and cells == END[1]:  # a file may hold the line `END` itself
                 return
-            if ended:
+            if lines.is_over:
                 raise CatalogueError(
                     f"{path.name} must close every quote, got one that is open to the end; the "
                     f"record begins at byte {before}. Close it."
                 )
-            yield places[0], cells
-            before = places[0]
+            yield cells
+            before = lines.end
     except csv.Error as error:
         raise CatalogueError(
             f"{path.name} must be a CSV table with line ends LF or CRLF, got at line "

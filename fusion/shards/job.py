@@ -22,8 +22,9 @@ from fusion.shards.commit import (
     sweep_temporary,
 )
 from fusion.shards.events import EventLog
+from fusion.shards.input import input_changes, input_state
 from fusion.shards.lock import locked
-from fusion.shards.plan import InputFile, Places, Plan, check_unchanged, input_files, write_places
+from fusion.shards.plan import Places, Plan, check_unchanged, write_places
 from fusion.shards.planning import plan_of
 from fusion.shards.pool import LocalEngine
 from fusion.shards.settings import JobSettings
@@ -95,12 +96,13 @@ def embed_catalogue(
     require_posix("an embedding job")
     settings = settings or JobSettings()
     with _opened(output, places), _terminable():
+        state = input_state(places.items)
         plan, plan_seconds = plan_of(places, output, settings)
         write_places(output, places)
         sweep_temporary(output)
         if retry_failed:
-            _drop_failed(output)
-        done = finished(output)
+            _drop_failed(output, plan)
+        done = finished(output, plan.shards)
         n_before = sum(receipt.n_rows for receipt in done.values())
         log = EventLog(output, n_rows=plan.n_rows, n_before=n_before, show=show)
         missing = [shard.number for shard in plan.shards if shard.number not in done]
@@ -112,11 +114,12 @@ def embed_catalogue(
             plan_seconds=round(plan_seconds, 3),
         )
         failed = (engine or LocalEngine()).run(output, missing, log) if missing else {}
-        receipts = finished(output)
+        receipts = finished(output, plan.shards)
         if not failed:
-            _check_input(places.items, plan, output=output, new=missing)
+            if input_state(places.items) != state:
+                _check_input(places.items, plan)
             _check_done(plan, receipts)
-            sweep_data(output)
+            sweep_data(output, receipts)
             _write_manifest(output, plan, receipts)
         n_failed = sum(receipt.n_failed for receipt in receipts.values())
         log.write("ended", failed_shards=len(failed), failed_rows=n_failed)
@@ -151,18 +154,13 @@ def _opened(output: Path, places: Places) -> Iterator[None]:
         yield
 
 
-def _check_input(items: Path, plan: Plan, *, output: Path, new: Sequence[int]) -> None:
+def _check_input(items: Path, plan: Plan) -> None:
     """Refuses to call a job finished whose tables changed while it ran.
 
-    Shards that this run read from a changed table are undone: nobody knows which rows they hold.
+    Its shards are those of the plan all the same: none is undone.
     """
-    now: list[InputFile] = input_files(items, known=plan.files)
-    content = {file.name: file.sha256 for file in now}
-    for number in new:
-        file = plan.files[plan.shards[number].file]
-        if content.get(file.name, file.sha256) != file.sha256:
-            receipt_path(output, number).unlink(missing_ok=True)
-    check_unchanged(plan, plan.settings, now)
+    changes = input_changes(items, plan, plan.shards)
+    check_unchanged(plan, plan.settings, [str(change) for change in changes])
 
 
 def _check_done(plan: Plan, receipts: Mapping[int, Receipt]) -> None:
@@ -175,9 +173,9 @@ def _check_done(plan: Plan, receipts: Mapping[int, Receipt]) -> None:
         )
 
 
-def _drop_failed(output: Path) -> None:
+def _drop_failed(output: Path, plan: Plan) -> None:
     (output / "manifest.json").unlink(missing_ok=True)  # first: what it lists is about to go
-    for number, receipt in finished(output).items():
+    for number, receipt in finished(output, plan.shards).items():
         if receipt.n_failed:
             suspects_path(output, number).unlink(missing_ok=True)
             receipt_path(output, number).unlink()

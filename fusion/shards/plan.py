@@ -1,12 +1,13 @@
 """The plan of a job: what is embedded with what, cut into shards; written once, then only read.
 
 ```
-OUT/plan.json           settings, encoders with their fingerprints, input files with SHA-256, shards
+OUT/plan.json           settings, encoders with their fingerprints, input files, shards: SHA-256 of
+                        what each of them reads
 OUT/repeated_ids.npy    rows whose id stood before, and the row where it did: int64 [k, 2]
 OUT/places.json         where input, photos, store and model lie now; no part of the plan
 OUT/embeddings/         one Parquet file a shard
 OUT/errors/             one Parquet file a shard that has rows with an error
-OUT/receipts/           one JSON file a finished shard: counts, and SHA-256 of its files
+OUT/receipts/           one JSON file a finished shard: counts, SHA-256 of what it read and wrote
 OUT/suspects/           what is known of rows that ended a worker
 OUT/events.jsonl        what happened when, for machines
 OUT/manifest.json       written last: all files of a finished job
@@ -16,9 +17,8 @@ OUT/manifest.json       written last: all files of a finished job
 import io
 import json
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
-from functools import lru_cache, partial
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
@@ -32,23 +32,11 @@ from fusion.errors import CatalogueError, JobError
 from fusion.files import write_atomically
 from fusion.parameters import EncoderPlaces
 from fusion.shards.ids import repeated_rows
-from fusion.shards.shard import Shard
-from fusion.shards.tables import column_names, file_sha256, list_files, scan_file
+from fusion.shards.shard import InputFile, Shard
+from fusion.shards.tables import column_names, list_files, scan_file
 
-FORMAT = 1
+FORMAT = 2
 PACKAGES = ("product-fusion", "torch", "torchvision", "transformers", "tokenizers", "pillow")
-SCAN_THREADS = 8
-
-
-@dataclass(frozen=True)
-class InputFile:
-    """One file of the input: name below the items folder, size in bytes, change time, SHA-256."""
-
-    name: str
-    size: int
-    modified_ns: int
-    sha256: str
-    columns: list[str]
 
 
 @dataclass(frozen=True)
@@ -152,8 +140,10 @@ class Plan:
 
 def cut_input(
     items: Path, *, shard_rows: int, schema: Schema, delimiter: str | None = None
-) -> tuple[list[Shard], NDArray[np.int64]]:
-    """Shards of an input, and `[k, 2]` rows whose id stood before, in one pass over its tables.
+) -> tuple[list[InputFile], list[Shard], NDArray[np.int64]]:
+    """Files and shards of an input, and `[k, 2]` rows whose id stood before, in one pass.
+
+    What files and shards are known by comes from the bytes that are cut and whose ids are read.
 
     Raises:
         CatalogueError: If a file cannot be read, lacks a column, or there are no rows.
@@ -162,46 +152,31 @@ def cut_input(
     for path in paths:
         names = column_names(path, delimiter=delimiter)
         raise_for(missing_columns(schema.columns, names), source=path.name)
+    files: list[InputFile] = []
     shards: list[Shard] = []
     ids = []
     row = 0
     for place, path in enumerate(paths):
-        scanned = scan_file(path, shard_rows=shard_rows, id_column=schema.id, delimiter=delimiter)
+        scanned = scan_file(
+            path,
+            shard_rows=shard_rows,
+            columns=schema.columns,
+            id_column=schema.id,
+            delimiter=delimiter,
+        )
+        files.append(replace(scanned.file, name=file_name(path, items)))
         ids.append(scanned.ids)
-        for n_rows, start, stop, group in scanned.pieces:
-            shards.append(Shard(len(shards), place, row, n_rows, start, stop, group))
+        for n_rows, start, stop, group, sha256 in scanned.pieces:
+            shards.append(Shard(len(shards), place, row, n_rows, start, stop, group, sha256))
             row += n_rows
     if not shards:
         raise CatalogueError(f"items must have rows, got none in {items}.")
-    return shards, repeated_rows(np.concatenate(ids))
+    return files, shards, repeated_rows(np.concatenate(ids))
 
 
-def input_files(
-    items: Path, *, known: Sequence[InputFile] = (), delimiter: str | None = None
-) -> list[InputFile]:
-    """What identifies each file; content is not read again while size and change time stay.
-
-    Raises:
-        CatalogueError: If there is no table, or one cannot be read.
-    """
-    old = {file.name: file for file in known}
-    with ThreadPoolExecutor(SCAN_THREADS) as pool:
-        read = partial(input_file, items=items, known=old, delimiter=delimiter)
-        return list(pool.map(read, list_files(items)))
-
-
-def input_file(
-    path: Path, *, items: Path, known: Mapping[str, InputFile], delimiter: str | None = None
-) -> InputFile:
-    """What identifies a file; its content is not read again while size and change time stay."""
-    name = path.name if items.is_file() else path.relative_to(items).as_posix()
-    status = path.stat()
-    old = known.get(name)
-    if old and (old.size, old.modified_ns) == (status.st_size, status.st_mtime_ns):
-        return old
-    hashed = file_sha256(path)
-    names = column_names(path, delimiter=delimiter)
-    return InputFile(name, status.st_size, status.st_mtime_ns, hashed, names)
+def file_name(path: Path, items: Path) -> str:
+    """Name of a table below the items folder, or of the table that stands for it."""
+    return path.name if path == items else path.relative_to(items).as_posix()
 
 
 def write_plan(folder: Path, plan: Plan, repeated: NDArray[np.int64]) -> None:
@@ -252,8 +227,13 @@ def versions() -> dict[str, str]:
     return {name: version(name) for name in PACKAGES}
 
 
-def check_unchanged(plan: Plan, settings: dict[str, Any], files: list[InputFile]) -> None:
+def check_unchanged(plan: Plan, settings: dict[str, Any], changes: Sequence[str]) -> None:
     """Refuses to go on with another input, setting or version than a job was begun with.
+
+    Args:
+        plan: What the job was begun with.
+        settings: What is asked for now.
+        changes: How the input differs, in words.
 
     Raises:
         JobError: With everything that changed.
@@ -268,15 +248,7 @@ def check_unchanged(plan: Plan, settings: dict[str, Any], files: list[InputFile]
         for name, value in versions().items()
         if plan.made_with.get(name) != value
     ]
-    before = {file.name: file for file in plan.files}
-    now = {file.name: file for file in files}
-    changed += [f"input file {name}: gone" for name in before if name not in now]
-    changed += [f"input file {name}: new" for name in now if name not in before]
-    changed += [
-        f"input file {name}: other content"
-        for name, file in now.items()
-        if name in before and before[name].sha256 != file.sha256
-    ]
+    changed += changes
     if changed:
         lines = "\n".join(f"- {line}" for line in changed)
         raise JobError(

@@ -13,14 +13,14 @@ from fusion.data.infer import infer_schema
 from fusion.data.schema import Schema
 from fusion.errors import CatalogueError, ConfigError, JobError
 from fusion.mistakes import Mistakes
-from fusion.shards.commit import FOLDERS
+from fusion.shards.commit import FOLDERS, finished
 from fusion.shards.embedder import describe_encoders, precisions_of
+from fusion.shards.input import input_changes, input_state
 from fusion.shards.plan import (
     Places,
     Plan,
     check_unchanged,
     cut_input,
-    input_files,
     read_plan,
     versions,
     write_plan,
@@ -34,6 +34,8 @@ SAMPLE_ROWS = 4096  # first rows, in which columns of texts and photos are looke
 def plan_of(places: Places, output: Path, settings: JobSettings) -> tuple[Plan, float]:
     """The plan on disk, if it is still that of this input and these settings, or a new one.
 
+    Of the input, names, sizes and headers are compared, and the bytes of all finished shards.
+
     Returns:
         The plan, and the seconds that reading the tables for it took.
     """
@@ -43,9 +45,10 @@ def plan_of(places: Places, output: Path, settings: JobSettings) -> tuple[Plan, 
     if (output / "plan.json").is_file():
         start = time.perf_counter()
         plan = read_plan(output)
-        check_unchanged(
-            plan, asked, input_files(places.items, known=plan.files, delimiter=settings.delimiter)
-        )
+        # Shards that are left are compared when they are read: no byte is read twice.
+        done = finished(output, plan.shards)
+        changes = input_changes(places.items, plan, [plan.shards[number] for number in done])
+        check_unchanged(plan, asked, [str(change) for change in changes])
         return plan, time.perf_counter() - start
     known = {*FOLDERS, "places.json", "repeated_ids.npy"}
     paths = [output / name for name in FOLDERS]
@@ -57,15 +60,20 @@ def plan_of(places: Places, output: Path, settings: JobSettings) -> tuple[Plan, 
             f"{output} must be new, empty or the folder of an embedding job, got one with "
             f"{', '.join(sorted(strangers)[:5])}. Choose another."
         )
+    state = input_state(places.items)
     schema, encoders = _what(places, settings, bundle)
     start = time.perf_counter()
-    files = input_files(places.items, delimiter=settings.delimiter)
-    shards, repeated = cut_input(
+    files, shards, repeated = cut_input(
         places.items,
         shard_rows=settings.shard_rows,
         schema=schema,
         delimiter=settings.delimiter,
     )
+    if input_state(places.items) != state:
+        raise JobError(
+            "items must stay as they are while a job is planned, got tables that changed. Run the "
+            "same command again."
+        )
     plan = Plan(asked, encoders, schema, files, shards, versions())
     write_plan(output, plan, repeated)
     return plan, time.perf_counter() - start

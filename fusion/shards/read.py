@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fusion.errors import JobError, unknown_name
 from fusion.shards.commit import finished, part_name
+from fusion.shards.plan import read_plan
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,10 @@ def read_embeddings(folder: Path, name: str) -> Embeddings:
         name: `text`, `image` or `fused`.
 
     Raises:
-        JobError: If no shard is finished or there is no such embedding.
+        JobError: If the folder has no plan, no shard is finished or there is no such embedding.
     """
-    parts = [part_name("embeddings", shard) for shard in sorted(finished(folder))]
+    done = finished(folder, read_plan(folder).shards)
+    parts = [part_name("embeddings", shard) for shard in sorted(done)]
     if not parts:
         raise JobError(f"{folder} must have finished shards, got none.")
     dataset = ds.dataset([str(folder / part) for part in parts], format="parquet")

@@ -57,6 +57,9 @@ def run_shard(
 ) -> Outcome:
     """Embeds one shard of a planned job and commits it; a finished one is not touched.
 
+    Rows of another table than the job was planned with are refused, and nothing is committed: what
+    is compared are the bytes that are parsed. A receipt of such rows makes no shard finished.
+
     Engines call this and nothing else; it needs no other process, and any may call it.
 
     Args:
@@ -69,15 +72,16 @@ def run_shard(
         JobError, FusionError, OSError: If the job as a whole cannot go on.
     """
     receipt = Receipt.read(receipt_path(folder, number))
-    if receipt is not None:
+    if receipt is not None and receipt.input_sha256 == read_plan(folder).shards[number].sha256:
         return Outcome(receipt)
     return ShardRunner(folder).run(number, careful=careful, stage=stage)
 
 
 def missing_shards(folder: Path) -> list[int]:
-    """Numbers of the shards without a receipt."""
-    done = finished(folder)
-    return [shard.number for shard in read_plan(folder).shards if shard.number not in done]
+    """Numbers of the shards without a receipt of their bytes."""
+    shards = read_plan(folder).shards
+    done = finished(folder, shards)
+    return [shard.number for shard in shards if shard.number not in done]
 
 
 class ShardRunner:
@@ -129,7 +133,7 @@ class ShardRunner:
         embedded = time.perf_counter()
         receipt = commit_shard(
             self.folder,
-            number,
+            shard,
             done=done,
             failed=[
                 row_error(found, id=self._id(frame, row, shard), shard=shard, file=file)
@@ -143,16 +147,9 @@ class ShardRunner:
     def _read(self, shard: Shard) -> tuple[pd.DataFrame, list[Fault]]:
         """Cells of a shard's rows, as they are written: the schema alone says what they mean."""
         file = self.plan.files[shard.file]
-        schema = self.plan.schema
         items = self.places.items
         path = items if items.is_file() else items / file.name
-        frame, problems = read_rows(
-            path,
-            shard,
-            names=file.columns,
-            columns=schema.columns,
-            delimiter=self.plan.settings.get("delimiter"),
-        )
+        frame, problems = read_rows(path, shard, file=file, columns=self.plan.schema.columns)
         return frame, faults_of("read", problems, range(len(frame)))
 
     def _catalogue(

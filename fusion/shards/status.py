@@ -19,7 +19,7 @@ class JobStatus:
         n_embedded: Rows with an embedding.
         n_failed: Rows with an error record.
         n_shards: Shards of the plan.
-        n_done: Those with a receipt.
+        n_done: Those with a receipt of the planned bytes.
         reasons: Reason code -> number of rows.
         warnings: Warning -> number of rows.
         finished: True once the manifest is written.
@@ -46,7 +46,7 @@ def job_status(folder: Path) -> JobStatus:
     """
     require_posix("an embedding job")  # on Windows, to ask for a process would interrupt it
     plan = read_plan(folder)
-    receipts = list(finished(folder).values())
+    receipts = list(finished(folder, plan.shards).values())
     reasons: Counter[str] = Counter()
     warnings: Counter[str] = Counter()
     for receipt in receipts:

@@ -1,16 +1,16 @@
 """Tables of any size: cut into shards without holding them, and read shard by shard."""
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from fusion.data.problems import Problem
 from fusion.data.tables import DELIMITED
-from fusion.errors import CatalogueError
+from fusion.errors import CatalogueError, JobError
 from fusion.shards.csv_rows import (
     csv_delimiter,
+    csv_digests,
     csv_header,
     first_csv_rows,
     read_csv,
@@ -19,10 +19,11 @@ from fusion.shards.csv_rows import (
 from fusion.shards.parquet_rows import (
     first_parquet_rows,
     parquet_columns,
+    parquet_digests,
     read_parquet,
     scan_parquet,
 )
-from fusion.shards.shard import Scanned, Shard
+from fusion.shards.shard import InputFile, Scanned, Shard, rows_of
 
 SUFFIXES = (".csv", ".tsv", ".parquet")
 WHOLE = (".gz", ".jsonl", ".feather", ".xlsx", ".xls")  # tables that cannot be cut into shards
@@ -56,9 +57,21 @@ def _is_shown(path: Path, root: Path) -> bool:
 
 
 def scan_file(
-    path: Path, *, shard_rows: int, id_column: str | None, delimiter: str | None = None
+    path: Path,
+    *,
+    shard_rows: int,
+    columns: Sequence[str],
+    id_column: str | None,
+    delimiter: str | None = None,
 ) -> Scanned:
-    """One pass over a file: where shards begin and end, and what its ids are.
+    """One pass over a file: where shards begin and end, what they are known by, what its ids are.
+
+    Args:
+        path: The file.
+        shard_rows: Most rows of a shard.
+        columns: Columns that shards read, that of the ids among them.
+        id_column: Column of the ids.
+        delimiter: What separates the cells of a CSV file; found in it where None.
 
     Raises:
         CatalogueError: If the file cannot be read as a table or lacks the id column.
@@ -69,7 +82,7 @@ def scan_file(
         return scan_csv(
             path, names=names, shard_rows=shard_rows, id_column=id_column, delimiter=mark
         )
-    return scan_parquet(path, shard_rows=shard_rows, id_column=id_column)
+    return scan_parquet(path, shard_rows=shard_rows, columns=columns, id_column=id_column)
 
 
 def first_rows(path: Path, *, n_rows: int, delimiter: str | None = None) -> pd.DataFrame:
@@ -102,43 +115,46 @@ def _is_csv(path: Path) -> bool:
     return path.suffix.lower() in DELIMITED
 
 
-def file_sha256(path: Path) -> str:
-    """SHA-256 (hex) of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def input_digests(
+    path: Path, shards: Iterable[Shard], *, file: InputFile, columns: Sequence[str]
+) -> Iterator[str]:
+    """SHA-256 (hex) of a file's header as it is now, then of what each of its shards would read.
+
+    Args:
+        path: Where the file lies.
+        shards: Some of its shards, in order.
+        file: What it is known by.
+        columns: Columns that shards read.
+    """
+    if file.delimiter:
+        return csv_digests(path, shards, file=file)
+    return parquet_digests(path, shards, file=file, columns=columns)
 
 
 def read_rows(
-    path: Path,
-    shard: Shard,
-    *,
-    names: Sequence[str],
-    columns: Sequence[str],
-    delimiter: str | None = None,
+    path: Path, shard: Shard, *, file: InputFile, columns: Sequence[str]
 ) -> tuple[pd.DataFrame, list[Problem]]:
     """Rows of a shard, and what is wrong with rows as a whole; these are empty in the frame.
 
     Args:
-        path: The shard's file.
+        path: Where the shard's file lies.
         shard: Which rows.
-        names: All columns of the file.
+        file: What it is known by.
         columns: Columns to read.
-        delimiter: What separates the cells of a CSV file; found in it where None.
 
     Returns:
         A frame of `n_rows` rows (cells of CSV are text or None) and problems.
 
     Raises:
-        CatalogueError: If the file does not hold these rows any more.
+        JobError: If the bytes that were read are not those that the job was planned with.
     """
-    if shard.row_group is None:
-        mark = delimiter or csv_delimiter(path)
-        frame, problems = read_csv(path, shard, names=names, columns=columns, delimiter=mark)
+    if file.delimiter:
+        frame, problems = read_csv(path, shard, file=file, columns=columns)
     else:
-        frame, problems = read_parquet(path, shard, columns=columns), []
+        frame, problems = read_parquet(path, shard, file=file, columns=columns), []
     if len(frame) != shard.n_rows:
-        raise CatalogueError(
-            f"{path.name} must hold {shard.n_rows} rows from row {shard.first_row + 1} on, as it "
-            f"did when the job was planned, got {len(frame)}. Begin a new output folder."
+        raise JobError(
+            f"{rows_of([shard])} of {file.name} must be {shard.n_rows} rows, as when the job was "
+            f"planned, got {len(frame)} from the same bytes. Begin a new output folder."
         )
     return frame, problems

@@ -11,17 +11,20 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from fusion.errors import CatalogueError
 from fusion.shards.commit import Receipt, counted, finished, manifest_of
-from fusion.shards.plan import Plan, read_plan
-from fusion.shards.shard import Shard
+from fusion.shards.input import input_changes
+from fusion.shards.plan import Plan, read_places, read_plan
+from fusion.shards.shard import Shard, rows_of
 
 
 def verify_job(folder: Path) -> list[str]:
     """Everything that is wrong with the output of a job; empty if nothing is.
 
-    Checks that each shard has a receipt, each file the bytes of its receipt, each row of the input
-    exactly one embedding or one error, that the manifest lists these files, and that no other lie
-    between them.
+    Checks that each shard has a receipt of the planned bytes, each file the bytes of its receipt,
+    each row of the input exactly one embedding or one error, that the manifest lists these files,
+    and that no other lie between them. Where the tables are at hand, that they are still those of
+    the plan; `why_not_compared` says where they are not.
 
     Args:
         folder: Output folder of a job.
@@ -30,21 +33,54 @@ def verify_job(folder: Path) -> list[str]:
         JobError: If the folder has no plan.
     """
     plan = read_plan(folder)
-    receipts = finished(folder)
+    receipts = finished(folder, plan.shards)
     problems = []
     for shard in plan.shards:
         receipt = receipts.get(shard.number)
         if receipt is None:
             problems.append(
-                f"shard {shard.number} (rows {shard.first_row + 1} to "
-                f"{shard.first_row + shard.n_rows}) is not done: run the same fusion embed again"
+                f"shard {shard.number} ({rows_of([shard])}) is not done: run the same fusion embed "
+                "again"
             )
         else:
             problems += _shard_problems(folder, shard, receipt)
     problems += _strangers(folder, receipts, n_shards=len(plan.shards))
     if not problems:
         problems += _manifest_problems(folder, plan, receipts)
+    if not why_not_compared(folder):
+        problems += _table_problems(read_places(folder).items, plan)
     return problems
+
+
+def why_not_compared(folder: Path) -> str:
+    """Why `verify_job` does not compare a job with its tables; empty if it does.
+
+    Args:
+        folder: Output folder of a job.
+    """
+    try:
+        items = read_places(folder).items
+        return "" if items.exists() else f"not compared with the tables: {items} is not there"
+    except (OSError, ValueError, TypeError) as error:
+        return f"not compared with the tables: where they lie is not known ({error})"
+
+
+def _table_problems(items: Path, plan: Plan) -> Iterator[str]:
+    """Each shard that would be made of other bytes now, and files that came or went."""
+    remedy = "put the tables back, or embed them into a new folder"
+    try:
+        changes = input_changes(items, plan, plan.shards)
+    except (OSError, CatalogueError) as error:
+        yield f"the tables cannot be compared: {error}"
+        return
+    for change in changes:
+        if not change.shards:
+            yield f"{change}: {remedy}"
+        for shard in change.shards:
+            yield (
+                f"{change.name} has other content in {rows_of([shard])} than shard {shard.number} "
+                f"was planned with: {remedy}"
+            )
 
 
 def _shard_problems(folder: Path, shard: Shard, receipt: Receipt) -> Iterator[str]:
@@ -90,9 +126,9 @@ def _again(shard: Shard) -> str:
 
 
 def _strangers(folder: Path, receipts: Mapping[int, Receipt], *, n_shards: int) -> Iterator[str]:
-    for number in receipts:
-        if number >= n_shards:
-            yield f"receipts/{number:06}.json belongs to no shard: delete it"
+    for path in sorted((folder / "receipts").glob("[0-9]*.json")):
+        if path.stem.isdecimal() and int(path.stem) >= n_shards:
+            yield f"receipts/{path.name} belongs to no shard: delete it"
     known = {name for receipt in receipts.values() for name in receipt.files}
     for kind in ("embeddings", "errors"):
         for path in sorted((folder / kind).iterdir()):

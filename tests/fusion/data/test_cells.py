@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from fusion.data import Catalogue, Schema, build_catalogue, infer_schema, read_table
 from fusion.shards.shard import Shard
-from fusion.shards.tables import column_names, read_rows, scan_file
+from fusion.shards.tables import read_rows, scan_file
 
 SCHEMA = Schema(
     id="sku",
@@ -88,12 +88,12 @@ def means(frame: pd.DataFrame) -> list[Any]:
 
 
 def shards_of(path: Path, *, shard_rows: int) -> list[Any]:
-    names = column_names(path)
+    columns = SCHEMA.columns
     found: list[Any] = []
-    scanned = scan_file(path, shard_rows=shard_rows, id_column="sku")
-    for number, (n_rows, start, stop, group) in enumerate(scanned.pieces):
-        shard = Shard(number, 0, len(found), n_rows, start, stop, group)
-        found += means(read_rows(path, shard, names=names, columns=SCHEMA.columns)[0])
+    scanned = scan_file(path, shard_rows=shard_rows, columns=columns, id_column="sku")
+    for number, piece in enumerate(scanned.pieces):
+        shard = Shard(number, 0, len(found), *piece)
+        found += means(read_rows(path, shard, file=scanned.file, columns=columns)[0])
     return found
 
 

@@ -1,25 +1,29 @@
 """CSV as spreadsheets write it: other delimiters, empty columns; and tables that cannot be cut."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fusion.errors import CatalogueError
-from fusion.shards.plan import input_files
 from fusion.shards.settings import JobSettings
-from fusion.shards.shard import Shard
+from fusion.shards.shard import Scanned, Shard
 from fusion.shards.tables import column_names, first_rows, list_files, read_rows, scan_file
+
+
+def scan(path: Path, **options: Any) -> Scanned:
+    return scan_file(path, **{"shard_rows": 10, "columns": ["id"], "id_column": "id", **options})
 
 
 def cells_of(path: Path, *, shard_rows: int, delimiter: str | None = None) -> list[list[object]]:
     """All cells of the columns with a name, read shard by shard."""
     names = column_names(path, delimiter=delimiter)
     named = [name for name in names if name]
-    scanned = scan_file(path, shard_rows=shard_rows, id_column=named[0], delimiter=delimiter)
+    scanned = scan(path, shard_rows=shard_rows, columns=named, delimiter=delimiter)
     found: list[list[object]] = [named]
-    for n_rows, start, stop, group in scanned.pieces:
-        shard = Shard(0, 0, len(found), n_rows, start, stop, group)
-        frame, problems = read_rows(path, shard, names=names, columns=named, delimiter=delimiter)
+    for piece in scanned.pieces:
+        shard = Shard(0, 0, len(found), *piece)
+        frame, problems = read_rows(path, shard, file=scanned.file, columns=named)
         assert problems == []
         found += frame.to_numpy().tolist()
     sample = first_rows(path, n_rows=10, delimiter=delimiter)
@@ -44,10 +48,10 @@ def test_a_delimiter_that_could_be_two_must_be_named(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("id;price, EUR\nA;12,90\nB;7,50\n")
     with pytest.raises(CatalogueError, match=r"^t.csv must have one delimiter, got ',' .* and ';'"):
-        input_files(path)
+        scan(path)
     expected = [["id", "price, EUR"], ["A", "12,90"], ["B", "7,50"]]
     assert cells_of(path, shard_rows=1, delimiter=";") == expected
-    assert input_files(path, delimiter=";")[0].columns == ["id", "price, EUR"]
+    assert scan(path, delimiter=";").file.columns == ["id", "price, EUR"]
     assert JobSettings(delimiter=";").to_dict(bundle=None)["delimiter"] == ";"
     with pytest.raises(ValueError, match="delimiter must be one character"):
         JobSettings(delimiter=";;")
@@ -63,7 +67,7 @@ def test_a_cell_below_no_name_is_never_lost_without_a_word(tmp_path: Path) -> No
     path = tmp_path / "t.csv"
     path.write_text("id,title,\n" + "a,x,\n" * 200 + "b,y,z\n")
     with pytest.raises(CatalogueError, match=r"must have a name over every cell, got .*'z'"):
-        scan_file(path, shard_rows=10, id_column="id")
+        scan(path)
     path.write_text("id,title,\na,x,\nb,y,z\n")
     assert cells_of(path, shard_rows=1)[0] == ["id", "title", "unnamed"]
 

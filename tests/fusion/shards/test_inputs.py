@@ -182,11 +182,11 @@ CELLS = [["a", 'x, "y"\nz'], ["b", '12" tv']]
 def cells_of(path: Path, *, shard_rows: int) -> list[list[str | None]]:
     """All cells of a table, read shard by shard."""
     names = column_names(path)
-    scanned = scan_file(path, shard_rows=shard_rows, id_column=None)
+    scanned = scan_file(path, shard_rows=shard_rows, columns=names, id_column=None)
     found: list[list[str | None]] = []
-    for n_rows, start, stop, group in scanned.pieces:
-        shard = Shard(0, 0, len(found), n_rows, start, stop, group)
-        frame, problems = read_rows(path, shard, names=names, columns=names)
+    for piece in scanned.pieces:
+        shard = Shard(0, 0, len(found), *piece)
+        frame, problems = read_rows(path, shard, file=scanned.file, columns=names)
         assert problems == []
         found += frame.to_numpy().tolist()
     return found
@@ -242,7 +242,7 @@ def test_a_csv_that_breaks_the_rules_is_refused_by_name(
 ) -> None:
     (tmp_path / "t.csv").write_bytes(content)
     with pytest.raises(CatalogueError, match=r"^t\.csv must ") as caught:
-        scan_file(tmp_path / "t.csv", shard_rows=10, id_column=None)
+        scan_file(tmp_path / "t.csv", shard_rows=10, columns=[], id_column=None)
     assert words in str(caught.value)
     with pytest.raises(CatalogueError, match=r"^t\.csv must "):
         embedded(Places(tmp_path / "t.csv", tmp_path), tmp_path / "out")
@@ -360,7 +360,8 @@ def test_what_a_csv_writer_writes_is_what_shards_read(
             lines.writerows(rows)
         expected = [[cell or None for cell in row] for row in rows]
         assert cells_of(path, shard_rows=shard_rows) == expected
-        scanned = scan_file(path, shard_rows=shard_rows, id_column="column 0")
+        name = "column 0"
+        scanned = scan_file(path, shard_rows=shard_rows, columns=[name], id_column=name)
         assert sum(piece[0] for piece in scanned.pieces) == len(rows) == len(scanned.ids)
         seen: dict[str, int] = {}
         again = []
