@@ -1,7 +1,7 @@
 """Whether the tables at hand are still those that a job was planned with."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,7 +67,7 @@ def input_changes(items: Path, plan: Plan, shards: Iterable[Shard]) -> list[Inpu
 
 
 def _change(
-    path: Path, file: InputFile, shards: list[Shard], *, columns: list[str]
+    path: Path, file: InputFile, shards: list[Shard], *, columns: Sequence[str]
 ) -> InputChange | None:
     header, *found = input_digests(path, shards, file=file, columns=columns)
     pairs = zip(shards, found, strict=True)

@@ -30,6 +30,8 @@ from fusion.shards import (
     verify_job,
     why_not_compared,
 )
+from fusion.shards.layout import Layout
+from fusion.shards.pool import LocalEngine
 
 N_ROWS, SHARD_ROWS = 40, 10
 
@@ -117,6 +119,23 @@ def test_a_table_that_is_put_back_within_one_run_costs_nothing(
     for number in missing_shards(output):
         run_shard(output, number)
     assert shop.run(output).n_already == 4
+    assert files_of(output) == files_of(tmp_path / "straight")
+
+
+def test_a_table_that_is_replaced_while_workers_run_stops_the_job(
+    tmp_path: Path, shop: Shop, files_of: Any, forked_pool: None
+) -> None:
+    def replaced(done: int, total: int, state: str) -> None:
+        if done == SHARD_ROWS:
+            shop.put(shop.other)
+
+    output, places = tmp_path / "out", Places(shop.items)
+    shop.run(tmp_path / "straight")
+    engine = LocalEngine(layout=Layout(1, 1))
+    with pytest.raises(JobError, match=REFUSED):
+        embed_catalogue(places, output, shop.settings, engine=engine, show=replaced)
+    shop.put(shop.first)
+    assert embed_catalogue(places, output, shop.settings, engine=engine).n_already == 1
     assert files_of(output) == files_of(tmp_path / "straight")
 
 
