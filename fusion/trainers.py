@@ -42,7 +42,7 @@ class OneDeviceArguments(transformers.TrainingArguments):
     @property
     def n_gpu(self) -> int:
         """0 or 1."""
-        return min(super().n_gpu, 1)
+        return min(int(super().n_gpu), 1)
 
 
 def tensorboard_callbacks(folder: Path | None) -> list[transformers.TrainerCallback]:
