@@ -10,6 +10,7 @@ from scipy import linalg, optimize
 from fusion.data.batch import ModelInputs
 from fusion.ensemble import ProductEnsemble
 from fusion.linear import LinearPart
+from fusion.training.kernels import BlockKernels
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -25,8 +26,12 @@ class Ridge:
 
     Centre, penalties and weights are those of the rows outside the fold, each time anew; the search
     for penalties starts where that of the fold before ended, which moves scores by less than a
-    hundredth of a standard deviation. Sums over rows are made once, chunk by chunk, so that memory
-    does not grow with the table.
+    hundredth of a standard deviation.
+
+    With more rows than features, products of features are summed over rows once, chunk by chunk, so
+    that memory does not grow with the rows. With more features than rows, the same weights are found
+    from products of rows (the dual), so that memory grows with rows times features alone.
+    Source: Saunders, Gammerman and Vovk (1998), ridge regression in dual variables.
 
     Args:
         ensemble: Networks that the part stands beside: they say what it reads.
@@ -63,6 +68,8 @@ class Ridge:
             folds: Positions of the rows of each fold; no row stands in two.
         """
         self._shift()
+        if len(self.modality_of) > self.n:
+            return self._solve_dual(target, folds)
         shift = self.part.center.numpy().copy()
         grams, products = self._sums(target, folds)
         total, right = grams.sum(axis=0), products.sum(axis=0)
@@ -82,6 +89,46 @@ class Ridge:
         self._shift()
         features = self._features(np.arange(self.n))
         return [features[:, block] for block in self.blocks]
+
+    def _solve_dual(self, target: Floats, folds: Sequence[Rows]) -> Floats:
+        """As `solve`, by a system of one equation a row; centre is about the middle already."""
+        everything = np.arange(self.n)
+        features, present = self._features(everything), self._present(everything)
+        modality_of = [self.modality_of[block[0]] for block in self.blocks]
+        kernels = BlockKernels(
+            [features[:, block] for block in self.blocks], present[:, modality_of].T
+        )
+        scores = np.zeros_like(target)
+        for fold in folds:
+            rows = np.setdiff1d(everything, fold)
+            mean, variances, alphas = self._alphas(kernels, target, rows)
+            across = kernels.centred(fold, rows, centre_of=rows)
+            scores[fold] = np.einsum("bt,bfr,rt->ft", variances, across, alphas) + mean
+        _, variances, alphas = self._alphas(kernels, target, everything)
+        moved = features.sum(axis=0) / present.sum(axis=0)[self.modality_of].clip(min=1.0)
+        products = features.T @ alphas
+        products -= moved[:, None] * (present.T @ alphas)[self.modality_of]
+        self.part.center += torch.from_numpy(moved)
+        spread = np.repeat(variances, [len(block) for block in self.blocks], axis=0)
+        self.part.weights.copy_(torch.from_numpy(spread * products))
+        return scores
+
+    def _alphas(
+        self, kernels: BlockKernels, target: Floats, rows: Rows
+    ) -> tuple[Floats, Floats, Floats]:
+        """Mean targets, prior variances `[n_blocks, n_targets]` and dual weights of some rows."""
+        mean = target[rows].mean(axis=0)
+        away = target - mean
+        drawn = self._drawn(rows)
+        variances, noises = self._variances(
+            kernels.centred(drawn, drawn, centre_of=rows), away[drawn]
+        )
+        own = kernels.centred(rows, rows, centre_of=rows)
+        alphas = np.empty((len(rows), target.shape[1]))
+        for place, noise in enumerate(noises):
+            system = np.tensordot(variances[:, place], own, axes=1) + noise * np.eye(len(rows))
+            alphas[:, place] = linalg.solve(system, away[rows, place], assume_a="pos")
+        return mean, variances, alphas
 
     def _solve(
         self, sums: tuple[Floats, Floats], target: Floats, *, rows: Rows, shift: Floats
@@ -159,24 +206,34 @@ class Ridge:
                 products[fold] += features[mine].T @ target[rows[mine]]
         return grams, products
 
+    def _drawn(self, rows: Rows) -> Rows:
+        """Those of some rows that penalties are chosen on."""
+        return np.sort(self.order[np.isin(self.order, rows)][:EVIDENCE_ROWS])
+
     def _penalties(self, target: Floats, *, rows: Rows) -> tuple[Floats, Floats]:
         """Prior standard deviation of each weight `[dim, n_targets]` and noise variances."""
-        drawn = np.sort(self.order[np.isin(self.order, rows)][:EVIDENCE_ROWS])
+        drawn = self._drawn(rows)
         features = self._features(drawn)
-        kernels, sizes = [], []
-        for block in self.blocks:
-            sizes.append(max(float((features[:, block] ** 2).sum(axis=1).mean()), 1e-12))
-            kernels.append(features[:, block] @ features[:, block].T / sizes[-1])
-        scales, noises = np.zeros((features.shape[1], target.shape[1])), np.ones(target.shape[1])
+        kernels = np.stack([features[:, block] @ features[:, block].T for block in self.blocks])
+        variances, noises = self._variances(kernels, target[drawn])
+        sizes = [len(block) for block in self.blocks]
+        return np.sqrt(np.repeat(variances, sizes, axis=0)), noises
+
+    def _variances(self, kernels: Floats, target: Floats) -> tuple[Floats, Floats]:
+        """Prior variance of the weights of each block `[n_blocks, n_targets]` and of the noise.
+
+        Args:
+            kernels: Products of rows with each other in each block, `[n_blocks, n, n]`.
+            target: Of these rows, `[n, n_targets]`.
+        """
+        sizes = np.trace(kernels, axis1=1, axis2=2).clip(min=0.0) / max(len(target), 1)
+        sizes = sizes.clip(min=1e-12)
+        found = np.empty((len(kernels) + 1, target.shape[1]))
         for place in range(target.shape[1]):
-            variances = likeliest_variances(
-                np.stack(kernels), target[drawn, place], start=self.variances.get(place)
+            found[:, place] = self.variances[place] = likeliest_variances(
+                kernels / sizes[:, None, None], target[:, place], start=self.variances.get(place)
             )
-            self.variances[place] = variances
-            noises[place] = variances[-1]
-            for block, size, variance in zip(self.blocks, sizes, variances, strict=False):
-                scales[block, place] = np.sqrt(variance / size)
-        return scales, noises
+        return found[:-1] / sizes[:, None], found[-1]
 
 
 def likeliest_variances(kernels: Floats, target: Floats, *, start: Floats | None = None) -> Floats:

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -110,3 +112,65 @@ def test_held_out_scores_are_those_of_a_fit_without_the_fold():
     weights = part.weights.double()
     expected = part.features({"text": (features,)}, {"text": mask}) @ weights
     np.testing.assert_allclose(scores[fold], expected.numpy() + mean, rtol=1e-2, atol=1e-2)
+
+
+class Wide(Given):
+    """The same for any number of features."""
+
+    def __init__(self, dim):
+        super().__init__()
+        self.embedding_dim = dim
+
+
+def wide_part(blocks, present):
+    dims = {name: block.shape[1] for name, block in blocks.items()}
+    heads = {name: RegressionHead(4) for name in ("y", "z")}
+    fusion = ConcatFusion(dims, width=4, depth=1, n_members=1)
+    model = ProductModel(
+        {name: Wide(dim) for name, dim in dims.items()}, fusion=fusion, heads=heads
+    )
+    inputs = ModelInputs(
+        present={name: torch.from_numpy(mask) for name, mask in present.items()},
+        embeddings={name: torch.from_numpy(block) for name, block in blocks.items()},
+    )
+    part = LinearPart({name: [dim] for name, dim in dims.items()}, heads)
+    return RidgePart(ProductEnsemble([model]), inputs, part, seed=0), part
+
+
+def test_more_features_than_rows_give_the_answers_of_as_many():
+    n = 60  # one more feature, of zeros, says nothing: the system by rows must agree
+    blocks = {
+        "history": 100.0 + RANDOM.normal(size=(n, 20)),
+        "text": 3.0 + RANDOM.normal(size=(n, 40)),
+    }
+    wider = {**blocks, "text": np.hstack([blocks["text"], np.zeros((n, 1))])}
+    present = {"history": RANDOM.random(n) > 0.3, "text": RANDOM.random(n) > 0.1}
+    noise = RANDOM.normal(size=(n, 2))
+    target = noise + np.stack([blocks["text"][:, 0], blocks["history"][:, :3].sum(axis=1)], axis=1)
+    target = (target - target.mean(axis=0)) / target.std(axis=0)
+    folds = [np.arange(20), np.arange(20, 45)]
+    ridge, part = wide_part(blocks, present)
+    wide_ridge, wide = wide_part(wider, present)
+    scores = ridge.solve(target, folds=folds)
+    np.testing.assert_allclose(
+        wide_ridge.solve(target, folds=folds), scores, rtol=1e-6, atol=1e-6 * abs(scores).max()
+    )
+    assert (scores[:45] != 0).all() and (scores[45:] == 0).all()
+    weights = part.weights.numpy()
+    np.testing.assert_allclose(
+        wide.weights.numpy()[:-1], weights, rtol=1e-6, atol=1e-6 * abs(weights).max()
+    )
+    np.testing.assert_allclose(wide.center.numpy()[:-1], part.center.numpy(), rtol=1e-9)
+
+
+def test_memory_of_a_wide_table_grows_with_its_columns_not_with_their_square():
+    n, dim = 30, 4000
+    ridge, _ = wide_part({"text": RANDOM.normal(size=(n, dim))}, {"text": np.ones(n, dtype=bool)})
+    target = RANDOM.normal(size=(n, 2))
+    tracemalloc.start()
+    try:
+        ridge.solve(target, folds=[np.arange(10), np.arange(10, 20)])
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 10 * n * dim * 8
