@@ -1,5 +1,6 @@
 """Numbers, categories and dates of a table to embeddings."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self
 
@@ -250,7 +251,7 @@ class NumericEncoder(Encoder):
 
     def _check_names(self) -> None:
         names = [*self._numeric, *self._categories, *self._dates]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
+        if twice := sorted(name for name, count in Counter(names).items() if count > 1):
             raise ValueError(f"columns must be named once, got {twice[0]!r} twice.")
 
     def _category_dims(self) -> list[int]:
@@ -290,9 +291,10 @@ class NumericEncoder(Encoder):
     def _read(self, frame: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Numbers to scale `[rows, numeric + 2 * dates]` and cycles `[rows, 6 * dates]`."""
         numbers = [np.empty((len(frame), 0))]
+        log_columns = set(self._log_columns)
         for name in self._numeric:
             column = read_numbers(frame, name)[:, None]
-            logs = name in self._log_columns
+            logs = name in log_columns
             numbers.append(np.sign(column) * np.log1p(np.abs(column)) if logs else column)
         dates = [read_dates(frame, name) for name in self._dates]
         cycles = [np.empty((len(frame), 0)), *(cycle for _, cycle in dates)]

@@ -219,16 +219,17 @@ def _read_rows(
     """
     problems: list[Problem] = []
     columns: list[list[str | None]] = []
+    texts_read = set(schema.text)
+    tables = schema.modality_of_cells
     for name in schema.row:
-        if name in (*schema.numeric, *schema.categorical, *schema.dates, *schema.history):
-            modality = next(key for key, names in schema.tables.items() if name in names)
-            read = pd.DataFrame(values[modality])[name]
+        if name in tables:
+            read = pd.DataFrame(values[tables[name]])[name]
             formatted = schema.format_of(name, "numeric") != ""
             columns.append(_written_values(frame[name], read, formatted=formatted))
         else:
             texts, found = read_cells(frame[name], lambda cell: read_text(cell, kind="row"))
             columns.append(texts)
-            problems += [] if name in schema.text else found
+            problems += [] if name in texts_read else found
     names = schema.row
     lines = (
         [f"{name}: {part}" for name, part in zip(names, parts, strict=True) if part is not None]
@@ -266,11 +267,14 @@ def _read_cells(frame: pd.DataFrame, schema: Schema) -> tuple[pd.DataFrame, list
     """A frame of numbers, dates and categories; each faulty cell is missing."""
     output: dict[str, Any] = {}
     problems: list[Problem] = []
+    categorical, dates = (
+        set(names) - set(schema.history) for names in (schema.categorical, schema.dates)
+    )
     for name in frame.columns:
-        if name in schema.categorical and name not in schema.history:
+        if name in categorical:
             values, found = read_cells(frame[name], read_category)
             output[name] = pd.Series(values, dtype=object, index=frame.index)
-        elif name in schema.dates and name not in schema.history:
+        elif name in dates:
             output[name], found = date_cells(frame[name], schema.format_of(name, "dates"))
         else:
             output[name], found = number_cells(frame[name], schema.format_of(name, "numeric"))

@@ -54,6 +54,8 @@ def is_missing(cell: object) -> bool:
 def cells(column: "pd.Series[Any]") -> list[Any]:
     """The cells of a column as Python objects, in order; short floats by their shortest text."""
     dtype: Any = column.dtype
+    if isinstance(dtype, np.dtype) and (dtype.kind in "Oiub" or dtype == np.float64):
+        return column.tolist()  # quick, as wide tables need it; these are Python objects, too
     if pd.api.types.is_float_dtype(dtype) and dtype.itemsize < 8:
         short = np.float16 if dtype.itemsize == 2 else np.float32
         # Widened bit by bit, 0.1 would become 0.10000000149011612.

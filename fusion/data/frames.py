@@ -62,12 +62,17 @@ def frame_of_arrow(table: pa.Table) -> pd.DataFrame:
     """
     check_names(table.column_names, source="the table")
     frame: pd.DataFrame = table.to_pandas(integer_object_nulls=True)
-    for field in table.schema:
-        if pa.types.is_integer(field.type) and field.name in frame.columns:
-            if frame[field.name].dtype == object:
-                signed = pa.types.is_signed_integer(field.type)
-                frame[field.name] = frame[field.name].astype("Int64" if signed else "UInt64")
-    return frame
+    kinds = {
+        field.name: "Int64" if pa.types.is_signed_integer(field.type) else "UInt64"
+        for field in table.schema
+        if pa.types.is_integer(field.type)
+    }
+    gaps = {
+        name: kinds[name]
+        for name, dtype in zip(frame.columns, frame.dtypes, strict=True)
+        if name in kinds and dtype == object
+    }
+    return frame.astype(gaps) if gaps else frame
 
 
 def is_unnamed(columns: "pd.Index[Any]") -> bool:

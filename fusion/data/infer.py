@@ -140,9 +140,10 @@ def _check_listed(
 ) -> None:
     wanted = [name for names in listed.values() for name in names]
     problems = missing_columns([*wanted, *excluded], columns)
+    left_out = set(excluded)
     for role, names in listed.items():
         for name in names:
-            if name in excluded:
+            if name in left_out:
                 message = f"must not be an input ({role}), got excluded: it may be the target"
                 problems.append(Problem("column_excluded", message, column=name))
     if len(listed.get("id", [])) > 1:
@@ -153,12 +154,13 @@ def _check_listed(
 
 def _id_column(frame: pd.DataFrame) -> list[str]:
     """The first column that is named like an identifier and mostly unique, as a list of one."""
-    for wanted in ID_NAMES:
-        for name in frame.columns:
-            if _id_name(name) == wanted:
-                texts = [text for text in map(_text, cells(frame[name])) if text is not None]
-                if len(set(texts)) > MAJORITY * len(frame):
-                    return [name]
+    called: dict[str, list[str]] = {}
+    for name in frame.columns:
+        called.setdefault(_id_name(name), []).append(name)
+    for name in (name for wanted in ID_NAMES for name in called.get(wanted, ())):
+        texts = [text for text in map(_text, cells(frame[name])) if text is not None]
+        if len(set(texts)) > MAJORITY * len(frame):
+            return [name]
     return []
 
 

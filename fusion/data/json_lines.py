@@ -1,6 +1,7 @@
 """Tables of JSON lines: one object a line, its keys are the columns."""
 
 import json
+from collections import Counter
 from typing import Any
 
 import pandas as pd
@@ -43,6 +44,6 @@ def _object(line: str) -> dict[str, Any]:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"got the key {shown(max(names, key=names.count))} twice")
+        [(name, _)] = Counter(name for name, _ in pairs).most_common(1)
+        raise ValueError(f"got the key {shown(name)} twice")
     return found

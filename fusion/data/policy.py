@@ -110,7 +110,5 @@ def concerned_modality(problem: Problem, schema: Schema) -> str | None:
     if kind == "row":
         return "row" if schema.row else None
     if kind in ("number", "date", "category"):
-        for modality, columns in schema.tables.items():
-            if problem.column in columns:
-                return modality
+        return schema.modality_of_cells.get(problem.column or "")
     return None

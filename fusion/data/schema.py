@@ -4,6 +4,7 @@ import difflib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
 from typing import Any, Literal, Self
 
 from fusion.data.dates import FORMATS
@@ -13,6 +14,8 @@ from fusion.data.problems import Problem, shown
 Kind = Literal["text", "image", "table"]
 EXCLUDED = "excluded"
 """Reason of a column that is ignored because the user said so."""
+COMPARED_NAMES = 100_000
+"""Names that missing columns are compared with, all together, for the nearest ones."""
 ROLES = ("id", "text", "image", "numeric", "categorical", "dates", "history", "row")
 
 
@@ -72,6 +75,15 @@ class Schema:
         table = (*self.numeric, *self.categorical, *self.dates)
         both = {"numeric": table, "history": self.history}
         return {name: columns for name, columns in both.items() if columns}
+
+    @cached_property
+    def modality_of_cells(self) -> dict[str, str]:
+        """Column -> the first modality that reads it as a number, date or label."""
+        found: dict[str, str] = {}
+        for modality, columns in self.tables.items():
+            for name in columns:
+                found.setdefault(name, modality)
+        return found
 
     @property
     def modalities(self) -> dict[str, Kind]:
@@ -153,11 +165,13 @@ def _check_role(name: str, value: object) -> None:
 def missing_columns(wanted: Iterable[str], columns: Iterable[str]) -> list[Problem]:
     """One problem for each wanted column that the table lacks, with the nearest names it has."""
     names = list(columns)
+    there = set(names)
+    missing = [name for name in dict.fromkeys(wanted) if name not in there]
+    n_hints = max(1, COMPARED_NAMES // max(len(names), 1))
     problems = []
-    for name in dict.fromkeys(wanted):
-        if name not in names:
-            near = difflib.get_close_matches(name, names, n=2, cutoff=0.5)
-            hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
-            message = f"must be a column of the table, got none of that name.{hint}"
-            problems.append(Problem("column_missing", message, column=name))
+    for place, name in enumerate(missing):
+        near = difflib.get_close_matches(name, names, n=2, cutoff=0.5) if place < n_hints else []
+        hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+        message = f"must be a column of the table, got none of that name.{hint}"
+        problems.append(Problem("column_missing", message, column=name))
     return problems

@@ -47,7 +47,7 @@ def csv_header(path: Path, *, delimiter: str) -> list[str]:
     rows = csv.reader(StringIO(_sample(path), newline=""), delimiter=delimiter)
     sample = list(islice(rows, SAMPLE_ROWS)) if header and not header[-1] else []
     kept = csv_names(
-        header, is_empty=lambda place: not any(row[place] for row in sample[1:] if row[place:])
+        header, is_empty=lambda place: not any(row[place] for row in sample[1:] if place < len(row))
     )
     names = [*map(decoded, kept), *[""] * (len(header) - len(kept))]
     if any(map(is_undecoded, names)):
@@ -158,7 +158,8 @@ def _cells(
     csv.field_size_limit(MAX_RECORD)
     rows: list[list[str | None]] = []
     problems = []
-    places = [names.index(name) for name in columns]
+    place_of = {name: place for place, name in enumerate(names)}
+    places = [place_of[name] for name in columns]
     for cells in csv.reader(lines, delimiter=delimiter):
         if not cells and len(names) > 1:
             continue

@@ -1,5 +1,6 @@
 """Tables of any size: cut into shards without holding them, and read shard by shard."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -104,7 +105,7 @@ def column_names(path: Path, *, delimiter: str | None = None) -> list[str]:
         names = csv_header(path, delimiter=delimiter or csv_delimiter(path))
     else:
         names = parquet_columns(path)
-    twice = sorted({name for name in names if name and names.count(name) > 1})
+    twice = sorted(name for name, count in Counter(names).items() if name and count > 1)
     if not names or twice:
         got = f"{', '.join(twice)} twice" if twice else "none"
         raise CatalogueError(f"{path.name} must have columns of different names, got {got}.")

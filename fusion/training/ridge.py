@@ -28,9 +28,9 @@ class Ridge:
     for penalties starts where that of the fold before ended, which moves scores by less than a
     hundredth of a standard deviation.
 
-    With more rows than features, products of features are summed over rows once, chunk by chunk, so
-    that memory does not grow with the rows. With more features than rows, the same weights are found
-    from products of rows (the dual), so that memory grows with rows times features alone.
+    With more rows than features, products of features are summed over rows once, chunk by chunk:
+    memory does not grow with the rows. With more features than rows, the same weights are found
+    from products of rows (the dual): memory grows with rows times features, not with a square.
     Source: Saunders, Gammerman and Vovk (1998), ridge regression in dual variables.
 
     Args:
