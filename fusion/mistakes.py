@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar, get_args, get_type_hints
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from fusion.errors import ConfigError, FusionError, unknown_name
 
@@ -13,6 +13,12 @@ Settings = TypeVar("Settings", bound=BaseModel)
 
 UNKNOWN_KEY = {"extra_forbidden", "unexpected_keyword_argument"}
 """pydantic's names for it, in models and in dataclasses."""
+
+
+class RunSettings(BaseModel):
+    """What a run can be told; unknown keys and numbers that are not finite are mistakes."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 class Mistakes:

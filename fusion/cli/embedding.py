@@ -22,6 +22,7 @@ from fusion.cli.shared import (
     VectorType,
     app,
     complain,
+    finite,
     reported,
     say,
 )
@@ -63,7 +64,9 @@ Workers = Annotated[
     int | None,
     typer.Option(help="Processes; 0: this one alone; tried out where not given.", min=0),
 ]
-GpusPerWorker = Annotated[float, typer.Option(help="Only with --engine ray.", min=0)]
+GpusPerWorker = Annotated[
+    float, typer.Option(help="Only with --engine ray.", min=0, callback=finite)
+]
 RayAddress = Annotated[
     str | None, typer.Option(help="Address of a Ray cluster; a local one where not given.")
 ]

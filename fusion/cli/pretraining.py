@@ -21,6 +21,7 @@ from fusion.cli.shared import (
     TextColumns,
     TextEncoder,
     app,
+    finite,
     open_stage,
     reported,
     say,
@@ -49,7 +50,9 @@ def pretrain(
     loss: Annotated[str | None, typer.Option(help="clip, siglip.")] = None,
     epochs: Epochs = None,
     batch_size: BatchSize = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Peak step size.")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Peak step size.", callback=finite)
+    ] = None,
     save_steps: Annotated[int | None, typer.Option(help="Steps that a kill can cost.")] = None,
     tensorboard: Logs = None,
     on_bad_rows: Policy = BadRows.RAISE,

@@ -1,5 +1,6 @@
 """What every verb shares: the application, its options, how errors and progress are shown."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -69,6 +70,17 @@ class EngineName(StrEnum):
     RAY = "ray"
 
 
+def finite(value: float | None) -> float | None:
+    """A number as it was given.
+
+    Raises:
+        BadParameter: If it is not a number, or infinite.
+    """
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"must be a finite number, got {value}.")
+    return value
+
+
 Items = Annotated[
     Path, typer.Option("--items", help="Items table: CSV, TSV, JSON lines, Parquet or Feather.")
 ]
@@ -105,7 +117,8 @@ MovedWeights = Annotated[
     typer.Option("--image-weights", help="Where the model's photo weights lie now, if they moved."),
 ]
 StallSeconds = Annotated[
-    float, typer.Option(help="A worker without a sign of life for so long is replaced.")
+    float,
+    typer.Option(help="A worker without a sign of life for so long is replaced.", callback=finite),
 ]
 BundleFolder = Annotated[Path, typer.Argument(help="Folder of a trained model.")]
 IdColumn = Annotated[str | None, typer.Option("--id", help="The id column.")]

@@ -13,6 +13,7 @@ from fusion.cli.shared import (
     Seed,
     TuningMode,
     app,
+    finite,
     open_stage,
     reported,
     say,
@@ -49,7 +50,9 @@ def fine_tune(
     ] = None,
     epochs: Epochs = None,
     batch_size: BatchSize = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Of the last layer.")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Of the last layer.", callback=finite)
+    ] = None,
     tensorboard: Logs = None,
     seed: Seed = None,
     quiet: Quiet = False,

@@ -70,7 +70,7 @@ def frame_of_arrow(table: pa.Table) -> pd.DataFrame:
     gaps = {
         name: kinds[name]
         for name, dtype in zip(frame.columns, frame.dtypes, strict=True)
-        if name in kinds and dtype == object
+        if name in kinds and pd.api.types.is_object_dtype(dtype)
     }
     return frame.astype(gaps) if gaps else frame
 

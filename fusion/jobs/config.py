@@ -8,24 +8,22 @@ from typing import Any, Literal, Self
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from fusion.build import EncoderChoice, HeadChoice
 from fusion.data.dates import date_cells
 from fusion.data.delimiters import checked_delimiter
 from fusion.data.policy import OnBadRows
 from fusion.errors import ConfigError, unknown_name
-from fusion.mistakes import checked_settings
+from fusion.mistakes import RunSettings, checked_settings
 from fusion.strategies import FUSIONS
 from fusion.training import TrainingSettings
 from fusion.tuning import TuningSettings
 from heads import HEADS
 
 
-class Section(BaseModel):
-    """A table of the file; unknown keys are mistakes."""
-
-    model_config = ConfigDict(extra="forbid")
+class Section(RunSettings):
+    """A table of the file."""
 
 
 class DataSection(Section):

@@ -15,7 +15,7 @@ from fusion.shards.job import Engine, JobResult, embed_catalogue
 from fusion.shards.layout import layout_of
 from fusion.shards.plan import Places
 from fusion.shards.pool import LocalEngine
-from fusion.shards.settings import JobSettings
+from fusion.shards.settings import JobSettings, check_stall
 from fusion.shards.status import JobStatus
 from fusion.shards.tables import list_files
 
@@ -65,8 +65,7 @@ def engine_of(
         ConfigError: If an option is wrong or belongs to the other engine.
         MissingExtraError: If Ray is wanted and not installed.
     """
-    if not stall_s > 0:
-        raise ConfigError(f"stall seconds must be positive, got {stall_s}.")
+    check_stall(stall_s)
     if name == "ray" and workers == 0:
         raise ConfigError("--workers must be at least 1 with --engine ray, got 0. Leave it out.")
     if name == "ray":

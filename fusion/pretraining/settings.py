@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
+
+from fusion.mistakes import RunSettings
 
 ObjectiveName = Literal["contrastive", "mlm", "self_supervised"]
 MODALITIES: dict[str, tuple[str, ...]] = {
@@ -21,7 +23,7 @@ _LEARNING_RATES = {"contrastive": 1e-4, "mlm": 1e-4, "self_supervised": 1e-3}
 _TEMPERATURES = {"clip": 0.07, "siglip": 0.1}
 
 
-class PretrainingSettings(BaseModel):
+class PretrainingSettings(RunSettings):
     """Settings of one pretraining run; every field but the objective has a default that works.
 
     Raises:
@@ -33,7 +35,7 @@ class PretrainingSettings(BaseModel):
         0.0001
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(frozen=True)
 
     objective: ObjectiveName = Field(
         description="contrastive: photos and texts of the same items; mlm: texts; "

@@ -14,10 +14,11 @@ from fusion.shards.events import EventLog
 from fusion.shards.in_process import InProcessEngine
 from fusion.shards.layout import Layout, candidate_layouts
 from fusion.shards.retries import Task, TaskQueue
+from fusion.shards.settings import check_stall
 from fusion.shards.spawning import why_no_workers
 from fusion.shards.worker import Message, work
 
-MOST_FALSE_STARTS = 3  # workers that ended before they could begin
+MOST_FALSE_STARTS = 3  # workers in a row that ended before they could begin
 START_S = 120.0  # what loading torch and a model may take at least, however short a stall is
 IN_PROCESS = (
     "workers cannot be started here: {reason}. The job runs in this process instead, where a row "
@@ -34,9 +35,13 @@ class LocalEngine:
     Args:
         layout: Processes and threads; None: the fastest of a few, tried on the first shards.
         stall_s: A worker that shows no sign of life for this long is taken to hang, in seconds.
+
+    Raises:
+        ConfigError: If the seconds are not positive and finite.
     """
 
     def __init__(self, *, layout: Layout | None = None, stall_s: float = 300.0) -> None:
+        check_stall(stall_s)
         self.layout = layout
         self.stall_s = stall_s
 
@@ -163,6 +168,7 @@ class _Pool:
             worker.ready = True
         elif message.kind == "done" and message.outcome is not None:
             worker.task = None
+            self.false_starts = 0  # what kept others from starting keeps nobody from working
             self.log.done(message.outcome)
         elif message.kind == "raised" and worker.task is not None:
             task, worker.task = worker.task, None
@@ -186,9 +192,9 @@ class _Pool:
             self.false_starts += 1
             if self.false_starts > MOST_FALSE_STARTS:
                 raise JobError(
-                    f"workers must start, got {self.false_starts} that {how} (exit code {code}). "
-                    "Look at the memory of this machine, or give fewer --workers; --workers 0 "
-                    "does without them."
+                    f"workers must start, got {self.false_starts} in a row that {how} (exit code "
+                    f"{code}). Look at the memory of this machine, or give fewer --workers; "
+                    "--workers 0 does without them."
                 )
         else:
             self.queue.ended(worker.task, how, reason=f"the worker {how} (exit code {code})")

@@ -1,14 +1,16 @@
 """The Ray engine: the same shards on many machines, which must see the same folders."""
 
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fusion.errors import FusionError, JobError, MissingExtraError
+from fusion.errors import ConfigError, FusionError, JobError, MissingExtraError
 from fusion.shards.events import EventLog
 from fusion.shards.retries import Task, TaskQueue
 from fusion.shards.run import Outcome, ShardRunner, run_shard
+from fusion.shards.settings import check_stall
 
 try:
     import ray
@@ -40,11 +42,17 @@ class RayEngine:
         gpus_per_worker: GPUs of each, 0.5 for two actors a GPU; 0: none.
         address: Address of the cluster; None: a local one.
         stall_s: A shard that takes twelve times as long is taken to hang, in seconds.
+
+    Raises:
+        ConfigError: If a number is negative or not finite.
     """
 
     def __init__(
         self, *, workers: int | None, gpus_per_worker: float, address: str | None, stall_s: float
     ) -> None:
+        check_stall(stall_s)
+        if not 0 <= gpus_per_worker < math.inf:
+            raise ConfigError(f"gpus_per_worker must be 0 or more, got {gpus_per_worker}.")
         ray.init(address, ignore_reinit_error=True, log_to_driver=False)
         has = ray.cluster_resources()
         fitting = has.get("GPU", 0) / gpus_per_worker if gpus_per_worker else has.get("CPU", 1)

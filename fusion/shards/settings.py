@@ -1,6 +1,7 @@
 """What a job is asked to do, whatever it runs on."""
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -66,6 +67,16 @@ class JobSettings:
             "shard_rows": self.shard_rows,
             "delimiter": self.delimiter,
         }
+
+
+def check_stall(stall_s: float) -> None:
+    """Refuses seconds that no worker could be measured by.
+
+    Raises:
+        ConfigError: If they are not positive and finite.
+    """
+    if not 0 < stall_s < math.inf:
+        raise ConfigError(f"stall seconds must be positive and finite, got {stall_s}.")
 
 
 def _name(choice: object) -> str:

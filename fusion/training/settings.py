@@ -3,10 +3,12 @@
 import math
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+
+from fusion.mistakes import RunSettings
 
 
-class TrainingSettings(BaseModel):
+class TrainingSettings(RunSettings):
     """Settings of one training run; every field has a default that works.
 
     Raises:
@@ -18,7 +20,7 @@ class TrainingSettings(BaseModel):
         (62, 0.002)
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(frozen=True)
 
     folds: int = Field(
         default=4,

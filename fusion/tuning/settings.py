@@ -3,17 +3,18 @@
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from encoders.adapter import Adapter
 from encoders.augment_photos import GENTLE, PhotoAugmentation
 from encoders.augment_texts import TextAugmentation
 from encoders.dtype import resolve_dtype
+from fusion.mistakes import RunSettings
 
 Mode = Literal["none", "lora", "last_layers", "full", "gradual"]
 
 
-class TuningSettings(BaseModel):
+class TuningSettings(RunSettings):
     """How pretrained encoders are tuned on the target before their embeddings are kept.
 
     Raises:
@@ -24,7 +25,7 @@ class TuningSettings(BaseModel):
         Adapter(kind='layers', layers=2, rank=8, trains=True)
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(frozen=True)
 
     mode: Mode = Field(
         default="last_layers",

@@ -84,7 +84,7 @@ def test_no_workers_are_asked_for_by_the_number_0():
 
 
 def test_a_time_that_is_no_number_is_refused():
-    with pytest.raises(ConfigError, match="stall seconds must be positive, got nan"):
+    with pytest.raises(ConfigError, match="stall seconds must be positive and finite, got nan"):
         engine_of("local", None, gpus=0, address=None, stall_s=float("nan"))
 
 

@@ -17,11 +17,13 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from fusion.cli import app
-from fusion.shards import read_embeddings, verify_job
+from fusion.errors import ConfigError, JobError
+from fusion.shards import read_embeddings, verify_job, worker
 from fusion.shards.events import EventLog
 from fusion.shards.layout import Layout
 from fusion.shards.pool import LocalEngine
 from fusion.shards.retries import TaskQueue
+from fusion.shards.run import run_shard
 from fusion.shards.suspects import Suspects, note_end, suspects_path, touch_alone
 
 ROOT = Path(__file__).parents[3]
@@ -139,6 +141,61 @@ def test_a_worker_that_is_killed_once_by_chance_costs_no_row(
     result = job.run(tmp_path / "out", engine=LocalEngine(layout=Layout(2, 1), stall_s=30.0))
     assert result.n_failed == 0
     assert files_of(tmp_path / "out") == files_of(tmp_path / "straight")
+
+
+def claimed(path):
+    try:
+        path.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
+def until(condition):
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_workers_that_cannot_start_end_no_job_that_others_bring_on(
+    tmp_path, photo_job, forked_pool, monkeypatch
+):
+    n_shards = 6
+    marks = [tmp_path / f"done{n}" for n in range(n_shards + 1)]
+    begun = [tmp_path / f"begun{n}" for n in range(n_shards + 1)]
+
+    def begin(folder):  # the first works, each of the others dies when one more shard is done
+        mine = next(n for n, path in enumerate(begun) if claimed(path))
+        if mine:
+            until(marks[mine].exists)
+            os._exit(9)
+
+    def run(folder, number, **options):
+        outcome = run_shard(folder, number)
+        n_done = sum(path.exists() for path in marks) + 1
+        marks[n_done].touch()
+        until(lambda: n_done == n_shards or begun[n_done + 1].exists())
+        return outcome
+
+    monkeypatch.setattr(worker, "ShardRunner", begin)
+    monkeypatch.setattr(worker, "run_shard", run)
+    job = photo_job(tmp_path / "in", rows=2 * n_shards, shard_rows=2)
+    result = job.run(tmp_path / "out", engine=LocalEngine(layout=Layout(2, 1), stall_s=60.0))
+    assert (result.n_shards, result.failed_shards) == (n_shards, {})
+
+
+def test_workers_that_never_start_end_the_job(tmp_path, photo_job, forked_pool, monkeypatch):
+    monkeypatch.setattr(worker, "ShardRunner", lambda folder: os._exit(9))
+    job = photo_job(tmp_path / "in", rows=2, shard_rows=2)
+    with pytest.raises(JobError, match=r"workers must start, got 4 in a row that died"):
+        job.run(tmp_path / "out", engine=LocalEngine(layout=Layout(1, 1), stall_s=60.0))
+
+
+@pytest.mark.parametrize("stall_s", [float("nan"), float("inf"), 0.0, -1.0])
+def test_an_engine_refuses_seconds_that_measure_nothing(stall_s):
+    with pytest.raises(ConfigError, match="stall seconds must be positive and finite, got"):
+        LocalEngine(stall_s=stall_s)
 
 
 def test_a_worker_that_hangs_with_pythons_lock_ends_with_its_killed_parent(
