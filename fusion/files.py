@@ -1,8 +1,9 @@
-"""Writing files so that they are there as a whole or not at all."""
+"""Files: written so that they are there as a whole or not at all; their names as text."""
 
 import json
 import math
 import os
+import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from fusion import platforms
+
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def json_bytes(document: Any) -> bytes:
@@ -30,6 +33,24 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def readable(text: str) -> str:
+    r"""Text that can be written as UTF-8: each byte of a file's name that is no UTF-8 as `\xe9`.
+
+    Why: Python holds such bytes as lone surrogates, which no file, table or terminal takes. Other
+    lone surrogates become `\ud800`.
+
+    Example:
+        >>> print(readable("caf\udce9.csv"))
+        caf\xe9.csv
+    """
+    return SURROGATE.sub(lambda mark: _escaped(ord(mark[0])), text)
+
+
+def _escaped(code: int) -> str:
+    byte = code - 0xDC00  # as in PEP 383
+    return f"\\x{byte:02x}" if 0x80 <= byte <= 0xFF else f"\\u{code:04x}"
 
 
 def write_atomically(

@@ -1,6 +1,8 @@
 """What every verb shares: the application, its options, how errors and progress are shown."""
 
+import io
 import math
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -11,6 +13,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console, RenderableType
 from rich.text import Text
+
+from fusion.files import readable
 
 app = typer.Typer(
     help="Predict how products will sell from their texts, photos, numbers and sales history.",
@@ -141,6 +145,9 @@ def reported(command: Callable[..., None]) -> Callable[..., None]:
     def run(*arguments: Any, **options: Any) -> None:
         from fusion.errors import FusionError
 
+        for stream in (sys.stdout, sys.stderr):  # a terminal may know less than UTF-8
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
         try:
             command(*arguments, **options)
         except (*EXPECTED, FusionError) as error:
@@ -155,18 +162,13 @@ def reported(command: Callable[..., None]) -> Callable[..., None]:
 
 def say(what: RenderableType, *, style: str = "") -> None:
     """Prints a result as it is, brackets too; a line is not cut where the window ends."""
-    shown = _printable(what) if isinstance(what, str) else what
+    shown = readable(what) if isinstance(what, str) else what
     _console.print(shown, style=style, soft_wrap=isinstance(what, str))
 
 
 def complain(message: str) -> None:
     """Prints why a command stopped, on the error stream, as it is."""
-    _errors.print(Text.assemble(("fusion:", "bold red"), " ", _printable(message)), soft_wrap=True)
-
-
-def _printable(text: str) -> str:
-    """Text that every terminal takes: a file name may hold bytes that are no text."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    _errors.print(Text.assemble(("fusion:", "bold red"), " ", readable(message)), soft_wrap=True)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import os
 import re
 import zlib
 from collections.abc import Callable, Sequence
@@ -66,7 +67,7 @@ def read_table(path: Path, *, delimiter: str | None = None) -> pd.DataFrame:
     reader = {".parquet": _parquet, ".feather": arrow_feather.read_table}[kind]
     name = {".parquet": "a Parquet", ".feather": "a Feather"}[kind]
     try:
-        table = reader(path)
+        table = reader(arrow_file(path))
         table.validate(full=True)  # text that is not UTF-8 would raise where nobody expects it
         return as_frame(frame_of_arrow(table))
     except CatalogueError:
@@ -95,8 +96,13 @@ def table_kind(path: Path) -> str:
     )
 
 
-def _parquet(path: Path) -> pa.Table:
-    return arrow_parquet.ParquetFile(path).read()
+def _parquet(file: pa.NativeFile) -> pa.Table:
+    return arrow_parquet.ParquetFile(file).read()
+
+
+def arrow_file(path: Path) -> pa.NativeFile:
+    """A file opened for Arrow, which by itself finds only names in UTF-8."""
+    return pa.OSFile(os.fsencode(path))
 
 
 def _content(path: Path) -> bytes:

@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from fusion.files import write_atomically
+from fusion.files import readable, write_atomically
 from fusion.report.answer import Answer, head_answer
 from fusion.report.cards import CardGrid, card_grids
 from fusion.report.charts import Chart, blend_sentences, training_chart
@@ -59,7 +59,7 @@ def write_report(report: TrainingReport, path: Path) -> None:
         OSError: If it cannot be written.
     """
     # A lone surrogate, which a broken table may hold, has no place in UTF-8.
-    write_atomically(path, render_report(report).encode("utf-8", errors="replace"))
+    write_atomically(path, readable(render_report(report)).encode())
 
 
 def render_report(report: TrainingReport) -> str:

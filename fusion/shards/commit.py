@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from fusion.errors import JobError
-from fusion.files import json_bytes, write_atomically
+from fusion.files import json_bytes, readable, write_atomically
 from fusion.shards.shard import Shard
 
 VECTOR_TYPES = {"float32": pa.float32(), "float16": pa.float16()}
@@ -35,7 +35,7 @@ FOLDERS = ("embeddings", "errors", "receipts", "suspects")
 
 @dataclass(frozen=True)
 class RowError:
-    """Why a row has no embedding.
+    r"""Why a row has no embedding.
 
     Args:
         row: Position in the whole input, from 0.
@@ -44,7 +44,7 @@ class RowError:
         reason: Short code, such as `photo_truncated`.
         message: What is wrong, in words.
         column: Column at fault; empty if it is the row.
-        file: Name of the input file.
+        file: Name of the input file; bytes that are no UTF-8 as `\xe9`.
     """
 
     row: int
@@ -203,8 +203,12 @@ def _lists(
 
 
 def error_table(failed: Sequence[RowError]) -> pa.Table:
-    """One row an error."""
-    return pa.Table.from_pylist([asdict(error) for error in failed], ERROR_SCHEMA)
+    """One row an error; texts that are no UTF-8 as `readable` writes them."""
+    rows = [
+        {k: readable(v) if isinstance(v, str) else v for k, v in asdict(error).items()}
+        for error in failed
+    ]
+    return pa.Table.from_pylist(rows, ERROR_SCHEMA)
 
 
 def parquet_bytes(table: pa.Table) -> bytes:

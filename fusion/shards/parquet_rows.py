@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from fusion.data.cells import CellFault, is_missing, read_id
 from fusion.data.frames import as_frame
+from fusion.data.tables import arrow_file
 from fusion.errors import CatalogueError
 from fusion.shards.digests import add_range
 from fusion.shards.ids import hash_ids, stacked
@@ -251,7 +252,7 @@ def _sha256(content: bytes) -> str:
 
 def _open_parquet(path: Path) -> Any:
     with _named_damage(path):
-        return pq.ParquetFile(path, memory_map=False)
+        return pq.ParquetFile(arrow_file(path))
 
 
 @contextmanager

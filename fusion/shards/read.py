@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from fusion.data.tables import arrow_file
 from fusion.errors import JobError, unknown_name
 from fusion.shards.commit import finished, part_name
 from fusion.shards.plan import read_plan
@@ -43,19 +44,23 @@ def read_embeddings(folder: Path, name: str) -> Embeddings:
     parts = [part_name("embeddings", shard) for shard in sorted(done)]
     if not parts:
         raise JobError(f"{folder} must have finished shards, got none.")
-    dataset = ds.dataset([str(folder / part) for part in parts], format="parquet")
     ending = "_embedding"
-    names = [n.removesuffix(ending) for n in dataset.schema.names if n.endswith(ending)]
+    columns = pq.read_schema(arrow_file(folder / parts[0])).names
+    names = [n.removesuffix(ending) for n in columns if n.endswith(ending)]
     if name not in names:
         raise JobError(unknown_name("name", name, names))
     column = f"{name}{ending}"
-    table = dataset.to_table(columns=["row", "id", column])
-    table = table.filter(table[column].is_valid())
+    table = pa.concat_tables(_present(folder / part, column) for part in parts)
     return Embeddings(
         rows=table["row"].to_numpy(),
         ids=table["id"].to_pylist(),
         vectors=matrix(table[column]),
     )
+
+
+def _present(path: Path, column: str) -> pa.Table:
+    table = pq.ParquetFile(arrow_file(path)).read(columns=["row", "id", column])
+    return table.filter(table[column].is_valid())
 
 
 def matrix(column: pa.ChunkedArray) -> NDArray[Any]:
