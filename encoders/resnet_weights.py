@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import torch
 import torchvision
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import load, save_file
 from torch import Tensor, nn
 
@@ -161,13 +161,13 @@ def read_weights(path: Path, *, name: str, architecture: str, sha256: str | None
         )
     try:
         state = load(content)
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
     except SafetensorError as error:
         raise ValueError(
             f"weights must be a safetensors file, got {path.name}: {error}. Convert it, see "
             "encoders.resnet_weights.convert_torchvision_weights."
         ) from error
+    header_end = 8 + int.from_bytes(content[:8], "little")
+    metadata = json.loads(content[8:header_end]).get("__metadata__", {})
     stated = metadata.get("architecture", architecture)
     if stated != architecture:
         raise ValueError(

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load
 from torch import Tensor, nn
 
 POOLINGS = ("mean", "cls", "max", "mean_sqrt_len_tokens")
@@ -230,7 +230,7 @@ def _check_dense(folder: Path, config: Mapping[str, Any]) -> None:
 def _dense(folder: Path) -> nn.Module:
     """A linear layer and its activation, from safetensors."""
     config = _read(folder / "config.json")
-    weights = load_file(folder / "model.safetensors")
+    weights = load((folder / "model.safetensors").read_bytes())
     try:
         sizes = (config["in_features"], config["out_features"])
         layer = nn.Linear(*sizes, bias=config.get("bias", True))

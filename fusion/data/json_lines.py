@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from fusion.data.frames import check_width
 from fusion.data.problems import Problem, raise_for, shown
 
 
@@ -26,6 +27,7 @@ def read_json_lines(text: str, *, source: str) -> pd.DataFrame:
             problems.append(Problem("line_json", f"line {number} must be a JSON object, {error}"))
     raise_for(problems, source=source)
     names = dict.fromkeys(name for row in rows for name in row)
+    check_width(len(names), source=source)
     # Objects: a column's type must not depend on which rows are in the file.
     columns = {name: pd.Series([row.get(name) for row in rows], dtype=object) for name in names}
     return pd.DataFrame(columns, index=pd.RangeIndex(len(rows)))

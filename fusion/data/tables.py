@@ -17,7 +17,7 @@ import pyarrow.feather as arrow_feather
 import pyarrow.parquet as arrow_parquet
 
 from fusion.data.delimiters import SAMPLE_BYTES, checked_delimiter, find_delimiter
-from fusion.data.frames import as_frame, check_names, frame_of_arrow
+from fusion.data.frames import as_frame, check_names, check_width, frame_of_arrow
 from fusion.data.json_lines import read_json_lines
 from fusion.data.problems import Problem, raise_for, shown
 from fusion.errors import CatalogueError
@@ -136,6 +136,7 @@ def _read_csv(data: bytes, *, path: Path, delimiter: str | None) -> pd.DataFrame
                 f"{source} must begin with the header line, got {shown(text.splitlines()[0])}. "
                 "Delete what stands before it."
             )
+        check_width(len(header), source=source)
         check_names([name for name in header if name], source=source)
         table, n_skipped = _csv_cells(data, header=header, delimiter=delimiter)
     except (csv.Error, pa.ArrowException) as error:

@@ -27,6 +27,7 @@ from fusion.data.schema import ROLES, Schema
 from fusion.data.tables import read_table
 from fusion.embedding import problem_code
 from fusion.errors import ConfigError, unknown_name
+from fusion.files import readable
 from fusion.mistakes import Mistakes, checked_settings
 from fusion.pretraining import (
     FILES,
@@ -115,6 +116,13 @@ def _checked(
     """
     mistakes = Mistakes()
     mistakes.add(folder_mistakes("out", output))
+    if "text" in settings.modalities and readable(str(output)) != str(output):
+        mistakes.add(
+            [
+                f"out must be a name in UTF-8 where texts are learned from, as tokenizers "
+                f"open no other, got {readable(str(output))}. Choose another."
+            ]
+        )
     mistakes.add(photo_folder_mistakes(source.photos))
     catalogue: Catalogue | None = None
     encoders: dict[str, Encoder] = {}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from fusion.data.frames import check_width
 from fusion.data.problems import Problem
 from fusion.data.tables import DELIMITED
 from fusion.errors import CatalogueError, JobError
@@ -105,6 +106,7 @@ def column_names(path: Path, *, delimiter: str | None = None) -> list[str]:
         names = csv_header(path, delimiter=delimiter or csv_delimiter(path))
     else:
         names = parquet_columns(path)
+    check_width(len(names), source=path.name)
     twice = sorted(name for name, count in Counter(names).items() if name and count > 1)
     if not names or twice:
         got = f"{', '.join(twice)} twice" if twice else "none"

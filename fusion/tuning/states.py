@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 from typing import cast
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save
 from torch import Tensor
 
 from encoders.dtype import Precision
@@ -44,9 +44,8 @@ def claim(folder: Path, identity: str, *, precision: Precision) -> Precision:
 
 def save_result(folder: Path, weights: dict[str, Tensor], facts: dict[str, object]) -> None:
     """Keeps the result of a finished run and removes its checkpoints."""
-    scratch = folder / "weights.tmp"
-    save_file({name: tensor.contiguous() for name, tensor in weights.items()}, scratch)
-    scratch.replace(folder / "weights.safetensors")
+    content = save({name: tensor.contiguous() for name, tensor in weights.items()})
+    write_atomically(folder / "weights.safetensors", content)
     write_atomically(folder / "result.json", json.dumps(facts, indent=1).encode())
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
 
@@ -56,4 +55,4 @@ def load_result(folder: Path) -> tuple[dict[str, Tensor], dict[str, object]] | N
     if not (folder / "result.json").is_file():
         return None
     facts = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    return load_file(folder / "weights.safetensors"), facts
+    return load((folder / "weights.safetensors").read_bytes()), facts

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
@@ -184,7 +184,8 @@ class TuningProgress(BestWeights):
             return
         folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
         if self.weights:
-            save_file({k: v.contiguous() for k, v in self.weights.items()}, folder / BEST)
+            content = save({k: v.contiguous() for k, v in self.weights.items()})
+            (folder / BEST).write_bytes(content)
         notes = {name: getattr(self, name) for name in self.facts}
         commit(folder, {**notes, "batches": self.batches})
 
@@ -193,7 +194,7 @@ class TuningProgress(BestWeights):
         for name in self.facts:
             setattr(self, name, found.notes[name])
         if (found.folder / BEST).is_file():
-            self.weights = load_file(found.folder / BEST)
+            self.weights = load((found.folder / BEST).read_bytes())
         self.advance_steps(found.step)
 
 

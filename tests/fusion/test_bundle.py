@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 from dataclasses import replace
 
@@ -173,3 +174,15 @@ def test_the_folder_around_a_bundle_leads_to_the_bundle(tmp_path):
     (tmp_path / "bundle" / "bundle.json").touch()
     with pytest.raises(BundleError, match=r"cannot be read\. Did you mean .*bundle\?"):
         load_bundle(tmp_path)
+
+
+def test_a_bundle_in_a_folder_whose_name_is_no_utf8_is_like_any_other(fitted, items, tmp_path):
+    folder = tmp_path / os.fsdecode(b"b\xe9")
+    try:
+        folder.mkdir()
+    except OSError:
+        pytest.skip("this file system has names in UTF-8 alone")
+    fitted.save(folder)
+    fitted.save(folder)  # the second takes the place of the first
+    loaded = FusionRegressor.load(folder, store=tmp_path / os.fsdecode(b"st\xe9"))
+    assert np.array_equal(loaded.predict(items), fitted.predict(items))

@@ -1,4 +1,6 @@
 import ast
+import io
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -39,8 +41,23 @@ def test_a_file_name_that_is_no_text_is_printed_all_the_same(capsysbinary):
     say("a\udcffb")
     complain("a\udcffb")
     captured = capsysbinary.readouterr()
-    assert captured.out == b"a\\udcffb\n"
-    assert captured.err == b"fusion: a\\udcffb\n"
+    assert captured.out == b"a\\xffb\n"
+    assert captured.err == b"fusion: a\\xffb\n"
+
+
+def test_a_terminal_of_ascii_takes_any_name(monkeypatch):
+    @reported
+    def command():
+        say("caf\u00e9 \udcff \u2713")
+        raise ValueError("caf\u00e9")
+
+    streams = {name: io.TextIOWrapper(io.BytesIO(), "ascii") for name in ("stdout", "stderr")}
+    for name, stream in streams.items():
+        monkeypatch.setattr(sys, name, stream)
+    with pytest.raises(typer.Exit):
+        command()
+    written = [stream.detach().getvalue() for stream in streams.values()]
+    assert written == [b"caf\\xe9 \\xff \\u2713\n", b"fusion: caf\\xe9\n"]
 
 
 @pytest.mark.parametrize("text", STRANGE)

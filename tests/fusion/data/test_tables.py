@@ -1,4 +1,6 @@
 import gzip
+import io
+import json
 import os
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from fusion.data import Schema, build_catalogue, read_table, write_table
+from fusion.data import Schema, build_catalogue, frames, read_table, write_table
 from fusion.errors import CatalogueError
 
 
@@ -269,3 +271,48 @@ def test_a_wrong_delimiter_is_told_once_and_not_for_each_line(tmp_path: Path) ->
     path = written(tmp_path, "id;price\nA1;12,90\nA2;13,50\n")
     with pytest.raises(CatalogueError, match="delimiter must stand in the header line, got ','"):
         read_table(path, delimiter=",")
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "csv.gz", "jsonl", "parquet", "feather"])
+def test_a_table_whose_name_is_no_utf8_is_read_and_named(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9." + suffix.encode())
+    frame = pd.DataFrame({"id": ["a", "b"], "title": ["red", "blue"]})
+    content = {
+        "csv": frame.to_csv(index=False).encode(),
+        "tsv": frame.to_csv(index=False, sep="\t").encode(),
+        "csv.gz": gzip.compress(frame.to_csv(index=False).encode()),
+        "jsonl": frame.to_json(orient="records", lines=True).encode(),
+        "parquet": frame.to_parquet(index=False),
+        "feather": feather_bytes(frame),
+    }
+    try:
+        path.write_bytes(content[suffix])
+    except OSError:
+        pytest.skip("this file system has names in UTF-8 alone")
+    assert read_table(path).to_dict("list") == frame.to_dict("list")
+    path.write_bytes(b"\x00\xff")
+    with pytest.raises(CatalogueError, match="caf\udce9"):
+        read_table(path)
+
+
+def feather_bytes(frame: pd.DataFrame) -> bytes:
+    content = io.BytesIO()
+    frame.to_feather(content)
+    return content.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["csv", "empty names", "jsonl"])
+def test_more_columns_than_can_be_read_are_refused_by_their_number(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frames, "MAX_COLUMNS", 50)
+    rows = {
+        "csv": ",".join(f"c{place}" for place in range(51)),
+        "empty names": "a" + "," * 50,
+        "jsonl": "\n".join(json.dumps({f"c{place}": 1}) for place in range(51)),
+    }
+    path = written(tmp_path, f"{rows[kind]}\n", "items.jsonl" if kind == "jsonl" else "items.csv")
+    with pytest.raises(CatalogueError, match=r"must have at most 50 columns, got 51\."):
+        read_table(path)
+    with pytest.raises(CatalogueError, match=r"must have at most 50 columns, got 51\."):
+        frames.as_frame(np.zeros((1, 51)))
