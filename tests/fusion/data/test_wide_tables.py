@@ -9,8 +9,7 @@ from fusion.data.policy import apply_policy
 from fusion.data.problems import Problem
 from fusion.data.schema import missing_columns
 from fusion.errors import CatalogueError
-from fusion.shards.csv_rows import read_csv
-from fusion.shards.shard import Shard
+from fusion.shards.csv_rows import first_csv_rows
 from fusion.shards.tables import column_names
 
 N = 300
@@ -57,12 +56,12 @@ def test_missing_columns_are_found_without_a_search(names):
     assert missing_columns(names, names) == []
 
 
-def test_rows_of_a_shard_find_their_columns_without_a_search(names, tmp_path):
+def test_rows_of_a_job_find_their_columns_without_a_search(names, tmp_path):
     path = tmp_path / "items.csv"
-    path.write_text(",".join(map(str, range(N))) + "\n")
-    shard = Shard(0, 0, 0, 1, 0, path.stat().st_size)
-    rows, problems = read_csv(path, shard, names=names, columns=names[::-1], delimiter=",")
-    assert problems == [] and rows.iloc[0].tolist() == [str(place) for place in range(N)][::-1]
+    row = ",".join(map(str, range(N)))
+    path.write_text(f"{','.join(names)}\n{row}\n")
+    rows = first_csv_rows(path, names=names, n_rows=1, delimiter=",")
+    assert rows.iloc[0].tolist() == [str(place) for place in range(N)]
 
 
 def test_a_table_that_lacks_every_column_says_so_for_each():
