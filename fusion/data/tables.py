@@ -27,7 +27,7 @@ WRITTEN = (".csv", ".parquet")
 """Suffixes of tables that are written."""
 FORMULA = re.compile(r"[=+\-@＝＋－＠\t\r\n]")
 PLAIN_NUMBER = re.compile(
-    r"[+-]?(?=\.?\d)(?:0|[1-9]\d{0,14})?(?:\.\d*)?(?:[eE][+-]?\d+)?", re.ASCII
+    r"[+-]?(?=[.,]?\d)(?:0|[1-9]\d{0,14})?(?:[.,]\d*)?(?:[eE][+-]?\d+)?", re.ASCII
 )
 
 

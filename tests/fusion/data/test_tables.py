@@ -120,14 +120,14 @@ def test_cells_come_back_as_they_went_in(tmp_path: Path) -> None:
 
 def test_formulas_are_disarmed_in_the_columns_that_ask_for_it_alone(tmp_path: Path) -> None:
     armed = ["=1+1", "+cmd", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "＝1"]
-    note = pd.Series([*armed, "-5", "-1.5e3", "a=b", None], dtype=object)
-    frame = pd.DataFrame({"id": note, "note": note, "n": [-1.5] * 11})
+    note = pd.Series([*armed, "-5", "-1.5e3", "-12,5", "a=b", None], dtype=object)
+    frame = pd.DataFrame({"id": note, "note": note, "n": [-1.5] * 12})
     write_table(frame, tmp_path / "t.csv", formula_safe=["note"])
     again = read_table(tmp_path / "t.csv")
     assert again["note"].tolist()[:7] == [f"'{text}" for text in armed]
-    assert again["note"].tolist()[7:] == ["-5", "-1.5e3", "a=b", None]
+    assert again["note"].tolist()[7:] == ["-5", "-1.5e3", "-12,5", "a=b", None]
     assert again["id"].tolist() == note.tolist()
-    assert again["n"].tolist() == ["-1.5"] * 11
+    assert again["n"].tolist() == ["-1.5"] * 12
     assert frame["note"].equals(note)
 
 
