@@ -2,10 +2,15 @@
 
 import numpy as np
 import pandas as pd
+import pytest
+from PIL import Image
 
-from fusion import load_bundle
+from fusion import FusionRegressor, load_bundle, read_table
+from fusion.build import EncoderChoice
 from fusion.jobs.config import TrainConfig
+from fusion.jobs.predict import ItemSource, predict
 from fusion.jobs.train import train
+from fusion.shards import InProcessEngine, JobSettings, Places, embed_catalogue
 
 
 def test_items_without_ids_keep_the_row_number_of_their_table(tmp_path):
@@ -44,3 +49,31 @@ def test_a_report_shows_the_form_of_each_column_and_names_the_target(tmp_path):
     page = (tmp_path / "out" / "report.html").read_text()
     assert "numeric, written as 1234,5" in page
     assert "<dt><bdi>units</bdi></dt><dd>the target</dd>" in page
+
+
+FORMULAS = ["=1+1", "+cmd|' /C calc'!A0", "-A12", "@home", "\t8", "=HYPERLINK(A1)"]
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.parquet"])
+def test_ids_of_predictions_join_back_though_a_spreadsheet_would_run_them(tmp_path, name):
+    frame = pd.DataFrame({"item_id": FORMULAS, "price": np.arange(1.0, 7.0)})
+    frame.to_csv(tmp_path / "items.csv", index=False)
+    items = read_table(tmp_path / "items.csv")
+    model = FusionRegressor(head="linear", numeric=["price"]).fit(items, np.arange(6.0))
+    model.save(tmp_path / "bundle")
+    predict(tmp_path / "bundle", ItemSource(tmp_path / "items.csv"), tmp_path / name)
+    assert read_table(tmp_path / name)["id"].tolist() == items["item_id"].tolist() == FORMULAS
+
+
+def test_ids_of_embeddings_and_error_records_join_back_though_a_spreadsheet_would_run_them(
+    tmp_path,
+):
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    photos = ["a.png", "gone.png"] * 3
+    frame = pd.DataFrame({"item_id": FORMULAS, "photo": photos})
+    frame.to_csv(tmp_path / "items.csv", index=False)
+    asked = JobSettings(choice=EncoderChoice(image="colour_texture"))
+    places = Places(tmp_path / "items.csv", tmp_path)
+    embed_catalogue(places, tmp_path / "out", asked, engine=InProcessEngine())
+    for kind, ids in {"embeddings": FORMULAS[::2], "errors": FORMULAS[1::2]}.items():
+        assert pd.read_parquet(tmp_path / "out" / kind)["id"].tolist() == ids
