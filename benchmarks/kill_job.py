@@ -1,14 +1,9 @@
-"""Embedding jobs that are killed at random moments, beside one that nobody stopped.
+"""Embedding jobs that are killed at random moments, beside one that nobody stopped."""
 
-python benchmarks/kill_job.py
-"""
-
-import argparse
 import csv
 import multiprocessing
 import os
 import signal
-import tempfile
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -27,11 +22,9 @@ import pyarrow.parquet as pq
 from encoders.tiny_bert import tiny_checkpoint
 from fusion.build import EncoderChoice
 from fusion.shards import JobSettings, Places, embed_catalogue, pool, run_shard, verify_job
-from fusion.shards.layout import Layout
 from fusion.shards.worker import work
 
 Run = Callable[[Path], object]
-STALL_S = 60.0
 
 
 class OneProcess:
@@ -177,7 +170,7 @@ def _compare(tally: Tally, output: Path, reference: Path) -> None:
     tally.differing += sum(
         ours.get(name) != theirs.get(name) for name in ours.keys() | theirs.keys()
     )
-    rows, wanted = _rows(output), _rows(reference)
+    rows, wanted = rows_of(output), rows_of(reference)
     tally.twice += len(rows) - len(np.unique(rows))
     tally.lost += len(np.setdiff1d(wanted, rows))
     tally.problems += verify_job(output)
@@ -191,7 +184,8 @@ def kept_files(output: Path) -> dict[str, bytes]:
     return {path.relative_to(output).as_posix(): path.read_bytes() for path in paths}
 
 
-def _rows(output: Path) -> Any:
+def rows_of(output: Path) -> Any:
+    """Numbers of all rows that a job has written, as embeddings or as error records."""
     parts = [*(output / "embeddings").glob("*.parquet"), *(output / "errors").glob("*.parquet")]
     return np.concatenate(
         [pq.read_table(part, columns=["row"])["row"].to_numpy() for part in parts]
@@ -216,86 +210,3 @@ def job_of(items: Path, *, shard_rows: int, engine: Callable[[], Any]) -> Run:
         shard_rows=shard_rows,
     )
     return lambda output: embed_catalogue(Places(items), output, settings, engine=engine())
-
-
-def table(tallies: dict[str, Tally], *, rows: int) -> list[dict[str, object]]:
-    """One row a way to run a job."""
-    return [
-        {
-            "shards done by": name,
-            "kills": tally.kills,
-            "before the plan": tally.planning,
-            "jobs finished": tally.jobs,
-            "rows of each": f"{rows:,}",
-            "lost": tally.lost,
-            "twice": tally.twice,
-            "files that differ": tally.differing,
-            "committed files touched": tally.touched if name == ONE else "-",
-            "found by verify": len(tally.problems),
-            "seconds": f"{tally.seconds:.0f}",
-        }
-        for name, tally in tallies.items()
-    ]
-
-
-ONE, TWO = "the job's process", "two workers"
-
-
-def measure(*, rows: int, shard_rows: int, kills: int, longest_s: float) -> dict[str, Tally]:
-    """Kills jobs of each kind."""
-    local = partial(pool.LocalEngine, layout=Layout(2, 1), stall_s=STALL_S)
-    forked_workers()
-    tallies = {}
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        write_items(folder / "items.csv", rows=rows)
-        for place, (kind, engine) in enumerate({ONE: OneProcess, TWO: local}.items()):
-            run = job_of(folder / "items.csv", shard_rows=shard_rows, engine=engine)
-            reference = folder / "reference"
-            if not reference.exists():
-                run_until(partial(run, reference), None)
-            root = folder / str(place)
-            tallies[kind] = kill_at_random(
-                run, root, reference, kills=kills, longest_s=longest_s, seed=place
-            )
-    return tallies
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Kills, compares and writes the section."""
-    from results import write_section
-
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=20_000, help="rows of the input")
-    parser.add_argument("--shard-rows", type=int, default=50, help="rows of a shard")
-    parser.add_argument("--kills", type=int, help="number of kills, to try the script")
-    parser.add_argument("--longest", type=float, default=1.5, help="seconds a job lives at most")
-    options = parser.parse_args(arguments)
-    tallies = measure(
-        rows=options.rows,
-        shard_rows=options.shard_rows,
-        kills=options.kills or 200,
-        longest_s=options.longest,
-    )
-    for tally in tallies.values():
-        for problem in tally.problems[:5]:
-            print(problem)
-    rows = table(tallies, rows=options.rows)
-    write_section(
-        "Embedding jobs: killed at random moments",
-        command="python benchmarks/kill_job.py",
-        workload=f"{options.rows:,} short texts, one in 97 with a repeated id, a BERT of two "
-        f"layers, shards of {options.shard_rows} rows. A forked process does the job and gets "
-        f"SIGKILL after a time drawn evenly from 0 to {options.longest} s, then another one goes "
-        "on in the same folder at once, until the job is done; then the next job begins. Every "
-        "file of the output is compared with those of a run that nobody stopped.",
-        rows=rows,
-        notes="Committed files touched: files of shards with a receipt at the time of a kill that "
-        "were written again later. A worker may outlive its killed parent for a moment and commit "
-        "a shard once more, with equal bytes, so it is not counted there.",
-        trial=options.kills is not None,
-    )
-
-
-if __name__ == "__main__":
-    main()

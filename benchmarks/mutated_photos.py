@@ -1,25 +1,16 @@
-"""What becomes of damaged photos: decoded, refused by name, or worse; in processes that may die.
+"""What becomes of damaged photos: decoded, refused by name, or worse; in processes that may die."""
 
-python benchmarks/mutated_photos.py
-"""
-
-import argparse
-import multiprocessing
 import os
 import resource
 import time
 import warnings
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.sharedctypes import Synchronized
 from typing import Any
 
-import PIL
-from photo_mutations import mutated_photo, originals
-from results import write_section
-
+from benchmarks.photo_mutations import mutated_photo, originals
 from encoders.photo import PhotoError, load_photo
 from encoders.resnet import resize_and_crop
 from encoders.resnet_weights import Preprocessing
@@ -122,45 +113,3 @@ def try_piece(first: int, last: int, context: Any) -> tuple[Tally | int, int]:
         return int(process.exitcode), int(at.value)
     process.join()
     return found, last
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Decodes and writes the section."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=100_000, help="number of damaged photos")
-    parser.add_argument("--first", type=int, default=0, help="number of the first one")
-    parser.add_argument("--dry", action="store_true", help="print only, to try it")
-    options = parser.parse_args(arguments)
-    context = multiprocessing.get_context("spawn")
-    tally = Tally()
-    end = options.first + options.count
-    start = time.perf_counter()
-    for first in range(options.first, end, PIECE):
-        tally.add(run_piece(first, min(first + PIECE, end), context))
-    print(f"{time.perf_counter() - start:.0f} s in all")
-    n_other = sum(n for name, n in tally.counts.items() if name.startswith("other"))
-    plain = {n: c for n, c in tally.counts.most_common() if not n.startswith("other")}
-    plain["anything else (another error, a dead process)"] = n_other
-    rows = [
-        {"outcome": name, "photos": f"{n:,}", "share": f"{n / options.count:.2%}"}
-        for name, n in plain.items()
-    ]
-    for seed, outcome in list(tally.others.items())[:20]:
-        print(seed, outcome)
-    write_section(
-        "Damaged photos: what comes out of them",
-        command=f"python benchmarks/mutated_photos.py --count {options.count}",
-        workload=f"{options.count:,} photo files made from {len(originals())} sound ones of the "
-        "six formats by 1 to 4 faults each: flipped bits, changed headers, extreme lengths, "
-        "lost ends and pieces, pieces of other formats, zeros; drawn with a seed. Each is decoded "
-        f"by `load_photo` and resized, {PIECE:,} to a process. Pillow {PIL.__version__}.",
-        rows=rows,
-        notes=f"Memory above a process that has decoded all sound ones: at most "
-        f"{tally.peak_mb:.0f} MB. Longest time for one photo: {tally.slowest_s:.2f} s. A decoded "
-        "photo may still be damaged: decoders notice only what breaks their format.",
-        trial=options.dry,
-    )
-
-
-if __name__ == "__main__":
-    main()

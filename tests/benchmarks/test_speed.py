@@ -1,7 +1,6 @@
 """Benchmarks of speed and of jobs run from end to end on tiny sizes."""
 
 import json
-import multiprocessing
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from typer.testing import CliRunner
 
 from encoders import BertEncoder
 from fusion.cli import app
-from fusion.shards import pool, run_shard
+from fusion.shards import run_shard
 
 
 class OneProcess:
@@ -95,45 +94,13 @@ def test_embed_job(script, monkeypatch, capsys) -> None:
     monkeypatch.setattr("fusion.jobs.embed.engine_of", lambda *_, **__: OneProcess())
     monkeypatch.setattr(jobs, "run_job", run_job)
     jobs.main(["--limit", "20"])
-    assert "| 20 rows, tiny text encoder, 2 workers |" in capsys.readouterr().out
+    assert "| 20 texts, MiniLM, 1 worker |" in capsys.readouterr().out
 
 
 @pytest.mark.slow
 def test_embed_job_with_its_processes(script, capsys) -> None:
     script("embed_job").main(["--limit", "20"])
-    assert "| 20 rows, tiny text encoder, 2 workers |" in capsys.readouterr().out
-
-
-def test_kill_job(script, monkeypatch, capsys) -> None:
-    kills = script("kill_job")
-    monkeypatch.setattr(pool, "multiprocessing", multiprocessing)  # put back what main replaces
-    monkeypatch.setattr(pool, "work", pool.work)
-    kills.main(["--rows", "60", "--shard-rows", "20", "--kills", "1", "--longest", "0.1"])
-    assert "| the job's process | 1 |" in capsys.readouterr().out
-
-
-def test_mutated_photos(script, monkeypatch, capsys) -> None:
-    mutated = script("mutated_photos")
-    counts = {mutated.outcome_of(mutated.mutated_photo(seed)) for seed in range(12)}
-    assert not any(outcome.startswith("other") for outcome in counts)
-
-    def run_piece(first: int, last: int, context: object) -> Any:
-        del context
-        tally = mutated.Tally()
-        tally.counts.update(
-            mutated.outcome_of(mutated.mutated_photo(seed)) for seed in range(first, last)
-        )
-        return tally
-
-    monkeypatch.setattr(mutated, "run_piece", run_piece)
-    mutated.main(["--count", "12", "--dry"])
-    assert "| decoded |" in capsys.readouterr().out
-
-
-@pytest.mark.slow
-def test_mutated_photos_in_processes(script, capsys) -> None:
-    script("mutated_photos").main(["--count", "40", "--dry"])
-    assert "| decoded |" in capsys.readouterr().out
+    assert "| 20 texts, MiniLM, 1 worker |" in capsys.readouterr().out
 
 
 def test_tuning_speed(script, monkeypatch, prices, capsys) -> None:

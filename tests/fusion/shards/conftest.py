@@ -1,4 +1,4 @@
-"""Small jobs, an engine without processes, and ways to break the disk at any step of writing."""
+"""Small jobs and an engine without processes."""
 
 import csv
 import errno
@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from benchmarks.kill_job import fork
+from benchmarks.promises.disk import disk_error, watch_disk
 from encoders.tiny_bert import tiny_checkpoint
 from fusion.build import EncoderChoice
 from fusion.shards import JobSettings, Places, embed_catalogue, run_shard
@@ -154,120 +155,19 @@ def ended() -> Callable[[int], int]:
     return lambda number: os.waitstatus_to_exitcode(os.waitpid(number, 0)[1])
 
 
-Hook = Callable[[str, str], object]
-Install = Callable[[Any, Path, Hook], None]
+Install = Callable[[Any, Path, Callable[[str, str], object]], None]
 
 
-@pytest.fixture(scope="session")
-def watch_disk() -> Install:
-    """Calls `hook(step, name)` before every step of writing below a folder.
-
-    Steps: mkdir, open, write, half (half of the bytes are written), fsync, replace, fsync_folder,
-    synced (all is done), append (events), plain (any other write), unlink.
-    """
-    return _watch_disk
+@pytest.fixture(scope="session", name="watch_disk")
+def watched() -> Install:
+    """Calls `hook(step, name)` before every step of writing below a folder."""
+    return watch_disk
 
 
-def _watch_disk(patch: Any, output: Path, hook: Hook) -> None:
-    opened, fsync, replace = Path.open, os.fsync, Path.replace
-    mkdir, unlink = Path.mkdir, Path.unlink
-    last = ""
-
-    def name_of(path: Path) -> str:
-        name = path.relative_to(output)
-        if name.suffix == ".tmp":
-            name = name.with_name(name.name[1:].rsplit(".", 2)[0])
-        return name.as_posix()
-
-    def tell(step: str, path: Path) -> None:
-        if path.is_relative_to(output):
-            hook(step, name_of(path))
-
-    def watched_open(path: Path, mode: str = "r", *args: Any, **options: Any) -> Any:
-        if "r" in mode or not path.is_relative_to(output):
-            return opened(path, mode, *args, **options)
-        if path.suffix != ".tmp":
-            tell("append" if mode == "a" else "plain", path)
-            return opened(path, mode, *args, **options)
-        tell("open", path)
-        return HalfWriter(
-            opened(path, mode, *args, **options), lambda step: hook(step, name_of(path))
-        )
-
-    def watched_fsync(number: int) -> None:
-        path = Path(f"/proc/self/fd/{number}").readlink()
-        if not path.is_relative_to(output):
-            fsync(number)
-        elif path.is_dir():
-            hook("fsync_folder", last)
-            fsync(number)
-            hook("synced", last)
-        else:
-            tell("fsync", path)
-            fsync(number)
-
-    def watched_replace(path: Path, target: Path) -> Path:
-        nonlocal last
-        tell("replace", Path(target))
-        done = replace(path, target)
-        if Path(target).is_relative_to(output):
-            last = name_of(Path(target))
-        return done
-
-    def watched_mkdir(path: Path, *args: Any, **options: Any) -> None:
-        tell("mkdir", path)
-        mkdir(path, *args, **options)
-
-    def watched_unlink(path: Path, *args: Any, **options: Any) -> None:
-        if path.exists():
-            tell("unlink", path)
-        unlink(path, *args, **options)
-
-    patch.setattr(Path, "open", watched_open)
-    patch.setattr(os, "fsync", watched_fsync)
-    patch.setattr(Path, "replace", watched_replace)
-    patch.setattr(Path, "mkdir", watched_mkdir)
-    patch.setattr(Path, "unlink", watched_unlink)
-
-
-class HalfWriter:
-    """A file that is written in two halves, with a call before and between them."""
-
-    def __init__(self, file: Any, tell: Callable[[str], object]) -> None:
-        self._file = file
-        self._tell = tell
-
-    def __enter__(self) -> "HalfWriter":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    def write(self, content: bytes) -> None:
-        self._tell("write")
-        middle = len(content) // 2
-        self._file.write(content[:middle])
-        self._file.flush()
-        self._tell("half")
-        self._file.write(content[middle:])
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._file, name)
-
-
-def _disk_error(code: int, step: str, path: Path) -> OSError:
-    reason = os.strerror(code)
-    if step in ("half", "fsync", "fsync_folder", "write"):
-        return OSError(code, reason)  # the system knows no name here
-    if step == "replace":
-        return OSError(code, reason, str(path), None, str(path))
-    return OSError(code, reason, str(path))
-
-
-@pytest.fixture(scope="session")
-def disk_error() -> Callable[[int, str, Path], OSError]:
+@pytest.fixture(scope="session", name="disk_error")
+def error_of_the_disk() -> Callable[[int, str, Path], OSError]:
     """The error that the system raises at a step of writing a file."""
-    return _disk_error
+    return disk_error
 
 
 @pytest.fixture(params=["ENOSPC", "EIO", "EROFS", "EACCES", "EMFILE"])

@@ -1,4 +1,4 @@
-"""Jobs that are killed at random moments; benchmarks/kill_job.py does it 200 times."""
+"""Jobs that are killed at random moments; benchmarks/promises/kills.py does it 400 times."""
 
 from functools import partial
 
