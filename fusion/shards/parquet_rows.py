@@ -28,6 +28,9 @@ from fusion.shards.ids import hash_ids, stacked
 from fusion.shards.shard import InputFile, Scanned, Shard, check_bytes
 
 BATCH_ROWS = 4096
+SAMPLE_BATCH_ROWS = 16
+SAMPLE_BYTES = 2**25
+"""Of rows in which columns are looked for: 4,096 photos in cells would take gigabytes."""
 MARK = b"PAR1"
 END_BYTES = 8  # of a file: length of the metadata and the mark
 SLACK_BYTES = 100  # that Arrow reads behind a chunk whose length an old writer gave too small,
@@ -40,12 +43,21 @@ def parquet_columns(path: Path) -> list[str]:
 
 
 def first_parquet_rows(path: Path, *, names: Sequence[str], n_rows: int) -> pd.DataFrame:
-    """The first rows, at most `n_rows`."""
+    """The first rows, at most `n_rows`; fewer where these are large, as photos in cells are."""
     file = _open_parquet(path)
+    batches: list[pa.RecordBatch] = []
+    n_read = n_bytes = 0
     with _named_damage(path):
-        for batch in file.iter_batches(n_rows):
+        for batch in file.iter_batches(min(n_rows, SAMPLE_BATCH_ROWS)):
             batch.validate(full=True)  # as in `read_parquet`
-            frame: pd.DataFrame = batch.to_pandas(integer_object_nulls=True)
+            batches.append(batch)
+            n_read += batch.num_rows
+            n_bytes += batch.nbytes
+            if n_read >= n_rows or n_bytes >= SAMPLE_BYTES:
+                break
+        if batches:
+            sample = pa.Table.from_batches(batches).slice(0, n_rows)
+            frame: pd.DataFrame = sample.to_pandas(integer_object_nulls=True)
             return frame
     return pd.DataFrame({name: [] for name in names})
 
