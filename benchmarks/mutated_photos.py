@@ -47,7 +47,7 @@ def outcome_of(content: bytes) -> str:
     """`decoded`, the code of the refusal, or the type of any other error."""
     try:
         photo = load_photo(content)
-        resize_and_crop(photo.image, SMALL)
+        resize_and_crop(photo, SMALL)
     except PhotoError as error:
         return f"refused: {error.code}"
     except Exception as error:

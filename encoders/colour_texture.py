@@ -117,7 +117,7 @@ class ColourTextureEncoder(Encoder):
 def describe(photo: PhotoSource) -> tuple[Floats, tuple[str, ...]]:
     """The 84 numbers of one photo, shares in [0, 1], and what was odd about it."""
     loaded = load_photo(photo)
-    image = loaded.image.resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+    image = loaded.resized((SIDE, SIDE), Image.Resampling.BILINEAR)
     rgb = np.asarray(image)
     hsv, lab = rgb2hsv(rgb), rgb2lab(rgb)
     grey = np.asarray(image.convert("L"))

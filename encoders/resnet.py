@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from encoders.adapter import Adapter, adapter_config, as_adapter
 from encoders.base import Encoder, Tensors, fingerprint_of
 from encoders.dtype import resolve_dtype
-from encoders.photo import PhotoSource, load_photo, read_photo
+from encoders.photo import Photo, PhotoSource, load_photo, read_photo
 from encoders.resnet_weights import (
     ARCHITECTURES,
     Preprocessing,
@@ -215,7 +215,7 @@ class ResNetEncoder(Encoder):
         """One photo as uint8 `[crop, crop, 3]`, and what was odd about it."""
         min_side = self.preprocessing.resize if self.decoder == "fast" else None
         loaded = load_photo(photo, min_side=min_side)
-        return resize_and_crop(loaded.image, self.preprocessing), loaded.warnings
+        return resize_and_crop(loaded, self.preprocessing), loaded.warnings
 
     def forward(self, tensors: Tensors) -> Tensor:
         """Embeddings, the mean over each value's photos."""
@@ -237,7 +237,7 @@ class ResNetEncoder(Encoder):
         return cls("resnet18", weights=None, dtype="float32", preprocessing=small)
 
 
-def resize_and_crop(image: Image.Image, how: Preprocessing) -> NDArray[np.uint8]:
+def resize_and_crop(photo: Photo, how: Preprocessing) -> NDArray[np.uint8]:
     """The middle square after resizing the shorter side, as torchvision's presets cut it.
 
     Why: only the pixels that are kept get computed, so a 1 x 50,000 strip costs no more than a
@@ -246,7 +246,7 @@ def resize_and_crop(image: Image.Image, how: Preprocessing) -> NDArray[np.uint8]
     Shape:
         Returns uint8 `[crop, crop, 3]`.
     """
-    width, height = image.size
+    width, height = photo.size
     short = min(width, height)
     # int() and round() as in torchvision, so that the same square is cut.
     wide, high = int(how.resize * width / short), int(how.resize * height / short)
@@ -255,7 +255,7 @@ def resize_and_crop(image: Image.Image, how: Preprocessing) -> NDArray[np.uint8]
     right, bottom = min((left + how.crop) * across, width), min((top + how.crop) * down, height)
     box = (left * across, top * down, right, bottom)
     method = RESAMPLING[how.interpolation]
-    return np.asarray(image.resize((how.crop, how.crop), method, box=box))
+    return np.asarray(photo.resized((how.crop, how.crop), method, box=box))
 
 
 def photo_content(part: PhotoSource) -> bytes:

@@ -5,27 +5,26 @@ connected parts of these links.
 """
 
 import hashlib
-import io
 import re
 import unicodedata
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 from scipy.sparse import coo_matrix, csr_matrix
 from scipy.sparse.csgraph import connected_components
 from sklearn.feature_extraction.text import TfidfVectorizer
+
+from encoders.photo import PhotoError, load_photo
 
 Pairs = NDArray[np.int64]
 Photo = Path | bytes
 
 MIN_COSINE = 0.95
 MAX_COMPARED = 20_000  # characters; texts that agree so far are near duplicates anyway
-MAX_PIXELS = 50_000_000
 SIDE = 16
 MIN_PHOTO_COSINE = 0.97
 MIN_SLOPE = 40.0  # grey levels, as a norm; below it a photo is plain, and only its bytes compare
@@ -166,14 +165,12 @@ def photo_slopes(photo: Photo) -> NDArray[np.float32] | None:
     cosine above 0.97; different products on white: below 0.93.
 
     Returns:
-        `[512]`, to the right and downwards on a 16 x 16 grid; None if the photo cannot be decoded,
-        has more than 50 megapixels or is nearly plain.
+        `[512]`, to the right and downwards on a 16 x 16 grid; None if the photo cannot be used (see
+        `load_photo`) or is nearly plain.
     """
     try:
         grey = _small_grey(photo)
-    except (OSError, ValueError, SyntaxError, OverflowError, Image.DecompressionBombError):
-        return None
-    if grey is None:
+    except PhotoError:
         return None
     right, down = np.diff(grey[:SIDE], axis=1), np.diff(grey[:, :SIDE], axis=0)
     slopes = np.concatenate([right.ravel(), down.ravel()])
@@ -181,20 +178,11 @@ def photo_slopes(photo: Photo) -> NDArray[np.float32] | None:
     return np.asarray(slopes / length, dtype=np.float32) if length >= MIN_SLOPE else None
 
 
-def _small_grey(photo: Photo) -> NDArray[np.float32] | None:
-    """`[17, 17]` grey levels, upright, over white; None if the photo is too large to decode."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        opened = Image.open(io.BytesIO(photo) if isinstance(photo, bytes) else photo)
-    with opened as image:
-        if image.width * image.height > MAX_PIXELS:
-            return None
-        image.draft("RGB", (8 * SIDE, 8 * SIDE))
-        upright = ImageOps.exif_transpose(image).convert("RGBA")
-        paper = Image.new("RGBA", upright.size, "white")
-        grey = Image.alpha_composite(paper, upright).convert("L")
-        small = grey.resize((SIDE + 1, SIDE + 1), Image.Resampling.BOX)
-        return np.asarray(small, dtype=np.float32)
+def _small_grey(photo: Photo) -> NDArray[np.float32]:
+    """`[17, 17]` grey levels, upright, over white."""
+    grey = load_photo(photo, min_side=8 * SIDE).grey
+    small = grey.resized((SIDE + 1, SIDE + 1), Image.Resampling.BOX)
+    return np.asarray(small, dtype=np.float32)
 
 
 def _slope_pairs(slopes: NDArray[np.float32]) -> Pairs:

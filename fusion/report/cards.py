@@ -97,10 +97,12 @@ def thumbnail(item: ReportItem) -> str:
     if item.photo is None:
         return ""
     try:
-        image = load_photo(item.photo, min_side=2 * SIDE).image
+        photo = load_photo(item.photo, min_side=2 * SIDE)
     except PhotoError:
         return ""
-    image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS, reducing_gap=None)
+    scale = min(1.0, SIDE / max(photo.size))
+    width, height = (max(1, round(side * scale)) for side in photo.size)
+    image = photo.resized((width, height), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=QUALITY)
     return base64.b64encode(buffer.getvalue()).decode("ascii")

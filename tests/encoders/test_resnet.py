@@ -15,7 +15,7 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms._presets import ImageClassification
 
 from encoders.adapter import Adapter
-from encoders.photo import PhotoError
+from encoders.photo import PhotoError, load_photo
 from encoders.resnet import ResNetEncoder, resize_and_crop
 from encoders.resnet_weights import Preprocessing
 
@@ -73,7 +73,7 @@ def test_the_crop_is_that_of_torchvisions_presets(
     preset = ImageClassification(
         crop_size=64, resize_size=73, mean=(0, 0, 0), std=(1, 1, 1), interpolation=mode
     )
-    ours = resize_and_crop(image, Preprocessing(73, 64, interpolation=interpolation))
+    ours = resize_and_crop(load_photo(image), Preprocessing(73, 64, interpolation=interpolation))
     theirs = preset(image).permute(1, 2, 0).numpy() * 255
     difference = np.abs(ours - theirs)
     assert difference.mean() < 0.5
@@ -81,7 +81,7 @@ def test_the_crop_is_that_of_torchvisions_presets(
 
 
 def test_a_strip_of_one_pixel_costs_no_more_than_a_square() -> None:
-    pixels = resize_and_crop(Image.new("RGB", (1, 50_000), "white"), Preprocessing())
+    pixels = resize_and_crop(load_photo(Image.new("RGB", (1, 50_000), "white")), Preprocessing())
     assert pixels.shape == (224, 224, 3)
     assert pixels.min() == 255
 
@@ -92,7 +92,7 @@ def test_embeddings_are_those_of_the_plain_torchvision_network(encoder: ResNetEn
     plain.load_state_dict(encoder.network.state_dict())
     plain.eval()
     how = Preprocessing(**SMALL)
-    rows = [torch.tensor(resize_and_crop(photo(i), how)) for i in range(4)]
+    rows = [torch.tensor(resize_and_crop(load_photo(photo(i)), how)) for i in range(4)]
     pixels = torch.stack(rows).permute(0, 3, 1, 2) / 255
     mean, std = (torch.tensor(x).view(1, 3, 1, 1) for x in (how.mean, how.std))
     with torch.no_grad():
