@@ -11,8 +11,6 @@ from encoders.photo_sizes import check_memory, check_pixels, too_many_parts
 from encoders.tiff_directory import check_directory
 
 MAX_SCANS = 64
-MAX_SCANNED_PIXELS = 1_000_000_000
-"""Pixels times scans: an empty scan costs a pass over the picture all the same."""
 MAX_SEGMENTS = 20_000
 MAX_TABLES = 64
 """Segments that Pillow takes apart in Python: tables, EXIF, Photoshop's."""
@@ -37,7 +35,7 @@ def check_jpeg(content: bytes, start: int = 0, end: int | None = None) -> None:
     Raises:
         PhotoError: If one is beyond its limit, or pixels are coded as hardly any reader knows.
     """
-    frame, progressive, n_scans, n_tables, n_pixels = b"", False, 0, 0, 0
+    frame, progressive, n_scans, n_tables = b"", False, 0, 0
     for code, begin, stop in segments(content, start, len(content) if end is None else end):
         if code in RARE_FRAMES:
             rule = "a photo must be a baseline or progressive JPEG with Huffman codes"
@@ -45,12 +43,13 @@ def check_jpeg(content: bytes, start: int = 0, end: int | None = None) -> None:
             raise PhotoError("unsupported_format", message)
         if code in FRAMES and not frame:
             frame, progressive = content[begin:stop], code == PROGRESSIVE
-            n_pixels = frame_pixels(frame)
+            frame_pixels(frame)
         elif code == SCAN:
             n_scans += 1
             if n_scans == 1 and frame:
                 check_frame(frame, buffered=progressive or content[begin] < frame[5])
-            check_scans(n_scans, n_pixels)
+            if n_scans > MAX_SCANS:  # an empty scan costs a pass over the picture all the same
+                raise too_many_parts(f"at most {MAX_SCANS} scans", "more")
         elif n_scans == 0:
             n_tables += is_parsed(content, code, begin, stop)
             if n_tables > MAX_TABLES:
@@ -103,12 +102,3 @@ def check_frame(frame: bytes, *, buffered: bool) -> None:
         high = max(byte & 15 for byte in frame[7 : 6 + 3 * n_components : 3])
         n_bytes += 2 * n_pixels * sum(factors) // (wide * high)
     check_memory(n_bytes, f"a progressive JPEG of {n_pixels:,} pixels")
-
-
-def check_scans(n_scans: int, n_pixels: int) -> None:
-    """Number of scans, alone and times the pixels."""
-    if n_scans > MAX_SCANS:
-        raise too_many_parts(f"at most {MAX_SCANS} scans", "more")
-    if n_scans * n_pixels > MAX_SCANNED_PIXELS:
-        rule = f"at most {MAX_SCANNED_PIXELS:,} pixels times scans"
-        raise too_many_parts(rule, f"{n_scans} scans of {n_pixels:,} pixels or more")

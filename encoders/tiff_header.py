@@ -70,7 +70,8 @@ def memory_of(
     turned = picture if first(ORIENTATION, 1) != 1 else 0
     if compression == RAW:
         return picture + turned
-    strip = size[0] * min(first(STRIP_ROWS, size[1]), size[1])
+    rows = first(STRIP_ROWS, 0 if TILE_WIDTH in entries else size[1])
+    strip = size[0] * min(rows, size[1])
     tile = first(TILE_WIDTH, 0) * first(TILE_HEIGHT, 0)
     # libtiff unpacks a strip or tile, and turns YCbCr into RGBA besides.
     unpacked = n_samples * n_bits / 8 + (4 if first(PHOTOMETRIC, 0) == YCBCR else 0)

@@ -1,0 +1,207 @@
+"""What photos at the limits cost: memory and processor time, each in a process of its own.
+
+python benchmarks/photo_limits.py
+"""
+
+import argparse
+import ctypes
+import gc
+import os
+import resource
+import signal
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import PIL
+import torch
+from photo_cases import Case
+from photo_cases_more import all_cases
+from results import write_section
+
+from encoders.colour_texture import ColourTextureEncoder
+from encoders.photo import PhotoError, load_photo
+from encoders.resnet import ResNetEncoder
+from fusion.data.duplicates import photo_slopes
+from fusion.report.cards import thumbnail
+from fusion.report.content import ReportItem
+
+MOST_MB = 300
+MOST_SECONDS = 2.0
+HANGS_SECONDS = 30
+
+Use = Callable[[Path], object]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one use of one file came to.
+
+    Args:
+        case: Format and name of the file.
+        use: What was done with it.
+        outcome: "decoded", the code of a refusal, or what went wrong.
+        wanted: Whether that is what must come of it.
+        megabytes: Memory above what the process had before.
+        seconds: Of processor time.
+    """
+
+    case: str
+    use: str
+    outcome: str
+    wanted: bool
+    megabytes: float
+    seconds: float
+
+    @property
+    def held(self) -> bool:
+        """Whether the promise is kept."""
+        return self.wanted and self.megabytes < MOST_MB and self.seconds < MOST_SECONDS
+
+
+def uses() -> dict[str, Use]:
+    """Name -> every way that decodes a photo; a report and a comparison show no refusal."""
+    network = ResNetEncoder("resnet18", weights=None)
+    colours = ColourTextureEncoder()
+    return {
+        "load_photo": load_photo,
+        "resnet": lambda path: network.preprocess([path]),
+        "colour_texture": lambda path: colours.preprocess([path]),
+        "thumbnail": lambda path: thumbnail(ReportItem("a", "", path, 1.0, 1.0)) or refused(path),
+        "duplicates": lambda path: photo_slopes(path) is not None or refused(path),
+    }
+
+
+def refused(path: Path) -> None:
+    """Nothing for a plain photo; raises for one that cannot be used."""
+    load_photo(path)
+
+
+def run_case(case: Case, path: Path, use: Use) -> tuple[str, float, float]:
+    """Outcome, megabytes and seconds of one use in a forked process."""
+    read_end, write_end = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(read_end)
+        os.write(write_end, measured(path, use).encode())
+        os._exit(0)
+    os.close(write_end)
+    with os.fdopen(read_end, "rb") as pipe:
+        answer = pipe.read().decode().split("|")
+    os.waitpid(child, 0)
+    return (answer[0], float(answer[1]), float(answer[2])) if len(answer) == 3 else ("died", 0, 0)
+
+
+def measured(path: Path, use: Use) -> str:
+    """Outcome, megabytes and seconds, for the other end of a pipe."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # libtiff tells the terminal of every fault
+    resource.setrlimit(resource.RLIMIT_CPU, (HANGS_SECONDS, HANGS_SECONDS))
+    signal.signal(signal.SIGXCPU, signal.SIG_DFL)
+    ctypes.CDLL(None).malloc_trim(0)  # memory that was free before must not hide what is new
+    Path("/proc/self/clear_refs").write_text("5")  # nor must an older peak
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    try:
+        use(path)
+        outcome = "decoded"
+    except PhotoError as error:
+        outcome = error.code
+    except BaseException as error:
+        outcome = f"{type(error).__name__}: {error}".replace("|", "/")[:200]
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return f"{outcome}|{(after.ru_maxrss - before.ru_maxrss) / 1000}|{seconds}"
+
+
+def run_all(cases: Mapping[str, Mapping[str, Case]], only: str) -> list[Run]:
+    """Every use of every file whose name has `only` in it."""
+    torch.set_num_threads(1)
+    ways = uses()
+    runs = []
+    with tempfile.TemporaryDirectory() as folder:
+        for kind, named in cases.items():
+            for name, case in named.items():
+                if only in f"{kind}: {name}":
+                    path = Path(folder) / f"photo.{kind.lower()}"
+                    path.write_bytes(case.make())
+                    gc.collect()
+                    runs += [one_run(f"{kind}: {name}", case, path, way, ways[way]) for way in ways]
+    return runs
+
+
+def one_run(name: str, case: Case, path: Path, way: str, use: Use) -> Run:
+    """One use, said on the terminal if it does not hold."""
+    outcome, megabytes, seconds = run_case(case, path, use)
+    run = Run(name, way, outcome, outcome == (case.code or "decoded"), megabytes, seconds)
+    if not run.held:
+        size = path.stat().st_size
+        print(
+            "FAILED",
+            name,
+            f"({size:,} bytes)",
+            way,
+            outcome,
+            f"{megabytes:.0f} MB, {seconds:.2f} s",
+        )
+    return run
+
+
+def rows_of(runs: Sequence[Run]) -> list[dict[str, object]]:
+    """Tried, held and failed by format, and the most that a file of it cost."""
+    kinds = dict.fromkeys(run.case.split(":")[0] for run in runs)
+    grouped = {kind: [run for run in runs if run.case.startswith(f"{kind}:")] for kind in kinds}
+    grouped["all"] = list(runs)
+    return [
+        {
+            "format": kind,
+            "files": len({run.case for run in some}),
+            "tried": len(some),
+            "held": sum(run.held for run in some),
+            "failed": sum(not run.held for run in some),
+            "most memory": f"{max(run.megabytes for run in some):.0f} MB",
+            "most time": f"{max(run.seconds for run in some):.2f} s",
+        }
+        for kind, some in grouped.items()
+    ]
+
+
+def worst(runs: Sequence[Run]) -> str:
+    """The three runs with the most memory, and the three with the most time."""
+    large = sorted(runs, key=lambda run: -run.megabytes)[:3]
+    slow = sorted(runs, key=lambda run: -run.seconds)[:3]
+    return (
+        "Most memory: "
+        + "; ".join(f"{run.case} ({run.use}), {run.megabytes:.0f} MB" for run in large)
+        + ". Most time: "
+        + "; ".join(f"{run.case} ({run.use}), {run.seconds:.2f} s" for run in slow)
+        + "."
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs all and writes the section."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", default="", help="part of a name, as in `TIFF: tiles`")
+    parser.add_argument("--dry", action="store_true", help="print only, to try it")
+    options = parser.parse_args(arguments)
+    warnings.simplefilter("ignore")
+    runs = run_all(all_cases(), options.only)
+    write_section(
+        "Photos at the limits: memory and time",
+        command="python benchmarks/photo_limits.py",
+        workload=f"{len({run.case for run in runs})} files made by the script, at the limits on "
+        "pixels, sides, scans, strips, tiles, chunks and texts, and just beyond. Each is read, "
+        "decoded and made small in a process of its own: by `load_photo`, by both photo encoders, "
+        f"as a thumbnail and for the search of duplicates. Held: what should be is decoded and the "
+        f"rest refused by name, each with less than {MOST_MB} MB above what the process had and "
+        f"less than {MOST_SECONDS:.0f} s of processor time. Pillow {PIL.__version__}.",
+        rows=rows_of(runs),
+        notes=worst(runs),
+        trial=options.dry or bool(options.only),
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
