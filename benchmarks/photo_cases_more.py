@@ -183,7 +183,9 @@ def tiffs() -> dict[str, Case]:
         "float": grey("float32", WIDE, HIGH),
         "32-bit": grey("int32", WIDE, HIGH),
         "turned": saved(6_400, 5_000, compression="tiff_adobe_deflate", exif=turned(6)),
-        "turned, RGBA": saved(6_400, 5_000, "RGBA", compression="tiff_adobe_deflate", exif=turned(3)),
+        "turned, RGBA": saved(
+            6_400, 5_000, "RGBA", compression="tiff_adobe_deflate", exif=turned(3)
+        ),
         "one strip": Case(lambda: one_strip(7_200, 5_000)),
         "tiles of 256": Case(lambda: tiles(256, WIDE, HIGH, 8, zlib.compress(bytes(3 * 256**2)))),
         "tiles of 64, not compressed": Case(lambda: tiles(64, WIDE, 6_000, 1, bytes(3 * 64**2))),

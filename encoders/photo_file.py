@@ -30,8 +30,8 @@ class PhotoError(ValueError):
 
     Attributes:
         code: One of "wrong_type", "missing", "not_a_file", "unreadable", "empty", "too_large",
-            "not_an_image", "unsupported_format", "too_many_pixels", "truncated", "corrupt" and
-            "not_finite".
+            "not_an_image", "unsupported_format", "too_many_pixels", "too_many_parts",
+            "truncated", "corrupt" and "not_finite".
     """
 
     def __init__(self, code: str, message: str) -> None:

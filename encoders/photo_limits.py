@@ -45,7 +45,7 @@ def check_header(content: bytes, *, format_name: str) -> None:
             "unsupported_format" (a rare way to code pixels) or "corrupt".
     """
     try:
-        CHECKS.get(format_name, lambda _: None)(content)
+        CHECKS[format_name](content)
     except (struct.error, IndexError):
         return  # the header ends early: its reader says so in its own words
 
@@ -125,14 +125,20 @@ def check_webp(content: bytes) -> None:
 
 
 def check_bmp(content: bytes) -> None:
-    """Pixels of a run-length coded picture."""
+    """Pixels, fewer of a run-length coded picture."""
     header_size, width, height = struct.unpack_from("<Iii", content, 14)
-    if header_size < 40 or struct.unpack_from("<I", content, 30)[0] not in RLE:
+    if header_size < 40:
         return
-    if abs(width * height) > MAX_RLE_PIXELS:
+    check_pixels((abs(width), abs(height)))
+    if struct.unpack_from("<I", content, 30)[0] in RLE and abs(width * height) > MAX_RLE_PIXELS:
         rule = f"a photo must have at most {MAX_RLE_PIXELS:,} pixels as a run-length coded BMP"
         message = f"{rule}, got {width} x {abs(height)}. Save it as PNG."
         raise PhotoError("too_many_pixels", message)
+
+
+def check_gif(content: bytes) -> None:
+    """Pixels of the screen; a frame that is larger is refused once it is found."""
+    check_pixels(struct.unpack_from("<HH", content, 6))
 
 
 CHECKS = {
@@ -140,5 +146,6 @@ CHECKS = {
     "PNG": check_png,
     "WEBP": check_webp,
     "TIFF": check_tiff,
+    "GIF": check_gif,
     "BMP": check_bmp,
 }

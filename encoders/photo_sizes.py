@@ -7,7 +7,7 @@ MAX_SIDE = 65_535
 MAX_MEMORY = 256_000_000
 """Bytes that a decoder holds at once, the picture included."""
 MAX_UNPACKED_BYTES = 200_000_000
-MAX_TEXT_BYTES = 4_000_000
+MAX_TEXT_BYTES = 3_000_000
 MAX_READS = 400_000
 
 
