@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from photo_files import (
     chunk,
@@ -122,21 +123,27 @@ def pngs() -> dict[str, Case]:
         "16-bit RGBA": sized(5_000, 5_000, 16, 6),
         "16-bit grey and alpha": sized(WIDE, HIGH, 16, 4),
         **{
-            f"one clear colour, type {colour}": sized(WIDE, HIGH, 8, colour, before=tRNS)
-            for colour, tRNS in ((c, chunk(b"tRNS", data)) for c, data in clear.items())
+            f"one clear colour, type {colour}": sized(
+                WIDE, HIGH, 8, colour, before=partial(chunk, b"tRNS", data)
+            )
+            for colour, data in clear.items()
         },
-        "turned RGB": sized(WIDE, HIGH, before=chunk(b"eXIf", turned(6)[6:])),
-        "turned RGBA": sized(WIDE, HIGH, 8, 6, before=chunk(b"eXIf", turned(8)[6:])),
-        "turned 16-bit grey": sized(WIDE, HIGH, 16, 0, before=chunk(b"eXIf", turned(3)[6:])),
+        "turned RGB": sized(WIDE, HIGH, before=lambda: chunk(b"eXIf", turned(6)[6:])),
+        "turned RGBA": sized(WIDE, HIGH, 8, 6, before=lambda: chunk(b"eXIf", turned(8)[6:])),
+        "turned 16-bit grey": sized(
+            WIDE, HIGH, 16, 0, before=lambda: chunk(b"eXIf", turned(3)[6:])
+        ),
         "1 wide": sized(1, 65_535),
         "1 high": sized(65_535, 1, 8, 6),
         "762 wide": sized(762, 65_535, 8, 6),
         "762 high": sized(65_535, 762, 16, 0),
-        "a text of 2 MB": sized(WIDE, HIGH, before=chunk(b"tEXt", b"key\0" + b"a" * 2_000_000)),
-        "EXIF of 15 MB whose tags share bytes": sized(
-            WIDE, HIGH, before=chunk(b"eXIf", shared_bytes(65_000, 15_000_000))
+        "a text of 2 MB": sized(
+            WIDE, HIGH, before=lambda: chunk(b"tEXt", b"key\0" + b"a" * 2_000_000)
         ),
-        "50,000 chunks": sized(WIDE, HIGH, before=chunk(b"prVt", b"") * 50_000),
+        "EXIF of 15 MB whose tags share bytes": sized(
+            WIDE, HIGH, before=lambda: chunk(b"eXIf", shared_bytes(65_000, 15_000_000))
+        ),
+        "50,000 chunks": sized(WIDE, HIGH, before=lambda: chunk(b"prVt", b"") * 50_000),
         "APNG": Case(
             lambda: encoded(
                 picture(3_000, 2_000), "PNG", save_all=True, append_images=[picture(3_000, 2_000)]
@@ -149,19 +156,23 @@ def pngs() -> dict[str, Case]:
         "50 million wide": sized(50_000_000, 1, 1, 0, code="too_many_pixels"),
         "65,536 wide": sized(65_536, 1, code="too_many_pixels"),
         "a text that unpacks to 400 MB": sized(
-            8, 8, before=chunk(b"zTXt", eight + packed_zeros(400)), code="too_large"
+            8, 8, before=lambda: chunk(b"zTXt", eight + packed_zeros(400)), code="too_large"
         ),
         "100 texts that unpack to 1 MB": sized(
-            *(8, 8), before=chunk(b"zTXt", eight + packed_zeros(1)) * 100, code="too_large"
+            *(8, 8), before=lambda: chunk(b"zTXt", eight + packed_zeros(1)) * 100, code="too_large"
         ),
         "a text with language that unpacks to 400 MB": sized(
-            *(8, 8), before=chunk(b"iTXt", b"key\0\1\0\0\0" + packed_zeros(400)), code="too_large"
+            *(8, 8),
+            before=lambda: chunk(b"iTXt", b"key\0\1\0\0\0" + packed_zeros(400)),
+            code="too_large",
         ),
         "1,000 profiles that unpack to 1 MB": sized(
-            *(8, 8), before=chunk(b"iCCP", eight + packed_zeros(1)) * 1_000, code="too_large"
+            *(8, 8),
+            before=lambda: chunk(b"iCCP", eight + packed_zeros(1)) * 1_000,
+            code="too_large",
         ),
         "a million chunks": sized(
-            *(8, 8), before=chunk(b"prVt", b"") * 1_000_000, code="too_many_parts"
+            *(8, 8), before=lambda: chunk(b"prVt", b"") * 1_000_000, code="too_many_parts"
         ),
     }
 
@@ -173,10 +184,10 @@ def sized(
     colour: int = 2,
     interlaced: bool = False,
     *,
-    before: bytes = b"",
+    before: Callable[[], bytes] = bytes,
     code: str = "",
 ) -> Case:
     """A PNG by hand."""
     return Case(
-        lambda: png(width, height, bits, colour, interlaced=interlaced, before=before), code
+        lambda: png(width, height, bits, colour, interlaced=interlaced, before=before()), code
     )

@@ -1,4 +1,4 @@
-"""Limits on what a decoder allocates and repeats, and pixels that do not depend on how they come."""
+"""Limits on what a decoder allocates and repeats, and pixels that are the same in any pieces."""
 
 import io
 import struct
@@ -239,11 +239,10 @@ KINDS: dict[str, Callable[[], Image.Image]] = {
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("n_pixels", [1, 300, 1_000_000])
 def test_pixels_are_the_same_in_strips_and_in_one_piece(
-    kind: str, orientation: int, n_pixels: int, monkeypatch: pytest.MonkeyPatch
+    kind: str, orientation: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(photo_module, "STRIP_PIXELS", n_pixels)
+    monkeypatch.setattr(photo_module, "STRIP_PIXELS", 300)
     image = KINDS[kind]()
     image.getexif()[0x0112] = orientation
     photo = load_photo(image)

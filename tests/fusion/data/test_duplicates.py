@@ -1,3 +1,4 @@
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -141,3 +142,20 @@ def test_nothing_or_unequal_lengths_are_refused() -> None:
         near_duplicate_groups(texts=["a"], photos=[None, None])
     assert near_duplicate_groups(texts=[]).shape == (0,)
     assert near_duplicate_groups(texts=["a", "b"]).tolist() == [0, 1]
+
+
+def test_a_photo_beyond_the_limits_is_compared_by_its_bytes_alone(monkeypatch) -> None:
+    bits = (7_000 - 1) | (7_000 - 1) << 14
+    body = b"WEBPVP8L" + struct.pack("<IBI", 5, 0x2F, bits) + b"\0"
+    claim = b"RIFF" + struct.pack("<I", len(body)) + body
+    monkeypatch.setattr(Image, "open", lambda *_, **__: pytest.fail("the decoder was called"))
+    assert photo_slopes(claim) is None
+    groups = near_duplicate_groups(photos=[[claim], [claim], [claim + b"\0"]])
+    assert together(groups, 0, 1) and not together(groups, 0, 2)
+
+
+def test_sixteen_bit_and_eight_bit_copies_of_a_photo_are_alike(tmp_path: Path) -> None:
+    grey = drawing(1).convert("L")
+    deep = Image.fromarray(np.asarray(grey, dtype=np.uint16) * 257)
+    photos = [saved(tmp_path, "deep.png", deep), saved(tmp_path, "grey.png", grey)]
+    assert together(near_duplicate_groups(photos=photos), 0, 1)

@@ -244,3 +244,15 @@ def test_lone_surrogates_and_control_marks_can_be_written(make, tmp_path):
 def test_prediction_of_another_length_is_refused(make):
     with pytest.raises(ValueError, match=r"predicted must have columns of shape \(3,\)"):
         HeadResult(make.evaluation(), np.zeros(3), {"x": np.zeros(2)})
+
+
+def test_thumbnails_of_tall_and_turned_photos_fit_their_frame(make, tmp_path):
+    tall, turned = tmp_path / "tall.png", tmp_path / "turned.jpg"
+    Image.new("RGB", (2, 20_000), "red").save(tall)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (400, 300), "red").save(turned, exif=exif)
+    page = render_report(make.report(make.volume([tall, turned] * 30)))
+    shown = re.findall(r"base64,([^\"]+)", page)
+    sizes = {Image.open(io.BytesIO(base64.b64decode(one))).size for one in shown}
+    assert sizes == {(1, SIDE), (SIDE * 3 // 4, SIDE)}
