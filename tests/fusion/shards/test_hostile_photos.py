@@ -124,8 +124,8 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: encoded(Image.new("RGB", (8_000, 6_125)), "JPEG", exif=turned(6)),
         "rotated_by_exif",
     ),
-    "a PNG of 49 megapixels with transparency": (
-        lambda: encoded(Image.new("RGBA", (8_000, 6_125)), "PNG", compress_level=1),
+    "a PNG of 37 megapixels with transparency": (
+        lambda: encoded(Image.new("RGBA", (6_100, 6_100)), "PNG", compress_level=1),
         "transparency_over_white",
     ),
     "entities that multiply": (
