@@ -137,7 +137,7 @@ def check_bmp(content: bytes) -> None:
 
 
 def check_gif(content: bytes) -> None:
-    """Pixels of the screen, where it has a size; frames may be larger and are checked when found."""
+    """Pixels of the screen where it has a size; a larger frame is checked when it is found."""
     size = struct.unpack_from("<HH", content, 6)
     if all(size):
         check_pixels(size)
