@@ -10,21 +10,37 @@ A checkpoint without a receipt, or with other bytes than its receipt says, does 
 
 import json
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from pydantic import with_config
 
 from encoders.checkpoints import file_sha256
+from fusion.documents import EXACT, Nested, Sha256, Text, checked, read_document, sealed
 from fusion.files import write_atomically
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Notes = TypeVar("Notes")
+
+MAX_RECEIPT_BYTES = 200_000_000  # of the losses of 10,000,000 steps
+
+
+@with_config(EXACT)
+@dataclass(frozen=True)
+class _Receipt:
+    files: dict[Text, Sha256]
+    notes: Nested
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class Checkpoint(Generic[Notes]):
     """A complete checkpoint: its folder, and what was noted with it."""
 
     folder: Path
-    notes: dict[str, Any]
+    notes: Notes
 
     @property
     def step(self) -> int:
@@ -32,43 +48,50 @@ class Checkpoint:
         return _step(self.folder)
 
 
-def commit(folder: Path, notes: Mapping[str, Any]) -> None:
+def commit(folder: Path, notes: "DataclassInstance") -> None:
     """Makes a checkpoint count, and removes those before it.
 
     Args:
         folder: Of the checkpoint, complete.
-        notes: What else to remember, JSON types.
+        notes: What else to remember; an instance of the class that `latest` is given.
 
     Raises:
         OSError: If the receipt cannot be written; the checkpoint before stays.
     """
-    receipt = {"files": _hashes(folder), "notes": dict(notes)}
-    write_atomically(_receipt(folder), json.dumps(receipt, indent=1).encode())
+    receipt = _Receipt(_hashes(folder), asdict(notes))
+    write_atomically(_receipt(folder), sealed(json.dumps(asdict(receipt), indent=1).encode()))
     for other in folder.parent.glob("checkpoint-*/"):
         if other != folder:
             _remove(other)
 
 
-def latest(checkpoints: Path) -> Checkpoint | None:
-    """The latest complete checkpoint of a run, if there is one; incomplete ones are removed."""
-    found: list[Checkpoint] = []
-    for folder in sorted(checkpoints.glob("checkpoint-*/"), key=_step):
-        notes = _read(folder)
-        if notes is None:
+def latest(checkpoints: Path, notes: type[Notes]) -> Checkpoint[Notes] | None:
+    """The latest complete checkpoint of a run, if there is one; incomplete ones are removed.
+
+    Args:
+        checkpoints: The folder that they lie in.
+        notes: Class of what was noted; one with other notes is not complete.
+    """
+    found: list[Checkpoint[Notes]] = []
+    folders = [path for path in checkpoints.glob("checkpoint-*/") if _number(path).isdecimal()]
+    for folder in sorted(folders, key=_step):
+        try:
+            found.append(Checkpoint(folder, _read(folder, notes)))
+        except (FileNotFoundError, ValueError):
             _remove(folder)
-        else:
-            found.append(Checkpoint(folder, notes))
     return found[-1] if found else None
 
 
-def _read(folder: Path) -> dict[str, Any] | None:
-    """The notes in a receipt, if the checkpoint is what the receipt says."""
-    try:
-        receipt: dict[str, Any] = json.loads(_receipt(folder).read_bytes())
-    except (FileNotFoundError, ValueError):
-        return None
-    notes: dict[str, Any] = receipt["notes"]
-    return notes if receipt["files"] == _hashes(folder) else None
+def _read(folder: Path, notes: type[Notes]) -> Notes:
+    """The notes in a receipt.
+
+    Raises:
+        FileNotFoundError, ValueError: If the checkpoint is not what the receipt says.
+    """
+    receipt = read_document(_receipt(folder), _Receipt, max_bytes=MAX_RECEIPT_BYTES)
+    if receipt.files != _hashes(folder):
+        raise ValueError(f"{folder.name} must have the files of its receipt, got others")
+    return checked(receipt.notes, notes)
 
 
 def _hashes(folder: Path) -> dict[str, str]:
@@ -81,9 +104,14 @@ def _receipt(folder: Path) -> Path:
 
 
 def _remove(folder: Path) -> None:
-    _receipt(folder).unlink(missing_ok=True)
+    if not _receipt(folder).is_dir():
+        _receipt(folder).unlink(missing_ok=True)
     shutil.rmtree(folder)
 
 
 def _step(folder: Path) -> int:
-    return int(folder.name.rpartition("-")[2])
+    return int(_number(folder))
+
+
+def _number(folder: Path) -> str:
+    return folder.name.rpartition("-")[2]

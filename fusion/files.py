@@ -1,18 +1,64 @@
-"""Files: written so that they are there as a whole or not at all; their names as text."""
+"""Files: written whole or not at all, read with limits; their names as text."""
 
 import json
 import math
 import os
 import re
+import stat
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from fusion import platforms
 
 SURROGATE = re.compile("[\ud800-\udfff]")
+READ_FLAGS = os.O_RDONLY | sum(
+    getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOCTTY", "O_BINARY")
+)
+"""Opening a pipe must not wait; Windows would take line ends for text and change them."""
+
+
+def read_regular_file(path: Path, *, max_bytes: int) -> bytes:
+    """The bytes of a regular file; a link is followed.
+
+    Why: a pipe, a device or a huge file in the place of a small one would hang or fill memory.
+
+    Raises:
+        OSError: If there is none, or it cannot be read.
+        ValueError: If it is a folder, a pipe or a device, or has more than `max_bytes`.
+    """
+    with open_regular_file(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        content = file.read(size + 1) if size <= max_bytes else b""
+    size = max(size, len(content))  # it may have grown meanwhile
+    if size > max_bytes:
+        raise ValueError(f"must have at most {max_bytes:,} bytes, got {size:,}")
+    return content
+
+
+def open_regular_file(path: Path) -> BinaryIO:
+    """A regular file, opened for reading; a link is followed.
+
+    Raises:
+        OSError: If there is none, or it cannot be read.
+        ValueError: If it is a folder, a pipe or a device, which is not opened.
+    """
+    _check_regular(path.stat())
+    file = os.fdopen(os.open(path, READ_FLAGS), "rb")
+    try:
+        _check_regular(os.fstat(file.fileno()))  # something else may have taken its place since
+    except ValueError:
+        file.close()
+        raise
+    return file
+
+
+def _check_regular(status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        got = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or device"
+        raise ValueError(f"must be a regular file, got {got}")
 
 
 def json_bytes(document: Any) -> bytes:

@@ -11,7 +11,7 @@ LAYERS = [
     {"encoders", "heads", "fusion.strategies", "fusion.errors"},
     {"fusion.platforms", "fusion.processes", "fusion.progress"},
     {"fusion.files"},
-    {"fusion.blending"},
+    {"fusion.blending", "fusion.documents"},
     {
         "fusion.checkpoints",
         "fusion.data",

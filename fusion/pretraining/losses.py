@@ -2,7 +2,12 @@
 
 from dataclasses import dataclass, field
 
+from pydantic import with_config
 
+from fusion.documents import EXACT, Count, Finite
+
+
+@with_config(EXACT)
 @dataclass
 class Losses:
     """Mean losses of the epochs that are over, and the sum of the one that is not.
@@ -14,10 +19,10 @@ class Losses:
         n_running: Their number.
     """
 
-    training: list[float] = field(default_factory=list)
-    validation: list[float] = field(default_factory=list)
-    running: float = 0.0
-    n_running: int = 0
+    training: list[Finite] = field(default_factory=list)
+    validation: list[Finite] = field(default_factory=list)
+    running: Finite = 0.0
+    n_running: Count = 0
 
     def add(self, loss: float) -> None:
         """Notes the loss of one training batch."""

@@ -3,12 +3,15 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+
+from pydantic import with_config
 
 from encoders.base import Encoder
 from fusion.data.problems import shown
+from fusion.documents import EXACT, Nested, Sha256, Text, read_document, sealed
 from fusion.errors import JobError
 from fusion.files import json_bytes, write_atomically
 from fusion.pretraining.rows import PretrainingRows
@@ -16,8 +19,16 @@ from fusion.pretraining.settings import PretrainingSettings
 
 PACKAGES = ("product-fusion", "torch", "torchvision", "transformers", "tokenizers", "pillow")
 SETTINGS = "settings.json"
+MAX_BYTES = 10_000_000
 
-Plan = dict[str, dict[str, Any]]
+Plan = dict[Text, Nested]
+
+
+@with_config(EXACT)
+@dataclass(frozen=True)
+class _Begun:
+    fingerprint: Sha256
+    begun_with: Plan
 
 
 def plan_of(
@@ -58,24 +69,33 @@ def claim(output: Path, plan: Plan) -> None:
             f"{', '.join(strangers[:5])}. Choose another."
         )
     document = {"fingerprint": fingerprint_of(plan), "begun_with": plan}
-    write_atomically(path, json_bytes(document))
+    write_atomically(path, sealed(json_bytes(document)))
 
 
 def _begun_with(path: Path) -> Plan | None:
-    """The plan in the file of a pretraining; None where there is none, or it is a stranger's."""
+    """The plan in the file of a pretraining; None where there is none.
+
+    Raises:
+        JobError: If it is damaged, or a stranger's.
+    """
     try:
-        found: Plan = json.loads(path.read_bytes())["begun_with"]
-    except (FileNotFoundError, ValueError, LookupError, TypeError):
+        return read_document(path, _Begun, max_bytes=MAX_BYTES).begun_with
+    except FileNotFoundError:
         return None
-    return found
+    except ValueError as error:
+        raise JobError(
+            f"{path.parent} must be new, empty or the folder of a pretraining, got one with "
+            f"{path.name} that is damaged or of something else: {error}. Choose another."
+        ) from error
 
 
 def _check_same(before: Plan, now: Plan, *, output: Path) -> None:
+    begun = {section: before.get(section, {}) for section in now}
     changed = [
-        f"- {section} {name}: begun with {shown(before[section].get(name))}, now {shown(value)}"
+        f"- {section} {name}: begun with {shown(begun[section].get(name))}, now {shown(value)}"
         for section, values in now.items()
         for name, value in values.items()
-        if before[section].get(name) != value
+        if begun[section].get(name) != value
     ]
     if changed:
         raise JobError(

@@ -9,7 +9,7 @@ OUT/pretraining.json    written last: what was done, and the losses
 ```
 """
 
-import json
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -18,9 +18,12 @@ from typing import Any
 
 import torch
 import transformers
+from pydantic import with_config
 
 from encoders.base import Encoder
 from fusion.checkpoints import latest
+from fusion.documents import EXACT, Count, Finite, Nested, Sha256, Text, read_document, sealed
+from fusion.errors import JobError
 from fusion.files import json_bytes, write_atomically
 from fusion.pretraining.batches import Batches
 from fusion.pretraining.contrastive import ContrastiveObjective
@@ -28,7 +31,7 @@ from fusion.pretraining.losses import Losses
 from fusion.pretraining.masked_language import MaskedLanguageObjective
 from fusion.pretraining.objective import Objective
 from fusion.pretraining.plan import Plan, claim, fingerprint_of, plan_of
-from fusion.pretraining.result import write_encoder
+from fusion.pretraining.result import FILES, write_encoder
 from fusion.pretraining.rows import PretrainingRows
 from fusion.pretraining.self_supervised import SelfSupervisedObjective
 from fusion.pretraining.settings import PretrainingSettings
@@ -42,7 +45,11 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "self_supervised": SelfSupervisedObjective,
 }
 
+AGAIN = "Remove pretraining.json to train again, or choose another output folder."
+MAX_RESULT_BYTES = 1_000_000_000  # it names every row that was left out
 
+
+@with_config(EXACT)
 @dataclass(frozen=True)
 class PretrainingResult:
     """What was done; the content of `pretraining.json`.
@@ -59,14 +66,14 @@ class PretrainingResult:
         items: What is known of the table that the rows come from.
     """
 
-    fingerprint: str
+    fingerprint: Sha256
     begun_with: Plan
-    ended_with: dict[str, str]
-    n_training: int
-    n_validation: int
-    training_loss: list[float]
-    validation_loss: list[float]
-    items: dict[str, Any]
+    ended_with: dict[Text, Text]
+    n_training: Count
+    n_validation: Count
+    training_loss: list[Finite]
+    validation_loss: list[Finite]
+    items: Nested
 
 
 def pretrain_encoders(
@@ -90,7 +97,8 @@ def pretrain_encoders(
 
     Raises:
         FloatingPointError: If the loss is not finite.
-        JobError: If the folder holds something else, or a run with other settings.
+        JobError: If the folder holds something else, or a run with other settings, or its result
+            is damaged.
         ValueError: If there are too few rows, or the encoders do not fit the settings.
     """
     plan = plan_of(encoders, rows, settings)
@@ -100,7 +108,7 @@ def pretrain_encoders(
         training, validation = _batches(objective, settings)
         claim(output, plan)
         done = output / "pretraining.json"
-        if not done.is_file():
+        if not os.path.lexists(done):
             losses = _train(objective, training, validation, settings, output, stage=stage)
             result = PretrainingResult(
                 fingerprint=fingerprint_of(plan),
@@ -116,9 +124,29 @@ def pretrain_encoders(
                 validation_loss=losses.validation,
                 items=dict(items),
             )
-            write_atomically(done, json_bytes(asdict(result)))
+            write_atomically(done, sealed(json_bytes(asdict(result))))
     shutil.rmtree(output / "checkpoints", ignore_errors=True)
-    return PretrainingResult(**json.loads(done.read_bytes()))
+    return _result(done)
+
+
+def _result(path: Path) -> PretrainingResult:
+    """What a finished run wrote, with its encoders beside it.
+
+    Raises:
+        JobError: If the file is damaged, or an encoder is gone.
+    """
+    try:
+        result = read_document(path, PretrainingResult, max_bytes=MAX_RESULT_BYTES)
+        gone = [
+            FILES[name] for name in result.ended_with if not (path.parent / FILES[name]).exists()
+        ]
+    except (ValueError, KeyError) as error:
+        raise JobError(f"{path} is damaged: {error}. {AGAIN}") from error
+    if gone:
+        raise JobError(
+            f"{path.parent} must have {', '.join(gone)} of its result, got none. {AGAIN}"
+        )
+    return result
 
 
 def _batches(objective: Objective, settings: PretrainingSettings) -> tuple[Batches, Batches]:
@@ -152,8 +180,8 @@ def _train(
     stage: Stage,
 ) -> Losses:
     """Trains in place from the latest checkpoint on."""
-    found = latest(output / "checkpoints")
-    losses = Losses() if found is None else Losses(**found.notes)
+    found = latest(output / "checkpoints", Losses)
+    losses = Losses() if found is None else found.notes
     advance = stage("pretraining", len(training))
     advance(0 if found is None else found.step)
     steps = StepByStep(per_epoch=training.per_epoch, losses=losses, advance=advance)

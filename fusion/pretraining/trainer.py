@@ -1,6 +1,5 @@
 """transformers' Trainer on numbered batches: every step can be begun anew with the same outcome."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +115,7 @@ class StepByStep(transformers.TrainerCallback):
 
     def on_save(self, args: Any, state: Any, control: Any, **context: Any) -> None:
         """Writes the receipt of what the Trainer has just saved."""
-        commit(Path(args.output_dir) / f"checkpoint-{state.global_step}", asdict(self.losses))
+        commit(Path(args.output_dir) / f"checkpoint-{state.global_step}", self.losses)
 
 
 def _only(batches: list[Batch]) -> Batch:

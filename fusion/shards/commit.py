@@ -1,21 +1,25 @@
 """How a shard becomes part of the output: data, then errors, then the receipt that counts."""
 
 import hashlib
-import json
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from pydantic import with_config
 
+from encoders.checkpoints import file_sha256
+from fusion.documents import EXACT, Count, Sha256, Text, sealed
 from fusion.errors import JobError
 from fusion.files import json_bytes, readable, write_atomically
+from fusion.shards.receipts import Part, Receipt, part_name, receipt_path
 from fusion.shards.shard import Shard
 
 VECTOR_TYPES = {"float32": pa.float32(), "float16": pa.float16()}
@@ -31,6 +35,7 @@ ERROR_SCHEMA = pa.schema(
     ]
 )
 FOLDERS = ("embeddings", "errors", "receipts", "suspects")
+FILES = ("plan.json", "repeated_ids.npy", "places.json", "events.jsonl", "manifest.json")
 
 
 @dataclass(frozen=True)
@@ -75,54 +80,6 @@ class EmbeddedRows:
     warnings: list[list[str]]
 
 
-@dataclass(frozen=True)
-class Receipt:
-    """Proof that a shard is done; equal work gives equal receipts.
-
-    Args:
-        shard: Number of the shard.
-        input_sha256: SHA-256 (hex) of what was read for it, see `Shard`.
-        n_rows: Rows of the input that it covers.
-        n_embedded: Those with an embedding.
-        n_failed: Those with an error; the two add up.
-        reasons: Reason code -> number of rows.
-        warnings: Warning -> number of rows.
-        files: Name below the output folder -> SHA-256 (hex).
-    """
-
-    shard: int
-    input_sha256: str
-    n_rows: int
-    n_embedded: int
-    n_failed: int
-    reasons: dict[str, int]
-    warnings: dict[str, int]
-    files: dict[str, str]
-
-    @classmethod
-    def read(cls, path: Path) -> Self | None:
-        """A receipt; None where there is none or it cannot be read, which makes the shard undone.
-
-        Raises:
-            OSError: If the disk fails; an unreadable disk is no missing receipt.
-        """
-        try:
-            receipt = cls(**json.loads(path.read_bytes()))
-            return receipt if receipt_path(path.parent.parent, receipt.shard) == path else None
-        except (FileNotFoundError, ValueError, TypeError):
-            return None
-
-
-def receipt_path(folder: Path, shard: int) -> Path:
-    """Where the receipt of a shard lies."""
-    return folder / "receipts" / f"{shard:06}.json"
-
-
-def part_name(kind: str, shard: int) -> str:
-    """Name of a shard's file below the output folder."""
-    return f"{kind}/part-{shard:06}.parquet"
-
-
 def commit_shard(
     folder: Path,
     shard: Shard,
@@ -146,8 +103,8 @@ def commit_shard(
     files = {}
     for name, table in tables.items():
         content = parquet_bytes(table)
-        files[name] = hashlib.sha256(content).hexdigest()
-        check = partial(_check_written, sha256=files[name], table=table)
+        files[name] = Part(len(content), hashlib.sha256(content).hexdigest())
+        check = partial(_check_written, sha256=files[name].sha256, table=table)
         write_atomically(folder / name, content, check=check)
     receipt = Receipt(
         shard=number,
@@ -159,7 +116,7 @@ def commit_shard(
         warnings=counted(warning for warnings in done.warnings for warning in warnings),
         files=files,
     )
-    write_atomically(receipt_path(folder, number), json_bytes(asdict(receipt)))
+    write_atomically(receipt_path(folder, number), sealed(json_bytes(asdict(receipt))))
     return receipt
 
 
@@ -228,30 +185,59 @@ def _check_written(path: Path, *, sha256: str, table: pa.Table) -> None:
         raise OSError(f"{path.name} reads back with other rows or columns than were written")
 
 
-def finished(folder: Path, shards: Sequence[Shard]) -> Mapping[int, Receipt]:
-    """Receipts of all finished shards: those of the very bytes that the plan names."""
-    found = {}
-    for path in sorted((folder / "receipts").glob("[0-9]*.json")):
-        receipt = Receipt.read(path)
-        if receipt is not None and receipt.shard < len(shards):
-            if receipt.input_sha256 == shards[receipt.shard].sha256:
-                found[receipt.shard] = receipt
-    return found
+@with_config(EXACT)
+@dataclass(frozen=True)
+class Manifest:
+    """What belongs to a finished job; equal jobs give equal manifests.
+
+    Args:
+        plan_sha256: SHA-256 (hex) of `plan.json`.
+        n_rows: Rows of the input.
+        n_embedded: Those with an embedding.
+        n_failed: Those with an error.
+        files: Name below the output folder -> what it holds.
+    """
+
+    plan_sha256: Sha256
+    n_rows: Count
+    n_embedded: Count
+    n_failed: Count
+    files: dict[Text, Part]
 
 
-def manifest_of(folder: Path, *, n_rows: int, receipts: Mapping[int, Receipt]) -> dict[str, Any]:
-    """What `manifest.json` says of a finished job, JSON types."""
-    return {
-        "plan_sha256": hashlib.sha256((folder / "plan.json").read_bytes()).hexdigest(),
-        "n_rows": n_rows,
-        "n_embedded": sum(receipt.n_embedded for receipt in receipts.values()),
-        "n_failed": sum(receipt.n_failed for receipt in receipts.values()),
-        "files": {
-            name: sha256
+def manifest_of(folder: Path, *, n_rows: int, receipts: Mapping[int, Receipt]) -> Manifest:
+    """What `manifest.json` says of a finished job."""
+    return Manifest(
+        plan_sha256=file_sha256(folder / "plan.json"),
+        n_rows=n_rows,
+        n_embedded=sum(receipt.n_embedded for receipt in receipts.values()),
+        n_failed=sum(receipt.n_failed for receipt in receipts.values()),
+        files={
+            name: part
             for number in sorted(receipts)
-            for name, sha256 in receipts[number].files.items()
+            for name, part in receipts[number].files.items()
         },
-    }
+    )
+
+
+def refuse_other_than_files(folder: Path) -> None:
+    """Refuses folders, pipes, devices and dangling links where files of a job belong.
+
+    Why: no file could take the place of a folder, and to write to a pipe would wait for ever.
+
+    Raises:
+        JobError: With the names of the first.
+    """
+    names = [n for n in FILES if os.path.lexists(folder / n) and not (folder / n).is_file()]
+    for kind in FOLDERS:
+        with os.scandir(folder / kind) as entries:  # which asks the disk for no more than names
+            names += [f"{kind}/{e.name}" for e in entries if not e.is_file() and e.name[0] != "."]
+    if names:
+        raise JobError(
+            f"{folder} must have files where the job writes them, got a folder, pipe, device or "
+            f"dangling link named {', '.join(sorted(names)[:5])}. Move it away, then run the same "
+            "command again."
+        )
 
 
 def sweep_temporary(folder: Path) -> None:

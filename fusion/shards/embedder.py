@@ -114,8 +114,8 @@ def embedder_of(plan: Plan, places: Places) -> Embedder:
     )
     if found.bundle is not None:
         for name, here in precisions_of(found.encoders).items():
-            if here != plan.settings[name]:
-                raise JobError(_mixed(name, plan.settings[name], here))
+            if here != plan.settings.get(name):
+                raise JobError(_mixed(name, str(plan.settings.get(name)), here))
     return found
 
 
@@ -129,8 +129,10 @@ def _kept_embedder(
     has_bfloat16: bool,
 ) -> Embedder:
     del has_bfloat16  # a part of the key: a bundle is loaded as the processor can compute it
-    if bundle is None or sha256 is None:
+    if sha256 is None:
         return Embedder(_rebuilt(json.loads(encoders)))
+    if bundle is None:
+        raise JobError("bundle must be given, as the job was planned with a trained model.")
     if bundle_sha256(bundle) != sha256:
         raise JobError(
             f"bundle must be the trained model that the job was planned with, got another in "
@@ -145,7 +147,7 @@ def _rebuilt(entries: Mapping[str, dict[str, Any]]) -> dict[str, Encoder]:
     encoders = {}
     for modality, entry in entries.items():
         encoder = rebuild(ENCODERS, entry, what=f"encoder of {modality}")
-        if encoder.fingerprint != entry["fingerprint"]:
+        if (encoder.modality, encoder.fingerprint) != (modality, entry["fingerprint"]):
             raise JobError(
                 f"encoder of {modality} must have the weights that the job was begun with, got "
                 "others. Put them back, or begin a new output folder."

@@ -55,12 +55,10 @@ def repeated_faults(
     """Rows of the shard whose id stood before, here or in an earlier shard.
 
     Shape:
-        repeated `[k, 2]`: row and the row of the first time, sorted.
+        repeated `[k, 2]`: row and the row of the first time, of this shard.
     """
-    ends = [shard.first_row, shard.first_row + shard.n_rows]
-    first, last = np.searchsorted(repeated[:, 0], ends)
     faults = []
-    for row, before in repeated[first:last].tolist():
+    for row, before in repeated.tolist():
         place = row - shard.first_row
         got = shown(frame[column].iloc[place])
         message = f"must be unique, got {got} of row {before + 1} again"

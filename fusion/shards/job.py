@@ -3,21 +3,20 @@
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Protocol
 
+from fusion.documents import sealed
 from fusion.errors import ConfigError, JobError
 from fusion.files import json_bytes, write_atomically
 from fusion.platforms import require_posix
 from fusion.progress import Show
 from fusion.shards.commit import (
     FOLDERS,
-    Receipt,
-    finished,
     manifest_of,
-    receipt_path,
+    refuse_other_than_files,
     sweep_data,
     sweep_temporary,
 )
@@ -27,6 +26,7 @@ from fusion.shards.lock import locked
 from fusion.shards.plan import Places, Plan, check_unchanged, write_places
 from fusion.shards.planning import plan_of
 from fusion.shards.pool import LocalEngine
+from fusion.shards.receipts import Receipt, finished, receipt_path
 from fusion.shards.settings import JobSettings
 from fusion.shards.suspects import suspects_path
 
@@ -102,10 +102,12 @@ def embed_catalogue(
         sweep_temporary(output)
         if retry_failed:
             _drop_failed(output, plan)
-        done = finished(output, plan.shards)
+        done = finished(output, plan)
         n_before = sum(receipt.n_rows for receipt in done.values())
         log = EventLog(output, n_rows=plan.n_rows, n_before=n_before, show=show)
         missing = [shard.number for shard in plan.shards if shard.number not in done]
+        if missing:
+            (output / "manifest.json").unlink(missing_ok=True)  # what it lists is gone
         log.write(
             "started",
             shards=len(plan.shards),
@@ -114,7 +116,7 @@ def embed_catalogue(
             plan_seconds=round(plan_seconds, 3),
         )
         failed = (engine or LocalEngine()).run(output, missing, log) if missing else {}
-        receipts = finished(output, plan.shards)
+        receipts = finished(output, plan)
         if not failed:
             if input_state(places.items) != state:
                 _check_input(places.items, plan)
@@ -151,6 +153,7 @@ def _opened(output: Path, places: Places) -> Iterator[None]:
     for name in FOLDERS:
         (output / name).mkdir(parents=True, exist_ok=True)
     with locked(output):
+        refuse_other_than_files(output)
         yield
 
 
@@ -175,7 +178,7 @@ def _check_done(plan: Plan, receipts: Mapping[int, Receipt]) -> None:
 
 def _drop_failed(output: Path, plan: Plan) -> None:
     (output / "manifest.json").unlink(missing_ok=True)  # first: what it lists is about to go
-    for number, receipt in finished(output, plan.shards).items():
+    for number, receipt in finished(output, plan).items():
         if receipt.n_failed:
             suspects_path(output, number).unlink(missing_ok=True)
             receipt_path(output, number).unlink()
@@ -184,7 +187,7 @@ def _drop_failed(output: Path, plan: Plan) -> None:
 def _write_manifest(output: Path, plan: Plan, receipts: Mapping[int, Receipt]) -> None:
     """Everything that belongs to a finished job; equal jobs give equal manifests."""
     document = manifest_of(output, n_rows=plan.n_rows, receipts=receipts)
-    write_atomically(output / "manifest.json", json_bytes(document))
+    write_atomically(output / "manifest.json", sealed(json_bytes(asdict(document))))
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """The plan of a job: what is embedded with what, cut into shards; written once, then only read.
 
+All JSON files but the events are sealed: they begin with the SHA-256 of what follows.
+
 ```
 OUT/plan.json           settings, encoders with their fingerprints, input files, shards: SHA-256 of
                         what each of them reads
@@ -14,8 +16,8 @@ OUT/manifest.json       written last: all files of a finished job
 ```
 """
 
-import io
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
@@ -28,14 +30,24 @@ from numpy.typing import NDArray
 
 from fusion.data.problems import raise_for, shown
 from fusion.data.schema import Schema, missing_columns
-from fusion.errors import CatalogueError, JobError
-from fusion.files import write_atomically
+from fusion.documents import parse_document, read_document, sealed
+from fusion.errors import CatalogueError, ConfigError, JobError
+from fusion.files import read_regular_file, write_atomically
 from fusion.parameters import EncoderPlaces
 from fusion.shards.ids import repeated_rows
-from fusion.shards.shard import InputFile, Shard
+from fusion.shards.plan_schema import (
+    FORMAT,
+    MAX_FILES,
+    MAX_PLAN_BYTES,
+    MAX_SHARDS,
+    PlacesDocument,
+    PlanDocument,
+    check_cover,
+    check_roles,
+)
+from fusion.shards.shard import InputFile, Repeats, Shard
 from fusion.shards.tables import column_names, list_files, scan_file
 
-FORMAT = 2
 PACKAGES = ("product-fusion", "torch", "torchvision", "transformers", "tokenizers", "pillow")
 
 
@@ -113,29 +125,39 @@ class Plan:
         """The plan as written to `plan.json`."""
         document = {
             "format": FORMAT,
+            "n_rows": self.n_rows,
+            "n_repeated": sum(shard.repeats.n_rows for shard in self.shards if shard.repeats),
             "settings": self.settings,
             "encoders": self.encoders,
             "schema": self.schema.to_dict(),
             "made_with": self.made_with,
             "files": [asdict(file) for file in self.files],
-            "shards": [list(asdict(shard).values())[1:] for shard in self.shards],
+            "shards": [shard[1:] for shard in self.shards],
         }
-        return json.dumps(document).encode()
+        return sealed(json.dumps(document, allow_nan=False).encode())
 
     @classmethod
     def from_json(cls, content: bytes) -> Self:
-        """A plan from what `to_json` gave."""
-        document = json.loads(content)
-        if document["format"] != FORMAT:
-            raise JobError(f"format of plan.json must be {FORMAT}, got {document['format']!r}.")
-        return cls(
-            settings=document["settings"],
-            encoders=document["encoders"],
-            schema=Schema.from_dict(document["schema"]),
-            files=[InputFile(**file) for file in document["files"]],
-            shards=[Shard(number, *cut) for number, cut in enumerate(document["shards"])],
-            made_with=document["made_with"],
+        """A plan from what `to_json` gave.
+
+        Raises:
+            ValueError: If it is damaged, or is no plan.
+        """
+        document = parse_document(content, PlanDocument)
+        plan = cls(
+            settings=document.settings,
+            encoders={name: asdict(entry) for name, entry in document.encoders.items()},
+            schema=Schema.from_dict(document.schema),
+            files=document.files,
+            shards=[
+                Shard(number, *cut[:7], cut[7] and Repeats(*cut[7]))
+                for number, cut in enumerate(document.shards)
+            ],
+            made_with=document.made_with,
         )
+        check_cover(plan.shards, plan.files, n_rows=document.n_rows, n_repeated=document.n_repeated)
+        check_roles(plan.schema, plan.files, plan.encoders, plan.settings)
+        return plan
 
 
 def cut_input(
@@ -179,12 +201,26 @@ def file_name(path: Path, items: Path) -> str:
     return path.name if path == items else path.relative_to(items).as_posix()
 
 
-def write_plan(folder: Path, plan: Plan, repeated: NDArray[np.int64]) -> None:
-    """Writes a plan; it is there as a whole or not at all."""
-    content = io.BytesIO()
-    np.save(content, repeated)
-    write_atomically(folder / "repeated_ids.npy", content.getvalue())
-    write_atomically(folder / "plan.json", plan.to_json())
+def write_plan(folder: Path, plan: Plan) -> None:
+    """Writes a plan; it is there as a whole or not at all.
+
+    Raises:
+        ConfigError: If it has more shards or files than `read_plan` takes.
+    """
+    content = plan.to_json()
+    n_shards, n_files = len(plan.shards), len(plan.files)
+    if n_shards > MAX_SHARDS or n_files > MAX_FILES or len(content) > MAX_PLAN_BYTES:
+        raise ConfigError(
+            f"a job must have at most {MAX_SHARDS:,} shards of {MAX_FILES:,} files in a plan of "
+            f"{MAX_PLAN_BYTES:,} bytes, got {n_shards:,} of {n_files:,} in {len(content):,}. Take "
+            "more --shard-rows, or several jobs."
+        )
+    write_atomically(folder / "plan.json", content)
+
+
+def has_plan(folder: Path) -> bool:
+    """Whether anything lies where the plan of a job should, damaged or not."""
+    return os.path.lexists(folder / "plan.json")
 
 
 def read_plan(folder: Path) -> Plan:
@@ -192,14 +228,20 @@ def read_plan(folder: Path) -> Plan:
 
     Raises:
         JobError: If there is none, or it is damaged.
+        OSError: If the disk fails.
     """
     path = folder / "plan.json"
-    if not path.is_file():
-        raise JobError(f"{folder} must be the output folder of an embedding job, got no plan.json.")
     try:
-        return _parsed(path.read_bytes())
-    except (ValueError, KeyError, TypeError) as error:
-        raise JobError(f"plan.json of {folder} is damaged: {error}. Begin a new folder.") from error
+        return _parsed(read_regular_file(path, max_bytes=MAX_PLAN_BYTES))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise JobError(
+            f"{folder} must be the output folder of an embedding job, got no plan.json."
+        ) from error
+    except ValueError as error:
+        raise JobError(
+            f"plan.json of {folder} is damaged: {error}. Put it back, or begin a new output "
+            "folder; embeddings in a --store are found again."
+        ) from error
 
 
 @lru_cache(maxsize=2)
@@ -210,16 +252,25 @@ def _parsed(content: bytes) -> Plan:
 
 def write_places(folder: Path, places: Places) -> None:
     """Notes where things lie now."""
-    write_atomically(folder / "places.json", json.dumps(places.to_dict(), indent=1).encode())
+    document = json.dumps(places.to_dict(), indent=1).encode()
+    write_atomically(folder / "places.json", sealed(document))
 
 
 def read_places(folder: Path) -> Places:
     """Where things lay when the job was last started.
 
     Raises:
-        OSError, ValueError: If that is not known.
+        JobError: If that is not known.
+        OSError: If the disk fails.
     """
-    return Places.from_dict(json.loads((folder / "places.json").read_bytes()))
+    try:
+        return Places.from_dict(asdict(read_document(folder / "places.json", PlacesDocument)))
+    except (FileNotFoundError, ValueError) as error:
+        got = error if isinstance(error, ValueError) else "it is gone"
+        raise JobError(
+            f"places.json of {folder} is damaged: {got}. Run the same fusion embed again, which "
+            "writes it."
+        ) from error
 
 
 def versions() -> dict[str, str]:

@@ -13,7 +13,7 @@ from fusion.data.infer import infer_schema
 from fusion.data.schema import Schema
 from fusion.errors import CatalogueError, ConfigError, JobError
 from fusion.mistakes import Mistakes
-from fusion.shards.commit import FOLDERS, finished
+from fusion.shards.commit import FOLDERS
 from fusion.shards.embedder import describe_encoders, precisions_of
 from fusion.shards.input import input_changes, input_state
 from fusion.shards.plan import (
@@ -21,10 +21,13 @@ from fusion.shards.plan import (
     Plan,
     check_unchanged,
     cut_input,
+    has_plan,
     read_plan,
     versions,
     write_plan,
 )
+from fusion.shards.receipts import finished
+from fusion.shards.repeated import write_repeated
 from fusion.shards.settings import JobSettings
 from fusion.shards.tables import first_rows, list_files
 
@@ -42,11 +45,11 @@ def plan_of(places: Places, output: Path, settings: JobSettings) -> tuple[Plan, 
     asked = settings.to_dict(bundle=places.bundle)
     bundle = None if places.bundle is None else load_bundle(places.bundle, places=places.encoders)
     asked |= _precisions(bundle)
-    if (output / "plan.json").is_file():
+    if has_plan(output):
         start = time.perf_counter()
         plan = read_plan(output)
         # Shards that are left are compared when they are read: no byte is read twice.
-        done = finished(output, plan.shards)
+        done = finished(output, plan)
         changes = input_changes(places.items, plan, [plan.shards[number] for number in done])
         check_unchanged(plan, asked, [str(change) for change in changes])
         return plan, time.perf_counter() - start
@@ -74,8 +77,9 @@ def plan_of(places: Places, output: Path, settings: JobSettings) -> tuple[Plan, 
             "items must stay as they are while a job is planned, got tables that changed. Run the "
             "same command again."
         )
+    shards = write_repeated(output, shards, repeated)
     plan = Plan(asked, encoders, schema, files, shards, versions())
-    write_plan(output, plan, repeated)
+    write_plan(output, plan)
     return plan, time.perf_counter() - start
 
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from fusion.data.tables import arrow_file
 from fusion.errors import JobError, unknown_name
-from fusion.shards.commit import finished, part_name
 from fusion.shards.plan import read_plan
+from fusion.shards.receipts import finished, part_name
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def read_embeddings(folder: Path, name: str) -> Embeddings:
     Raises:
         JobError: If the folder has no plan, no shard is finished or there is no such embedding.
     """
-    done = finished(folder, read_plan(folder).shards)
+    done = finished(folder, read_plan(folder))
     parts = [part_name("embeddings", shard) for shard in sorted(done)]
     if not parts:
         raise JobError(f"{folder} must have finished shards, got none.")

@@ -14,7 +14,7 @@ from fusion.data.catalogue import Catalogue, build_catalogue
 from fusion.data.cells import is_missing
 from fusion.embedding import Prepared
 from fusion.progress import Stage, silent
-from fusion.shards.commit import EmbeddedRows, Receipt, commit_shard, finished, receipt_path
+from fusion.shards.commit import EmbeddedRows, commit_shard
 from fusion.shards.embedder import Embedder, embedder_of
 from fusion.shards.faults import (
     Fault,
@@ -26,6 +26,8 @@ from fusion.shards.faults import (
     settle,
 )
 from fusion.shards.plan import Places, Plan, read_places, read_plan
+from fusion.shards.receipts import Receipt, find_receipts, read_receipt
+from fusion.shards.repeated import read_repeated
 from fusion.shards.shard import Shard
 from fusion.shards.suspects import Suspects, suspects_path, touch_alone
 from fusion.shards.tables import read_rows
@@ -70,18 +72,20 @@ def run_shard(
 
     Raises:
         JobError, FusionError, OSError: If the job as a whole cannot go on.
+        ValueError: If the plan has no shard of this number.
     """
-    receipt = Receipt.read(receipt_path(folder, number))
-    if receipt is not None and receipt.input_sha256 == read_plan(folder).shards[number].sha256:
-        return Outcome(receipt)
-    return ShardRunner(folder).run(number, careful=careful, stage=stage)
+    shards = read_plan(folder).shards
+    if not 0 <= number < len(shards):
+        raise ValueError(f"number must be at least 0 and below {len(shards)}, got {number}.")
+    try:
+        return Outcome(read_receipt(folder, shards[number]))
+    except ValueError:  # it is not done, or has to be done again
+        return ShardRunner(folder).run(number, careful=careful, stage=stage)
 
 
 def missing_shards(folder: Path) -> list[int]:
-    """Numbers of the shards without a receipt of their bytes."""
-    shards = read_plan(folder).shards
-    done = finished(folder, shards)
-    return [shard.number for shard in shards if shard.number not in done]
+    """Numbers of the shards without a receipt that counts."""
+    return list(find_receipts(folder, read_plan(folder)).undone)
 
 
 class ShardRunner:
@@ -96,7 +100,6 @@ class ShardRunner:
         self.plan: Plan = read_plan(folder)
         self.places: Places = read_places(folder)
         self.embedder: Embedder = embedder_of(self.plan, self.places)
-        self.repeated = np.load(folder / "repeated_ids.npy", mmap_mode="r", allow_pickle=False)
 
     def run(self, number: int, *, careful: bool, stage: Stage) -> Outcome:
         """Rows to receipt."""
@@ -109,14 +112,16 @@ class ShardRunner:
             lost = {fault.row for fault in faults}
             whole = [row for row in range(len(frame)) if row not in lost]
             touch_alone(suspects, whole, lambda row: self._touch(frame, row, stage=stage))
-        faults += blamed_faults(Suspects.read(suspects).blamed)
+        blamed = Suspects.read(suspects).blamed
+        faults += blamed_faults({row: how for row, how in blamed.items() if row < len(frame)})
         catalogue, kept = self._catalogue(frame, {fault.row for fault in faults}, shard=shard)
         prepared = self.embedder.prepare(catalogue, store=self.places.store, stage=stage)
         faults += faults_of("read", catalogue.problems, kept)
         faults += faults_of("encode", prepared.problems, kept)
         column = self.plan.schema.id
         if column is not None:
-            faults += repeated_faults(self.repeated, frame, shard=shard, column=column)
+            repeated = read_repeated(self.folder, shard)
+            faults += repeated_faults(repeated, frame, shard=shard, column=column)
         if self.plan.settings["on_bad_rows"] == "raise":
             raise_faults(faults, shard=shard, source=file)
         failed, tolerated = settle(

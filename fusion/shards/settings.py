@@ -12,8 +12,11 @@ from fusion.build import EncoderChoice
 from fusion.data.delimiters import checked_delimiter
 from fusion.data.policy import check_policy
 from fusion.errors import ConfigError, unknown_name
+from fusion.files import read_regular_file
 from fusion.mistakes import Mistakes
 from fusion.shards.commit import VECTOR_TYPES
+
+MAX_BUNDLE_BYTES = 100_000_000  # of the list of a trained model's files
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,7 @@ def bundle_sha256(bundle: Path) -> str:
         ConfigError: If the folder holds none.
     """
     try:
-        return hashlib.sha256((bundle / "bundle.json").read_bytes()).hexdigest()
-    except OSError as error:
+        content = read_regular_file(bundle / "bundle.json", max_bytes=MAX_BUNDLE_BYTES)
+        return hashlib.sha256(content).hexdigest()
+    except (OSError, ValueError) as error:
         raise ConfigError(f"bundle must be the folder of a trained model, got {bundle}.") from error

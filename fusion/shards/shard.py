@@ -2,15 +2,27 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import AfterValidator, Field, with_config
 
+from fusion.documents import EXACT, Count, Sha256, Text
 from fusion.errors import JobError
 
 MOST_SHOWN = 3  # runs of rows in one message
 
 
+def _below(name: str) -> str:
+    path = PurePosixPath(name)
+    if not path.parts or path.is_absolute() or ".." in path.parts or "\0" in name:
+        raise ValueError("must be the name of a file below the items folder")
+    return name
+
+
+@with_config(EXACT)
 @dataclass(frozen=True)
 class InputFile:
     """One file of the input, as it was read when the job was planned.
@@ -25,16 +37,23 @@ class InputFile:
         header_sha256: SHA-256 (hex) of it.
     """
 
-    name: str
-    size: int
-    columns: list[str]
-    delimiter: str
-    header_bytes: int
-    header_sha256: str
+    name: Annotated[Text, AfterValidator(_below)]
+    size: Count
+    columns: list[Text]
+    delimiter: Annotated[Text, Field(max_length=1)]
+    header_bytes: Count
+    header_sha256: Sha256
 
 
-@dataclass(frozen=True)
-class Shard:
+class Repeats(NamedTuple):
+    """A shard's part of `repeated_ids.npy`: its first byte, rows and SHA-256 (hex)."""
+
+    start: int
+    n_rows: int
+    sha256: str
+
+
+class Shard(NamedTuple):
     """Some rows of one file, the unit of work: done as a whole or not at all.
 
     Args:
@@ -48,6 +67,7 @@ class Shard:
         sha256: SHA-256 (hex) of what is read for it: the file's header and, of a CSV file, bytes
             `start` to `stop`; of a Parquet file, the column chunks of the row group that are read,
             in the order in which they lie. Shards of one row group share theirs.
+        repeats: Where rows are noted whose id stood before; None if it has none.
     """
 
     number: int
@@ -58,6 +78,7 @@ class Shard:
     stop: int
     row_group: int | None
     sha256: str
+    repeats: Repeats | None = None
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fusion.platforms import require_posix
-from fusion.shards.commit import finished
 from fusion.shards.lock import is_held
 from fusion.shards.plan import read_plan
+from fusion.shards.receipts import finished
 
 
 @dataclass(frozen=True)
@@ -19,10 +19,10 @@ class JobStatus:
         n_embedded: Rows with an embedding.
         n_failed: Rows with an error record.
         n_shards: Shards of the plan.
-        n_done: Those with a receipt of the planned bytes.
+        n_done: Those with a receipt of the planned bytes, and the files that it names.
         reasons: Reason code -> number of rows.
         warnings: Warning -> number of rows.
-        finished: True once the manifest is written.
+        finished: True once the manifest is written, and as long as every shard is there.
         running: True while a process works on it.
     """
 
@@ -46,7 +46,7 @@ def job_status(folder: Path) -> JobStatus:
     """
     require_posix("an embedding job")  # on Windows, to ask for a process would interrupt it
     plan = read_plan(folder)
-    receipts = list(finished(folder, plan.shards).values())
+    receipts = list(finished(folder, plan).values())
     reasons: Counter[str] = Counter()
     warnings: Counter[str] = Counter()
     for receipt in receipts:
@@ -60,6 +60,6 @@ def job_status(folder: Path) -> JobStatus:
         n_done=len(receipts),
         reasons=dict(reasons.most_common()),
         warnings=dict(warnings.most_common()),
-        finished=(folder / "manifest.json").is_file(),
+        finished=len(receipts) == len(plan.shards) and (folder / "manifest.json").is_file(),
         running=is_held(folder),
     )

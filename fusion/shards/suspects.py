@@ -8,13 +8,21 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Annotated
 
+from pydantic import Field, with_config
+
+from fusion.documents import EXACT, Count, Text, Whole, read_document, sealed
 from fusion.files import named_errors, write_atomically
 
 ENDS_TO_BLAME = 2  # once may be chance: another program took the memory, or an operator the process
 MOST_BLAMED = 20
+MOST_TOLD = 10_000  # characters of an error
+
+Blamed = Annotated[dict[Annotated[int, Field(ge=0)], Text], Field(max_length=MOST_BLAMED + 1)]
 
 
+@with_config(EXACT)
 @dataclass
 class Suspects:
     """What is known of the rows of one shard that ended a worker.
@@ -25,24 +33,34 @@ class Suspects:
         ends: How often the worker ended at that row.
     """
 
-    blamed: dict[int, str] = field(default_factory=dict)
-    row: int = -1
-    ends: int = 0
+    blamed: Blamed = field(default_factory=dict)
+    row: Annotated[Whole, Field(ge=-1)] = -1
+    ends: Count = 0
 
     @classmethod
     def read(cls, path: Path) -> "Suspects":
-        """What is on disk; nothing where there is no file or a half-written one."""
+        """What is on disk; nothing where there is no file, or a half-written or damaged one.
+
+        Raises:
+            OSError: If the disk fails.
+        """
         try:
-            document = json.loads(path.read_bytes())
-            blamed = {int(row): how for row, how in document["blamed"].items()}
-            return cls(blamed, int(document["row"]), int(document["ends"]))
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return read_document(path, cls)
+        except (FileNotFoundError, ValueError):
             return cls()
+
+    def blame(self, row: int, how: str) -> None:
+        """Notes how a row ended the worker, in words that any reader takes."""
+        self.blamed[row] = how[:MOST_TOLD].encode(errors="replace").decode()
+
+    def to_bytes(self) -> bytes:
+        """The content of the file."""
+        return sealed(json.dumps(asdict(self)).encode())
 
     def write(self, path: Path) -> None:
         """Names the row at hand; a plain write, as it must outlive the process, not the machine."""
         with named_errors(path):
-            path.write_bytes(json.dumps(asdict(self)).encode())
+            path.write_bytes(self.to_bytes())
 
 
 def too_many_blamed(blamed: Mapping[int, str]) -> str:
@@ -72,9 +90,9 @@ def note_end(path: Path, how: str) -> None:
         return
     known.ends += 1
     if known.ends >= ENDS_TO_BLAME:
-        known.blamed[known.row] = how
+        known.blame(known.row, how)
         known.row, known.ends = -1, 0
-    write_atomically(path, json.dumps(asdict(known)).encode())
+    write_atomically(path, known.to_bytes())
 
 
 def touch_alone(path: Path, rows: Iterable[int], touch: Callable[[int], None]) -> None:
@@ -101,9 +119,9 @@ def touch_alone(path: Path, rows: Iterable[int], touch: Callable[[int], None]) -
         except OSError:
             raise
         except Exception as error:  # whatever a decoder or model raises is this row's fault
-            known.blamed[row] = f"{type(error).__name__}: {error}"
+            known.blame(row, f"{type(error).__name__}: {error}")
             if reason := too_many_blamed(known.blamed):
-                write_atomically(path, json.dumps(asdict(known)).encode())
+                write_atomically(path, known.to_bytes())
                 raise RuntimeError(reason) from error
     known.row, known.ends = -1, 0
-    write_atomically(path, json.dumps(asdict(known)).encode())
+    write_atomically(path, known.to_bytes())

@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +10,15 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from fusion.errors import CatalogueError
-from fusion.shards.commit import Receipt, counted, finished, manifest_of
+from fusion.documents import read_document
+from fusion.errors import CatalogueError, JobError
+from fusion.files import read_regular_file
+from fusion.shards.commit import Manifest, counted, manifest_of
 from fusion.shards.input import input_changes
 from fusion.shards.plan import Plan, read_places, read_plan
+from fusion.shards.plan_schema import MAX_PLAN_BYTES
+from fusion.shards.receipts import KINDS, Receipt, find_receipts, part_name, receipt_name
+from fusion.shards.repeated import read_repeated
 from fusion.shards.shard import Shard, rows_of
 
 
@@ -33,20 +37,21 @@ def verify_job(folder: Path) -> list[str]:
         JobError: If the folder has no plan.
     """
     plan = read_plan(folder)
-    receipts = finished(folder, plan.shards)
+    receipts = find_receipts(folder, plan)
     problems = []
     for shard in plan.shards:
-        receipt = receipts.get(shard.number)
+        receipt = receipts.done.get(shard.number)
         if receipt is None:
             problems.append(
-                f"shard {shard.number} ({rows_of([shard])}) is not done: run the same fusion embed "
-                "again"
+                f"shard {shard.number} ({rows_of([shard])}) is not done, "
+                f"{receipts.undone[shard.number]}: run the same fusion embed again"
             )
         else:
             problems += _shard_problems(folder, shard, receipt)
-    problems += _strangers(folder, receipts, n_shards=len(plan.shards))
+        problems += _repeated_problems(folder, shard)
+    problems += _strangers(folder, n_shards=len(plan.shards), done=receipts.done)
     if not problems:
-        problems += _manifest_problems(folder, plan, receipts)
+        problems += _manifest_problems(folder, plan, receipts.done)
     if not why_not_compared(folder):
         problems += _table_problems(read_places(folder).items, plan)
     return problems
@@ -61,7 +66,7 @@ def why_not_compared(folder: Path) -> str:
     try:
         items = read_places(folder).items
         return "" if items.exists() else f"not compared with the tables: {items} is not there"
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, JobError) as error:
         return f"not compared with the tables: where they lie is not known ({error})"
 
 
@@ -83,17 +88,24 @@ def _table_problems(items: Path, plan: Plan) -> Iterator[str]:
             )
 
 
+def _repeated_problems(folder: Path, shard: Shard) -> Iterator[str]:
+    try:
+        read_repeated(folder, shard)
+    except JobError as error:
+        yield str(error)
+
+
 def _shard_problems(folder: Path, shard: Shard, receipt: Receipt) -> Iterator[str]:
     rows: list[NDArray[np.int64]] = []
     reasons: list[str] = []
     warnings: list[str] = []
-    for name, sha256 in receipt.files.items():
+    for name, part in receipt.files.items():
         try:
-            content = (folder / name).read_bytes()
-        except OSError as error:
-            yield f"{name} cannot be read: {error.strerror}. {_again(shard)}"
+            content = read_regular_file(folder / name, max_bytes=part.size)
+        except (OSError, ValueError) as error:
+            yield f"{name} cannot be read: {error}. {_again(shard)}"
             return
-        if hashlib.sha256(content).hexdigest() != sha256:
+        if hashlib.sha256(content).hexdigest() != part.sha256:
             yield f"{name} has other bytes than were committed. {_again(shard)}"
             return
         told = "reason" if name.startswith("errors/") else "warnings"
@@ -125,29 +137,30 @@ def _again(shard: Shard) -> str:
     return f"Delete receipts/{shard.number:06}.json and run the same fusion embed again"
 
 
-def _strangers(folder: Path, receipts: Mapping[int, Receipt], *, n_shards: int) -> Iterator[str]:
-    for path in sorted((folder / "receipts").glob("[0-9]*.json")):
-        if path.stem.isdecimal() and int(path.stem) >= n_shards:
-            yield f"receipts/{path.name} belongs to no shard: delete it"
-    known = {name for receipt in receipts.values() for name in receipt.files}
-    for kind in ("embeddings", "errors"):
-        for path in sorted((folder / kind).iterdir()):
-            if f"{kind}/{path.name}" not in known:
-                name = f"{kind}/{path.name}"
-                yield f"{name} belongs to no receipt: run the same fusion embed again, or delete it"
+def _strangers(folder: Path, *, n_shards: int, done: Mapping[int, Receipt]) -> Iterator[str]:
+    """Files that nothing names; those of a shard that is not done are told with it."""
+    parts = {name for receipt in done.values() for name in receipt.files}
+    undone = range(n_shards) if len(done) < n_shards else ()
+    parts |= {part_name(kind, n) for n in undone if n not in done for kind in KINDS}
+    known = parts | {f"receipts/{receipt_name(number)}" for number in range(n_shards)}
+    for kind in (*KINDS, "receipts"):
+        place = folder / kind
+        names = sorted(path.name for path in place.iterdir()) if place.is_dir() else []
+        for name in (f"{kind}/{name}" for name in names if f"{kind}/{name}" not in known):
+            owner = "shard" if kind == "receipts" else "receipt"
+            yield f"{name} belongs to no {owner}: run the same fusion embed again, or delete it"
 
 
 def _manifest_problems(folder: Path, plan: Plan, receipts: Mapping[int, Receipt]) -> Iterator[str]:
     try:
-        manifest = json.loads((folder / "manifest.json").read_bytes())
-    except (OSError, ValueError):
-        yield "manifest.json is missing or damaged: run the same fusion embed again"
+        path = folder / "manifest.json"
+        manifest = read_document(path, Manifest, max_bytes=MAX_PLAN_BYTES)
+    except (OSError, ValueError) as error:
+        got = "gone" if isinstance(error, FileNotFoundError) else f"damaged: {error}"
+        yield f"manifest.json is {got}. Run the same fusion embed again"
         return
     wanted = manifest_of(folder, n_rows=plan.n_rows, receipts=receipts)
-    if not isinstance(manifest, dict) or manifest.keys() != wanted.keys():
-        yield "manifest.json is missing or damaged: run the same fusion embed again"
-        return
-    if manifest["plan_sha256"] != wanted["plan_sha256"]:
+    if manifest.plan_sha256 != wanted.plan_sha256:
         yield "plan.json has changed since the manifest was written"
-    if any(manifest[name] != wanted[name] for name in wanted.keys() - {"plan_sha256"}):
+    if replace(manifest, plan_sha256=wanted.plan_sha256) != wanted:
         yield "manifest.json lists other files or rows than the receipts"

@@ -32,7 +32,8 @@ from fusion.training.fit import Targets
 from fusion.tuning.align import Alignment
 from fusion.tuning.guards import lower_rate
 from fusion.tuning.settings import TuningSettings
-from fusion.tuning.tune import TuningRun, tune_model
+from fusion.tuning.states import TuningRun
+from fusion.tuning.tune import tune_model
 
 Rows = NDArray[np.int64]
 Build = Callable[[Mapping[str, Encoder]], ProductModel]

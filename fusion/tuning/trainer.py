@@ -24,6 +24,7 @@ from fusion.tuning.guards import check_whole_weights, lower_rate
 from fusion.tuning.optimiser import parameter_groups, schedules
 from fusion.tuning.order import RowOrder
 from fusion.tuning.settings import TuningSettings
+from fusion.tuning.states import Batches, Progress
 
 BEST = "best.safetensors"
 
@@ -150,7 +151,7 @@ class TuningProgress(BestWeights):
             advance=lambda count: None,
             advice=lower_rate(settings),
         )
-        self.batches = settings.model_dump(include={"batch_size", "accumulation"})
+        self.batches = Batches(settings.batch_size, settings.accumulation)
         self.order = order
         self.saves = saves
         self.first_loss = 0.0
@@ -187,12 +188,12 @@ class TuningProgress(BestWeights):
             content = save({k: v.contiguous() for k, v in self.weights.items()})
             (folder / BEST).write_bytes(content)
         notes = {name: getattr(self, name) for name in self.facts}
-        commit(folder, {**notes, "batches": self.batches})
+        commit(folder, Progress(**notes, batches=self.batches))
 
-    def go_on_from(self, found: Checkpoint) -> None:
+    def go_on_from(self, found: Checkpoint[Progress]) -> None:
         """Takes losses and best weights back from a checkpoint."""
         for name in self.facts:
-            setattr(self, name, found.notes[name])
+            setattr(self, name, getattr(found.notes, name))
         if (found.folder / BEST).is_file():
             self.weights = load((found.folder / BEST).read_bytes())
         self.advance_steps(found.step)

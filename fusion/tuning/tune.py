@@ -3,9 +3,8 @@
 import copy
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
 import torch
@@ -39,28 +38,10 @@ from fusion.tuning.identity import identity_of
 from fusion.tuning.optimiser import depths
 from fusion.tuning.order import RowOrder, balanced_chances
 from fusion.tuning.settings import TuningSettings
+from fusion.tuning.states import Progress, TuningRun
 from fusion.tuning.trainer import TuningProgress, TuningTrainer, activations_recomputed
 
 Rows = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class TuningRun:
-    """What a run ended with; a loss of 1.0 is that of the best constant answer.
-
-    Args:
-        train_loss: By epoch.
-        validation_loss: By epoch; empty where no rows were held out.
-        best_epoch: The epoch whose weights were kept, from 1.
-        batch_size: Rows of a batch; fewer than asked for where memory was short.
-        precision: What it was computed in.
-    """
-
-    train_loss: list[float] = field(default_factory=list)
-    validation_loss: list[float] = field(default_factory=list)
-    best_epoch: int = 0
-    batch_size: int = 0
-    precision: Precision = "float32"
 
 
 def tune_model(
@@ -141,11 +122,11 @@ class _Run:
         finished = states.load_result(folder)
         if finished is not None:
             self.module.load_own_state(finished[0])
-            return TuningRun(**cast(dict[str, Any], finished[1]))
+            return finished[1]
         check_computable(self.precision, folder)
         run = self._until_it_fits(model, folder / "checkpoints", saves=True)
         if processes().is_main_process:
-            states.save_result(folder, self.module.own_state(), asdict(run))
+            states.save_result(folder, self.module.own_state(), run)
         processes().wait_for_everyone()
         return run
 
@@ -155,7 +136,7 @@ class _Run:
         found = _latest(folder) if saves else None
         settings = self.settings
         if found is not None:  # what did not fit before the kill would not fit now
-            settings = settings.model_copy(update=found.notes["batches"])
+            settings = settings.model_copy(update=asdict(found.notes.batches))
         while True:
             try:
                 return self._train(model, settings, folder, saves=saves)
@@ -279,10 +260,10 @@ def _precision(settings: TuningSettings, encoders: Mapping[str, Encoder]) -> Pre
     return "bfloat16" if in_all_processes(low) else "float32"
 
 
-def _latest(folder: Path) -> Checkpoint | None:
+def _latest(folder: Path) -> Checkpoint[Progress] | None:
     """The checkpoint to go on from; the first process removes what is not complete."""
     with processes().main_process_first():
-        return latest(folder)
+        return latest(folder, Progress)
 
 
 def _tuned_blocks(encoders: dict[str, Encoder]) -> list[nn.Module]:

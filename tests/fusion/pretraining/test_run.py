@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from encoders import BertEncoder, ResNetEncoder
+from fusion.documents import sealed
 from fusion.errors import JobError
 from fusion.pretraining import PretrainingSettings, pretrain_encoders
 
@@ -80,6 +81,7 @@ def test_the_result_has_a_loss_of_every_epoch_and_what_the_run_was(finished):
     assert result.begun_with["setting"]["temperature"] == 0.07
     assert result.items == {"n_read": 96}
     settings = json.loads((output / "settings.json").read_bytes())
+    del settings["sha256"]
     assert settings == {"fingerprint": result.fingerprint, "begun_with": result.begun_with}
 
 
@@ -142,6 +144,24 @@ def test_a_folder_with_other_files_is_refused_and_stays_as_it_is(run, tmp_path, 
     with pytest.raises(JobError, match=f"got one with {stranger}"):
         run()
     assert {path.name for path in (tmp_path / "out").iterdir()} == {stranger, ".draft.tmp"}
+
+
+def test_a_damaged_result_and_encoders_that_are_gone_beside_it_are_told(run, tmp_path):
+    settings = MLM.model_copy(update={"epochs": 1})
+    run(settings=settings)
+    done = tmp_path / "out" / "pretraining.json"
+    whole = done.read_bytes()
+    for damage in (b"", b"{}", whole[:-9], b"[" * 100_000, sealed(b'{"items": 3}')):
+        done.write_bytes(damage)
+        with pytest.raises(JobError, match=r"pretraining\.json is damaged: .* to train again"):
+            run(settings=settings)
+    done.write_bytes(whole)
+    shutil.rmtree(tmp_path / "out" / "text")
+    with pytest.raises(JobError, match="must have text of its result, got none"):
+        run(settings=settings)
+    done.unlink()
+    run(settings=settings)
+    assert done.read_bytes() == whole
 
 
 def test_a_batch_of_one_row_is_refused_before_anything_is_written(run, tmp_path):

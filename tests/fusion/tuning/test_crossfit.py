@@ -16,7 +16,7 @@ from fusion.model import ProductModel
 from fusion.strategies import ConcatFusion
 from fusion.tuning import TuningSettings, crossfit
 from fusion.tuning.crossfit import CrossFit, TuningData
-from fusion.tuning.tune import TuningRun
+from fusion.tuning.states import TuningRun
 from heads import RegressionHead
 
 N = 48
