@@ -147,7 +147,8 @@ class Encoder(nn.Module, ABC):
     def read(self, parts: Sequence[Any]) -> list[ReadPart]:
         """Each part made ready for `collate`, or why it cannot be (default: the part itself).
 
-        Why: this runs in threads beside the model, so decoding belongs here.
+        Why: this runs in threads beside the model, so decoding belongs here. A part that is a file
+        may be replaced at any time: `ReadPart.sha256` says which content was read here.
         """
         return [ReadPart(part) for part in parts]
 

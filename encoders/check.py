@@ -1,6 +1,8 @@
 """The laws of `Encoder` as a check that any encoder, built in or not, has to pass."""
 
+import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,6 +36,7 @@ def check_encoder(encoder: Encoder, values: Any, *, tolerance: float = 1e-5) -> 
     _check_empty_batch(encoder, values)
     _check_rows_alone(encoder, values, embeddings, tolerance=tolerance)
     _check_absent(encoder, values)
+    _check_named_contents(encoder, values)
     _check_round_trip(encoder, values, embeddings)
     _check_changed_weights(encoder)
     _check_gradient(encoder, values)
@@ -73,6 +76,18 @@ def _check_absent(encoder: Encoder, values: Any) -> None:
     output = _forward(encoder, mixed)
     assert output.shape == (2, encoder.embedding_dim), "an absent value must keep its row"
     assert bool(output.isfinite().all()), "an absent value must give a finite embedding"
+
+
+def _check_named_contents(encoder: Encoder, values: Any) -> None:
+    """What is kept under the hash of a file must be what was read of it, not what it was before."""
+    if not encoder.cacheable:
+        return
+    for part in (part for value in values for part in encoder.parts(value)):
+        (read,) = encoder.read([part])
+        wanted = hashlib.sha256(encoder.content(part)).digest()
+        rule = "read must give sha256, the hash of the content that it has read"
+        assert read.sha256 in (None, wanted), f"{rule}, got another"
+        assert read.sha256 or not isinstance(part, Path), f"{rule}, where a part is a file, got none"
 
 
 def _check_round_trip(encoder: Encoder, values: Any, embeddings: NDArray[np.float32]) -> None:

@@ -1,5 +1,6 @@
 """Photos -> embeddings of a ResNet without its classifier (He et al., 2015)."""
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -274,14 +275,19 @@ def read_photos(
     """What `describe` makes of each photo, with its warnings, or why it cannot be used.
 
     The name of a file plays no part: warnings are kept with its content, which may have others.
+    The very bytes that are decoded are hashed: the file may be another one a moment later.
     """
     read = []
     for photo in photos:
+        sha256 = None
         try:
-            content = read_photo(photo) if isinstance(photo, Path) else photo
-            read.append(ReadPart(*describe(content)))
+            content = photo
+            if isinstance(photo, Path):
+                content = read_photo(photo)
+                sha256 = hashlib.sha256(content).digest()
+            read.append(ReadPart(*describe(content), sha256=sha256))
         except ValueError as error:
-            read.append(ReadPart(error=error))
+            read.append(ReadPart(error=error, sha256=sha256))
     return read
 
 

@@ -27,11 +27,14 @@ class ReadPart:
         value: What `collate` takes.
         warnings: What was odd about the part, in short codes.
         error: Why it cannot be used; `value` means nothing then.
+        sha256: Of the content that was read, where the part is a file: it may have changed since
+            anybody else looked. None: the part is its own content, or nothing could be read.
     """
 
     value: Any = None
     warnings: tuple[str, ...] = ()
     error: Exception | None = None
+    sha256: bytes | None = None
 
 
 @dataclass
@@ -42,11 +45,13 @@ class EncodedParts:
         vectors: `[n, dim]` float32; rows of failed parts mean nothing.
         failures: Position of a part -> why it could not be read.
         warnings: Position of a part -> what was odd about it, in short codes.
+        sha256: Position of a part that is a file -> SHA-256 of what was read of it.
     """
 
     vectors: NDArray[np.float32]
     failures: dict[int, Exception] = field(default_factory=dict)
     warnings: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    sha256: dict[int, bytes] = field(default_factory=dict)
 
 
 def encode_each(
@@ -151,6 +156,8 @@ def _encode_window(
             done.failures[start + place] = part.error
         if part.warnings:
             done.warnings[start + place] = part.warnings
+        if part.sha256 is not None:
+            done.sha256[start + place] = part.sha256
     yield len(window) - len(sound)
     values = [window[place].value for place in sound]
     for positions in encoder.batches(values):

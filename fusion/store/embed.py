@@ -1,7 +1,8 @@
 """Embeds values through the store: each distinct content once, and never again."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -11,19 +12,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encoders.base import Encoder, average_parts
-from encoders.stream import encode_each
-from fusion.store.keys import Keyed, keyed_values
-from fusion.store.segment import KEY_DTYPE, Warnings
+from encoders.stream import EncodedParts, encode_each
+from fusion.store.parts import Parts
+from fusion.store.segment import KEY_DTYPE, Keys, Warnings
 from fusion.store.segments import SegmentStore
 
 Vectors = NDArray[np.float32]
+Places = NDArray[np.int64]
 Advance = Callable[[int], None]
 COMMIT_PARTS = 2048  # parts encoded between two commits: what an interruption can cost
 
 
 @dataclass
 class StoreReport:
-    """What one run cost: counts of parts (texts, photos), by how their embedding was had."""
+    """What one run cost: counts of parts (texts, photos), by how their embedding was had.
+
+    Args:
+        n_parts: All of them.
+        n_distinct: Contents among them at the first look.
+        n_found: Contents that the store had.
+        n_encoded: Contents that were encoded.
+        n_corrupted: Embeddings and segments of the store that were damaged and set aside.
+    """
 
     n_parts: int = 0
     n_distinct: int = 0
@@ -62,7 +72,8 @@ def embed_values(
     """Embeddings of values: duplicates are encoded once, what the store holds not at all.
 
     A value that cannot be read fails alone; no other value changes. Encoded parts are committed to
-    the store every 2,048, so that an interrupted run goes on where it was.
+    the store every 2,048, so that an interrupted run goes on where it was. A photo that is replaced
+    meanwhile has the embedding of the bytes that were decoded, and it is kept for these.
 
     Args:
         encoder: A cacheable encoder.
@@ -77,94 +88,131 @@ def embed_values(
     Raises:
         StoreError: If the store cannot be read or written.
     """
-    session = _Session(encoder, values, batch_multiple=batch_multiple)
     segments = None if store is None else _open(store, encoder)
-    session.run(segments, advance=advance or _ignore)
+    session = _Session(encoder, values, segments=segments, batch_multiple=batch_multiple)
+    session.run(advance or _ignore)
     return session.result()
 
 
 class _Session:
     """One call of `embed_values`, step by step."""
 
-    def __init__(self, encoder: Encoder, values: Sequence[Any], *, batch_multiple: int) -> None:
+    def __init__(
+        self,
+        encoder: Encoder,
+        values: Sequence[Any],
+        *,
+        segments: SegmentStore | None,
+        batch_multiple: int,
+    ) -> None:
         self.encoder = encoder
+        self.segments = segments
         self.batch_multiple = batch_multiple
-        self.report = StoreReport()
-        self.failures: dict[int, Exception] = {}
-        self.owners: list[int] = []  # value of each part
-        self.places: list[int] = []  # distinct content of each part
-        self.distinct: dict[bytes, int] = {}
-        self.examples: list[Any] = []  # one part of each distinct content
         self.n_values = len(values)
-        for position, found in enumerate(keyed_values(encoder, values)):
-            self._take(position, found)
-        self.report.n_parts = len(self.owners)
-        self.report.n_distinct = len(self.distinct)
-        self.vectors = np.zeros((len(self.distinct), encoder.embedding_dim), dtype=np.float32)
+        self.parts = Parts(encoder, values)
+        n_distinct = len(self.parts.keys)
+        self.report = StoreReport(n_parts=len(self.parts.owners), n_distinct=n_distinct)
+        self.vectors = np.zeros((n_distinct, encoder.embedding_dim), dtype=np.float32)
         self.broken: dict[int, Exception] = {}
         self.odd: dict[int, Warnings] = {}
+        self.unknown: list[int] = []  # parts whose copy was replaced before it was decoded
 
-    def _take(self, position: int, found: Keyed | Exception) -> None:
-        if isinstance(found, Exception):
-            self.failures[position] = found
-            return
-        for key, part in found:
-            place = self.distinct.setdefault(key, len(self.distinct))
-            if place == len(self.examples):
-                self.examples.append(part)
-            self.owners.append(position)
-            self.places.append(place)
-
-    def run(self, segments: SegmentStore | None, *, advance: Advance) -> None:
-        keys = np.asarray(list(self.distinct), dtype=KEY_DTYPE)
-        missing = np.arange(len(keys))
-        if segments is not None and len(keys):
-            n_corrupted = segments.n_corrupted
-            found = segments.find(keys)
-            if found.vectors is not None:
-                self.vectors[found.mask] = found.vectors
-            self.odd |= found.warnings
-            missing = np.flatnonzero(~found.mask)
-            self.report.n_found = int(found.mask.sum())
-            self.report.n_corrupted = segments.n_corrupted - n_corrupted
-            advance(self.report.n_found)
-        step = len(missing) if segments is None else COMMIT_PARTS
+    def run(self, advance: Advance) -> None:
+        missing = self._find(np.arange(len(self.parts.keys)))
+        advance(self.report.n_found)
+        step = len(missing) if self.segments is None else COMMIT_PARTS
         for start in range(0, len(missing), max(1, step)):
-            done = self._encode(missing[start : start + step], advance=advance)
-            if segments is not None and len(done):
-                odd = {row: self.odd[place] for row, place in enumerate(done) if place in self.odd}
-                segments.add(keys[done], self.vectors[done], warnings=odd)
+            self._commit(self._encode(missing[start : start + step], advance=advance))
+        if self.unknown:
+            self._look_again()
 
-    def _encode(self, places: NDArray[np.int64], *, advance: Advance) -> NDArray[np.int64]:
-        """Encodes some distinct parts; gives back the places that succeeded."""
+    def _look_again(self) -> None:
+        """Embeds parts that are no longer known to be copies: each is read, then encoded, alone."""
+        more = np.zeros((len(self.unknown), self.encoder.embedding_dim), dtype=np.float32)
+        self.vectors = np.concatenate([self.vectors, more])
+        done: list[int] = []
+        while self.unknown:
+            n_known = len(self.parts.keys)
+            with suppress(ValueError, TypeError):  # its value has failed
+                place = self.parts.look_again(self.unknown.pop(0))
+                if place == n_known:
+                    done += self._encode(self._find(np.asarray([place])), advance=_ignore).tolist()
+        self._commit(np.asarray(done, dtype=np.int64))
+
+    def _find(self, places: Places) -> Places:
+        """Takes the embeddings of some contents from the store; gives back those it lacks."""
+        if self.segments is None or not len(places):
+            return places
+        n_corrupted = self.segments.n_corrupted
+        found = self.segments.find(self._keys(places))
+        if found.vectors is not None:
+            self.vectors[places[found.mask]] = found.vectors
+        self.odd |= {int(places[row]): codes for row, codes in found.warnings.items()}
+        self.report.n_found += int(found.mask.sum())
+        self.report.n_corrupted += self.segments.n_corrupted - n_corrupted
+        return places[~found.mask]
+
+    def _encode(self, places: Places, *, advance: Advance) -> Places:
+        """Encodes some contents; gives back the places of those that succeeded."""
         encoded = encode_each(
             self.encoder,
-            [self.examples[place] for place in places],
+            [self.parts.contents[place] for place in places],
             batch_multiple=self.batch_multiple,
             advance=advance,
         )
+        self.vectors[places] = encoded.vectors
         self.broken |= {int(places[row]): error for row, error in encoded.failures.items()}
         self.odd |= {int(places[row]): codes for row, codes in encoded.warnings.items()}
-        sound = np.delete(np.arange(len(places)), list(encoded.failures))
-        self.vectors[places[sound]] = encoded.vectors[sound]
+        self._compare(places, encoded)
+        sound = np.delete(places, list(encoded.failures))
         self.report.n_encoded += len(sound)
-        return np.asarray(places[sound])
+        return sound
+
+    def _compare(self, places: Places, encoded: EncodedParts) -> None:
+        """Files an embedding under the bytes that it was made of, whatever was hashed before.
+
+        Raises:
+            TypeError: If the encoder does not say what it has read.
+        """
+        for row, place in enumerate(places.tolist()):
+            sha256 = encoded.sha256.get(row)
+            if sha256 is None and not isinstance(self.parts.contents[place], Path):
+                continue  # no file: it cannot have changed
+            if sha256 is None and row not in encoded.failures:
+                raise TypeError(
+                    f"{type(self.encoder).__name__}.read must give sha256, the hash of the file "
+                    "that it has read, got None. See `encoders.stream.ReadPart`."
+                )
+            if sha256 != self.parts.keys[place]:
+                self.unknown += self.parts.replaced(place, sha256)
+
+    def _commit(self, places: Places) -> None:
+        """Keeps the embeddings of some contents; two that turned out to be one are kept once."""
+        if self.segments is None or not len(places):
+            return
+        distinct = list({self.parts.keys[place]: place for place in places.tolist()}.values())
+        odd = {row: self.odd[place] for row, place in enumerate(distinct) if place in self.odd}
+        self.segments.add(self._keys(distinct), self.vectors[distinct], warnings=odd)
+
+    def _keys(self, places: Iterable[int]) -> Keys:
+        return np.asarray([self.parts.keys[place] for place in places], dtype=KEY_DTYPE)
 
     def result(self) -> Embedded:
         warnings: dict[int, list[str]] = {}
-        for owner, place in zip(self.owners, self.places, strict=True):
+        failures = dict(self.parts.failures)
+        for owner, place in zip(self.parts.owners, self.parts.places.tolist(), strict=True):
             if place in self.broken:
-                self.failures.setdefault(owner, self.broken[place])
+                failures.setdefault(owner, self.broken[place])
             warnings.setdefault(owner, []).extend(self.odd.get(place, ()))
-        counts = np.bincount(np.asarray(self.owners, dtype=int), minlength=self.n_values)
-        vectors = average_parts(self.vectors[self.places], counts=counts.tolist())
+        counts = np.bincount(np.asarray(self.parts.owners, dtype=int), minlength=self.n_values)
+        vectors = average_parts(self.vectors[self.parts.places], counts=counts.tolist())
         present = counts > 0
-        present[list(self.failures)] = False
+        present[list(failures)] = False
         vectors[~present] = 0.0
         return Embedded(
             vectors,
             present,
-            failures=dict(sorted(self.failures.items())),
+            failures=dict(sorted(failures.items())),
             warnings={owner: _once(codes) for owner, codes in warnings.items() if codes},
             report=self.report,
         )
