@@ -31,7 +31,7 @@ class PhotoError(ValueError):
     Attributes:
         code: One of "wrong_type", "missing", "not_a_file", "unreadable", "empty", "too_large",
             "not_an_image", "unsupported_format", "too_many_pixels", "too_many_parts",
-            "truncated", "corrupt" and "not_finite".
+            "truncated", "corrupt", "not_finite" and "changed".
     """
 
     def __init__(self, code: str, message: str) -> None:

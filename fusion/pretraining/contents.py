@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from encoders.base import Encoder
+from encoders.photo_file import PhotoError
 from encoders.resnet import in_threads
 from encoders.stream import ReadPart, read_ahead
 from fusion.progress import Stage, silent
@@ -38,7 +39,7 @@ class Contents:
         """What `Encoder.collate` takes, for contents at these places.
 
         Raises:
-            ValueError, OSError: If a photo cannot be read any more.
+            ValueError, OSError: If a photo cannot be read any more, or is another one now.
         """
         return in_threads(self._at, places)
 
@@ -46,6 +47,7 @@ class Contents:
         if place in self.held:
             return self.held[place]
         (read,) = self.encoder.read([self.parts[place]])
+        read = _as_hashed(read, self.keys[place], self.parts[place])
         if read.error is not None:
             raise read.error
         return read.value
@@ -88,7 +90,8 @@ def _hold(contents: Contents, *, max_bytes: int, stage: Stage) -> None:
     advance = stage(f"reading {contents.encoder.modality}", len(contents.parts))
     broken: dict[int, Exception] = {}
     n_bytes = 0
-    for place, read in enumerate(_read(contents.encoder, contents.parts)):
+    for place, found in enumerate(_read(contents.encoder, contents.parts)):
+        read = _as_hashed(found, contents.keys[place], contents.parts[place])
         n_bytes += getattr(read.value, "nbytes", 0)  # token numbers are small beside pixels
         if read.error is not None:
             broken[place] = read.error
@@ -100,6 +103,20 @@ def _hold(contents: Contents, *, max_bytes: int, stage: Stage) -> None:
         if errors:
             contents.failures[position] = errors[0]
             places.clear()
+
+
+def _as_hashed(read: ReadPart, key: bytes, part: Any) -> ReadPart:
+    """What was read; an error where it is another photo than the one that was hashed.
+
+    Why: its hash says which rows have it, and which run goes on from a saved state.
+    """
+    if read.sha256 is None or read.sha256 == key:
+        return read
+    message = (
+        f"a photo must stay as it is while encoders learn from it, got another {part.name!r} (or a "
+        "copy of it) than before. Begin again when nobody changes the photos."
+    )
+    return ReadPart(error=PhotoError("changed", message))
 
 
 def _read(encoder: Encoder, parts: Sequence[Any]) -> Iterator[ReadPart]:

@@ -49,6 +49,32 @@ def test_a_photo_that_is_gone_when_it_is_needed_is_an_error(encoders, photo, tmp
         found.take([0])
 
 
+def test_a_photo_that_is_replaced_between_its_hash_and_its_pixels_fails(
+    encoders, photo, tmp_path, monkeypatch
+):
+    path = tmp_path / "a.png"
+    path.write_bytes(photo((200, 0, 0)))
+    read = encoders["image"].read
+
+    def replaced(parts):
+        path.write_bytes(photo((0, 0, 200)))
+        return read(parts)
+
+    monkeypatch.setattr(encoders["image"], "read", replaced)
+    found = read_contents(encoders["image"], [[path], [photo((90, 90, 90))]])
+    assert {row: error.code for row, error in found.failures.items()} == {0: "changed"}
+    assert found.places == [[], [1]]
+
+
+def test_a_photo_that_is_another_one_when_it_is_needed_is_an_error(encoders, photo, tmp_path):
+    path = tmp_path / "a.png"
+    path.write_bytes(photo((200, 0, 0)))
+    found = read_contents(encoders["image"], [[path]], max_bytes=0)
+    path.write_bytes(photo((0, 0, 200)))
+    with pytest.raises(ValueError, match=r"must stay as it is .* got another 'a\.png'"):
+        found.take([0])
+
+
 def test_every_distinct_content_is_one_step_of_the_bar(encoders):
     steps = []
 
