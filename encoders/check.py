@@ -87,7 +87,9 @@ def _check_named_contents(encoder: Encoder, values: Any) -> None:
         wanted = hashlib.sha256(encoder.content(part)).digest()
         rule = "read must give sha256, the hash of the content that it has read"
         assert read.sha256 in (None, wanted), f"{rule}, got another"
-        assert read.sha256 or not isinstance(part, Path), f"{rule}, where a part is a file, got none"
+        assert read.sha256 or not isinstance(part, Path), (
+            f"{rule}, where a part is a file, got none"
+        )
 
 
 def _check_round_trip(encoder: Encoder, values: Any, embeddings: NDArray[np.float32]) -> None:

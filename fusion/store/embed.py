@@ -229,13 +229,19 @@ def _open(store: Path, encoder: Encoder) -> SegmentStore:
         "config": encoder.config,
         "origin": encoder.origin,
     }
-    return _opened(store.absolute(), encoder.fingerprint, json.dumps(description, sort_keys=True))
+    return _opened(
+        store.absolute(),
+        encoder.fingerprint,
+        json.dumps(description, sort_keys=True),
+        dim=encoder.embedding_dim,
+    )
 
 
 @lru_cache(maxsize=8)
-def _opened(store: Path, fingerprint: str, description: str) -> SegmentStore:
+def _opened(store: Path, fingerprint: str, description: str, *, dim: int) -> SegmentStore:
     """Kept by path, which is safe: a store lists its folder, and checks each row, at each look."""
-    return SegmentStore(store, fingerprint=fingerprint, description=json.loads(description))
+    told = json.loads(description)
+    return SegmentStore(store, fingerprint=fingerprint, description=told, dim=dim)
 
 
 def _ignore(_: int) -> None:

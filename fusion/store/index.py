@@ -192,7 +192,7 @@ def listed(folder: Path) -> list[str]:
     """Names of all that is there, as the system gives them."""
     try:
         return os.listdir(folder)  # noqa: PTH208 - a Path for each of thousands of names is slow
-    except FileNotFoundError:  # deleted while in use
+    except (FileNotFoundError, NotADirectoryError):  # deleted while in use
         return []
 
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from fusion.errors import StoreError
-from fusion.files import write_atomically
+from fusion.store.index import listed, segments_of
 from fusion.store.segment import Keys, Vectors, Warnings
-from fusion.store.segments import SegmentStore
+from fusion.store.segments import DESCRIPTION, SegmentStore, read_description
 
 SEGMENT_ROWS = 65_536
 
@@ -28,41 +29,60 @@ def merge_stores(stores: Sequence[Path], output: Path) -> dict[str, int]:
         Fingerprint of each encoder -> number of embeddings that were new to `output`.
 
     Raises:
-        StoreError: If a folder is no store, is given twice, or `output` cannot be written.
+        StoreError: If a folder is no store, is one of those, or is deleted meanwhile, or `output`
+            cannot be written.
     """
-    folders = [_encoders(store) for store in stores]
+    contents = [_encoders(store) for store in stores]
     if output.resolve() in {store.resolve() for store in stores}:
         raise StoreError(f"output must be none of the stores that are merged, got {output}.")
     added: dict[str, int] = {}
-    for store, names in zip(stores, folders, strict=True):
-        for name in names:
-            n_new = _merge_encoder(store / name, output / name)
-            added[name] = added.get(name, 0) + n_new
+    outputs: dict[str, _Output] = {}
+    for store, encoders in zip(stores, contents, strict=True):
+        for name, segments in encoders.items():
+            source = SegmentStore(store, fingerprint=name, description={})
+            if name not in outputs:
+                outputs[name] = _Output(output, name, read_description(store / name) or {})
+            added[name] = added.get(name, 0) + outputs[name].take(source)
+            source.check_whole(segments)
+    for into in outputs.values():
+        into.check_whole()
     return added
 
 
-def _encoders(store: Path) -> list[str]:
-    names = sorted(path.parent.name for path in store.glob("*/encoder.json"))
-    if not names:
+def _encoders(store: Path) -> dict[str, set[str]]:
+    """Fingerprint of each encoder -> names of its segments."""
+    found = {name: listed(store / name) for name in sorted(listed(store))}
+    encoders = {
+        name: segments_of(inside)
+        for name, inside in found.items()
+        if segments_of(inside) or DESCRIPTION in inside
+    }
+    if not encoders:
         raise StoreError(f"store must hold embeddings, got none in {store}. Check the folder.")
-    return names
+    return encoders
 
 
-def _merge_encoder(source: Path, target: Path) -> int:
-    target.mkdir(parents=True, exist_ok=True)
-    if not (target / "encoder.json").exists():
-        write_atomically(target / "encoder.json", (source / "encoder.json").read_bytes())
-    into = SegmentStore(target.parent, fingerprint=target.name, description={})
-    n_new = 0
-    for keys, vectors, odd in _gathered(
-        SegmentStore(source.parent, fingerprint=source.name, description={})
-    ):
-        fresh = np.flatnonzero(~into.find(keys).mask)
-        if len(fresh):
-            warnings = {new: odd[old] for new, old in enumerate(fresh.tolist()) if old in odd}
-            into.add(keys[fresh], vectors[fresh], warnings=warnings)
-        n_new += len(fresh)
-    return n_new
+class _Output:
+    """Embeddings of one encoder in the store that gets everything."""
+
+    def __init__(self, root: Path, fingerprint: str, description: dict[str, Any]) -> None:
+        self._store = SegmentStore(root, fingerprint=fingerprint, description=description)
+        self._names = segments_of(listed(self._store.folder))
+
+    def take(self, source: SegmentStore) -> int:
+        """Adds what is new in a store; gives back how much."""
+        n_new = 0
+        for keys, vectors, odd in _gathered(source):
+            fresh = np.flatnonzero(~self._store.find(keys).mask)
+            if len(fresh):
+                warnings = {new: odd[old] for new, old in enumerate(fresh.tolist()) if old in odd}
+                self._names.add(self._store.add(keys[fresh], vectors[fresh], warnings=warnings))
+            n_new += len(fresh)
+        return n_new
+
+    def check_whole(self) -> None:
+        """Refuses to call done what somebody has deleted meanwhile."""
+        self._store.check_whole(self._names)
 
 
 def _gathered(store: SegmentStore) -> Iterator[tuple[Keys, Vectors, dict[int, Warnings]]]:

@@ -13,9 +13,9 @@ from fusion.store.keys import content_key, keyed_values
 class Parts:
     """All parts of some values; the distinct contents among them have places from 0 on.
 
-    Why: a content is encoded once, from one part that stands for it. A photo may be replaced between
-    the look at it and its decoding: then that part was something else, and nobody knows what its
-    copies are now.
+    Why: a content is encoded once, from one part that stands for it. A photo may be replaced
+    between the look at it and its decoding: then that part was something else, and nobody knows
+    what its copies are now.
 
     Args:
         encoder: What the values are for.

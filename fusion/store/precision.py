@@ -11,6 +11,7 @@ from encoders.dtype import (
     processor_has_bfloat16,
 )
 from fusion.progress import say_once
+from fusion.store.segments import holds_embeddings
 
 
 def as_kept(encoder: Encoder, store: Path | None) -> Encoder:
@@ -27,7 +28,7 @@ def as_kept(encoder: Encoder, store: Path | None) -> Encoder:
     if store is None or mine is None or not isinstance(encoder, TwoPrecisions):
         return encoder
     other: Precision = "float32" if mine == "bfloat16" else "bfloat16"
-    if not _holds(store, encoder.fingerprint_in(other)):
+    if not holds_embeddings(store / encoder.fingerprint_in(other)):
         return encoder
     if other == "bfloat16" and not processor_has_bfloat16():
         say_once(
@@ -36,8 +37,5 @@ def as_kept(encoder: Encoder, store: Path | None) -> Encoder:
             "differ in the third digit."
         )
         return encoder
-    return encoder if _holds(store, encoder.fingerprint) else in_precision(encoder, other)
-
-
-def _holds(store: Path, fingerprint: str) -> bool:
-    return (store / fingerprint / "encoder.json").is_file()
+    mine_too = holds_embeddings(store / encoder.fingerprint)
+    return encoder if mine_too else in_precision(encoder, other)

@@ -27,7 +27,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from fusion.files import write_parts_atomically
+from fusion.files import open_regular_file, write_parts_atomically
 from fusion.store.runs import (
     ENTRY,
     LAST_KEY,
@@ -83,25 +83,15 @@ class FileRun:
         Raises:
             UnusableRun: If it is damaged, gone or cannot be read.
         """
-        n_footer = FOOTER.size + CRC.size
         try:
-            with path.open("rb") as file:
-                size = file.seek(0, os.SEEK_END)
-                footer = _read(file.fileno(), max(0, size - n_footer), n_footer)
-                magic, n_blocks, n_entries, n_names = FOOTER.unpack(footer[: FOOTER.size])
-                n_tables = 16 * n_blocks + n_names
-                if magic != MAGIC or size != n_blocks * BLOCK_BYTES + n_tables + n_footer:
-                    raise ValueError("footer")
-                tables = _read(file.fileno(), n_blocks * BLOCK_BYTES, n_tables)
-            if CRC.pack(zlib.crc32(footer[: FOOTER.size], zlib.crc32(tables))) != footer[-4:]:
-                raise ValueError("checksum of the tables")
-            names = [str(name) for name in json.loads(tables[16 * n_blocks :])]
-        except (ValueError, struct.error) as error:
-            raise UnusableRun(path, damaged=True) from error
+            with open_regular_file(path) as file:
+                return cls(path, *_tables(file.fileno(), size=file.seek(0, os.SEEK_END)))
         except OSError as error:
             raise UnusableRun(path, damaged=False) from error
-        both = np.frombuffer(tables, dtype="<u8", count=2 * n_blocks).astype(np.uint64)
-        return cls(path, names, both[:n_blocks], both[n_blocks:], n_entries)
+        except MemoryError:
+            raise
+        except Exception as error:  # a damaged file makes every kind, RecursionError too
+            raise UnusableRun(path, damaged=True) from error
 
     def __len__(self) -> int:
         return self.n_entries
@@ -127,6 +117,8 @@ class FileRun:
         where = words[place[pair], 1, column]
         real = where & NOWHERE != NOWHERE
         segments, rows = where[real] & NOWHERE, where[real] >> 32
+        if (segments >= len(self.names)).any():
+            raise UnusableRun(self.path, damaged=True)
         return asks[pair][real] + start, segments.astype(np.int64), rows.astype(np.int64)
 
     def between(self, first: int, last: int) -> Entries:
@@ -149,11 +141,13 @@ class FileRun:
         sizes = np.diff(starts, append=len(numbers)) * BLOCK_BYTES
         places = zip((numbers[starts] * BLOCK_BYTES).tolist(), sizes.tolist(), strict=True)
         try:
-            with self.path.open("rb") as file:
+            with open_regular_file(self.path) as file:
                 number = file.fileno()
                 raw = b"".join([os.pread(number, size, place) for place, size in places])
         except OSError as error:
             raise UnusableRun(self.path, damaged=False) from error
+        except ValueError as error:
+            raise UnusableRun(self.path, damaged=True) from error
         if len(raw) != len(numbers) * BLOCK_BYTES:
             raise UnusableRun(self.path, damaged=True)
         words = np.frombuffer(raw, dtype="<u8").reshape(-1, 2, BLOCK)
@@ -205,6 +199,31 @@ def _file_parts(names: Sequence[str], chunks: Iterable[Entries]) -> Iterator[byt
 def _sums(words: Words) -> NDArray[np.uint64]:
     """Checksum of each block: its words times odd numbers, modulo 2^64."""
     return np.asarray(words.reshape(-1, 2 * BLOCK) @ _MULTIPLIERS)
+
+
+def _tables(file: int, *, size: int) -> tuple[list[str], Prefixes, NDArray[np.uint64], int]:
+    """Names, first keys, checksums and number of entries of a run, if they go together.
+
+    Raises:
+        ValueError, struct.error, TypeError, RecursionError: If anything is not as it must be.
+        OSError: If the file cannot be read.
+    """
+    n_footer = FOOTER.size + CRC.size
+    footer = _read(file, max(0, size - n_footer), n_footer)
+    magic, n_blocks, n_entries, n_names = FOOTER.unpack(footer[: FOOTER.size])
+    n_tables = 16 * n_blocks + n_names
+    if magic != MAGIC or size != n_blocks * BLOCK_BYTES + n_tables + n_footer:
+        raise ValueError("footer")
+    tables = _read(file, n_blocks * BLOCK_BYTES, n_tables)
+    if CRC.pack(zlib.crc32(footer[: FOOTER.size], zlib.crc32(tables))) != footer[-4:]:
+        raise ValueError("checksum of the tables")
+    both = np.frombuffer(tables, dtype="<u8", count=2 * n_blocks).astype(np.uint64)
+    firsts, sums = both[:n_blocks], both[n_blocks:]
+    names = json.loads(tables[16 * n_blocks :])
+    sound = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    if not sound or (firsts[1:] < firsts[:-1]).any() or -(-n_entries // BLOCK) != n_blocks:
+        raise ValueError("tables")
+    return names, firsts, sums, n_entries
 
 
 def _read(file: int, offset: int, size: int) -> bytes:

@@ -4,7 +4,9 @@ A safetensors file with `keys` `[n, 32]` uint8, `vectors` `[n, dim]` float32 and
 int64, the CRC-32 of key, vector and warnings of each row; warnings by row stand in its metadata.
 """
 
+import errno
 import json
+import math
 import mmap
 import zlib
 from collections.abc import Mapping
@@ -16,11 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
+from fusion.files import open_regular_file
+
 Keys = NDArray[np.bytes_]
 Vectors = NDArray[np.float32]
 Warnings = tuple[str, ...]
 WARNINGS = "warnings"
 KEY_BYTES = 32
+MOST_HEADER = 100_000_000
+"""Bytes that a header may have, as in safetensors itself."""
 KEY_DTYPE = np.dtype(f"S{KEY_BYTES}")
 
 
@@ -67,39 +73,69 @@ def _checks(
     return np.asarray(checks, dtype=np.int64)
 
 
+class DamagedSegment(ValueError):
+    """A file that has the name of a segment and is none, or no longer."""
+
+
 def open_segment(path: Path) -> Segment:
     """A segment whose arrays stay on disk until their rows are asked for.
 
     Raises:
         FileNotFoundError: If it is not there.
-        AttributeError, KeyError, TypeError, ValueError: If it is damaged.
+        DamagedSegment: If it is no regular file, or anything in its header is not as it must be.
         OSError: If it cannot be read now.
     """
-    with path.open("rb") as file:
-        content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    try:
+        with open_regular_file(path) as file:
+            content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        return _parsed(content)
+    except OSError as error:
+        if error.errno == errno.ELOOP:  # a link to itself is no file, today or later
+            raise DamagedSegment(f"{path.name} is no file") from error
+        raise
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged header makes every kind, RecursionError too
+        raise DamagedSegment(f"{path.name} is no segment: {error}") from error
+
+
+def _parsed(content: mmap.mmap) -> Segment:
+    """The arrays, once header and size of the file agree in every detail."""
     n_header = int.from_bytes(content[:8], "little")
-    if n_header > len(content):
-        raise ValueError(f"{path.name} is shorter than its header says")
+    if n_header > min(len(content) - 8, MOST_HEADER):
+        raise ValueError(f"its header has {n_header:,} bytes of {len(content):,}")
     header = json.loads(content[8 : 8 + n_header])
-    odd = json.loads(header.get("__metadata__", {}).get(WARNINGS, "{}"))
+    metadata = header.pop("__metadata__", {})
+    (n_rows,), (_, dim) = header["checks"]["shape"], header["vectors"]["shape"]
+    wanted: dict[str, tuple[str, str, list[int]]] = {
+        "keys": ("U8", "u1", [n_rows, KEY_BYTES]),
+        "vectors": ("F32", "<f4", [n_rows, dim]),
+        "checks": ("I64", "<i8", [n_rows]),
+    }
+    if header.keys() != wanted.keys() or not metadata.keys() <= {WARNINGS}:
+        raise ValueError(f"it holds {', '.join(map(str, header | metadata))}")
+    arrays: dict[str, NDArray[Any]] = {}
+    place = 0
+    for name in sorted(wanted, key=lambda name: header[name]["data_offsets"]):
+        label, dtype, shape = wanted[name]
+        size = math.prod(shape) * np.dtype(dtype).itemsize
+        offsets = [place, place + size]
+        if header[name] != {"dtype": label, "shape": shape, "data_offsets": offsets}:
+            raise ValueError(f"its {name} are {header[name]}")
+        count, start = math.prod(shape), 8 + n_header + place
+        arrays[name] = np.frombuffer(content, dtype, count, start).reshape(shape)
+        place += size
+    if 8 + n_header + place != len(content):
+        raise ValueError(f"it has {len(content):,} bytes")
+    odd = {
+        int(row): _codes(codes) for row, codes in json.loads(metadata.get(WARNINGS, "{}")).items()
+    }
+    if not all(0 <= row < n_rows for row in odd):
+        raise ValueError("its warnings are of rows that it has not")
+    return Segment(**arrays, warnings=odd)
 
-    def array(part: str, dtype: Any) -> NDArray[Any]:
-        entry = header[part]
-        start, stop = (8 + n_header + offset for offset in entry["data_offsets"])
-        size = (stop - start) // np.dtype(dtype).itemsize
-        return np.frombuffer(content, dtype, size, start).reshape(entry["shape"])
 
-    keys, vectors, checks = (
-        array("keys", np.uint8),
-        array("vectors", np.float32),
-        array("checks", np.int64),
-    )
-    n_rows = len(checks)
-    if keys.shape != (n_rows, KEY_BYTES) or vectors.ndim != 2 or len(vectors) != n_rows:
-        raise ValueError(f"{path.name} has arrays that do not go together")
-    return Segment(
-        keys=keys,
-        vectors=vectors,
-        checks=checks,
-        warnings={int(row): tuple(codes) for row, codes in odd.items()},
-    )
+def _codes(codes: Any) -> Warnings:
+    if not isinstance(codes, list) or not all(isinstance(code, str) for code in codes):
+        raise ValueError(f"it warns of {codes}")
+    return tuple(codes)

@@ -16,8 +16,7 @@ time, also while it is used: it only costs time.
 import json
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +24,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusion.errors import StoreError
-from fusion.files import write_atomically
+from fusion.files import read_regular_file, write_atomically
+from fusion.progress import say_once
 from fusion.store.index import SEGMENT_SUFFIX, SegmentIndex, listed, segments_of
 from fusion.store.run_file import FileRun, UnusableRun
 from fusion.store.runs import Run, key_prefixes
+from fusion.store.search import Found, Search
 from fusion.store.segment import (
-    KEY_BYTES,
     KEY_DTYPE,
+    DamagedSegment,
     Keys,
     Segment,
     Vectors,
@@ -41,51 +42,24 @@ from fusion.store.segment import (
 )
 
 COMMITS = 5  # tries to write into a folder that others delete
+DESCRIPTION = "encoder.json"
+DESCRIPTION_BYTES = 1_000_000
+DAMAGED_SUFFIX = ".corrupt"
 
 
-@dataclass(frozen=True)
-class Found:
-    """What a store has of some keys.
-
-    Args:
-        mask: `[n]`, True where a key is stored.
-        vectors: `[mask.sum(), dim]` in the order of the found keys; None where nothing was found.
-        warnings: Position of a key -> what was odd about its content.
-    """
-
-    mask: NDArray[np.bool_]
-    vectors: Vectors | None
-    warnings: dict[int, Warnings]
+def holds_embeddings(folder: Path) -> bool:
+    """True for the folder of one encoder in a store, even where its description was lost."""
+    return (folder / DESCRIPTION).is_file() or bool(segments_of(listed(folder)))
 
 
-class _Search:
-    """What has been found so far of some keys."""
-
-    def __init__(self, keys: Keys) -> None:
-        raw = keys.tobytes()
-        self.keys = np.frombuffer(raw, dtype=np.uint8).reshape(len(keys), KEY_BYTES)
-        self.prefixes = key_prefixes(raw)
-        self.order = np.argsort(self.prefixes)
-        self.mask = np.zeros(len(keys), dtype=bool)
-        self.vectors: Vectors | None = None
-        self.warnings: dict[int, Warnings] = {}
-
-    def left(self) -> NDArray[np.int64]:
-        """Positions of the keys that are not found yet, sorted by key."""
-        return np.asarray(self.order[~self.mask[self.order]])
-
-    def take(self, segment: Segment, places: NDArray[np.int64], rows: NDArray[np.int64]) -> None:
-        """Takes rows of a segment as those of the keys at `places`."""
-        if self.vectors is None:
-            shape = (len(self.keys), segment.vectors.shape[1])
-            self.vectors = np.empty(shape, dtype=np.float32)
-        self.vectors[places] = segment.vectors[rows]
-        self.mask[places] = True
-        self.warnings |= {int(places[new]): codes for new, codes in segment.odd(rows).items()}
-
-    def result(self) -> Found:
-        vectors = None if self.vectors is None else self.vectors[self.mask]
-        return Found(self.mask, vectors, self.warnings)
+def read_description(folder: Path) -> dict[str, Any] | None:
+    """What `encoder.json` says, for people; None where it is gone or damaged."""
+    try:
+        content = read_regular_file(folder / DESCRIPTION, max_bytes=DESCRIPTION_BYTES)
+        found = json.loads(content)
+    except (OSError, ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 class SegmentStore:
@@ -94,20 +68,32 @@ class SegmentStore:
     Args:
         root: Folder of the whole store; made if absent.
         fingerprint: Fingerprint of the encoder; other encoders never see these vectors.
-        description: What is written to `encoder.json`, for people.
+        description: What is written to `encoder.json`, for people; empty: nothing is.
+        dim: Length of the vectors; None: that of those that are there.
+
+    Attributes:
+        n_corrupted: Vectors, and files that could not be read as segments, that were set aside.
 
     Raises:
         StoreError: If the folder cannot be made.
     """
 
-    def __init__(self, root: Path, *, fingerprint: str, description: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        fingerprint: str,
+        description: dict[str, Any],
+        dim: int | None = None,
+    ) -> None:
         self.folder = root / fingerprint
         self.n_corrupted = 0
         self._description = description
+        self._dim = dim
         self._index = SegmentIndex(self.folder, self._keys_of)
         self._lock = threading.RLock()
         try:
-            self._make()
+            self._patiently(self._begin)
         except OSError as error:
             raise StoreError(
                 f"store must be a folder to write to, got {root} ({error})."
@@ -137,7 +123,7 @@ class SegmentStore:
 
     def _find(self, keys: Keys) -> Found:
         self._index.refresh()
-        search = _Search(keys)
+        search = Search(keys)
         for run in self._index.runs():
             left = search.left()
             if not len(left):
@@ -154,7 +140,7 @@ class SegmentStore:
         self,
         run: Run,
         name: str,
-        search: _Search,
+        search: Search,
         *,
         places: NDArray[np.int64],
         rows: NDArray[np.int64],
@@ -180,13 +166,16 @@ class SegmentStore:
 
     def add(
         self, keys: Keys, vectors: Vectors, *, warnings: Mapping[int, Warnings] | None = None
-    ) -> None:
+    ) -> str:
         """Commits vectors as one new segment; they are safe on disk when this returns.
 
         Args:
             keys: `[n]`, distinct.
             vectors: `[n, dim]`.
             warnings: Row -> what was odd about its content.
+
+        Returns:
+            Name of the segment.
 
         Raises:
             StoreError: If the segment cannot be written; nothing partial is left behind.
@@ -195,40 +184,90 @@ class SegmentStore:
         content = segment_bytes(keys, vectors, dict(warnings or {}))
         with self._lock:
             try:
-                self._commit(name, content)
+                self._patiently(lambda: self._commit(name, content))
+                self._index.add(name, keys.tobytes())
             except OSError as error:
                 raise StoreError(
                     f"store {self.folder.parent} cannot be written: {error}."
                 ) from error
-            self._index.add(name, keys.tobytes())
+        return name
 
     def segments(self) -> Iterator[tuple[Keys, Vectors, dict[int, Warnings]]]:
-        """Keys, vectors and warnings of each readable segment, damaged rows left out."""
-        for name in sorted(segments_of(listed(self.folder))):
-            segment = self._open(name)
-            if segment is None:
-                continue
-            rows = np.flatnonzero(self._good(name, segment, np.arange(len(segment.keys))))
-            keys = np.frombuffer(segment.keys[rows].tobytes(), dtype=KEY_DTYPE)
-            yield keys, np.asarray(segment.vectors[rows]), segment.odd(rows)
+        """Keys, vectors and warnings of each segment; damaged ones and damaged rows are left out.
 
-    def _commit(self, name: str, content: bytes) -> None:
-        """Writes a file, again where somebody deletes the folder meanwhile."""
+        Raises:
+            StoreError: If the store, or a segment, is deleted meanwhile.
+        """
+        done: set[str] = set()
+        while names := sorted(segments_of(self._listed()) - done):
+            done.update(names)
+            for name in names:
+                segment = self._open(name)
+                if segment is None:
+                    self.check_whole({name})
+                    continue
+                rows = np.flatnonzero(self._good(name, segment, np.arange(len(segment.keys))))
+                keys = np.frombuffer(segment.keys[rows].tobytes(), dtype=KEY_DTYPE)
+                yield keys, np.asarray(segment.vectors[rows]), segment.odd(rows)
+
+    def check_whole(self, names: set[str]) -> None:
+        """Refuses a store that has lost segments, other than by being damaged and set aside.
+
+        Raises:
+            StoreError: If it has.
+        """
+        there = self._listed()
+        aside = {name.partition(".")[0] for name in there if name.endswith(DAMAGED_SUFFIX)}
+        lost = names - set(there) - {f"{stem}{SEGMENT_SUFFIX}" for stem in aside}
+        if lost:
+            raise StoreError(
+                f"store {self.folder.parent} must stay as it is meanwhile, got {len(lost)} deleted "
+                f"segments, such as {min(lost)}. Run the same command again."
+            )
+
+    def _listed(self) -> list[str]:
+        if not self.folder.is_dir():
+            raise StoreError(
+                f"store {self.folder.parent} must stay as it is meanwhile, got none: its folder "
+                f"{self.folder.name} was deleted. Run the same command again."
+            )
+        return listed(self.folder)
+
+    def _patiently(self, write: Callable[[], None]) -> None:
+        """Writes, again where somebody deletes the folder meanwhile."""
         for attempt in range(COMMITS):
             try:
-                self._make()
-                write_atomically(self.folder / name, content)
+                write()
                 return
-            except FileNotFoundError:
+            except (
+                FileNotFoundError,
+                FileExistsError,
+            ):  # the latter from `mkdir` of what just went
                 if attempt == COMMITS - 1:
                     raise
+
+    def _commit(self, name: str, content: bytes) -> None:
+        self._make()
+        write_atomically(self.folder / name, content)
+
+    def _begin(self) -> None:
+        self._make()
+        if read_description(self.folder) is None:
+            self._describe()
 
     def _make(self) -> None:
         """The folder and what it says of itself; made again where somebody deleted it."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        if not (self.folder / "encoder.json").exists():
-            content = json.dumps(self._description, indent=1).encode()
-            write_atomically(self.folder / "encoder.json", content)
+        if not (self.folder / DESCRIPTION).is_file():
+            self._describe()
+
+    def _describe(self) -> None:
+        if not self._description:  # whoever merges stores knows no better
+            return
+        path = self.folder / DESCRIPTION
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            _rename_aside(path)
+        write_atomically(path, json.dumps(self._description, indent=1).encode())
 
     def _keys_of(self, name: str) -> bytes | None:
         segment = self._open(name)
@@ -241,14 +280,17 @@ class SegmentStore:
             StoreError: If the machine cannot read it now, which says nothing against its content.
         """
         try:
-            return open_segment(self.folder / name)
+            segment = open_segment(self.folder / name)
         except FileNotFoundError:  # another process has set it aside
             return None
+        except DamagedSegment:
+            segment = None
         except OSError as error:
             raise StoreError(f"store {self.folder.parent} cannot be read: {error}.") from error
-        except (AttributeError, KeyError, TypeError, ValueError):
-            self.n_corrupted += 1
-            self._set_aside(name)
+        if segment is not None and self._dim in (None, segment.vectors.shape[1]):
+            return segment
+        self.n_corrupted += 1
+        self._set_aside(name)
         return None
 
     def _good(self, name: str, segment: Segment, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -271,9 +313,8 @@ class SegmentStore:
         self._set_aside(name)
 
     def _set_aside(self, name: str) -> None:
-        path = self.folder / name
         try:
-            path.replace(path.with_suffix(".corrupt"))
+            _rename_aside(self.folder / name)
         except FileNotFoundError:
             return  # another process was quicker
         except OSError as error:
@@ -281,3 +322,15 @@ class SegmentStore:
                 f"store {self.folder.parent} has a damaged segment that cannot be set aside: "
                 f"{error}. Make the folder writable, or leave the store out."
             ) from error
+        say_once(
+            f"The store {self.folder.parent} has damaged files. They are set aside as "
+            f"{self.folder.name[:12]}*/*{DAMAGED_SUFFIX}; what they held is encoded again."
+        )
+
+
+def _rename_aside(path: Path) -> None:
+    """Gives a damaged file a name under which it is never read."""
+    aside = path.with_suffix(DAMAGED_SUFFIX)
+    if aside.is_dir():  # which cannot be replaced
+        aside = path.with_name(f"{path.stem}.{uuid.uuid4().hex}{DAMAGED_SUFFIX}")
+    path.replace(aside)
