@@ -10,7 +10,7 @@ import fusion
 from fusion.errors import FusionError
 from fusion.jobs.config import TrainConfig
 from fusion.jobs.predict import ItemSource, PredictResult, predict
-from fusion.jobs.train import TrainResult, train
+from fusion.jobs.train import TrainResult, checked_items, held, train_checked
 from fusion.progress import Stage, silent
 
 
@@ -23,19 +23,21 @@ def demo(folder: Path, *, seed: int, stage: Stage = silent) -> tuple[TrainResult
         stage: Opens progress bars.
 
     Raises:
-        FusionError: If the demo data are not there.
+        FusionError: If the demo data are not there, or another process writes to the folder.
     """
     data = demo_folder()
     config = TrainConfig.from_file(data / "train.toml", overrides={"training.seed": seed})
-    result = train(config, folder, stage=stage)
+    items = checked_items(config, folder, stage=stage)
     source = ItemSource(
         data / "new_items.csv",
         photos=data / "photos",
         store=folder / "store",
         on_bad_rows=config.data.on_bad_rows,
     )
-    output = folder / "new_items_predictions.csv"
-    return result, predict(result.bundle, source, output, stage=stage)
+    with held(folder):
+        result = train_checked(config, items, folder, stage=stage)
+        output = folder / "new_items_predictions.csv"
+        return result, predict(result.bundle, source, output, stage=stage)
 
 
 def demo_folder() -> Path:

@@ -97,9 +97,8 @@ def summary_lines(result: JobResult, output: Path) -> list[str]:
 def status_lines(status: JobStatus) -> list[str]:
     """The state of a job in words."""
     left = status.n_rows - status.n_embedded - status.n_failed
-    state = "finished" if status.finished else "running" if status.running else "stopped"
     lines = [
-        f"{state}: {status.n_done} of {status.n_shards} shards",
+        f"{_state(status)}: {status.n_done} of {status.n_shards} shards",
         f"{status.n_embedded:>12,} rows embedded",
         f"{status.n_failed:>12,} rows with an error",
         *(f"{n:>16,} {code}" for code, n in status.reasons.items()),
@@ -107,4 +106,25 @@ def status_lines(status: JobStatus) -> list[str]:
     ]
     if status.warnings:
         lines += ["warnings", *(f"{n:>16,} {code}" for code, n in status.warnings.items())]
+    return lines + _holder_lines(status)
+
+
+def _state(status: JobStatus) -> str:
+    if status.finished:
+        return "finished"
+    if status.running:
+        return "running"
+    return "stopped" if status.holder is None or status.holder.is_gone else "silent"
+
+
+def _holder_lines(status: JobStatus) -> list[str]:
+    """Who works on a job, or did when it was last heard of, and how to take over."""
+    if status.holder is None or status.finished:
+        return []
+    lines = [f"held by {status.holder}"]
+    if not status.running:
+        lines.append(
+            "To go on, run the same command again: it takes over from a process that has ended. It "
+            "is refused, and says what to do, where that one may still work."
+        )
     return lines

@@ -21,7 +21,9 @@ from fusion.jobs.measure import head_columns
 from fusion.jobs.predict import ItemSource, opened, sales_section
 from fusion.jobs.sales import join_sales
 from fusion.mistakes import Mistakes
+from fusion.predictor import Predictor
 from fusion.progress import Stage, silent
+from fusion.shards.lock import locked_file
 
 Metrics = dict[str, dict[str, float]]
 
@@ -44,6 +46,7 @@ def evaluate(
     Raises:
         BundleError: If the bundle is damaged.
         CatalogueError: If columns are missing, or rows are faulty and must not be.
+        JobError: If another process is about to write the same file.
     """
     mistakes = Mistakes()
     mistakes.add(file_mistakes("out", output))
@@ -52,14 +55,27 @@ def evaluate(
     if source.sales is not None:
         frame = join_sales(frame, sales_section(model, source.sales))
     targets = _known_targets(model, frame, source=source.items.name)
-    table = predictor.predict(frame, source=source.items.name)
+    if output is None:
+        return _measured(predictor, frame, targets, source=source.items.name)
+    with locked_file(output):
+        metrics = _measured(predictor, frame, targets, source=source.items.name)
+        write_atomically(output, json_bytes(metrics))
+    return metrics
+
+
+def _measured(
+    predictor: Predictor, frame: pd.DataFrame, targets: Targets, *, source: str
+) -> Metrics:
+    """Metrics of every head; the rows that it was not measured on are counted."""
+    model = predictor.bundle
+    table = predictor.predict(frame, source=source)
     metrics: Metrics = {}
     for name, target in targets.items():
         scored = np.isfinite(target) & (table["error"] == "").to_numpy()
         if not scored.any():
             first = table["error"][np.isfinite(target)].iloc[0]
             raise CatalogueError(
-                f"{source.items.name} must have a row with both an answer and a known "
+                f"{source} must have a row with both an answer and a known "
                 f"{model.targets[name]}, got none, as {first}. Correct these rows."
             )
         columns = {
@@ -70,9 +86,6 @@ def evaluate(
             "n_rows": float(scored.sum()),
             "n_left_out": float((~scored).sum()),
         }
-    if output is not None:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(output, json_bytes(metrics))
     return metrics
 
 

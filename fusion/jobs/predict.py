@@ -23,6 +23,7 @@ from fusion.mistakes import Mistakes, checked_settings
 from fusion.parameters import EncoderPlaces
 from fusion.predictor import Predictor
 from fusion.progress import Stage, silent
+from fusion.shards.lock import locked_file
 
 
 @dataclass(frozen=True)
@@ -142,13 +143,14 @@ def predict(
     Raises:
         BundleError: If the bundle is damaged.
         CatalogueError: If the items have problems and must not; nothing is written then.
+        JobError: If another process is about to write the same file.
     """
     mistakes = Mistakes()
     mistakes.add(file_mistakes("out", output, suffixes=WRITTEN))
     predictor, frame = opened(bundle, source, mistakes=mistakes, stage=stage)
     if source.sales is not None:
         frame = join_history(frame, sales_section(predictor.bundle, source.sales))
-    table = predictor.predict(frame, source=source.items.name)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    write_table(table, output)
+    with locked_file(output):
+        table = predictor.predict(frame, source=source.items.name)
+        write_table(table, output)
     return PredictResult(output, len(table), int((table["error"] != "").sum()))

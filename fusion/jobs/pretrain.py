@@ -41,7 +41,7 @@ from fusion.pretraining import (
 )
 from fusion.progress import Stage, silent
 from fusion.recipe import check_logs
-from fusion.shards.lock import locked
+from fusion.shards.lock import check_free, locked
 
 
 @dataclass(frozen=True)
@@ -128,6 +128,8 @@ def _checked(
     encoders: dict[str, Encoder] = {}
     with mistakes.gathered():
         check_policy(source.on_bad_rows)
+    with mistakes.gathered():
+        check_free(output)
     with mistakes.gathered():
         check_logs(settings.tensorboard)
     with mistakes.gathered():

@@ -6,6 +6,8 @@ Writes, below the output folder: `bundle/` (the model), `report.html`, `metrics.
 where encoders are tuned, `tuning/` (states that a killed run goes on from).
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,9 +26,11 @@ from fusion.jobs.summary import Outcome, training_report
 from fusion.jobs.tuned import tuning_summary, untuned
 from fusion.mistakes import Mistakes
 from fusion.platforms import require_posix
+from fusion.processes import is_first
 from fusion.progress import Stage, silent
 from fusion.recipe import Recipe, Sources
 from fusion.report import write_report
+from fusion.shards.lock import check_free, locked
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,30 @@ def train(config: TrainConfig, folder: Path, *, stage: Stage = silent) -> TrainR
     Raises:
         CatalogueError: If the items have problems and must not.
         ConfigError: If the configuration does not fit the items, or the system.
+        JobError: If another process writes to the folder.
+    """
+    items = checked_items(config, folder, stage=stage)
+    with held(folder):
+        return train_checked(config, items, folder, stage=stage)
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Holds the output folder, made if absent; of processes that share a tuning the first does.
+
+    Raises:
+        JobError: If another process writes to the folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder) if is_first() else nullcontext():
+        yield
+
+
+def checked_items(config: TrainConfig, folder: Path, *, stage: Stage = silent) -> LabelledItems:
+    """The items, once nothing that can be seen before the work is wrong.
+
+    Raises:
+        CatalogueError, ConfigError, JobError: With every mistake.
     """
     store = config.store or folder / "store"
     mistakes = Mistakes()
@@ -77,8 +105,16 @@ def train(config: TrainConfig, folder: Path, *, stage: Stage = silent) -> TrainR
     mistakes.add(folder_mistakes("store", config.store))
     with mistakes.gathered():
         check_bundle_folder(folder / "bundle")
-    items = labelled_items(config, store=store, mistakes=mistakes, stage=stage)
-    folder.mkdir(parents=True, exist_ok=True)
+    if is_first():
+        with mistakes.gathered():
+            check_free(folder)
+    return labelled_items(config, store=store, mistakes=mistakes, stage=stage)
+
+
+def train_checked(
+    config: TrainConfig, items: LabelledItems, folder: Path, *, stage: Stage = silent
+) -> TrainResult:
+    """Trains, measures and saves a model in a folder that is held for it."""
     experiment = build_experiment(config, items, folder=folder)
     with measured() as cost:
         fitted = experiment.fit(experiment.recipe, stage=stage)
@@ -111,7 +147,7 @@ def fine_tune(config: TrainConfig, folder: Path, *, stage: Stage = silent) -> Tr
         CatalogueError: If the items have problems and must not.
         ConfigError: If the configuration does not fit the items.
         FloatingPointError: If the tuning diverges.
-        JobError: If the folder holds states of another tuning.
+        JobError: If another process writes to the folder, or it holds states of another tuning.
     """
     if config.tuning.mode == "none":
         tuning = config.tuning.model_copy(update={"mode": "last_layers"})

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fusion.platforms import require_posix
-from fusion.shards.lock import is_held
+from fusion.shards.lock import Holder, holder_of
 from fusion.shards.plan import read_plan
 from fusion.shards.receipts import finished
 
@@ -23,7 +23,8 @@ class JobStatus:
         reasons: Reason code -> number of rows.
         warnings: Warning -> number of rows.
         finished: True once the manifest is written, and as long as every shard is there.
-        running: True while a process works on it.
+        running: True while a process works on it, as far as can be told.
+        holder: The process that says so; None where there is none.
     """
 
     n_rows: int
@@ -35,6 +36,7 @@ class JobStatus:
     warnings: dict[str, int]
     finished: bool
     running: bool
+    holder: Holder | None = None
 
 
 def job_status(folder: Path) -> JobStatus:
@@ -46,6 +48,7 @@ def job_status(folder: Path) -> JobStatus:
     """
     require_posix("an embedding job")  # on Windows, to ask for a process would interrupt it
     plan = read_plan(folder)
+    holder = holder_of(folder)
     receipts = list(finished(folder, plan).values())
     reasons: Counter[str] = Counter()
     warnings: Counter[str] = Counter()
@@ -61,5 +64,6 @@ def job_status(folder: Path) -> JobStatus:
         reasons=dict(reasons.most_common()),
         warnings=dict(warnings.most_common()),
         finished=len(receipts) == len(plan.shards) and (folder / "manifest.json").is_file(),
-        running=is_held(folder),
+        running=holder is not None and holder.is_heard and not holder.is_gone,
+        holder=holder,
     )
