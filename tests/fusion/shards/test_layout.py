@@ -8,6 +8,8 @@ from fusion.shards import layout, verify_job
 from fusion.shards.layout import Layout, candidate_layouts, layout_of
 from fusion.shards.pool import LocalEngine
 
+pytestmark = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+
 
 def events_of(output):
     return [json.loads(line) for line in (output / "events.jsonl").read_text().splitlines()]
