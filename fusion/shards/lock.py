@@ -152,7 +152,9 @@ def _held(target: Path, *, lock: Path, note: Path) -> Iterator[None]:
             ended.set()
             if beating.ident is not None:
                 beating.join()
-            note.unlink(missing_ok=True)
+            left = _read(note, now=time.time())
+            if left is None or (left.host, left.process) == (socket.gethostname(), os.getpid()):
+                note.unlink(missing_ok=True)  # not that of who took over from a silent process
 
 
 def _beat(note: Path, ended: threading.Event) -> None:

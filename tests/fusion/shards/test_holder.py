@@ -133,3 +133,9 @@ def test_the_status_says_who_works_how_long_ago_it_was_heard_and_how_to_take_ove
 
 def test_the_status_of_a_job_that_nobody_holds_is_stopped(job):
     assert status_lines(job_status(job))[0] == "stopped: 2 of 2 shards"
+
+
+def test_who_was_taken_over_from_leaves_the_name_of_the_new_holder(tmp_path):
+    with locked(tmp_path):
+        note(tmp_path)
+    assert holder_of(tmp_path).host == "far"
