@@ -19,10 +19,10 @@ def test_a_store_that_is_deleted_inside_a_shard_is_made_again(
 
     def meanwhile(*arguments, **options):
         if when == "before encoding":
-            shutil.rmtree(tmp_path / "store")
+            shutil.rmtree(tmp_path / "store", ignore_errors=True)
         encoded = encode(*arguments, **options)
         if when == "after encoding":
-            shutil.rmtree(tmp_path / "store")
+            shutil.rmtree(tmp_path / "store", ignore_errors=True)
         return encoded
 
     monkeypatch.setattr(embed, "encode_each", meanwhile)
