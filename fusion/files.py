@@ -1,5 +1,6 @@
 """Files: written whole or not at all, read with limits; their names as text."""
 
+import errno
 import json
 import math
 import os
@@ -105,7 +106,7 @@ def write_atomically(
     """Writes a file that is there as a whole or not at all, and survives a power cut.
 
     Args:
-        path: Its final name.
+        path: Its final name; where that is a link, the file that it leads to is replaced.
         content: Its bytes.
         check: Called with the file before it gets its name; raises if it must not.
 
@@ -119,6 +120,8 @@ def write_parts_atomically(
     path: Path, parts: Iterable[bytes], *, check: Callable[[Path], None] | None = None
 ) -> None:
     """As `write_atomically`, for a file that is too large to hold: its bytes come in parts."""
+    if path.is_symlink():
+        path = Path(os.path.realpath(path))
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     with named_errors(path):
         try:
@@ -133,10 +136,10 @@ def write_parts_atomically(
         finally:
             temporary.unlink(missing_ok=True)
         if not platforms.is_windows():  # which refuses to open a folder
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Has the disk keep the names in a folder, and so what was renamed into it."""
     number = os.open(folder, os.O_RDONLY)
     try:
@@ -154,3 +157,30 @@ def named_errors(path: Path) -> Iterator[None]:
         if error.errno is not None and error.filename is None:
             error.filename = str(path)
         raise
+
+
+def read_regular_file(path: Path, *, max_bytes: int) -> bytes:
+    """The content of a regular file; a link, a device, a pipe or a longer file is not read.
+
+    Why: what others made may name `/dev/zero`, or a pipe that nobody ever writes to.
+
+    Args:
+        path: The file.
+        max_bytes: Most bytes that it may have.
+
+    Raises:
+        OSError: If it cannot be read, is no regular file or is longer.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    number = os.open(path, flags | getattr(os, "O_BINARY", 0))
+    with named_errors(path), os.fdopen(number, "rb") as file:
+        status = os.fstat(number)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "must be a regular file", str(path))
+        if status.st_size > max_bytes:
+            reason = f"must have at most {max_bytes:,} bytes, got {status.st_size:,}"
+            raise OSError(errno.EFBIG, reason, str(path))
+        content = file.read(status.st_size + 1)
+        if len(content) != status.st_size:
+            raise OSError(errno.EIO, "must not change while it is read", str(path))
+        return content

@@ -62,7 +62,7 @@ def folder(rounded, tmp_path):
 @pytest.fixture
 def said(monkeypatch):
     lines = []
-    monkeypatch.setattr("fusion.bundle.say_once", lines.append)
+    monkeypatch.setattr("fusion.bundle.bundle.say_once", lines.append)
     return lines
 
 

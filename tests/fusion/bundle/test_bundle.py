@@ -172,7 +172,9 @@ def test_a_row_that_cannot_be_read_has_no_similar_items(fitted, items):
 def test_the_folder_around_a_bundle_leads_to_the_bundle(tmp_path):
     (tmp_path / "bundle").mkdir()
     (tmp_path / "bundle" / "bundle.json").touch()
-    with pytest.raises(BundleError, match=r"cannot be read\. Did you mean .*bundle\?"):
+    with pytest.raises(
+        BundleError, match=r"cannot be read \(No such file.*\)\. Did you mean .*bundle\?"
+    ):
         load_bundle(tmp_path)
 
 

@@ -1,0 +1,33 @@
+"""Bundles: one folder is one trained model, readable by anyone, loadable without code of its own.
+
+```
+BUNDLE/bundle.json            format, schema, encoders, fusion, heads, metrics, size and SHA-256
+                              of the rest
+BUNDLE/bundle.sha256          SHA-256 of bundle.json
+BUNDLE/weights.safetensors    every weight that was trained or fitted
+BUNDLE/reference.safetensors  ids and fused vectors of the training items, for `similar`
+```
+
+Pretrained encoders are not copied: their name, configuration and fingerprint are, and loading
+refuses an encoder whose weights are not the same any more. Classes are looked up in the registries
+by name; nothing in a bundle is ever executed.
+
+A bundle may have been made to do harm, and its checksums fit then. So only regular files of the
+folder are read, in their stated sizes (`folder.py`); the description is checked before anything is
+built from it (`document.py`); what is built may take about the memory of the weights (`budget.py`);
+and the model has to answer before it is given out (`bundle.py`). Whatever fails is a `BundleError`.
+"""
+
+from fusion.bundle.bundle import Bundle, load_bundle, save_bundle
+from fusion.bundle.folder import check_bundle_folder
+from fusion.bundle.parts import PACKAGES, name_and_config, rebuild
+
+__all__ = [
+    "PACKAGES",
+    "Bundle",
+    "check_bundle_folder",
+    "load_bundle",
+    "name_and_config",
+    "rebuild",
+    "save_bundle",
+]

@@ -1,0 +1,260 @@
+"""A trained model with all that is needed to use it, saved and loaded."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor, from_numpy
+
+from encoders.dtype import processor_has_bfloat16
+from fusion.bundle.document import FORMAT, Document, described
+from fusion.bundle.folder import check_bundle_folder, read_bundle, write_bundle
+from fusion.bundle.parts import (
+    check_fingerprints,
+    described_parts,
+    is_in_bfloat16,
+    rebuild_ensemble,
+)
+from fusion.data.catalogue import build_catalogue
+from fusion.data.schema import Schema
+from fusion.embedding import prepare_inputs
+from fusion.ensemble import ProductEnsemble
+from fusion.errors import BundleError
+from fusion.files import json_bytes
+from fusion.parameters import EncoderPlaces
+from fusion.progress import say_once
+
+
+@dataclass
+class Bundle:
+    """A trained model with all that is needed to use it.
+
+    Args:
+        model: The networks and what stands beside them, in eval mode.
+        schema: Which columns it reads.
+        targets: Target column of each head.
+        info: What is worth knowing, JSON-serialisable: metrics, training, problems found.
+        reference_ids: Ids of the training items.
+        reference: Their fused vectors `[n, fused_dim]`, float32.
+    """
+
+    model: ProductEnsemble
+    schema: Schema
+    targets: dict[str, str]
+    info: dict[str, Any] = field(default_factory=dict)
+    reference_ids: list[str] = field(default_factory=list)
+    reference: NDArray[np.float32] = field(
+        default_factory=lambda: np.zeros((0, 0), dtype=np.float32)
+    )
+
+
+def save_bundle(bundle: Bundle, folder: Path) -> None:
+    """Writes a bundle; the old one or the new one is there, whole, whenever this is stopped.
+
+    Several may save to one place at once: each writes a whole bundle, and the last one stays.
+
+    Args:
+        bundle: What is saved.
+        folder: Its place: new, empty or a bundle, which is replaced. Where it is a link, the
+            folder that it leads to is replaced, and the link stays.
+
+    Raises:
+        BundleError: If the folder holds anything else, or a part is in no registry.
+        OSError: If it cannot be written; then the old bundle is as it was.
+    """
+    check_bundle_folder(folder)
+    document = {
+        "format": FORMAT,
+        "schema": bundle.schema.to_dict(),
+        **described_parts(bundle.model, bundle.targets),
+        "info": json.loads(json_bytes(bundle.info)),  # of what is not defined: null
+    }
+    files = {
+        "weights.safetensors": _pack(bundle.model.state()),
+        "reference.safetensors": _pack(
+            {"vectors": from_numpy(bundle.reference), **_ids_as_tensors(bundle.reference_ids)}
+        ),
+    }
+    write_bundle(folder, document, files)
+
+
+def load_bundle(folder: Path, *, places: EncoderPlaces | None = None) -> Bundle:
+    """A bundle, checked byte by byte; needs neither the training data nor a network.
+
+    Args:
+        folder: The bundle.
+        places: Where checkpoints lie now, if they have moved; other weights are refused.
+
+    Raises:
+        BundleError: If a file is absent or changed, the format is unknown, an encoder's weights
+            are not those that the model was trained with, or the description is of no model that
+            answers.
+    """
+    document, files = read_bundle(folder)
+    with described(f"description of {folder}"):
+        bundle = _rebuilt(document, files, places, name=folder.name)
+    _tell_of_other_precision(document, name=folder.name)
+    return bundle
+
+
+def _rebuilt(
+    document: Document, files: Mapping[str, bytes], places: EncoderPlaces | None, *, name: str
+) -> Bundle:
+    if places is not None:
+        document["encoders"] = places.applied(document["encoders"])
+    weights, reference = (
+        _unpack(files[file], file) for file in ("weights.safetensors", "reference.safetensors")
+    )
+    _check_members(document, weights)
+    model = rebuild_ensemble(document, n_weight_bytes=len(files["weights.safetensors"]))
+    try:
+        model.load_state(weights)
+    except RuntimeError as error:
+        raise BundleError(f"weights of {name} must fit its description: {error}") from error
+    encoders = {modality: model.encoder(modality) for modality in model.modalities}
+    check_fingerprints(encoders, document["encoders"], folder=name)
+    model.eval()
+    with described("schema"):
+        schema = Schema.from_dict(document["schema"])
+    bundle = Bundle(
+        model=model,
+        schema=schema,
+        targets={head: entry["target"] for head, entry in document["heads"].items()},
+        info=document["info"],
+        reference_ids=_ids_of_tensors(reference),
+        reference=reference["vectors"].numpy(),
+    )
+    _check_reference(bundle)
+    _check_answers(bundle)
+    return bundle
+
+
+def _check_members(document: Document, weights: Mapping[str, Tensor]) -> None:
+    """Refuses more members than there are weights of, before one is built."""
+    found = {name.partition(".")[0] for name in weights}
+    n_found = sum(name.isdigit() for name in found)
+    if document["n_members"] > max(n_found, 1):
+        raise BundleError(
+            f"n_members must be the number of networks whose weights are there, {n_found}, got "
+            f"{document['n_members']}."
+        )
+
+
+def _check_reference(bundle: Bundle) -> None:
+    vectors, n_ids = bundle.reference, len(bundle.reference_ids)
+    width = bundle.model.fused_dim if n_ids else vectors.shape[-1]
+    if vectors.dtype != np.float32 or vectors.shape != (n_ids, width):
+        raise BundleError(
+            f"vectors of the training items must be [{n_ids}, {width}] in float32, as many as ids, "
+            f"got {list(vectors.shape)} in {vectors.dtype}."
+        )
+
+
+def _check_answers(bundle: Bundle) -> None:
+    """Asks the model about an item of which nothing is known, and about one with a few values.
+
+    Why: values of a description that break nothing when parts are built may break answers.
+
+    Raises:
+        BundleError: If modalities and columns do not fit, or an answer is not a finite number.
+    """
+    model, schema = bundle.model, bundle.schema
+    kinds = {name: model.encoder(name).modality for name in model.modalities}
+    if kinds != schema.modalities:
+        raise BundleError(f"encoders must be those of {schema.modalities}, got {kinds}.")
+    with described("answers of the model"):
+        catalogue = build_catalogue(_items_to_ask(bundle), schema, photos=None)
+        encoders = {name: model.encoder(name) for name in model.modalities}
+        inputs = prepare_inputs(encoders, catalogue).inputs
+        with torch.inference_mode():
+            raw = model(**inputs.batch(np.arange(len(catalogue))))
+            for name, outputs in raw.items():
+                answers = model.head(name).predict(outputs)
+                for column in model.head(name).columns:
+                    if answers[column].shape != (len(catalogue),):
+                        raise BundleError(f"answers of {name} must be one number for each item.")
+                    if not answers[column].isfinite().all():
+                        raise BundleError(f"answers of {name} must be finite numbers.")
+
+
+def _items_to_ask(bundle: Bundle) -> pd.DataFrame:
+    """A row without a value, and one with values where no pretrained encoder has to run."""
+    schema, model = bundle.schema, bundle.model
+    known = {
+        **dict.fromkeys((*schema.numeric, *schema.history), "1"),
+        **dict.fromkeys(schema.categorical, "a"),
+        **dict.fromkeys(schema.dates, "2024-01-01"),
+    }
+    for modality, columns in (("text", schema.text), ("image", schema.image)):
+        if columns:
+            costs_much = model.encoder(modality).cacheable or modality == "image"
+            known |= dict.fromkeys(columns, None if costs_much else "a")
+    columns = schema.columns or ("nothing",)
+    return pd.DataFrame({name: [None, known.get(name)] for name in columns}, dtype=object)
+
+
+def _tell_of_other_precision(document: Document, *, name: str) -> None:
+    """Says which encoders compute in float32 but were made in bfloat16, and what that changes."""
+    made = [modality for modality, e in document["encoders"].items() if is_in_bfloat16(e)]
+    if not made or processor_has_bfloat16():
+        return
+    measured = document["info"].get("bfloat16")
+    moved = "by how much that changes answers was not measured."
+    if measured is not None:
+        with described("bfloat16 in the info"):
+            changes = measured["largest_change"].items()
+            moved = (
+                f"on {measured['n_rows']} validation rows that changed no answer by more than "
+                f"{', '.join(f'{change:.3g} ({column})' for column, change in changes)}."
+            )
+    say_once(
+        f"The {' and '.join(made)} encoder of {name} was made in bfloat16, which this "
+        f"processor lacks: it computes in float32, which is slower; {moved}"
+    )
+
+
+def _ids_as_tensors(ids: list[str]) -> dict[str, Tensor]:
+    """Ids as their UTF-8 bytes in a row, uint8 `[n_bytes]`, and where each ends, int64 `[n]`."""
+    encoded = [name.encode("utf-8", errors="surrogatepass") for name in ids]
+    ends = np.cumsum([len(name) for name in encoded], dtype=np.int64)
+    joined = np.frombuffer(bytearray(b"".join(encoded)), dtype=np.uint8)
+    return {"ids": from_numpy(joined), "id_ends": from_numpy(ends)}
+
+
+def _ids_of_tensors(tensors: Mapping[str, Tensor]) -> list[str]:
+    """The other way; refuses ends that are not in order."""
+    with described("ids of the training items"):
+        joined, ends = tensors["ids"].numpy().tobytes(), tensors["id_ends"].tolist()
+        starts = [0, *ends][: len(ends)]
+        if starts != sorted(starts) or (ends[-1] if ends else 0) != len(joined):
+            raise ValueError("ends of ids are not in order")
+        return [
+            joined[start:end].decode("utf-8", errors="surrogatepass")
+            for start, end in zip(starts, ends, strict=True)
+        ]
+
+
+def _pack(tensors: Mapping[str, Tensor]) -> bytes:
+    return save_tensors({name: tensor.contiguous() for name, tensor in tensors.items()})
+
+
+def _unpack(content: bytes, name: str) -> dict[str, Tensor]:
+    """The tensors of a file; each number is finite.
+
+    Raises:
+        BundleError: If the file is no safetensors file, or a number is not finite.
+    """
+    with described(name):
+        tensors = load_tensors(content)
+        odd = [key for key, tensor in tensors.items() if not tensor.isfinite().all()]
+        if odd:
+            raise BundleError(f"{name} must hold finite numbers, got others in {odd[:5]}.")
+        return tensors

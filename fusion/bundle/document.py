@@ -1,0 +1,103 @@
+"""What `bundle.json` must look like, and errors that name the part which does not."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import NoneType
+from typing import Any, Never
+
+from fusion.data.problems import shown
+from fusion.errors import BundleError
+
+Document = dict[str, Any]
+FORMAT = 5
+RESTORE = "Restore the folder from a copy or train again."
+MOST_MEMBERS = 1000
+TOLD_CHARACTERS = 2000
+"""Characters of an error that are passed on: it may quote a text of any length."""
+
+_KEYS: dict[str, tuple[type, ...]] = {
+    "format": (int,),
+    "made_with": (dict,),
+    "schema": (dict,),
+    "encoders": (dict,),
+    "n_members": (int,),
+    "fusion": (dict,),
+    "linear": (dict, NoneType),
+    "neighbours": (dict, NoneType),
+    "heads": (dict,),
+    "info": (dict,),
+    "files": (dict,),
+}
+_PART: dict[str, tuple[type, ...]] = {"name": (str,), "config": (dict,)}
+_ENCODER = {**_PART, "fingerprint": (str,), "origin": (dict, NoneType)}
+_HEAD = {**_PART, "target": (str,)}
+_FILE: dict[str, tuple[type, ...]] = {"sha256": (str,), "size_bytes": (int,)}
+
+
+def parsed_document(content: bytes) -> Document:
+    """The description of a bundle, complete and of the known format.
+
+    Raises:
+        BundleError: Naming the first part that is missing or of the wrong kind.
+    """
+    with described("bundle.json"):
+        document = json.loads(content, parse_constant=_refuse_number, parse_float=_finite)
+    if not isinstance(document, dict) or "format" not in document:
+        raise BundleError("bundle.json must be an object with a format, got another document.")
+    if document["format"] != FORMAT:
+        raise BundleError(f"format must be {FORMAT}, got {shown(document['format'])}.")
+    _check("bundle.json", document, _KEYS)
+    _check("fusion", document["fusion"], _PART)
+    for kind, keys in (("encoders", _ENCODER), ("heads", _HEAD), ("files", _FILE)):
+        for name, entry in document[kind].items():
+            _check(f"{kind} {shown(name)}", entry, keys)
+    if not 1 <= document["n_members"] <= MOST_MEMBERS:
+        got = shown(document["n_members"])
+        raise BundleError(f"n_members must be from 1 to {MOST_MEMBERS}, got {got}. {RESTORE}")
+    return document
+
+
+@contextmanager
+def described(what: str) -> Iterator[None]:
+    """Turns anything that goes wrong with a part of a bundle into one error that names the part.
+
+    Raises:
+        BundleError: In place of any other error.
+    """
+    try:
+        yield
+    except BundleError as error:
+        if len(str(error)) <= TOLD_CHARACTERS:
+            raise
+        raise BundleError(f"{str(error)[:TOLD_CHARACTERS]} ...") from None
+    except Exception as error:  # what odd values break cannot be listed
+        kind, told = type(error).__name__, str(error)[:TOLD_CHARACTERS]
+        raise BundleError(
+            f"{what} must be as it was saved, got one that ends in {kind}: {told}. {RESTORE}"
+        ) from error
+
+
+def _check(what: str, found: object, keys: Mapping[str, tuple[type, ...]]) -> None:
+    if not isinstance(found, dict):
+        raise BundleError(f"{what} must be an object, got {shown(found)}. {RESTORE}")
+    for key, kinds in keys.items():
+        if key not in found:
+            raise BundleError(f"{what} must have {key!r}, got none. {RESTORE}")
+        value = found[key]
+        if not isinstance(value, kinds) or isinstance(value, bool):
+            names = " or ".join(_JSON[kind] for kind in kinds)
+            raise BundleError(f"{key!r} of {what} must be {names}, got {shown(value)}. {RESTORE}")
+
+
+_JSON = {int: "a whole number", str: "a text", dict: "an object", NoneType: "null"}
+
+
+def _refuse_number(word: str) -> Never:
+    raise ValueError(f"numbers must be finite, got {word}")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    return number if math.isfinite(number) else _refuse_number(digits)

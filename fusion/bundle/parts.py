@@ -1,0 +1,197 @@
+"""Parts of a model as names and configurations, and back."""
+
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+from encoders import ENCODERS
+from encoders.base import Encoder
+from encoders.dtype import TwoPrecisions, processor_has_bfloat16
+from fusion.build import own_encoder
+from fusion.bundle.budget import AllocationBudget
+from fusion.bundle.document import Document, described
+from fusion.ensemble import ProductEnsemble
+from fusion.errors import BundleError, unknown_name
+from fusion.linear import LinearPart
+from fusion.model import ProductModel
+from fusion.neighbours import NeighbourPart
+from fusion.strategies import FUSIONS
+from heads import HEADS
+
+PACKAGES = ("torch", "torchvision", "transformers", "scikit-learn", "numpy")
+SPARE_BYTES = 2**26
+"""What building may take beside a multiple of the weights: 64 MiB."""
+TIMES_WEIGHTS = 16
+"""Numbers are counted as 8 bytes, and some are made twice."""
+SHOWN_NAME = 100
+
+
+def described_parts(model: ProductEnsemble, targets: Mapping[str, str]) -> Document:
+    """What the parts of a model are rebuilt from, besides their weights.
+
+    Raises:
+        BundleError: If a part is in no registry.
+    """
+    return {
+        "made_with": {name: version(name) for name in PACKAGES},
+        "encoders": {name: _describe_encoder(model.encoder(name)) for name in model.modalities},
+        "n_members": len(model.members),
+        "fusion": name_and_config(FUSIONS, model.first.fusion),
+        "linear": None
+        if model.linear is None
+        else {**model.linear.config, "network_shares": model.linear.network_shares},
+        "neighbours": None
+        if model.neighbours is None
+        else {**model.neighbours.config, "shares": model.neighbours.neighbour_shares},
+        "heads": {
+            name: {
+                **name_and_config(HEADS, model.head(name)),
+                "target": targets[name],
+                "statement": model.head(name).statement(),
+            }
+            for name in model.heads
+        },
+    }
+
+
+def rebuild_ensemble(document: Document, *, n_weight_bytes: int) -> ProductEnsemble:
+    """The ensemble that a description tells of, its weights not loaded yet.
+
+    Args:
+        document: The description.
+        n_weight_bytes: Size of the weights, which what is built must not exceed by far.
+
+    Raises:
+        BundleError: Naming the part that cannot be built.
+    """
+    encoders = {
+        modality: _rebuild_encoder(modality, _computable(entry), n_weight_bytes=n_weight_bytes)
+        for modality, entry in document["encoders"].items()
+    }
+    with described("description"), _budget(n_weight_bytes):
+        members = []
+        for _ in range(document["n_members"]):
+            fusion = rebuild(FUSIONS, document["fusion"], what="fusion")
+            heads = {
+                name: rebuild(HEADS, entry, what=f"head {name[:SHOWN_NAME]}")
+                for name, entry in document["heads"].items()
+            }
+            with described("encoders"):
+                own = {name: own_encoder(encoder) for name, encoder in encoders.items()}
+            with described("fusion, heads and encoders together"):
+                members.append(ProductModel(own, fusion=fusion, heads=heads))
+        linear, neighbours = document["linear"], document["neighbours"]
+        named = members[0].named_heads
+        with described("linear"):
+            line = None if linear is None else LinearPart(linear["dims"], named)
+        with described("neighbours"):
+            near = (
+                None
+                if neighbours is None
+                else NeighbourPart(
+                    heads=named, **{k: v for k, v in neighbours.items() if k != "shares"}
+                )
+            )
+        return ProductEnsemble(members, linear=line, neighbours=near)
+
+
+def _budget(n_weight_bytes: int) -> AllocationBudget:
+    return AllocationBudget(SPARE_BYTES + TIMES_WEIGHTS * n_weight_bytes)
+
+
+def _rebuild_encoder(modality: str, entry: dict[str, Any], *, n_weight_bytes: int) -> Encoder:
+    what = f"encoder of {modality[:SHOWN_NAME]}"
+    kind = ENCODERS.get(entry["name"])
+    try:
+        if kind is not None and kind.cacheable:  # its weights are a checkpoint's, of any size
+            encoder: Encoder = rebuild(ENCODERS, entry, what=what)
+        else:
+            with described(what), _budget(n_weight_bytes):
+                encoder = rebuild(ENCODERS, entry, what=what)
+    except BundleError as error:
+        option = {"bert": "text_encoder", "resnet": "image_weights"}.get(entry["name"])
+        if option is None:
+            raise
+        raise BundleError(
+            f"{error} Where it lies elsewhere now, say where: load(..., {option}=PLACE) or "
+            f"--{option.replace('_', '-')} PLACE."
+        ) from error
+    return encoder
+
+
+def _describe_encoder(encoder: Encoder) -> dict[str, Any]:
+    return {
+        **name_and_config(ENCODERS, encoder),
+        "origin": encoder.origin,
+        "fingerprint": encoder.fingerprint,
+    }
+
+
+def name_and_config(registry: Mapping[str, Any], part: Any) -> dict[str, Any]:
+    """Registry name and configuration of a part: what `rebuild` needs.
+
+    Raises:
+        BundleError: If the part is in no registry.
+    """
+    names = [name for name, kind in registry.items() if kind is type(part)]
+    if not names:
+        raise BundleError(
+            f"{type(part).__name__} must be in its room's table to be saved. "
+            "Add it there under a name of its own, also where the bundle is loaded."
+        )
+    return {"name": names[0], "config": part.config}
+
+
+def rebuild(registry: Mapping[str, Any], entry: dict[str, Any], *, what: str) -> Any:
+    """A part from what `name_and_config` gave; `what` names it in messages.
+
+    Raises:
+        BundleError: If the name is in no registry or the part cannot be made, whatever the reason.
+    """
+    with described(what):
+        name, config = entry["name"], entry["config"]
+        if name not in registry:
+            raise BundleError(unknown_name(what, str(name)[:SHOWN_NAME], registry))
+        try:
+            return registry[name](**config)
+        except (ValueError, OSError, ImportError) as error:
+            if isinstance(error, BundleError):
+                raise
+            raise BundleError(f"{what} ({name}) cannot be loaded: {error}") from error
+
+
+def check_fingerprints(
+    encoders: Mapping[str, Encoder], entries: Mapping[str, Any], *, folder: str
+) -> None:
+    """Refuses encoders that are not those of the training.
+
+    Raises:
+        BundleError: Naming the first one.
+    """
+    for modality, encoder in encoders.items():
+        if _fingerprint_as_made(encoder, entries[modality]) != entries[modality]["fingerprint"]:
+            raise BundleError(
+                f"encoder of {modality} must be the one that {folder} was trained with "
+                f"({entries[modality]['origin']}), got other weights or settings "
+                f"({encoder.origin}). Put the original weights back or train again."
+            )
+
+
+def is_in_bfloat16(entry: Mapping[str, Any]) -> bool:
+    """True for the description of an encoder that computed in bfloat16."""
+    kind = ENCODERS.get(entry["name"])
+    return hasattr(kind, "fingerprint_in") and entry["config"].get("dtype") == "bfloat16"
+
+
+def _computable(entry: dict[str, Any]) -> dict[str, Any]:
+    """The description of an encoder, in float32 where bfloat16 would have to be emulated here."""
+    if not is_in_bfloat16(entry) or processor_has_bfloat16():
+        return entry
+    return {**entry, "config": {**entry["config"], "dtype": "float32"}}
+
+
+def _fingerprint_as_made(encoder: Encoder, entry: Mapping[str, Any]) -> str:
+    """The fingerprint that an encoder has in the precision that it was trained with."""
+    if isinstance(encoder, TwoPrecisions):
+        return encoder.fingerprint_in(entry["config"]["dtype"])
+    return encoder.fingerprint

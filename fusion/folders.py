@@ -1,0 +1,217 @@
+"""Replacing a whole folder in one step: at any moment the old one or the new one is there.
+
+```
+NAME/                  what lies there now
+.NAME.<32 hex digits>/ the next one while it is written, then the one before until it is removed
+```
+
+A folder is written beside its place and exchanged with what lies there by a single rename. Where
+the file system cannot exchange, the old one is moved aside first; whoever finds the place empty
+then, since the writer died in between, puts a whole one back (`restore_folder`). Names are unique,
+so writers do not meet. What dead writers left is swept by the next one; the system's lock on a
+folder that is being written tells that its writer lives.
+"""
+
+import errno
+import os
+import re
+import shutil
+import stat
+import uuid
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from itertools import islice
+from pathlib import Path
+
+from fusion.files import named_errors, sync_folder
+from fusion.platforms import exchange_folders, is_windows
+
+MOST_TOLD = 100
+
+
+def replace_folder(
+    folder: Path, files: Mapping[str, bytes], *, replaced: Collection[str] = ()
+) -> list[Path]:
+    """Writes a folder that is there as a whole or not at all, and survives a power cut.
+
+    Args:
+        folder: Its place, no link.
+        files: Relative path -> content.
+        replaced: Relative paths of further files that may be removed from what lay there.
+
+    Returns:
+        Files that somebody put into the old folder meanwhile; they lie where these paths say.
+
+    Raises:
+        OSError: If it cannot be written; then the old folder is as it was.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with _held_scratch(folder) as scratch:
+        try:
+            _write(scratch, files)
+            if folder.is_dir():
+                scratch.chmod(stat.S_IMODE(folder.stat().st_mode))
+            before = _put_in_place(scratch, folder)
+        except BaseException:
+            shutil.rmtree(scratch, ignore_errors=True)
+            raise
+    if not is_windows():  # which refuses to open a folder
+        sync_folder(folder.parent)
+    names = {*files, *replaced}
+    left = [path for old in before for path in _remove(old, names)]
+    _sweep(folder, names)
+    return left
+
+
+def restore_folder(folder: Path, *, is_whole: Callable[[Path], bool]) -> None:
+    """Puts back the newest whole folder that a dead writer left, where the place itself is empty.
+
+    Args:
+        folder: The place, no link.
+        is_whole: True for a folder that can be put back.
+    """
+    if folder.exists():
+        return
+    found = {path: path.stat().st_mtime_ns for path in _left_over(folder) if is_whole(path)}
+    if found:
+        with suppress(OSError):  # another one was quicker, or nobody may write here
+            max(found, key=found.__getitem__).rename(folder)
+
+
+def strangers(folder: Path, names: Collection[str]) -> list[str]:
+    """Relative paths below a folder, sorted, of what is none of the named regular files.
+
+    The first hundred: somebody may have named a folder of a million files.
+    """
+    known = {folder / name for name in names}
+    parents = {parent for path in known for parent in path.parents}
+    found = (
+        path
+        for path in folder.rglob("*")
+        if not (path in parents and stat.S_ISDIR(path.lstat().st_mode))
+        and not (path in known and stat.S_ISREG(path.lstat().st_mode))
+    )
+    return sorted(path.relative_to(folder).as_posix() for path in islice(found, MOST_TOLD))
+
+
+def _write(folder: Path, files: Mapping[str, bytes]) -> None:
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with named_errors(path), path.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    if not is_windows():
+        for inner in {(folder / name).parent for name in files} | {folder}:
+            sync_folder(inner)
+
+
+def _put_in_place(scratch: Path, folder: Path) -> list[Path]:
+    """Gives a written folder its name; where what lay there is now."""
+    aside: list[Path] = []
+    while True:
+        try:
+            scratch.rename(folder)  # over nothing, or an empty folder
+            return aside
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.EACCES):
+                _put_back(aside, folder)
+                raise
+        with suppress(FileNotFoundError):  # another writer is between its two steps
+            if exchange_folders(scratch, folder):
+                return [*aside, scratch]
+            old = _unique(folder)
+            folder.rename(old)
+            aside.append(old)
+
+
+def _put_back(aside: list[Path], folder: Path) -> None:
+    if aside and not folder.exists():
+        aside.pop().rename(folder)
+
+
+def _remove(folder: Path, names: Collection[str]) -> list[Path]:
+    """Removes the named files and then the folder; what else lies there is kept and given back."""
+    for name in names:
+        with suppress(OSError):
+            (folder / name).unlink(missing_ok=True)
+    inner = {parent for name in names for parent in Path(name).parents}
+    for path in sorted(inner, key=lambda path: len(path.parts), reverse=True):  # the deepest first
+        with suppress(OSError):
+            (folder / path).rmdir()
+    return [path for path in folder.rglob("*") if not path.is_dir()] if folder.exists() else []
+
+
+def _sweep(folder: Path, names: Collection[str]) -> None:
+    for path in _left_over(folder):
+        with _seized(path) as is_mine:
+            if is_mine:
+                _remove(path, names)
+
+
+def _left_over(folder: Path) -> list[Path]:
+    """Folders beside a place that are being written, or that dead writers left."""
+    pattern = re.compile(rf"\.{re.escape(folder.name)}\.[0-9a-f]{{32}}")
+    with suppress(FileNotFoundError):
+        return [
+            path
+            for path in folder.parent.iterdir()
+            if pattern.fullmatch(path.name) and path.is_dir() and not path.is_symlink()
+        ]
+    return []
+
+
+def _unique(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
+
+
+@contextmanager
+def _held_scratch(folder: Path) -> Iterator[Path]:
+    """A new folder beside a place, locked as long as the block runs and its writer lives."""
+    while True:
+        scratch = _unique(folder)
+        scratch.mkdir()
+        if is_windows():
+            yield scratch
+            return
+        number = _locked(scratch, wait=True)
+        if number is not None and scratch.exists():
+            break
+        if number is not None:  # swept in the moment before it was locked
+            os.close(number)
+    try:
+        yield scratch
+    finally:
+        os.close(number)
+
+
+@contextmanager
+def _seized(folder: Path) -> Iterator[bool]:
+    """True while a left-over folder is held; False if its writer lives, or nobody can tell."""
+    number = None if is_windows() else _locked(folder, wait=False)
+    try:
+        yield number is not None
+    finally:
+        if number is not None:
+            os.close(number)
+
+
+def _locked(folder: Path, *, wait: bool) -> int | None:
+    """The handle of a folder that was locked: shared and waiting, or alone and at once; or None.
+
+    A writer goes on where the file system has no locks: others then let its folder be.
+    """
+    import fcntl  # Windows has none
+
+    try:
+        number = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(number, fcntl.LOCK_SH if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        if not wait:
+            os.close(number)
+            return None
+    return number
