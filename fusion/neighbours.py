@@ -1,5 +1,6 @@
 """The nearest known items beside networks and linear model: how much their targets count."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -56,6 +57,9 @@ class NeighbourPart(nn.Module):
         n_neighbours: How many of them are asked.
         temperature: Similarities (mean cosine) are divided by it: small asks the nearest alone.
 
+    Raises:
+        ValueError: If a number is not positive.
+
     Example:
         >>> from heads import RegressionHead
         >>> part = NeighbourPart({"text": 2}, {"price": RegressionHead.tiny()}, n_known=4)
@@ -77,6 +81,11 @@ class NeighbourPart(nn.Module):
         temperature: float = 0.1,
     ) -> None:
         super().__init__()
+        if n_known < 1 or n_neighbours < 1 or not 0 < temperature < math.inf:
+            raise ValueError(
+                "n_known, n_neighbours and temperature must be positive, got "
+                f"{n_known}, {n_neighbours} and {temperature}."
+            )
         self.dims = dict(sorted(dims.items()))
         self.n_neighbours = n_neighbours
         self.temperature = temperature

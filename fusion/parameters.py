@@ -50,13 +50,32 @@ def restored_parameters(
         kept: What the bundle has; None where no estimator made it.
         estimator: Name of the class that gets them.
         valid: Names of its parameters.
+
+    Raises:
+        BundleError: If the bundle has something else in their place.
     """
+    if kept is not None and not _is_kept(kept):
+        raise BundleError(
+            "parameters of the bundle must be an estimator with values and lost ones, got "
+            f"{str(kept)[:200]}. Restore the folder from a copy or train again."
+        )
     if kept is None or kept["estimator"] != estimator:
         maker = "fusion train" if kept is None else kept["estimator"]
         learned = [name for name in valid if name not in USED_AFTER_TRAINING]
         return {name: NotKept(f"made by {maker}") for name in learned}
     lost = {name: NotKept(why) for name, why in kept["lost"].items()}
     return {name: value for name, value in {**kept["values"], **lost}.items() if name in valid}
+
+
+def _is_kept(kept: Any) -> bool:
+    """True for what `kept_parameters` gives."""
+    return (
+        isinstance(kept, dict)
+        and isinstance(kept.get("estimator"), str)
+        and isinstance(kept.get("values"), dict)
+        and isinstance(kept.get("lost"), dict)
+        and all(isinstance(why, str) for why in kept["lost"].values())
+    )
 
 
 def check_known(parameters: Mapping[str, Any], valid: list[str]) -> None:

@@ -185,8 +185,10 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         return estimator
 
     def _adopt(self, bundle: Bundle) -> None:
-        if bundle.info.get("classes", []) == [] and isinstance(self, ClassifierMixin):
-            raise BundleError("bundle must be that of a classifier, got one of a regressor.")
+        classes = bundle.info.get("classes", [])
+        if isinstance(self, ClassifierMixin) and not _are_two_classes(classes):
+            got = f"classes {shown(classes)}" if classes else "one of a regressor"
+            raise BundleError(f"bundle must be that of a classifier with two classes, got {got}.")
         self.bundle_ = bundle
         self.n_features_in_ = len(bundle.schema.columns)
 
@@ -325,6 +327,12 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         tags.input_tags.categorical = True
         tags.target_tags.required = True
         return tags
+
+
+def _are_two_classes(classes: Any) -> bool:
+    """True for a list of two different labels, as a bundle keeps them."""
+    is_pair = isinstance(classes, list) and len(classes) == 2
+    return is_pair and all(isinstance(label, str | int | float) for label in classes)
 
 
 def _settings(model: type[Settings], given: Any, *, seed: int, name: str) -> Settings:

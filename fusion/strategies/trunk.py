@@ -7,7 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-LEAST = {"projection_dim": 1, "width": 1, "depth": 0, "n_members": 1}
+SIZES = {
+    "projection_dim": (1, 65_536),
+    "width": (1, 65_536),
+    "depth": (0, 100),
+    "n_members": (1, 1_000),
+}
+"""Least and most of each; beyond it is a slip, or a bundle that was made to do harm."""
 SHARES = ("dropout", "modality_dropout")
 
 
@@ -15,12 +21,12 @@ def checked_settings(settings: Mapping[str, object]) -> dict[str, Any]:
     """Sizes and counts as `int` and shares as `float`, as JSON holds them.
 
     Raises:
-        ValueError: With every size that is too small, and every share that is not in [0, 1).
+        ValueError: With every size that is out of its range, and every share that is not in [0, 1).
     """
     faulty = [
-        f"{name} must be a whole number >= {least}, got {settings[name]!r}"
-        for name, least in LEAST.items()
-        if not isinstance(value := settings[name], Integral) or value < least
+        f"{name} must be a whole number from {least} to {most:,}, got {settings[name]!r}"
+        for name, (least, most) in SIZES.items()
+        if not isinstance(value := settings[name], Integral) or not least <= value <= most
     ]
     faulty += [
         f"{name} must be a number in [0, 1), got {settings[name]!r}"
@@ -29,7 +35,7 @@ def checked_settings(settings: Mapping[str, object]) -> dict[str, Any]:
     ]
     if faulty:
         raise ValueError(f"{'; '.join(faulty)}.")
-    kinds = {**dict.fromkeys(LEAST, int), **dict.fromkeys(SHARES, float)}
+    kinds = {**dict.fromkeys(SIZES, int), **dict.fromkeys(SHARES, float)}
     return {name: kinds[name](value) for name, value in settings.items()}
 
 

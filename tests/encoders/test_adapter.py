@@ -95,7 +95,7 @@ def test_only_the_tuned_weights_of_a_named_checkpoint_travel() -> None:
     [
         ({"kind": "prefix"}, "kind must be one of layers, lora, got 'prefix'"),
         ({"layers": 0}, "layers must be at least 1, or None for all, got 0"),
-        ({"rank": 0}, "rank must be at least 1, got 0"),
+        ({"rank": 0}, "rank must be from 1 to 1024, got 0"),
     ],
 )
 def test_an_adapter_that_cannot_be_followed_is_refused(

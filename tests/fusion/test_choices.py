@@ -76,9 +76,9 @@ def test_a_folder_may_be_a_path(tmp_path):
     ("options", "told"),
     [
         ({"widht": 3}, "options of strategy concat must be one of"),
-        ({"width": 0}, "width must be a whole number >= 1, got 0"),
-        ({"n_members": 2.5}, "n_members must be a whole number >= 1, got 2.5"),
-        ({"depth": "deep"}, "depth must be a whole number >= 0, got 'deep'"),
+        ({"width": 0}, "width must be a whole number from 1 to 65,536, got 0"),
+        ({"n_members": 2.5}, "n_members must be a whole number from 1 to 1,000, got 2.5"),
+        ({"depth": "deep"}, "depth must be a whole number from 0 to 100, got 'deep'"),
         ({"dropout": 1.0}, "dropout must be a number in [0, 1), got 1.0"),
         ("wide", "options of strategy concat must be names and values, got 'wide'"),
     ],
@@ -142,7 +142,7 @@ def test_trying_options_leaves_the_random_state_alone():
 @pytest.mark.parametrize(
     ("parameters", "told"),
     [
-        ({"strategy_options": {"width": -1}}, "width must be a whole number >= 1"),
+        ({"strategy_options": {"width": -1}}, "width must be a whole number from 1 to 65,536"),
         ({"strategy_options": {"widht": 8}}, "Did you mean 'width'"),
         ({"strategy": ["concat"]}, "strategy must be one of"),
         ({"head_options": {"regression": {"transfrom": "log"}}}, "Did you mean 'transform'"),

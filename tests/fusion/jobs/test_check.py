@@ -76,7 +76,11 @@ WRONG = [
     (one("hot_item", rule="label"), "rule must be one of labels", ""),
     (one("hot_item", "brand"), "must be a number, got 'b0'", ""),
     ({"model": {"options": {"widht": 8}}}, "options of strategy concat", "width"),
-    ({"model": {"options": {"n_members": 0}}}, "n_members must be a whole number >= 1, got 0", ""),
+    (
+        {"model": {"options": {"n_members": 0}}},
+        "n_members must be a whole number from 1 to 1,000, got 0",
+        "",
+    ),
     ({"tuning": {"mode": "full"}}, "tuning must have a head trained by gradient", ""),
     ({"data": {"items": "gone.csv"}}, "gone.csv must be a file", ""),
     ({"sales": SALES, "data": {"details": ["prize"]}}, "gone.csv must be a file", "price"),

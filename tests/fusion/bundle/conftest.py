@@ -1,0 +1,130 @@
+"""Tiny bundles, and a process of its own with a limit on memory and time."""
+
+import hashlib
+import json
+import os
+import resource
+import signal
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks.kill_job import fork
+from fusion import FusionClassifier, FusionRegressor
+
+SPARE_BYTES = 2**30
+CASE_SECONDS = 20
+SMALL = {"width": 8, "depth": 1, "n_members": 2, "projection_dim": 8}
+
+
+@pytest.fixture(scope="session")
+def some_items() -> Callable[[int], pd.DataFrame]:
+    """Makes a table of items with a text, a number, a category and a date."""
+
+    def make(n: int) -> pd.DataFrame:
+        draw = np.random.default_rng(0).choice
+        return pd.DataFrame(
+            {
+                "title": draw(["soft wool scarf", "thin belt", "leather belt, wide"], n),
+                "cost": np.random.default_rng(1).uniform(5, 50, n),
+                "brand": draw(["north", "south"], n),
+                "launch": draw(["2024-01-02", "2024-06-05", "2025-02-03", "2025-09-30"], n),
+            }
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def small_model(some_items: Callable[[int], pd.DataFrame]) -> FusionRegressor:
+    """A model of numbers, categories, dates and TF-IDF texts with three networks."""
+    items = some_items(60)
+    model = FusionRegressor(
+        text=["title"],
+        dates=["launch"],
+        text_encoder="tfidf",
+        strategy_options=SMALL,
+        training={"epochs": 2, "folds": 3},
+        random_state=1,
+    )
+    return model.fit(items, items["cost"].to_numpy() ** 2)
+
+
+@pytest.fixture(scope="session")
+def small_classifier(some_items: Callable[[int], pd.DataFrame]) -> FusionClassifier:
+    """A classifier of a number and a category with one network."""
+    items = some_items(60)[["cost", "brand"]]
+    settings = {"training": {"epochs": 1, "folds": 1}, "strategy_options": SMALL}
+    return FusionClassifier(**settings, random_state=1).fit(items, items["cost"] > 20)
+
+
+@pytest.fixture
+def write_crafted() -> Callable[[Path, Any], None]:
+    """Writes another description into a bundle, with checksums that fit."""
+
+    def write(folder: Path, document: Any) -> None:
+        content = document if isinstance(document, bytes) else json.dumps(document).encode()
+        (folder / "bundle.json").write_bytes(content)
+        (folder / "bundle.sha256").write_text(hashlib.sha256(content).hexdigest())
+
+    return write
+
+
+@pytest.fixture
+def write_weights(write_crafted: Callable[[Path, Any], None]) -> Callable[..., None]:
+    """Writes another file into a bundle, with size and checksum that fit."""
+
+    def write(folder: Path, content: bytes, name: str = "weights.safetensors") -> None:
+        document = json.loads((folder / "bundle.json").read_text())
+        stated = {"sha256": hashlib.sha256(content).hexdigest(), "size_bytes": len(content)}
+        document["files"][name] = stated
+        (folder / name).write_bytes(content)
+        write_crafted(folder, document)
+
+    return write
+
+
+@pytest.fixture
+def short_of_memory(tmp_path: Path) -> Iterator[Callable[..., list[str]]]:
+    """Runs cases in a forked process with 1 GiB more memory and 20 s each; what went wrong."""
+    told = tmp_path / "told.txt"
+
+    def run(cases: Any) -> list[str]:
+        """Cases are pairs of a name and a function that gives a complaint, or nothing."""
+
+        def all_of_them() -> None:
+            size = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGESIZE")
+            _, most = resource.getrlimit(resource.RLIMIT_AS)
+            resource.setrlimit(resource.RLIMIT_AS, (size + SPARE_BYTES, most))
+            signal.signal(signal.SIGALRM, _too_long)
+            with told.open("w") as file:
+                for name, function in cases:
+                    signal.alarm(CASE_SECONDS)
+                    try:
+                        complaint = function()
+                    except BaseException:
+                        complaint = traceback.format_exc(limit=-3)
+                    signal.alarm(0)
+                    if complaint:
+                        file.write(f"{name}: {complaint}\n\0")
+                file.write("end")
+
+        child = fork(all_of_them)
+        os.waitpid(child, 0)
+        *complaints, end = told.read_text().split("\0")
+        return complaints if end == "end" else [*complaints, "the process did not come to its end"]
+
+    yield run
+
+
+class TooLong(BaseException):
+    pass
+
+
+def _too_long(*_: object) -> None:
+    raise TooLong

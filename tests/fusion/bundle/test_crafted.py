@@ -1,0 +1,332 @@
+"""Bundles that were made to do harm, their checksums fitting: a BundleError or a working model."""
+
+import copy
+import json
+import os
+import resource
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load, save
+
+from encoders import ENCODERS
+from encoders.tiny_bert import tiny_checkpoint
+from fusion import BundleError, ConfigError, FusionRegressor, load_bundle
+from fusion.bundle import rebuild
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:This process:DeprecationWarning"),
+    pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs Linux"),  # noqa: PTH110
+]
+
+GONE = object()
+DEEP = json.loads("[" * 200 + "]" * 200)
+ODD = [
+    GONE, None, True, -1, 0, 3, 10**9, 1e308, 10**400, "x", "", [], {}, DEEP, "y" * 10**6,
+    "../x", "/dev/zero", [None], {"x": 1}, ["x", -1],
+]  # fmt: skip
+
+
+def nodes(value, path=()):
+    """Paths of all parts of a description; of a list its first entry stands for all."""
+    if path:
+        yield path
+    inner = value.items() if isinstance(value, dict) else ()
+    for key, part in enumerate(value[:1]) if isinstance(value, list) else inner:
+        yield from nodes(part, (*path, key))
+
+
+def replaced(document, path, value):
+    changed = copy.deepcopy(document)
+    *before, last = path
+    parent = changed
+    for key in before:
+        parent = parent[key]
+    if value is GONE:
+        del parent[last]
+    else:
+        parent[last] = value
+    return changed
+
+
+def complaint_about(kind, folder, items):
+    """What is wrong with what became of a bundle: nothing for a BundleError or answers."""
+    try:
+        model = kind.load(folder)
+    except BundleError as error:
+        return "a message without end" if len(str(error)) > 5000 else None
+    rows = items.reindex(columns=list(model.bundle_.schema.columns)).astype(object)
+    if model.bundle_.schema.id is not None:
+        rows[model.bundle_.schema.id] = ["a", "b", "c"]
+    try:
+        table = model.set_params(on_bad_rows="absent").predict_table(rows)
+    except ConfigError:
+        return None  # a parameter of the estimator, which `set_params` changes
+    wrong = len(table) != 3 or not np.isfinite(table[model._predictor().columns()]).all(axis=None)
+    return f"answers {table.to_dict()}" if wrong else None
+
+
+def cases_of(kind, folder, items, write_crafted, *, every):
+    document = json.loads((folder / "bundle.json").read_text())
+    number = 0
+    for path in nodes(document):
+        for odd in ODD:
+            number += 1
+            if number % every == 0:
+                changed = replaced(document, path, odd)
+
+                def case(changed=changed):
+                    write_crafted(folder, changed)
+                    return complaint_about(kind, folder, items)
+
+                yield f"{path} -> {str(odd)[:20]}", case
+
+
+@pytest.fixture
+def folder(small_model, tmp_path):
+    small_model.save(tmp_path / "bundle")
+    return tmp_path / "bundle"
+
+
+def test_odd_values_in_the_description_do_no_harm(
+    folder, some_items, write_crafted, short_of_memory
+):
+    cases = cases_of(FusionRegressor, folder, some_items(3), write_crafted, every=47)
+    complaints = short_of_memory(cases)
+    assert not complaints, "\n".join(complaints)
+
+
+def n_members(document):
+    document["n_members"] = 10**9
+
+
+def depth(document):
+    document["fusion"]["config"]["depth"] = 10**9
+
+
+def width(document):
+    document["fusion"]["config"]["width"] = 60_000
+
+
+def in_dim(document):
+    document["heads"]["target"]["config"]["in_dim"] = 10**9
+
+
+def bins(document):
+    document["encoders"]["numeric"]["config"]["n_bins"] = 10**9
+
+
+def linear_dims(document):
+    document["linear"]["dims"]["numeric"][0] = 10**9
+
+
+def neighbours(document):
+    document["neighbours"] = {"dims": {"text": 10**5}, "n_known": 10**6, "n_neighbours": 5}
+
+
+@pytest.mark.parametrize("ask", [n_members, depth, width, in_dim, bins, linear_dims, neighbours])
+def test_a_description_cannot_ask_for_more_memory_than_its_weights_need(folder, write_crafted, ask):
+    document = json.loads((folder / "bundle.json").read_text())
+    ask(document)
+    write_crafted(folder, document)
+    before = peak_kb()
+    with pytest.raises(BundleError):
+        load_bundle(folder)
+    assert peak_kb() - before < 200_000
+
+
+def peak_kb():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"null",
+        b"[]",
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"format": 5}',
+        b'{"format": NaN}',
+        b'{"format": 1e999}',
+        b'{"format": ' + b"9" * 10_000 + b"}",
+        b'{"format": 5, "n_members": 1, "files": []}',
+    ],
+    ids=lambda content: content[:12],
+)
+def test_any_other_document_is_a_bundle_error(folder, write_crafted, content):
+    write_crafted(folder, content)
+    with pytest.raises(BundleError):
+        load_bundle(folder)
+
+
+def odd_header(header, data=b""):
+    content = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return len(content).to_bytes(8, "little") + content + data
+
+
+def entry(shape, offsets, dtype="F32"):
+    return {"dtype": dtype, "shape": shape, "data_offsets": offsets}
+
+
+WEIGHTS = {
+    "empty": b"",
+    "a length alone": (2**62).to_bytes(8, "little"),
+    "no JSON": odd_header(b"}{"),
+    "huge": odd_header({"a": entry([10**12], [0, 4 * 10**12])}),
+    "overflowing": odd_header({"a": entry([2**40, 2**40], [0, 4])}, b"1234"),
+    "overlapping": odd_header({"a": entry([1], [0, 4]), "b": entry([1], [2, 6])}, b"123456"),
+    "outside": odd_header({"a": entry([1], [0, 40])}, b"1234"),
+    "of an odd type": odd_header({"a": entry([1], [0, 4], "C128")}, b"1234"),
+    "other names": save({"a": torch.zeros(2)}),
+}
+
+
+@pytest.mark.parametrize("content", WEIGHTS.values(), ids=WEIGHTS.keys())
+@pytest.mark.parametrize("name", ["weights.safetensors", "reference.safetensors"])
+def test_crafted_weights_are_a_bundle_error(folder, write_weights, name, content):
+    write_weights(folder, content, name)
+    with pytest.raises(BundleError):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize("change", ["shape", "nan", "inf"])
+def test_weights_of_another_shape_or_without_a_number_are_refused(folder, write_weights, change):
+    tensors = load((folder / "weights.safetensors").read_bytes())
+    name = next(name for name, tensor in tensors.items() if tensor.dtype == torch.float32)
+    changed = {
+        "shape": torch.cat([tensors[name], tensors[name]]),
+        "nan": torch.full_like(tensors[name], torch.nan),
+        "inf": torch.full_like(tensors[name], torch.inf),
+    }
+    write_weights(folder, save({**tensors, name: changed[change]}))
+    with pytest.raises(BundleError, match=r"must fit|must hold finite numbers"):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda tensors: tensors | {"vectors": tensors["vectors"][1:]},
+        lambda tensors: tensors | {"vectors": tensors["vectors"][:, 1:].contiguous()},
+        lambda tensors: tensors | {"vectors": tensors["vectors"].double()},
+        lambda tensors: tensors | {"id_ends": tensors["id_ends"].flip(0).contiguous()},
+        lambda tensors: tensors | {"id_ends": tensors["id_ends"] * 10**12},
+        lambda tensors: tensors | {"ids": tensors["ids"][1:].contiguous()},
+        lambda tensors: tensors | {"ids": torch.full_like(tensors["ids"], 255)},
+        lambda tensors: {"vectors": tensors["vectors"]},
+    ],
+)
+def test_ids_and_vectors_of_training_items_must_fit_each_other(folder, write_weights, change):
+    tensors = load((folder / "reference.safetensors").read_bytes())
+    write_weights(folder, save(change(tensors)), "reference.safetensors")
+    with pytest.raises(BundleError):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize("name", ["bundle.json", "bundle.sha256", "weights.safetensors"])
+@pytest.mark.parametrize("kind", ["device", "pipe", "folder", "link", "endless", "longer"])
+def test_only_regular_files_of_the_stated_size_are_read(folder, tmp_path, name, kind):
+    path = folder / name
+    path.rename(tmp_path / "kept")
+    if kind == "device":
+        path.symlink_to("/dev/zero")
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "link":
+        path.symlink_to(tmp_path / "kept")
+    else:
+        path.write_bytes((tmp_path / "kept").read_bytes() + b" ")
+        os.truncate(path, 2**40 if kind == "endless" else path.stat().st_size)
+    before = peak_kb()
+    with pytest.raises(BundleError, match=f"{name}.*(cannot be read|changed)"):
+        load_bundle(folder)
+    assert peak_kb() - before < 200_000
+
+
+@pytest.mark.parametrize("name", ["../kept", "/etc/passwd", "more.bin", "a/b"])
+def test_a_description_names_no_other_files(folder, write_crafted, name):
+    document = json.loads((folder / "bundle.json").read_text())
+    document["files"][name] = document["files"]["weights.safetensors"]
+    write_crafted(folder, document)
+    with pytest.raises(BundleError, match=r"files of .* must be"):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize("where", ["config.json", "vocab.txt", "model.safetensors"])
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_a_checkpoint_that_a_bundle_names_is_read_from_regular_files(tmp_path, where, kind):
+    checkpoint = tmp_path / "bert"
+    shutil.copytree(tiny_checkpoint(), checkpoint)
+    (checkpoint / where).unlink()
+    if kind == "pipe":
+        os.mkfifo(checkpoint / where)
+    else:
+        (checkpoint / where).symlink_to("/dev/zero")
+    entry = {"name": "bert", "config": {"checkpoint": str(checkpoint)}}
+    with pytest.raises(BundleError, match=r"must be|must hold"):
+        rebuild(ENCODERS, entry, what="encoder of text")
+
+
+def test_a_checkpoint_cannot_lead_to_the_weights_of_another(tmp_path):
+    checkpoint = tmp_path / "bert"
+    shutil.copytree(tiny_checkpoint(), checkpoint)
+    adapter = {"peft_type": "LORA", "base_model_name_or_path": str(tiny_checkpoint())}
+    (checkpoint / "adapter_config.json").write_text(json.dumps(adapter))
+    entry = {"name": "bert", "config": {"checkpoint": str(checkpoint)}}
+    with pytest.raises(BundleError, match="adapter of another model"):
+        rebuild(ENCODERS, entry, what="encoder of text")
+
+
+@pytest.mark.parametrize("place", ["/dev/zero", "/dev", "{pipe}", "{huge}"])
+def test_weights_that_a_bundle_names_are_a_regular_file_of_some_size(tmp_path, place):
+    os.mkfifo(tmp_path / "pipe.safetensors")
+    (tmp_path / "huge.safetensors").touch()
+    os.truncate(tmp_path / "huge.safetensors", 2**40)
+    names = {name: str(tmp_path / f"{name}.safetensors") for name in ("pipe", "huge")}
+    entry = {"name": "resnet", "config": {"weights": place.format(**names)}}
+    with pytest.raises(BundleError, match="weights must be"):
+        rebuild(ENCODERS, entry, what="encoder of image")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["regressor", "classifier", "bert", "resnet"])
+def test_every_odd_value_in_every_place_does_no_harm(
+    name, request, tmp_path, some_items, write_crafted, short_of_memory
+):
+    model = request.getfixturevalue(
+        {"regressor": "small_model", "classifier": "small_classifier"}.get(name, f"{name}_model")
+    )
+    model.save(tmp_path / "bundle")
+    cases = cases_of(type(model), tmp_path / "bundle", some_items(3), write_crafted, every=1)
+    complaints = short_of_memory(cases)
+    assert not complaints, "\n".join(complaints)
+
+
+@pytest.fixture
+def bert_model(some_items):
+    settings = {"text": ["title"], "text_encoder": str(tiny_checkpoint())}
+    return _fitted(some_items(60)[["title", "cost"]], settings)
+
+
+@pytest.fixture
+def resnet_model(some_items, tmp_path):
+    from PIL import Image
+
+    Image.new("RGB", (40, 40), "red").save(tmp_path / "red.png")
+    items = some_items(60)[["cost"]].assign(photo="red.png")
+    settings = {"image": ["photo"], "photos": tmp_path, "numeric": ["cost"]}
+    return _fitted(items, settings)
+
+
+def _fitted(items, settings):
+    small = {"width": 8, "depth": 1, "n_members": 2, "projection_dim": 8}
+    training = {"epochs": 1, "folds": 1}
+    model = FusionRegressor(**settings, strategy_options=small, training=training, random_state=1)
+    return model.fit(items, items["cost"].to_numpy() * 2)
