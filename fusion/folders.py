@@ -22,6 +22,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
+from typing import Literal
 
 from fusion.files import named_errors, sync_folder
 from fusion.platforms import exchange_folders, is_windows
@@ -49,7 +50,7 @@ def replace_folder(
     with _held_scratch(folder) as scratch:
         try:
             _write(scratch, files)
-            if folder.is_dir():
+            with suppress(FileNotFoundError):  # there is none yet
                 scratch.chmod(stat.S_IMODE(folder.stat().st_mode))
             before = _put_in_place(scratch, folder)
         except BaseException:
@@ -72,7 +73,11 @@ def restore_folder(folder: Path, *, is_whole: Callable[[Path], bool]) -> None:
     """
     if folder.exists():
         return
-    found = {path: path.stat().st_mtime_ns for path in _left_over(folder) if is_whole(path)}
+    found: dict[Path, int] = {}
+    for path in _left_over(folder):
+        with _writer(path) as state, suppress(FileNotFoundError):  # it has just ended its work
+            if state != "lives" and is_whole(path):
+                found[path] = path.stat().st_mtime_ns
     if found:
         with suppress(OSError):  # another one was quicker, or nobody may write here
             max(found, key=found.__getitem__).rename(folder)
@@ -140,13 +145,15 @@ def _remove(folder: Path, names: Collection[str]) -> list[Path]:
     for path in sorted(inner, key=lambda path: len(path.parts), reverse=True):  # the deepest first
         with suppress(OSError):
             (folder / path).rmdir()
-    return [path for path in folder.rglob("*") if not path.is_dir()] if folder.exists() else []
+    with suppress(FileNotFoundError):  # it is gone, which is what was wanted
+        return [path for path in folder.rglob("*") if not path.is_dir()]
+    return []
 
 
 def _sweep(folder: Path, names: Collection[str]) -> None:
     for path in _left_over(folder):
-        with _seized(path) as is_mine:
-            if is_mine:
+        with _writer(path) as state:
+            if state == "dead":
                 _remove(path, names)
 
 
@@ -172,46 +179,46 @@ def _held_scratch(folder: Path) -> Iterator[Path]:
     while True:
         scratch = _unique(folder)
         scratch.mkdir()
-        if is_windows():
-            yield scratch
-            return
-        number = _locked(scratch, wait=True)
-        if number is not None and scratch.exists():
-            break
-        if number is not None:  # swept in the moment before it was locked
-            os.close(number)
-    try:
-        yield scratch
-    finally:
-        os.close(number)
+        with _opened(scratch) as number:
+            if number is not None:
+                with suppress(OSError):  # no locks here: others then let it be
+                    _lock(number, shared=True)
+            if scratch.exists():  # else it was swept in the moment before it was locked
+                yield scratch
+                return
 
 
 @contextmanager
-def _seized(folder: Path) -> Iterator[bool]:
-    """True while a left-over folder is held; False if its writer lives, or nobody can tell."""
-    number = None if is_windows() else _locked(folder, wait=False)
+def _writer(folder: Path) -> Iterator[Literal["lives", "dead", "unknown"]]:
+    """What is known of the writer of a folder; nobody else does away with it inside the block."""
+    with _opened(folder) as number:
+        state: Literal["lives", "dead", "unknown"] = "unknown"
+        if number is not None:
+            try:
+                _lock(number, shared=False)
+                state = "dead"
+            except BlockingIOError:
+                state = "lives"
+            except OSError:  # a file system without locks
+                pass
+        yield state
+
+
+def _lock(number: int, *, shared: bool) -> None:
+    """Locks a folder until its handle is closed: shared and waiting, or alone and at once."""
+    import fcntl  # Windows has none
+
+    fcntl.flock(number, fcntl.LOCK_SH if shared else fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+@contextmanager
+def _opened(folder: Path) -> Iterator[int | None]:
+    """A handle of a folder; None where it is gone, or on Windows, which opens none."""
+    number = None
+    with suppress(FileNotFoundError):
+        number = None if is_windows() else os.open(folder, os.O_RDONLY)
     try:
-        yield number is not None
+        yield number
     finally:
         if number is not None:
             os.close(number)
-
-
-def _locked(folder: Path, *, wait: bool) -> int | None:
-    """The handle of a folder that was locked: shared and waiting, or alone and at once; or None.
-
-    A writer goes on where the file system has no locks: others then let its folder be.
-    """
-    import fcntl  # Windows has none
-
-    try:
-        number = os.open(folder, os.O_RDONLY)
-    except FileNotFoundError:
-        return None
-    try:
-        fcntl.flock(number, fcntl.LOCK_SH if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        if not wait:
-            os.close(number)
-            return None
-    return number

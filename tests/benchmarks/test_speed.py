@@ -116,3 +116,10 @@ def test_tuning_cost(script, monkeypatch, prices, capsys) -> None:
     monkeypatch.setattr(speed, "apart", lambda work, *arguments: work(*arguments))
     speed.main(["--data", str(prices), "--rows", "12", "--epochs", "1", "--part", "cost"])
     assert "| tune, cache, train four networks |" in capsys.readouterr().out
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_save_kills(script, capsys) -> None:
+    script("save_kills").main(["--tries", "2"])
+    printed = capsys.readouterr().out
+    assert "| a link, moved in two steps | 2 |" in printed
