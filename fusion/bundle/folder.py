@@ -101,8 +101,8 @@ def _own_files(folder: Path) -> list[str]:
         content = read_regular_file(folder / "bundle.json", max_bytes=MOST_DOCUMENT_BYTES)
         document = json.loads(content)
         keys = {"format", "schema", "encoders", "heads", "files"}
-        if keys <= document.keys() and all(Path(name).name == name for name in document["files"]):
-            return [*DESCRIPTION, *document["files"]]
+        if keys <= document.keys() and document["files"].keys() == set(FILES):
+            return [*DESCRIPTION, *FILES]
     except Exception:  # whatever it is, it is no bundle
         return []
     return []

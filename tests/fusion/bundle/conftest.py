@@ -60,7 +60,7 @@ def small_classifier(some_items: Callable[[int], pd.DataFrame]) -> FusionClassif
     """A classifier of a number and a category with one network."""
     items = some_items(60)[["cost", "brand"]]
     settings = {"training": {"epochs": 1, "folds": 1}, "strategy_options": SMALL}
-    return FusionClassifier(**settings, random_state=1).fit(items, items["cost"] > 20)
+    return FusionClassifier(**settings, random_state=1).fit(items, (items["cost"] > 20).to_numpy())
 
 
 @pytest.fixture
