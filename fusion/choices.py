@@ -228,6 +228,8 @@ def file_mistakes(name: str, path: Path | None, *, suffixes: Iterable[str] = ())
         mistakes.append(f"{name} must end in {end}, got {path.name!r}. Choose another name.")
     if path.is_dir():
         mistakes.append(f"{name} must be a file, got the folder {path}. Name a file in it.")
+    elif path.exists() and not path.is_file():
+        mistakes.append(f"{name} must be a file, got {path}, a pipe or device. Name a file.")
     return mistakes
 
 

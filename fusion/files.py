@@ -1,6 +1,5 @@
 """Files: written whole or not at all, read with limits; their names as text."""
 
-import errno
 import json
 import math
 import os
@@ -157,30 +156,3 @@ def named_errors(path: Path) -> Iterator[None]:
         if error.errno is not None and error.filename is None:
             error.filename = str(path)
         raise
-
-
-def read_regular_file(path: Path, *, max_bytes: int) -> bytes:
-    """The content of a regular file; a link, a device, a pipe or a longer file is not read.
-
-    Why: what others made may name `/dev/zero`, or a pipe that nobody ever writes to.
-
-    Args:
-        path: The file.
-        max_bytes: Most bytes that it may have.
-
-    Raises:
-        OSError: If it cannot be read, is no regular file or is longer.
-    """
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-    number = os.open(path, flags | getattr(os, "O_BINARY", 0))
-    with named_errors(path), os.fdopen(number, "rb") as file:
-        status = os.fstat(number)
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, "must be a regular file", str(path))
-        if status.st_size > max_bytes:
-            reason = f"must have at most {max_bytes:,} bytes, got {status.st_size:,}"
-            raise OSError(errno.EFBIG, reason, str(path))
-        content = file.read(status.st_size + 1)
-        if len(content) != status.st_size:
-            raise OSError(errno.EIO, "must not change while it is read", str(path))
-        return content

@@ -11,6 +11,7 @@ LAYERS = [
     {"encoders", "heads", "fusion.strategies", "fusion.errors"},
     {"fusion.platforms", "fusion.processes", "fusion.progress"},
     {"fusion.files"},
+    {"fusion.folders"},
     {"fusion.blending", "fusion.documents"},
     {
         "fusion.checkpoints",

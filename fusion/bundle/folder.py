@@ -146,14 +146,16 @@ def _read(folder: Path) -> tuple[Document, dict[str, bytes]]:
 
 def _read_file(folder: Path, name: str, *, max_bytes: int) -> bytes:
     try:
+        if (folder / name).is_symlink():
+            raise ValueError("must be a file of this folder, got a link")
         return read_regular_file(folder / name, max_bytes=max_bytes)
-    except (OSError, OverflowError, MemoryError) as error:
+    except (OSError, ValueError, MemoryError) as error:
         hint = RESTORE
         if (folder / "bundle" / name).is_file():
             hint = f"Did you mean {folder / 'bundle'}?"
         elif name == "bundle.json" and isinstance(error, FileNotFoundError | NotADirectoryError):
             hint = "Give the folder `bundle` that a training wrote."
-        reason = getattr(error, "strerror", None) or type(error).__name__
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise BundleError(
             f"{folder} must be a bundle, but {name} cannot be read ({reason}). {hint}"
         ) from error

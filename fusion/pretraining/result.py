@@ -1,9 +1,7 @@
 """Trained encoders on disk, in the forms that `BertEncoder` and `ResNetEncoder` load by path."""
 
 import json
-import shutil
 import tempfile
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,9 @@ from encoders.base import Encoder
 from encoders.bert import BertEncoder
 from encoders.checkpoints import find_checkpoint
 from encoders.resnet import ResNetEncoder
+from fusion.errors import JobError
 from fusion.files import write_atomically
+from fusion.folders import replace_folder, strangers
 from fusion.pretraining.masked_language import tokenizer_of
 
 FILES = {"text": "text", "image": "image.safetensors"}
@@ -32,6 +32,9 @@ def write_encoder(encoder: Encoder, output: Path) -> Encoder:
 
     Returns:
         The encoder as it loads from there.
+
+    Raises:
+        JobError: If files of somebody else lie in its folder.
     """
     if isinstance(encoder, ResNetEncoder):
         write_atomically(output / FILES["image"], _image_file(encoder))
@@ -74,16 +77,13 @@ def _text_files(encoder: Encoder) -> dict[str, bytes]:
 
 
 def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
-    for stale in folder.parent.glob(f".{folder.name}.*"):
-        shutil.rmtree(stale)
-    scratch = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
-    scratch.mkdir()
-    for name, content in files.items():
-        (scratch / name).parent.mkdir(exist_ok=True)
-        write_atomically(scratch / name, content)
-    if folder.exists():
-        shutil.rmtree(folder)
-    scratch.replace(folder)
+    others = strangers(folder, files)
+    if others:
+        raise JobError(
+            f"{folder} must hold nothing but the text encoder of this run, got "
+            f"{', '.join(others[:5])} as well. Move that away."
+        )
+    replace_folder(folder, files)
 
 
 def safetensors_bytes(state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:

@@ -1,6 +1,7 @@
 """Everything that was chosen is checked before any work, and all mistakes are told at once."""
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -230,6 +231,14 @@ def test_a_file_is_held_to_its_suffix_and_folder(tmp_path):
     (tmp_path / "folder.csv").mkdir()
     (message,) = file_mistakes("out", tmp_path / "folder.csv", suffixes=tables)
     assert "out must be a file, got the folder" in message
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such pipes")
+def test_a_pipe_or_a_device_is_no_place_for_a_result(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/null")):
+        (told,) = file_mistakes("out", path)
+        assert "must be a file, got" in told
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from fusion import FusionClassifier
 from fusion.bundle import load_bundle, save_bundle
-from fusion.files import json_bytes
+from fusion.files import json_bytes, write_atomically
 from fusion.jobs.evaluate import evaluate
 from fusion.jobs.predict import ItemSource
 
@@ -55,3 +55,11 @@ def test_a_bundle_is_described_in_json_that_anyone_reads(saved, tmp_path):
     assert document["info"]["metrics"] == {"roc_auc": None}
     save_bundle(load_bundle(saved / "bundle"), tmp_path / "again")
     assert strictly((tmp_path / "again" / "bundle.json").read_bytes())["info"] == document["info"]
+
+
+def test_a_file_behind_a_link_is_replaced_and_the_link_stays(tmp_path):
+    (tmp_path / "file").write_text("old")
+    (tmp_path / "link").symlink_to("file")
+    write_atomically(tmp_path / "link", b"new")
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "file").read_bytes() == b"new"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "link"]

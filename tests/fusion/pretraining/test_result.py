@@ -8,6 +8,7 @@ from safetensors import safe_open
 from safetensors.torch import load
 
 from encoders import BertEncoder, ResNetEncoder
+from fusion.errors import JobError
 from fusion.pretraining.result import safetensors_bytes, write_encoder
 
 
@@ -28,10 +29,19 @@ def test_a_photo_encoder_comes_back_with_its_preprocessing_and_embeddings(tmp_pa
 def test_an_encoder_that_is_there_is_replaced(tmp_path):
     encoder = BertEncoder.tiny()
     first = write_encoder(encoder, tmp_path)
-    (tmp_path / "text" / "old.json").touch()
+    (tmp_path / "text" / "config.json").write_text("{}")
     again = write_encoder(encoder, tmp_path)
     assert first.fingerprint == again.fingerprint
-    assert not (tmp_path / "text" / "old.json").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["text"]
+
+
+def test_files_of_somebody_else_beside_an_encoder_are_not_removed(tmp_path):
+    (tmp_path / ".text.backup").mkdir()
+    write_encoder(BertEncoder.tiny(), tmp_path)
+    (tmp_path / "text" / "thesis.txt").write_text("ten years of work")
+    with pytest.raises(JobError, match=r"got thesis\.txt as well"):
+        write_encoder(BertEncoder.tiny(), tmp_path)
+    assert (tmp_path / "text" / "thesis.txt").exists() and (tmp_path / ".text.backup").exists()
 
 
 def test_weight_files_have_the_same_bytes_every_time(tmp_path):
