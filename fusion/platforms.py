@@ -43,8 +43,10 @@ def exchange_folders(first: Path, second: Path) -> bool:
     Raises:
         FileNotFoundError: If one of the names is missing.
     """
+    if is_windows():
+        return False
     names = (os.fsencode(first), os.fsencode(second))
-    library = None if is_windows() else ctypes.CDLL(None, use_errno=True)
+    library = ctypes.CDLL(None, use_errno=True)
     if hasattr(library, "renameat2"):
         failed = library.renameat2(_HERE, names[0], _HERE, names[1], _SWAP)
     elif hasattr(library, "renamex_np"):

@@ -27,7 +27,7 @@ class AllocationBudget(TorchDispatchMode):
     """
 
     def __init__(self, limit: int) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # torch's
         self.limit = limit
         self.used = 0
 

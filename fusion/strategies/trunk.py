@@ -26,7 +26,7 @@ def checked_settings(settings: Mapping[str, object]) -> dict[str, Any]:
     faulty = [
         f"{name} must be a whole number from {least} to {most:,}, got {settings[name]!r}"
         for name, (least, most) in SIZES.items()
-        if not isinstance(value := settings[name], Integral) or not least <= value <= most
+        if not isinstance(value := settings[name], Integral) or not least <= int(value) <= most
     ]
     faulty += [
         f"{name} must be a number in [0, 1), got {settings[name]!r}"
