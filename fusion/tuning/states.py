@@ -92,11 +92,17 @@ def claim(folder: Path, identity: str, *, precision: Precision) -> Precision:
         What the run computes in: one that goes on keeps what it was begun in.
 
     Raises:
-        JobError: If it is that of another run.
+        JobError: If it is that of another run, or of none and not empty.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "identity.json"
     if not os.path.lexists(path):
+        others = sorted(other.name for other in folder.iterdir() if other.name[0] != ".")
+        if others:  # checkpoints are removed in the end: not those of somebody else
+            raise JobError(
+                f"folder must be new, empty or that of a tuning, got {folder} with "
+                f"{', '.join(others[:5])}. Choose another."
+            )
         content = json.dumps(asdict(Begun(identity, precision))).encode()
         write_atomically(path, sealed(content))
     begun = _read(path, Begun, again="Remove the folder to begin anew, or choose another.")

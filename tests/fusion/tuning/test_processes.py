@@ -27,7 +27,8 @@ def test_a_killed_tuning_goes_on_to_the_same_weights(in_processes, tmp_path, pre
 
 
 def test_a_checkpoint_that_is_not_complete_does_not_count(job, tmp_path):
-    whole, _ = job(None, save_steps=3)
+    whole, _ = job(tmp_path / "torn", save_steps=3)
+    (tmp_path / "torn" / "result.json").unlink()
     torn = tmp_path / "torn" / "checkpoints" / "checkpoint-3"
     torn.mkdir(parents=True)
     (torn / "model.safetensors").write_bytes(b"half a file")

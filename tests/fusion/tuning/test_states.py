@@ -59,3 +59,28 @@ def test_weights_that_are_gone_or_changed_beside_their_result_are_told(folder):
             load_result(folder)
         path.write_bytes(content)
     assert load_result(folder)[1] == RUN
+
+
+def test_a_folder_with_files_of_somebody_else_is_not_taken_for_states_of_a_tuning(tmp_path):
+    theirs = tmp_path / "checkpoints" / "checkpoint-500" / "model.bin"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("ten years of work")
+    with pytest.raises(JobError, match=r"must be new, empty or .* with checkpoints"):
+        claim(tmp_path, "mine", precision="float32")
+    assert theirs.exists()
+
+
+def test_a_folder_that_was_claimed_is_taken_again_whatever_the_run_has_put_there(tmp_path):
+    claim(tmp_path, "mine", precision="float32")
+    (tmp_path / "checkpoints").mkdir()
+    assert claim(tmp_path, "mine", precision="bfloat16") == "float32"
+
+
+def test_weights_are_there_as_a_whole_or_not_at_all(tmp_path, monkeypatch):
+    def full(number):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        save_result(tmp_path, {"a": torch.ones(3)}, RUN)
+    assert list(tmp_path.iterdir()) == []
