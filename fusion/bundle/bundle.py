@@ -188,7 +188,7 @@ def _check_answers(bundle: Bundle) -> None:
 def _items_to_ask(bundle: Bundle) -> pd.DataFrame:
     """A row without a value, and one with values where no pretrained encoder has to run."""
     schema, model = bundle.schema, bundle.model
-    known = {
+    known: dict[str, str | None] = {
         **dict.fromkeys((*schema.numeric, *schema.history), "1"),
         **dict.fromkeys(schema.categorical, "a"),
         **dict.fromkeys(schema.dates, "2024-01-01"),
