@@ -5,7 +5,7 @@ import importlib.util
 import inspect
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from torch import nn
 
 from encoders.base import length_prefixed_hash
 from encoders.families import supported_family
+from encoders.process_state import LOADING, OwnChance
 from encoders.sentence import (
     MODULES,
     PROMPTS,
@@ -158,11 +159,12 @@ def load_tokenizer(folder: Path, *, lower_case: bool = False) -> Any:
     Raises:
         ValueError: If only a slow (pure Python) tokenizer exists for this checkpoint.
     """
-    from transformers import AutoTokenizer  # takes seconds to import
+    with LOADING.held():
+        from transformers import AutoTokenizer  # takes seconds to import
 
-    tokenizer = AutoTokenizer.from_pretrained(
-        str(folder), local_files_only=True, trust_remote_code=False
-    )
+        tokenizer = AutoTokenizer.from_pretrained(
+            str(folder), local_files_only=True, trust_remote_code=False
+        )
     if not tokenizer.is_fast:
         raise ValueError(f"checkpoint must have a fast tokenizer (tokenizer.json), got {folder}.")
     if lower_case:
@@ -182,11 +184,29 @@ def _lower_case_first(tokenizer: Any) -> None:
 def load_model(folder: Path, *, dtype: torch.dtype) -> nn.Module:
     """The transformer of a checkpoint folder without its pooler, in evaluation mode.
 
-    Its attention is torch's fused one, or the plain one where the family has no other.
+    Its attention is torch's fused one, or the plain one where the family has no other. Weights are
+    read as float32 and rounded afterwards: transformers would make another `dtype` the default of
+    the whole process while it reads them.
 
     Raises:
         ValueError: If the file lacks weights of the model; none is ever drawn at random instead.
     """
+    with LOADING.held(), OwnChance(0):
+        model, report = _from_pretrained(folder)
+    missing = sorted({*report["missing_keys"], *(str(key) for key in report["mismatched_keys"])})
+    if missing:
+        raise ValueError(
+            f"checkpoint must hold every weight of {type(model).__name__}, got a file without "
+            f"{', '.join(missing[:5])} ({folder}). Use a checkpoint of this architecture."
+        )
+    for weights in model.parameters():  # buffers that are computed stay exact
+        weights.data = weights.data.to(dtype)
+    module: nn.Module = model.eval()
+    return module
+
+
+def _from_pretrained(folder: Path) -> tuple[Any, dict[str, Any]]:
+    """The model in float32, and which of its weights were not found."""
     from transformers import MODEL_MAPPING, AutoConfig, AutoModel
 
     config = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
@@ -197,7 +217,7 @@ def load_model(folder: Path, *, dtype: torch.dtype) -> nn.Module:
         model, report = AutoModel.from_pretrained(
             str(folder),
             config=config,
-            dtype=dtype,
+            dtype=torch.float32,
             attn_implementation="sdpa" if model_class._supports_sdpa else "eager",
             use_safetensors=True,
             local_files_only=True,
@@ -205,14 +225,7 @@ def load_model(folder: Path, *, dtype: torch.dtype) -> nn.Module:
             output_loading_info=True,
             **pooler,
         )
-    missing = sorted({*report["missing_keys"], *(str(key) for key in report["mismatched_keys"])})
-    if missing:
-        raise ValueError(
-            f"checkpoint must hold every weight of {type(model).__name__}, got a file without "
-            f"{', '.join(missing[:5])} ({folder}). Use a checkpoint of this architecture."
-        )
-    module: nn.Module = model.eval()
-    return module
+    return model, report
 
 
 def longest_input(tokenizer: Any, model: Any) -> int:
@@ -295,12 +308,16 @@ def _quiet_transformers() -> Iterator[None]:
     """No progress bar and no report about the removed pooler; missing weights raise instead."""
     from transformers.utils import logging
 
-    verbosity, has_bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    verbosity = logging.get_verbosity()
+    shown = logging.set_tqdm_hook(_without_bar)
     logging.set_verbosity_error()
-    logging.disable_progress_bar()
     try:
         yield
     finally:
         logging.set_verbosity(verbosity)
-        if has_bar:
-            logging.enable_progress_bar()
+        logging.set_tqdm_hook(shown)
+
+
+def _without_bar(bar: Callable[..., Any], values: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """A progress bar that shows nothing."""
+    return bar(*values, **{**options, "disable": True})

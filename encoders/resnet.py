@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -17,6 +18,7 @@ from encoders.adapter import Adapter, adapter_config, as_adapter
 from encoders.base import Encoder, Tensors, fingerprint_of
 from encoders.dtype import resolve_dtype
 from encoders.photo import Photo, PhotoSource, load_photo, read_photo
+from encoders.process_state import OwnChance
 from encoders.resnet_weights import (
     ARCHITECTURES,
     Preprocessing,
@@ -99,7 +101,8 @@ class ResNetEncoder(Encoder):
         self.preprocessing = found.preprocessing
         if preprocessing is not None:
             self.preprocessing = Preprocessing.from_dict(preprocessing)
-        network = torchvision.models.get_model(architecture, weights=None)
+        with nullcontext() if found.name is None else OwnChance(0):  # else replaced at once
+            network = torchvision.models.get_model(architecture, weights=None)
         self._dim = int(network.fc.in_features)
         network.fc = nn.Identity()
         if found.name is not None:

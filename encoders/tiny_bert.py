@@ -6,8 +6,9 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-import torch
 from safetensors.torch import save_file
+
+from encoders.process_state import OwnChance
 
 
 @cache
@@ -29,8 +30,7 @@ def tiny_checkpoint() -> Path:
         intermediate_size=64,
         max_position_embeddings=64,
     )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with OwnChance(0):
         model = BertModel(config, add_pooling_layer=False)
     weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
