@@ -24,13 +24,12 @@ from encoders.sentence import POOLINGS, SentenceSettings, build_steps, pool
 from encoders.stream import ReadPart
 from encoders.text import normalise_text
 from encoders.tiny_bert import tiny_checkpoint
+from encoders.tokens import MAX_CHUNKS, Tokens
 
 USUAL_LENGTH = 256
 """Tokens read of one text where neither the caller nor the checkpoint says a number."""
 CHARACTERS_PER_TOKEN = 32
 """Characters read for each token of `max_length`; what lies behind them is cut unread."""
-MAX_CHUNKS = 16
-"""Chunks read of one text with `long_text="chunks"`; what lies behind them is cut."""
 PADDED_TOKENS = {"cpu": 4096, "cuda": 65536}
 """Tokens, padding included, of one batch: large enough to fill the machine, small to cache."""
 
@@ -106,11 +105,11 @@ class BertEncoder(Encoder):
         dtype = "float32" if reasons and dtype == "auto" else resolve_dtype(dtype)
         self._checkpoint = found
         pooling = pooling or _supported_pooling(found.sentence, folder=found.folder)
-        self._tokenizer = load_tokenizer(found.folder, lower_case=found.sentence.lower_case)
+        tokenizer = load_tokenizer(found.folder, lower_case=found.sentence.lower_case)
         self.model = load_model(found.folder, dtype=getattr(torch, dtype)).requires_grad_(False)
         self._steps = build_steps(found.folder, found.sentence).requires_grad_(False)
-        check_vocabulary(self._tokenizer, self.model, folder=found.folder)
-        limit = longest_input(self._tokenizer, self.model)
+        check_vocabulary(tokenizer, self.model, folder=found.folder)
+        limit = longest_input(tokenizer, self.model)
         self._config: dict[str, Any] = {
             "checkpoint": str(checkpoint),
             "pooling": pooling,
@@ -123,7 +122,13 @@ class BertEncoder(Encoder):
             "backend": backend,
         }
         self._limit = limit
-        self._room = self._checked_room()
+        self._padding = int(tokenizer.pad_token_id or 0)
+        self._tokens = Tokens(
+            tokenizer,
+            prompt=found.sentence.prompt,
+            max_length=self._config["max_length"],
+            in_chunks=long_text == "chunks",
+        )
         self._int8 = None if backend == "torch" else Int8Model(self.model, backend=backend)
         self.eval()
         if adapter is not None:
@@ -209,7 +214,7 @@ class BertEncoder(Encoder):
         text = self._normalised(value)
         if not text:
             return []
-        return self._chunks(text) if self._config["long_text"] == "chunks" else [text]
+        return self._tokens.chunks(text)
 
     def content(self, part: Any) -> bytes:
         """UTF-8 of the normalised text."""
@@ -224,7 +229,7 @@ class BertEncoder(Encoder):
             except (ValueError, TypeError) as error:
                 read.append(ReadPart(error=error))
         sound = [place for place, part in enumerate(read) if part.error is None]
-        tokens, cut = self._tokens([read[place].value for place in sound])
+        tokens, cut = self._tokens.numbers([read[place].value for place in sound])
         for place, numbers, is_cut in zip(sound, tokens, cut, strict=True):
             full = len(read[place].value) >= self._max_characters - 1  # a space may be trimmed
             read[place] = ReadPart(numbers, ("text_truncated",) if is_cut or full else ())
@@ -254,12 +259,12 @@ class BertEncoder(Encoder):
             ValueError: If a text holds a NUL character or a lone surrogate.
             TypeError: If a value is neither a string nor None.
         """
-        return self.collate(self._tokens([self._normalised(value) for value in values])[0])
+        return self.collate(self._tokens.numbers([self._normalised(value) for value in values])[0])
 
     def collate(self, values: Sequence[Any]) -> Tensors:
         """Token numbers `[len(values), tokens]` and their mask from lists of numbers."""
         width = self._padded(max(map(len, values), default=1))
-        ids = torch.full((len(values), width), int(self._tokenizer.pad_token_id or 0))
+        ids = torch.full((len(values), width), self._padding)
         mask = torch.zeros_like(ids)
         for row, numbers in enumerate(values):
             ids[row, : len(numbers)] = torch.tensor(numbers)
@@ -323,53 +328,6 @@ class BertEncoder(Encoder):
     def _padded(self, n_tokens: int) -> int:
         """Width of the tensor for a text: a multiple of 8, which vector units fill."""
         return max(n_tokens, min(-(-n_tokens // 8) * 8, self._limit))
-
-    def _tokens(self, texts: Sequence[str]) -> tuple[list[list[int]], list[bool]]:
-        """Token numbers of each text, and whether its end was cut."""
-        if not texts:
-            return [], []
-        options = {"truncation": True, "max_length": self._config["max_length"]}
-        prompted = [self._checkpoint.sentence.prompt + text for text in texts]
-        encoded = self._tokenizer(prompted, return_attention_mask=False, **options)
-        cut = [bool(encoding.overflowing) for encoding in encoded.encodings]
-        tokens: list[list[int]] = encoded["input_ids"]
-        return tokens, cut
-
-    def _checked_room(self) -> int:
-        """Tokens of one text that are read beside special ones and the prompt."""
-        prompt = self._checkpoint.sentence.prompt
-        special = self._tokenizer.num_special_tokens_to_add()
-        taken = special + len(self._tokenizer.tokenize(prompt))
-        if taken >= self._config["max_length"]:
-            raise ValueError(
-                f"max_length must be over {taken}, which special tokens and the checkpoint's "
-                f"prompt {prompt!r} take, got {self._config['max_length']}."
-            )
-        return int(self._config["max_length"] - taken)
-
-    def _chunks(self, text: str) -> list[str]:
-        room = self._room
-        if len(text.encode()) <= room:  # a token covers at least one byte
-            return [text]
-        encoded = self._tokenizer(
-            text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
-        )
-        spans, words = encoded["offset_mapping"], encoded.word_ids()
-        chunks: list[str] = []
-        start = 0
-        while start < len(spans) and len(chunks) < MAX_CHUNKS:
-            stop = _word_boundary(words, start=start, stop=min(start + room, len(spans)))
-            chunks.append(text[spans[start][0] : spans[stop - 1][1]])
-            start = stop
-        return chunks or [text]
-
-
-def _word_boundary(words: Sequence[int | None], *, start: int, stop: int) -> int:
-    """The last position in (start, stop] where a word ends; `stop` if one word fills it all."""
-    for position in range(stop, start, -1):
-        if position == len(words) or words[position] != words[position - 1]:
-            return position
-    return stop
 
 
 def _check_choice(name: str, value: str, valid: tuple[str, ...]) -> None:

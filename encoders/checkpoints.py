@@ -5,7 +5,7 @@ import importlib.util
 import inspect
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -309,15 +309,11 @@ def _quiet_transformers() -> Iterator[None]:
     from transformers.utils import logging
 
     verbosity = logging.get_verbosity()
-    shown = logging.set_tqdm_hook(_without_bar)
+    # A real bar, shown or not, would fix the start method of multiprocessing for good.
+    shown = logging.set_tqdm_hook(lambda bar, values, options: logging.EmptyTqdm(*values))
     logging.set_verbosity_error()
     try:
         yield
     finally:
         logging.set_verbosity(verbosity)
         logging.set_tqdm_hook(shown)
-
-
-def _without_bar(bar: Callable[..., Any], values: tuple[Any, ...], options: dict[str, Any]) -> Any:
-    """A progress bar that shows nothing."""
-    return bar(*values, **{**options, "disable": True})

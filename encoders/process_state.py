@@ -85,7 +85,7 @@ class OwnChance(TorchDispatchMode):
 
 
 def _with_generator(func: Any) -> Any:
-    """The operation itself, or its form that takes a generator: `rand` has a second one for that."""
+    """The operation itself, or its other form, which takes a generator; `rand` has two."""
     if _takes_generator(func):
         return func
     form = func._overloadname

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from encoders.process_state import OwnChance
 from fusion.build import CLOSED_FORM_FUSION, HeadChoice
 from fusion.data.catalogue import Catalogue
 from fusion.data.problems import Problem, shown
@@ -115,7 +115,7 @@ def _option_mistakes(
         if unknown:
             return [unknown_name(f"options of {what}", name, valid) for name in unknown]
     try:
-        with torch.random.fork_rng(devices=[]):
+        with OwnChance(0):
             trial()
     except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
         return [f"{what}: {error}"]

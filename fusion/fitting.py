@@ -35,6 +35,7 @@ from fusion.progress import Stage, silent
 from fusion.recipe import MIN_ROWS, TOO_FEW, Recipe, Sources, check_choices, tunable
 from fusion.rounding import largest_changes
 from fusion.store import StoreReport
+from fusion.trainers import training_alone
 from fusion.training import TrainingHistory, best_options, fit_ensemble
 from fusion.tuning.crossfit import CrossFit, Tuned, TuningData
 from heads import HEADS
@@ -170,7 +171,8 @@ class _Fit:
         targets: Targets,
         validation: Validation,
     ) -> tuple[Bundle, list[TrainingHistory], Tuned | None]:
-        with torch.random.fork_rng(devices=[]):
+        with training_alone():
+            torch.manual_seed(self.recipe.training.seed)
             encoders, inputs = self._with_fitted(encoders, inputs)
             folds = self._folds(validation)
             self._decide_options(encoders, inputs, targets, folds)

@@ -1,28 +1,51 @@
-"""What every run of transformers' Trainer needs here: the caller's chance kept, logs on request."""
+"""What every run of transformers' Trainer needs here: the process to itself, logs on request."""
 
+import os
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import transformers
+from accelerate.state import AcceleratorState, GradientState, PartialState
 from transformers.integrations.integration_utils import TensorBoardCallback
 
+from encoders.process_state import ProcessLock
 from fusion.errors import MissingExtraError
+
+_TRAINING = ProcessLock()
 
 
 @contextmanager
-def random_states_kept() -> Iterator[None]:
-    """The Trainer seeds the global generators of Python, NumPy and torch; they are the caller's."""
-    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
-    try:
-        with torch.random.fork_rng(range(torch.cuda.device_count())):
-            yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)  # noqa: NPY002
+def training_alone() -> Iterator[None]:
+    """One thread at a time trains; what it changes in the process is put back after the block.
+
+    Why: transformers' Trainer seeds the global generators of Python, NumPy and torch and draws from
+    them, and leaves accelerate's state behind. Two at once would learn other numbers than alone.
+    """
+    with _TRAINING.held():
+        python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+        accelerate = _state_of_accelerate()
+        try:
+            with torch.random.fork_rng(range(torch.cuda.device_count())):
+                yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(numpy)  # noqa: NPY002
+            for shared, before in accelerate:
+                shared.clear()
+                shared.update(before)
+
+
+def _state_of_accelerate() -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """What accelerate keeps for the whole process, and a copy; nothing where processes share it."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        return []
+    kept = (PartialState._shared_state, AcceleratorState._shared_state, GradientState._shared_state)
+    return [(shared, dict(shared)) for shared in kept]
 
 
 class OneDeviceArguments(transformers.TrainingArguments):

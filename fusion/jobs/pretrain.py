@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 
 from encoders import ENCODERS
 from encoders.base import Encoder
 from encoders.bert import BertEncoder
+from encoders.process_state import OwnChance
 from encoders.resnet import ResNetEncoder
 from fusion.build import RESNETS, EncoderChoice
 from fusion.choices import folder_mistakes, photo_folder_mistakes, why_ignored
@@ -164,8 +164,7 @@ def build_encoders(choice: EncoderChoice, settings: PretrainingSettings) -> dict
     build = {"text": _text_encoder, "image": _image_encoder}
     encoders: dict[str, Encoder] = {}
     mistakes = Mistakes()
-    with torch.random.fork_rng(devices=[]):  # weights are drawn on the CPU
-        torch.manual_seed(settings.seed)
+    with OwnChance(settings.seed):
         for modality in settings.modalities:
             with mistakes.gathered():
                 encoders[modality] = build[modality](choice)

@@ -21,6 +21,7 @@ import transformers
 from pydantic import with_config
 
 from encoders.base import Encoder
+from encoders.process_state import LOADING
 from fusion.checkpoints import latest
 from fusion.documents import EXACT, Count, Finite, Nested, Sha256, Text, read_document, sealed
 from fusion.errors import JobError
@@ -37,7 +38,7 @@ from fusion.pretraining.self_supervised import SelfSupervisedObjective
 from fusion.pretraining.settings import PretrainingSettings
 from fusion.pretraining.trainer import PretrainingTrainer, StepByStep
 from fusion.progress import Stage, silent
-from fusion.trainers import OneDeviceArguments, random_states_kept, tensorboard_callbacks
+from fusion.trainers import OneDeviceArguments, tensorboard_callbacks, training_alone
 
 OBJECTIVES: dict[str, type[Objective]] = {
     "contrastive": ContrastiveObjective,
@@ -102,7 +103,7 @@ def pretrain_encoders(
         ValueError: If there are too few rows, or the encoders do not fit the settings.
     """
     plan = plan_of(encoders, rows, settings)
-    with random_states_kept():
+    with training_alone():
         torch.manual_seed(settings.seed)
         objective = OBJECTIVES[settings.objective](encoders, rows, settings)
         training, validation = _batches(objective, settings)
@@ -185,14 +186,15 @@ def _train(
     advance = stage("pretraining", len(training))
     advance(0 if found is None else found.step)
     steps = StepByStep(per_epoch=training.per_epoch, losses=losses, advance=advance)
-    trainer = PretrainingTrainer(
-        objective,
-        training=training,
-        validation=validation,
-        losses=losses,
-        args=_arguments(settings, training, folder=output / "checkpoints"),
-        callbacks=[steps, *tensorboard_callbacks(settings.tensorboard)],
-    )
+    with LOADING.held():  # it sets how much transformers says
+        trainer = PretrainingTrainer(
+            objective,
+            training=training,
+            validation=validation,
+            losses=losses,
+            args=_arguments(settings, training, folder=output / "checkpoints"),
+            callbacks=[steps, *tensorboard_callbacks(settings.tensorboard)],
+        )
     trainer.remove_callback(transformers.PrinterCallback)
     trainer.train(resume_from_checkpoint=None if found is None else str(found.folder))
     objective.cpu().eval()  # the Trainer leaves it on its device

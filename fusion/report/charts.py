@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from encoders.process_state import ProcessLock
 from fusion.report.content import Losses
 from fusion.report.number_text import compact, percent
 
@@ -21,6 +22,7 @@ VARIABLES = {INK: "ink", MUTED: "muted", LINE: "line", ACCENT: "accent", SOFT: "
 LINES = "Strong lines: validation rows. Grey lines: training rows."
 FONT_SIZE = 10.5
 SIZE = (4.8, 3.8)
+_DRAWING = ProcessLock()  # settings of matplotlib are the whole process's
 CLUTTER = (
     re.compile(r"<metadata>.*?</metadata>", re.DOTALL),
     re.compile(r"<!--.*?-->", re.DOTALL),
@@ -70,7 +72,7 @@ def to_svg(axes: Axes, *, name: str, label: str) -> Markup:
     """
     figure, buffer = cast(Figure, axes.figure), io.StringIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+    with _DRAWING.held(), mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
         figure.savefig(buffer, format="svg", metadata=nothing)
     text = buffer.getvalue()
     text = text[text.index("<svg") :]

@@ -1,6 +1,7 @@
 """Embeds values through the store: each distinct content once, and never again."""
 
 import json
+import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -242,6 +243,10 @@ def _opened(store: Path, fingerprint: str, description: str, *, dim: int) -> Seg
     """Kept by path, which is safe: a store lists its folder, and checks each row, at each look."""
     told = json.loads(description)
     return SegmentStore(store, fingerprint=fingerprint, description=told, dim=dim)
+
+
+if hasattr(os, "register_at_fork"):  # another thread may hold the lock of a store for ever there
+    os.register_at_fork(after_in_child=_opened.cache_clear)
 
 
 def _ignore(_: int) -> None:

@@ -24,14 +24,15 @@ def check_fusion(build: Callable[[Mapping[str, int]], Fusion]) -> None:
         >>> from fusion.strategies import ConcatFusion
         >>> check_fusion(ConcatFusion.tiny)
     """
-    torch.manual_seed(0)
-    fusion = build(DIMS).eval()
-    embeddings, present = _inputs(ROWS)
-    _check_shapes(fusion, embeddings, present)
-    _check_masks(fusion, embeddings, present)
-    _check_rows(fusion, embeddings, present)
-    _check_round_trip(fusion, embeddings, present)
-    _check_gradients(build(DIMS), embeddings, present)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        fusion = build(DIMS).eval()
+        embeddings, present = _inputs(ROWS)
+        _check_shapes(fusion, embeddings, present)
+        _check_masks(fusion, embeddings, present)
+        _check_rows(fusion, embeddings, present)
+        _check_round_trip(fusion, embeddings, present)
+        _check_gradients(build(DIMS), embeddings, present)
 
 
 def _inputs(n_rows: int) -> tuple[Embeddings, Present]:

@@ -11,6 +11,7 @@ from fusion.data.batch import ModelInputs
 from fusion.ensemble import ProductEnsemble
 from fusion.model import ProductModel
 from fusion.progress import Stage, silent
+from fusion.trainers import training_alone
 from fusion.training.fit import Targets, TrainingHistory, fit_model
 from fusion.training.linear import fit_linear_part
 from fusion.training.neighbours import fit_neighbour_part
@@ -21,6 +22,7 @@ Rows = NDArray[np.int64]
 CHUNK_ROWS = 4096
 
 
+@training_alone()
 def fit_ensemble(
     build: Callable[[], ProductModel],
     inputs: ModelInputs,

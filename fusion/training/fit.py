@@ -11,10 +11,11 @@ import transformers
 from numpy.typing import NDArray
 from torch import Tensor
 
+from encoders.process_state import LOADING
 from fusion.data.batch import ModelInputs
 from fusion.model import ProductModel
 from fusion.progress import Stage, silent
-from fusion.trainers import OneDeviceArguments, random_states_kept, tensorboard_callbacks
+from fusion.trainers import OneDeviceArguments, tensorboard_callbacks, training_alone
 from fusion.training.loss import BalancedLoss
 from fusion.training.settings import TrainingSettings
 from fusion.training.trainer import BestWeights, FusionTrainer, RowDataset
@@ -100,20 +101,21 @@ def _train(
     module = model.trained_part()
     loss = BalancedLoss(model, rows_of(encoded, train_rows))
     best = BestWeights(patience=settings.patience, advance=stage("training", settings.epochs))
-    with tempfile.TemporaryDirectory() as scratch, random_states_kept():
-        trainer = FusionTrainer(
-            module,
-            args=_arguments(settings, n_rows=len(train_rows), scratch=scratch),
-            train_dataset=RowDataset(train_rows),
-            eval_dataset=RowDataset(validation_rows),
-            validation_rows=validation_rows,
-            callbacks=[best, *tensorboard_callbacks(settings.tensorboard)],
-            inputs=inputs,
-            targets=encoded,
-            balanced_loss=loss,
-            noise=settings.noise,
-            mixup=settings.mixup,
-        )
+    with tempfile.TemporaryDirectory() as scratch, training_alone():
+        with LOADING.held():  # it sets how much transformers says
+            trainer = FusionTrainer(
+                module,
+                args=_arguments(settings, n_rows=len(train_rows), scratch=scratch),
+                train_dataset=RowDataset(train_rows),
+                eval_dataset=RowDataset(validation_rows),
+                validation_rows=validation_rows,
+                callbacks=[best, *tensorboard_callbacks(settings.tensorboard)],
+                inputs=inputs,
+                targets=encoded,
+                balanced_loss=loss,
+                noise=settings.noise,
+                mixup=settings.mixup,
+            )
         trainer.remove_callback(transformers.PrinterCallback)
         trainer.train()
     best.restore(module)

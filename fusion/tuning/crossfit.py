@@ -28,6 +28,7 @@ from fusion.model import ProductModel
 from fusion.processes import is_first, only_the_first_goes_on
 from fusion.progress import Stage, silent
 from fusion.store import embed_values
+from fusion.trainers import training_alone
 from fusion.training.fit import Targets
 from fusion.tuning.align import Alignment
 from fusion.tuning.guards import lower_rate
@@ -106,6 +107,7 @@ class CrossFit:
         self.folder = folder
         self.stage = stage
 
+    @training_alone()
     def run(self, data: TuningData, *, validation: Validation, share: float) -> Tuned:
         """Tunes, embeds, and says what was done.
 

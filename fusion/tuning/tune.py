@@ -15,13 +15,14 @@ from torch import Tensor, nn
 from encoders.adapter import reached
 from encoders.base import Encoder
 from encoders.dtype import Precision, resolve_dtype
+from encoders.process_state import LOADING
 from fusion.checkpoints import Checkpoint, latest
 from fusion.data.batch import ModelInputs
 from fusion.errors import ConfigError
 from fusion.model import ProductModel, TrainedPart
 from fusion.processes import in_all_processes, processes, weights_are_shared_out, whole
 from fusion.progress import Stage, silent
-from fusion.trainers import OneDeviceArguments, random_states_kept, tensorboard_callbacks
+from fusion.trainers import OneDeviceArguments, tensorboard_callbacks, training_alone
 from fusion.training.fit import Targets, encoded_targets, rows_of
 from fusion.training.loss import BalancedLoss
 from fusion.training.trainer import RowDataset
@@ -165,22 +166,23 @@ class _Run:
         module = learner.trained_part()
         encoders = {name: learner.encoder(name) for name in self.encoders}
         blocks = _tuned_blocks(encoders) if settings.checkpointing else []
-        with random_states_kept(), activations_recomputed(blocks):
-            trainer = TuningTrainer(
-                settings=settings,
-                order=order,
-                depth_of=depths(encoders),
-                precision=self.precision,
-                module=module,
-                args=self._arguments(settings, folder, saves=saves),
-                train_dataset=RowDataset(learn),
-                eval_dataset=RowDataset(validation),
-                validation_rows=validation,
-                callbacks=[progress, *tensorboard_callbacks(settings.tensorboard)],
-                inputs=self.inputs,
-                targets=encoded,
-                balanced_loss=BalancedLoss(learner, rows_of(encoded, learn)),
-            )
+        with training_alone(), activations_recomputed(blocks):
+            with LOADING.held():  # it sets how much transformers says
+                trainer = TuningTrainer(
+                    settings=settings,
+                    order=order,
+                    depth_of=depths(encoders),
+                    precision=self.precision,
+                    module=module,
+                    args=self._arguments(settings, folder, saves=saves),
+                    train_dataset=RowDataset(learn),
+                    eval_dataset=RowDataset(validation),
+                    validation_rows=validation,
+                    callbacks=[progress, *tensorboard_callbacks(settings.tensorboard)],
+                    inputs=self.inputs,
+                    targets=encoded,
+                    balanced_loss=BalancedLoss(learner, rows_of(encoded, learn)),
+                )
             trainer.remove_callback(transformers.PrinterCallback)
             if not progress.is_past:
                 trainer.train(None if resumed is None else str(resumed.folder))

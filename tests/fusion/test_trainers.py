@@ -7,7 +7,7 @@ import torch
 import transformers
 
 from fusion.errors import MissingExtraError
-from fusion.trainers import OneDeviceArguments, random_states_kept, tensorboard_callbacks
+from fusion.trainers import OneDeviceArguments, tensorboard_callbacks, training_alone
 
 
 def draw():
@@ -15,9 +15,9 @@ def draw():
 
 
 def test_seeding_inside_the_block_does_not_reach_the_caller():
-    with random_states_kept():
+    with training_alone():
         expected = draw()
-    with random_states_kept():
+    with training_alone():
         random.seed(7)
         np.random.seed(7)  # noqa: NPY002
         torch.manual_seed(7)
@@ -26,9 +26,9 @@ def test_seeding_inside_the_block_does_not_reach_the_caller():
 
 
 def test_an_error_inside_the_block_leaves_the_states_of_the_caller():
-    with random_states_kept():
+    with training_alone():
         expected = draw()
-    with pytest.raises(KeyError), random_states_kept():
+    with pytest.raises(KeyError), training_alone():
         torch.manual_seed(7)
         random.seed(7)
         raise KeyError
