@@ -1,6 +1,7 @@
 """BERT text embeddings: the real MiniLM, any local checkpoint, and texts of every kind."""
 
 import tracemalloc
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -201,16 +202,13 @@ def test_reading_keeps_a_fault_to_its_text() -> None:
 def test_a_window_is_tokenised_once(monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = BertEncoder.tiny()
     seen: list[int] = []
-    tokenizer = encoder._tokenizer
+    numbers = encoder._tokens.numbers
 
-    class Counting:
-        pad_token_id = tokenizer.pad_token_id
+    def counted(texts: Sequence[str]) -> tuple[list[list[int]], list[bool]]:
+        seen.append(len(texts))
+        return numbers(texts)
 
-        def __call__(self, texts: list[str], **options: object) -> object:
-            seen.append(len(texts))
-            return tokenizer(texts, **options)
-
-    monkeypatch.setattr(encoder, "_tokenizer", Counting())
+    monkeypatch.setattr(encoder._tokens, "numbers", counted)
     encoder.encode(["red dress", "blue dress", "shoes"])
     assert seen == [3]
 
