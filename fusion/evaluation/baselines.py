@@ -14,6 +14,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from sklearn.model_selection import KFold
 from sklearn.neighbors import NearestNeighbors
 
+from encoders.process_state import start_method_kept
 from fusion.data.catalogue import Catalogue
 from fusion.evaluation.features import (
     Features,
@@ -208,6 +209,7 @@ def _category_error(levels: Levels, values: Floats, *, head: Head, seed: int) ->
     return float((errors**2 if head.task == "classification" else errors).mean())
 
 
+@start_method_kept()
 def _boosted(features: Features, target: Floats, *, head: Head, seed: int) -> Columns | None:
     """Trees for each column: probability, or one answer, or mean and median."""
     if not features.categorical:
