@@ -118,8 +118,9 @@ def _device_of(args: Any, options: dict[str, Any]) -> torch.device:
 
 
 def _compute_with_one_thread() -> None:
-    """A forked child has none of the threads that torch computes with, and would wait for them."""
+    """A forked child has none of the threads that its parent computed with, and would wait."""
     torch.set_num_threads(1)
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 
 if hasattr(os, "register_at_fork"):

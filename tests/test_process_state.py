@@ -104,7 +104,6 @@ def process_state():
         "numpy": (np.geterr(), np.get_printoptions()),
         "pandas": (pd.get_option("display.precision"), pd.get_option("display.max_rows")),
         "garbage": (gc.isenabled(), gc.get_threshold()),
-        "threads alive": threading.active_count(),
     }
 
 
