@@ -29,9 +29,9 @@ WORKLOAD = """
 One process, {loaders} threads that each load a bundle and predict with it {times} times, and beside
 them {fitters} threads that each train a model {fits} times and predict with it; another seed each
 time. A tiny BERT on titles, and numbers; {rows} rows. "Held" is: no error, and the same numbers,
-bit by bit, as when nothing ran beside it. Afterwards {forks} children are forked one by one while the
-parent has two threads to compute with; each predicts within {seconds} seconds what the
-parent does (to 1e-4 of its size). bfloat16 is emulated where the processor lacks it.
+bit by bit, as when nothing ran beside it. Afterwards {forks} children are forked one by one while
+the parent has two threads to compute with; each predicts within {seconds} seconds what the parent
+does (to 1e-4 of its size). bfloat16 is emulated where the processor lacks it.
 """
 Answers = np.ndarray
 
