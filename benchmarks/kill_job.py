@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -50,11 +51,12 @@ def forked_workers() -> None:
     pool.work = _work_unlocked  # type: ignore[attr-defined]
 
 
-def _work_unlocked(*arguments: Any) -> None:
+def _work_unlocked(folder: Path, pipe: Connection, threads: int, gpu: int | None) -> None:
+    """With one thread whatever is asked for: a fork has none of its parent's and waits for them."""
     for handle in Path("/proc/self/fd").iterdir():
         if handle.is_symlink() and handle.readlink().name == ".lock":
             os.close(int(handle.name))
-    work(*arguments)
+    work(folder, pipe, 1, gpu)
 
 
 @dataclass
