@@ -53,7 +53,7 @@ def sealed(document: bytes) -> bytes:
 
     Example:
         >>> sealed(b'{"n_rows": 3}')[:22]
-        b'{"sha256": "6caf3c7b1c'
+        b'{"sha256": "fcc41b3798'
     """
     return _seal(document[1:]) + document[1:]
 

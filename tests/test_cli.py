@@ -85,6 +85,7 @@ def trained(shop):
 
 def test_training_writes_model_report_metrics_and_predictions(trained):
     assert {path.name for path in trained.iterdir()} == {
+        ".lock",
         "bundle",
         "metrics.json",
         "report.html",

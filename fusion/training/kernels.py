@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
+CONSTANT = 1e-9
+"""Share of a block's square sum around its centre below which only rounding is left of it."""
+
 
 class BlockKernels:
     """Linear kernels of blocks of features whose centre is moved without the features.
@@ -27,6 +30,9 @@ class BlockKernels:
     def centred(self, left: Rows, right: Rows, *, centre_of: Rows) -> Floats:
         """Kernels `[n_blocks, n_left, n_right]` around the mean of the rows that are present.
 
+        A block that is constant in the rows of the centre is 0: what rounding leaves of it is no
+        kernel.
+
         Args:
             left: Rows.
             right: Rows.
@@ -35,10 +41,16 @@ class BlockKernels:
         counts = self.present[:, centre_of].sum(axis=1).clip(min=1.0)[:, None]
         with_centre = self.plain[:, centre_of].sum(axis=1) / counts  # products with the mean
         squared = with_centre[:, centre_of].sum(axis=1)[:, None, None] / counts[..., None]
+        squares = np.diagonal(self.plain, axis1=1, axis2=2)[:, centre_of].sum(axis=1)
+        around = squares - counts[:, 0] * squared[:, 0, 0]
+        varies = (around > CONSTANT * squares)[:, None, None]
         there_left, there_right = self.present[:, left, None], self.present[:, None, right]
         return np.asarray(
-            self.plain[:, left[:, None], right]
-            - there_left * with_centre[:, None, right]
-            - there_right * with_centre[:, left, None]
-            + there_left * there_right * squared
+            varies
+            * (
+                self.plain[:, left[:, None], right]
+                - there_left * with_centre[:, None, right]
+                - there_right * with_centre[:, left, None]
+                + there_left * there_right * squared
+            )
         )

@@ -19,6 +19,8 @@ CHUNK_ROWS = 4096
 EVIDENCE_ROWS = 1000
 """Rows, drawn at random, that the penalties are chosen on: they need no more."""
 LOG_VARIANCES = (-12.0, 5.0)
+MIN_SIZE = 1e-12
+"""Mean square of a block's features below which it is constant; its weights are 0."""
 
 
 class Ridge:
@@ -227,13 +229,13 @@ class Ridge:
             target: Of these rows, `[n, n_targets]`.
         """
         sizes = np.trace(kernels, axis1=1, axis2=2).clip(min=0.0) / max(len(target), 1)
-        sizes = sizes.clip(min=1e-12)
+        varies, sizes = sizes > MIN_SIZE, sizes.clip(min=MIN_SIZE)
         found = np.empty((len(kernels) + 1, target.shape[1]))
         for place in range(target.shape[1]):
             found[:, place] = self.variances[place] = likeliest_variances(
                 kernels / sizes[:, None, None], target[:, place], start=self.variances.get(place)
             )
-        return found[:-1] / sizes[:, None], found[-1]
+        return np.where(varies[:, None], found[:-1] / sizes[:, None], 0.0), found[-1]
 
 
 def likeliest_variances(kernels: Floats, target: Floats, *, start: Floats | None = None) -> Floats:

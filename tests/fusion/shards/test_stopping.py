@@ -94,31 +94,28 @@ def start_fork(arguments, folder, log):
     params=[start_fork, pytest.param(start_new, marks=pytest.mark.slow)],
     ids=["forks", "new interpreters"],
 )
-def running(request, tmp_path_factory, job):
-    """Signal -> process and output of the same job; all three begin at once, to save time."""
+def stopped(request, tmp_path_factory, job):
+    """Signal -> what became of the same job; all three begin at once, to save time."""
     folder = tmp_path_factory.mktemp("running")
     arguments = ["embed", "--items", str(job.places.items), "--photos", str(job.places.photos)]
     arguments += ["--id", "id", "--image", "photo", "--image-encoder", "colour_texture", "--quiet"]
     arguments += ["--shard-rows", "3", "--workers", "1"]
-    found = {
+    running = {
         name: request.param(
             [*arguments, "--out", str(folder / name)], folder, folder / f"{name}.log"
         )
         for name in ("int", "term", "kill")
     }
-    yield {name: (number, folder / name) for name, number in found.items()}
-    for number in found.values():
+    yield {name: stop(name, number, folder / name) for name, number in running.items()}
+    for number in running.values():
         try:
             os.killpg(number, signal.SIGKILL)
         except ProcessLookupError:
             pass
 
 
-@pytest.mark.parametrize(
-    ("name", "code"), [("term", 143), ("kill", -9), ("int", 130)], ids=["term", "kill", "int"]
-)
-def test_a_job_that_is_stopped_leaves_no_worker_and_goes_on(name, code, running, job, files_of):
-    number, output = running[name]
+def stop(name, number, output):
+    """Output, exit code and log of a job stopped in its middle, and whether its workers ended."""
     log = output.with_suffix(".log")
     assert until(lambda: len(list((output / "receipts").glob("0*.json"))) > 1), log.read_text()
     workers = [child for child in children(number) if is_alive(child)]
@@ -127,12 +124,22 @@ def test_a_job_that_is_stopped_leaves_no_worker_and_goes_on(name, code, running,
         os.killpg(number, signal.SIGINT)  # as the terminal does
     else:
         os.kill(number, {"term": signal.SIGTERM, "kill": signal.SIGKILL}[name])
-    assert os.waitstatus_to_exitcode(os.waitpid(number, 0)[1]) == code, log.read_text()
+    code = os.waitstatus_to_exitcode(os.waitpid(number, 0)[1])
     patience = 5 if name == "kill" else 1
-    assert until(lambda: not any(map(is_alive, workers)), seconds=patience)
+    are_gone = until(lambda: not any(map(is_alive, workers)), seconds=patience)
+    return output, code, log.read_text(), are_gone
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("term", 143), ("kill", -9), ("int", 130)], ids=["term", "kill", "int"]
+)
+def test_a_job_that_is_stopped_leaves_no_worker_and_goes_on(name, code, stopped, job, files_of):
+    output, ended, log, workers_are_gone = stopped[name]
+    assert ended == code, log
+    assert workers_are_gone
     if name != "kill":
-        assert "Stopped. Run the same command again" in log.read_text()
-        assert "Traceback" not in log.read_text()
+        assert "Stopped. Run the same command again" in log
+        assert "Traceback" not in log
     committed = {path: path.stat().st_mtime_ns for path in (output / "receipts").glob("0*.json")}
     result = job.run(output)
     assert 1 < result.n_already < result.n_shards

@@ -14,6 +14,7 @@ from fusion.linear import LinearPart
 from fusion.model import ProductModel
 from fusion.strategies import ConcatFusion
 from fusion.training import ridge as ridge_module
+from fusion.training.kernels import BlockKernels
 from fusion.training.ridge import Ridge as RidgePart
 from fusion.training.ridge import likeliest_variances, ridge_weights, standardised
 from heads import RegressionHead
@@ -182,3 +183,14 @@ def test_memory_of_a_wide_table_grows_with_its_columns_not_with_their_square():
     finally:
         tracemalloc.stop()
     assert peak < 10 * n * dim * 8
+
+
+def test_a_block_that_is_constant_in_the_rows_of_its_centre_has_no_kernel():
+    """What rounding left of one had no Cholesky factor, and training ended there."""
+    block = np.ones((24, 30)) * RANDOM.normal(size=30)
+    block[:8] += RANDOM.normal(size=(8, 30))
+    kernels = BlockKernels([block, RANDOM.normal(size=(24, 40))], np.ones((2, 24)))
+    rows = np.arange(8, 24)
+    constant, other = kernels.centred(rows, rows, centre_of=rows)
+    assert (constant == 0).all() and np.linalg.eigvalsh(other)[1] > 1
+    assert (kernels.centred(np.arange(8), rows, centre_of=rows)[0] == 0).all()
