@@ -4,20 +4,19 @@ python benchmarks/photo_limits.py
 """
 
 import argparse
-import ctypes
 import gc
 import os
-import resource
-import signal
 import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import PIL
 import torch
+from children import cost_of
 from photo_cases import Case
 from photo_cases_more import all_cases
 from results import write_section
@@ -31,7 +30,6 @@ from fusion.report.content import ReportItem
 
 MOST_MB = 300
 MOST_SECONDS = 2.0
-HANGS_SECONDS = 30
 
 Use = Callable[[Path], object]
 
@@ -80,39 +78,23 @@ def refused(path: Path) -> None:
     load_photo(path)
 
 
-def run_case(case: Case, path: Path, use: Use) -> tuple[str, float, float]:
+def run_case(path: Path, use: Use) -> tuple[str, float, float]:
     """Outcome, megabytes and seconds of one use in a forked process."""
-    read_end, write_end = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(read_end)
-        os.write(write_end, measured(path, use).encode())
-        os._exit(0)
-    os.close(write_end)
-    with os.fdopen(read_end, "rb") as pipe:
-        answer = pipe.read().decode().split("|")
-    os.waitpid(child, 0)
-    return (answer[0], float(answer[1]), float(answer[2])) if len(answer) == 3 else ("died", 0, 0)
+    try:
+        cost = cost_of(partial(outcome_of, path, use))
+    except RuntimeError:
+        return "died", 0.0, 0.0
+    return str(cost.answer), cost.megabytes, cost.cpu_s
 
 
-def measured(path: Path, use: Use) -> str:
-    """Outcome, megabytes and seconds, for the other end of a pipe."""
+def outcome_of(path: Path, use: Use) -> str:
+    """What came of a use: "decoded", or the code of a refusal."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # libtiff tells the terminal of every fault
-    resource.setrlimit(resource.RLIMIT_CPU, (HANGS_SECONDS, HANGS_SECONDS))
-    signal.signal(signal.SIGXCPU, signal.SIG_DFL)
-    ctypes.CDLL(None).malloc_trim(0)  # memory that was free before must not hide what is new
-    Path("/proc/self/clear_refs").write_text("5")  # nor must an older peak
-    before = resource.getrusage(resource.RUSAGE_SELF)
     try:
         use(path)
-        outcome = "decoded"
     except PhotoError as error:
-        outcome = error.code
-    except BaseException as error:
-        outcome = f"{type(error).__name__}: {error}".replace("|", "/")[:200]
-    after = resource.getrusage(resource.RUSAGE_SELF)
-    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return f"{outcome}|{(after.ru_maxrss - before.ru_maxrss) / 1000}|{seconds}"
+        return error.code
+    return "decoded"
 
 
 def run_all(cases: Mapping[str, Mapping[str, Case]], only: str) -> list[Run]:
@@ -133,7 +115,7 @@ def run_all(cases: Mapping[str, Mapping[str, Case]], only: str) -> list[Run]:
 
 def one_run(name: str, case: Case, path: Path, way: str, use: Use) -> Run:
     """One use, said on the terminal if it does not hold."""
-    outcome, megabytes, seconds = run_case(case, path, use)
+    outcome, megabytes, seconds = run_case(path, use)
     run = Run(name, way, outcome, outcome == (case.code or "decoded"), megabytes, seconds)
     if not run.held:
         size = path.stat().st_size

@@ -1,7 +1,6 @@
 """Small files that are large inside: < 300 MB more memory and < 2 s of processor time each."""
 
 import gzip
-import io
 import struct
 import zlib
 from collections.abc import Callable
@@ -12,8 +11,9 @@ from typing import Any
 import pandas as pd
 from PIL import Image
 
+from benchmarks.children import Cost, cost_of
+from benchmarks.photo_files import chunk, encoded, packed_zeros, rgb_tags, tiff, turned
 from benchmarks.promises.base import Outcome, Promise, Settings
-from benchmarks.promises.children import Cost, cost_of
 from encoders.photo import PhotoError, load_photo
 from encoders.tiny_bert import tiny_checkpoint
 from fusion.build import EncoderChoice
@@ -26,30 +26,11 @@ LIMIT_MB = 6_000  # so that a broken promise ends the case and not the machine
 Make = Callable[[], bytes]
 
 
-def encoded(image: Image.Image, format_name: str, **options: object) -> bytes:
-    """A photo file."""
-    buffer = io.BytesIO()
-    image.save(buffer, format_name, **options)
-    return buffer.getvalue()
-
-
 def png(width: int, height: int, *, packed: bytes, before: bytes = b"") -> bytes:
     """A PNG file of three channels with any header and any packed pixels."""
-    header = _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
-    body = before + _chunk(b"IDAT", packed) + _chunk(b"IEND", b"")
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    body = before + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + header + body
-
-
-def _chunk(name: bytes, data: bytes) -> bytes:
-    body = name + data
-    return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
-
-
-def packed_zeros(n_megabytes: int) -> bytes:
-    """Zeros, packed a thousand to one."""
-    packer = zlib.compressobj(9)
-    pieces = [packer.compress(bytes(1_000_000)) for _ in range(n_megabytes)]
-    return b"".join([*pieces, packer.flush()])
 
 
 def frames_gif(n_frames: int) -> bytes:
@@ -67,28 +48,16 @@ def scans_jpeg(n_scans: int) -> bytes:
     return whole[:-2] + scan * n_scans + whole[-2:]
 
 
-def turned_jpeg() -> bytes:
-    """A JPEG of 49 megapixels that stands on its side."""
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    return encoded(Image.new("RGB", (7000, 7000), "red"), "JPEG", exif=exif)
-
-
 def tiled_tiff() -> bytes:
     """A TIFF of 100 x 100 pixels whose one tile claims 30,000 x 30,000."""
-    tags = (
-        *((256, 100), (257, 100), (258, 8), (259, 8), (262, 1), (277, 1)),
-        *((322, 30_000), (323, 30_000), (324, 200), (325, 100)),
-    )
-    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
-    head = b"II*\x00" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4)
-    return head.ljust(200, b"\0") + zlib.compress(bytes(100_000))[:100].ljust(100, b"\0")
+    tile = {322: (4, [30_000]), 323: (4, [30_000]), 324: (4, [8]), 325: (4, [100])}
+    return tiff(rgb_tags(100, 100, 8) | tile, zlib.compress(bytes(100_000))[:100])
 
 
 def profile_png() -> bytes:
     """A PNG with a colour profile that unpacks to 400 MB."""
     row = zlib.compress(b"\0" + bytes(24))
-    return png(8, 1, packed=row, before=_chunk(b"iCCP", b"p\0\0" + packed_zeros(400)))
+    return png(8, 1, packed=row, before=chunk(b"iCCP", b"p\0\0" + packed_zeros(400)))
 
 
 def entities() -> bytes:
@@ -107,7 +76,9 @@ PHOTOS: dict[str, Make] = {
     "50,000,000 x 1 pixels": lambda: png(50_000_000, 1, packed=packed_zeros(151)),
     "a WebP of one colour, 7,000 x 7,000": lambda: encoded(Image.new("RGB", (7000, 7000)), "WEBP"),
     "a TIFF tile of 30,000 x 30,000": tiled_tiff,
-    "a turned JPEG of 49 megapixels": turned_jpeg,
+    "a turned JPEG of 49 megapixels": lambda: encoded(
+        Image.new("RGB", (7000, 7000), "red"), "JPEG", exif=turned(6)
+    ),
     "a JPEG of 5,000 empty scans": lambda: scans_jpeg(5_000),
     "entities that multiply": entities,
 }

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmarks.children import cost_of
 from benchmarks.promises.base import Outcome, Promise, Settings
-from benchmarks.promises.children import cost_of
 from fusion import BundleError, FusionRegressor, load_bundle
 
 FLIPS = 1_000

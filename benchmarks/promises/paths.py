@@ -13,8 +13,8 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from PIL import Image
 
+from benchmarks.children import outside, seen_by
 from benchmarks.promises.base import Outcome, Promise, Settings
-from benchmarks.promises.children import outside, seen_by
 from fusion import FusionRegressor
 from fusion.build import EncoderChoice
 from fusion.shards import InProcessEngine, JobSettings, Places, embed_catalogue

@@ -11,8 +11,8 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from PIL import Image
 
+from benchmarks.children import Seen, seen_by
 from benchmarks.promises.base import Outcome, Promise, Settings
-from benchmarks.promises.children import Seen, seen_by
 from benchmarks.promises.paths import LINEAR, embed, fitted
 from fusion import FusionRegressor
 from fusion.build import EncoderChoice

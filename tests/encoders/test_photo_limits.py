@@ -1,6 +1,5 @@
 """Limits on what a decoder allocates and repeats, and pixels that are the same in any pieces."""
 
-import io
 import struct
 import zlib
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from PIL import Image
 
 from benchmarks.photo_files import (
     chunk,
+    encoded,
     packed_zeros,
     png,
     rgb_tags,
@@ -26,12 +26,6 @@ from encoders import photo as photo_module
 from encoders.photo import PhotoError, load_photo
 
 STRIP_OFFSETS, TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, PROFILE = 273, 322, 323, 324, 34675
-
-
-def encoded(image: Image.Image, format_name: str, **options: object) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, format_name, **options)
-    return buffer.getvalue()
 
 
 def colours(width: int = 60, height: int = 44, channels: int = 3) -> Image.Image:

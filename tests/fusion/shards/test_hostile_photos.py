@@ -1,10 +1,7 @@
 """Photos and texts made to break a decoder: refused by name, or embedded with a warning."""
 
-import ctypes
 import gzip
-import io
 import os
-import resource
 import struct
 import zlib
 from collections import Counter
@@ -17,7 +14,8 @@ import pyarrow.dataset as ds
 import pytest
 from PIL import Image
 
-from benchmarks.photo_files import turned, with_scans
+from benchmarks.children import cost_of
+from benchmarks.photo_files import encoded, turned, with_scans
 from benchmarks.photo_mutations import mutated_photo, originals
 from encoders.photo import PhotoError, load_photo
 from encoders.resnet import resize_and_crop
@@ -58,12 +56,6 @@ def rows_of(out: Path, kind: str) -> list[dict[str, Any]]:
     if not any((out / kind).iterdir()):
         return []
     return [dict(row) for row in ds.dataset(out / kind).to_table().sort_by("row").to_pylist()]
-
-
-def encoded(image: Image.Image, format_name: str, **options: object) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, format_name, **options)
-    return buffer.getvalue()
 
 
 def noise(side: int = 24) -> Image.Image:
@@ -137,26 +129,13 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
 
 def megabytes_of(work: Callable[[], object]) -> float:
     """How much more memory a forked process needs for some work; fails if the work does."""
-    read_end, write_end = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(read_end)
-        ctypes.CDLL(None).malloc_trim(0)  # memory that was free before must not hide what is new
-        Path("/proc/self/clear_refs").write_text("5")  # nor must an older peak
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        try:
-            work()
-            answer = str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
-        except BaseException as error:
-            answer = f"{type(error).__name__}: {error}"
-        os.write(write_end, answer.encode()[:4000])
-        os._exit(0)
-    os.close(write_end)
-    with os.fdopen(read_end, "rb") as pipe:
-        answer = pipe.read().decode()
-    os.waitpid(child, 0)
-    assert answer.isdigit(), answer
-    return int(answer) / 1024
+
+    def done() -> None:
+        work()
+
+    cost = cost_of(done)
+    assert not cost.raised, cost.answer
+    return cost.megabytes
 
 
 def test_the_measure_sees_memory() -> None:

@@ -9,7 +9,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-from benchmarks.promises.children import Seen, outside, seen_by
+from benchmarks.children import Seen, outside, seen_by
 from benchmarks.promises.paths import embed, hostile_names, make_shop
 from fusion.build import EncoderChoice
 from fusion.shards import InProcessEngine, JobSettings, Places, embed_catalogue

@@ -15,7 +15,7 @@ from typing import Any
 PATIENCE_S = 120
 OUTWARD = ("socket.connect", "socket.getaddrinfo", "socket.sendto", "subprocess.Popen", "os.exec")
 # Read by Python and its packages themselves, never by name of a photo.
-SYSTEM = (sys.prefix, sys.base_prefix, "/proc/", "/sys/", str(Path(__file__).parents[2]))
+SYSTEM = (sys.prefix, sys.base_prefix, "/proc/", "/sys/", str(Path(__file__).parents[1]))
 
 
 @dataclass(frozen=True)
