@@ -111,7 +111,7 @@ def pretrain_encoders(
         done = output / "pretraining.json"
         if not os.path.lexists(done):
             losses = _train(objective, training, validation, settings, output, stage=stage)
-            result = PretrainingResult(
+            made = PretrainingResult(
                 fingerprint=fingerprint_of(plan),
                 begun_with=plan,
                 ended_with={
@@ -125,9 +125,10 @@ def pretrain_encoders(
                 validation_loss=losses.validation,
                 items=dict(items),
             )
-            write_atomically(done, sealed(json_bytes(asdict(result))))
+            write_atomically(done, sealed(json_bytes(asdict(made))))
+    result = _result(done)
     shutil.rmtree(output / "checkpoints", ignore_errors=True)
-    return _result(done)
+    return result
 
 
 def _result(path: Path) -> PretrainingResult:

@@ -151,10 +151,12 @@ def test_a_damaged_result_and_encoders_that_are_gone_beside_it_are_told(run, tmp
     run(settings=settings)
     done = tmp_path / "out" / "pretraining.json"
     whole = done.read_bytes()
+    (tmp_path / "out" / "checkpoints").mkdir()  # of a run that is not over, for all one knows
     for damage in (b"", b"{}", whole[:-9], b"[" * 100_000, sealed(b'{"items": 3}')):
         done.write_bytes(damage)
         with pytest.raises(JobError, match=r"pretraining\.json is damaged: .* to train again"):
             run(settings=settings)
+    assert (tmp_path / "out" / "checkpoints").exists()
     done.write_bytes(whole)
     shutil.rmtree(tmp_path / "out" / "text")
     with pytest.raises(JobError, match="must have text of its result, got none"):
@@ -224,7 +226,7 @@ def test_a_leftover_of_a_killed_run_is_replaced(run, tmp_path):
     good = (output / "text" / "model.safetensors").read_bytes()
     (output / "pretraining.json").unlink()
     (output / "text" / "model.safetensors").write_bytes(b"half")
-    shutil.copytree(output / "text", output / ".text.scratch")
+    shutil.copytree(output / "text", output / f".text.{'a' * 32}")
     (output / ".image.safetensors.0.tmp").touch()
     run(settings=settings)
     assert (output / "text" / "model.safetensors").read_bytes() == good
