@@ -230,10 +230,11 @@ class Ridge:
         """
         sizes = np.trace(kernels, axis1=1, axis2=2).clip(min=0.0) / max(len(target), 1)
         varies, sizes = sizes > MIN_SIZE, sizes.clip(min=MIN_SIZE)
+        scaled = kernels / sizes[:, None, None]
         found = np.empty((len(kernels) + 1, target.shape[1]))
         for place in range(target.shape[1]):
             found[:, place] = self.variances[place] = likeliest_variances(
-                kernels / sizes[:, None, None], target[:, place], start=self.variances.get(place)
+                scaled, target[:, place], start=self.variances.get(place)
             )
         return np.where(varies[:, None], found[:-1] / sizes[:, None], 0.0), found[-1]
 
