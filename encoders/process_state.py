@@ -43,7 +43,7 @@ class ProcessLock:
 
 
 LOADING = ProcessLock()
-"""Held while transformers loads a model or a tokenizer, which takes it less than a second."""
+"""Held while transformers is imported, loads a model or a tokenizer, or makes a Trainer."""
 
 
 @contextmanager
