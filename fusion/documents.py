@@ -88,13 +88,21 @@ def parse_document(content: bytes, kind: type[T]) -> T:
         raise ValueError('must begin with the key "sha256", as this version writes it')
     if seal != _seal(rest):
         raise ValueError("must hold the bytes that were written, got others")
+    return checked(strict_json(b"{" + rest), kind)
+
+
+def strict_json(content: bytes) -> Any:
+    """What JSON says, where each key stands once and each number is finite.
+
+    Raises:
+        ValueError: If it is anything else, or nested too deeply to be read.
+    """
     try:
-        values = json.loads(
-            b"{" + rest, object_pairs_hook=_unique, parse_float=_finite, parse_constant=_refused
+        return json.loads(
+            content, object_pairs_hook=_unique, parse_float=_finite, parse_constant=_refused
         )
     except RecursionError as error:
         raise ValueError("must not be nested so deeply") from error
-    return checked(values, kind)
 
 
 def checked(values: Mapping[str, Any], kind: type[T]) -> T:

@@ -1,13 +1,12 @@
 """What `bundle.json` must look like, and errors that name the part which does not."""
 
-import json
-import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import NoneType
-from typing import Any, Never
+from typing import Any
 
 from fusion.data.problems import shown
+from fusion.documents import strict_json
 from fusion.errors import BundleError
 
 Document = dict[str, Any]
@@ -43,7 +42,7 @@ def parsed_document(content: bytes) -> Document:
         BundleError: Naming the first part that is missing or of the wrong kind.
     """
     with described("bundle.json"):
-        document = json.loads(content, parse_constant=_refuse_number, parse_float=_finite)
+        document = strict_json(content)
     if not isinstance(document, dict) or "format" not in document:
         raise BundleError("bundle.json must be an object with a format, got another document.")
     if document["format"] != FORMAT:
@@ -92,12 +91,3 @@ def _check(what: str, found: object, keys: Mapping[str, tuple[type, ...]]) -> No
 
 
 _JSON = {int: "a whole number", str: "a text", dict: "an object", NoneType: "null"}
-
-
-def _refuse_number(word: str) -> Never:
-    raise ValueError(f"numbers must be finite, got {word}")
-
-
-def _finite(digits: str) -> float:
-    number = float(digits)
-    return number if math.isfinite(number) else _refuse_number(digits)

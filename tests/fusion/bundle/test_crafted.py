@@ -250,6 +250,13 @@ def test_only_regular_files_of_the_stated_size_are_read(folder, tmp_path, name, 
     assert peak_kb() - before < 200_000
 
 
+def test_a_description_that_says_something_twice_is_refused(folder, write_crafted):
+    content = (folder / "bundle.json").read_bytes()
+    write_crafted(folder, content.replace(b"{", b'{"n_members": 1,', 1))
+    with pytest.raises(BundleError, match="must have each key once"):
+        load_bundle(folder)
+
+
 @pytest.mark.parametrize("name", ["../kept", "/etc/passwd", "more.bin", "a/b"])
 def test_a_description_names_no_other_files(folder, write_crafted, name):
     document = json.loads((folder / "bundle.json").read_text())
