@@ -17,6 +17,7 @@ from fusion.mistakes import Mistakes
 from fusion.shards.commit import VECTOR_TYPES
 
 MAX_BUNDLE_BYTES = 100_000_000  # of the list of a trained model's files
+MAX_SHARD_ROWS = 2**31 - 1  # more do not fit in memory, and a plan with 2**53 is not read back
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class JobSettings:
         on_bad_rows: `record` (an error record), `absent` (a faulty text or photo is absent and
             named in `warnings`) or `raise` (the job stops at the first shard with one).
         dtype: `float32`, or `float16`: half the size, about three digits.
-        shard_rows: Rows of a shard (>= 1): what a kill can cost.
+        shard_rows: Rows of a shard (1 to 2**31 - 1): what a kill can cost.
         delimiter: What separates the cells of CSV files; found in them where None.
     """
 
@@ -47,8 +48,8 @@ class JobSettings:
             check_policy(self.on_bad_rows)
         if self.dtype not in VECTOR_TYPES:
             mistakes.add([unknown_name("dtype", self.dtype, VECTOR_TYPES)])
-        if self.shard_rows < 1:
-            mistakes.add([f"shard_rows must be at least 1, got {self.shard_rows}."])
+        if not 1 <= self.shard_rows <= MAX_SHARD_ROWS:
+            mistakes.add([f"shard_rows must be 1 to {MAX_SHARD_ROWS:,}, got {self.shard_rows}."])
         if self.delimiter is not None:
             with mistakes.gathered():
                 checked_delimiter(self.delimiter)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -108,13 +109,14 @@ def _shard_problems(folder: Path, shard: Shard, receipt: Receipt) -> Iterator[st
         if hashlib.sha256(content).hexdigest() != part.sha256:
             yield f"{name} has other bytes than were committed. {_again(shard)}"
             return
-        told = "reason" if name.startswith("errors/") else "warnings"
-        table = pq.read_table(io.BytesIO(content), columns=["row", told])
-        rows.append(table["row"].to_numpy())
-        if told == "reason":
-            reasons += table[told].to_pylist()
-        else:
-            warnings += [code for codes in table[told].to_pylist() for code in codes]
+        is_of_errors = name.startswith("errors/")
+        try:
+            numbers, codes = _rows_and_codes(content, "reason" if is_of_errors else "warnings")
+        except Exception as error:  # whatever it is, these are no rows
+            yield f"{name} is no table of a job's rows: {error}. {_again(shard)}"
+            return
+        rows.append(numbers)
+        (reasons if is_of_errors else warnings).extend(codes)
     found = np.sort(np.concatenate([np.zeros(0, dtype=np.int64), *rows]))
     wanted = np.arange(shard.first_row, shard.first_row + shard.n_rows)
     if not np.array_equal(found, wanted):
@@ -131,6 +133,14 @@ def _shard_problems(folder: Path, shard: Shard, receipt: Receipt) -> Iterator[st
     )
     if receipt != counts:
         yield f"receipts/{shard.number:06}.json has other counts than its files. {_again(shard)}"
+
+
+def _rows_and_codes(content: bytes, column: str) -> tuple[NDArray[np.int64], list[str]]:
+    """Row numbers of a file of a shard, and all reasons or warnings in it."""
+    table = pq.read_table(io.BytesIO(content), columns=["row", column])
+    told = table[column].combine_chunks()
+    codes = told.flatten() if pa.types.is_list(told.type) else told
+    return table["row"].cast(pa.int64()).to_numpy(), codes.cast(pa.string()).to_pylist()
 
 
 def _again(shard: Shard) -> str:

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from fusion.build import EncoderChoice
-from fusion.errors import CatalogueError, JobError
-from fusion.shards import Places, verify_job
+from fusion.errors import CatalogueError, ConfigError, JobError
+from fusion.shards import JobSettings, Places, verify_job
 
 
 @pytest.fixture
@@ -163,3 +163,9 @@ def test_a_damaged_plan_is_named(job, half_done):
 def test_missing_items_are_named(tmp_path, job):
     with pytest.raises(CatalogueError, match=r"items must be a \.csv, \.tsv or \.parquet file"):
         replace(job, places=Places(tmp_path / "none.csv")).run(tmp_path / "out")
+
+
+@pytest.mark.parametrize("shard_rows", [0, -1, 2**31, 10**23])
+def test_more_rows_in_a_shard_than_a_plan_can_hold_are_refused_before_any_work(shard_rows):
+    with pytest.raises(ConfigError, match="shard_rows must be 1 to"):
+        JobSettings(shard_rows=shard_rows)

@@ -1,12 +1,17 @@
 """What `verify_job` finds, and that going on heals it."""
 
+import hashlib
+import io
 import json
 import shutil
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from fusion.documents import sealed
 from fusion.errors import JobError
 from fusion.shards import job_status, missing_shards, verify_job
 from fusion.shards.plan import read_plan, write_plan
@@ -163,3 +168,30 @@ def test_a_changed_plan_is_found(output):
 def test_a_folder_without_a_plan_is_named(tmp_path):
     with pytest.raises(JobError, match=r"got no plan\.json"):
         verify_job(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        None,
+        pa.table({"id": ["a"]}),
+        pa.table({"row": ["x"], "warnings": [["a"]]}),
+        pa.table({"row": [20], "warnings": pa.array([None], pa.int64())}),
+        pa.table({"row": [20], "warnings": [[b"\xff"]]}),
+    ],
+    ids=["no table", "other columns", "rows are text", "codes are numbers", "codes are no text"],
+)
+def test_data_of_another_form_with_a_fitting_receipt_is_named(output, table):
+    stream = io.BytesIO(b"PAR1 no table PAR1")
+    if table is not None:
+        pq.write_table(table, stream)
+    content = stream.getvalue()
+    (output / PART).write_bytes(content)
+    path = output / "receipts" / "000001.json"
+    receipt = json.loads(path.read_bytes())
+    del receipt["sha256"]
+    part = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    receipt["files"][PART] = part
+    path.write_bytes(sealed(json.dumps(receipt).encode()))
+    problems = verify_job(output)
+    assert any(problem.startswith((PART, "shard 1 has")) for problem in problems), problems
