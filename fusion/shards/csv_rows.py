@@ -16,7 +16,7 @@ from fusion.data.delimiters import SAMPLE_BYTES, SAMPLE_ROWS, find_delimiter
 from fusion.data.problems import Problem, shown
 from fusion.data.tables import csv_names
 from fusion.errors import CatalogueError
-from fusion.shards.digests import BLOCK_BYTES, Digest, add_range
+from fusion.shards.digests import BLOCK_BYTES, Digest, add_range, open_table
 from fusion.shards.ids import hash_ids, stacked
 from fusion.shards.shard import InputFile, Scanned, Shard, check_bytes
 from fusion.shards.utf8 import decoded, is_undecoded
@@ -42,7 +42,7 @@ def csv_header(path: Path, *, delimiter: str) -> list[str]:
     Raises:
         CatalogueError: If they are not UTF-8.
     """
-    with path.open("rb") as file:
+    with open_table(path) as file:
         header = next(_records(_Lines(file), path, delimiter), [])
     rows = csv.reader(StringIO(_sample(path), newline=""), delimiter=delimiter)
     sample = list(islice(rows, SAMPLE_ROWS)) if header and not header[-1] else []
@@ -59,7 +59,7 @@ def csv_header(path: Path, *, delimiter: str) -> list[str]:
 
 
 def _sample(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_table(path) as file:
         return file.read(SAMPLE_BYTES).removeprefix(BOM).decode("latin-1")
 
 
@@ -67,7 +67,7 @@ def first_csv_rows(
     path: Path, *, names: Sequence[str], n_rows: int, delimiter: str
 ) -> pd.DataFrame:
     """The first rows, at most `n_rows`."""
-    with path.open("rb") as file:
+    with open_table(path) as file:
         lines = _Lines(file)
         ends = [lines.end for _ in islice(_records(lines, path, delimiter), n_rows + 1)]
         file.seek(ends[0])
@@ -86,7 +86,7 @@ def scan_csv(
     hashes: list[NDArray[np.uint64]] = []
     ids: list[str] = []
     n_rows = 0
-    with path.open("rb") as file:
+    with open_table(path) as file:
         lines = _Lines(file)
         records = _records(lines, path, delimiter)
         next(records, None)
@@ -123,7 +123,7 @@ def scan_csv(
 
 def csv_digests(path: Path, shards: Iterable[Shard], *, file: InputFile) -> Iterator[str]:
     """SHA-256 of a file's header as it is now, then of each shard's bytes, as `scan_csv` makes."""
-    with path.open("rb") as opened:
+    with open_table(path) as opened:
         header = hashlib.sha256(opened.read(file.header_bytes))
         yield header.hexdigest()
         for shard in shards:
@@ -140,7 +140,7 @@ def read_csv(
     Raises:
         JobError: If the bytes that were read are not those that the job was planned with.
     """
-    with path.open("rb") as opened:
+    with open_table(path) as opened:
         digest = hashlib.sha256(opened.read(file.header_bytes))
         opened.seek(shard.start)
         content = opened.read(shard.stop - shard.start)

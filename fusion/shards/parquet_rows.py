@@ -23,7 +23,7 @@ from fusion.data.cells import CellFault, is_missing, read_id
 from fusion.data.frames import as_frame
 from fusion.data.tables import arrow_file
 from fusion.errors import CatalogueError
-from fusion.shards.digests import add_range
+from fusion.shards.digests import add_range, open_table
 from fusion.shards.ids import hash_ids, stacked
 from fusion.shards.shard import InputFile, Scanned, Shard, check_bytes
 
@@ -68,7 +68,7 @@ def scan_parquet(
     """Shards of a file with the SHA-256 of what they read, and hashes of its ids."""
     pieces: list[tuple[int, int, int, int | None, str]] = []
     hashes: list[NDArray[np.uint64]] = []
-    with path.open("rb") as opened, _named_damage(path):
+    with open_table(path) as opened, _named_damage(path):
         table = _RawTable(opened, _read_footer(opened), columns=columns)
         kept = [] if id_column is None else [id_column]
         for group in range(table.metadata.num_row_groups):
@@ -102,7 +102,7 @@ def parquet_digests(
     path: Path, shards: Iterable[Shard], *, file: InputFile, columns: Sequence[str]
 ) -> Iterator[str]:
     """SHA-256 of a file's footer as it is now, then of what each shard reads; "" if it is gone."""
-    with path.open("rb") as opened:
+    with open_table(path) as opened:
         footer = _read_footer(opened)
         yield _sha256(footer)
         if _sha256(footer) != file.header_sha256:
@@ -127,7 +127,7 @@ def read_parquet(
     row = 0
     group = shard.row_group or 0
     size = min(BATCH_ROWS, shard.n_rows)  # of photos in the table no more than the shard's
-    with path.open("rb") as opened, _named_damage(path):
+    with open_table(path) as opened, _named_damage(path):
         footer = _read_footer(opened)
         if _sha256(footer) != file.header_sha256:  # it says where the rows lie
             check_bytes(_sha256(footer), shard, file=file)

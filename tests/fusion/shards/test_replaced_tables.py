@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from typer.testing import CliRunner
 from encoders.tiny_bert import tiny_checkpoint
 from fusion.build import EncoderChoice
 from fusion.cli import app
-from fusion.errors import JobError
+from fusion.errors import CatalogueError, JobError
 from fusion.shards import (
     InProcessEngine,
     JobSettings,
@@ -255,3 +256,24 @@ def test_columns_that_change_places_under_the_same_rows_are_found(tmp_path: Path
     shop.put(shop.other)
     with pytest.raises(JobError, match="other content"):
         run_shard(tmp_path / "out", 3)
+
+
+@pytest.mark.parametrize("name", ["items.csv", "items.parquet"])
+def test_a_pipe_in_the_place_of_a_table_is_named_and_not_waited_for(
+    tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / "tables" / name
+    path.parent.mkdir()
+    first = table_of(path, word="wool")
+    shop, output = Shop(path.parent, first, first), tmp_path / "out"
+    plan_catalogue(Places(shop.items), output, shop.settings)
+    path.unlink()
+    os.mkfifo(path)
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.alarm(10)
+    try:
+        with pytest.raises(CatalogueError, match="must be a regular file, got a pipe"):
+            run_shard(output, 0)
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
