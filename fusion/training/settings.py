@@ -31,6 +31,7 @@ class TrainingSettings(RunSettings):
     batch_size: int | None = Field(
         default=None,
         ge=1,
+        lt=2**31,
         description="Rows in one mini-batch; where absent, a 16th of the rows, in 32..256.",
     )
     learning_rate: float | None = Field(

@@ -12,6 +12,7 @@ from fusion.jobs.config import TrainConfig
 from fusion.mistakes import RunSettings
 from fusion.pretraining import PretrainingSettings
 from fusion.strategies import FUSIONS
+from fusion.training import TrainingSettings
 from heads import HEADS
 
 IMPOSSIBLE = (float("nan"), float("inf"), float("-inf"), -1.0)
@@ -80,3 +81,8 @@ def test_options_of_strategies_and_heads_refuse_what_is_negative_or_not_finite(v
 def _fractions(call):
     parameters = inspect.signature(call).parameters.values()
     return [one.name for one in parameters if isinstance(one.default, float)]
+
+
+def test_a_batch_larger_than_any_table_is_refused_before_any_work():
+    with pytest.raises(ValueError, match="batch_size: Input should be less than 2147483648"):
+        TrainingSettings(batch_size=10**30)
