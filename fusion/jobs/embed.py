@@ -121,7 +121,8 @@ def _holder_lines(status: JobStatus) -> list[str]:
     """Who works on a job, or did when it was last heard of, and how to take over."""
     if status.holder is None or status.finished:
         return []
-    lines = [f"held by {status.holder}"]
+    verb = "left by" if status.holder.is_gone else "held by"
+    lines = [f"{verb} {status.holder}"]
     if not status.running:
         lines.append(
             "To go on, run the same command again: it takes over from a process that has ended. It "
