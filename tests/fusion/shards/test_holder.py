@@ -115,7 +115,7 @@ def job(tmp_path, text_job):
         (4, {}, "running", "held by process 12 on far since 2026"),
         (200, {}, "silent", "(last sign of life 3 min ago)"),
         (4 * 86400, {}, "silent", "(last sign of life 4 days ago)"),
-        (4, {"host": lock.socket.gethostname(), "process": 2**31 - 1}, "stopped", "left by process"),
+        (4, {"host": lock.socket.gethostname(), "process": 2**31 - 1}, "stopped", "left by"),
         (4, {"host": lock.socket.gethostname(), "process": os.getpid()}, "running", "held by"),
         (999, {"host": lock.socket.gethostname(), "process": os.getpid()}, "silent", "17 min ago"),
     ],
