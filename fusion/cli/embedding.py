@@ -179,7 +179,8 @@ def verify(folder: Annotated[Path, typer.Argument(help="Folder of an embedding j
     if reason := why_not_compared(folder):
         say(f"Note: {reason}")
     if problems:
-        complain(f"{len(problems)} problems in {folder}.")
+        noun = "problem" if len(problems) == 1 else "problems"
+        complain(f"{len(problems)} {noun} in {folder}.")
         raise typer.Exit(1)
     say("Whole: every row once, every file as it was committed.")
 

@@ -100,7 +100,7 @@ def infer_schema(
         if reason.endswith(CODES) and not roles["id"]:
             reason += "; if they name the items, say that this column is the id"
         if reason or role in listed:
-            ignored[name] = reason or f"seems {role}, but is not listed among these columns"
+            ignored[name] = reason or f"seems {role}, but is not among the {role} columns named"
         else:
             roles.setdefault(role, []).append(name)
     if "row" not in roles and roles.get("text") and roles.get("categorical"):
