@@ -17,7 +17,7 @@ from fusion.files import named_errors, write_atomically
 
 ENDS_TO_BLAME = 2  # once may be chance: another program took the memory, or an operator the process
 MOST_BLAMED = 20
-MOST_TOLD = 10_000  # characters of an error
+MOST_TOLD = 2_000  # characters of an error: 21 of them, escaped in JSON, are still read back
 
 Blamed = Annotated[dict[Annotated[int, Field(ge=0)], Text], Field(max_length=MOST_BLAMED + 1)]
 

@@ -24,7 +24,7 @@ from fusion.shards.layout import Layout
 from fusion.shards.pool import LocalEngine
 from fusion.shards.retries import TaskQueue
 from fusion.shards.run import run_shard
-from fusion.shards.suspects import Suspects, note_end, suspects_path, touch_alone
+from fusion.shards.suspects import MOST_BLAMED, Suspects, note_end, suspects_path, touch_alone
 
 ROOT = Path(__file__).parents[3]
 COMMAND = [sys.executable, "-c", "from fusion.cli import app; app()"]
@@ -243,6 +243,14 @@ def test_a_row_is_blamed_at_its_second_end_and_only_that_row(tmp_path):
     touch_alone(path, range(4), touch)
     assert touched == [0, 1, 2, 2, 0, 1, 3]
     assert Suspects.read(path) == Suspects({2: "died"})
+
+
+def test_the_longest_errors_of_as_many_rows_as_are_blamed_are_read_back(tmp_path):
+    known = Suspects()
+    for row in range(MOST_BLAMED + 1):
+        known.blame(row, "\U0001f9e5" * 100_000)
+    known.write(tmp_path / "suspects.json")
+    assert Suspects.read(tmp_path / "suspects.json") == known
 
 
 def test_a_machine_fault_while_a_row_is_touched_alone_blames_no_row(tmp_path):
