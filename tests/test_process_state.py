@@ -1,5 +1,6 @@
 """A call leaves nothing of the process changed, and threads change nothing of each other."""
 
+import csv
 import gc
 import locale
 import logging
@@ -101,6 +102,7 @@ def process_state():
         "python": (sys.path.copy(), sys.getrecursionlimit(), sys.getswitchinterval(), sys.stdout),
         "start of processes": multiprocessing.get_start_method(allow_none=True),
         "locale": locale.setlocale(locale.LC_ALL),
+        "csv": csv.field_size_limit(),
         "numpy": (np.geterr(), np.get_printoptions()),
         "pandas": (pd.get_option("display.precision"), pd.get_option("display.max_rows")),
         "garbage": (gc.isenabled(), gc.get_threshold()),

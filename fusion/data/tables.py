@@ -19,6 +19,7 @@ import pyarrow.parquet as arrow_parquet
 from fusion.data.delimiters import SAMPLE_BYTES, checked_delimiter, find_delimiter
 from fusion.data.frames import as_frame, check_names, check_width, frame_of_arrow
 from fusion.data.json_lines import read_json_lines
+from fusion.data.long_cells import long_cells
 from fusion.data.problems import Problem, raise_for, shown
 from fusion.errors import CatalogueError
 from fusion.files import write_atomically
@@ -222,17 +223,15 @@ def _bad_lines(text: str, *, n_columns: int, delimiter: str) -> list[Problem]:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     problems: list[Problem] = []
     line = 1
-    limit = csv.field_size_limit(len(text))
     try:
-        for cells in reader:
-            if len(cells) not in (0, n_columns):
-                message = f"line {line} must have {n_columns} cells, got {len(cells)}: "
-                problems.append(Problem("line_cells", message + shown(delimiter.join(cells))))
-            line = reader.line_num + 1
+        with long_cells():
+            for cells in reader:
+                if len(cells) not in (0, n_columns):
+                    message = f"line {line} must have {n_columns} cells, got {len(cells)}: "
+                    problems.append(Problem("line_cells", message + shown(delimiter.join(cells))))
+                line = reader.line_num + 1
     except csv.Error as error:
         problems.append(Problem("line_quotes", f"line {line} must be a CSV row, got: {error}"))
-    finally:
-        csv.field_size_limit(limit)
     return problems
 
 

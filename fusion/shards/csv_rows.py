@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fusion.data.delimiters import SAMPLE_BYTES, SAMPLE_ROWS, find_delimiter
+from fusion.data.long_cells import long_cells
 from fusion.data.problems import Problem, shown
 from fusion.data.tables import csv_names
 from fusion.errors import CatalogueError
@@ -23,7 +24,6 @@ from fusion.shards.utf8 import decoded, is_undecoded
 
 END = ("\x00end\n", ["\x00end"])  # a line behind the last one: an open quote would swallow it
 BOM = b"\xef\xbb\xbf"
-MAX_RECORD = 2**31 - 1
 
 
 def csv_delimiter(path: Path) -> str:
@@ -45,7 +45,8 @@ def csv_header(path: Path, *, delimiter: str) -> list[str]:
     with open_table(path) as file:
         header = next(_records(_Lines(file), path, delimiter), [])
     rows = csv.reader(StringIO(_sample(path), newline=""), delimiter=delimiter)
-    sample = list(islice(rows, SAMPLE_ROWS)) if header and not header[-1] else []
+    with long_cells():
+        sample = list(islice(rows, SAMPLE_ROWS)) if header and not header[-1] else []
     kept = csv_names(
         header, is_empty=lambda place: not any(row[place] for row in sample[1:] if place < len(row))
     )
@@ -155,20 +156,20 @@ def _cells(
     """Rows of some bytes as text or None, and the lines that are no rows."""
     # Lines must end where they did when the file was scanned: a lone CR is no line end.
     lines = (line.decode("utf-8", errors="surrogateescape") for line in BytesIO(content))
-    csv.field_size_limit(MAX_RECORD)
     rows: list[list[str | None]] = []
     problems = []
     place_of = {name: place for place, name in enumerate(names)}
     places = [place_of[name] for name in columns]
-    for cells in csv.reader(lines, delimiter=delimiter):
-        if not cells and len(names) > 1:
-            continue
-        problem = _line_problem(cells or [""], n_columns=len(names), row=len(rows))
-        if problem is not None:
-            problems.append(problem)
-            rows.append([None] * len(columns))
-        else:
-            rows.append([(cells or [""])[place] or None for place in places])
+    with long_cells():
+        for cells in csv.reader(lines, delimiter=delimiter):
+            if not cells and len(names) > 1:
+                continue
+            problem = _line_problem(cells or [""], n_columns=len(names), row=len(rows))
+            if problem is not None:
+                problems.append(problem)
+                rows.append([None] * len(columns))
+            else:
+                rows.append([(cells or [""])[place] or None for place in places])
     cells_of = zip(*rows, strict=True) if rows else ([] for _ in columns)
     named = {name: list(values) for name, values in zip(columns, cells_of, strict=True)}
     return pd.DataFrame(named, dtype=object), problems
@@ -239,19 +240,19 @@ class _Lines:
 def _records(lines: _Lines, path: Path, delimiter: str) -> Iterator[list[str]]:
     """Each record of a CSV file; `lines.end` is the byte behind it."""
     before = 0
-    csv.field_size_limit(MAX_RECORD)
     reader = csv.reader(lines, delimiter=delimiter)
     try:
-        for cells in reader:
-            if lines.is_over and cells == END[1]:  # a file may hold the line `END` itself
-                return
-            if lines.is_over:
-                raise CatalogueError(
-                    f"{path.name} must close every quote, got one that is open to the end; the "
-                    f"record begins at byte {before}. Close it."
-                )
-            yield cells
-            before = lines.end
+        with long_cells():
+            for cells in reader:
+                if lines.is_over and cells == END[1]:  # a file may hold the line `END` itself
+                    return
+                if lines.is_over:
+                    raise CatalogueError(
+                        f"{path.name} must close every quote, got one that is open to the end; "
+                        f"the record begins at byte {before}. Close it."
+                    )
+                yield cells
+                before = lines.end
     except csv.Error as error:
         raise CatalogueError(
             f"{path.name} must be a CSV table with line ends LF or CRLF, got at line "
