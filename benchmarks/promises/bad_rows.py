@@ -155,19 +155,27 @@ def without_rows(out: Path) -> pa.Table:
     return table_of(out, "embeddings").drop_columns(["row"])
 
 
+def embed_with_and_without(
+    kinds: Sequence[Kind | None], folder: Path
+) -> tuple[JobResult, JobResult]:
+    """Embeds rows of some kinds into `all`, and the good ones among them into `good`."""
+    make_photos(folder)
+    written = lines(kinds, seed=1)
+    good = [line for line, kind in zip(written, kinds, strict=True) if kind is None]
+    results = []
+    for name, rows in {"all": written, "good": good}.items():
+        (folder / f"{name}.csv").write_bytes(HEAD + b"".join(rows))
+        photos, out = folder / "photos", folder / name
+        results.append(embed(folder / f"{name}.csv", photos, out, shard_rows=len(kinds) // 3))
+    return results[0], results[1]
+
+
 def run(settings: Settings) -> Outcome:
     """10,000 rows, 537 of them bad, beside a job of the good ones alone."""
     n_rows, n_bad = settings.n(10_000, least=100), settings.n(537, least=len(BAD_LINES))
     folder = settings.folder
-    make_photos(folder)
     kinds = drawn_kinds(n_rows, n_bad, seed=0)
-    written = lines(kinds, seed=1)
-    good = [line for line, kind in zip(written, kinds, strict=True) if kind is None]
-    (folder / "all.csv").write_bytes(HEAD + b"".join(written))
-    (folder / "good.csv").write_bytes(HEAD + b"".join(good))
-    shards = {"shard_rows": n_rows // 3}
-    embed(folder / "all.csv", folder / "photos", folder / "all", **shards)
-    embed(folder / "good.csv", folder / "photos", folder / "good", **shards)
+    embed_with_and_without(kinds, folder)
     outcome = Outcome(detail=[f"{n_bad:,} bad rows of {len(BAD_LINES)} kinds"])
     _count_records(outcome, folder / "all", kinds)
     _count_embedded(outcome, folder)

@@ -82,12 +82,13 @@ def _goes_on(job: Any, output: Path, whole: dict[str, bytes]) -> str:
 
 def _race(folder: Path) -> str:
     folder.mkdir()
-    children = [fork(partial(_hold, folder)) for _ in range(WRITERS)]
+    children = [fork(partial(hold_alone, folder)) for _ in range(WRITERS)]
     codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
     return "" if set(codes) <= {0, 4} and 0 in codes else f"exit codes {codes}"
 
 
-def _hold(folder: Path) -> None:
+def hold_alone(folder: Path) -> None:
+    """Holds a folder for a moment; ends the process with 4 where it is held already."""
     try:
         with locked(folder):
             (folder / "alone").mkdir()  # fails where another one is inside

@@ -19,7 +19,8 @@ from encoders.checkpoints import file_sha256
 from fusion.documents import EXACT, Count, Sha256, Text, sealed
 from fusion.errors import JobError
 from fusion.files import json_bytes, readable, write_atomically
-from fusion.shards.receipts import Part, Receipt, part_name, receipt_path
+from fusion.shards.receipts import KINDS, Part, Receipt, part_name, receipt_path
+from fusion.shards.repeated import REPEATED_IDS
 from fusion.shards.shard import Shard
 
 VECTOR_TYPES = {"float32": pa.float32(), "float16": pa.float16()}
@@ -34,8 +35,8 @@ ERROR_SCHEMA = pa.schema(
         ("file", pa.string()),
     ]
 )
-FOLDERS = ("embeddings", "errors", "receipts", "suspects")
-FILES = ("plan.json", "repeated_ids.npy", "places.json", "events.jsonl", "manifest.json")
+FOLDERS = (*KINDS, "receipts", "suspects")
+FILES = ("plan.json", REPEATED_IDS, "places.json", "events.jsonl", "manifest.json")
 
 
 @dataclass(frozen=True)
@@ -254,7 +255,7 @@ def sweep_data(folder: Path, receipts: Mapping[int, Receipt]) -> None:
     be about to write the receipt, which would then stand for nothing.
     """
     done = {name for receipt in receipts.values() for name in receipt.files}
-    for kind in ("embeddings", "errors"):
+    for kind in KINDS:
         for path in (folder / kind).glob("part-*.parquet"):
             if f"{kind}/{path.name}" not in done:
                 path.unlink(missing_ok=True)

@@ -27,7 +27,7 @@ from fusion.shards.plan import (
     write_plan,
 )
 from fusion.shards.receipts import finished
-from fusion.shards.repeated import write_repeated
+from fusion.shards.repeated import REPEATED_IDS, write_repeated
 from fusion.shards.settings import JobSettings
 from fusion.shards.tables import first_rows, list_files
 
@@ -53,7 +53,7 @@ def plan_of(places: Places, output: Path, settings: JobSettings) -> tuple[Plan, 
         changes = input_changes(places.items, plan, [plan.shards[number] for number in done])
         check_unchanged(plan, asked, [str(change) for change in changes])
         return plan, time.perf_counter() - start
-    known = {*FOLDERS, "places.json", "repeated_ids.npy"}
+    known = {*FOLDERS, "places.json", REPEATED_IDS}
     paths = [output / name for name in FOLDERS]
     names = [p.name for p in output.iterdir() if p.name not in known]
     names += [f"{path.name}/{p.name}" for path in paths for p in path.iterdir()]

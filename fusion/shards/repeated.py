@@ -13,7 +13,7 @@ from fusion.errors import JobError
 from fusion.files import open_regular_file, write_atomically
 from fusion.shards.shard import Repeats, Shard
 
-NAME = "repeated_ids.npy"
+REPEATED_IDS = "repeated_ids.npy"
 PAIR = np.dtype("<i8")
 PAIR_BYTES = 2 * PAIR.itemsize
 ADVICE = "Put the file back, or begin a new output folder; embeddings in a --store are found again."
@@ -26,7 +26,7 @@ def write_repeated(
     file = io.BytesIO()
     np.save(file, repeated.astype(PAIR))
     content = file.getvalue()
-    write_atomically(folder / NAME, content)
+    write_atomically(folder / REPEATED_IDS, content)
     header = len(content) - PAIR_BYTES * len(repeated)
     ends = np.searchsorted(repeated[:, 0], [shard.first_row + shard.n_rows for shard in shards])
     marked = []
@@ -51,17 +51,17 @@ def read_repeated(folder: Path, shard: Shard) -> NDArray[np.int64]:
         return np.zeros((0, 2), dtype=np.int64)
     start, n_rows, sha256 = shard.repeats
     try:
-        with open_regular_file(folder / NAME) as file:
+        with open_regular_file(folder / REPEATED_IDS) as file:
             size = os.fstat(file.fileno()).st_size
             file.seek(min(start, size))
             content = file.read(min(PAIR_BYTES * n_rows, size))
     except FileNotFoundError:
         content = b""
     except ValueError as error:
-        raise JobError(f"{folder / NAME} {error}. {ADVICE}") from error
+        raise JobError(f"{folder / REPEATED_IDS} {error}. {ADVICE}") from error
     if hashlib.sha256(content).hexdigest() != sha256:
         raise JobError(
-            f"{folder / NAME} must hold the repeated ids of shard {shard.number} as they were "
-            f"planned, got other bytes or none. {ADVICE}"
+            f"{folder / REPEATED_IDS} must hold the repeated ids of shard {shard.number} as they "
+            f"were planned, got other bytes or none. {ADVICE}"
         )
     return np.frombuffer(content, PAIR).reshape(-1, 2).astype(np.int64)

@@ -19,6 +19,7 @@ from benchmarks.promises.bad_rows import (
     bad_contents,
     drawn_kinds,
     embed,
+    embed_with_and_without,
     encoded,
     lines,
     make_photos,
@@ -38,15 +39,8 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads do not s
 def test_each_bad_row_is_a_record_and_the_others_are_equal_bit_by_bit(
     tmp_path: Path, n_rows: int, n_bad: int
 ) -> None:
-    make_photos(tmp_path)
     kinds = drawn_kinds(n_rows, n_bad, seed=0)
-    written = lines(kinds, seed=1)
-    good = [line for line, kind in zip(written, kinds, strict=True) if kind is None]
-    (tmp_path / "all.csv").write_bytes(HEAD + b"".join(written))
-    (tmp_path / "good.csv").write_bytes(HEAD + b"".join(good))
-    shards = {"shard_rows": n_rows // 3}
-    result = embed(tmp_path / "all.csv", tmp_path / "photos", tmp_path / "all", **shards)
-    clean = embed(tmp_path / "good.csv", tmp_path / "photos", tmp_path / "good", **shards)
+    result, clean = embed_with_and_without(kinds, tmp_path)
     assert (result.n_rows, result.n_failed, result.failed_shards) == (n_rows, n_bad, {})
     assert (clean.n_rows, clean.n_failed) == (n_rows - n_bad, 0)
     errors = table_of(tmp_path / "all", "errors").to_pylist()

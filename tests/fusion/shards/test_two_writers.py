@@ -3,12 +3,14 @@
 import os
 import socket
 import time
+from functools import partial
 
 import pytest
 from typer.testing import CliRunner
 
+from benchmarks.promises.two_writers import hold_alone
 from fusion.cli import app
-from fusion.shards.lock import LockedError, locked
+from fusion.shards.lock import LockedError
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 
@@ -59,16 +61,8 @@ def test_the_lock_of_a_killed_process_is_free(tmp_path, job, holder, ended):
 
 
 def test_many_that_begin_at_once_leave_one_at_work_at_a_time(tmp_path, forked, ended):
-    def hold():
-        try:
-            with locked(tmp_path):
-                (tmp_path / "alone").mkdir()  # fails where another one is inside
-                time.sleep(0.05)
-                (tmp_path / "alone").rmdir()
-        except LockedError:
-            os._exit(4)
-
     for _ in range(5):
-        codes = [ended(child) for child in [forked(hold) for _ in range(4)]]
+        children = [forked(partial(hold_alone, tmp_path)) for _ in range(4)]
+        codes = [ended(child) for child in children]
         assert set(codes) <= {0, 4}
         assert 0 in codes
