@@ -84,5 +84,5 @@ def _fractions(call):
 
 
 def test_a_batch_larger_than_any_table_is_refused_before_any_work():
-    with pytest.raises(ValueError, match="batch_size: Input should be less than 2147483648"):
+    with pytest.raises(ValueError, match=r"batch_size\s.*less than 2147483648"):
         TrainingSettings(batch_size=10**30)
