@@ -19,10 +19,9 @@ PATIENCE_S = 180
 SLOW_PHOTOS = """
 import time
 from PIL import Image
-opened, seen = Image.open, []
+opened = Image.open
 def slowly(*arguments, **options):
-    seen.append(1)
-    time.sleep(0.1 if len(seen) < 10 else 3)  # in the fourth shard at last, the job is stopped
+    time.sleep(0.4)
     return opened(*arguments, **options)
 Image.open = slowly
 """
@@ -49,6 +48,14 @@ def until(condition, seconds=PATIENCE_S):
             return False
         time.sleep(0.05)
     return True
+
+
+@pytest.fixture(scope="module", autouse=True)
+def interrupts():
+    """Jobs inherit them; a shell has what it starts in the background ignore them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +85,6 @@ def start_fork(arguments, folder, log):
     code = 70
     try:
         os.setsid()
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # another test may have left more
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT), 2)
         sys.stderr = os.fdopen(2, "w")
         forked_workers()
@@ -121,8 +126,8 @@ def stop(name, number, output):
     """Output, exit code and log of a job stopped in its middle, and whether its workers ended."""
     log = output.with_suffix(".log")
     assert until(lambda: len(list((output / "receipts").glob("0*.json"))) > 1), log.read_text()
-    workers = []
-    assert until(lambda: workers.extend(filter(is_alive, children(number))) or workers, seconds=30)
+    workers = [child for child in children(number) if is_alive(child)]
+    assert workers, log.read_text()
     if name == "int":
         os.killpg(number, signal.SIGINT)  # as the terminal does
     else:
