@@ -121,11 +121,9 @@ class Ridge:
         """Mean targets, prior variances `[n_blocks, n_targets]` and dual weights of some rows."""
         mean = target[rows].mean(axis=0)
         away = target - mean
-        drawn = self._drawn(rows)
-        variances, noises = self._variances(
-            kernels.centred(drawn, drawn, centre_of=rows), away[drawn]
-        )
         own = kernels.centred(rows, rows, centre_of=rows)
+        drawn = np.flatnonzero(np.isin(rows, self._drawn(rows)))
+        variances, noises = self._variances(own[:, drawn[:, None], drawn], away[rows[drawn]])
         alphas = np.empty((len(rows), target.shape[1]))
         for place, noise in enumerate(noises):
             system = np.tensordot(variances[:, place], own, axes=1) + noise * np.eye(len(rows))
