@@ -100,9 +100,9 @@ def embed_catalogue(
         plan, plan_seconds = plan_of(places, output, settings)
         write_places(output, places)
         sweep_temporary(output)
-        if retry_failed:
-            _drop_failed(output, plan)
         done = finished(output, plan)
+        if retry_failed:
+            done = _without_failed(output, done)
         n_before = sum(receipt.n_rows for receipt in done.values())
         log = EventLog(output, n_rows=plan.n_rows, n_before=n_before, show=show)
         missing = [shard.number for shard in plan.shards if shard.number not in done]
@@ -176,12 +176,14 @@ def _check_done(plan: Plan, receipts: Mapping[int, Receipt]) -> None:
         )
 
 
-def _drop_failed(output: Path, plan: Plan) -> None:
+def _without_failed(output: Path, done: Mapping[int, Receipt]) -> Mapping[int, Receipt]:
+    """Undoes the shards that hold errors; the others' receipts."""
     (output / "manifest.json").unlink(missing_ok=True)  # first: what it lists is about to go
-    for number, receipt in finished(output, plan).items():
-        if receipt.n_failed:
-            suspects_path(output, number).unlink(missing_ok=True)
-            receipt_path(output, number).unlink()
+    failed = {number for number, receipt in done.items() if receipt.n_failed}
+    for number in failed:
+        suspects_path(output, number).unlink(missing_ok=True)
+        receipt_path(output, number).unlink()
+    return {number: receipt for number, receipt in done.items() if number not in failed}
 
 
 def _write_manifest(output: Path, plan: Plan, receipts: Mapping[int, Receipt]) -> None:

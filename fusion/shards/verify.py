@@ -132,7 +132,8 @@ def _shard_problems(folder: Path, shard: Shard, receipt: Receipt) -> Iterator[st
         warnings=counted(warnings),
     )
     if receipt != counts:
-        yield f"receipts/{shard.number:06}.json has other counts than its files. {_again(shard)}"
+        name = f"receipts/{receipt_name(shard.number)}"
+        yield f"{name} has other counts than its files. {_again(shard)}"
 
 
 def _rows_and_codes(content: bytes, column: str) -> tuple[NDArray[np.int64], list[str]]:
@@ -144,7 +145,7 @@ def _rows_and_codes(content: bytes, column: str) -> tuple[NDArray[np.int64], lis
 
 
 def _again(shard: Shard) -> str:
-    return f"Delete receipts/{shard.number:06}.json and run the same fusion embed again"
+    return f"Delete receipts/{receipt_name(shard.number)} and run the same fusion embed again"
 
 
 def _strangers(folder: Path, *, n_shards: int, done: Mapping[int, Receipt]) -> Iterator[str]:
