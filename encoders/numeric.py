@@ -322,6 +322,8 @@ def _is_skewed(frame: pd.DataFrame, name: str) -> bool:
     known = np.clip(numbers[~np.isnan(numbers)], None, 1e100)  # the cube stays finite
     if len(known) < MIN_SKEW_ROWS or known.min() < 0:
         return False
+    if known.min() == known.max():  # all alike: there is no skewness
+        return False
     plain, logs = float(stats.skew(known)), float(stats.skew(np.log1p(known)))
     return plain > 1.0 and abs(logs) <= plain / 2
 

@@ -190,6 +190,8 @@ def show_result(result: Any) -> None:
 
     for evaluation in result.evaluations.values():
         say(format_table(evaluation))
+    for note in result.notes:
+        say(note)
     if result.dropped:
         say(f"{len(result.dropped)} rows were left out; the report says why.")
     for column, reason in result.unread.items():

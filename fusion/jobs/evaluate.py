@@ -53,7 +53,7 @@ def evaluate(
     predictor, frame = opened(bundle, source, mistakes=mistakes, stage=stage)
     model = predictor.bundle
     if source.sales is not None:
-        frame = join_sales(frame, sales_section(model, source.sales))
+        frame, _ = join_sales(frame, sales_section(model, source.sales))
     targets = _known_targets(model, frame, source=source.items.name)
     if output is None:
         return _measured(predictor, frame, targets, source=source.items.name)

@@ -111,6 +111,7 @@ def _data_summary(config: TrainConfig, outcome: Outcome) -> DataSummary:
             for name, reason in schema.ignored.items()
         },
         problems=tuple(items.problems),
+        notes=tuple(items.notes),
         dropped=items.dropped,
     )
 

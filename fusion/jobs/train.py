@@ -42,12 +42,14 @@ class TrainResult:
         evaluations: Head -> scores of the fusion and of everything it is measured against.
         dropped: Row -> why it was left out.
         unread: Column -> why it could not be used; not those that the configuration leaves out.
+        notes: What else to say, a sentence each, the most important first.
     """
 
     folder: Path
     evaluations: dict[str, Evaluation]
     dropped: dict[int, str]
     unread: dict[str, str]
+    notes: tuple[str, ...] = ()
 
     @property
     def bundle(self) -> Path:
@@ -137,7 +139,14 @@ def train_checked(
     )
     tuning = None if original is None else tuning_summary(experiment, fitted, cost, original)
     _write(folder, config, Outcome(items, experiment, fitted, table, evaluations, tuning))
-    return TrainResult(folder, evaluations, items.dropped, items.catalogue.schema.unread)
+    left_out = [f"{count} rows left out: {reason}." for reason, count in items.unknown.items()]
+    return TrainResult(
+        folder,
+        evaluations,
+        items.dropped,
+        items.catalogue.schema.unread,
+        notes=(*left_out, *items.notes),
+    )
 
 
 def fine_tune(config: TrainConfig, folder: Path, *, stage: Stage = silent) -> TrainResult:

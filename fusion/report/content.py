@@ -118,6 +118,7 @@ class DataSummary:
         ignored: Columns that play none, each with the reason.
         problems: What was found wrong with the table.
         dropped: Positions of rows that were left out, from 0, each with the reason.
+        notes: What to know of the data beside problems, a sentence each.
     """
 
     source: str
@@ -131,6 +132,7 @@ class DataSummary:
     ignored: dict[str, str] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     dropped: dict[int, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 class Losses(NamedTuple):
@@ -192,6 +194,7 @@ class TrainingReport:
             head, in [0, 1]; empty where heads were solved in closed form.
         made_with: Versions by name, and whatever else helps to make the run again.
         tuning: How encoders were tuned; None where they stayed as they were.
+        alarms: What makes the figures doubtful, such as a leak; stands above them.
     """
 
     title: str
@@ -201,3 +204,4 @@ class TrainingReport:
     shares: dict[str, dict[str, float]] = field(default_factory=dict)
     made_with: dict[str, str] = field(default_factory=dict)
     tuning: TuningSummary | None = None
+    alarms: tuple[str, ...] = ()

@@ -79,6 +79,7 @@ def render_report(report: TrainingReport) -> str:
             data=_data_view(report.summary),
             glossary=_glossary(report.heads),
             made_with=report.made_with,
+            alarms=report.alarms,
         )
     )
 
@@ -137,6 +138,7 @@ def _data_view(summary: DataSummary) -> dict[str, Any]:
         ],
         "ignored": summary.ignored,
         "problems": problem_groups(summary.problems),
+        "notes": summary.notes,
         "n_problems": len(summary.problems),
         "dropped": dropped_groups(summary.dropped),
         "n_dropped": len(summary.dropped),
