@@ -23,11 +23,13 @@ from fusion.choices import (
     target_problems,
 )
 from fusion.data.catalogue import Catalogue, build_catalogue
+from fusion.data.codes import coded_columns
 from fusion.data.infer import infer_schema
 from fusion.data.policy import OnBadRows, check_policy, refuse_early
 from fusion.data.problems import Problem
 from fusion.errors import ConfigError, MissingExtraError
 from fusion.mistakes import Mistakes
+from fusion.progress import say_once
 from fusion.training import TrainingSettings
 from fusion.tuning import TuningSettings
 
@@ -154,6 +156,9 @@ def _read(frame: pd.DataFrame, *, recipe: Recipe, sources: Sources) -> Catalogue
         given=recipe.columns,
         formats=recipe.formats,
     )
+    coded = coded_columns(frame, schema, listed=recipe.columns.get("categorical"))
+    if coded:
+        say_once(coded)
     check_usable(schema, source=sources.table)
     return build_catalogue(frame, schema, photos=sources.photos, source=sources.table)
 

@@ -21,6 +21,7 @@ from fusion.choices import (
     target_problems,
 )
 from fusion.data.catalogue import Catalogue, build_catalogue, target_values
+from fusion.data.codes import coded_columns
 from fusion.data.infer import infer_schema
 from fusion.data.policy import OnBadRows, apply_policy, refuse_early
 from fusion.data.problems import Problem
@@ -86,6 +87,8 @@ def check_config(
             catalogue = build_catalogue(
                 frame, schema, photos=config.data.photos, source=config.data.items.name
             )
+        coded = coded_columns(frame, schema, listed=config.data.categorical)
+        notes += [coded] if coded else []
         targets, problems = _read_targets(config, frame, schema)
         unknown = _unknown_rows(config, targets, problems)
         problems = [problem for problem in problems if problem.row not in unknown]

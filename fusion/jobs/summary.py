@@ -98,7 +98,7 @@ def _data_summary(config: TrainConfig, outcome: Outcome) -> DataSummary:
         n_test=len(split.test),
         split=split_sentence(config.split, split),
         modalities={
-            name: ModalitySummary(
+            _modality_label(schema, name): ModalitySummary(
                 columns=_modality_columns(schema, name),
                 encoder=encoder_name(model.encoder(name)),
                 share_present=float(items.catalogue.present[name].mean()),
@@ -121,6 +121,14 @@ def encoder_name(encoder: Encoder) -> str:
     kind = type(encoder).__name__.removesuffix("Encoder")
     origin = encoder.origin
     return kind if origin is None else f"{kind} ({Path(origin['name']).name})"
+
+
+def _modality_label(schema: Schema, modality: str) -> str:
+    """A modality with what is in it, where its name says less: it may hold no number at all."""
+    if modality != "numeric":
+        return modality
+    parts = {"numbers": schema.numeric, "categories": schema.categorical, "dates": schema.dates}
+    return f"numeric ({', '.join(part for part, columns in parts.items() if columns)})"
 
 
 def _modality_columns(schema: Schema, modality: str) -> tuple[str, ...]:
