@@ -1,7 +1,7 @@
 """From a table and targets to a trained bundle: the one way in which models are made."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from fusion.data.catalogue import Catalogue
 from fusion.data.duplicates import near_duplicate_groups
 from fusion.data.folds import DRAWN, Validation, validation_folds
 from fusion.data.frames import as_frame
+from fusion.data.leaks import find_leaks
 from fusion.data.policy import apply_policy
 from fusion.data.problems import Problem
 from fusion.embedding import Prepared, prepare_inputs
@@ -57,6 +58,7 @@ class Fitted:
         reports: Counts of the embedding store for each cached modality.
         ignored: Column -> why it was not used.
         tuned: What tuning did; None where encoders stayed as they were.
+        leaks: Head -> which columns say nearly all of its target; see `fusion.data.leaks`.
     """
 
     bundle: Bundle
@@ -66,6 +68,7 @@ class Fitted:
     reports: dict[str, StoreReport]
     ignored: dict[str, str]
     tuned: Tuned | None = None
+    leaks: dict[str, str] = field(default_factory=dict)
 
 
 def fit_bundle(
@@ -102,6 +105,8 @@ def fit_bundle(
     kept = np.asarray([row for row in range(len(catalogue)) if row not in dropped], dtype=np.int64)
     validation = with_groups(validation.of_rows(kept), good, recipe=recipe)
     job = _Fit(good, recipe=recipe, sources=sources, stage=stage)
+    known = {recipe.heads[name].target: values[kept] for name, values in targets.items()}
+    leaks = find_leaks(good, known)
     bundle, histories, tuned = job.run(
         encoders,
         prepared.inputs.take(kept),
@@ -116,6 +121,11 @@ def fit_bundle(
         problems=[*catalogue.problems, *extra],
         reports=prepared.reports,
         ignored=dict(catalogue.schema.ignored),
+        leaks={
+            name: leaks[choice.target]
+            for name, choice in recipe.heads.items()
+            if choice.target in leaks
+        },
     )
 
 

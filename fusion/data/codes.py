@@ -72,6 +72,8 @@ def holds_codes(name: str, seen: Sequence[Any]) -> bool:
     if len(distinct) < 3 or 2 * len(distinct) > len(numbers):
         return False
     words = _words(name)
+    if words and words[-1] in ("code", "codes", "id", "zip", "postcode"):
+        return True  # the code of a stock is a code
     if QUANTITY_WORDS & set(words):
         return False
     return _is_code_name(words) or _has_leading_zeros(seen) or _is_spaced(distinct, len(numbers))

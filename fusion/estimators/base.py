@@ -31,7 +31,7 @@ from fusion.parameters import (
     restored_parameters,
 )
 from fusion.predictor import Predictor
-from fusion.progress import progress_bars, quiet
+from fusion.progress import progress_bars, quiet, say_once
 from fusion.recipe import Recipe, Sources, check_choices
 from fusion.training import TrainingHistory, TrainingSettings
 from fusion.tuning import TuningSettings
@@ -220,6 +220,8 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
                 validation=Validation(rows=rows),
                 stage=stage,
             )
+        for line in self.fitted_.leaks.values():
+            say_once(line)
         self.bundle_ = self.fitted_.bundle
         self.bundle_.info["classes"] = np.asarray(getattr(self, "classes_", [])).tolist()
         return self

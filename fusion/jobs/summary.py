@@ -66,6 +66,7 @@ def training_report(config: TrainConfig, outcome: Outcome) -> TrainingReport:
         ),
         shares=outcome.fitted.bundle.model.shares,
         tuning=outcome.tuning,
+        alarms=tuple(dict.fromkeys(outcome.fitted.leaks.values())),
         made_with={
             "python": platform.python_version(),
             **{name: version(name) for name in PACKAGES},

@@ -145,7 +145,7 @@ def train_checked(
         evaluations,
         items.dropped,
         items.catalogue.schema.unread,
-        notes=(*left_out, *items.notes),
+        notes=(*dict.fromkeys(fitted.leaks.values()), *left_out, *items.notes),
     )
 
 
@@ -207,7 +207,10 @@ def build_experiment(config: TrainConfig, items: LabelledItems, *, folder: Path)
 
 def _write(folder: Path, config: TrainConfig, outcome: Outcome) -> None:
     save_bundle(outcome.fitted.bundle, folder / "bundle")
-    metrics = {name: result.to_dict() for name, result in outcome.evaluations.items()}
+    metrics = {
+        name: {**result.to_dict(), "leak": outcome.fitted.leaks.get(name, "")}
+        for name, result in outcome.evaluations.items()
+    }
     write_atomically(folder / "metrics.json", json_bytes(metrics))
     test = outcome.experiment.split.test
     actual = {f"actual_{name}": values[test] for name, values in outcome.items.targets.items()}

@@ -32,6 +32,7 @@ LABELS = {
     "department_number": drawn(10, 20, 30),
     "id_tienda": drawn(1, 2, 3),
     "supplier": drawn(1001, 1002, 1005),
+    "StockCode": drawn(22423, 22424, 85123),
     "colour": drawn(1, 2, 3, 4),
     "size": drawn(36, 38, 40, 42),
     "product_type": drawn(1, 2, 3),
