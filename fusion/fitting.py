@@ -38,6 +38,7 @@ from fusion.rounding import largest_changes
 from fusion.store import StoreReport
 from fusion.trainers import training_alone
 from fusion.training import TrainingHistory, best_options, fit_ensemble
+from fusion.training.shares import HeldOut
 from fusion.tuning.crossfit import CrossFit, Tuned, TuningData
 from heads import HEADS
 
@@ -58,6 +59,8 @@ class Fitted:
         reports: Counts of the embedding store for each cached modality.
         ignored: Column -> why it was not used.
         tuned: What tuning did; None where encoders stayed as they were.
+        held_out: Answers on rows held out; None where heads were solved in closed form.
+        targets: Targets of the rows that were learned from, by head.
         leaks: Head -> which columns say nearly all of its target; see `fusion.data.leaks`.
     """
 
@@ -68,6 +71,8 @@ class Fitted:
     reports: dict[str, StoreReport]
     ignored: dict[str, str]
     tuned: Tuned | None = None
+    held_out: HeldOut | None = None
+    targets: Targets = field(default_factory=dict)
     leaks: dict[str, str] = field(default_factory=dict)
 
 
@@ -105,12 +110,12 @@ def fit_bundle(
     kept = np.asarray([row for row in range(len(catalogue)) if row not in dropped], dtype=np.int64)
     validation = with_groups(validation.of_rows(kept), good, recipe=recipe)
     job = _Fit(good, recipe=recipe, sources=sources, stage=stage)
-    known = {recipe.heads[name].target: values[kept] for name, values in targets.items()}
-    leaks = find_leaks(good, known)
-    bundle, histories, tuned = job.run(
+    targets = {name: values[kept] for name, values in targets.items()}
+    leaks = find_leaks(good, {recipe.heads[name].target: one for name, one in targets.items()})
+    bundle, histories, tuned, held_out = job.run(
         encoders,
         prepared.inputs.take(kept),
-        targets={name: values[kept] for name, values in targets.items()},
+        targets=targets,
         validation=validation,
     )
     return Fitted(
@@ -121,6 +126,8 @@ def fit_bundle(
         problems=[*catalogue.problems, *extra],
         reports=prepared.reports,
         ignored=dict(catalogue.schema.ignored),
+        held_out=held_out,
+        targets=targets,
         leaks={
             name: leaks[choice.target]
             for name, choice in recipe.heads.items()
@@ -180,7 +187,7 @@ class _Fit:
         *,
         targets: Targets,
         validation: Validation,
-    ) -> tuple[Bundle, list[TrainingHistory], Tuned | None]:
+    ) -> tuple[Bundle, list[TrainingHistory], Tuned | None, HeldOut | None]:
         with training_alone():
             torch.manual_seed(self.recipe.training.seed)
             encoders, inputs = self._with_fitted(encoders, inputs)
@@ -192,7 +199,7 @@ class _Fit:
                 inputs = inputs.merged(ModelInputs(inputs.present, tuned.learned_from))
             embedded = {} if tuned is None else tuned.embedded
             known = inputs.merged(ModelInputs(inputs.present, embedded))
-            ensemble, histories = fit_ensemble(
+            ensemble, histories, answers = fit_ensemble(
                 lambda: self._model(encoders, targets),
                 inputs,
                 targets,
@@ -216,7 +223,7 @@ class _Fit:
         )
         if moved is not None:
             bundle.info["bfloat16"] = moved
-        return bundle, histories, tuned
+        return bundle, histories, tuned, answers
 
     def _decide_options(
         self,

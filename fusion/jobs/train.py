@@ -18,12 +18,11 @@ from fusion.evaluation import Evaluation
 from fusion.files import json_bytes, write_atomically
 from fusion.jobs.check import encoder_choice
 from fusion.jobs.config import TrainConfig, head_choices
-from fusion.jobs.cost import measured
 from fusion.jobs.items import LabelledItems, labelled_items
 from fusion.jobs.measure import Experiment, measure, modality_columns
 from fusion.jobs.split import row_groups, split_rows
 from fusion.jobs.summary import Outcome, training_report
-from fusion.jobs.tuned import tuning_summary, untuned
+from fusion.jobs.tuned import TuningChoice, trained, tuning_choice, tuning_summary
 from fusion.mistakes import Mistakes
 from fusion.platforms import require_posix
 from fusion.processes import is_first
@@ -118,18 +117,21 @@ def train_checked(
 ) -> TrainResult:
     """Trains, measures and saves a model in a folder that is held for it."""
     experiment = build_experiment(config, items, folder=folder)
-    with measured() as cost:
-        fitted = experiment.fit(experiment.recipe, stage=stage)
-        table = experiment.predict(fitted.bundle)
-    original = untuned(experiment, stage=stage) if fitted.tuned is not None else None
+    first = trained(experiment, stage=stage)
+    choice = tuning_choice(first, experiment, stage=stage)
+    kept = first if choice is None else choice.kept
+    fitted, table = kept.fitted, kept.table
     evaluations = measure(
         experiment,
         fitted.bundle,
         table,
-        modalities=config.evaluation.modalities and original is None,
-        original=None if original is None else (original.bundle, original.table),
+        modalities=config.evaluation.modalities and choice is None,
+        other=None if choice is None else choice.other,
         stage=stage,
     )
+    if choice is not None:
+        stated = fitted.bundle.info.get("tuning", "")
+        fitted.bundle.info["tuning"] = f"{choice.statement} {stated}".rstrip()
     fitted.bundle.info.update(
         title=config.title,
         split=config.split.model_dump(),
@@ -137,15 +139,16 @@ def train_checked(
         n_rows={"train": len(experiment.split.train), "test": len(experiment.split.test)},
         metrics={name: result.to_dict() for name, result in evaluations.items()},
     )
-    tuning = None if original is None else tuning_summary(experiment, fitted, cost, original)
-    _write(folder, config, Outcome(items, experiment, fitted, table, evaluations, tuning))
+    tuning = None if choice is None else tuning_summary(experiment, choice)
+    _write(folder, config, Outcome(items, experiment, fitted, table, evaluations, tuning), choice)
+    said = [] if choice is None else [choice.statement]
     left_out = [f"{count} rows left out: {reason}." for reason, count in items.unknown.items()]
     return TrainResult(
         folder,
         evaluations,
         items.dropped,
         items.catalogue.schema.unread,
-        notes=(*dict.fromkeys(fitted.leaks.values()), *left_out, *items.notes),
+        notes=(*dict.fromkeys(fitted.leaks.values()), *said, *left_out, *items.notes),
     )
 
 
@@ -205,10 +208,13 @@ def build_experiment(config: TrainConfig, items: LabelledItems, *, folder: Path)
     )
 
 
-def _write(folder: Path, config: TrainConfig, outcome: Outcome) -> None:
+def _write(
+    folder: Path, config: TrainConfig, outcome: Outcome, choice: TuningChoice | None
+) -> None:
     save_bundle(outcome.fitted.bundle, folder / "bundle")
+    more = {} if choice is None else {"tuning": choice.to_dict()}
     metrics = {
-        name: {**result.to_dict(), "leak": outcome.fitted.leaks.get(name, "")}
+        name: {**result.to_dict(), "leak": outcome.fitted.leaks.get(name, ""), **more}
         for name, result in outcome.evaluations.items()
     }
     write_atomically(folder / "metrics.json", json_bytes(metrics))

@@ -171,6 +171,7 @@ class TuningSummary:
             the last one may be.
         n_changed: Weights that tuning may change.
         n_weights: Weights of these encoders in all.
+        kept: Which of the two models is the one of this report, and why, in a sentence.
     """
 
     statement: str
@@ -179,6 +180,7 @@ class TuningSummary:
     runs: tuple[Losses, ...]
     n_changed: int
     n_weights: int
+    kept: str = ""
 
 
 @dataclass(frozen=True)

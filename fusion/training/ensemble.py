@@ -32,7 +32,7 @@ def fit_ensemble(
     settings: TrainingSettings,
     known: ModelInputs | None = None,
     stage: Stage = silent,
-) -> tuple[ProductEnsemble, list[TrainingHistory]]:
+) -> tuple[ProductEnsemble, list[TrainingHistory], HeldOut | None]:
     """Trains one member for each fold; it learns from all rows but the fold and stops by it.
 
     Args:
@@ -45,7 +45,8 @@ def fit_ensemble(
         stage: Opens a progress bar for each member.
 
     Returns:
-        The ensemble, in eval mode, and the history of each member.
+        The ensemble, in eval mode, the history of each member, and the blended answers on rows
+        held out; None of them where all heads are solved in closed form.
     """
     members, histories = [], []
     everything = np.arange(len(inputs))
@@ -63,6 +64,7 @@ def fit_ensemble(
         )
         histories.append(history)
     ensemble = ProductEnsemble(members).eval()
+    found: HeldOut | None = None
     if not all(ensemble.head(name).closed_form for name in ensemble.heads):
         held_out = answers_held_out(ensemble, inputs, folds=folds)
         ensemble.linear, raw = fit_linear_part(
@@ -75,12 +77,13 @@ def fit_ensemble(
             held_out=HeldOut(held_out.folds, raw),
             known=inputs if known is None else known,
         )
+        found = HeldOut(held_out.folds, raw)
         if len(held_out.rows) >= MIN_HELD_OUT:
             for name in ensemble.heads:
                 ensemble.head(name).calibrate(
                     raw[name][held_out.rows], targets[name][held_out.rows], parts=held_out.parts
                 )
-    return ensemble, histories
+    return ensemble, histories, found
 
 
 @torch.inference_mode()
