@@ -48,7 +48,10 @@ def find_leaks(catalogue: Catalogue, targets: Mapping[str, Floats]) -> dict[str,
     """
     tables = [values for values in catalogue.values.values() if isinstance(values, pd.DataFrame)]
     columns = {
-        str(name): table[name] for table in tables for name in table if not HISTORY.fullmatch(name)
+        str(name): table[name]
+        for table in tables
+        for name in table
+        if not HISTORY.fullmatch(str(name))
     }
     found = {}
     for name, target in targets.items():
