@@ -103,7 +103,7 @@ def test_training_writes_model_report_metrics_and_predictions(trained):
 def test_columns_that_are_not_used_are_told_with_their_reason(capsys):
     reason = "holds numbers such as '1,234' that may be read in two ways; write them as 1234.5"
     result = SimpleNamespace(
-        evaluations={}, dropped={}, unread={"cost[net]": reason}, bundle="b", report="r"
+        evaluations={}, dropped={}, notes=(), unread={"cost[net]": reason}, bundle="b", report="r"
     )
     show_result(result)
     assert f"Not used cost[net]: {reason}" in " ".join(capsys.readouterr().out.split())

@@ -74,6 +74,7 @@ def test_a_finished_training_tells_where_its_model_is_whatever_the_folder_is_cal
     result = SimpleNamespace(
         evaluations={},
         dropped={},
+        notes=(),
         unread={"a[b]": "x[/]"},
         bundle=folder / "bundle",
         report=folder / "report.html",
