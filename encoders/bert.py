@@ -19,7 +19,8 @@ from encoders.checkpoints import (
 )
 from encoders.dtype import resolve_dtype
 from encoders.families import FLOAT32_ALONE
-from encoders.int8 import BACKENDS, Int8Model
+from encoders.int8 import Int8Model
+from encoders.names import BACKENDS
 from encoders.sentence import POOLINGS, SentenceSettings, build_steps, pool
 from encoders.stream import ReadPart
 from encoders.text import normalise_text

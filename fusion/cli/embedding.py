@@ -115,7 +115,7 @@ def embed(
     if status is not None:
         _show_status(status)
         return
-    from fusion.build import EncoderChoice
+    from fusion.encoder_choice import EncoderChoice
     from fusion.errors import ConfigError
     from fusion.jobs.embed import check_places, engine_of, summary_lines
     from fusion.jobs.embed import embed as run

@@ -13,13 +13,13 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from encoders.base import Encoder
-from fusion.build import EncoderChoice, HeadChoice
+from fusion.build import HeadChoice
 from fusion.bundle import Bundle, load_bundle, save_bundle
 from fusion.data.folds import Validation, row_positions
 from fusion.data.frames import arrow_table, as_frame, is_unnamed
-from fusion.data.policy import OnBadRows
-from fusion.data.problems import shown
+from fusion.data.problems import OnBadRows, shown
 from fusion.data.targets import check_target_names, target_arrays
+from fusion.encoder_choice import EncoderChoice
 from fusion.errors import BundleError, unknown_name
 from fusion.fitting import Fitted, fit_bundle
 from fusion.mistakes import Mistakes, Settings, checked_settings

@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, field_validator, model_validator
 
-from fusion.build import EncoderChoice, HeadChoice
+from fusion.build import HeadChoice
 from fusion.data.dates import date_cells
 from fusion.data.delimiters import checked_delimiter
-from fusion.data.policy import OnBadRows
+from fusion.data.problems import OnBadRows
+from fusion.encoder_choice import EncoderChoice
 from fusion.errors import ConfigError, unknown_name
 from fusion.mistakes import RunSettings, checked_settings
 from fusion.strategies import FUSIONS

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from fusion.bundle import Bundle
-from fusion.choices import Targets, file_mistakes
+from fusion.choices import Targets
 from fusion.data.catalogue import target_values
 from fusion.data.problems import raise_for
 from fusion.data.schema import missing_columns
@@ -21,6 +21,7 @@ from fusion.jobs.measure import head_columns
 from fusion.jobs.predict import ItemSource, opened, sales_section
 from fusion.jobs.sales import join_sales
 from fusion.mistakes import Mistakes
+from fusion.places import file_mistakes
 from fusion.predictor import Predictor
 from fusion.progress import Stage, silent
 from fusion.shards.lock import locked_file

@@ -10,17 +10,17 @@ from pathlib import Path
 import pandas as pd
 
 from fusion.bundle import Bundle, load_bundle
-from fusion.choices import file_mistakes, folder_mistakes, photo_folder_mistakes
+from fusion.data.header import WRITTEN
 from fusion.data.infer import HISTORY
-from fusion.data.policy import OnBadRows
-from fusion.data.problems import raise_for
+from fusion.data.problems import OnBadRows, raise_for
 from fusion.data.schema import missing_columns
-from fusion.data.tables import WRITTEN, read_table, write_table
+from fusion.data.tables import read_table, write_table
 from fusion.errors import ConfigError
 from fusion.jobs.config import SalesSection
 from fusion.jobs.sales import join_history
 from fusion.mistakes import Mistakes, checked_settings
 from fusion.parameters import EncoderPlaces
+from fusion.places import file_mistakes, folder_mistakes, photo_folder_mistakes
 from fusion.predictor import Predictor
 from fusion.progress import Stage, silent
 from fusion.shards.lock import locked_file

@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import with_config
 
-from encoders.checkpoints import file_sha256
 from fusion.documents import EXACT, Count, Sha256, Text, sealed
 from fusion.errors import JobError
-from fusion.files import json_bytes, readable, write_atomically
+from fusion.files import json_bytes, read_regular_file, readable, write_atomically
+from fusion.shards.plan_schema import MAX_PLAN_BYTES
 from fusion.shards.receipts import KINDS, Part, Receipt, part_name, receipt_path
 from fusion.shards.repeated import REPEATED_IDS
 from fusion.shards.shard import Shard
@@ -208,8 +208,9 @@ class Manifest:
 
 def manifest_of(folder: Path, *, n_rows: int, receipts: Mapping[int, Receipt]) -> Manifest:
     """What `manifest.json` says of a finished job."""
+    plan = read_regular_file(folder / "plan.json", max_bytes=MAX_PLAN_BYTES)
     return Manifest(
-        plan_sha256=file_sha256(folder / "plan.json"),
+        plan_sha256=hashlib.sha256(plan).hexdigest(),
         n_rows=n_rows,
         n_embedded=sum(receipt.n_embedded for receipt in receipts.values()),
         n_failed=sum(receipt.n_failed for receipt in receipts.values()),

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from encoders.base import Encoder
-from fusion.build import EncoderChoice
 from fusion.data.delimiters import checked_delimiter
-from fusion.data.policy import check_policy
+from fusion.data.problems import check_policy
+from fusion.encoder_choice import EncoderChoice
 from fusion.errors import ConfigError, unknown_name
 from fusion.files import read_regular_file
 from fusion.mistakes import Mistakes
@@ -83,9 +82,9 @@ def check_stall(stall_s: float) -> None:
         raise ConfigError(f"stall seconds must be positive and finite, got {stall_s}.")
 
 
-def _name(choice: object) -> str:
+def _name(choice: Any) -> str:
     """A choice as it can be compared later: a built encoder by its fingerprint."""
-    return choice.fingerprint if isinstance(choice, Encoder) else str(choice)
+    return str(choice) if isinstance(choice, str | Path | None) else choice.fingerprint
 
 
 def bundle_sha256(bundle: Path) -> str:

@@ -3,12 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from fusion.data.frames import check_width
+from fusion.data.header import DELIMITED, check_width
 from fusion.data.problems import Problem
-from fusion.data.tables import DELIMITED
 from fusion.errors import CatalogueError, JobError
 from fusion.shards.csv_rows import (
     csv_delimiter,
@@ -26,6 +24,9 @@ from fusion.shards.parquet_rows import (
     scan_parquet,
 )
 from fusion.shards.shard import InputFile, Scanned, Shard, rows_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SUFFIXES = (".csv", ".tsv", ".parquet")
 WHOLE = (".gz", ".jsonl", ".feather", ".xlsx", ".xls")  # tables that cannot be cut into shards
@@ -87,7 +88,7 @@ def scan_file(
     return scan_parquet(path, shard_rows=shard_rows, columns=columns, id_column=id_column)
 
 
-def first_rows(path: Path, *, n_rows: int, delimiter: str | None = None) -> pd.DataFrame:
+def first_rows(path: Path, *, n_rows: int, delimiter: str | None = None) -> "pd.DataFrame":
     """The first rows of a table, at most `n_rows`, with all columns."""
     if not _is_csv(path):
         return first_parquet_rows(path, names=column_names(path), n_rows=n_rows)
@@ -136,7 +137,7 @@ def input_digests(
 
 def read_rows(
     path: Path, shard: Shard, *, file: InputFile, columns: Sequence[str]
-) -> tuple[pd.DataFrame, list[Problem]]:
+) -> tuple["pd.DataFrame", list[Problem]]:
     """Rows of a shard, and what is wrong with rows as a whole; these are empty in the frame.
 
     Args:
