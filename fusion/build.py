@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from encoders import ENCODERS
 from encoders.base import Encoder
+from encoders.names import RESNETS
 from fusion.data.catalogue import Catalogue
-from fusion.encoder_choice import RESNETS, EncoderChoice, is_checkpoint
+from fusion.encoder_choice import EncoderChoice, is_checkpoint
 from fusion.errors import ConfigError, unknown_name
 from fusion.mistakes import Mistakes
 from fusion.store import as_kept

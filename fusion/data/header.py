@@ -22,8 +22,10 @@ def table_kind(path: Path) -> str:
     """What a table file is, by its suffix: one of `KINDS`.
 
     Raises:
-        CatalogueError: If it is none of them.
+        CatalogueError: If it is none of them, or there is no such file.
     """
+    if not path.is_file():
+        raise CatalogueError(f"{path} must be a file, got none. Check the name and the folder.")
     packed = path.suffix.lower() == ".gz"
     suffix = Path(path.stem).suffix.lower() if packed else path.suffix.lower()
     if suffix in KINDS and not (packed and suffix in (".parquet", ".feather")):

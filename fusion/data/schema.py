@@ -1,6 +1,7 @@
 """The schema: which column of a table plays which role."""
 
 import difflib
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -15,6 +16,8 @@ EXCLUDED = "excluded"
 """Reason of a column that is ignored because the user said so."""
 COMPARED_NAMES = 100_000
 """Names that missing columns are compared with, all together, for the nearest ones."""
+HISTORY = re.compile(r"units_last_\d+w|mean_price_last_\d+w|weeks_on_sale|weeks_since_last_sale")
+"""Columns that `fusion.data.sales` makes of a sales table."""
 ROLES = ("id", "text", "image", "numeric", "categorical", "dates", "history", "row")
 
 

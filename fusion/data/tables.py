@@ -57,8 +57,6 @@ def read_table(path: Path, *, delimiter: str | None = None) -> pd.DataFrame:
         ValueError: If the delimiter is none.
     """
     path = Path(path)
-    if not path.is_file():
-        raise CatalogueError(f"{path} must be a file, got none. Check the name and the folder.")
     kind = table_kind(path)
     if delimiter is not None:
         checked_delimiter(delimiter)
