@@ -6,3 +6,5 @@ DECODERS = ("exact", "fast")
 """How photos are decoded."""
 BACKENDS = ("torch", "onnx", "openvino")
 """What runs a text network."""
+KNOWN = {"text": ("tfidf",), "image": ("colour_texture",)}
+"""Some names of `ENCODERS` by modality: they are right whatever else is registered there."""

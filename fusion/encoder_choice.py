@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from encoders.names import BACKENDS, DECODERS, RESNETS
+from encoders.names import BACKENDS, DECODERS, KNOWN, RESNETS
 from fusion.errors import unknown_name
 from fusion.mistakes import Mistakes
 
@@ -67,7 +67,7 @@ def is_checkpoint(choice: object) -> bool:
 
 
 def _text_mistakes(choice: object) -> list[str]:
-    if is_checkpoint(choice):
+    if is_checkpoint(choice) or (isinstance(choice, str) and choice in KNOWN["text"]):
         return []
     from encoders import Encoder  # torch: where a name or an encoder is none of the usual
 
@@ -80,7 +80,7 @@ def _text_mistakes(choice: object) -> list[str]:
 
 
 def _image_mistakes(choice: object) -> list[str]:
-    if isinstance(choice, str) and choice in RESNETS:
+    if isinstance(choice, str) and choice in (*RESNETS, *KNOWN["image"]):
         return []
     from encoders import Encoder
 

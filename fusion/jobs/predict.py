@@ -4,10 +4,10 @@ Reads: a bundle, an items table, photos and, where past sales are given, a sales
 Writes: one CSV or Parquet file, rows in input order, failures with their reason.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fusion.bundle.document import Document, described
 from fusion.bundle.folder import read_description
@@ -69,14 +69,17 @@ def sales_section(bundle: "Bundle", sales: PastSales) -> "SalesSection":
     """
     from fusion.jobs.config import SalesSection  # with all that trains
 
-    known = bundle.info.get("sales")
-    if known is None:
+    _check_sales(bundle.info, sales)
+    values = {**bundle.info["sales"], "table": sales.table, "as_of": sales.as_of}
+    return checked_settings(SalesSection, values, source="sales")
+
+
+def _check_sales(info: Mapping[str, Any], sales: PastSales) -> None:
+    if info.get("sales") is None:
         raise ConfigError(
             f"sales must be left out, got {sales.table}: the model was trained without a sales "
             "table. Write past sales into the items table, as in training."
         )
-    values = {**known, "table": sales.table, "as_of": sales.as_of}
-    return checked_settings(SalesSection, values, source="sales")
 
 
 def opened(
@@ -101,6 +104,8 @@ def opened(
     document: Document | None = None
     with mistakes.gathered():
         document = read_description(bundle)
+        if source.sales is not None:
+            _check_sales(document["info"], source.sales)
     with mistakes.gathered():
         names = _header(source)
         if document is not None and names is not None:
