@@ -31,6 +31,7 @@ from fusion.shards.repeated import read_repeated
 from fusion.shards.shard import Shard
 from fusion.shards.suspects import Suspects, suspects_path, touch_alone
 from fusion.shards.tables import read_rows
+from fusion.shards.unit_length import with_unit_vectors
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,8 @@ class ShardRunner:
             present={n: mask.numpy()[sound] for n, mask in prepared.inputs.present.items()},
             warnings=_warnings(prepared, tolerated, kept=kept, sound=sound),
         )
+        if self.plan.settings["normalize"]:
+            done = with_unit_vectors(done)
         embedded = time.perf_counter()
         receipt = commit_shard(
             self.folder,

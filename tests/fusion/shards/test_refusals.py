@@ -58,6 +58,7 @@ def test_other_content_is_refused_by_the_name_of_the_file(job, half_done, old, n
     [
         ({"dtype": "float16"}, "dtype: begun with 'float32', now 'float16'"),
         ({"on_bad_rows": "absent"}, "on_bad_rows: begun with 'record', now 'absent'"),
+        ({"normalize": True}, "normalize: begun with False, now True"),
         ({"shard_rows": 11}, "shard_rows: begun with 10, now 11"),
         ({"columns": {"id": [], "text": ["title"], "image": []}}, "columns: begun with"),
         ({"choice": EncoderChoice(text="minilm")}, "encoder text: begun with"),
