@@ -92,5 +92,5 @@ def test_a_batch_larger_than_any_table_is_refused_before_any_work():
 def test_a_shrinkage_that_no_learning_rate_survives_is_refused(model):
     needed = {"objective": "contrastive"} if model is PretrainingSettings else {}
     assert model(weight_decay=100, **needed).weight_decay == 100
-    with pytest.raises(ValidationError, match="weight_decay\n.*less than or equal to 100"):
+    with pytest.raises(ValidationError, match=r"weight_decay\n.*less than or equal to 100"):
         model(weight_decay=1e5, **needed)
