@@ -43,8 +43,8 @@ def unit_vectors(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         array([[0.6, 0.8],
                [0. , 0. ]], dtype=float32)
     """
-    exact = np.ascontiguousarray(vectors, dtype=np.float64)
+    exact = np.array(vectors, dtype=np.float64, order="C")  # a copy
     lengths = np.sqrt(np.square(exact).sum(axis=1, keepdims=True))
     with np.errstate(invalid="ignore"):  # infinity becomes nan, which is refused on commit
-        unit = np.divide(exact, lengths, out=np.zeros_like(exact), where=lengths != 0)
-    return unit.astype(np.float32)
+        np.divide(exact, lengths, out=exact, where=lengths != 0)
+    return exact.astype(np.float32)
