@@ -58,6 +58,9 @@ FusingBundle = Annotated[
     Path | None, typer.Option("--bundle", help="Trained model: gives fused vectors.")
 ]
 OutputType = Annotated[VectorType, typer.Option(help="float16 halves the size of the output.")]
+Normalized = Annotated[
+    bool, typer.Option("--normalize", help="Vectors of length 1: inner products are cosines.")
+]
 ShardRows = Annotated[int, typer.Option(help="Rows that are done or lost together.", min=1)]
 Where = Annotated[EngineName, typer.Option(help="Where it runs.")]
 Workers = Annotated[
@@ -97,6 +100,7 @@ def embed(
     store: Store = None,
     on_bad_rows: Policy = BadRows.RECORD,
     dtype: OutputType = VectorType.FLOAT32,
+    normalize: Normalized = False,
     shard_rows: ShardRows = 4096,
     engine: Where = EngineName.LOCAL,
     workers: Workers = None,
@@ -143,6 +147,7 @@ def embed(
             },
             on_bad_rows=on_bad_rows.value,
             dtype=dtype.value,
+            normalize=normalize,
             shard_rows=shard_rows,
             delimiter=delimiter,
         )

@@ -222,6 +222,22 @@ def manifest_of(folder: Path, *, n_rows: int, receipts: Mapping[int, Receipt]) -
     )
 
 
+def make_folders(folder: Path) -> None:
+    """Makes the folders of a job where they are absent, and its own.
+
+    Raises:
+        JobError: If something else lies in the place of one, with the names of all.
+    """
+    names = [n for n in FOLDERS if os.path.lexists(folder / n) and not (folder / n).is_dir()]
+    if names:
+        raise JobError(
+            f"{folder} must have folders where the job writes its parts, got something else named "
+            f"{', '.join(names)}. Move it away, then run the same command again."
+        )
+    for name in FOLDERS:
+        (folder / name).mkdir(parents=True, exist_ok=True)
+
+
 def refuse_other_than_files(folder: Path) -> None:
     """Refuses folders, pipes, devices and dangling links where files of a job belong.
 

@@ -32,6 +32,8 @@ class JobSettings:
         dtype: `float32`, or `float16`: half the size, about three digits.
         shard_rows: Rows of a shard (1 to 2**31 - 1): what a kill can cost.
         delimiter: What separates the cells of CSV files; found in them where None.
+        normalize: Vectors are written at L2 length 1, so that inner products are cosines; one of
+            zeros stays, with a warning. A store keeps them as the encoder gave them.
     """
 
     choice: EncoderChoice = field(default_factory=EncoderChoice)
@@ -40,6 +42,7 @@ class JobSettings:
     dtype: str = "float32"
     shard_rows: int = 4096
     delimiter: str | None = None
+    normalize: bool = False
 
     def __post_init__(self) -> None:
         mistakes = Mistakes()
@@ -69,6 +72,7 @@ class JobSettings:
             "dtype": self.dtype,
             "shard_rows": self.shard_rows,
             "delimiter": self.delimiter,
+            "normalize": self.normalize,
         }
 
 

@@ -55,6 +55,22 @@ def list_files(items: Path) -> list[Path]:
     )
 
 
+def table_path(items: Path, name: str) -> Path:
+    """Where a table of a plan lies: what stands for it, or its place below the items folder.
+
+    Raises:
+        JobError: If it is gone.
+    """
+    path = items if items.is_file() else items / name
+    if not path.exists():
+        raise JobError(
+            f"items must hold the table {name}, with which the job was planned, got none of that "
+            f"name in {items}. Put it back and run the same command again, or begin a new output "
+            "folder."
+        )
+    return path
+
+
 def _is_shown(path: Path, root: Path) -> bool:
     return not any(part.startswith((".", "_")) for part in path.relative_to(root).parts)
 
