@@ -37,6 +37,7 @@ from fusion.rounding import largest_changes
 from fusion.store import StoreReport
 from fusion.trainers import training_alone
 from fusion.training import TrainingHistory, best_options, fit_ensemble
+from fusion.training.threads import computing_with, threads_for
 from fusion.tuning.crossfit import CrossFit, Tuned, TuningData
 from heads import HEADS
 
@@ -233,14 +234,15 @@ class _Fit:
         }
         if not candidates:
             return
-        best = best_options(
-            ProductEnsemble([self._model(encoders, targets)]).eval(),
-            inputs,
-            targets,
-            candidates=candidates,
-            folds=folds,
-            seed=self.recipe.training.seed,
-        )
+        with computing_with(threads_for(self.recipe.training.threads, inputs)):
+            best = best_options(
+                ProductEnsemble([self._model(encoders, targets)]).eval(),
+                inputs,
+                targets,
+                candidates=candidates,
+                folds=folds,
+                seed=self.recipe.training.seed,
+            )
         decided = {
             name: replace(choices[name], options=options[name][place])
             for name, place in best.items()

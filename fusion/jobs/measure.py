@@ -20,6 +20,7 @@ from fusion.fitting import Fitted, fit_bundle
 from fusion.predictor import Predictor
 from fusion.progress import Stage, silent
 from fusion.recipe import Recipe, Sources
+from fusion.training.threads import computing_with
 
 ORIGINAL = "encoders as they were"
 Columns = dict[str, NDArray[np.float64]]
@@ -139,16 +140,17 @@ def measure(
 def _baselines(experiment: Experiment, bundle: Bundle, name: str) -> Predictions:
     training = experiment.catalogue.take(experiment.known)
     test = experiment.catalogue.take(experiment.split.test)
-    found = {
-        (baseline, "baseline"): predict(
-            training,
-            experiment.targets[name][experiment.known],
-            test,
-            head=bundle.model.head(name),
-            seed=experiment.recipe.training.seed,
-        )
-        for baseline, predict in BASELINES.items()
-    }
+    with computing_with(experiment.recipe.training.threads or 1):
+        found = {
+            (baseline, "baseline"): predict(
+                training,
+                experiment.targets[name][experiment.known],
+                test,
+                head=bundle.model.head(name),
+                seed=experiment.recipe.training.seed,
+            )
+            for baseline, predict in BASELINES.items()
+        }
     return {key: columns for key, columns in found.items() if columns is not None}  # type: ignore[misc]
 
 

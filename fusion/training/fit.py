@@ -18,6 +18,7 @@ from fusion.progress import Stage, silent
 from fusion.trainers import OneDeviceArguments, tensorboard_callbacks, training_alone
 from fusion.training.loss import BalancedLoss
 from fusion.training.settings import TrainingSettings
+from fusion.training.threads import computing_with, threads_for
 from fusion.training.trainer import BestWeights, FusionTrainer, RowDataset
 from heads import ClosedForm
 
@@ -70,10 +71,11 @@ def fit_model(
             "rows must hold at least one training and one validation row, "
             f"got {len(train_rows)} and {len(validation_rows)}."
         )
-    if all(model.head(name).closed_form for name in model.heads):
-        _solve(model, inputs, targets, rows=np.concatenate(rows))
-        return TrainingHistory()
-    return _train(model, inputs, targets, rows=rows, settings=settings, stage=stage)
+    with computing_with(threads_for(settings.threads, inputs)):
+        if all(model.head(name).closed_form for name in model.heads):
+            _solve(model, inputs, targets, rows=np.concatenate(rows))
+            return TrainingHistory()
+        return _train(model, inputs, targets, rows=rows, settings=settings, stage=stage)
 
 
 def _solve(model: ProductModel, inputs: ModelInputs, targets: Targets, *, rows: Rows) -> None:
