@@ -31,7 +31,7 @@ from fusion.ensemble import ProductEnsemble
 from fusion.mistakes import Mistakes
 from fusion.model import ProductModel
 from fusion.predictor import fuse_rows
-from fusion.progress import Stage, silent
+from fusion.progress import Stage, silent, within
 from fusion.recipe import MIN_ROWS, TOO_FEW, Recipe, Sources, check_choices, tunable
 from fusion.rounding import largest_changes
 from fusion.store import StoreReport
@@ -97,7 +97,8 @@ def fit_bundle(
     frame = as_frame(frame)
     checked = check_choices(frame, targets, recipe=recipe, sources=sources, mistakes=Mistakes())
     catalogue, encoders = checked.catalogue, checked.encoders
-    prepared = prepare_inputs(encoders, catalogue, store=sources.store, stage=stage)
+    learning = within(stage, "rows to learn from")  # a job has embedded all rows before
+    prepared = prepare_inputs(encoders, catalogue, store=sources.store, stage=learning)
     extra = [*prepared.problems, *checked.target_problems]
     good, dropped = apply_policy(catalogue, extra, on_bad_rows=recipe.on_bad_rows)
     kept = np.asarray([row for row in range(len(catalogue)) if row not in dropped], dtype=np.int64)

@@ -23,6 +23,7 @@ from fusion.cli.shared import (
     app,
     complain,
     finite,
+    open_stage,
     reported,
     say,
 )
@@ -152,7 +153,8 @@ def embed(
         )
     places = Places(items, photos, store, bundle, *moved)
     check_places(places, out, mistakes)
-    result = run(places, out, settings, engine=where, retry_failed=retry_failed, quiet=quiet)
+    with open_stage(quiet) as stage:
+        result = run(places, out, settings, engine=where, retry_failed=retry_failed, stage=stage)
     for line in summary_lines(result, out):
         say(line)
     if result.failed_shards:

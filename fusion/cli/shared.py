@@ -173,14 +173,14 @@ def complain(message: str) -> None:
 
 @contextmanager
 def open_stage(quiet: bool) -> Iterator[Any]:
-    """Progress bars, in the first process alone and if they are wanted."""
+    """What shows progress, in the first process alone and if it is wanted."""
     from fusion.processes import is_first
-    from fusion.progress import progress_bars, silent
+    from fusion.progress import progress_shown, silent
 
     if quiet or not is_first():
         yield silent
     else:
-        with progress_bars() as stage:
+        with progress_shown() as stage:
             yield stage
 
 

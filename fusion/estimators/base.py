@@ -31,7 +31,7 @@ from fusion.parameters import (
     restored_parameters,
 )
 from fusion.predictor import Predictor
-from fusion.progress import progress_bars, quiet
+from fusion.progress import progress_shown, quiet
 from fusion.recipe import Recipe, Sources, check_choices
 from fusion.training import TrainingHistory, TrainingSettings
 from fusion.tuning import TuningSettings
@@ -211,7 +211,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
                 rows = row_positions(validation_rows, n_rows=len(frame))
         if mistakes:
             check_choices(frame, arrays, recipe=recipe, sources=sources, mistakes=mistakes)
-        with progress_bars() if self.verbose else quiet() as stage:
+        with progress_shown() if self.verbose else quiet() as stage:
             self.fitted_: Fitted = fit_bundle(
                 frame,
                 arrays,

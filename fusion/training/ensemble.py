@@ -130,4 +130,4 @@ def _numbered(stage: Stage, number: int, total: int) -> Stage:
     """The same stage, whose bars say which member is at work."""
     if total == 1:
         return stage
-    return lambda name, steps: stage(f"{name} {number} of {total}", steps)
+    return lambda name, steps, unit: stage(f"{name} {number} of {total}", steps, unit)

@@ -102,8 +102,12 @@ def _train(
     settings = settings.suited_to(len(train_rows))
     module = model.trained_part()
     loss = BalancedLoss(model, rows_of(encoded, train_rows))
-    best = BestWeights(patience=settings.patience, advance=stage("training", settings.epochs))
-    with tempfile.TemporaryDirectory() as scratch, training_alone():
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        training_alone(),
+        stage("training", settings.epochs, "epochs") as work,
+    ):
+        best = BestWeights(patience=settings.patience, advance=work)
         with LOADING.held():  # it sets how much transformers says
             trainer = FusionTrainer(
                 module,
