@@ -38,10 +38,16 @@ def bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(SWITCH, "yes")
 
 
+@pytest.fixture(scope="session")
+def new_works() -> "type[Works]":
+    """Makes stages that keep every piece of work that is opened."""
+    return Works
+
+
 @pytest.fixture
-def works() -> "Works":
+def works(new_works: "type[Works]") -> "Works":
     """A stage that keeps every piece of work that is opened."""
-    return Works()
+    return new_works()
 
 
 class Works:

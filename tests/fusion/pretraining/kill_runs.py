@@ -19,7 +19,6 @@ import torch
 from PIL import Image
 
 from encoders import BertEncoder, ResNetEncoder
-from fusion.progress import Work
 from fusion.pretraining import (
     PretrainingSettings,
     join_contents,
@@ -28,6 +27,7 @@ from fusion.pretraining import (
     run,
     trainer,
 )
+from fusion.progress import Work
 
 SETTINGS = {
     "mlm": PretrainingSettings(

@@ -76,10 +76,8 @@ def configured(shop, *, more=""):
 
 
 @pytest.fixture(scope="module")
-def trained(shop, tmp_path_factory):
-    from tests.conftest import Works
-
-    works, threads = Works(), []
+def trained(shop, tmp_path_factory, new_works):
+    works, threads = new_works(), []
 
     def median(*arguments, **options):
         threads.append(torch.get_num_threads())

@@ -10,8 +10,8 @@ from encoders import BertEncoder, ColourTextureEncoder
 from encoders.dtype import in_precision
 from encoders.tiny_bert import tiny_checkpoint
 from fusion import FusionRegressor, embed_values
-from fusion.progress import notices
 from fusion.build import EncoderChoice, pretrained_encoders
+from fusion.progress import notices
 from fusion.store import as_kept
 
 TEXTS = ["a red coat", "two blue shoes", None]
