@@ -8,6 +8,7 @@ import typer
 from fusion.cli.shared import (
     BatchSize,
     Epochs,
+    LogJson,
     Logs,
     Quiet,
     Seed,
@@ -28,6 +29,7 @@ def train(
     out: Annotated[Path, typer.Option("--out", help="Output folder.")] = Path("runs/model"),
     seed: Seed = None,
     quiet: Quiet = False,
+    log_json: LogJson = False,
 ) -> None:
     """Train, measure and save a model, and write its report."""
     from fusion.jobs.config import TrainConfig
@@ -35,7 +37,7 @@ def train(
 
     overrides = {} if seed is None else {"training.seed": seed}
     settings = TrainConfig.from_file(config, overrides=overrides)
-    with open_stage(quiet) as stage:
+    with open_stage(quiet, log_json) as stage:
         result = run(settings, out, stage=stage)
     show_result(result)
 
@@ -56,6 +58,7 @@ def fine_tune(
     tensorboard: Logs = None,
     seed: Seed = None,
     quiet: Quiet = False,
+    log_json: LogJson = False,
 ) -> None:
     """Tune text and photo encoders on the target, train on what they then give, and compare.
 
@@ -76,7 +79,7 @@ def fine_tune(
     }
     overrides = {name: value for name, value in given.items() if value is not None}
     settings = TrainConfig.from_file(config, overrides=overrides)
-    with open_stage(quiet) as stage:
+    with open_stage(quiet, log_json) as stage:
         result = run(settings, out, stage=stage)
     show_result(result)
 
@@ -87,11 +90,12 @@ def demo(
     out: Annotated[Path, typer.Option("--out", help="Output folder.")] = Path("fusion-demo"),
     seed: Seed = None,
     quiet: Quiet = False,
+    log_json: LogJson = False,
 ) -> None:
     """Run everything on the made-up demo catalogue: train, measure, report, predict new items."""
     from fusion.jobs.demo import demo as run
 
-    with open_stage(quiet) as stage:
+    with open_stage(quiet, log_json) as stage:
         result, predicted = run(out, seed=seed or 0, stage=stage)
     show_result(result)
     say(f"New items    {predicted.output}")
