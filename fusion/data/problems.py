@@ -13,12 +13,13 @@ SHOWN_ROWS = 5  # of each group: enough to see the pattern, few enough to read t
 SHOWN_CHARACTERS = 60
 
 ADVICE = {
-    "column": "List columns that the table has, or read the table that has them.",
+    "column": "Correct the name, here or in the table, or give the table that has it.",
     "column_excluded": "Take it out of one of the two lists.",
     "column_id": "Name one id column.",
     "column_name": "Rename it.",
     "column_twice": "Give each column a name of its own.",
-    "photo_folder": "Give the folder of the photos, or list no image columns.",
+    "photo_folder": "Give the folder of the photos (--photos FOLDER, photos= in Python), or list "
+    "no image columns.",
     "id_duplicate": "Give every row an id of its own, or list no id column.",
     "id_rounded": "Read ids as text or whole numbers: as floats they have lost digits.",
     "id": "Write an id into every row, or list no id column.",

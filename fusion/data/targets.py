@@ -1,6 +1,6 @@
 """Targets as they are handed to an estimator: their names and values."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from fusion.data.frames import arrow_table, as_frame, column_name
 from fusion.data.numbers import number_cells
 from fusion.data.problems import Problem, raise_for
+from fusion.data.schema import missing_columns
 
 TARGET = "target"  # name of a target that comes without one
 
@@ -23,12 +24,36 @@ def target_frame(y: Any) -> pd.DataFrame | None:
     return as_frame(table.reset_index(drop=True) if isinstance(table, pd.DataFrame) else table)
 
 
+def named_targets(y: Any, names: Sequence[str]) -> dict[str, Any]:
+    """Values of several targets by their name.
+
+    Raises:
+        ValueError: If y is no frame, or lacks some of them.
+    """
+    table = target_frame(y)
+    wanted = ", ".join(names)
+    if table is None:
+        raise ValueError(
+            f"y must be a frame with a column for each target ({wanted}), got {type(y).__name__}. "
+            f"Give frame[{list(names)}]."
+        )
+    missing = missing_columns(names, table.columns)
+    if missing:
+        raise ValueError("\n".join(f"y: {problem}" for problem in missing))
+    return {name: table[name] for name in names}
+
+
 def named_target(y: Any) -> tuple[str, Any]:
     """Name and values of a single target; `target` where it has no name.
 
     Raises:
-        ValueError: If it is a table of several columns.
+        ValueError: If it is a table of several columns, or a name.
     """
+    if isinstance(y, str):
+        raise ValueError(
+            f"y must hold one target for each row, got the name {y!r}. Give the column itself, "
+            "frame[name], and X without it."
+        )
     table = target_frame(y)
     if table is None:
         name = getattr(y, "name", None)

@@ -37,7 +37,8 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):  # type: ignore[misc]
         if len(self.classes_) != 2:
             raise ValueError(
                 f"y must hold two classes, got {len(self.classes_)} class(es): "
-                f"{self.classes_[:5].tolist()}. Only binary classification is supported."
+                f"{self.classes_[:5].tolist()}. Only binary classification is supported. "
+                "Keep two of them, or join them to two."
             )
         return self._fit(X, {name: codes}, validation_rows)
 

@@ -11,10 +11,9 @@ import pandas as pd
 
 from fusion.bundle import Bundle, load_bundle
 from fusion.choices import file_mistakes, folder_mistakes, photo_folder_mistakes
-from fusion.data.infer import HISTORY
 from fusion.data.policy import OnBadRows
 from fusion.data.problems import raise_for
-from fusion.data.schema import missing_columns
+from fusion.data.schema import HISTORY, missing_columns
 from fusion.data.tables import WRITTEN, read_table, write_table
 from fusion.errors import ConfigError
 from fusion.jobs.config import SalesSection
@@ -108,7 +107,13 @@ def opened(
         columns = predictor.bundle.schema.columns
         joined = [name for name in columns if HISTORY.fullmatch(name)]
         lacking = [name for name in joined if name not in frame.columns]
-        if source.sales is None and lacking and predictor.bundle.info.get("sales"):
+        is_partial = source.on_bad_rows == "absent"
+        if (
+            source.sales is None
+            and lacking
+            and not is_partial
+            and predictor.bundle.info.get("sales")
+        ):
             mistakes.add(
                 [
                     "sales must be given, as in training, got none, nor the columns "
@@ -120,7 +125,8 @@ def opened(
             joined = []
         wanted = [name for name in columns if name not in joined]
         with mistakes.gathered():
-            raise_for(missing_columns(wanted, frame.columns), source=source.items.name)
+            if not is_partial:  # else the predictor tells what is absent
+                raise_for(missing_columns(wanted, frame.columns), source=source.items.name)
     mistakes.refuse()
     assert predictor is not None and frame is not None
     return predictor, frame

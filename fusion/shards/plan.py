@@ -28,12 +28,14 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from fusion.data.absent import absent_columns, absent_line
 from fusion.data.problems import raise_for, shown
 from fusion.data.schema import Schema, missing_columns
 from fusion.documents import parse_document, read_document, sealed
 from fusion.errors import CatalogueError, ConfigError, JobError
 from fusion.files import read_regular_file, write_atomically
 from fusion.parameters import EncoderPlaces
+from fusion.progress import say_once
 from fusion.shards.ids import repeated_rows
 from fusion.shards.plan_schema import (
     FORMAT,
@@ -161,9 +163,16 @@ class Plan:
 
 
 def cut_input(
-    items: Path, *, shard_rows: int, schema: Schema, delimiter: str | None = None
+    items: Path,
+    *,
+    shard_rows: int,
+    schema: Schema,
+    delimiter: str | None = None,
+    on_bad_rows: str = "record",
 ) -> tuple[list[InputFile], list[Shard], NDArray[np.int64]]:
     """Files and shards of an input, and `[k, 2]` rows whose id stood before, in one pass.
+
+    A column that a file lacks is absent in its rows where bad values are; a line tells it.
 
     What files and shards are known by comes from the bytes that are cut and whose ids are read.
 
@@ -173,7 +182,11 @@ def cut_input(
     paths = list_files(items)
     for path in paths:
         names = column_names(path, delimiter=delimiter)
-        raise_for(missing_columns(schema.columns, names), source=path.name)
+        if on_bad_rows == "absent":
+            if lacking := absent_columns(names, schema, source=path.name):
+                say_once(absent_line(lacking, schema, source=path.name))
+        else:
+            raise_for(missing_columns(schema.columns, names), source=path.name)
     files: list[InputFile] = []
     shards: list[Shard] = []
     ids = []

@@ -71,6 +71,7 @@ def plan_of(places: Places, output: Path, settings: JobSettings) -> tuple[Plan, 
         shard_rows=settings.shard_rows,
         schema=schema,
         delimiter=settings.delimiter,
+        on_bad_rows=settings.on_bad_rows,
     )
     if input_state(places.items) != state:
         raise JobError(
