@@ -1,5 +1,7 @@
 """Columns that a model reads and a table lacks: absent in every row, where that is asked for."""
 
+from collections.abc import Iterable
+
 import pandas as pd
 
 from fusion.data.problems import raise_for
@@ -10,50 +12,46 @@ from fusion.progress import say_once
 def with_absent_columns(frame: pd.DataFrame, schema: Schema, *, source: str) -> pd.DataFrame:
     """The table with every column of the schema; those that it lacked have no value in any row.
 
-    One line tells them, once in a process. The id cannot be absent.
-
-    Args:
-        frame: The table, with names as `as_frame` gives them.
-        schema: What the model reads.
-        source: Name of the table in messages.
-
     Raises:
-        CatalogueError: If the table lacks the id, or every column that tells something of an item:
-            it is another table.
+        CatalogueError: As `tell_absent_columns`.
     """
-    lacking = absent_columns(list(frame.columns), schema, source=source)
+    lacking = tell_absent_columns(schema.columns, frame.columns, id_column=schema.id, source=source)
     if not lacking:
         return frame
-    say_once(absent_line(lacking, schema, source=source))
     empty = pd.DataFrame(None, index=frame.index, columns=pd.Index(lacking, dtype=object))
     return pd.concat([frame, empty.astype(object)], axis=1)
 
 
-def absent_columns(names: list[str], schema: Schema, *, source: str) -> list[str]:
-    """Columns of a schema that a table lacks and that may be absent.
+def tell_absent_columns(
+    wanted: Iterable[str], names: Iterable[str], *, id_column: str | None, source: str
+) -> list[str]:
+    """Columns that a table lacks and that may be absent; a line tells them, once in a process.
+
+    Args:
+        wanted: Columns that are read.
+        names: Columns of the table.
+        id_column: The one that names each item, which cannot be absent.
+        source: Name of the table in messages.
 
     Raises:
-        CatalogueError: As `with_absent_columns`.
+        CatalogueError: If the table lacks the id, or every other column: it is another table.
     """
-    missing = missing_columns(schema.columns, names)
-    told = [name for name in schema.columns if name != schema.id]
-    lacking = [str(problem.column) for problem in missing if problem.column != schema.id]
-    if len(lacking) < len(missing) or (lacking and len(lacking) == len(told)):
+    columns = list(wanted)
+    missing = missing_columns(columns, names)
+    lacking = [str(problem.column) for problem in missing if problem.column != id_column]
+    n_told = len([name for name in columns if name != id_column])
+    if len(lacking) < len(missing) or (lacking and len(lacking) == n_told):
         raise_for(missing, source=source)
+    if lacking:
+        noun = "column" if len(lacking) == 1 else "columns"
+        say_once(
+            f"{source} has no {noun} {', '.join(lacking)}: absent in every row, and answers know "
+            f"less. {_advice(lacking)}"
+        )
     return lacking
 
 
-def absent_line(lacking: list[str], schema: Schema, *, source: str) -> str:
-    """What people are told of absent columns."""
-    gone = set(lacking)
-    columns = {"text": schema.text, "image": schema.image, **schema.tables}
-    whole = [name for name, own in columns.items() if own and gone >= set(own)]
-    modalities = f" (all of {' and '.join(whole)})" if whole else ""
-    advice = "Correct the names if the table should have them."
+def _advice(lacking: list[str]) -> str:
     if any(map(HISTORY.fullmatch, lacking)):
-        advice = PAST_SALES
-    noun = "column" if len(lacking) == 1 else "columns"
-    return (
-        f"{source} has no {noun} {', '.join(lacking)}{modalities}: absent in every row, and "
-        f"answers know less. {advice}"
-    )
+        return PAST_SALES
+    return "Correct the names if the table should have them."

@@ -28,14 +28,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from fusion.data.absent import absent_columns, absent_line
+from fusion.data.absent import tell_absent_columns
 from fusion.data.problems import raise_for, shown
 from fusion.data.schema import Schema, missing_columns
 from fusion.documents import parse_document, read_document, sealed
 from fusion.errors import CatalogueError, ConfigError, JobError
 from fusion.files import read_regular_file, write_atomically
 from fusion.parameters import EncoderPlaces
-from fusion.progress import say_once
 from fusion.shards.ids import repeated_rows
 from fusion.shards.plan_schema import (
     FORMAT,
@@ -183,8 +182,7 @@ def cut_input(
     for path in paths:
         names = column_names(path, delimiter=delimiter)
         if on_bad_rows == "absent":
-            if lacking := absent_columns(names, schema, source=path.name):
-                say_once(absent_line(lacking, schema, source=path.name))
+            tell_absent_columns(schema.columns, names, id_column=schema.id, source=path.name)
         else:
             raise_for(missing_columns(schema.columns, names), source=path.name)
     files: list[InputFile] = []

@@ -48,7 +48,7 @@ def test_columns_that_a_table_lacks_are_absent_and_told_in_one_line(caplog):
     assert whole[["weight", "units_last_4w"]].isna().all(axis=None)
     assert whole[["sku", "title", "price"]].equals(frame)
     (line,) = [record.getMessage() for record in caplog.records]
-    assert line.startswith("new.csv has no columns weight, units_last_4w (all of history): absent")
+    assert line.startswith("new.csv has no columns weight, units_last_4w: absent")
     assert "--sales FILE --as-of DATE" in line
 
 
