@@ -24,7 +24,7 @@ from fusion.data.catalogue import Catalogue
 from fusion.data.duplicates import near_duplicate_groups
 from fusion.data.folds import DRAWN, Validation, validation_folds
 from fusion.data.frames import as_frame
-from fusion.data.policy import apply_policy
+from fusion.data.policy import apply_policy, left_out
 from fusion.data.problems import Problem
 from fusion.embedding import Prepared, prepare_inputs
 from fusion.ensemble import ProductEnsemble
@@ -101,6 +101,8 @@ def fit_bundle(
     prepared = prepare_inputs(encoders, catalogue, store=sources.store, stage=learning)
     extra = [*prepared.problems, *checked.target_problems]
     good, dropped = apply_policy(catalogue, extra, on_bad_rows=recipe.on_bad_rows)
+    if len(good) < MIN_ROWS:
+        raise ValueError(TOO_FEW.format(n_rows=len(good)) + left_out(dropped))
     kept = np.asarray([row for row in range(len(catalogue)) if row not in dropped], dtype=np.int64)
     validation = with_groups(validation.of_rows(kept), good, recipe=recipe)
     job = _Fit(good, recipe=recipe, sources=sources, stage=stage)
@@ -157,8 +159,6 @@ class _Fit:
     def __init__(
         self, catalogue: Catalogue, *, recipe: Recipe, sources: Sources, stage: Stage
     ) -> None:
-        if len(catalogue) < MIN_ROWS:
-            raise ValueError(TOO_FEW.format(n_rows=len(catalogue)))
         self.catalogue = catalogue
         self.recipe = recipe
         self.sources = sources

@@ -19,6 +19,7 @@ from fusion.data.policy import OnBadRows, apply_policy, check_policy, refuse_ear
 from fusion.data.problems import shown
 from fusion.data.records import is_records
 from fusion.embedding import prepare_inputs
+from fusion.files import expanded
 from fusion.progress import Stage, silent
 
 CHUNK_ROWS = 4096
@@ -47,8 +48,8 @@ class Predictor:
         self,
         bundle: Bundle,
         *,
-        photos: Path | None = None,
-        store: Path | None = None,
+        photos: str | Path | None = None,
+        store: str | Path | None = None,
         on_bad_rows: OnBadRows = "raise",
         stage: Stage = silent,
     ) -> None:
@@ -59,8 +60,8 @@ class Predictor:
                 "fusion.load_bundle(folder)."
             )
         self.bundle = bundle
-        self.photos = photos
-        self.store = store
+        self.photos = None if photos is None else expanded(photos)
+        self.store = None if store is None else expanded(store)
         self.on_bad_rows: OnBadRows = on_bad_rows
         self.stage = stage
 

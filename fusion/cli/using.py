@@ -31,7 +31,10 @@ def _past_sales(sales: Path | None, as_of: str | None) -> Any:
     from fusion.jobs.predict import PastSales
 
     if (sales is None) != (as_of is None):
-        raise ConfigError("--sales and --as-of must be given together, got one. Give both or none.")
+        given = "--as-of" if sales is None else "--sales"
+        raise ConfigError(
+            f"--sales and --as-of must be given together, got {given} alone. Give both or none."
+        )
     return None if sales is None or as_of is None else PastSales(sales, as_of)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from fusion.errors import CatalogueError
 
 SHOWN_ROWS = 5  # of each group: enough to see the pattern, few enough to read them all
+SHOWN_COLUMNS = 50  # of those that a table lacks: all, but for another table's
 SHOWN_CHARACTERS = 60
 
 ADVICE = {
@@ -91,7 +92,7 @@ def shown(value: object) -> str:
 
 
 def report_problems(problems: Sequence[Problem], *, source: str) -> str:
-    """All problems in one text, grouped by code and column, the first five of each group.
+    """All problems in one text, grouped by code and column, the first five rows of each group.
 
     Args:
         problems: What was found; may be empty.
@@ -102,7 +103,8 @@ def report_problems(problems: Sequence[Problem], *, source: str) -> str:
     """
     groups: dict[tuple[str, str], list[Problem]] = {}
     for problem in problems:
-        groups.setdefault((problem.code, problem.column or ""), []).append(problem)
+        column = "" if problem.row is None else problem.column or ""
+        groups.setdefault((problem.code, column), []).append(problem)
     rows = {problem.row for problem in problems if problem.row is not None}
     count = f"{len(problems)} problem{'' if len(problems) == 1 else 's'}"
     head = f"{source} has {count}" + (f" in {len(rows)} row{'s'[: len(rows) != 1]}" if rows else "")
@@ -110,11 +112,14 @@ def report_problems(problems: Sequence[Problem], *, source: str) -> str:
 
 
 def _group_report(group: Sequence[Problem]) -> str:
-    column = f", column {printable(group[0].column)}" if group[0].column is not None else ""
+    columns = {problem.column for problem in group}
+    one = group[0].column if len(columns) == 1 else None
+    column = "" if one is None else f", column {printable(one)}"
+    most = SHOWN_COLUMNS if len(columns) > 1 else SHOWN_ROWS
     lines = [f"- {group[0].code}{column} ({len(group)}):"]
-    lines += [f"    {problem}" for problem in group[:SHOWN_ROWS]]
-    if len(group) > SHOWN_ROWS:
-        lines.append(f"    ... and {len(group) - SHOWN_ROWS} more")
+    lines += [f"    {problem}" for problem in group[:most]]
+    if len(group) > most:
+        lines.append(f"    ... and {len(group) - most} more")
     return "\n".join([*lines, f"    {advice(group[0].code)}"])
 
 

@@ -7,6 +7,7 @@ import os
 import re
 import zlib
 from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,8 @@ from fusion.data.frames import as_frame, check_names, check_width, frame_of_arro
 from fusion.data.json_lines import read_json_lines
 from fusion.data.long_cells import long_cells
 from fusion.data.problems import Problem, raise_for, shown
-from fusion.errors import CatalogueError
-from fusion.files import write_atomically
+from fusion.errors import CatalogueError, near_names
+from fusion.files import expanded, write_atomically
 
 WRITTEN = (".csv", ".parquet")
 """Suffixes of tables that are written."""
@@ -50,9 +51,10 @@ def read_table(path: Path, *, delimiter: str | None = None) -> pd.DataFrame:
             rows of the wrong length; lines are named.
         ValueError: If the delimiter is none.
     """
-    path = Path(path)
+    path = expanded(path)
     if not path.is_file():
-        raise CatalogueError(f"{path} must be a file, got none. Check the name and the folder.")
+        got = "a folder" if path.is_dir() else "none"
+        raise CatalogueError(f"{path} must be a file, got {got}. {_file_advice(path)}")
     kind = table_kind(path)
     if delimiter is not None:
         checked_delimiter(delimiter)
@@ -77,6 +79,22 @@ def read_table(path: Path, *, delimiter: str | None = None) -> pd.DataFrame:
         raise CatalogueError(f"{path.name} must be {name} table: {error}") from error
 
 
+def _file_advice(path: Path) -> str:
+    """What to do where no table lies; the nearest names of tables in the folder."""
+    folder = path if path.is_dir() else path.parent
+    try:
+        names = [each.name for each in islice(folder.iterdir(), MOST_COMPARED)]
+    except OSError:
+        return "Check the name and the folder."
+    tables = [name for name in names if name.lower().removesuffix(".gz").endswith(KINDS)]
+    near = near_names(path.name, tables) if folder != path else sorted(tables)[:2]
+    if not near:
+        return "Check the name and the folder."
+    return f"Did you mean {' or '.join(str(folder / name) for name in near)}?"
+
+
+MOST_COMPARED = 1000
+"""Files of a folder whose names are looked at for one that was meant."""
 DELIMITED = (".csv", ".tsv")
 KINDS = (*DELIMITED, ".jsonl", ".parquet", ".feather")
 

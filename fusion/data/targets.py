@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from fusion.data.frames import arrow_table, as_frame, column_name
 from fusion.data.numbers import number_cells
-from fusion.data.problems import Problem, raise_for
+from fusion.data.problems import SHOWN_ROWS, Problem, raise_for
 from fusion.data.schema import missing_columns
 
 TARGET = "target"  # name of a target that comes without one
@@ -86,6 +86,22 @@ def target_arrays(targets: Mapping[str, Any]) -> dict[str, NDArray[np.float64]]:
                 problems.append(replace(problem, code="target_not_number"))
     raise_for(problems, source="y")
     return arrays
+
+
+def refuse_missing(y: ArrayLike) -> None:
+    """Refuses targets of which some are missing.
+
+    Raises:
+        ValueError: With the first rows.
+    """
+    rows = np.flatnonzero(pd.isna(np.asarray(y, dtype=object)))
+    if len(rows):
+        first = ", ".join(str(row + 1) for row in rows[:SHOWN_ROWS])
+        more = ", ..." if len(rows) > SHOWN_ROWS else ""
+        raise ValueError(
+            f"Input y contains NaN, in {len(rows)} of {len(np.asarray(y))} rows ({first}{more}). "
+            "Leave these rows out of X and y."
+        )
 
 
 def check_target_names(frame: pd.DataFrame, targets: Mapping[str, NDArray[np.float64]]) -> None:

@@ -23,6 +23,7 @@ from fusion.data.problems import shown
 from fusion.data.records import check_is_table, frame_of_records, is_records
 from fusion.data.targets import check_target_names, target_arrays
 from fusion.errors import BundleError, unknown_name
+from fusion.files import expanded
 from fusion.fitting import Fitted, fit_bundle
 from fusion.mistakes import Mistakes, Settings, checked_settings
 from fusion.parameters import (
@@ -155,7 +156,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         check_is_fitted(self, "bundle_")
         kept = kept_parameters(self.get_params(deep=False), estimator=type(self).__name__)
         info = {**self.bundle_.info, "parameters": kept}
-        save_bundle(replace(self.bundle_, info=info), Path(folder))
+        save_bundle(replace(self.bundle_, info=info), folder)
 
     @classmethod
     def load(cls, folder: str | Path, **parameters: Any) -> Self:
@@ -178,7 +179,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             checkpoint_place(parameters.get("text_encoder")),
             checkpoint_place(parameters.get("image_weights")),
         )
-        bundle = load_bundle(Path(folder), places=places)
+        bundle = load_bundle(folder, places=places)
         kept = restored_parameters(
             bundle.info.get("parameters"), estimator=cls.__name__, valid=valid
         )
@@ -241,7 +242,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         for name in names:
             value = getattr(self, name)
             if value is None or isinstance(value, str | Path):
-                paths[name] = None if value is None else Path(value)
+                paths[name] = None if value is None else expanded(value)
             else:
                 mistakes.add([f"{name} must be a folder or None, got {shown(value)}."])
         mistakes.refuse()

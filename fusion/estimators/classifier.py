@@ -11,7 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 from fusion.bundle import Bundle
-from fusion.data.targets import named_target
+from fusion.data.targets import named_target, refuse_missing
 from fusion.errors import ConfigError, unknown_name
 from fusion.estimators.base import NO_TARGET, FusionEstimator
 from fusion.parameters import check_kept
@@ -30,6 +30,7 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):  # type: ignore[misc]
             raise ValueError(f"{type(self).__name__} {NO_TARGET}")
         name, values = named_target(y)
         labels = column_or_1d(values, warn=True)
+        refuse_missing(labels)
         assert_all_finite(labels, input_name="y")
         check_classification_targets(labels)
         self._check_one_head()

@@ -10,7 +10,7 @@ from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
-from fusion.data.targets import named_target, named_targets, target_arrays
+from fusion.data.targets import named_target, named_targets, refuse_missing, target_arrays
 from fusion.estimators.base import NO_TARGET, FusionEstimator
 from fusion.parameters import check_kept
 
@@ -48,6 +48,7 @@ class FusionRegressor(RegressorMixin, FusionEstimator):  # type: ignore[misc]
             raise ValueError(f"{type(self).__name__} {NO_TARGET}")
         name, values = named_target(y)
         found = target_arrays({name: column_or_1d(values, warn=True)})
+        refuse_missing(found[name])
         numbers = check_array(found[name], ensure_2d=False, dtype=np.float64, input_name="y")
         return self._fit(X, {name: numbers}, validation_rows)
 

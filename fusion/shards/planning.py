@@ -101,7 +101,7 @@ def _what(
     given: dict[str, list[str] | None] = dict(settings.columns)
     given |= {role: [] for role in ("numeric", "categorical", "dates", "history", "row")}
     sample = _sample(places.items, delimiter=settings.delimiter)
-    schema = infer_schema(sample, photos=places.photos, given=given)
+    schema = infer_schema(sample, photos=places.photos, given=given, source=places.items.name)
     encoders = pretrained_encoders(settings.choice, schema.modalities, store=places.store)
     if not encoders:
         raise ConfigError(
