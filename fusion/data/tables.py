@@ -80,17 +80,17 @@ def read_table(path: Path, *, delimiter: str | None = None) -> pd.DataFrame:
 
 
 def _file_advice(path: Path) -> str:
-    """What to do where no table lies; the nearest names of tables in the folder."""
+    """What to do where no table lies; the nearest table in its folder."""
     folder = path if path.is_dir() else path.parent
     try:
         names = [each.name for each in islice(folder.iterdir(), MOST_COMPARED)]
     except OSError:
         return "Check the name and the folder."
     tables = [name for name in names if name.lower().removesuffix(".gz").endswith(KINDS)]
-    near = near_names(path.name, tables) if folder != path else sorted(tables)[:2]
+    near = near_names(path.name, tables) if folder != path else sorted(tables)
     if not near:
         return "Check the name and the folder."
-    return f"Did you mean {' or '.join(str(folder / name) for name in near)}?"
+    return f"Did you mean {folder / near[0]}?"
 
 
 MOST_COMPARED = 1000

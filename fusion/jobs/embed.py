@@ -15,7 +15,7 @@ from fusion.shards.job import Engine, JobResult, embed_catalogue
 from fusion.shards.layout import layout_of
 from fusion.shards.plan import Places
 from fusion.shards.pool import LocalEngine
-from fusion.shards.settings import JobSettings, check_stall
+from fusion.shards.settings import JobSettings, bundle_sha256, check_stall
 from fusion.shards.status import JobStatus
 from fusion.shards.tables import list_files
 
@@ -50,6 +50,9 @@ def check_places(places: Places, output: Path, mistakes: Mistakes) -> None:
     mistakes.add(folder_mistakes("out", output))
     mistakes.add(folder_mistakes("store", places.store))
     mistakes.add(photo_folder_mistakes(places.photos))
+    if places.bundle is not None:
+        with mistakes.gathered():
+            bundle_sha256(places.bundle)
     with mistakes.gathered():
         list_files(places.items)
     mistakes.refuse()

@@ -246,7 +246,8 @@ def read_plan(folder: Path) -> Plan:
         return _parsed(read_regular_file(path, max_bytes=MAX_PLAN_BYTES))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise JobError(
-            f"{folder} must be the output folder of an embedding job, got no plan.json."
+            f"{folder} must be the output folder of an embedding job, got no plan.json. Give the "
+            "folder that --out named."
         ) from error
     except ValueError as error:
         raise JobError(
