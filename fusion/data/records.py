@@ -30,7 +30,7 @@ def frame_of_records(data: Any) -> pd.DataFrame:
     rows = [data] if isinstance(data, Mapping) else list(data)
     for row in rows:
         for name, value in row.items():
-            if isinstance(value, list | tuple) or getattr(value, "ndim", 0):
+            if isinstance(value, list | tuple) or getattr(value, "ndim", 0) > 0:
                 raise TypeError(
                     f"a dict must be one row, with one value for each column, got a "
                     f"{type(value).__name__} for {name!r}. For columns give "

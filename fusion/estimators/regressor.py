@@ -91,7 +91,7 @@ class FusionRegressor(RegressorMixin, FusionEstimator):  # type: ignore[misc]
             truth = arrays[column][known]
             answers = table[predictor.column_name(name, head.columns[0])].to_numpy()[known]
             if head.task == "classification":
-                truth = head.encode_target(truth)
+                truth = head.encode_target(truth).astype(np.float64)
             weights = None if sample_weight is None else np.asarray(sample_weight)[known]
             scores.append(r2_score(truth, answers, sample_weight=weights))
         return float(np.mean(scores))
