@@ -3,8 +3,8 @@
 Every line has `time` (seconds since 1970) and `event`, as in `events.jsonl` of an embedding job:
 
 - `started`: `verb`, `version`.
-- `progress`: `stage`, `done`, `total`, `unit`, and `state` (words, such as failures by reason) where
-  there is one; at the begin of a stage, at most once a second in between, and at its end with
+- `progress`: `stage`, `done`, `total`, `unit`, and `state` (words, such as failures by reason)
+  where there is one; at the begin of a stage, at most once a second in between, and at its end with
   `ending`: `done`, `stopped early` or `broken off`.
 - `note`: `message`, what a person would read as a line beside the bars.
 - `error`: `message`, why a run was refused or has stopped.
