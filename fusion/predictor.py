@@ -15,8 +15,8 @@ from fusion.data.absent import with_absent_columns
 from fusion.data.batch import ModelInputs
 from fusion.data.catalogue import build_catalogue
 from fusion.data.frames import as_frame
-from fusion.data.policy import OnBadRows, apply_policy, check_policy, refuse_early
-from fusion.data.problems import shown
+from fusion.data.policy import apply_policy, refuse_early
+from fusion.data.problems import OnBadRows, check_policy, shown
 from fusion.data.records import is_records
 from fusion.embedding import prepare_inputs
 from fusion.files import expanded

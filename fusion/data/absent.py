@@ -1,15 +1,17 @@
 """Columns that a model reads and a table lacks: absent in every row, where that is asked for."""
 
 from collections.abc import Iterable
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from fusion.data.problems import raise_for
 from fusion.data.schema import HISTORY, PAST_SALES, Schema, missing_columns
 from fusion.progress import say_once
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-def with_absent_columns(frame: pd.DataFrame, schema: Schema, *, source: str) -> pd.DataFrame:
+
+def with_absent_columns(frame: "pd.DataFrame", schema: Schema, *, source: str) -> "pd.DataFrame":
     """The table with every column of the schema; those that it lacked have no value in any row.
 
     Raises:
@@ -18,6 +20,8 @@ def with_absent_columns(frame: pd.DataFrame, schema: Schema, *, source: str) -> 
     lacking = tell_absent_columns(schema.columns, frame.columns, id_column=schema.id, source=source)
     if not lacking:
         return frame
+    import pandas as pd  # the columns are told without it
+
     empty = pd.DataFrame(None, index=frame.index, columns=pd.Index(lacking, dtype=object))
     return pd.concat([frame, empty.astype(object)], axis=1)
 
@@ -25,7 +29,21 @@ def with_absent_columns(frame: pd.DataFrame, schema: Schema, *, source: str) -> 
 def tell_absent_columns(
     wanted: Iterable[str], names: Iterable[str], *, id_column: str | None, source: str
 ) -> list[str]:
-    """Columns that a table lacks and that may be absent; a line tells them, once in a process.
+    """As `absent_columns`; a line tells them, once in a process."""
+    lacking = absent_columns(wanted, names, id_column=id_column, source=source)
+    if lacking:
+        noun = "column" if len(lacking) == 1 else "columns"
+        say_once(
+            f"{source} has no {noun} {', '.join(lacking)}: absent in every row, and answers know "
+            f"less. {_advice(lacking)}"
+        )
+    return lacking
+
+
+def absent_columns(
+    wanted: Iterable[str], names: Iterable[str], *, id_column: str | None, source: str
+) -> list[str]:
+    """Columns that a table lacks and that may be absent.
 
     Args:
         wanted: Columns that are read.
@@ -42,12 +60,6 @@ def tell_absent_columns(
     n_told = len([name for name in columns if name != id_column])
     if len(lacking) < len(missing) or (lacking and len(lacking) == n_told):
         raise_for(missing, source=source)
-    if lacking:
-        noun = "column" if len(lacking) == 1 else "columns"
-        say_once(
-            f"{source} has no {noun} {', '.join(lacking)}: absent in every row, and answers know "
-            f"less. {_advice(lacking)}"
-        )
     return lacking
 
 

@@ -103,7 +103,9 @@ def infer_schema(
         if reason.endswith(CODES) and not roles["id"]:
             reason += "; if they name the items, say that this column is the id"
         if reason or role in listed:
-            ignored[name] = reason or f"seems {role}, but is not among the {role} columns named"
+            ignored[name] = reason or (
+                f"seems {role}, but {role} columns are named, so no others are looked for"
+            )
         else:
             roles.setdefault(role, []).append(name)
     if "row" not in roles and roles.get("text") and roles.get("categorical"):

@@ -7,8 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from typing import Any, Literal, Self
 
-from fusion.data.dates import FORMATS
-from fusion.data.numbers import is_number_format
+from fusion.data.formats import FORMATS, is_number_format
 from fusion.data.problems import Problem, shown
 from fusion.errors import near_names
 

@@ -14,7 +14,7 @@ from fusion.files import json_bytes, write_atomically
 from fusion.platforms import require_posix
 from fusion.progress import Stage, silent
 from fusion.shards.commit import (
-    FOLDERS,
+    make_folders,
     manifest_of,
     refuse_other_than_files,
     sweep_data,
@@ -153,8 +153,7 @@ def _opened(output: Path, places: Places) -> Iterator[None]:
             f"out must not lie in the folder of the items, whose files are all read, got {output} "
             f"in {places.items}. Choose another."
         )
-    for name in FOLDERS:
-        (output / name).mkdir(parents=True, exist_ok=True)
+    make_folders(output)
     with locked(output):
         refuse_other_than_files(output)
         yield

@@ -31,7 +31,8 @@ from fusion.shards.repeated import read_repeated
 from fusion.shards.rows_done import RowsDone, signs_of_life
 from fusion.shards.shard import Shard
 from fusion.shards.suspects import Suspects, suspects_path, touch_alone
-from fusion.shards.tables import read_rows
+from fusion.shards.tables import read_rows, table_path
+from fusion.shards.unit_length import with_unit_vectors
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,8 @@ class ShardRunner:
             present={n: mask.numpy()[sound] for n, mask in prepared.inputs.present.items()},
             warnings=_warnings(prepared, tolerated, kept=kept, sound=sound),
         )
+        if self.plan.settings["normalize"]:
+            done = with_unit_vectors(done)
         embedded = time.perf_counter()
         receipt = commit_shard(
             self.folder,
@@ -160,8 +163,7 @@ class ShardRunner:
     def _read(self, shard: Shard) -> tuple[pd.DataFrame, list[Fault]]:
         """Cells of a shard's rows, as they are written: the schema alone says what they mean."""
         file = self.plan.files[shard.file]
-        items = self.places.items
-        path = items if items.is_file() else items / file.name
+        path = table_path(self.places.items, file.name)
         frame, problems = read_rows(path, shard, file=file, columns=self.plan.schema.columns)
         return frame, faults_of("read", problems, range(len(frame)))
 

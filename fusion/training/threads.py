@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from threadpoolctl import threadpool_limits
 
-from encoders.process_state import ProcessLock
+from encoders.process_lock import ProcessLock
 from fusion.data.batch import ModelInputs
 
 _LIMITING = ProcessLock()

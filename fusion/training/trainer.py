@@ -136,7 +136,7 @@ class BestWeights(transformers.TrainerCallback):
         *,
         patience: int,
         advance: Callable[[int], None],
-        advice: str = "Use a smaller learning_rate.",
+        advice: str = "Use a smaller learning_rate or weight_decay.",
     ) -> None:
         self.patience = patience
         self.advance = advance
