@@ -4,6 +4,7 @@ Reads: a bundle, an items table, photos and, where past sales are given, a sales
 Writes: one CSV or Parquet file, rows in input order, failures with their reason.
 """
 
+import codecs
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from fusion.bundle.document import Document, described
 from fusion.bundle.folder import read_description
+from fusion.data.absent import absent_columns
+from fusion.data.delimiters import SAMPLE_BYTES, checked_delimiter
 from fusion.data.header import DELIMITED, WRITTEN, table_kind
 from fusion.data.problems import OnBadRows, raise_for
 from fusion.data.schema import HISTORY, Schema, missing_columns
@@ -142,13 +145,29 @@ def _header(source: ItemSource) -> list[str] | None:
 
     Raises:
         CatalogueError: If there is no table.
+        ValueError: If the delimiter is none.
     """
+    if source.delimiter is not None:
+        checked_delimiter(source.delimiter)
     if table_kind(source.items) not in DELIMITED or source.items.suffix.lower() == ".gz":
         return None
     try:
+        if not _begins_as_utf8(source.items):
+            return None
         return column_names(source.items, delimiter=source.delimiter)
     except (FusionError, OSError, ValueError):
         return None  # `read_table` says all that is wrong
+
+
+def _begins_as_utf8(path: Path) -> bool:
+    """False where the first rows are of another encoding: that is to be told, not the columns."""
+    with path.open("rb") as file:
+        begin = file.read(SAMPLE_BYTES)
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(begin)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _check_columns(
@@ -156,9 +175,14 @@ def _check_columns(
 ) -> None:
     """Takes the columns that the model reads and the table lacks as mistakes."""
     with described("schema"):
-        columns = Schema.from_dict(document["schema"]).columns
-    there = list(names)
+        schema = Schema.from_dict(document["schema"])
+    columns, there = schema.columns, list(names)
     joined = [name for name in columns if HISTORY.fullmatch(name)]
+    if source.on_bad_rows == "absent":  # the predictor tells what is absent
+        found = there if source.sales is None else [*there, *joined]
+        with mistakes.gathered():
+            absent_columns(columns, found, id_column=schema.id, source=source.items.name)
+        return
     lacking = [name for name in joined if name not in there]
     if source.sales is None and lacking and document["info"].get("sales"):
         mistakes.add(

@@ -31,7 +31,9 @@ class InProcessEngine:
         while queue:
             task = queue.take()
             try:
-                log.done(run_shard(folder, task.shard, careful=task.careful))
+                log.done(
+                    run_shard(folder, task.shard, careful=task.careful, stage=log.stage(task.shard))
+                )
             except (FusionError, OSError) as error:
                 raise JobError(str(error)) from error
             except Exception as error:  # a row is at fault; it is looked for alone

@@ -112,6 +112,8 @@ def check_roles(
     given = settings["delimiter"]
     for file in files:
         missing = set(schema.columns) - set(file.columns)
+        if settings["on_bad_rows"] == "absent":
+            missing &= {schema.id}
         if missing:
             raise ValueError(f"schema: must name columns of {file.name}, got {min(missing)!r}")
         is_csv = not file.name.lower().endswith(".parquet")

@@ -69,6 +69,7 @@ def plan_of(places: Places, output: Path, settings: JobSettings) -> tuple[Plan, 
         shard_rows=settings.shard_rows,
         schema=schema,
         delimiter=settings.delimiter,
+        on_bad_rows=settings.on_bad_rows,
     )
     if input_state(places.items) != state:
         raise JobError(
@@ -114,7 +115,7 @@ def _what(
     given: dict[str, list[str] | None] = dict(settings.columns)
     given |= {role: [] for role in ("numeric", "categorical", "dates", "history", "row")}
     sample = _sample(places.items, delimiter=settings.delimiter)
-    schema = infer_schema(sample, photos=places.photos, given=given)
+    schema = infer_schema(sample, photos=places.photos, given=given, source=places.items.name)
     encoders = pretrained_encoders(settings.choice, schema.modalities, store=places.store)
     if not encoders:
         raise ConfigError(
