@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from scipy import stats
 from torch import Tensor, nn
 
 from encoders.base import Encoder, Tensors
@@ -324,6 +323,8 @@ def _is_skewed(frame: pd.DataFrame, name: str) -> bool:
         return False
     if known.min() == known.max():  # all alike: there is no skewness
         return False
+    from scipy import stats  # takes a second to import
+
     plain, logs = float(stats.skew(known)), float(stats.skew(np.log1p(known)))
     return plain > 1.0 and abs(logs) <= plain / 2
 

@@ -13,6 +13,7 @@ from fusion.cli.shared import (
     EngineName,
     IdColumn,
     ImageColumns,
+    LogJson,
     Photos,
     Policy,
     Quiet,
@@ -23,6 +24,7 @@ from fusion.cli.shared import (
     app,
     complain,
     finite,
+    open_stage,
     reported,
     say,
 )
@@ -58,6 +60,9 @@ FusingBundle = Annotated[
     Path | None, typer.Option("--bundle", help="Trained model: gives fused vectors.")
 ]
 OutputType = Annotated[VectorType, typer.Option(help="float16 halves the size of the output.")]
+Normalized = Annotated[
+    bool, typer.Option("--normalize", help="Vectors of length 1: inner products are cosines.")
+]
 ShardRows = Annotated[int, typer.Option(help="Rows that are done or lost together.", min=1)]
 Where = Annotated[EngineName, typer.Option(help="Where it runs.")]
 Workers = Annotated[
@@ -97,6 +102,7 @@ def embed(
     store: Store = None,
     on_bad_rows: Policy = BadRows.RECORD,
     dtype: OutputType = VectorType.FLOAT32,
+    normalize: Normalized = False,
     shard_rows: ShardRows = 4096,
     engine: Where = EngineName.LOCAL,
     workers: Workers = None,
@@ -106,6 +112,7 @@ def embed(
     retry_failed: RetryFailed = False,
     status: StatusOf = None,
     quiet: Quiet = False,
+    log_json: LogJson = False,
 ) -> None:
     """Embed a catalogue of any size; stopped jobs go on where they were.
 
@@ -115,7 +122,7 @@ def embed(
     if status is not None:
         _show_status(status)
         return
-    from fusion.build import EncoderChoice
+    from fusion.encoder_choice import EncoderChoice
     from fusion.errors import ConfigError
     from fusion.jobs.embed import check_places, engine_of, summary_lines
     from fusion.jobs.embed import embed as run
@@ -143,6 +150,7 @@ def embed(
             },
             on_bad_rows=on_bad_rows.value,
             dtype=dtype.value,
+            normalize=normalize,
             shard_rows=shard_rows,
             delimiter=delimiter,
         )
@@ -152,7 +160,8 @@ def embed(
         )
     places = Places(items, photos, store, bundle, *moved)
     check_places(places, out, mistakes)
-    result = run(places, out, settings, engine=where, retry_failed=retry_failed, quiet=quiet)
+    with open_stage(quiet, log_json) as stage:
+        result = run(places, out, settings, engine=where, retry_failed=retry_failed, stage=stage)
     for line in summary_lines(result, out):
         say(line)
     if result.failed_shards:

@@ -1,13 +1,14 @@
 """`fusion train`, `fine-tune` and `demo`: from a catalogue to a model and its report."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from fusion.cli.shared import (
     BatchSize,
     Epochs,
+    LogJson,
     Logs,
     Quiet,
     Seed,
@@ -28,14 +29,14 @@ def train(
     out: Annotated[Path, typer.Option("--out", help="Output folder.")] = Path("runs/model"),
     seed: Seed = None,
     quiet: Quiet = False,
+    log_json: LogJson = False,
 ) -> None:
     """Train, measure and save a model, and write its report."""
-    from fusion.jobs.config import TrainConfig
+    overrides = {} if seed is None else {"training.seed": seed}
+    settings = _settings(config, overrides)
     from fusion.jobs.train import train as run
 
-    overrides = {} if seed is None else {"training.seed": seed}
-    settings = TrainConfig.from_file(config, overrides=overrides)
-    with open_stage(quiet) as stage:
+    with open_stage(quiet, log_json) as stage:
         result = run(settings, out, stage=stage)
     show_result(result)
 
@@ -56,15 +57,13 @@ def fine_tune(
     tensorboard: Logs = None,
     seed: Seed = None,
     quiet: Quiet = False,
+    log_json: LogJson = False,
 ) -> None:
     """Tune text and photo encoders on the target, train on what they then give, and compare.
 
     Killed, it goes on where it was when it is started again. Under torchrun or accelerate launch,
     all processes share each step.
     """
-    from fusion.jobs.config import TrainConfig
-    from fusion.jobs.train import fine_tune as run
-
     given = {
         "tuning.mode": None if mode is None else mode.value,
         "tuning.epochs": epochs,
@@ -75,8 +74,10 @@ def fine_tune(
         "training.seed": seed,
     }
     overrides = {name: value for name, value in given.items() if value is not None}
-    settings = TrainConfig.from_file(config, overrides=overrides)
-    with open_stage(quiet) as stage:
+    settings = _settings(config, overrides)
+    from fusion.jobs.train import fine_tune as run
+
+    with open_stage(quiet, log_json) as stage:
         result = run(settings, out, stage=stage)
     show_result(result)
 
@@ -87,11 +88,22 @@ def demo(
     out: Annotated[Path, typer.Option("--out", help="Output folder.")] = Path("fusion-demo"),
     seed: Seed = None,
     quiet: Quiet = False,
+    log_json: LogJson = False,
 ) -> None:
     """Run everything on the made-up demo catalogue: train, measure, report, predict new items."""
     from fusion.jobs.demo import demo as run
 
-    with open_stage(quiet) as stage:
+    with open_stage(quiet, log_json) as stage:
         result, predicted = run(out, seed=seed or 0, stage=stage)
     show_result(result)
     say(f"New items    {predicted.output}")
+
+
+def _settings(config: Path, overrides: dict[str, Any]) -> Any:
+    """The configuration; what is wrong with it is told before all that trains is imported."""
+    from fusion.jobs.config_file import config_values
+
+    config_values(config)
+    from fusion.jobs.config import TrainConfig
+
+    return TrainConfig.from_file(config, overrides=overrides)

@@ -11,6 +11,7 @@ from fusion.cli.shared import (
     BundleFolder,
     Delimiter,
     Items,
+    LogJson,
     MovedText,
     MovedWeights,
     Photos,
@@ -30,7 +31,10 @@ def _past_sales(sales: Path | None, as_of: str | None) -> Any:
     from fusion.jobs.predict import PastSales
 
     if (sales is None) != (as_of is None):
-        raise ConfigError("--sales and --as-of must be given together, got one. Give both or none.")
+        given = "--as-of" if sales is None else "--sales"
+        raise ConfigError(
+            f"--sales and --as-of must be given together, got {given} alone. Give both or none."
+        )
     return None if sales is None or as_of is None else PastSales(sales, as_of)
 
 
@@ -49,6 +53,7 @@ def evaluate(
     image_weights: MovedWeights = None,
     out: Annotated[Path | None, typer.Option("--out", help="JSON file for the metrics.")] = None,
     quiet: Quiet = False,
+    log_json: LogJson = False,
 ) -> None:
     """Measure a trained model on items whose targets are known."""
     from fusion.jobs.evaluate import evaluate as run
@@ -58,7 +63,7 @@ def evaluate(
     past = _past_sales(sales, as_of)
     places = EncoderPlaces(text_encoder, image_weights)
     source = ItemSource(items, photos, store, on_bad_rows.value, past, delimiter, places)
-    with open_stage(quiet) as stage:
+    with open_stage(quiet, log_json) as stage:
         metrics = run(bundle, source, output=out, stage=stage)
     for head, values in metrics.items():
         say(head, style="bold")
@@ -81,6 +86,7 @@ def predict(
     text_encoder: MovedText = None,
     image_weights: MovedWeights = None,
     quiet: Quiet = False,
+    log_json: LogJson = False,
 ) -> None:
     """Predict items: one row each, in input order, failures with their reason."""
     from fusion.jobs.predict import ItemSource
@@ -90,6 +96,6 @@ def predict(
     past = _past_sales(sales, as_of)
     places = EncoderPlaces(text_encoder, image_weights)
     source = ItemSource(items, photos, store, on_bad_rows.value, past, delimiter, places)
-    with open_stage(quiet) as stage:
+    with open_stage(quiet, log_json) as stage:
         result = run(bundle, source, out, stage=stage)
     say(f"{result.n_rows} rows, {result.n_failed} with an error: {result.output}")

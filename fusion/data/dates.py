@@ -26,19 +26,9 @@ from fusion.data.cells import (
     plain_text,
     read_cells,
 )
+from fusion.data.formats import FORMATS
 from fusion.data.problems import Problem, shown
 
-FORMATS = {
-    "DD.MM.YYYY": (".", "dmy"),
-    "DD/MM/YYYY": ("/", "dmy"),
-    "MM/DD/YYYY": ("/", "mdy"),
-    "DD-MM-YYYY": ("-", "dmy"),
-    "MM-DD-YYYY": ("-", "mdy"),
-    "YYYY/MM/DD": ("/", "ymd"),
-    "YYYY.MM.DD": (".", "ymd"),
-    "YYYY-MM-DD": ("-", "ymd"),
-}
-"""Forms beside ISO 8601 -> mark between the parts, their order. Points are never month first."""
 PARTS = re.compile(
     r"(\d{1,4})([./-])(\d{1,2})\2(\d{1,4})(?:[ T](\d{1,2}:\d\d(?::\d\d(?:\.\d{1,6})?)?))?", re.ASCII
 )
@@ -70,6 +60,22 @@ def read_date(cell: object, date_format: str = "") -> np.datetime64:
     if found is None:
         raise _not_read(cell, date_format)
     return found
+
+
+def date_advice(text: object) -> str:
+    """What to write in place of a date in another form than ISO 8601; empty where it is none.
+
+    Example:
+        >>> date_advice("05.09.2011"), date_advice("05/09/2011")
+        ('Did you mean 2011-09-05?', 'Did you mean 2011-05-09 or 2011-09-05?')
+    """
+    readings = set()
+    for written in FORMATS:
+        try:
+            readings.add(str(read_date(text, written).astype("datetime64[D]")))
+        except CellFault:
+            continue
+    return f"Did you mean {' or '.join(sorted(readings))}?" if readings else ""
 
 
 def _date_or_none(cell: object, date_format: str) -> np.datetime64 | None:

@@ -16,7 +16,8 @@ The first rule that fits decides; every column gets one role or a reason why it 
 6. Bytes that mostly are picture files, and text that mostly ends in a picture suffix or names a
    file in the photo folder: image.
 7. Labels by type, or short text of at most 20 values or with each value twice on average:
-   categorical.
+   categorical; but mostly numbers that differ from row to row beside a few words are ignored, with
+   the rows of these words as the reason.
 8. Mostly different single words: codes, ignored. Other text: text.
 9. Where there are texts and categories: they and the numbers are also written as one text, row.
 10. Anything else (lists, sets, bytes, complex numbers): ignored.
@@ -39,7 +40,7 @@ from fusion.data.frames import as_frame, column_name
 from fusion.data.numbers import find_number_format, read_number
 from fusion.data.photos import SCHEME, photo_path
 from fusion.data.problems import Problem, raise_for, shown
-from fusion.data.schema import EXCLUDED, ROLES, Schema, missing_columns
+from fusion.data.schema import EXCLUDED, HISTORY, ROLES, Schema, missing_columns
 from fusion.errors import CatalogueError, unknown_name
 
 ID_NAMES = (
@@ -48,7 +49,6 @@ ID_NAMES = (
     *("article_number", "external_code", "unnamed", "unnamed:_0", "index"),
 )
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
-HISTORY = re.compile(r"units_last_\d+w|mean_price_last_\d+w|weeks_on_sale|weeks_since_last_sale")
 TARGET = re.compile(r"units_next_\d+w")
 MAJORITY = 0.5
 FEW = 20
@@ -56,6 +56,7 @@ SHORT_WORDS = 6
 SHORT_CHARACTERS = 60
 FORMATTED = ("numeric", "dates", "history")  # roles whose cells may be written in a format
 CODES = "codes"
+SHOWN_CELLS = 3
 SAMPLE = 5_000  # cells that the rules look at; drawn evenly, so the answer never varies
 
 
@@ -66,6 +67,7 @@ def infer_schema(
     exclude: Iterable[str] = (),
     given: Mapping[str, Sequence[str] | None] | None = None,
     formats: Mapping[str, str] | None = None,
+    source: str = "the table",
 ) -> Schema:
     """The schema of a table, from what the user lists and, for the rest, from the cells.
 
@@ -77,6 +79,7 @@ def infer_schema(
             list means none, and None or no key means: find them.
         formats: How columns write numbers and dates, as a larger table showed; None means: find it.
             Excluded columns have one too: they may be targets or the column of a split.
+        source: Name of the table in messages.
 
     Returns:
         A schema whose `ignored` gives the reason for every column without a role.
@@ -87,7 +90,7 @@ def infer_schema(
     frame = as_frame(frame)
     listed = _listed(given or {})
     excluded = list(dict.fromkeys(exclude))
-    _check_listed(listed, excluded=excluded, columns=list(frame.columns))
+    _check_listed(listed, excluded=excluded, columns=list(frame.columns), source=source)
     roles = {role: list(names) for role, names in listed.items() if names is not None}
     ignored = {name: EXCLUDED for name in excluded if name in frame.columns}
     taken = {*ignored, *(name for names in roles.values() for name in names)}
@@ -102,7 +105,9 @@ def infer_schema(
         if reason.endswith(CODES) and not roles["id"]:
             reason += "; if they name the items, say that this column is the id"
         if reason or role in listed:
-            ignored[name] = reason or f"seems {role}, but is not among the {role} columns named"
+            ignored[name] = reason or (
+                f"seems {role}, but {role} columns are named, so no others are looked for"
+            )
         else:
             roles.setdefault(role, []).append(name)
     if "row" not in roles and roles.get("text") and roles.get("categorical"):
@@ -138,7 +143,7 @@ def _listed(given: Mapping[str, Sequence[str] | None]) -> dict[str, list[str]]:
 
 
 def _check_listed(
-    listed: Mapping[str, list[str]], *, excluded: list[str], columns: list[str]
+    listed: Mapping[str, list[str]], *, excluded: list[str], columns: list[str], source: str
 ) -> None:
     wanted = [name for names in listed.values() for name in names]
     problems = missing_columns([*wanted, *excluded], columns)
@@ -151,7 +156,7 @@ def _check_listed(
     if len(listed.get("id", [])) > 1:
         message = f"must be one column, got {', '.join(listed['id'])}"
         problems.append(Problem("column_id", message))
-    raise_for(problems, source="the table")
+    raise_for(problems, source=source)
 
 
 def _id_column(frame: pd.DataFrame) -> list[str]:
@@ -227,7 +232,11 @@ def _role(column: "pd.Series[Any]", written: Format, *, photos: Path | None) -> 
     if _id_name(name).endswith("_id"):
         repeats = len(set(texts)) <= MAJORITY * len(texts)
         return ("categorical", "") if repeats else ("", "is named like an identifier")
-    return _typed_role(name, dtype, written, cells_seen=seen, photos=photos)
+    role, reason = _typed_role(name, dtype, written, cells_seen=seen, photos=photos)
+    is_label = role == "categorical" and not isinstance(dtype, pd.CategoricalDtype)
+    is_loose = is_label or reason.endswith(CODES)
+    mixed = _mixed_reason(column) if is_loose and _share(seen, _is_number) > MAJORITY else ""
+    return ("", mixed) if mixed else (role, reason)
 
 
 def _constant(present: list[Any]) -> bool:
@@ -251,6 +260,23 @@ def _typed_role(
     if isinstance(dtype, pd.CategoricalDtype):
         return "categorical", ""
     return _text_role(texts, photos=photos)
+
+
+def _mixed_reason(column: "pd.Series[Any]") -> str:
+    """Why mostly numbers are not read as such: which cells are none. Empty for labels that repeat.
+
+    Why: as labels, values that differ from row to row tell nothing.
+    """
+    present = [(row, cell) for row, cell in enumerate(cells(column)) if not is_missing(cell)]
+    others = [(row, cell) for row, cell in present if not _is_number(cell)]
+    if not others or len({_text(cell) for _, cell in present}) <= MAJORITY * len(present):
+        return ""
+    found = ", ".join(f"{shown(cell)} in row {row + 1}" for row, cell in others[:SHOWN_CELLS])
+    more = f" and {len(others) - SHOWN_CELLS} more" if len(others) > SHOWN_CELLS else ""
+    return (
+        f"holds numbers but for {found}{more}; write numbers there or leave the cells empty, or "
+        "name the column among the categorical ones"
+    )
 
 
 def _formatted_role(cells_seen: list[Any], written: Format) -> str:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from fusion.data.catalogue import Catalogue
-from fusion.data.infer import HISTORY
+from fusion.data.schema import HISTORY
 
 Floats = NDArray[np.float64]
 

@@ -9,29 +9,30 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from encoders.base import Encoder
-from fusion.build import EncoderChoice, HeadChoice, pretrained_encoders
+from fusion.build import HeadChoice, pretrained_encoders
 from fusion.choices import (
     Targets,
     are_known,
     check_usable,
     column_mistakes,
     head_mistakes,
-    photo_folder_mistakes,
     strategy_mistakes,
     target_problems,
 )
 from fusion.data.catalogue import Catalogue, build_catalogue, target_values
 from fusion.data.codes import coded_columns
 from fusion.data.infer import infer_schema
-from fusion.data.policy import OnBadRows, apply_policy, refuse_early
-from fusion.data.problems import Problem
+from fusion.data.policy import apply_policy, left_out, refuse_early
+from fusion.data.problems import OnBadRows, Problem
 from fusion.data.schema import Schema
 from fusion.data.tables import read_table
+from fusion.encoder_choice import EncoderChoice
 from fusion.errors import ConfigError
 from fusion.jobs.config import TrainConfig, head_choices
 from fusion.jobs.sales import join_sales, not_launched, sales_target
 from fusion.jobs.split import column_groups, split_dates, split_rows
 from fusion.mistakes import Mistakes
+from fusion.places import photo_folder_mistakes
 from fusion.recipe import MIN_ROWS, check_logs, check_tuning
 
 HISTORY = ("weeks_on_sale", "weeks_since_last_sale", *(f"units_last_{w}w" for w in (4, 13, 52)))
@@ -123,6 +124,9 @@ def _tables(config: TrainConfig, mistakes: Mistakes) -> tuple[pd.DataFrame | Non
     joined: pd.DataFrame | None = None
     with mistakes.gathered():
         joined = items = read_table(config.data.items, delimiter=config.data.delimiter)
+    if items is not None and not len(items):
+        mistakes.add([f"{config.data.items.name} must hold rows, got a header alone. Add items."])
+        return None, notes
     if items is None:
         return None, notes
     columns = [str(name) for name in items.columns]
@@ -203,13 +207,24 @@ def _try_split(
     config: TrainConfig, catalogue: Catalogue, problems: list[Problem], unknown: Mapping[int, str]
 ) -> None:
     """Splits the rows that will stay, so that too few rows or bad dates are found at once."""
-    good, _ = usable_rows(catalogue, problems, unknown=unknown, on_bad_rows=config.data.on_bad_rows)
+    good, dropped = usable_rows(
+        catalogue, problems, unknown=unknown, on_bad_rows=config.data.on_bad_rows
+    )
     if unknown and len(good) < MIN_ROWS:
         raise ConfigError(
             f"{MIN_ROWS} rows or more must have a target, got {len(good)} usable rows of "
             f"{len(catalogue)}; {len(unknown)} have none ({next(iter(unknown.values()))}). Give "
             "items that have been sold."
         )
+    try:
+        _try_split_of(config, good)
+    except ValueError as error:
+        if not dropped:
+            raise
+        raise ConfigError(f"{error}{left_out(dropped)}") from error
+
+
+def _try_split_of(config: TrainConfig, good: Catalogue) -> None:
     section = config.split
     if section.column is None or section.column in good.frame.columns:
         groups = column_groups(section, good.frame)
@@ -250,7 +265,13 @@ def schema_of(frame: pd.DataFrame, config: TrainConfig) -> Schema:
         "row": data.row,
     }
     targets = [entry.target for entry in config.heads]
-    return infer_schema(frame, photos=data.photos, exclude=[*targets, *data.exclude], given=given)
+    return infer_schema(
+        frame,
+        photos=data.photos,
+        exclude=[*targets, *data.exclude],
+        given=given,
+        source=data.items.name,
+    )
 
 
 def encoder_choice(config: TrainConfig) -> EncoderChoice:

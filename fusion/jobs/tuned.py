@@ -13,7 +13,7 @@ from fusion.evaluation.result import Kind
 from fusion.fitting import Fitted
 from fusion.jobs.cost import Cost, measured
 from fusion.jobs.measure import ORIGINAL, TUNED, Experiment
-from fusion.progress import Stage, silent
+from fusion.progress import Stage, silent, within
 from fusion.report import Losses, TuningCost, TuningSummary
 from fusion.training.shares import held_out_loss
 from fusion.tuning import TuningSettings
@@ -81,7 +81,7 @@ def trained(experiment: Experiment, *, stage: Stage = silent) -> Trained:
     """The model of an experiment, with tuned encoders if its recipe says so."""
     with measured() as cost:
         fitted = experiment.fit(experiment.recipe, stage=stage)
-        table = experiment.predict(fitted.bundle)
+        table = experiment.predict(fitted.bundle, stage=stage)
     return Trained(fitted, table, cost)
 
 
@@ -96,7 +96,7 @@ def tuning_choice(
     if tuned.fitted.tuned is None:
         return None
     recipe = replace(experiment.recipe, tuning=TuningSettings(mode="none"))
-    original = trained(replace(experiment, recipe=recipe), stage=stage)
+    original = trained(replace(experiment, recipe=recipe), stage=within(stage, ORIGINAL))
     rows = tuned.fitted.tuned.judged
     for one in (tuned, original):
         assert one.fitted.held_out is not None

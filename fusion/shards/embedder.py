@@ -49,6 +49,11 @@ class Embedder:
             return {FUSED: self.bundle.model.fused_dim}
         return {name: encoder.embedding_dim for name, encoder in self.encoders.items()}
 
+    @property
+    def n_cacheable(self) -> int:
+        """Modalities that are embedded, each with a progress of its own."""
+        return sum(encoder.cacheable for encoder in self.encoders.values())
+
     def prepare(
         self, catalogue: Catalogue, *, store: Path | None, stage: Stage = silent
     ) -> Prepared:

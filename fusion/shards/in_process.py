@@ -6,7 +6,6 @@ from pathlib import Path
 from fusion.errors import FusionError, JobError
 from fusion.shards.events import EventLog
 from fusion.shards.retries import TaskQueue
-from fusion.shards.run import ShardRunner, run_shard
 
 
 class InProcessEngine:
@@ -22,6 +21,8 @@ class InProcessEngine:
         Raises:
             JobError: If the job as a whole cannot go on.
         """
+        from fusion.shards.run import ShardRunner, run_shard  # torch: where there is work
+
         queue = TaskQueue(folder, shards, log)
         try:
             ShardRunner(folder)
@@ -30,7 +31,9 @@ class InProcessEngine:
         while queue:
             task = queue.take()
             try:
-                log.done(run_shard(folder, task.shard, careful=task.careful))
+                log.done(
+                    run_shard(folder, task.shard, careful=task.careful, stage=log.stage(task.shard))
+                )
             except (FusionError, OSError) as error:
                 raise JobError(str(error)) from error
             except Exception as error:  # a row is at fault; it is looked for alone

@@ -12,9 +12,9 @@ from fusion.documents import sealed
 from fusion.errors import ConfigError, JobError
 from fusion.files import json_bytes, write_atomically
 from fusion.platforms import require_posix
-from fusion.progress import Show
+from fusion.progress import Stage, silent
 from fusion.shards.commit import (
-    FOLDERS,
+    make_folders,
     manifest_of,
     refuse_other_than_files,
     sweep_data,
@@ -72,7 +72,7 @@ def embed_catalogue(
     *,
     engine: Engine | None = None,
     retry_failed: bool = False,
-    show: Show = lambda done, total, state: None,
+    stage: Stage = silent,
 ) -> JobResult:
     """Embeds every row of a catalogue exactly once, as an embedding or as an error record.
 
@@ -85,7 +85,7 @@ def embed_catalogue(
         engine: Where it is done; default: processes of this machine, or this process alone, with a
             warning, where none can be started. `InProcessEngine()` is this process, without one.
         retry_failed: Do the shards with error records again (photos that came later, say).
-        show: Shows progress.
+        stage: Shows progress, in rows.
 
     Raises:
         CatalogueError: If the input cannot be read.
@@ -104,27 +104,30 @@ def embed_catalogue(
         if retry_failed:
             done = _without_failed(output, done)
         n_before = sum(receipt.n_rows for receipt in done.values())
-        log = EventLog(output, n_rows=plan.n_rows, n_before=n_before, show=show)
-        missing = [shard.number for shard in plan.shards if shard.number not in done]
-        if missing:
-            (output / "manifest.json").unlink(missing_ok=True)  # what it lists is gone
-        log.write(
-            "started",
-            shards=len(plan.shards),
-            missing=len(missing),
-            rows=plan.n_rows,
-            plan_seconds=round(plan_seconds, 3),
-        )
-        failed = (engine or LocalEngine()).run(output, missing, log) if missing else {}
-        receipts = finished(output, plan)
-        if not failed:
-            if input_state(places.items) != state:
-                _check_input(places.items, plan)
-            _check_done(plan, receipts)
-            sweep_data(output, receipts)
-            _write_manifest(output, plan, receipts)
-        n_failed = sum(receipt.n_failed for receipt in receipts.values())
-        log.write("ended", failed_shards=len(failed), failed_rows=n_failed)
+        with stage("embedding", plan.n_rows, "rows") as work:
+            log = EventLog(output, n_before=n_before, work=work)
+            missing = [shard.number for shard in plan.shards if shard.number not in done]
+            if missing:
+                (output / "manifest.json").unlink(missing_ok=True)  # what it lists is gone
+            log.write(
+                "started",
+                shards=len(plan.shards),
+                missing=len(missing),
+                rows=plan.n_rows,
+                plan_seconds=round(plan_seconds, 3),
+            )
+            failed = (engine or LocalEngine()).run(output, missing, log) if missing else {}
+            receipts = finished(output, plan)
+            if not failed:
+                if input_state(places.items) != state:
+                    _check_input(places.items, plan)
+                _check_done(plan, receipts)
+                sweep_data(output, receipts)
+                _write_manifest(output, plan, receipts)
+            else:
+                work.say(f"{len(failed)} of {len(plan.shards)} shards failed")
+            n_failed = sum(receipt.n_failed for receipt in receipts.values())
+            log.write("ended", failed_shards=len(failed), failed_rows=n_failed)
     return JobResult(plan.n_rows, n_failed, len(plan.shards), len(done), failed, log.state())
 
 
@@ -150,8 +153,7 @@ def _opened(output: Path, places: Places) -> Iterator[None]:
             f"out must not lie in the folder of the items, whose files are all read, got {output} "
             f"in {places.items}. Choose another."
         )
-    for name in FOLDERS:
-        (output / name).mkdir(parents=True, exist_ok=True)
+    make_folders(output)
     with locked(output):
         refuse_other_than_files(output)
         yield

@@ -28,6 +28,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from fusion.data.absent import tell_absent_columns
 from fusion.data.problems import raise_for, shown
 from fusion.data.schema import Schema, missing_columns
 from fusion.documents import parse_document, read_document, sealed
@@ -161,9 +162,16 @@ class Plan:
 
 
 def cut_input(
-    items: Path, *, shard_rows: int, schema: Schema, delimiter: str | None = None
+    items: Path,
+    *,
+    shard_rows: int,
+    schema: Schema,
+    delimiter: str | None = None,
+    on_bad_rows: str = "record",
 ) -> tuple[list[InputFile], list[Shard], NDArray[np.int64]]:
     """Files and shards of an input, and `[k, 2]` rows whose id stood before, in one pass.
+
+    A column that a file lacks is absent in its rows where bad values are; a line tells it.
 
     What files and shards are known by comes from the bytes that are cut and whose ids are read.
 
@@ -173,7 +181,10 @@ def cut_input(
     paths = list_files(items)
     for path in paths:
         names = column_names(path, delimiter=delimiter)
-        raise_for(missing_columns(schema.columns, names), source=path.name)
+        if on_bad_rows == "absent":
+            tell_absent_columns(schema.columns, names, id_column=schema.id, source=path.name)
+        else:
+            raise_for(missing_columns(schema.columns, names), source=path.name)
     files: list[InputFile] = []
     shards: list[Shard] = []
     ids = []
@@ -235,7 +246,8 @@ def read_plan(folder: Path) -> Plan:
         return _parsed(read_regular_file(path, max_bytes=MAX_PLAN_BYTES))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise JobError(
-            f"{folder} must be the output folder of an embedding job, got no plan.json."
+            f"{folder} must be the output folder of an embedding job, got no plan.json. Give the "
+            "folder that --out named."
         ) from error
     except ValueError as error:
         raise JobError(

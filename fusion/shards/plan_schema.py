@@ -11,7 +11,7 @@ from fusion.data.schema import Schema
 from fusion.documents import EXACT, Count, Nested, Positive, Sha256, Text
 from fusion.shards.shard import InputFile, Shard
 
-FORMAT = 3
+FORMAT = 4
 MAX_PLAN_BYTES = 500_000_000  # of 2,000,000 shards; each has some 200 bytes
 MAX_SHARDS = 2_000_000
 MAX_FILES = 200_000
@@ -38,6 +38,7 @@ class _Settings:
     dtype: Literal["float32", "float16"]
     shard_rows: Positive
     delimiter: Annotated[Text, Field(min_length=1, max_length=1)] | None
+    normalize: bool
 
 
 _SETTINGS = TypeAdapter(_Settings)
@@ -64,7 +65,7 @@ Cut = tuple[Count, Count, Positive, Count, Positive, Count | None, Sha256, Repea
 class PlanDocument:
     """The content of `plan.json`."""
 
-    format: Literal[3]
+    format: Literal[4]
     n_rows: Positive
     n_repeated: Count
     settings: Annotated[Nested, AfterValidator(_checked_settings)]
@@ -111,6 +112,8 @@ def check_roles(
     given = settings["delimiter"]
     for file in files:
         missing = set(schema.columns) - set(file.columns)
+        if settings["on_bad_rows"] == "absent":
+            missing &= {schema.id}
         if missing:
             raise ValueError(f"schema: must name columns of {file.name}, got {min(missing)!r}")
         is_csv = not file.name.lower().endswith(".parquet")

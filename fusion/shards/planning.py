@@ -2,19 +2,12 @@
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from fusion.build import pretrained_encoders
-from fusion.bundle import Bundle, load_bundle
-from fusion.choices import why_ignored
-from fusion.data.infer import infer_schema
 from fusion.data.schema import Schema
 from fusion.errors import CatalogueError, ConfigError, JobError
 from fusion.mistakes import Mistakes
 from fusion.shards.commit import FOLDERS
-from fusion.shards.embedder import describe_encoders, precisions_of
 from fusion.shards.input import input_changes, input_state
 from fusion.shards.plan import (
     Places,
@@ -31,6 +24,11 @@ from fusion.shards.repeated import REPEATED_IDS, write_repeated
 from fusion.shards.settings import JobSettings
 from fusion.shards.tables import first_rows, list_files
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from fusion.bundle import Bundle
+
 SAMPLE_ROWS = 4096  # first rows, in which columns of texts and photos are looked for
 
 
@@ -43,7 +41,7 @@ def plan_of(places: Places, output: Path, settings: JobSettings) -> tuple[Plan, 
         The plan, and the seconds that reading the tables for it took.
     """
     asked = settings.to_dict(bundle=places.bundle)
-    bundle = None if places.bundle is None else load_bundle(places.bundle, places=places.encoders)
+    bundle = _model(places)
     asked |= _precisions(bundle)
     if has_plan(output):
         start = time.perf_counter()
@@ -71,6 +69,7 @@ def plan_of(places: Places, output: Path, settings: JobSettings) -> tuple[Plan, 
         shard_rows=settings.shard_rows,
         schema=schema,
         delimiter=settings.delimiter,
+        on_bad_rows=settings.on_bad_rows,
     )
     if input_state(places.items) != state:
         raise JobError(
@@ -83,24 +82,40 @@ def plan_of(places: Places, output: Path, settings: JobSettings) -> tuple[Plan, 
     return plan, time.perf_counter() - start
 
 
-def _precisions(bundle: Bundle | None) -> dict[str, str]:
+def _model(places: Places) -> "Bundle | None":
+    """The trained model that fuses, where one does."""
+    if places.bundle is None:
+        return None
+    from fusion.bundle import load_bundle  # torch: where there is a model, or a plan to be made
+
+    return load_bundle(places.bundle, places=places.encoders)
+
+
+def _precisions(bundle: "Bundle | None") -> dict[str, str]:
     """Precision of a trained model here; without one, encoders are planned with theirs."""
     if bundle is None:
         return {}
+    from fusion.shards.embedder import precisions_of
+
     return precisions_of({name: bundle.model.encoder(name) for name in bundle.model.modalities})
 
 
 def _what(
-    places: Places, settings: JobSettings, bundle: Bundle | None
+    places: Places, settings: JobSettings, bundle: "Bundle | None"
 ) -> tuple[Schema, dict[str, dict[str, Any]]]:
     """Which columns are read, and by which encoders; a trained model knows both."""
+    from fusion.build import pretrained_encoders
+    from fusion.choices import why_ignored
+    from fusion.data.infer import infer_schema
+    from fusion.shards.embedder import describe_encoders
+
     if bundle is not None:
         _check_columns(settings, bundle.schema)
         return bundle.schema, {}
     given: dict[str, list[str] | None] = dict(settings.columns)
     given |= {role: [] for role in ("numeric", "categorical", "dates", "history", "row")}
     sample = _sample(places.items, delimiter=settings.delimiter)
-    schema = infer_schema(sample, photos=places.photos, given=given)
+    schema = infer_schema(sample, photos=places.photos, given=given, source=places.items.name)
     encoders = pretrained_encoders(settings.choice, schema.modalities, store=places.store)
     if not encoders:
         raise ConfigError(
@@ -133,7 +148,7 @@ def _check_columns(settings: JobSettings, schema: Schema) -> None:
     mistakes.refuse()
 
 
-def _sample(items: Path, *, delimiter: str | None) -> pd.DataFrame:
+def _sample(items: Path, *, delimiter: str | None) -> "pd.DataFrame":
     """The first rows of the first table that has any.
 
     Raises:

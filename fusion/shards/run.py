@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fusion.data.catalogue import Catalogue, build_catalogue
 from fusion.data.cells import is_missing
 from fusion.embedding import Prepared
-from fusion.progress import Stage, silent
+from fusion.progress import Stage, Work, silent
 from fusion.shards.commit import EmbeddedRows, commit_shard
 from fusion.shards.embedder import Embedder, embedder_of
 from fusion.shards.faults import (
@@ -28,9 +28,11 @@ from fusion.shards.faults import (
 from fusion.shards.plan import Places, Plan, read_places, read_plan
 from fusion.shards.receipts import Receipt, find_receipts, read_receipt
 from fusion.shards.repeated import read_repeated
+from fusion.shards.rows_done import RowsDone, signs_of_life
 from fusion.shards.shard import Shard
 from fusion.shards.suspects import Suspects, suspects_path, touch_alone
-from fusion.shards.tables import read_rows
+from fusion.shards.tables import read_rows, table_path
+from fusion.shards.unit_length import with_unit_vectors
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def run_shard(
         folder: Output folder of the job, with its plan.
         number: Number of the shard.
         careful: Touch every row alone first, to find the one that ends the process.
-        stage: Opens progress bars; also a sign of life.
+        stage: Is told of the rows that are done; also a sign of life.
 
     Raises:
         JobError, FusionError, OSError: If the job as a whole cannot go on.
@@ -103,19 +105,26 @@ class ShardRunner:
 
     def run(self, number: int, *, careful: bool, stage: Stage) -> Outcome:
         """Rows to receipt."""
-        start = time.perf_counter()
         shard = self.plan.shards[number]
+        with stage(f"shard {number}", shard.n_rows, "rows") as work:
+            outcome = self._run(shard, careful=careful, work=work)
+            work(shard.n_rows - work.done)  # those that were not embedded have an error record
+        return outcome
+
+    def _run(self, shard: Shard, *, careful: bool, work: Work) -> Outcome:
+        start, number = time.perf_counter(), shard.number
         file = self.plan.files[shard.file].name
         frame, faults = self._read(shard)
         suspects = suspects_path(self.folder, number)
         if careful:
             lost = {fault.row for fault in faults}
             whole = [row for row in range(len(frame)) if row not in lost]
-            touch_alone(suspects, whole, lambda row: self._touch(frame, row, stage=stage))
+            touch_alone(suspects, whole, lambda row: self._touch(frame, row, work=work))
         blamed = Suspects.read(suspects).blamed
         faults += blamed_faults({row: how for row, how in blamed.items() if row < len(frame)})
         catalogue, kept = self._catalogue(frame, {fault.row for fault in faults}, shard=shard)
-        prepared = self.embedder.prepare(catalogue, store=self.places.store, stage=stage)
+        rows_done = RowsDone(work, self.embedder.n_cacheable)
+        prepared = self.embedder.prepare(catalogue, store=self.places.store, stage=rows_done.stage)
         faults += faults_of("read", catalogue.problems, kept)
         faults += faults_of("encode", prepared.problems, kept)
         column = self.plan.schema.id
@@ -135,6 +144,8 @@ class ShardRunner:
             present={n: mask.numpy()[sound] for n, mask in prepared.inputs.present.items()},
             warnings=_warnings(prepared, tolerated, kept=kept, sound=sound),
         )
+        if self.plan.settings["normalize"]:
+            done = with_unit_vectors(done)
         embedded = time.perf_counter()
         receipt = commit_shard(
             self.folder,
@@ -152,8 +163,7 @@ class ShardRunner:
     def _read(self, shard: Shard) -> tuple[pd.DataFrame, list[Fault]]:
         """Cells of a shard's rows, as they are written: the schema alone says what they mean."""
         file = self.plan.files[shard.file]
-        items = self.places.items
-        path = items if items.is_file() else items / file.name
+        path = table_path(self.places.items, file.name)
         frame, problems = read_rows(path, shard, file=file, columns=self.plan.schema.columns)
         return frame, faults_of("read", problems, range(len(frame)))
 
@@ -172,10 +182,10 @@ class ShardRunner:
             catalogue = replace(catalogue, ids=[str(row + shard.first_row) for row in kept])
         return catalogue, kept
 
-    def _touch(self, frame: pd.DataFrame, row: int, *, stage: Stage) -> None:
+    def _touch(self, frame: pd.DataFrame, row: int, *, work: Work) -> None:
         """Does with one row alone all that could end the process."""
         catalogue = build_catalogue(frame.iloc[[row]], self.plan.schema, photos=self.places.photos)
-        prepared = self.embedder.prepare(catalogue, store=None, stage=stage)
+        prepared = self.embedder.prepare(catalogue, store=None, stage=signs_of_life(work))
         self.embedder.vectors(prepared, np.arange(1))
 
     def _id(self, frame: pd.DataFrame, row: int, shard: Shard) -> str:

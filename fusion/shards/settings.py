@@ -7,10 +7,9 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from encoders.base import Encoder
-from fusion.build import EncoderChoice
 from fusion.data.delimiters import checked_delimiter
-from fusion.data.policy import check_policy
+from fusion.data.problems import check_policy
+from fusion.encoder_choice import EncoderChoice
 from fusion.errors import ConfigError, unknown_name
 from fusion.files import read_regular_file
 from fusion.mistakes import Mistakes
@@ -33,6 +32,8 @@ class JobSettings:
         dtype: `float32`, or `float16`: half the size, about three digits.
         shard_rows: Rows of a shard (1 to 2**31 - 1): what a kill can cost.
         delimiter: What separates the cells of CSV files; found in them where None.
+        normalize: Vectors are written at L2 length 1, so that inner products are cosines; one of
+            zeros stays, with a warning. A store keeps them as the encoder gave them.
     """
 
     choice: EncoderChoice = field(default_factory=EncoderChoice)
@@ -41,6 +42,7 @@ class JobSettings:
     dtype: str = "float32"
     shard_rows: int = 4096
     delimiter: str | None = None
+    normalize: bool = False
 
     def __post_init__(self) -> None:
         mistakes = Mistakes()
@@ -70,6 +72,7 @@ class JobSettings:
             "dtype": self.dtype,
             "shard_rows": self.shard_rows,
             "delimiter": self.delimiter,
+            "normalize": self.normalize,
         }
 
 
@@ -83,9 +86,9 @@ def check_stall(stall_s: float) -> None:
         raise ConfigError(f"stall seconds must be positive and finite, got {stall_s}.")
 
 
-def _name(choice: object) -> str:
+def _name(choice: Any) -> str:
     """A choice as it can be compared later: a built encoder by its fingerprint."""
-    return choice.fingerprint if isinstance(choice, Encoder) else str(choice)
+    return str(choice) if isinstance(choice, str | Path | None) else choice.fingerprint
 
 
 def bundle_sha256(bundle: Path) -> str:
@@ -98,4 +101,10 @@ def bundle_sha256(bundle: Path) -> str:
         content = read_regular_file(bundle / "bundle.json", max_bytes=MAX_BUNDLE_BYTES)
         return hashlib.sha256(content).hexdigest()
     except (OSError, ValueError) as error:
-        raise ConfigError(f"bundle must be the folder of a trained model, got {bundle}.") from error
+        inner = bundle / "bundle"
+        advice = "Give the folder `bundle` that a training wrote."
+        if (inner / "bundle.json").is_file():
+            advice = f"Did you mean {inner}?"
+        raise ConfigError(
+            f"bundle must be the folder of a trained model, got {bundle}. {advice}"
+        ) from error

@@ -3,12 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from fusion.data.frames import check_width
+from fusion.data.header import DELIMITED, check_width
 from fusion.data.problems import Problem
-from fusion.data.tables import DELIMITED
 from fusion.errors import CatalogueError, JobError
 from fusion.shards.csv_rows import (
     csv_delimiter,
@@ -26,6 +24,9 @@ from fusion.shards.parquet_rows import (
     scan_parquet,
 )
 from fusion.shards.shard import InputFile, Scanned, Shard, rows_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SUFFIXES = (".csv", ".tsv", ".parquet")
 WHOLE = (".gz", ".jsonl", ".feather", ".xlsx", ".xls")  # tables that cannot be cut into shards
@@ -52,6 +53,22 @@ def list_files(items: Path) -> list[Path]:
         f"got {got} in {items}. Other tables, and those in .gz, cannot be cut into shards: save "
         "them as CSV (UTF-8) or Parquet."
     )
+
+
+def table_path(items: Path, name: str) -> Path:
+    """Where a table of a plan lies: what stands for it, or its place below the items folder.
+
+    Raises:
+        JobError: If it is gone.
+    """
+    path = items if items.is_file() else items / name
+    if not path.exists():
+        raise JobError(
+            f"items must hold the table {name}, with which the job was planned, got none of that "
+            f"name in {items}. Put it back and run the same command again, or begin a new output "
+            "folder."
+        )
+    return path
 
 
 def _is_shown(path: Path, root: Path) -> bool:
@@ -84,10 +101,11 @@ def scan_file(
         return scan_csv(
             path, names=names, shard_rows=shard_rows, id_column=id_column, delimiter=mark
         )
-    return scan_parquet(path, shard_rows=shard_rows, columns=columns, id_column=id_column)
+    there = _there(columns, column_names(path))
+    return scan_parquet(path, shard_rows=shard_rows, columns=there, id_column=id_column)
 
 
-def first_rows(path: Path, *, n_rows: int, delimiter: str | None = None) -> pd.DataFrame:
+def first_rows(path: Path, *, n_rows: int, delimiter: str | None = None) -> "pd.DataFrame":
     """The first rows of a table, at most `n_rows`, with all columns."""
     if not _is_csv(path):
         return first_parquet_rows(path, names=column_names(path), n_rows=n_rows)
@@ -131,19 +149,19 @@ def input_digests(
     """
     if file.delimiter:
         return csv_digests(path, shards, file=file)
-    return parquet_digests(path, shards, file=file, columns=columns)
+    return parquet_digests(path, shards, file=file, columns=_there(columns, file.columns))
 
 
 def read_rows(
     path: Path, shard: Shard, *, file: InputFile, columns: Sequence[str]
-) -> tuple[pd.DataFrame, list[Problem]]:
+) -> tuple["pd.DataFrame", list[Problem]]:
     """Rows of a shard, and what is wrong with rows as a whole; these are empty in the frame.
 
     Args:
         path: Where the shard's file lies.
         shard: Which rows.
         file: What it is known by.
-        columns: Columns to read.
+        columns: Columns to read; those that the file lacks are empty.
 
     Returns:
         A frame of `n_rows` rows (cells of CSV are text or None) and problems.
@@ -151,13 +169,21 @@ def read_rows(
     Raises:
         JobError: If the bytes that were read are not those that the job was planned with.
     """
+    there = _there(columns, file.columns)
     if file.delimiter:
-        frame, problems = read_csv(path, shard, file=file, columns=columns)
+        frame, problems = read_csv(path, shard, file=file, columns=there)
     else:
-        frame, problems = read_parquet(path, shard, file=file, columns=columns), []
+        frame, problems = read_parquet(path, shard, file=file, columns=there), []
     if len(frame) != shard.n_rows:
         raise JobError(
             f"{rows_of([shard])} of {file.name} must be {shard.n_rows} rows, as when the job was "
             f"planned, got {len(frame)} from the same bytes. Begin a new output folder."
         )
-    return frame, problems
+    absent = dict.fromkeys(name for name in columns if name not in frame.columns)
+    return frame.assign(**absent)[list(columns)], problems
+
+
+def _there(columns: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Those of some columns that a file has."""
+    there = set(names)
+    return [name for name in columns if name in there]

@@ -13,20 +13,23 @@ from typing import Literal, NamedTuple
 import torch
 
 from fusion.errors import FusionError
-from fusion.progress import Advance
+from fusion.progress import Work
 from fusion.shards.retries import Task
 from fusion.shards.run import Outcome, ShardRunner, run_shard
 
 BEAT_S = 1.0
 PR_SET_PDEATHSIG = 1  # of prctl(2)
+KEPT_KERNELS = 64
+"""Compiled kernels that oneDNN keeps: one for each shape, so that its 1,024 would grow for long."""
 
 
 class Message(NamedTuple):
-    """What a worker says: `ready`, `beat`, `done` (outcome), `raised` or `fatal` (text)."""
+    """A worker says: `ready`, `beat` (rows), `done` (outcome), `raised` or `fatal` (text)."""
 
     kind: Literal["ready", "beat", "done", "raised", "fatal"]
     outcome: Outcome | None = None
     text: str = ""
+    rows: int = 0
 
 
 def work(folder: Path, pipe: Connection, threads: int, gpu: int | None) -> None:
@@ -41,6 +44,7 @@ def work(folder: Path, pipe: Connection, threads: int, gpu: int | None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.environ["CUDA_VISIBLE_DEVICES"] = "" if gpu is None else str(gpu)
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(KEPT_KERNELS))
     _end_at_once_with_parent()
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     torch.set_num_threads(threads)
@@ -66,21 +70,19 @@ def _answer(folder: Path, pipe: Connection, task: Task) -> Message:
 
 
 class _Beats:
-    """Progress bars of a worker: a sign of life, at most once a second."""
+    """Progress of a worker: rows done, also as a sign of life, at most once a second."""
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
         self._last = 0.0
 
-    def __call__(self, name: str, total: int) -> Advance:
-        del name, total
-        return self._beat
+    def __call__(self, name: str, total: int, unit: str) -> Work:
+        return Work(name, total, unit, self._beat)
 
-    def _beat(self, count: int) -> None:
-        del count
+    def _beat(self, work: Work) -> None:
         if time.monotonic() - self._last > BEAT_S:
             self._last = time.monotonic()
-            self._pipe.send(Message("beat"))
+            self._pipe.send(Message("beat", rows=work.done))
 
 
 def _end_at_once_with_parent() -> None:

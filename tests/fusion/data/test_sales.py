@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 import numpy as np
@@ -210,3 +211,10 @@ def test_sales_that_end_some_weeks_before_the_date_are_told(caplog) -> None:
     history(as_of="2024-03-11", history_weeks=(4,))
     assert "ends with the week of 2024-02-12, 3 whole week(s) before 2024-03-11" in caplog.text
     assert sales_gap(SALES["week"], "2024-02-25") == ""  # six days: no whole week is missing
+
+
+def test_one_date_that_can_be_read_in_two_ways_is_refused_with_both() -> None:
+    told = "got '5/9/2011'. Did you mean 2011-05-09 or 2011-09-05?"
+    with pytest.raises(CatalogueError, match=re.escape(told)):
+        history(as_of="5/9/2011")
+    assert history(as_of="29.01.2024").equals(history())  # points are never month first
