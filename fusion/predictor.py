@@ -128,10 +128,12 @@ class Predictor:
         """The `k` training items nearest to each item in fused space.
 
         Returns:
-            Columns `id`, `rank` (from 1), `similar_id`, `similarity` (cosine, in [-1, 1]). Where an
-            item could not be read or nothing is known of it, and where fewer than `k` items have a
-            vector with a direction, `similar_id` and `similarity` are missing: nothing is similar
-            to a vector of zeros. Items that are equally similar come in the order of their ids.
+            Columns `id`, `rank` (from 1), `similar_id`, `similar_title` (its first text, at most 80
+            characters), `similarity` (cosine, in [-1, 1]), and for each target `actual_TARGET`,
+            what was known of the training item, such as the units that it sold. Where an item could
+            not be read or nothing is known of it, and where fewer than `k` items have a vector with
+            a direction, all but the first two are missing: nothing is similar to a vector of zeros.
+            Items that are equally similar come in the order of their ids.
 
         Raises:
             ValueError: If `k` is not between 1 and the number of training items.
@@ -145,15 +147,25 @@ class Predictor:
         scores = np.where(np.isfinite(scores), scores.round(SIMILARITY_DIGITS), -np.inf)
         nearest = np.argsort(-scores, axis=1, kind="stable")[:, :k]
         similarity = np.take_along_axis(scores, nearest, axis=1).ravel()
-        similar_ids = np.asarray(self.bundle.reference_ids, dtype=object)[order][nearest.ravel()]
         known = np.isfinite(similarity)
-        similar_ids[~known] = None
+        rows = order[nearest.ravel()]
+
+        def of_known(texts: list[str]) -> NDArray[np.object_]:
+            return np.where(known, np.asarray(texts, dtype=object)[rows], None)
+
         return pd.DataFrame(
             {
                 "id": np.repeat(np.asarray(ids, dtype=object), k),
                 "rank": np.tile(np.arange(1, k + 1), len(ids)),
-                "similar_id": similar_ids,
+                "similar_id": of_known(self.bundle.reference_ids),
+                "similar_title": of_known(self.bundle.reference_titles),
                 "similarity": np.where(known, similarity, np.nan),
+                **{
+                    f"actual_{name}": np.where(
+                        known, self.bundle.reference_targets[name][rows], np.nan
+                    )
+                    for name in self.bundle.target_names
+                },
             }
         )
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from heads import metrics
-from heads.base import LEAST_LOSS, Floats, Head, refuse_faults
+from heads.base import LEAST_LOSS, Column, Floats, Head, refuse_faults
 from heads.members import beside, member_mean, side_by_side
 from heads.platt import fit_platt
 
@@ -77,6 +77,11 @@ class HotItemHead(Head):
     def columns(self) -> tuple[str, ...]:
         """The probability of a hot item."""
         return ("hot_probability",)
+
+    @property
+    def described_columns(self) -> tuple[Column, ...]:
+        """The same with its meaning."""
+        return (Column(self.columns[0], "probability", label="hot"),)
 
     @property
     def config(self) -> dict[str, Any]:
