@@ -130,9 +130,10 @@ class Predictor:
         Returns:
             Columns `id`, `rank` (from 1), `similar_id`, `similar_title` (its first text, at most 80
             characters), `similarity` (cosine, in [-1, 1]), and for each target `actual_TARGET`,
-            what was known of the training item, such as the units that it sold. Where an item could
-            not be read or nothing is known of it, and where fewer than `k` items have a vector with
-            a direction, all but the first two are missing: nothing is similar to a vector of zeros.
+            what was known of the training item, such as the units that it sold, and `error` (empty
+            where there is none). Where an item could not be read or nothing is known of it, and
+            where fewer than `k` items have a vector with a direction, all between `rank` and
+            `error` are missing: nothing is similar to a vector of zeros.
             Items that are equally similar come in the order of their ids.
 
         Raises:
@@ -141,7 +142,7 @@ class Predictor:
         n_reference = len(self.bundle.reference_ids)
         if not 1 <= k <= n_reference:
             raise ValueError(f"k must be in 1..{n_reference}, got {k}.")
-        ids, vectors, _ = self.embed_table(frame, source=source)
+        ids, vectors, errors = self.embed_table(frame, source=source)
         order = np.argsort(np.asarray(self.bundle.reference_ids, dtype=str), kind="stable")
         scores = _unit(vectors) @ _unit(self.bundle.reference[order]).T
         scores = np.where(np.isfinite(scores), scores.round(SIMILARITY_DIGITS), -np.inf)
@@ -166,6 +167,7 @@ class Predictor:
                     )
                     for name in self.bundle.target_names
                 },
+                "error": np.repeat([errors.get(row, "") for row in range(len(ids))], k),
             }
         )
 

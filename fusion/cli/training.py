@@ -16,7 +16,6 @@ from fusion.cli.shared import (
     finite,
     open_stage,
     reported,
-    say,
     show_result,
 )
 
@@ -92,6 +91,5 @@ def demo(
     from fusion.jobs.demo import demo as run
 
     with open_stage(quiet) as stage:
-        result, predicted = run(out, seed=seed or 0, stage=stage)
+        result = run(out, seed=seed or 0, stage=stage)
     show_result(result)
-    say(f"New items    {predicted.output}")

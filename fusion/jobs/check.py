@@ -28,6 +28,7 @@ from fusion.data.schema import Schema
 from fusion.data.tables import read_table
 from fusion.errors import ConfigError
 from fusion.jobs.config import TrainConfig, head_choices
+from fusion.jobs.new_items import read_new_items
 from fusion.jobs.sales import join_sales
 from fusion.jobs.split import column_groups, split_dates, split_rows
 from fusion.mistakes import Mistakes
@@ -45,12 +46,14 @@ class CheckedItems:
         targets: Targets `[n]` of each target column, NaN where there is none.
         encoders: Encoders that need no fitting, by modality.
         problems: What is wrong with targets.
+        new_items: Items to be forecast after the training; None where there are none.
     """
 
     catalogue: Catalogue
     targets: dict[str, NDArray[np.float64]]
     encoders: dict[str, Encoder]
     problems: list[Problem]
+    new_items: pd.DataFrame | None = None
 
 
 def check_config(
@@ -73,6 +76,7 @@ def check_config(
     targets: dict[str, NDArray[np.float64]] = {}
     problems: list[Problem] = []
     encoders: dict[str, Encoder] = {}
+    new: pd.DataFrame | None = None
     if frame is not None:
         schema = Schema()
         with mistakes.gathered():
@@ -86,6 +90,8 @@ def check_config(
     with mistakes.gathered():
         check_logs(config.training.tensorboard, config.tuning.tensorboard)
     if catalogue is not None:
+        with mistakes.gathered():
+            new = read_new_items(config, catalogue.schema)
         mistakes.add(photo_folder_mistakes(config.data.photos))
         with mistakes.gathered():
             encoders = pretrained_encoders(
@@ -99,7 +105,7 @@ def check_config(
             _try_split(config, catalogue, problems)
     mistakes.refuse()
     assert catalogue is not None
-    return CheckedItems(catalogue, targets, encoders, problems)
+    return CheckedItems(catalogue, targets, encoders, problems, new)
 
 
 def _tables(config: TrainConfig, mistakes: Mistakes) -> pd.DataFrame | None:

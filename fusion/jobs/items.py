@@ -30,6 +30,7 @@ class LabelledItems:
         problems: Everything that was wrong.
         dropped: Row of the file -> why it was left out.
         reports: Counts of the embedding store.
+        new_items: Items to be forecast after the training; None where there are none.
     """
 
     frame: pd.DataFrame
@@ -39,6 +40,7 @@ class LabelledItems:
     problems: list[Problem]
     dropped: dict[int, str]
     reports: dict[str, StoreReport]
+    new_items: pd.DataFrame | None = None
 
 
 def labelled_items(
@@ -75,4 +77,5 @@ def labelled_items(
         problems=[*catalogue.problems, *extra],
         dropped=dropped,
         reports=prepared.reports,
+        new_items=checked.new_items,
     )

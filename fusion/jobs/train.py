@@ -3,12 +3,13 @@
 Reads: a configuration, its items table, photos and (where given) sales table.
 Writes, below the output folder: `bundle/` (the model), `report.html`, `metrics.json`,
 `test_predictions.csv`, and `store/` (embeddings, unless the configuration names another place);
-where encoders are tuned, `tuning/` (states that a killed run goes on from).
+where encoders are tuned, `tuning/` (states that a killed run goes on from); where the
+configuration names new items, `new_items_predictions.csv` and `new_items.html` (for people).
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fusion.bundle import check_bundle_folder, save_bundle
@@ -21,6 +22,7 @@ from fusion.jobs.config import TrainConfig, head_choices
 from fusion.jobs.cost import measured
 from fusion.jobs.items import LabelledItems, labelled_items
 from fusion.jobs.measure import Experiment, measure, modality_columns
+from fusion.jobs.new_items import PAGE, forecast_new_items
 from fusion.jobs.split import row_groups, split_rows
 from fusion.jobs.summary import Outcome, training_report
 from fusion.jobs.tuned import tuning_summary, untuned
@@ -42,12 +44,14 @@ class TrainResult:
         evaluations: Head -> scores of the fusion and of everything it is measured against.
         dropped: Row -> why it was left out.
         unread: Column -> why it could not be used; not those that the configuration leaves out.
+        new_items: The page of new items; None where the configuration names none.
     """
 
     folder: Path
     evaluations: dict[str, Evaluation]
     dropped: dict[int, str]
     unread: dict[str, str]
+    new_items: Path | None = None
 
     @property
     def bundle(self) -> Path:
@@ -132,12 +136,19 @@ def train_checked(
         title=config.title,
         split=config.split.model_dump(),
         sales=None if config.sales is None else config.sales.model_dump(mode="json"),
+        details=config.data.details,
         n_rows={"train": len(experiment.split.train), "test": len(experiment.split.test)},
         metrics={name: result.to_dict() for name, result in evaluations.items()},
     )
     tuning = None if original is None else tuning_summary(experiment, fitted, cost, original)
     _write(folder, config, Outcome(items, experiment, fitted, table, evaluations, tuning))
-    return TrainResult(folder, evaluations, items.dropped, items.catalogue.schema.unread)
+    return TrainResult(
+        folder,
+        evaluations,
+        items.dropped,
+        items.catalogue.schema.unread,
+        None if items.new_items is None else folder / PAGE,
+    )
 
 
 def fine_tune(config: TrainConfig, folder: Path, *, stage: Stage = silent) -> TrainResult:
@@ -203,4 +214,14 @@ def _write(folder: Path, config: TrainConfig, outcome: Outcome) -> None:
     test = outcome.experiment.split.test
     actual = {f"actual_{name}": values[test] for name, values in outcome.items.targets.items()}
     write_table(outcome.table.assign(**actual), folder / "test_predictions.csv")
-    write_report(training_report(config, outcome), folder / "report.html")
+    new = None
+    if outcome.items.new_items is not None:
+        new = forecast_new_items(
+            config,
+            outcome.fitted.bundle,
+            outcome.items.new_items,
+            folder,
+            store=config.store or folder / "store",
+        )
+    report = replace(training_report(config, outcome), new_items=new)
+    write_report(report, folder / "report.html")

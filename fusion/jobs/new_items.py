@@ -1,0 +1,68 @@
+"""New items of a training job: read and checked before the work, forecast after it."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from fusion.bundle import Bundle
+from fusion.data.catalogue import build_catalogue
+from fusion.data.policy import refuse_early
+from fusion.data.schema import Schema
+from fusion.data.tables import read_table, write_table
+from fusion.jobs.config import TrainConfig
+from fusion.jobs.sales import join_history
+from fusion.predictor import Predictor
+from fusion.report import NewItems, build_new_items, write_new_items
+
+PREDICTIONS = "new_items_predictions.csv"
+PAGE = "new_items.html"
+
+
+def read_new_items(config: TrainConfig, schema: Schema) -> pd.DataFrame | None:
+    """The new items that a configuration names, with their history; None where it names none.
+
+    Raises:
+        CatalogueError: If the table cannot be read, lacks a column that the model will read, or
+            has faulty rows that must not be.
+    """
+    path = config.data.new_items
+    if path is None:
+        return None
+    frame = read_table(path, delimiter=config.data.delimiter)
+    if config.sales is not None:
+        frame = join_history(frame, config.sales)
+    catalogue = build_catalogue(frame, schema, photos=config.data.photos, source=path.name)
+    refuse_early(catalogue, on_bad_rows=config.data.on_bad_rows)
+    return frame
+
+
+def forecast_new_items(
+    config: TrainConfig, bundle: Bundle, frame: pd.DataFrame, folder: Path, *, store: Path
+) -> NewItems:
+    """Predicts new items and writes their table and their page.
+
+    A row that can only be found faulty now, such as a photo that cannot be decoded, is recorded
+    with its reason: a finished training is not stopped for it.
+
+    Args:
+        config: What was trained.
+        bundle: The trained model.
+        frame: The new items, as `read_new_items` gives them.
+        folder: Output folder.
+        store: Embedding store.
+
+    Returns:
+        The table for people, for the report.
+    """
+    policy = config.data.on_bad_rows
+    predictor = Predictor(
+        bundle,
+        photos=config.data.photos,
+        store=store,
+        on_bad_rows="record" if policy == "raise" else policy,
+    )
+    source = "items" if config.data.new_items is None else config.data.new_items.name
+    write_table(predictor.predict(frame, source=source), folder / PREDICTIONS)
+    new = build_new_items(predictor, frame, details=config.data.details, source=source)
+    write_new_items(new, folder / PAGE, title=config.title)
+    return new
