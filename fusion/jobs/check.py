@@ -91,7 +91,7 @@ def check_config(
         check_logs(config.training.tensorboard, config.tuning.tensorboard)
     if catalogue is not None:
         with mistakes.gathered():
-            new = read_new_items(config, catalogue.schema)
+            new = read_new_items(config, catalogue.schema, known=catalogue.frame)
         mistakes.add(photo_folder_mistakes(config.data.photos))
         with mistakes.gathered():
             encoders = pretrained_encoders(

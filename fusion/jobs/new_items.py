@@ -7,9 +7,10 @@ import pandas as pd
 from fusion.bundle import Bundle
 from fusion.data.catalogue import build_catalogue
 from fusion.data.policy import refuse_early
-from fusion.data.schema import Schema
+from fusion.data.problems import raise_for
+from fusion.data.schema import Schema, missing_columns
 from fusion.data.tables import read_table, write_table
-from fusion.jobs.config import TrainConfig
+from fusion.jobs.config import SalesSection, TrainConfig
 from fusion.jobs.sales import join_history
 from fusion.predictor import Predictor
 from fusion.report import NewItems, build_new_items, write_new_items
@@ -18,8 +19,15 @@ PREDICTIONS = "new_items_predictions.csv"
 PAGE = "new_items.html"
 
 
-def read_new_items(config: TrainConfig, schema: Schema) -> pd.DataFrame | None:
+def read_new_items(
+    config: TrainConfig, schema: Schema, *, known: pd.DataFrame
+) -> pd.DataFrame | None:
     """The new items that a configuration names, with their history; None where it names none.
+
+    Args:
+        config: What to do.
+        schema: Roles of the columns of the items that are learned from.
+        known: The items that are learned from.
 
     Raises:
         CatalogueError: If the table cannot be read, lacks a column that the model will read, or
@@ -30,10 +38,20 @@ def read_new_items(config: TrainConfig, schema: Schema) -> pd.DataFrame | None:
         return None
     frame = read_table(path, delimiter=config.data.delimiter)
     if config.sales is not None:
-        frame = join_history(frame, config.sales)
+        frame = _with_history(frame, known, config.sales, source=path.name)
     catalogue = build_catalogue(frame, schema, photos=config.data.photos, source=path.name)
     refuse_early(catalogue, on_bad_rows=config.data.on_bad_rows)
     return frame
+
+
+def _with_history(
+    frame: pd.DataFrame, known: pd.DataFrame, section: SalesSection, *, source: str
+) -> pd.DataFrame:
+    """New items with their history, which may be none at all: the known items tell that ids fit."""
+    raise_for(missing_columns([section.item], frame.columns), source=source)
+    ids = pd.concat([frame[[section.item]], known[[section.item]]], ignore_index=True)
+    history = join_history(ids, section).drop(columns=section.item)
+    return frame.assign(**{name: history[name].to_numpy()[: len(frame)] for name in history})
 
 
 def forecast_new_items(
