@@ -125,6 +125,13 @@ def test_similar_items_are_written_as_the_estimator_gives_them(shop, trained, tm
     assert len(pd.read_parquet(tmp_path / "near.parquet")) == 24
 
 
+def test_a_page_for_people_is_written_without_another_training(shop, trained, tmp_path):
+    result = ask(shop, trained, "--page", tmp_path / "new.html")
+    assert result.exit_code == 0 and "new.html" in "".join(result.output.split()), result.output
+    page = (tmp_path / "new.html").read_text()
+    assert "<h1><bdi>Coats</bdi></h1>" in page and "about " in page and "sold " in page
+
+
 def test_more_known_items_than_there_are_means_all_of_them(shop, trained, tmp_path):
     assert ask(shop, trained, "--k", 999, "--out", tmp_path / "all.csv").exit_code == 0
     n_known = len(FusionRegressor.load(trained / "bundle").bundle_.reference_ids)
@@ -135,10 +142,11 @@ def test_mistakes_of_similar_are_told_together(shop, trained, tmp_path):
     narrow = tmp_path / "narrow.csv"
     pd.read_csv(shop / "ask.csv").drop(columns="title").to_csv(narrow, index=False)
     past = ("--sales", shop / "sales.csv", "--as-of", "2025-03-03", "--quiet")
-    out = ("--out", tmp_path / "near.xlsx")
+    out = ("--out", tmp_path / "near.xlsx", "--page", tmp_path / "new.pdf")
     result = run("similar", trained / "bundle", "--items", narrow, *past, *out)
     assert result.exit_code == 1
-    assert "near.xlsx" in result.output and "title" in result.output
+    told = "".join(result.output.split())
+    assert "near.xlsx" in told and "new.pdf" in told and "title" in told
 
 
 def test_a_long_list_of_similar_items_says_how_to_get_the_rest(capsys):

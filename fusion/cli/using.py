@@ -105,6 +105,9 @@ def similar(
     out: Annotated[
         Path | None, typer.Option("--out", help="CSV or Parquet file; printed where not given.")
     ] = None,
+    page: Annotated[
+        Path | None, typer.Option("--page", help="HTML page for people, with forecasts too.")
+    ] = None,
     delimiter: Delimiter = None,
     photos: Photos = None,
     store: Store = None,
@@ -124,9 +127,10 @@ def similar(
     places = EncoderPlaces(text_encoder, image_weights)
     source = ItemSource(items, photos, store, on_bad_rows.value, past, delimiter, places)
     with open_stage(quiet) as stage:
-        table = run(bundle, source, k=k, output=out, stage=stage)
+        table = run(bundle, source, k=k, output=out, page=page, stage=stage)
     firsts = table[table["rank"] == 1]
     n_failed = int((firsts["error"] != "").sum())
-    if out is None:
+    if out is None and page is None:
         show_similar(table)
-    say(f"{len(firsts)} rows, {n_failed} with an error{'' if out is None else f': {out}'}")
+    written = ", ".join(str(path) for path in (out, page) if path is not None)
+    say(f"{len(firsts)} rows, {n_failed} with an error{written and f': {written}'}")
