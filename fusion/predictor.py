@@ -151,8 +151,10 @@ class Predictor:
         known = np.isfinite(similarity)
         rows = order[nearest.ravel()]
 
-        def of_known(texts: list[str]) -> NDArray[np.object_]:
-            return np.where(known, np.asarray(texts, dtype=object)[rows], None)
+        def of_known(texts: list[str]) -> list[str | None]:
+            return [
+                texts[row] if is_known else None for row, is_known in zip(rows, known, strict=True)
+            ]
 
         return pd.DataFrame(
             {

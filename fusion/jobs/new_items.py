@@ -51,7 +51,10 @@ def _with_history(
     raise_for(missing_columns([section.item], frame.columns), source=source)
     ids = pd.concat([frame[[section.item]], known[[section.item]]], ignore_index=True)
     history = join_history(ids, section).drop(columns=section.item)
-    return frame.assign(**{name: history[name].to_numpy()[: len(frame)] for name in history})
+    frame = frame.copy()
+    for name in history.columns:
+        frame[name] = history[name].to_numpy()[: len(frame)]
+    return frame
 
 
 def forecast_new_items(
