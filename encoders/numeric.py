@@ -175,6 +175,13 @@ class NumericEncoder(Encoder):
             "codes": torch.from_numpy(codes),
         }
 
+    def unknown_levels(self, values: pd.DataFrame) -> dict[str, NDArray[np.bool_]]:
+        """Category column -> mask `[rows]` of levels that training saw never, or too seldom."""
+        return {
+            name: read_categories(values, name, levels) == FIRST_LEVEL - 1
+            for name, levels in self._categories.items()
+        }
+
     def forward(self, tensors: Tensors) -> Tensor:
         """Embeddings `[rows, embedding_dim]`, float32 in squash mode and float64 in linear mode."""
         fixed = self._fixed_columns(tensors)

@@ -17,7 +17,7 @@ from fusion.build import (
     fitted_encoders,
     own_encoder,
 )
-from fusion.bundle import Bundle
+from fusion.bundle import TITLE_CHARACTERS, Bundle
 from fusion.choices import Targets, is_closed_form
 from fusion.data.batch import ModelInputs
 from fusion.data.catalogue import Catalogue
@@ -215,6 +215,11 @@ class _Fit:
             schema=self.catalogue.schema,
             targets={name: choice.target for name, choice in self.recipe.heads.items()},
             reference_ids=list(self.catalogue.ids),
+            reference_titles=[title[:TITLE_CHARACTERS] for title in self.catalogue.titles],
+            reference_targets={
+                choice.target: np.asarray(targets[name], dtype=np.float64)
+                for name, choice in self.recipe.heads.items()
+            },
         )
         if tuned is not None:
             bundle.info["tuning"] = tuned.statement

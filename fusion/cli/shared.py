@@ -251,3 +251,5 @@ def show_result(result: Any) -> None:
     for column, reason in result.unread.items():
         say(f"Not used     {column}: {reason}")
     say(f"Model        {result.bundle}\nReport       {result.report}")
+    if result.new_items is not None:
+        say(f"New items    {result.new_items}")

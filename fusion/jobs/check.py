@@ -29,6 +29,7 @@ from fusion.data.tables import read_table
 from fusion.encoder_choice import EncoderChoice
 from fusion.errors import ConfigError
 from fusion.jobs.config import TrainConfig, head_choices
+from fusion.jobs.new_items import read_new_items
 from fusion.jobs.sales import join_sales, not_launched, sales_target
 from fusion.jobs.split import column_groups, split_dates, split_rows
 from fusion.mistakes import Mistakes
@@ -49,6 +50,7 @@ class CheckedItems:
         problems: What is wrong with targets.
         unknown: Row -> why there is nothing to learn from it: none of its targets is given.
         notes: What to say of the tables beside problems, a sentence each.
+        new_items: Items to be forecast after the training; None where there are none.
     """
 
     catalogue: Catalogue
@@ -57,6 +59,7 @@ class CheckedItems:
     problems: list[Problem]
     unknown: dict[int, str]
     notes: list[str]
+    new_items: pd.DataFrame | None = None
 
 
 def check_config(
@@ -80,6 +83,7 @@ def check_config(
     problems: list[Problem] = []
     encoders: dict[str, Encoder] = {}
     unknown: dict[int, str] = {}
+    new: pd.DataFrame | None = None
     if frame is not None:
         schema = Schema()
         with mistakes.gathered():
@@ -97,6 +101,8 @@ def check_config(
     with mistakes.gathered():
         check_logs(config.training.tensorboard, config.tuning.tensorboard)
     if catalogue is not None:
+        with mistakes.gathered():
+            new = read_new_items(config, catalogue.schema, known=catalogue.frame)
         mistakes.add(photo_folder_mistakes(config.data.photos))
         with mistakes.gathered():
             encoders = pretrained_encoders(
@@ -114,7 +120,7 @@ def check_config(
             _try_split(config, catalogue, problems, unknown)
     mistakes.refuse()
     assert catalogue is not None
-    return CheckedItems(catalogue, targets, encoders, problems, unknown, notes)
+    return CheckedItems(catalogue, targets, encoders, problems, unknown, notes, new)
 
 
 def _tables(config: TrainConfig, mistakes: Mistakes) -> tuple[pd.DataFrame | None, list[str]]:

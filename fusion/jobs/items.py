@@ -32,6 +32,7 @@ class LabelledItems:
         unknown: How many of them have no target, by the reason.
         notes: What to say of the tables beside problems, a sentence each.
         reports: Counts of the embedding store.
+        new_items: Items to be forecast after the training; None where there are none.
     """
 
     frame: pd.DataFrame
@@ -43,6 +44,7 @@ class LabelledItems:
     reports: dict[str, StoreReport]
     unknown: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    new_items: pd.DataFrame | None = None
 
 
 def labelled_items(
@@ -83,4 +85,5 @@ def labelled_items(
         reports=prepared.reports,
         unknown=dict(Counter(checked.unknown.values())),
         notes=checked.notes,
+        new_items=checked.new_items,
     )

@@ -171,12 +171,12 @@ def _report_items(
 ) -> list[ReportItem]:
     catalogue = outcome.items.catalogue.take(outcome.experiment.split.test)
     photos: Any = catalogue.values.get("image", [None] * len(catalogue))
-    title = catalogue.schema.text[0] if catalogue.schema.text else None
+    titles = catalogue.titles
     predicted = next(iter(columns.values()))
     return [
         ReportItem(
             id=catalogue.ids[row],
-            title="" if title is None else _shown(catalogue.frame[title].iloc[row]),
+            title=titles[row],
             photo=photos[row][0] if photos[row] else None,
             actual=float(actual[row]),
             predicted=float(predicted[row]),
