@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fusion.data.cells import read_cells, read_id
-from fusion.data.dates import read_date_column
+from fusion.data.dates import date_cells, read_date_column
 from fusion.data.frames import as_frame
 from fusion.data.numbers import number_cells
 from fusion.data.problems import Problem, raise_for
@@ -27,6 +27,7 @@ from fusion.errors import CatalogueError
 FLOAT_ID = re.compile(r"^(-?(?:0|[1-9]\d*))\.0$", re.ASCII)
 """A whole number that passed through a float on its way to a CSV file: `7.0` is the item `7`."""
 WEEK = np.timedelta64(7, "D")
+HISTORY_WEEKS = (4, 13, 52)
 AsOf = str | int | date | np.datetime64 | pd.Period | Sequence[Any]
 
 
@@ -53,7 +54,7 @@ def add_history(
     *,
     columns: SalesColumns,
     as_of: AsOf,
-    history_weeks: Sequence[int] = (4, 13, 52),
+    history_weeks: Sequence[int] = HISTORY_WEEKS,
 ) -> pd.DataFrame:
     """Items with columns about their past sales; nothing at or after `as_of` has any influence.
 
@@ -129,7 +130,7 @@ def add_target(
         raise ValueError(f"horizon_weeks must be >= 1, got {horizon_weeks}. Give weeks.")
     items, sales = _pandas(items), as_frame(sales)
     joined = _joined(items, sales, columns=columns, as_of=as_of)
-    dates = _as_of_dates(as_of, n=len(items))
+    dates = as_of_dates(as_of, n=len(items))
     weeks, _ = read_date_column(sales[columns.week])
     last = np.append(weeks, np.datetime64(0, "us")).max()
     covered = last + WEEK >= dates + horizon_weeks * WEEK
@@ -161,11 +162,11 @@ def _joined(
     `ago` is 1 for the last whole week before the date, `ahead` 0 for the first one from it on;
     a week that straddles the date has `ago` 0 and `ahead` -1.
     """
-    keys, problems = _read_ids(as_frame(items), columns.id)
+    keys, problems = read_item_ids(as_frame(items), columns.id)
     raise_for(problems, source="items")
     table = _read_sales(sales, columns)
     wanted = pd.DataFrame({"id": pd.Series(keys, dtype=object), "row": np.arange(len(keys))})
-    wanted["as_of"] = _as_of_dates(as_of, n=len(keys))
+    wanted["as_of"] = as_of_dates(as_of, n=len(keys))
     joined = wanted.dropna(subset="id").merge(table, on="id", how="inner")
     if len(wanted) and joined.empty:
         raise CatalogueError(
@@ -176,7 +177,11 @@ def _joined(
     return joined.assign(ago=np.floor(days / 7), ahead=np.floor(-days / 7))
 
 
-def _read_ids(frame: pd.DataFrame, column: str) -> tuple[list[str | None], list[Problem]]:
+def read_item_ids(frame: pd.DataFrame, column: str) -> tuple[list[str | None], list[Problem]]:
+    """Ids `[n]` of items as both tables have them, None where missing, and what is wrong.
+
+    White space around them, and the `.0` of a whole number that passed through a float, go.
+    """
     missing = missing_columns([column], frame.columns)
     if missing:
         return [], missing
@@ -188,9 +193,26 @@ def _read_sales(sales: pd.DataFrame, columns: SalesColumns) -> pd.DataFrame:
     names = [columns.id, columns.week, columns.units]
     names += [columns.price] if columns.price is not None else []
     raise_for(missing_columns(names, sales.columns), source="sales")
-    keys, problems = _read_ids(sales, columns.id)
-    weeks, found = read_date_column(sales[columns.week])
-    raise_for([problem for problem in found if problem.row is None], source="sales")
+    table, problems = sales_cells(sales, columns)
+    raise_for(problems, source="sales")
+    return table
+
+
+def sales_cells(
+    sales: pd.DataFrame, columns: SalesColumns, *, date_format: str | None = None
+) -> tuple[pd.DataFrame, list[Problem]]:
+    """Columns id, week, units and price of rows of a sales table, and what is wrong with cells.
+
+    Args:
+        sales: Rows of the table, which has these columns.
+        columns: Names of the columns.
+        date_format: Form of its weeks; None: found in these rows.
+    """
+    keys, problems = read_item_ids(sales, columns.id)
+    if date_format is None:
+        weeks, found = read_date_column(sales[columns.week])
+    else:
+        weeks, found = date_cells(sales[columns.week], date_format)
     problems += found
     units, found = number_cells(sales[columns.units])
     problems += found
@@ -209,12 +231,12 @@ def _read_sales(sales: pd.DataFrame, columns: SalesColumns) -> pd.DataFrame:
             if (row, name) not in faulty:
                 message = "must be given, got none"
                 problems.append(Problem("sales_missing", message, row, column=name))
-    raise_for(problems, source="sales")
     key_column = pd.Series(keys, dtype=object)
-    return pd.DataFrame({"id": key_column, "week": weeks, "units": units, "price": price})
+    table = pd.DataFrame({"id": key_column, "week": weeks, "units": units, "price": price})
+    return table, problems
 
 
-def _as_of_dates(as_of: AsOf, *, n: int) -> NDArray[np.datetime64]:
+def as_of_dates(as_of: AsOf, *, n: int) -> NDArray[np.datetime64]:
     """`[n]` dates on the wall."""
     single = isinstance(as_of, str) or not isinstance(as_of, Iterable)
     dates_given: list[Any] = [as_of] * n if single else list(as_of)  # type: ignore[arg-type]

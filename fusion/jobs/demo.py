@@ -37,7 +37,7 @@ def demo(folder: Path, *, seed: int, stage: Stage = silent) -> tuple[TrainResult
     with held(folder):
         result = train_checked(config, items, folder, stage=stage)
         output = folder / "new_items_predictions.csv"
-        return result, predict(result.bundle, source, output, stage=stage)
+        return result, predict(result.bundle, source, output)
 
 
 def demo_folder() -> Path:

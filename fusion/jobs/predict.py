@@ -1,7 +1,8 @@
 """`fusion predict`: a trained model and new items in, one row of answers for each item out.
 
-Reads: a bundle, an items table, photos and, where past sales are given, a sales table.
-Writes: one CSV or Parquet file, rows in input order, failures with their reason.
+Reads: a bundle, an items table of any size, photos and, where past sales are given, a sales table.
+Writes: one CSV or Parquet file, rows in input order, failures with their reason; or a folder of a
+job with these, see `fusion.shards.plan`.
 """
 
 from dataclasses import dataclass
@@ -15,23 +16,24 @@ from fusion.data.infer import HISTORY
 from fusion.data.policy import OnBadRows
 from fusion.data.problems import raise_for
 from fusion.data.schema import missing_columns
-from fusion.data.tables import WRITTEN, read_table, write_table
+from fusion.data.tables import WRITTEN, read_table
 from fusion.errors import ConfigError
 from fusion.jobs.config import SalesSection
-from fusion.jobs.sales import join_history
 from fusion.mistakes import Mistakes, checked_settings
 from fusion.parameters import EncoderPlaces
 from fusion.predictor import Predictor
-from fusion.progress import Stage, silent
-from fusion.shards.lock import locked_file
+from fusion.progress import Show, Stage, silent
+from fusion.shards.job import Engine, JobResult
+from fusion.shards.models import kept_bundle
+from fusion.shards.plan import Places
+from fusion.shards.predict_job import is_folder, job_folder, predict_catalogue
+from fusion.shards.predict_settings import PastSales, PredictSettings
+from fusion.shards.tables import column_names, list_files
 
 
-@dataclass(frozen=True)
-class PastSales:
-    """A sales table and the date of the forecast; only weeks that ended before it are read."""
-
-    table: Path
-    as_of: str
+def hidden(done: int, total: int, state: str) -> None:
+    """A bar that shows nothing."""
+    del done, total, state
 
 
 @dataclass(frozen=True)
@@ -105,52 +107,144 @@ def opened(
         with mistakes.gathered():
             sales_section(predictor.bundle, source.sales)
     if predictor is not None and frame is not None:
-        columns = predictor.bundle.schema.columns
-        joined = [name for name in columns if HISTORY.fullmatch(name)]
-        lacking = [name for name in joined if name not in frame.columns]
-        if source.sales is None and lacking and predictor.bundle.info.get("sales"):
-            mistakes.add(
-                [
-                    "sales must be given, as in training, got none, nor the columns "
-                    f"{', '.join(lacking)} ({source.items.name}). Give --sales FILE --as-of DATE."
-                ]
-            )
-            joined = lacking
-        elif source.sales is None:
-            joined = []
-        wanted = [name for name in columns if name not in joined]
-        with mistakes.gathered():
-            raise_for(missing_columns(wanted, frame.columns), source=source.items.name)
+        names = [str(name) for name in frame.columns]
+        _check_columns(predictor.bundle, source, names, mistakes, file=source.items.name)
     mistakes.refuse()
     assert predictor is not None and frame is not None
     return predictor, frame
 
 
+def _check_columns(
+    bundle: Bundle, source: ItemSource, names: list[str], mistakes: Mistakes, *, file: str
+) -> None:
+    """Adds what a table of items lacks."""
+    columns = bundle.schema.columns
+    joined = [name for name in columns if HISTORY.fullmatch(name)]
+    lacking = [name for name in joined if name not in names]
+    if source.sales is None and lacking and bundle.info.get("sales"):
+        mistakes.add(
+            [
+                "sales must be given, as in training, got none, nor the columns "
+                f"{', '.join(lacking)} ({file}). Give --sales FILE --as-of DATE."
+            ]
+        )
+        joined = lacking
+    elif source.sales is None:
+        joined = []
+    wanted = [name for name in columns if name not in joined]
+    with mistakes.gathered():
+        raise_for(missing_columns(wanted, names), source=file)
+
+
 @dataclass(frozen=True)
 class PredictResult:
-    """Where the answers are and how many rows failed."""
+    """Where the answers are, and what the job ended with."""
 
     output: Path
-    n_rows: int
-    n_failed: int
+    job: JobResult
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of the items table."""
+        return self.job.n_rows
+
+    @property
+    def n_failed(self) -> int:
+        """Rows with an error in place of an answer."""
+        return self.job.n_failed
 
 
 def predict(
-    bundle: Path, source: ItemSource, output: Path, *, stage: Stage = silent
+    bundle: Path,
+    source: ItemSource,
+    output: Path,
+    *,
+    shard_rows: int = PredictSettings.shard_rows,
+    engine: Engine | None = None,
+    retry_failed: bool = False,
+    show: Show = hidden,
 ) -> PredictResult:
-    """Predicts items with a bundle and writes a table.
+    """Predicts items with a bundle; writes a table, or a folder where `output` has no suffix.
+
+    Args:
+        bundle: Folder of the model.
+        source: Items, and where the rest lies.
+        output: A `.csv` or `.parquet` file, or a folder.
+        shard_rows: Rows that are done or lost together.
+        engine: Where it is done, see `predict_catalogue`.
+        retry_failed: Do the shards with error records again.
+        show: Shows progress.
 
     Raises:
         BundleError: If the bundle is damaged.
-        CatalogueError: If the items have problems and must not; nothing is written then.
-        JobError: If another process is about to write the same file.
+        CatalogueError: If the items have problems and must not; no answer is written then.
+        ConfigError: With everything that is wrong with what was chosen.
+        JobError: If another process is about to write the same output, or the job cannot go on.
     """
     mistakes = Mistakes()
-    mistakes.add(file_mistakes("out", output, suffixes=WRITTEN))
-    predictor, frame = opened(bundle, source, mistakes=mistakes, stage=stage)
-    if source.sales is not None:
-        frame = join_history(frame, sales_section(predictor.bundle, source.sales))
-    with locked_file(output):
-        table = predictor.predict(frame, source=source.items.name)
-        write_table(table, output)
-    return PredictResult(output, len(table), int((table["error"] != "").sum()))
+    settings: PredictSettings | None = None
+    with mistakes.gathered():
+        settings = PredictSettings(
+            on_bad_rows=source.on_bad_rows,
+            shard_rows=shard_rows,
+            delimiter=source.delimiter,
+            sales=source.sales,
+        )
+    moved = source.encoders or EncoderPlaces()
+    places = Places(
+        items=source.items,
+        photos=source.photos,
+        store=source.store,
+        bundle=bundle,
+        text_encoder=moved.text,
+        image_weights=moved.photo_weights,
+    )
+    _check(places, source, output, mistakes)
+    assert settings is not None
+    result = predict_catalogue(
+        places, output, settings, engine=engine, retry_failed=retry_failed, show=show
+    )
+    return PredictResult(output, result)
+
+
+def _check(places: Places, source: ItemSource, output: Path, mistakes: Mistakes) -> None:
+    """Refuses what cannot be read, written or answered, with the mistakes that were found before.
+
+    Raises:
+        BundleError, CatalogueError, ConfigError, OSError: With every mistake.
+    """
+    model: Bundle | None = None
+    names: dict[str, list[str]] = {}
+    if output.suffix:
+        mistakes.add(file_mistakes("out", output, suffixes=WRITTEN))
+    else:
+        mistakes.add(folder_mistakes("out", output))
+    mistakes.add(folder_mistakes("store", places.store))
+    mistakes.add(photo_folder_mistakes(places.photos))
+    with mistakes.gathered():
+        model = kept_bundle(places)
+    with mistakes.gathered():
+        for path in list_files(places.items):
+            names[path.name] = column_names(path, delimiter=source.delimiter)
+    if model is not None and source.sales is not None:
+        with mistakes.gathered():
+            sales_section(model, source.sales)
+    for file, found in names.items() if model is not None else ():
+        _check_columns(model, source, found, mistakes, file=file)
+    mistakes.refuse()
+
+
+def summary_lines(result: PredictResult) -> list[str]:
+    """What a run ended with, in words."""
+    job, output = result.job, result.output
+    lines = []
+    if job.n_already:
+        lines.append(f"{job.n_already} of {job.n_shards} shards were finished before.")
+    if not job.failed_shards:
+        lines.append(f"{job.n_rows:,} rows, {job.n_failed:,} with an error: {output}")
+        return lines
+    folder = output if is_folder(output) else job_folder(output)
+    lines.append(
+        f"{len(job.failed_shards)} of {job.n_shards} shards failed; the others are kept: {folder}"
+    )
+    return lines + [f"- shard {number}: {why}" for number, why in sorted(job.failed_shards.items())]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from fusion.errors import FusionError, JobError
+from fusion.errors import CatalogueError, FusionError, JobError
 from fusion.shards.events import EventLog
 from fusion.shards.retries import TaskQueue
 from fusion.shards.run import ShardRunner, run_shard
@@ -20,7 +20,8 @@ class InProcessEngine:
         """Does all shards; gives back those that failed, with the reason.
 
         Raises:
-            JobError: If the job as a whole cannot go on.
+            CatalogueError: If rows are faulty and must not be.
+            JobError: If the job as a whole cannot go on otherwise.
         """
         queue = TaskQueue(folder, shards, log)
         try:
@@ -31,6 +32,8 @@ class InProcessEngine:
             task = queue.take()
             try:
                 log.done(run_shard(folder, task.shard, careful=task.careful))
+            except CatalogueError:
+                raise
             except (FusionError, OSError) as error:
                 raise JobError(str(error)) from error
             except Exception as error:  # a row is at fault; it is looked for alone

@@ -1,4 +1,4 @@
-"""The plan of a job: what is embedded with what, cut into shards; written once, then only read.
+"""The plan of a job: what is made of which rows, cut into shards; written once, then only read.
 
 All JSON files but the events are sealed: they begin with the SHA-256 of what follows.
 
@@ -6,8 +6,9 @@ All JSON files but the events are sealed: they begin with the SHA-256 of what fo
 OUT/plan.json           settings, encoders with their fingerprints, input files, shards: SHA-256 of
                         what each of them reads
 OUT/repeated_ids.npy    rows whose id stood before, and the row where it did: int64 [k, 2]
+OUT/history.parquet     past sales of each item, of a job of predictions that was given them
 OUT/places.json         where input, photos, store and model lie now; no part of the plan
-OUT/embeddings/         one Parquet file a shard
+OUT/embeddings/         one Parquet file a shard; `predictions/` where these are asked for
 OUT/errors/             one Parquet file a shard that has rows with an error
 OUT/receipts/           one JSON file a finished shard: counts, SHA-256 of what it read and wrote
 OUT/suspects/           what is known of rows that ended a worker
@@ -48,6 +49,8 @@ from fusion.shards.plan_schema import (
 from fusion.shards.shard import InputFile, Repeats, Shard
 from fusion.shards.tables import column_names, list_files, scan_file
 
+KIND_OF = {"embed": "embeddings", "predict": "predictions"}
+"""What a job does with rows -> the folder of what comes out."""
 PACKAGES = ("product-fusion", "torch", "torchvision", "transformers", "tokenizers", "pillow")
 
 
@@ -59,7 +62,7 @@ class Places:
         items: The table, or the folder of tables.
         photos: Folder of the photos.
         store: Folder of the embedding store.
-        bundle: Folder of the trained model that fuses.
+        bundle: Folder of the trained model that fuses or predicts.
         text_encoder: Where its text checkpoint lies now, if it has moved; a folder or a hub id.
         image_weights: Where its photo weights lie now, if they have moved.
     """
@@ -104,6 +107,7 @@ class Plan:
         settings: What was asked for, JSON types.
         encoders: How to rebuild each encoder: name, configuration, fingerprint; empty if fused.
         schema: Roles of the columns.
+        columns: Columns of the tables that are read.
         files: Input files, in order.
         shards: Shards, in order.
         made_with: Versions of the packages that decide an embedding.
@@ -112,9 +116,15 @@ class Plan:
     settings: dict[str, Any]
     encoders: dict[str, dict[str, Any]]
     schema: Schema
+    columns: list[str]
     files: list[InputFile]
     shards: list[Shard]
     made_with: dict[str, str]
+
+    @property
+    def kind(self) -> str:
+        """Folder of the tables that come out: `embeddings` or `predictions`."""
+        return KIND_OF[self.settings["work"]]
 
     @property
     def n_rows(self) -> int:
@@ -130,6 +140,7 @@ class Plan:
             "settings": self.settings,
             "encoders": self.encoders,
             "schema": self.schema.to_dict(),
+            "columns": self.columns,
             "made_with": self.made_with,
             "files": [asdict(file) for file in self.files],
             "shards": [shard[1:] for shard in self.shards],
@@ -148,6 +159,7 @@ class Plan:
             settings=document.settings,
             encoders={name: asdict(entry) for name, entry in document.encoders.items()},
             schema=Schema.from_dict(document.schema),
+            columns=document.columns,
             files=document.files,
             shards=[
                 Shard(number, *cut[:7], cut[7] and Repeats(*cut[7]))
@@ -156,12 +168,23 @@ class Plan:
             made_with=document.made_with,
         )
         check_cover(plan.shards, plan.files, n_rows=document.n_rows, n_repeated=document.n_repeated)
-        check_roles(plan.schema, plan.files, plan.encoders, plan.settings)
+        check_roles(
+            plan.schema,
+            plan.columns,
+            plan.files,
+            encoders=plan.encoders,
+            settings=plan.settings,
+        )
         return plan
 
 
 def cut_input(
-    items: Path, *, shard_rows: int, schema: Schema, delimiter: str | None = None
+    items: Path,
+    *,
+    shard_rows: int,
+    columns: Sequence[str],
+    id_column: str | None,
+    delimiter: str | None = None,
 ) -> tuple[list[InputFile], list[Shard], NDArray[np.int64]]:
     """Files and shards of an input, and `[k, 2]` rows whose id stood before, in one pass.
 
@@ -173,7 +196,7 @@ def cut_input(
     paths = list_files(items)
     for path in paths:
         names = column_names(path, delimiter=delimiter)
-        raise_for(missing_columns(schema.columns, names), source=path.name)
+        raise_for(missing_columns(columns, names), source=path.name)
     files: list[InputFile] = []
     shards: list[Shard] = []
     ids = []
@@ -182,8 +205,8 @@ def cut_input(
         scanned = scan_file(
             path,
             shard_rows=shard_rows,
-            columns=schema.columns,
-            id_column=schema.id,
+            columns=columns,
+            id_column=id_column,
             delimiter=delimiter,
         )
         files.append(replace(scanned.file, name=file_name(path, items)))
@@ -234,9 +257,7 @@ def read_plan(folder: Path) -> Plan:
     try:
         return _parsed(read_regular_file(path, max_bytes=MAX_PLAN_BYTES))
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise JobError(
-            f"{folder} must be the output folder of an embedding job, got no plan.json."
-        ) from error
+        raise JobError(f"{folder} must be the output folder of a job, got no plan.json.") from error
     except ValueError as error:
         raise JobError(
             f"plan.json of {folder} is damaged: {error}. Put it back, or begin a new output "
@@ -268,7 +289,7 @@ def read_places(folder: Path) -> Places:
     except (FileNotFoundError, ValueError) as error:
         got = error if isinstance(error, ValueError) else "it is gone"
         raise JobError(
-            f"places.json of {folder} is damaged: {got}. Run the same fusion embed again, which "
+            f"places.json of {folder} is damaged: {got}. Run the same command again, which "
             "writes it."
         ) from error
 
