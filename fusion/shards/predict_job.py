@@ -58,6 +58,7 @@ def predict_catalogue(
         )
     folder = job_folder(output)
     with locked_file(output), _kept_if_begun(folder):
+        _sweep_temporary(output)
         result = run_job(
             places, folder, settings, engine=engine, retry_failed=retry_failed, show=show
         )
@@ -102,6 +103,13 @@ def _kept_if_begun(folder: Path) -> Iterator[None]:
         if _has_nothing(folder, is_new=is_new):
             _remove(folder)
         raise
+
+
+def _sweep_temporary(output: Path) -> None:
+    """Removes what a run left that was killed while it wrote the file."""
+    for path in output.parent.iterdir():
+        if path.name.startswith(f".{output.name}.") and path.suffix == ".tmp":
+            path.unlink(missing_ok=True)
 
 
 def _has_nothing(folder: Path, *, is_new: bool) -> bool:
