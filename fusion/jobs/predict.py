@@ -29,6 +29,7 @@ from fusion.shards.plan import Places
 from fusion.shards.predict_job import is_folder, job_folder, predict_catalogue
 from fusion.shards.predict_settings import PastSales, PredictSettings
 from fusion.shards.tables import column_names, list_files
+from fusion.shards.whole import is_whole
 
 
 def hidden(done: int, total: int, state: str) -> None:
@@ -224,7 +225,10 @@ def _check(places: Places, source: ItemSource, output: Path, mistakes: Mistakes)
     with mistakes.gathered():
         model = kept_bundle(places)
     with mistakes.gathered():
-        for path in list_files(places.items):
+        if is_whole(places.items):
+            frame = read_table(places.items, delimiter=source.delimiter)
+            names[places.items.name] = [str(name) for name in frame.columns]
+        for path in [] if is_whole(places.items) else list_files(places.items):
             names[path.name] = column_names(path, delimiter=source.delimiter)
     if model is not None and source.sales is not None:
         with mistakes.gathered():

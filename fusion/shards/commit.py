@@ -34,6 +34,8 @@ ERROR_SCHEMA = pa.schema(
     ]
 )
 HISTORY = "history.parquet"
+INPUT = "input"
+"""Folder of a copy of the items, where they are of a kind that cannot be cut."""
 FILES = ("plan.json", REPEATED_IDS, HISTORY, "places.json", "events.jsonl", "manifest.json")
 
 

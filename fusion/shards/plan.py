@@ -6,6 +6,7 @@ All JSON files but the events are sealed: they begin with the SHA-256 of what fo
 OUT/plan.json           settings, encoders with their fingerprints, input files, shards: SHA-256 of
                         what each of them reads
 OUT/repeated_ids.npy    rows whose id stood before, and the row where it did: int64 [k, 2]
+OUT/input/              a copy of items that cannot be cut: JSON lines, Feather, packed tables
 OUT/history.parquet     past sales of each item, of a job of predictions that was given them
 OUT/places.json         where input, photos, store and model lie now; no part of the plan
 OUT/embeddings/         one Parquet file a shard; `predictions/` where these are asked for

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from fusion.errors import JobError
-from fusion.shards.commit import HISTORY, folders_of
+from fusion.shards.commit import HISTORY, INPUT, folders_of
 from fusion.shards.input import input_changes, input_state
 from fusion.shards.plan import (
     KIND_OF,
@@ -42,7 +42,7 @@ def plan_of(places: Places, output: Path, settings: Asked) -> tuple[Plan, float]
         check_unchanged(plan, asked, [str(change) for change in changes])
         return plan, time.perf_counter() - start
     folders = folders_of(KIND_OF[settings.work])
-    known = {*folders, "places.json", REPEATED_IDS, HISTORY}
+    known = {*folders, "places.json", REPEATED_IDS, HISTORY, INPUT}
     paths = [output / name for name in folders]
     names = [p.name for p in output.iterdir() if p.name not in known]
     names += [f"{path.name}/{p.name}" for path in paths for p in path.iterdir()]

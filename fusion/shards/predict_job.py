@@ -14,6 +14,7 @@ from fusion.shards.lock import locked_file
 from fusion.shards.plan import Places, read_plan
 from fusion.shards.predict_settings import PredictSettings
 from fusion.shards.receipts import finished
+from fusion.shards.whole import with_cuttable_items
 
 
 def predict_catalogue(
@@ -53,14 +54,14 @@ def predict_catalogue(
     """
     settings = settings or PredictSettings()
     if is_folder(output):
-        return run_job(
-            places, output, settings, engine=engine, retry_failed=retry_failed, show=show
-        )
+        here = with_cuttable_items(places, output, delimiter=settings.delimiter)
+        return run_job(here, output, settings, engine=engine, retry_failed=retry_failed, show=show)
     folder = job_folder(output)
     with locked_file(output), _kept_if_begun(folder):
         _sweep_temporary(output)
+        here = with_cuttable_items(places, folder, delimiter=settings.delimiter)
         result = run_job(
-            places, folder, settings, engine=engine, retry_failed=retry_failed, show=show
+            here, folder, settings, engine=engine, retry_failed=retry_failed, show=show
         )
         if not result.failed_shards:
             write_joined(folder, read_plan(folder), output)

@@ -101,12 +101,29 @@ def test_answers_come_in_input_order_and_do_not_depend_on_the_cut(
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
+@pytest.mark.parametrize("kind", [".csv.gz", ".jsonl", ".feather"])
+def test_tables_that_cannot_be_cut_are_answered_too(places, expected, tmp_path, kind):
+    frame = pd.read_parquet(places.items.with_suffix(".parquet"))
+    items = tmp_path / "in" / f"items{kind}"
+    items.parent.mkdir()
+    if kind == ".csv.gz":
+        frame.to_csv(items, index=False)
+    elif kind == ".jsonl":
+        frame.to_json(items, orient="records", lines=True)
+    else:
+        frame.to_feather(items)
+    output = tmp_path / "out" / "out.csv"
+    assert predicted(replace(places, items=items), output).n_shards == 3
+    assert_agree(read(output), expected)
+    assert [path.name for path in output.parent.iterdir()] == ["out.csv"]
+
+
 def test_no_table_is_read_as_a_whole(places, expected, tmp_path, monkeypatch):
     def refused(*arguments, **options):
         raise AssertionError("the whole table is read")
 
-    monkeypatch.setattr("fusion.data.tables.read_table", refused)
-    monkeypatch.setattr("fusion.jobs.predict.read_table", refused, raising=False)
+    for place in ("data.tables", "jobs.predict", "shards.whole", "shards.history"):
+        monkeypatch.setattr(f"fusion.{place}.read_table", refused)
     largest = []
     answers = Predictor.answers
 
@@ -219,7 +236,9 @@ def test_faulty_rows_end_the_job_before_the_model_is_asked_where_they_must(
 ):
     monkeypatch.setattr(Predictor, "answers", None)
     output = tmp_path / "out.csv"
-    with pytest.raises(CatalogueError, match=r"items\.csv has 4 problems(.|\n)*row 4 .*got 'cheap'"):
+    with pytest.raises(
+        CatalogueError, match=r"items\.csv has 4 problems(.|\n)*row 4 .*got 'cheap'"
+    ):
         predicted(places, output, on_bad_rows="raise", shard_rows=40)
     assert list(tmp_path.iterdir()) == []
 
