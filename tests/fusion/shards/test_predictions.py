@@ -236,9 +236,7 @@ def test_faulty_rows_end_the_job_before_the_model_is_asked_where_they_must(
 ):
     monkeypatch.setattr(Predictor, "answers", None)
     output = tmp_path / "out.csv"
-    with pytest.raises(
-        CatalogueError, match=r"items\.csv has 4 problems(.|\n)*row 4 .*got 'cheap'"
-    ):
+    with pytest.raises(CatalogueError, match=r"has 4 problems(.|\n)*row 4 .*got 'cheap'"):
         predicted(places, output, on_bad_rows="raise", shard_rows=40)
     assert list(tmp_path.iterdir()) == []
 
