@@ -90,7 +90,8 @@ def _history(folder: Path, sha256: str) -> pd.DataFrame:
             f"{folder / HISTORY} must hold the past sales as they were planned, got other bytes or "
             "none. Put the file back, or begin a new output."
         )
-    return pq.read_table(io.BytesIO(content)).to_pandas().set_index("item")[list(NAMES)]
+    found: pd.DataFrame = pq.read_table(io.BytesIO(content)).to_pandas()
+    return found.set_index("item")[list(NAMES)]
 
 
 def _sales_parts(table: Path, columns: SalesColumns) -> Iterator[pd.DataFrame]:
