@@ -47,7 +47,7 @@ Answers = Annotated[
 
 def _past_sales(sales: Path | None, as_of: str | None) -> Any:
     from fusion.errors import ConfigError
-    from fusion.jobs.predict import PastSales
+    from fusion.shards import PastSales
 
     if (sales is None) != (as_of is None):
         raise ConfigError("--sales and --as-of must be given together, got one. Give both or none.")

@@ -13,10 +13,10 @@ from fusion.build import EncoderChoice
 from fusion.jobs.config import TrainConfig
 from fusion.jobs.embed import embed
 from fusion.jobs.evaluate import evaluate
-from fusion.jobs.predict import ItemSource, PastSales, predict
+from fusion.jobs.predict import ItemSource, predict
 from fusion.jobs.pretrain import Source, pretrain, settings_of
 from fusion.jobs.train import train
-from fusion.shards import JobSettings, Places
+from fusion.shards import JobSettings, PastSales, Places
 from fusion.shards.pool import LocalEngine
 
 
