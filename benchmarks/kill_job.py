@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from encoders.tiny_bert import tiny_checkpoint
 from fusion.build import EncoderChoice
-from fusion.shards import JobSettings, Places, embed_catalogue, pool, run_shard, verify_job
+from fusion.shards import JobSettings, Places, embed_catalogue, pool, run_shard, verify_job, worker
 from fusion.shards.worker import work
 
 Run = Callable[[Path], object]
@@ -48,7 +48,7 @@ def forked_workers() -> None:
     pool.multiprocessing = SimpleNamespace(  # type: ignore[attr-defined]
         get_context=lambda name: context
     )
-    pool.work = _work_unlocked  # type: ignore[attr-defined]
+    worker.work = _work_unlocked
 
 
 def _work_unlocked(folder: Path, pipe: Connection, threads: int, gpu: int | None) -> None:

@@ -24,7 +24,7 @@ from results import write_section
 from encoders.colour_texture import ColourTextureEncoder
 from encoders.photo import PhotoError, load_photo
 from encoders.resnet import ResNetEncoder
-from fusion.data.duplicates import photo_slopes
+from fusion.data.duplicates import small_grey
 from fusion.report.cards import thumbnail
 from fusion.report.content import ReportItem
 
@@ -61,7 +61,10 @@ class Run:
 
 
 def uses() -> dict[str, Use]:
-    """Name -> every way that decodes a photo; a report and a comparison show no refusal."""
+    """Name -> every way that decodes a photo; each raises what it refuses.
+
+    A thumbnail alone raises nothing, so what it refuses is read once more for its code.
+    """
     network = ResNetEncoder("resnet18", weights=None)
     colours = ColourTextureEncoder()
     return {
@@ -69,12 +72,12 @@ def uses() -> dict[str, Use]:
         "resnet": lambda path: network.preprocess([path]),
         "colour_texture": lambda path: colours.preprocess([path]),
         "thumbnail": lambda path: thumbnail(ReportItem("a", "", path, 1.0, 1.0)) or refused(path),
-        "duplicates": lambda path: photo_slopes(path) is not None or refused(path),
+        "duplicates": small_grey,
     }
 
 
 def refused(path: Path) -> None:
-    """Nothing for a plain photo; raises for one that cannot be used."""
+    """Raises the reason for which a photo cannot be used."""
     load_photo(path)
 
 

@@ -1,23 +1,21 @@
-"""Raw values of one modality in, embeddings out: every encoder on one screen.
+"""Raw values of one modality in, embeddings out; `registry.py` shows every encoder on one screen.
 
-Another encoder is one file, one line here and one test file; `check_encoder` tests its laws.
+Names are imported when they are first used: what reads a photo's size or a job's state uses files
+of this room that need no torch.
 """
 
-from encoders.base import Encoder
-from encoders.bert import BertEncoder
-from encoders.check import check_encoder
-from encoders.colour_texture import ColourTextureEncoder
-from encoders.numeric import NumericEncoder
-from encoders.resnet import ResNetEncoder
-from encoders.tfidf import TfidfEncoder
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-ENCODERS: dict[str, type[Encoder]] = {
-    "bert": BertEncoder,
-    "resnet": ResNetEncoder,
-    "tfidf": TfidfEncoder,
-    "colour_texture": ColourTextureEncoder,
-    "numeric": NumericEncoder,
-}
+if TYPE_CHECKING:
+    from encoders.base import Encoder
+    from encoders.bert import BertEncoder
+    from encoders.check import check_encoder
+    from encoders.colour_texture import ColourTextureEncoder
+    from encoders.numeric import NumericEncoder
+    from encoders.registry import ENCODERS
+    from encoders.resnet import ResNetEncoder
+    from encoders.tfidf import TfidfEncoder
 
 __all__ = [
     "ENCODERS",
@@ -29,3 +27,11 @@ __all__ = [
     "TfidfEncoder",
     "check_encoder",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """A public name, imported now."""
+    if name not in __all__:
+        raise AttributeError(f"module 'encoders' has no attribute {name!r}")
+    place = "check" if name == "check_encoder" else "registry"
+    return getattr(import_module(f"encoders.{place}"), name)

@@ -10,6 +10,13 @@ from torch import Tensor, nn
 
 from encoders.adapter import Adapter, adapter_config, as_adapter, reached
 from encoders.base import Encoder, Tensors, length_prefixed_hash, state_hash
+from encoders.bert_forward import (
+    PACKED_TOKENS,
+    ROW_MULTIPLE,
+    is_plain_bert,
+    packed_batches,
+    packed_pooled,
+)
 from encoders.checkpoints import (
     check_vocabulary,
     find_checkpoint,
@@ -19,7 +26,8 @@ from encoders.checkpoints import (
 )
 from encoders.dtype import resolve_dtype
 from encoders.families import FLOAT32_ALONE
-from encoders.int8 import BACKENDS, Int8Model
+from encoders.int8 import Int8Model
+from encoders.names import BACKENDS
 from encoders.sentence import POOLINGS, SentenceSettings, build_steps, pool
 from encoders.stream import ReadPart
 from encoders.text import normalise_text
@@ -32,6 +40,8 @@ CHARACTERS_PER_TOKEN = 32
 """Characters read for each token of `max_length`; what lies behind them is cut unread."""
 PADDED_TOKENS = {"cpu": 4096, "cuda": 65536}
 """Tokens, padding included, of one batch: large enough to fill the machine, small to cache."""
+COMPUTED_AS = 2
+"""Goes up where the same weights give other last bits: stored embeddings are then made anew."""
 
 
 class BertEncoder(Encoder):
@@ -161,7 +171,7 @@ class BertEncoder(Encoder):
         """The fingerprint that the same encoder has when it computes in another format."""
         aside = ("checkpoint", "revision", "backend")
         options = {k: v for k, v in self._config.items() if k not in aside} | {"dtype": dtype}
-        options["unfrozen_layers"] = 0  # a part of fingerprints since the first stores
+        options["computed_as"] = COMPUTED_AS
         options |= self._checkpoint.sentence.options
         if self._int8 is not None:
             options |= {"backend": self._config["backend"], "runtime": self._int8.version}
@@ -236,10 +246,14 @@ class BertEncoder(Encoder):
         return read
 
     def batches(self, values: Sequence[Any]) -> Iterator[list[int]]:
-        """Positions of texts of one padded length, at most 4,096 tokens (65,536 on a GPU) each.
+        """Positions of texts that are computed together: of like lengths, or of one padded length.
 
         Why: a text is padded by its own length alone, so its bits do not depend on the others.
         """
+        if self._packs:
+            tokens = PACKED_TOKENS[getattr(torch, self._config["dtype"])]
+            yield from packed_batches([len(numbers) for numbers in values], n_tokens=tokens)
+            return
         widths = [self._padded(len(tokens)) for tokens in values]
         budget = PADDED_TOKENS.get(self._device.type, PADDED_TOKENS["cpu"])
         for width, group in groupby(
@@ -277,8 +291,13 @@ class BertEncoder(Encoder):
         mask = tensors["attention_mask"].to(self._device, non_blocking=True)
         if not len(ids):
             return torch.zeros(0, self.embedding_dim, device=self._device)
-        pooled = pool(self._hidden(ids, mask).float(), mask, mode=self._config["pooling"])
-        return torch.as_tensor(self._steps(pooled))
+        pooling = self._config["pooling"]
+        if self._packs and bool(mask[:, 0].all()):
+            pooled = packed_pooled(self.model, ids, mask, mode=pooling)
+        else:
+            pooled = pool(self._hidden(ids, mask).float(), mask, mode=pooling)
+        filled = nn.functional.pad(pooled, (0, 0, 0, -len(pooled) % ROW_MULTIPLE))
+        return torch.as_tensor(self._steps(filled)[: len(pooled)])
 
     @classmethod
     def tiny(cls) -> Self:
@@ -297,6 +316,12 @@ class BertEncoder(Encoder):
         if self._int8 is not None:
             return torch.device("cpu")
         return next(self.model.parameters()).device
+
+    @property
+    def _packs(self) -> bool:
+        """True where texts are computed without padding: a frozen BERT on the CPU."""
+        plain = self._int8 is None and self._device.type == "cpu" and is_plain_bert(self.model)
+        return plain and not self.trains and not torch.is_autocast_enabled("cpu")
 
     def _hidden(self, ids: Tensor, mask: Tensor) -> Tensor:
         if self._int8 is not None:

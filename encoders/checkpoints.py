@@ -16,7 +16,8 @@ from torch import nn
 
 from encoders.base import length_prefixed_hash
 from encoders.families import supported_family
-from encoders.process_state import LOADING, OwnChance
+from encoders.process_lock import LOADING
+from encoders.process_state import OwnChance
 from encoders.sentence import (
     MODULES,
     PROMPTS,

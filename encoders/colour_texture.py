@@ -7,8 +7,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from skimage.color import rgb2hsv, rgb2lab
-from skimage.feature import graycomatrix, graycoprops, local_binary_pattern
 from torch import Tensor
 
 from encoders.base import Encoder, Tensors
@@ -116,6 +114,8 @@ class ColourTextureEncoder(Encoder):
 
 def describe(photo: PhotoSource) -> tuple[Floats, tuple[str, ...]]:
     """The 84 numbers of one photo, shares in [0, 1], and what was odd about it."""
+    from skimage.color import rgb2hsv, rgb2lab  # scikit-image takes a second to import
+
     loaded = load_photo(photo)
     image = loaded.resized((SIDE, SIDE), Image.Resampling.BILINEAR)
     rgb = np.asarray(image)
@@ -152,6 +152,8 @@ def moments(pixels: Floats) -> Floats:
 
 def binary_patterns(grey: NDArray[np.uint8]) -> Floats:
     """Share of each of the 10 uniform local binary patterns; sums to 1."""
+    from skimage.feature import local_binary_pattern
+
     patterns = local_binary_pattern(  # type: ignore[no-untyped-call]
         grey, LBP_POINTS, LBP_RADIUS, method="uniform"
     )
@@ -164,6 +166,8 @@ def co_occurrence(grey: NDArray[np.uint8]) -> Floats:
 
     Contrast is divided by its largest value, so all lie in [0, 1], correlation in [-1, 1].
     """
+    from skimage.feature import graycomatrix, graycoprops
+
     levels = grey // (256 // GREY_LEVELS)
     matrix = graycomatrix(  # type: ignore[no-untyped-call]
         levels, DISTANCES, ANGLES, levels=GREY_LEVELS, symmetric=True, normed=True

@@ -3,8 +3,6 @@
 import os
 from typing import TYPE_CHECKING, Literal, Protocol, cast, runtime_checkable
 
-import torch
-
 if TYPE_CHECKING:
     from encoders.base import Encoder
 
@@ -65,6 +63,8 @@ def processor_has_bfloat16() -> bool:
         if told not in ("yes", "no"):
             raise ValueError(f"{SWITCH} must be yes or no, got {told!r}. Set it, or leave it out.")
         return told == "yes"
+    import torch  # so late: settings are checked without it
+
     if torch.cuda.is_available():
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     capabilities = torch.cpu.get_capabilities()

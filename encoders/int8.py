@@ -13,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-BACKENDS = ("torch", "onnx", "openvino")
 RUNTIMES = {"onnx": "onnxruntime", "openvino": "openvino"}
 EXPORTERS = ("onnx", "onnxscript")
 

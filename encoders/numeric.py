@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from scipy import stats
 from torch import Tensor, nn
 
 from encoders.base import Encoder, Tensors
@@ -322,6 +321,8 @@ def _is_skewed(frame: pd.DataFrame, name: str) -> bool:
     known = np.clip(numbers[~np.isnan(numbers)], None, 1e100)  # the cube stays finite
     if len(known) < MIN_SKEW_ROWS or known.min() < 0:
         return False
+    from scipy import stats  # takes a second to import
+
     plain, logs = float(stats.skew(known)), float(stats.skew(np.log1p(known)))
     return plain > 1.0 and abs(logs) <= plain / 2
 

@@ -1,63 +1,10 @@
-"""What a process has only once, and threads and forked children therefore share.
+"""What torch has only once in a process: its global generators, and its threads after a fork."""
 
-Libraries change such state while they work: transformers replaces functions of torch while it loads
-a model, and its Trainer seeds the global generators. A lock lets one thread at a time do so.
-"""
-
-import multiprocessing
 import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
-
-
-class ProcessLock:
-    """A lock that a thread may take several times, and that is free in a forked child.
-
-    Why: a child has the forking thread alone. A lock that another thread held would never be
-    released there.
-
-    Example:
-        >>> lock = ProcessLock()
-        >>> with lock.held(), lock.held():
-        ...     pass
-    """
-
-    def __init__(self) -> None:
-        self._renew()
-        if hasattr(os, "register_at_fork"):  # Windows has no fork
-            os.register_at_fork(after_in_child=self._renew)
-
-    def _renew(self) -> None:
-        self._lock = threading.RLock()
-
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Waits until no other thread is in such a block, and runs this one."""
-        with self._lock:  # the one that was taken is given back, also in a child
-            yield
-
-
-LOADING = ProcessLock()
-"""Held while transformers is imported, loads a model or a tokenizer, or makes a Trainer."""
-
-
-@contextmanager
-def start_method_kept() -> Iterator[None]:
-    """Leaves it to the program how `multiprocessing` starts processes, where it is undecided yet.
-
-    Why: joblib, on which trees of scikit-learn run, decides it for good by asking for it.
-    """
-    undecided = multiprocessing.get_start_method(allow_none=True) is None
-    try:
-        yield
-    finally:
-        if undecided:
-            multiprocessing.set_start_method(None, force=True)
 
 
 class OwnChance(TorchDispatchMode):
@@ -81,6 +28,11 @@ class OwnChance(TorchDispatchMode):
         super().__init__()  # type: ignore[no-untyped-call]
         self._seed = seed
         self._generators: dict[torch.device, torch.Generator] = {}
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """No: to be skipped by the compiler of torch, it would be imported, which takes seconds."""
+        return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Runs one operation; one that draws gets a generator."""

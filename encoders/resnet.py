@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
-import torchvision
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
@@ -17,10 +16,10 @@ from torch import Tensor, nn
 from encoders.adapter import Adapter, adapter_config, as_adapter
 from encoders.base import Encoder, Tensors, fingerprint_of
 from encoders.dtype import resolve_dtype
+from encoders.names import DECODERS, RESNETS
 from encoders.photo import Photo, PhotoSource, load_photo, read_photo
 from encoders.process_state import OwnChance
 from encoders.resnet_weights import (
-    ARCHITECTURES,
     Preprocessing,
     find_weights,
     load_into,
@@ -28,7 +27,6 @@ from encoders.resnet_weights import (
 )
 from encoders.stream import ReadPart
 
-DECODERS = ("exact", "fast")
 RESAMPLING = {
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
@@ -89,8 +87,8 @@ class ResNetEncoder(Encoder):
         adapter: Adapter | Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        if architecture not in ARCHITECTURES:
-            raise ValueError(unknown("architecture", architecture, list(ARCHITECTURES)))
+        if architecture not in RESNETS:
+            raise ValueError(unknown("architecture", architecture, list(RESNETS)))
         if decoder not in DECODERS:
             raise ValueError(unknown("decoder", decoder, list(DECODERS)))
         self.architecture = architecture
@@ -101,8 +99,10 @@ class ResNetEncoder(Encoder):
         self.preprocessing = found.preprocessing
         if preprocessing is not None:
             self.preprocessing = Preprocessing.from_dict(preprocessing)
+        from torchvision import models  # pulls in the whole compiler of torch: seconds
+
         with nullcontext() if found.name is None else OwnChance(0):  # else replaced at once
-            network = torchvision.models.get_model(architecture, weights=None)
+            network = models.get_model(architecture, weights=None)
         self._dim = int(network.fc.in_features)
         network.fc = nn.Identity()
         if found.name is not None:

@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-import torchvision
 from safetensors import SafetensorError
 from safetensors.torch import load, save_file
 from torch import Tensor, nn
 
-ARCHITECTURES = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
 CLOTHING18 = Path(__file__).parent / "weights" / "clothing18.safetensors"
 MOST_SIDE = 4096
 """Pixels; a photo of that side takes 200 MB as numbers."""
@@ -123,7 +121,9 @@ def find_weights(
 
 def published_weights(name: str, *, architecture: str, sha256: str | None) -> Weights:
     """Weights that torchvision publishes, from the converted file in its cache."""
-    known = torchvision.models.get_model_weights(architecture)
+    from torchvision import models  # takes seconds to import
+
+    known = models.get_model_weights(architecture)
     names = list(known.__members__)
     if name != "imagenet" and name not in names:
         raise ValueError(unknown("weights", name, ["imagenet", "clothing18", *names]))

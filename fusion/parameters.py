@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from encoders import ENCODERS
-from encoders.base import Encoder
 from fusion.errors import BundleError, ConfigError, unknown_name
 
 USED_AFTER_TRAINING = ("photos", "store", "tuning_folder", "on_bad_rows", "verbose")
@@ -110,6 +108,10 @@ def checkpoint_place(choice: Any) -> str | None:
     Args:
         choice: A path, a name, an encoder, or None.
     """
+    if choice is None:
+        return None
+    from encoders import ENCODERS, Encoder  # torch: only where something was chosen
+
     if isinstance(choice, Encoder):
         choice = choice.config.get("checkpoint")
     if choice is None or (choice in ENCODERS and not Path(choice).exists()):

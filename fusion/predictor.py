@@ -12,7 +12,8 @@ from encoders.base import Encoder
 from fusion.bundle import Bundle
 from fusion.data.batch import ModelInputs
 from fusion.data.catalogue import build_catalogue
-from fusion.data.policy import OnBadRows, apply_policy, check_policy, refuse_early
+from fusion.data.policy import apply_policy, refuse_early
+from fusion.data.problems import OnBadRows, check_policy
 from fusion.embedding import prepare_inputs
 from fusion.progress import Stage, silent
 

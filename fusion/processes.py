@@ -10,11 +10,9 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
 if TYPE_CHECKING:
     from accelerate import PartialState
+    from torch import Tensor
 
 PATIENCE = timedelta(days=2)
 """How long a process waits for the first one to embed a catalogue."""
@@ -31,6 +29,7 @@ class ShareDone(SystemExit):
 
 def processes() -> "PartialState":
     """The processes that share this run: one, or those that a launcher started."""
+    import torch
     from accelerate import PartialState  # takes seconds to import
 
     return PartialState(cpu=not torch.cuda.is_available(), timeout=PATIENCE)
@@ -45,6 +44,8 @@ def in_all_processes(flag: bool) -> bool:
     """True where it is true in every process of this run; all must ask at the same time."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return flag
+    import torch
+
     answers = [flag] * processes().num_processes
     torch.distributed.all_gather_object(answers, flag)
     return all(answers)
@@ -55,7 +56,7 @@ def weights_are_shared_out() -> bool:
     return os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"
 
 
-def whole(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def whole(state: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
     """Copies of a module's tensors, put together where each process holds a part of them.
 
     All processes must ask at the same time.

@@ -11,12 +11,11 @@ import pandas as pd
 
 from encoders.adapter import reached
 from encoders.base import Encoder
-from fusion.build import EncoderChoice, HeadChoice, pretrained_encoders
+from fusion.build import HeadChoice, pretrained_encoders
 from fusion.choices import (
     Targets,
     are_known,
     check_usable,
-    folder_mistakes,
     head_mistakes,
     is_closed_form,
     strategy_mistakes,
@@ -24,10 +23,12 @@ from fusion.choices import (
 )
 from fusion.data.catalogue import Catalogue, build_catalogue
 from fusion.data.infer import infer_schema
-from fusion.data.policy import OnBadRows, check_policy, refuse_early
-from fusion.data.problems import Problem
+from fusion.data.policy import refuse_early
+from fusion.data.problems import OnBadRows, Problem, check_policy
+from fusion.encoder_choice import EncoderChoice
 from fusion.errors import ConfigError, MissingExtraError
 from fusion.mistakes import Mistakes
+from fusion.places import folder_mistakes
 from fusion.training import TrainingSettings
 from fusion.tuning import TuningSettings
 

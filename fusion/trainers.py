@@ -13,7 +13,7 @@ import transformers
 from accelerate.state import AcceleratorState, GradientState, PartialState
 from transformers.integrations.integration_utils import TensorBoardCallback
 
-from encoders.process_state import ProcessLock
+from encoders.process_lock import ProcessLock
 from fusion.errors import MissingExtraError
 
 _TRAINING = ProcessLock()

@@ -7,7 +7,6 @@ from typing import Any, Literal, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import optimize
 from torch import Tensor
 
 from heads.base import LIMIT, Floats
@@ -230,6 +229,8 @@ def _fit_power(answers: Floats, target: Floats, *, offset: float) -> AnswerMap |
         logs = np.log(np.maximum(found, TINY))
         return float(np.log(found.mean()) - (target * logs).sum() / target.sum())
 
+    from scipy import optimize  # takes half a second to import
+
     slope = float(optimize.minimize_scalar(loss, bounds=SLOPES, method="bounded").x)
     intercept = np.log(target.mean()) - np.log(powers(slope).mean()) - slope * top
     return AnswerMap(
@@ -248,6 +249,8 @@ def _fit_median_line(answers: Floats, target: Floats, *, floor: float) -> Answer
 
     def loss(line: Floats) -> float:
         return float(np.abs(mapped(line) - target).mean()) / unit
+
+    from scipy import optimize
 
     found = optimize.minimize(
         loss, [0.0, 1.0], method="Nelder-Mead", bounds=[(-100.0, 100.0), SLOPES]

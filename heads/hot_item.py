@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from heads import metrics
 from heads.base import LEAST_LOSS, Floats, Head, refuse_faults
 from heads.members import beside, member_mean, side_by_side
 from heads.platt import fit_platt
@@ -124,6 +123,8 @@ class HotItemHead(Head):
         `pr_auc` stands beside `prevalence`, its value by chance; `precision_at_prevalence` is
         over as many best-ranked rows as there are hot ones; `f1` is at probability 0.5.
         """
+        from heads import metrics  # scikit-learn takes seconds to import
+
         hot = self.encode_target(target).astype(np.float64)
         probability = prediction["hot_probability"]
         n_hot = int(hot.sum())

@@ -5,10 +5,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.linear_model import LinearRegression
 from torch import Tensor
 
-from heads import metrics
 from heads.base import LEAST_LOSS, Floats, Head
 from heads.members import beside, member_mean
 
@@ -81,6 +79,8 @@ class LinearHead(Head):
                 f"fused must be [{len(target)} rows, {self.in_dim}] with at least one row, got "
                 f"{list(fused.shape)}. Give one fused vector per target."
             )
+        from sklearn.linear_model import LinearRegression  # takes a second to import
+
         line = LinearRegression().fit(fused.astype(np.float64), target.astype(np.float64))
         self.weight.copy_(torch.as_tensor(line.coef_))
         self.bias.copy_(torch.as_tensor(line.intercept_))
@@ -104,6 +104,8 @@ class LinearHead(Head):
 
     def metrics(self, target: Floats, prediction: dict[str, Floats]) -> dict[str, float]:
         """R2, mean absolute and root mean squared error, WAPE and rank correlation."""
+        from heads import metrics  # scikit-learn takes seconds to import
+
         names = ("r2", "mae", "rmse", "wape", "spearman")
         return {name: getattr(metrics, name)(target, prediction["prediction"]) for name in names}
 

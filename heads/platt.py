@@ -2,7 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, special
+from scipy.special import expit
 
 from heads.answer_maps import splits
 from heads.base import Floats
@@ -60,6 +60,8 @@ def _fit(way: str, logits: Floats, labels: Floats) -> Floats:
         return _loss_and_slopes(line, logits, labels)
 
     bounds = [(-LARGEST, LARGEST), SLOPES if way == "both" else (1.0, 1.0)]
+    from scipy import optimize  # takes half a second to import
+
     found = optimize.minimize(loss_and_slopes, start, jac=True, method="L-BFGS-B", bounds=bounds)
     return np.asarray(found.x)
 
@@ -71,7 +73,7 @@ def _loss(line: Floats, logits: Floats, labels: Floats) -> float:
 def _loss_and_slopes(line: Floats, logits: Floats, labels: Floats) -> tuple[float, Floats]:
     """Mean log loss of the mean probabilities, in nats, and its slopes in intercept and slope."""
     odds = line[0] + line[1] * logits
-    each = special.expit(odds)
+    each = expit(odds)
     mean = each.mean(axis=1).clip(1e-12, 1.0 - 1e-12)
     loss = -(labels * np.log(mean) + (1.0 - labels) * np.log1p(-mean)).mean()
     pull = (mean - labels) / (mean * (1.0 - mean))

@@ -7,11 +7,9 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import optimize
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from heads import metrics
 from heads.answer_maps import AnswerMap, fit_mean_map, fit_median_map
 from heads.base import LEAST_LOSS, Floats, Head
 from heads.members import beside, member_mean, side_by_side
@@ -170,6 +168,8 @@ class RegressionHead(Head):
         Why: the mean minimises squared error and adds up to the right total, the median minimises
         absolute error.
         """
+        from heads import metrics  # scikit-learn takes seconds to import
+
         mean, median = prediction["prediction"], prediction["prediction_p50"]
         of_mean = {name: getattr(metrics, name)(target, mean) for name in ("r2", "rmse", "bias")}
         of_median = {name: getattr(metrics, name)(target, median) for name in ("mae", "wape")}
@@ -177,6 +177,8 @@ class RegressionHead(Head):
 
     def constant_loss(self, target: Tensor) -> float:
         """Huber loss of the best constant, at least 0.001 (a constant target has none)."""
+        from scipy import optimize  # takes half a second to import
+
         values = target.double().cpu()
 
         def huber(constant: float) -> float:

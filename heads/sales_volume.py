@@ -7,11 +7,9 @@ from typing import Any, ClassVar, Literal, Self, get_args
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import optimize, stats
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from heads import metrics
 from heads.answer_maps import AnswerMap, fit_mean_map
 from heads.base import Floats, Head, broken_rules
 from heads.members import beside, member_mean, side_by_side
@@ -152,6 +150,8 @@ class SalesVolumeHead(Head):
 
     def _distribution(self, raw: Tensor) -> Any:
         """The members' common distribution of each row, a frozen one of scipy."""
+        from scipy import stats  # takes a second to import
+
         mu = member_mean(clamped_mean(raw.detach())).exp().cpu().numpy()
         if self.distribution == "poisson":
             return stats.poisson(mu)
@@ -165,6 +165,8 @@ class SalesVolumeHead(Head):
         `wape_mean`, `bias`, `rmse` and `spearman` are of the mean. `coverage_p10_p90` should be
         0.8 or, as counts are whole, a little more; `width_p10_p90` is in units.
         """
+        from heads import metrics  # scikit-learn takes seconds to import
+
         mean = prediction["sales_units"]
         low, median, high = (prediction[f"sales_units_{name}"] for name in LEVELS)
         return {
@@ -245,6 +247,8 @@ def best_constant(target: Floats) -> tuple[float, float]:
     def nll(log_dispersion: float) -> float:
         at = torch.tensor(log_dispersion).double()
         return float(negative_binomial_nll(log_mean, at, units).mean())
+
+    from scipy import optimize  # takes half a second to import
 
     found = optimize.minimize_scalar(nll, bounds=LOG_DISPERSION_RANGE, method="bounded")
     return mean, float(found.x)

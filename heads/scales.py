@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 import numpy as np
 import torch
-from scipy import stats
+from scipy.special import ndtri
 from torch import Tensor
 
 from heads.base import LIMIT, Floats
@@ -93,7 +93,7 @@ def _rank_table(knots: Sequence[float]) -> tuple[Floats, Floats]:
     """Distinct values and their normal scores; a value that fills several knots gets their mean."""
     levels = (np.arange(len(knots)) + 0.5) / len(knots)
     values, places = np.unique(np.asarray(knots, dtype=np.float64), return_inverse=True)
-    return values, np.bincount(places, weights=stats.norm.ppf(levels)) / np.bincount(places)
+    return values, np.bincount(places, weights=ndtri(levels)) / np.bincount(places)
 
 
 def _skewness(values: Floats) -> float:

@@ -57,10 +57,10 @@ def imports_are_no_garbage() -> Iterator[None]:
 def forked_pool(monkeypatch: pytest.MonkeyPatch) -> None:
     """The local engine with forked workers, which begin in no time; all else is its own."""
     from benchmarks.kill_job import forked_workers
-    from fusion.shards import pool
+    from fusion.shards import pool, worker
 
     monkeypatch.setattr(pool, "multiprocessing", pool.multiprocessing)
-    monkeypatch.setattr(pool, "work", pool.work)
+    monkeypatch.setattr(worker, "work", worker.work)
     forked_workers()
 
 

@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 LAYERS = [
-    {"encoders", "heads", "fusion.strategies", "fusion.errors"},
+    {"encoders", "heads", "fusion.strategies", "fusion.errors", "fusion.first_use"},
     {"fusion.platforms", "fusion.processes", "fusion.progress"},
     {"fusion.files"},
     {"fusion.folders"},
@@ -20,9 +20,10 @@ LAYERS = [
         "fusion.mistakes",
         "fusion.neighbours",
         "fusion.parameters",
+        "fusion.places",
         "fusion.trainers",
     },
-    {"fusion.model", "fusion.store"},
+    {"fusion.encoder_choice", "fusion.model", "fusion.store"},
     {"fusion.build", "fusion.embedding", "fusion.ensemble"},
     {"fusion.choices", "fusion.training", "fusion.bundle", "fusion.pretraining"},
     {"fusion.predictor", "fusion.tuning"},

@@ -171,7 +171,7 @@ def test_a_table_of_many_shards_is_a_job_whose_state_is_shown(shop, trained, tmp
     assert sorted(path.name for path in tmp_path.iterdir()) == ["job", "out.csv"]
     table = pd.read_parquet(tmp_path / "job" / "predictions")
     alone = pd.read_csv(tmp_path / "out.csv")
-    np.testing.assert_allclose(table["units_p50"], alone["units_p50"], rtol=1e-6)
+    np.testing.assert_allclose(table["sales_units_p50"], alone["sales_units_p50"], rtol=1e-6)
     assert "must be given, or --status alone" in run("predict", "--out", tmp_path / "x.csv").stderr
 
 

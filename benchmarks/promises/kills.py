@@ -23,7 +23,7 @@ from benchmarks.kill_job import (
 )
 from benchmarks.promises.base import Outcome, Promise, Settings
 from benchmarks.promises.disk import watch_disk
-from fusion.shards import pool, verify_job
+from fusion.shards import pool, verify_job, worker
 from fusion.shards.layout import Layout
 
 SHARD_ROWS = 50
@@ -56,7 +56,7 @@ def run(settings: Settings) -> Outcome:
         outcome.attempt(" ".join(point), partial(_broken_at, point, settings.folder, one))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pool, "multiprocessing", pool.multiprocessing)  # put back what follows
-        patch.setattr(pool, "work", pool.work)
+        patch.setattr(worker, "work", worker.work)
         forked_workers()
         for name, engine in {"one process": one, "two workers": two}.items():
             root = settings.folder / name.replace(" ", "_")

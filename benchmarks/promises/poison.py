@@ -19,7 +19,15 @@ from PIL import Image
 from benchmarks.kill_job import forked_workers
 from benchmarks.promises.base import Outcome, Promise, Settings
 from fusion.build import EncoderChoice
-from fusion.shards import JobSettings, Places, embed_catalogue, pool, read_embeddings, verify_job
+from fusion.shards import (
+    JobSettings,
+    Places,
+    embed_catalogue,
+    pool,
+    read_embeddings,
+    verify_job,
+    worker,
+)
 from fusion.shards.layout import Layout
 
 ENDS = {
@@ -42,7 +50,7 @@ def run(settings: Settings) -> Outcome:
     photos.mkdir()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pool, "multiprocessing", pool.multiprocessing)
-        patch.setattr(pool, "work", pool.work)
+        patch.setattr(worker, "work", worker.work)
         forked_workers()
         patch.setattr(Image, "open", partial(_poisoned, Image.open))
         for number in range(settings.n(JOBS)):

@@ -18,9 +18,14 @@ built from it (`document.py`); what is built may take about the memory of the we
 and the model has to answer before it is given out (`bundle.py`). Whatever fails is a `BundleError`.
 """
 
-from fusion.bundle.bundle import Bundle, load_bundle, save_bundle
-from fusion.bundle.folder import check_bundle_folder
-from fusion.bundle.parts import PACKAGES, name_and_config, rebuild
+from typing import TYPE_CHECKING
+
+from fusion.first_use import on_first_use
+
+if TYPE_CHECKING:
+    from fusion.bundle.bundle import Bundle, load_bundle, save_bundle
+    from fusion.bundle.folder import check_bundle_folder
+    from fusion.bundle.parts import PACKAGES, name_and_config, rebuild
 
 __all__ = [
     "PACKAGES",
@@ -31,3 +36,16 @@ __all__ = [
     "rebuild",
     "save_bundle",
 ]
+
+__getattr__ = on_first_use(
+    __name__,
+    {
+        "Bundle": "bundle",
+        "load_bundle": "bundle",
+        "save_bundle": "bundle",
+        "check_bundle_folder": "folder",
+        "PACKAGES": "parts",
+        "name_and_config": "parts",
+        "rebuild": "parts",
+    },
+)

@@ -31,6 +31,11 @@ class AllocationBudget(TorchDispatchMode):
         self.limit = limit
         self.used = 0
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """No: to be skipped by the compiler of torch, it would be imported, which takes seconds."""
+        return False
+
     def __torch_dispatch__(
         self,
         func: Callable[..., Any],

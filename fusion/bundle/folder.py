@@ -3,14 +3,16 @@
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from fusion.bundle.document import RESTORE, Document, described, parsed_document
 from fusion.errors import BundleError
 from fusion.files import read_regular_file
 from fusion.folders import replace_folder, restore_folder, strangers
+
+T = TypeVar("T")
 
 DESCRIPTION = ("bundle.json", "bundle.sha256")
 FILES = ("weights.safetensors", "reference.safetensors")
@@ -115,18 +117,32 @@ def read_bundle(folder: Path) -> tuple[Document, dict[str, bytes]]:
         BundleError: If a file is absent, changed, no regular file or of another size than stated,
             or the description is none.
     """
+    return _steadily(folder, _read)
+
+
+def read_description(folder: Path) -> Document:
+    """The description of a bundle alone, checked: enough to refuse a table before torch is there.
+
+    Raises:
+        BundleError: If it is absent, changed, no regular file, or none.
+    """
+    return _steadily(folder, _read_description)
+
+
+def _steadily(folder: Path, read: Callable[[Path], T]) -> T:
+    """What a reader gives of one bundle, also while it is replaced."""
     for _ in range(TRIES):
         restore_folder(Path(os.path.realpath(folder)), is_whole=_is_whole)
         before = _identity(folder)
         try:
-            return _read(folder)
+            return read(folder)
         except BundleError:
             if _identity(folder) == before:
                 raise
     raise BundleError(f"{folder} must not be replaced all the time while it is read. Try again.")
 
 
-def _read(folder: Path) -> tuple[Document, dict[str, bytes]]:
+def _read_description(folder: Path) -> Document:
     content = _read_file(folder, "bundle.json", max_bytes=MOST_DOCUMENT_BYTES)
     checksum = _read_file(folder, "bundle.sha256", max_bytes=MOST_CHECKSUM_BYTES)
     if _sha256(content).encode() != checksum:
@@ -135,6 +151,11 @@ def _read(folder: Path) -> tuple[Document, dict[str, bytes]]:
         document = parsed_document(content)
     if document["files"].keys() != set(FILES):
         raise BundleError(f"files of {folder} must be {' and '.join(FILES)}. {RESTORE}")
+    return document
+
+
+def _read(folder: Path) -> tuple[Document, dict[str, bytes]]:
+    document = _read_description(folder)
     files = {}
     for name in FILES:
         stated = document["files"][name]

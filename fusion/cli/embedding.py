@@ -67,6 +67,9 @@ FusingBundle = Annotated[
     Path | None, typer.Option("--bundle", help="Trained model: gives fused vectors.")
 ]
 OutputType = Annotated[VectorType, typer.Option(help="float16 halves the size of the output.")]
+Normalized = Annotated[
+    bool, typer.Option("--normalize", help="Vectors of length 1: inner products are cosines.")
+]
 
 
 @app.command()
@@ -88,6 +91,7 @@ def embed(
     store: Store = None,
     on_bad_rows: Policy = BadRows.RECORD,
     dtype: OutputType = VectorType.FLOAT32,
+    normalize: Normalized = False,
     shard_rows: ShardRows = 4096,
     engine: Where = EngineName.LOCAL,
     workers: Workers = None,
@@ -106,7 +110,7 @@ def embed(
     if status is not None:
         show_status(status)
         return
-    from fusion.build import EncoderChoice
+    from fusion.encoder_choice import EncoderChoice
     from fusion.errors import ConfigError
     from fusion.jobs.embed import check_places, engine_of, summary_lines
     from fusion.jobs.embed import embed as run
@@ -134,6 +138,7 @@ def embed(
             },
             on_bad_rows=on_bad_rows.value,
             dtype=dtype.value,
+            normalize=normalize,
             shard_rows=shard_rows,
             delimiter=delimiter,
         )

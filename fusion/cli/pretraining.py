@@ -60,7 +60,7 @@ def pretrain(
     quiet: Quiet = False,
 ) -> None:
     """Teach encoders from photos and texts without sales; killed, it goes on where it was."""
-    from fusion.build import EncoderChoice
+    from fusion.encoder_choice import EncoderChoice
     from fusion.jobs.pretrain import Source, settings_of, summary_lines
     from fusion.jobs.pretrain import pretrain as run
     from fusion.mistakes import Mistakes

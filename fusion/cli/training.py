@@ -1,7 +1,7 @@
 """`fusion train`, `fine-tune` and `demo`: from a catalogue to a model and its report."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -30,11 +30,10 @@ def train(
     quiet: Quiet = False,
 ) -> None:
     """Train, measure and save a model, and write its report."""
-    from fusion.jobs.config import TrainConfig
+    overrides = {} if seed is None else {"training.seed": seed}
+    settings = _settings(config, overrides)
     from fusion.jobs.train import train as run
 
-    overrides = {} if seed is None else {"training.seed": seed}
-    settings = TrainConfig.from_file(config, overrides=overrides)
     with open_stage(quiet) as stage:
         result = run(settings, out, stage=stage)
     show_result(result)
@@ -62,9 +61,6 @@ def fine_tune(
     Killed, it goes on where it was when it is started again. Under torchrun or accelerate launch,
     all processes share each step.
     """
-    from fusion.jobs.config import TrainConfig
-    from fusion.jobs.train import fine_tune as run
-
     given = {
         "tuning.mode": None if mode is None else mode.value,
         "tuning.epochs": epochs,
@@ -75,7 +71,9 @@ def fine_tune(
         "training.seed": seed,
     }
     overrides = {name: value for name, value in given.items() if value is not None}
-    settings = TrainConfig.from_file(config, overrides=overrides)
+    settings = _settings(config, overrides)
+    from fusion.jobs.train import fine_tune as run
+
     with open_stage(quiet) as stage:
         result = run(settings, out, stage=stage)
     show_result(result)
@@ -95,3 +93,13 @@ def demo(
         result, predicted = run(out, seed=seed or 0, stage=stage)
     show_result(result)
     say(f"New items    {predicted.output}")
+
+
+def _settings(config: Path, overrides: dict[str, Any]) -> Any:
+    """The configuration; what is wrong with it is told before all that trains is imported."""
+    from fusion.jobs.config_file import config_values
+
+    config_values(config)
+    from fusion.jobs.config import TrainConfig
+
+    return TrainConfig.from_file(config, overrides=overrides)

@@ -4,17 +4,22 @@ The way through it: `read_table` -> `add_history` / `add_target` (where there is
 `infer_schema` -> `build_catalogue` -> `apply_policy` -> one of the splits.
 """
 
-from fusion.data.catalogue import Catalogue, build_catalogue, target_values
-from fusion.data.duplicates import near_duplicate_groups
-from fusion.data.frames import as_frame
-from fusion.data.infer import infer_schema
-from fusion.data.photos import photo_path
-from fusion.data.policy import apply_policy
-from fusion.data.problems import Problem, raise_for, report_problems
-from fusion.data.sales import SalesColumns, add_history, add_target
-from fusion.data.schema import Schema
-from fusion.data.split import Split, date_split, group_split, random_split
-from fusion.data.tables import read_table, write_table
+from typing import TYPE_CHECKING
+
+from fusion.first_use import on_first_use
+
+if TYPE_CHECKING:
+    from fusion.data.catalogue import Catalogue, build_catalogue, target_values
+    from fusion.data.duplicates import near_duplicate_groups
+    from fusion.data.frames import as_frame
+    from fusion.data.infer import infer_schema
+    from fusion.data.photos import photo_path
+    from fusion.data.policy import apply_policy
+    from fusion.data.problems import Problem, raise_for, report_problems
+    from fusion.data.sales import SalesColumns, add_history, add_target
+    from fusion.data.schema import Schema
+    from fusion.data.split import Split, date_split, group_split, random_split
+    from fusion.data.tables import read_table, write_table
 
 __all__ = [
     "Catalogue",
@@ -39,3 +44,30 @@ __all__ = [
     "target_values",
     "write_table",
 ]
+
+__getattr__ = on_first_use(
+    __name__,
+    {
+        "Catalogue": "catalogue",
+        "build_catalogue": "catalogue",
+        "target_values": "catalogue",
+        "near_duplicate_groups": "duplicates",
+        "as_frame": "frames",
+        "infer_schema": "infer",
+        "photo_path": "photos",
+        "apply_policy": "policy",
+        "Problem": "problems",
+        "raise_for": "problems",
+        "report_problems": "problems",
+        "SalesColumns": "sales",
+        "add_history": "sales",
+        "add_target": "sales",
+        "Schema": "schema",
+        "Split": "split",
+        "date_split": "split",
+        "group_split": "split",
+        "random_split": "split",
+        "read_table": "tables",
+        "write_table": "tables",
+    },
+)

@@ -26,19 +26,9 @@ from fusion.data.cells import (
     plain_text,
     read_cells,
 )
+from fusion.data.formats import FORMATS
 from fusion.data.problems import Problem, shown
 
-FORMATS = {
-    "DD.MM.YYYY": (".", "dmy"),
-    "DD/MM/YYYY": ("/", "dmy"),
-    "MM/DD/YYYY": ("/", "mdy"),
-    "DD-MM-YYYY": ("-", "dmy"),
-    "MM-DD-YYYY": ("-", "mdy"),
-    "YYYY/MM/DD": ("/", "ymd"),
-    "YYYY.MM.DD": (".", "ymd"),
-    "YYYY-MM-DD": ("-", "ymd"),
-}
-"""Forms beside ISO 8601 -> mark between the parts, their order. Points are never month first."""
 PARTS = re.compile(
     r"(\d{1,4})([./-])(\d{1,2})\2(\d{1,4})(?:[ T](\d{1,2}:\d\d(?::\d\d(?:\.\d{1,6})?)?))?", re.ASCII
 )

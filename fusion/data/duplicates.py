@@ -169,7 +169,7 @@ def photo_slopes(photo: Photo) -> NDArray[np.float32] | None:
         `load_photo`) or is nearly plain.
     """
     try:
-        grey = _small_grey(photo)
+        grey = small_grey(photo)
     except PhotoError:
         return None
     right, down = np.diff(grey[:SIDE], axis=1), np.diff(grey[:, :SIDE], axis=0)
@@ -178,8 +178,12 @@ def photo_slopes(photo: Photo) -> NDArray[np.float32] | None:
     return np.asarray(slopes / length, dtype=np.float32) if length >= MIN_SLOPE else None
 
 
-def _small_grey(photo: Photo) -> NDArray[np.float32]:
-    """`[17, 17]` grey levels, upright, over white."""
+def small_grey(photo: Photo) -> NDArray[np.float32]:
+    """`[17, 17]` grey levels (0 to 255), upright, over white: all that the search sees of a photo.
+
+    Raises:
+        PhotoError: If the photo cannot be used, see `load_photo`.
+    """
     grey = load_photo(photo, min_side=8 * SIDE).grey
     small = grey.resized((SIDE + 1, SIDE + 1), Image.Resampling.BOX)
     return np.asarray(small, dtype=np.float32)

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.model_selection import GroupKFold, KFold
 
 Rows = NDArray[np.int64]
 
@@ -81,6 +80,8 @@ def validation_folds(
     if n_folds < 2:
         parted = groups if n_groups > 1 else np.arange(n_rows)  # a single group must be cut
         return [_drawn_share(parted, share=share, seed=seed)]
+    from sklearn.model_selection import GroupKFold, KFold  # takes a second to import
+
     options = {"n_splits": n_folds, "shuffle": True, "random_state": seed}
     if validation.groups is None:
         return [fold for _, fold in KFold(**options).split(groups)]

@@ -1,6 +1,5 @@
 """Frames in memory: any table of Python as a pandas frame with one text name a column."""
 
-from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -8,11 +7,8 @@ import pandas as pd
 import pyarrow as pa
 
 from fusion.data.cells import is_missing, plain_text
+from fusion.data.header import check_names
 from fusion.data.problems import Problem, raise_for, shown
-from fusion.errors import CatalogueError
-
-MAX_COLUMNS = 100_000
-"""Columns of a table, at most: reading takes time and memory for each, whatever it holds."""
 
 
 def as_frame(data: Any) -> pd.DataFrame:
@@ -103,31 +99,6 @@ def column_name(label: object) -> str:
     if is_missing(label):
         raise TypeError(f"must be text, got {shown(label)}")
     return plain_text(label)
-
-
-def check_width(n_columns: int, *, source: str) -> None:
-    """Stops before a table of more than 100,000 columns is taken apart.
-
-    Raises:
-        CatalogueError: With the number of columns.
-    """
-    if n_columns > MAX_COLUMNS:
-        raise CatalogueError(
-            f"{source} must have at most {MAX_COLUMNS:,} columns, got {n_columns:,}. Leave out "
-            "those that say nothing."
-        )
-
-
-def check_names(names: list[str], *, source: str) -> None:
-    """Stops where columns share a name, or are more than 100,000.
-
-    Raises:
-        CatalogueError: With every such name.
-    """
-    check_width(len(names), source=source)
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    message = "must be the name of one column, got it more than once."
-    raise_for([Problem("column_twice", message, column=name) for name in twice], source=source)
 
 
 def _dense(frame: pd.DataFrame) -> pd.DataFrame:

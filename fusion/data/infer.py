@@ -37,7 +37,7 @@ from fusion.data.frames import as_frame, column_name
 from fusion.data.numbers import find_number_format, read_number
 from fusion.data.photos import SCHEME, photo_path
 from fusion.data.problems import Problem, raise_for, shown
-from fusion.data.schema import EXCLUDED, ROLES, Schema, missing_columns
+from fusion.data.schema import EXCLUDED, HISTORY, ROLES, Schema, missing_columns
 from fusion.errors import CatalogueError, unknown_name
 
 ID_NAMES = (
@@ -46,7 +46,6 @@ ID_NAMES = (
     *("article_number", "external_code", "unnamed", "unnamed:_0", "index"),
 )
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
-HISTORY = re.compile(r"units_last_\d+w|mean_price_last_\d+w|weeks_on_sale|weeks_since_last_sale")
 TARGET = re.compile(r"units_next_\d+w")
 MAJORITY = 0.5
 FEW = 20
@@ -100,7 +99,9 @@ def infer_schema(
         if reason.endswith(CODES) and not roles["id"]:
             reason += "; if they name the items, say that this column is the id"
         if reason or role in listed:
-            ignored[name] = reason or f"seems {role}, but is not among the {role} columns named"
+            ignored[name] = reason or (
+                f"seems {role}, but {role} columns are named, so no others are looked for"
+            )
         else:
             roles.setdefault(role, []).append(name)
     if "row" not in roles and roles.get("text") and roles.get("categorical"):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from fusion.data.frames import check_width
+from fusion.data.header import check_width
 from fusion.data.problems import Problem, raise_for, shown
 
 

@@ -4,7 +4,7 @@ import csv
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from encoders.process_state import ProcessLock
+from encoders.process_lock import ProcessLock
 
 _MOST = 2**31 - 1
 _lock = ProcessLock()

@@ -6,7 +6,6 @@ is read by it. So `1.234` never depends on the other rows of its file.
 """
 
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
@@ -18,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fusion.data.cells import MISSING_WORDS, MOSTLY, CellFault, read_cells
+from fusion.data.formats import STYLES, is_unit, style_and_unit
 from fusion.data.problems import Problem, shown
 
 NUMBER = re.compile(r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|inf|infinity)", re.I | re.ASCII)
@@ -25,16 +25,6 @@ TIME_SPAN = re.compile(r"-?\d+ days?(?: [+-]?\d\d:\d\d:\d\d(?:\.\d{1,9})?)?", re
 TRUTH = {"true": 1.0, "false": 0.0}
 DAY = pd.Timedelta(days=1)
 
-STYLES = {
-    "1234.5": ("", "."),
-    "1234,5": ("", ","),
-    "1,234.5": (",", "."),
-    "1.234,5": (".", ","),
-    "1 234,5": (" ", ","),
-    "1 234.5": (" ", "."),
-    "1'234.5": ("'", "."),
-}
-"""How numbers are written: an example -> mark between thousands, decimal mark."""
 AMOUNT = re.compile(
     r"([+-]?)(?:([^\d\s.,'+-][^\d\s.,'+-]*\.?) ?)?"  # sign, unit
     r"([+-]?)(\d(?:[\d.,' ]*\d)?)"  # sign, digits and marks
@@ -42,14 +32,6 @@ AMOUNT = re.compile(
     re.ASCII,
 )
 LOOKALIKES = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " ", "’": "'", "−": "-"})
-CURRENCIES = frozenset(
-    (
-        "aed ars aud bdt bgn brl cad chf clp cny cop czk dkk egp eur gbp hkd huf idr ils inr jpy "
-        "kes krw mad mxn myr ngn nok nzd pen php pkr pln qar rmb ron rub sar sek sgd thb try twd "
-        "uah usd vnd zar euro euros dollar dollars pound pounds yuan yen kr kr. zł kč ft lei rs "
-        "rs. us$ ca$ a$ c$ nz$ hk$ nt$ r$ s$ mx$ 元 円"
-    ).split()
-)
 
 
 class Amount(NamedTuple):
@@ -119,7 +101,7 @@ def _days(span: str | timedelta | np.timedelta64) -> float:
 
 
 def _formatted_value(cell: str, number_format: str) -> float:
-    style, unit = _style_and_unit(number_format)
+    style, unit = style_and_unit(number_format)
     amount = _amount(cell)
     if amount is not None and amount.unit.casefold() in ("", unit.casefold()):
         value = _in_style(amount.body, style)
@@ -252,34 +234,6 @@ def _amount(text: str) -> Amount | None:
         return None
     first_sign, before, second_sign, digits, after = (group or "" for group in match.groups())
     unit = before or after
-    if (before and after) or (first_sign and second_sign) or not _is_unit(unit):
+    if (before and after) or (first_sign and second_sign) or not is_unit(unit):
         return None
     return Amount(text, first_sign + second_sign + digits, unit)
-
-
-def _is_unit(unit: str) -> bool:
-    if unit in ("", "%") or unit.casefold() in CURRENCIES:
-        return True
-    return all(unicodedata.category(mark) == "Sc" for mark in unit)
-
-
-def _style_and_unit(number_format: str) -> tuple[str, str]:
-    """The parts of a format.
-
-    Raises:
-        ValueError: If it is no format.
-    """
-    for style in STYLES:
-        unit = number_format.removeprefix(style)
-        if unit != number_format and (not unit or unit[0] == " "):
-            if _is_unit(unit.strip()):
-                return style, unit.strip()
-    raise ValueError(f"number format must begin with one of {', '.join(STYLES)}, got it not")
-
-
-def is_number_format(text: str) -> bool:
-    """True for what `find_number_format` gives."""
-    try:
-        return bool(_style_and_unit(text))
-    except ValueError:
-        return False

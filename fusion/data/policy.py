@@ -2,28 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from fusion.data.catalogue import Catalogue, Values, present_rows, reasons, with_ids
-from fusion.data.problems import Problem, raise_for
+from fusion.data.problems import OnBadRows, Problem, check_policy, raise_for
 from fusion.data.schema import Schema
-from fusion.errors import ConfigError, unknown_name
-
-OnBadRows = Literal["raise", "record", "absent"]
-POLICIES = ("raise", "record", "absent")
-
-
-def check_policy(on_bad_rows: str) -> None:
-    """Refuses an unknown policy.
-
-    Raises:
-        ConfigError: With the nearest valid ones.
-    """
-    if on_bad_rows not in POLICIES:
-        raise ConfigError(unknown_name("on_bad_rows", on_bad_rows, POLICIES))
 
 
 def refuse_early(

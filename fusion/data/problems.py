@@ -6,8 +6,13 @@ policy of `fusion.data.policy` decides what becomes of them.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from fusion.errors import CatalogueError
+from fusion.errors import CatalogueError, ConfigError, unknown_name
+
+OnBadRows = Literal["raise", "record", "absent"]
+POLICIES = ("raise", "record", "absent")
+"""What faulty rows do, by the word of the user, see `fusion.data.policy`."""
 
 SHOWN_ROWS = 5  # of each group: enough to see the pattern, few enough to read them all
 SHOWN_CHARACTERS = 60
@@ -131,3 +136,13 @@ def raise_for(problems: Sequence[Problem], *, source: str) -> None:
     """
     if problems:
         raise CatalogueError(report_problems(problems, source=source))
+
+
+def check_policy(on_bad_rows: str) -> None:
+    """Refuses an unknown policy.
+
+    Raises:
+        ConfigError: With the nearest valid ones.
+    """
+    if on_bad_rows not in POLICIES:
+        raise ConfigError(unknown_name("on_bad_rows", on_bad_rows, POLICIES))

@@ -1,14 +1,14 @@
 """The schema: which column of a table plays which role."""
 
 import difflib
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from typing import Any, Literal, Self
 
-from fusion.data.dates import FORMATS
-from fusion.data.numbers import is_number_format
+from fusion.data.formats import FORMATS, is_number_format
 from fusion.data.problems import Problem, shown
 
 Kind = Literal["text", "image", "table"]
@@ -16,6 +16,8 @@ EXCLUDED = "excluded"
 """Reason of a column that is ignored because the user said so."""
 COMPARED_NAMES = 100_000
 """Names that missing columns are compared with, all together, for the nearest ones."""
+HISTORY = re.compile(r"units_last_\d+w|mean_price_last_\d+w|weeks_on_sale|weeks_since_last_sale")
+"""Columns that `fusion.data.sales` makes of a sales table."""
 ROLES = ("id", "text", "image", "numeric", "categorical", "dates", "history", "row")
 
 

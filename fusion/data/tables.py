@@ -3,10 +3,9 @@
 import csv
 import gzip
 import io
-import os
 import re
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +16,22 @@ import pyarrow.feather as arrow_feather
 import pyarrow.parquet as arrow_parquet
 
 from fusion.data.delimiters import SAMPLE_BYTES, checked_delimiter, find_delimiter
-from fusion.data.frames import as_frame, check_names, check_width, frame_of_arrow
+from fusion.data.frames import as_frame, frame_of_arrow
+from fusion.data.header import (
+    DELIMITED,
+    WRITTEN,
+    arrow_file,
+    check_names,
+    check_width,
+    csv_names,
+    table_kind,
+)
 from fusion.data.json_lines import read_json_lines
 from fusion.data.long_cells import long_cells
 from fusion.data.problems import Problem, raise_for, shown
 from fusion.errors import CatalogueError
 from fusion.files import write_atomically
 
-WRITTEN = (".csv", ".parquet")
-"""Suffixes of tables that are written."""
 FORMULA = re.compile(r"[=+\-@＝＋－＠\t\r\n]")
 PLAIN_NUMBER = re.compile(
     r"[+-]?(?=[.,]?\d)(?:0|[1-9]\d{0,14})?(?:[.,]\d*)?(?:[eE][+-]?\d+)?", re.ASCII
@@ -51,8 +57,6 @@ def read_table(path: Path, *, delimiter: str | None = None) -> pd.DataFrame:
         ValueError: If the delimiter is none.
     """
     path = Path(path)
-    if not path.is_file():
-        raise CatalogueError(f"{path} must be a file, got none. Check the name and the folder.")
     kind = table_kind(path)
     if delimiter is not None:
         checked_delimiter(delimiter)
@@ -77,33 +81,8 @@ def read_table(path: Path, *, delimiter: str | None = None) -> pd.DataFrame:
         raise CatalogueError(f"{path.name} must be {name} table: {error}") from error
 
 
-DELIMITED = (".csv", ".tsv")
-KINDS = (*DELIMITED, ".jsonl", ".parquet", ".feather")
-
-
-def table_kind(path: Path) -> str:
-    """What a table file is, by its suffix: one of `KINDS`.
-
-    Raises:
-        CatalogueError: If it is none of them.
-    """
-    packed = path.suffix.lower() == ".gz"
-    suffix = Path(path.stem).suffix.lower() if packed else path.suffix.lower()
-    if suffix in KINDS and not (packed and suffix in (".parquet", ".feather")):
-        return suffix
-    raise CatalogueError(
-        f"{path.name} must end in {', '.join(KINDS[:-1])} or {KINDS[-1]}, text also in .gz, got "
-        f"{path.suffix!r}. Save it as CSV (UTF-8) or Parquet."
-    )
-
-
 def _parquet(file: pa.NativeFile) -> pa.Table:
     return arrow_parquet.ParquetFile(file).read()
-
-
-def arrow_file(path: Path) -> pa.NativeFile:
-    """A file opened for Arrow, which by itself finds only names in UTF-8."""
-    return pa.OSFile(os.fsencode(path))
 
 
 def _content(path: Path) -> bytes:
@@ -154,24 +133,6 @@ def _read_csv(data: bytes, *, path: Path, delimiter: str | None) -> pd.DataFrame
     check_names(names, source=source)
     columns = dict(zip(names, cells, strict=False))
     return pd.DataFrame(columns, dtype=object)
-
-
-def csv_names(header: Sequence[str], *, is_empty: Callable[[int], bool]) -> list[str]:
-    """Names of a CSV file's columns: without those at the end that have neither name nor value.
-
-    One column without a name is called `unnamed`.
-
-    Args:
-        header: Cells of the header line.
-        is_empty: True for the place of a column that has no value.
-
-    Raises:
-        CatalogueError: If several columns with values have no name.
-    """
-    n = len(header)
-    while n > 1 and not header[n - 1] and is_empty(n - 1):
-        n -= 1
-    return [name or "unnamed" for name in header[:n]]
 
 
 def _csv_cells(data: bytes, *, header: list[str], delimiter: str) -> tuple[pa.Table, int]:

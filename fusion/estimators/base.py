@@ -1,9 +1,12 @@
-"""What the estimators share: parameters, fitting, asking, saving and loading."""
+"""What the estimators share: parameters, fitting, asking, saving and loading.
+
+What needs torch is imported when a model is fitted, loaded or asked.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -12,16 +15,11 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from encoders.base import Encoder
-from fusion.build import EncoderChoice, HeadChoice
-from fusion.bundle import Bundle, load_bundle, save_bundle
 from fusion.data.folds import Validation, row_positions
 from fusion.data.frames import arrow_table, as_frame, is_unnamed
-from fusion.data.policy import OnBadRows
-from fusion.data.problems import shown
+from fusion.data.problems import OnBadRows, shown
 from fusion.data.targets import check_target_names, target_arrays
 from fusion.errors import BundleError, unknown_name
-from fusion.fitting import Fitted, fit_bundle
 from fusion.mistakes import Mistakes, Settings, checked_settings
 from fusion.parameters import (
     EncoderPlaces,
@@ -30,16 +28,20 @@ from fusion.parameters import (
     kept_parameters,
     restored_parameters,
 )
-from fusion.predictor import Predictor
 from fusion.progress import progress_bars, quiet
-from fusion.recipe import Recipe, Sources, check_choices
-from fusion.training import TrainingHistory, TrainingSettings
-from fusion.tuning import TuningSettings
+
+if TYPE_CHECKING:
+    from encoders import Encoder
+    from fusion.build import HeadChoice
+    from fusion.bundle import Bundle
+    from fusion.fitting import Fitted
+    from fusion.predictor import Predictor
+    from fusion.recipe import Recipe, Sources
+    from fusion.training import TrainingHistory
 
 Columns = Sequence[str] | None
 Paths = str | Path | None
 NO_TARGET = "requires y to be passed, but the target y is None."
-OFF = TuningSettings(mode="none")
 
 
 class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
@@ -89,8 +91,8 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         row: Columns = None,
         id: str | None = None,
         photos: Paths = None,
-        text_encoder: str | Encoder = "minilm",
-        image_encoder: str | Encoder = "resnet18",
+        text_encoder: "str | Encoder" = "minilm",
+        image_encoder: "str | Encoder" = "resnet18",
         image_weights: str | Path | None = "clothing18",
         strategy: str = "concat",
         strategy_options: Mapping[str, Any] | None = None,
@@ -131,7 +133,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         self.random_state = random_state
 
     @property
-    def histories_(self) -> list[TrainingHistory]:
+    def histories_(self) -> "list[TrainingHistory]":
         """Losses by epoch of each network of the last `fit`."""
         check_is_fitted(self, "bundle_")
         return self.fitted_.histories
@@ -150,6 +152,8 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
 
     def save(self, folder: str | Path) -> None:
         """Writes the trained model as a bundle."""
+        from fusion.bundle import save_bundle
+
         check_is_fitted(self, "bundle_")
         kept = kept_parameters(self.get_params(deep=False), estimator=type(self).__name__)
         info = {**self.bundle_.info, "parameters": kept}
@@ -170,6 +174,8 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             BundleError: If the bundle is damaged, or an encoder cannot be found or is another.
             ConfigError: If a parameter is unknown.
         """
+        from fusion.bundle import load_bundle
+
         valid = sorted(cls().get_params(deep=False))
         check_known(parameters, valid)
         places = EncoderPlaces(
@@ -184,7 +190,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         estimator._adopt(bundle)
         return estimator
 
-    def _adopt(self, bundle: Bundle) -> None:
+    def _adopt(self, bundle: "Bundle") -> None:
         classes = bundle.info.get("classes", [])
         if isinstance(self, ClassifierMixin) and not _are_two_classes(classes):
             got = f"classes {shown(classes)}" if classes else "one of a regressor"
@@ -193,6 +199,9 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         self.n_features_in_ = len(bundle.schema.columns)
 
     def _fit(self, X: Any, targets: Mapping[str, ArrayLike], validation_rows: Any) -> Self:
+        from fusion.fitting import fit_bundle
+        from fusion.recipe import Sources, check_choices
+
         frame = self._frame(X, reset=True)
         arrays = target_arrays(targets)
         for name, values in arrays.items():
@@ -224,12 +233,14 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         self.bundle_.info["classes"] = np.asarray(getattr(self, "classes_", [])).tolist()
         return self
 
-    def _sources(self) -> Sources:
+    def _sources(self) -> "Sources":
         """Where the photos, the store and the states of a tuning lie.
 
         Raises:
             ConfigError: With every parameter that is no path.
         """
+        from fusion.recipe import Sources
+
         names = ("photos", "store", "tuning_folder")
         mistakes = Mistakes()
         paths: dict[str, Path | None] = {}
@@ -242,12 +253,18 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         mistakes.refuse()
         return Sources(paths["photos"], paths["store"], paths["tuning_folder"])
 
-    def _recipe(self, targets: Sequence[str], mistakes: Mistakes) -> Recipe:
+    def _recipe(self, targets: Sequence[str], mistakes: Mistakes) -> "Recipe":
         """What `fit` is asked to do; wrong values are left at their defaults and told."""
+        from fusion.encoder_choice import EncoderChoice
+        from fusion.recipe import Recipe
+        from fusion.training import TrainingSettings
+        from fusion.tuning import TuningSettings
+
         seed = 0
         with mistakes.gathered():
             seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        encoders, training, tuning = EncoderChoice(), TrainingSettings(), OFF
+        encoders, training = EncoderChoice(), TrainingSettings()
+        tuning = TuningSettings(mode="none")
         with mistakes.gathered():
             encoders = EncoderChoice(self.text_encoder, self.image_encoder, self.image_weights)
         with mistakes.gathered():
@@ -276,7 +293,9 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             on_bad_rows=self.on_bad_rows,
         )
 
-    def _heads(self, targets: Sequence[str], mistakes: Mistakes) -> dict[str, HeadChoice]:
+    def _heads(self, targets: Sequence[str], mistakes: Mistakes) -> "dict[str, HeadChoice]":
+        from fusion.build import HeadChoice
+
         head = self.default_head if self.head is None else self.head
         heads = dict(head) if isinstance(head, Mapping) else dict.fromkeys(targets, head)
         options = {} if self.head_options is None else self.head_options
@@ -291,7 +310,9 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             for target, head in heads.items()
         }
 
-    def _predictor(self) -> Predictor:
+    def _predictor(self) -> "Predictor":
+        from fusion.predictor import Predictor
+
         check_is_fitted(self, "bundle_")
         sources = self._sources()
         return Predictor(

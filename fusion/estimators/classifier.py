@@ -1,7 +1,7 @@
 """The estimator that predicts one of two classes."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,12 +10,13 @@ from sklearn.utils import Tags, assert_all_finite
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
-from fusion.bundle import Bundle
 from fusion.data.targets import named_target
 from fusion.errors import ConfigError, unknown_name
 from fusion.estimators.base import NO_TARGET, FusionEstimator
 from fusion.parameters import check_kept
-from heads import HEADS
+
+if TYPE_CHECKING:
+    from fusion.bundle import Bundle
 
 
 class FusionClassifier(ClassifierMixin, FusionEstimator):  # type: ignore[misc]
@@ -43,6 +44,8 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):  # type: ignore[misc]
 
     def _check_one_head(self) -> None:
         """Refuses heads whose answer is no probability, and several of them."""
+        from heads import HEADS  # torch: where a model is fitted
+
         valid = [name for name, kind in HEADS.items() if kind.task == "classification"]
         if isinstance(self.head, Mapping):
             raise ConfigError(
@@ -62,7 +65,7 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):  # type: ignore[misc]
         second = self.predict_proba(X)[:, 1]
         return np.asarray(self.classes_[(second >= 0.5).astype(int)])
 
-    def _adopt(self, bundle: Bundle) -> None:
+    def _adopt(self, bundle: "Bundle") -> None:
         super()._adopt(bundle)
         self.classes_ = np.asarray(bundle.info["classes"])
 

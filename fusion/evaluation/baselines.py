@@ -14,7 +14,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from sklearn.model_selection import KFold
 from sklearn.neighbors import NearestNeighbors
 
-from encoders.process_state import start_method_kept
+from encoders.process_lock import start_method_kept
 from fusion.data.catalogue import Catalogue
 from fusion.evaluation.features import (
     Features,

@@ -9,14 +9,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from encoders.base import Encoder
-from fusion.build import EncoderChoice, HeadChoice, pretrained_encoders
+from fusion.build import HeadChoice, pretrained_encoders
 from fusion.choices import (
     Targets,
     are_known,
     check_usable,
     column_mistakes,
     head_mistakes,
-    photo_folder_mistakes,
     strategy_mistakes,
     target_problems,
 )
@@ -26,11 +25,13 @@ from fusion.data.policy import apply_policy, refuse_early
 from fusion.data.problems import Problem
 from fusion.data.schema import Schema
 from fusion.data.tables import read_table
+from fusion.encoder_choice import EncoderChoice
 from fusion.errors import ConfigError
 from fusion.jobs.config import TrainConfig, head_choices
 from fusion.jobs.sales import join_sales
 from fusion.jobs.split import column_groups, split_dates, split_rows
 from fusion.mistakes import Mistakes
+from fusion.places import photo_folder_mistakes
 from fusion.recipe import MIN_ROWS, check_logs, check_tuning
 
 HISTORY = ("weeks_on_sale", "weeks_since_last_sale", *(f"units_last_{w}w" for w in (4, 13, 52)))

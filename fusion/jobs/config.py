@@ -1,6 +1,5 @@
 """Configuration of a training job: a TOML file, checked as a whole before anything runs."""
 
-import tomllib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,11 +9,13 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, field_validator, model_validator
 
-from fusion.build import EncoderChoice, HeadChoice
+from fusion.build import HeadChoice
 from fusion.data.dates import date_cells
 from fusion.data.delimiters import checked_delimiter
-from fusion.data.policy import OnBadRows
-from fusion.errors import ConfigError, unknown_name
+from fusion.data.problems import OnBadRows
+from fusion.encoder_choice import EncoderChoice
+from fusion.errors import unknown_name
+from fusion.jobs.config_file import config_values
 from fusion.mistakes import RunSettings, checked_settings
 from fusion.strategies import FUSIONS
 from fusion.training import TrainingSettings
@@ -228,12 +229,7 @@ class TrainConfig(Section):
         Raises:
             ConfigError: With every mistake of the file.
         """
-        try:
-            values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-        except OSError as error:
-            raise ConfigError(f"config must be a readable file, got {path} ({error}).") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path} must be TOML in UTF-8: {error}.") from error
+        values = config_values(path)
         for dotted, value in (overrides or {}).items():
             section, _, key = dotted.partition(".")
             table = values.setdefault(section, {})

@@ -6,9 +6,9 @@ Writes: a folder with `embeddings/`, `errors/`, receipts and a manifest, see `fu
 
 from pathlib import Path
 
-from fusion.choices import folder_mistakes, photo_folder_mistakes
 from fusion.errors import ConfigError
 from fusion.mistakes import Mistakes
+from fusion.places import folder_mistakes, photo_folder_mistakes
 from fusion.progress import job_bar
 from fusion.shards.in_process import InProcessEngine
 from fusion.shards.job import Engine, JobResult, embed_catalogue

@@ -6,24 +6,26 @@ Writes: nothing, or one JSON file.
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
-from fusion.bundle import Bundle
-from fusion.choices import Targets, file_mistakes
-from fusion.data.catalogue import target_values
 from fusion.data.problems import raise_for
 from fusion.data.schema import missing_columns
 from fusion.errors import CatalogueError
 from fusion.files import json_bytes, write_atomically
-from fusion.jobs.measure import head_columns
 from fusion.jobs.predict import ItemSource, opened, sales_section
-from fusion.jobs.sales import join_sales
 from fusion.mistakes import Mistakes
-from fusion.predictor import Predictor
+from fusion.places import file_mistakes
 from fusion.progress import Stage, silent
 from fusion.shards.lock import locked_file
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from fusion.bundle import Bundle
+    from fusion.choices import Targets
+    from fusion.predictor import Predictor
 
 Metrics = dict[str, dict[str, float]]
 
@@ -53,6 +55,8 @@ def evaluate(
     predictor, frame = opened(bundle, source, mistakes=mistakes, stage=stage)
     model = predictor.bundle
     if source.sales is not None:
+        from fusion.jobs.sales import join_sales
+
         frame = join_sales(frame, sales_section(model, source.sales))
     targets = _known_targets(model, frame, source=source.items.name)
     if output is None:
@@ -64,9 +68,11 @@ def evaluate(
 
 
 def _measured(
-    predictor: Predictor, frame: pd.DataFrame, targets: Targets, *, source: str
+    predictor: "Predictor", frame: "pd.DataFrame", targets: "Targets", *, source: str
 ) -> Metrics:
     """Metrics of every head; the rows that it was not measured on are counted."""
+    from fusion.jobs.measure import head_columns  # with all that trains
+
     model = predictor.bundle
     table = predictor.predict(frame, source=source)
     metrics: Metrics = {}
@@ -89,12 +95,14 @@ def _measured(
     return metrics
 
 
-def _known_targets(model: Bundle, frame: pd.DataFrame, *, source: str) -> Targets:
+def _known_targets(model: "Bundle", frame: "pd.DataFrame", *, source: str) -> "Targets":
     """Targets `[n]` of each head, NaN where there is none, or none that its head takes.
 
     Raises:
         CatalogueError, ConfigError: With every column that is missing or of no use.
     """
+    from fusion.data.catalogue import target_values
+
     mistakes = Mistakes()
     targets = {}
     raise_for(missing_columns(sorted(set(model.targets.values())), frame.columns), source=source)

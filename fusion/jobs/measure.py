@@ -8,12 +8,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from encoders.base import Encoder
-from fusion.build import EncoderChoice
 from fusion.bundle import Bundle
 from fusion.data.catalogue import Catalogue
 from fusion.data.folds import DRAWN, Validation
 from fusion.data.schema import ROLES, Schema
 from fusion.data.split import Split
+from fusion.encoder_choice import EncoderChoice
 from fusion.evaluation import BASELINES, Evaluation, evaluate_head
 from fusion.evaluation.result import Kind
 from fusion.fitting import Fitted, fit_bundle

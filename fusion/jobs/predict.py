@@ -5,31 +5,34 @@ Writes: one CSV or Parquet file, rows in input order, failures with their reason
 job with these, see `fusion.shards.plan`.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from fusion.bundle import Bundle, load_bundle
-from fusion.choices import file_mistakes, folder_mistakes, photo_folder_mistakes
-from fusion.data.infer import HISTORY
-from fusion.data.policy import OnBadRows
-from fusion.data.problems import raise_for
-from fusion.data.schema import missing_columns
-from fusion.data.tables import WRITTEN, read_table
-from fusion.errors import ConfigError
-from fusion.jobs.config import SalesSection
+from fusion.bundle.document import Document, described
+from fusion.bundle.folder import read_description
+from fusion.data.header import DELIMITED, WRITTEN, table_kind
+from fusion.data.problems import OnBadRows, raise_for
+from fusion.data.schema import HISTORY, Schema, missing_columns
+from fusion.errors import ConfigError, FusionError
 from fusion.mistakes import Mistakes, checked_settings
 from fusion.parameters import EncoderPlaces
-from fusion.predictor import Predictor
+from fusion.places import file_mistakes, folder_mistakes, photo_folder_mistakes
 from fusion.progress import Show, Stage, silent
 from fusion.shards.job import Engine, JobResult
-from fusion.shards.models import kept_bundle
 from fusion.shards.plan import Places
 from fusion.shards.predict_job import is_folder, job_folder, predict_catalogue
 from fusion.shards.predict_settings import PastSales, PredictSettings
 from fusion.shards.tables import column_names, list_files
 from fusion.shards.whole import is_whole
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from fusion.bundle import Bundle
+    from fusion.jobs.config import SalesSection
+    from fusion.predictor import Predictor
 
 
 def hidden(done: int, total: int, state: str) -> None:
@@ -60,26 +63,34 @@ class ItemSource:
     encoders: EncoderPlaces | None = None
 
 
-def sales_section(bundle: Bundle, sales: PastSales) -> SalesSection:
+def sales_section(bundle: "Bundle", sales: PastSales) -> "SalesSection":
     """The sales table as the model's own configuration named its columns.
 
     Raises:
         ConfigError: If the model was trained without a sales table.
     """
-    known = bundle.info.get("sales")
-    if known is None:
+    from fusion.jobs.config import SalesSection  # with all that trains
+
+    _check_sales(bundle.info, sales)
+    values = {**bundle.info["sales"], "table": sales.table, "as_of": sales.as_of}
+    return checked_settings(SalesSection, values, source="sales")
+
+
+def _check_sales(info: Mapping[str, Any], sales: PastSales) -> None:
+    if info.get("sales") is None:
         raise ConfigError(
             f"sales must be left out, got {sales.table}: the model was trained without a sales "
             "table. Write past sales into the items table, as in training."
         )
-    values = {**known, "table": sales.table, "as_of": sales.as_of}
-    return checked_settings(SalesSection, values, source="sales")
 
 
 def opened(
     bundle: Path, source: ItemSource, *, mistakes: Mistakes, stage: Stage = silent
-) -> tuple[Predictor, pd.DataFrame]:
+) -> "tuple[Predictor, pd.DataFrame]":
     """A predictor of a saved model and the items table, both checked as far as can be.
+
+    What is wrong with the table's columns is told first: the model's description says which it
+    reads, and nobody has to wait for torch to hear of them.
 
     Args:
         bundle: Folder of the model.
@@ -90,10 +101,28 @@ def opened(
     Raises:
         BundleError, CatalogueError, ConfigError: With everything that is wrong.
     """
-    predictor: Predictor | None = None
-    frame: pd.DataFrame | None = None
     mistakes.add(folder_mistakes("store", source.store))
     mistakes.add(photo_folder_mistakes(source.photos))
+    document: Document | None = None
+    with mistakes.gathered():
+        document = read_description(bundle)
+        if source.sales is not None:
+            _check_sales(document["info"], source.sales)
+    with mistakes.gathered():
+        names = _header(source)
+        if document is not None and names is not None:
+            _check_columns(document, names, source, mistakes, file=source.items.name)
+    mistakes.refuse()
+    assert document is not None
+    from fusion.data.tables import read_table
+
+    frame = read_table(source.items, delimiter=source.delimiter)
+    _check_columns(document, frame.columns, source, mistakes, file=source.items.name)
+    mistakes.refuse()
+    from fusion.bundle import load_bundle
+    from fusion.predictor import Predictor
+
+    predictor: Predictor | None = None
     with mistakes.gathered():
         predictor = Predictor(
             load_bundle(bundle, places=source.encoders),
@@ -102,27 +131,43 @@ def opened(
             on_bad_rows=source.on_bad_rows,
             stage=stage,
         )
-    with mistakes.gathered():
-        frame = read_table(source.items, delimiter=source.delimiter)
     if predictor is not None and source.sales is not None:
         with mistakes.gathered():
             sales_section(predictor.bundle, source.sales)
-    if predictor is not None and frame is not None:
-        names = [str(name) for name in frame.columns]
-        _check_columns(predictor.bundle, source, names, mistakes, file=source.items.name)
     mistakes.refuse()
-    assert predictor is not None and frame is not None
+    assert predictor is not None
     return predictor, frame
 
 
+def _header(source: ItemSource) -> list[str] | None:
+    """Names of the columns of a CSV file, by its first lines; None where all must be read.
+
+    Raises:
+        CatalogueError: If there is no table.
+    """
+    if table_kind(source.items) not in DELIMITED or source.items.suffix.lower() == ".gz":
+        return None
+    try:
+        return column_names(source.items, delimiter=source.delimiter)
+    except (FusionError, OSError, ValueError):
+        return None  # `read_table` says all that is wrong
+
+
 def _check_columns(
-    bundle: Bundle, source: ItemSource, names: list[str], mistakes: Mistakes, *, file: str
+    document: Document,
+    names: Iterable[str],
+    source: ItemSource,
+    mistakes: Mistakes,
+    *,
+    file: str,
 ) -> None:
-    """Adds what a table of items lacks."""
-    columns = bundle.schema.columns
+    """Takes the columns that the model reads and a table lacks as mistakes."""
+    with described("schema"):
+        columns = Schema.from_dict(document["schema"]).columns
+    there = list(names)
     joined = [name for name in columns if HISTORY.fullmatch(name)]
-    lacking = [name for name in joined if name not in names]
-    if source.sales is None and lacking and bundle.info.get("sales"):
+    lacking = [name for name in joined if name not in there]
+    if source.sales is None and lacking and document["info"].get("sales"):
         mistakes.add(
             [
                 "sales must be given, as in training, got none, nor the columns "
@@ -134,7 +179,7 @@ def _check_columns(
         joined = []
     wanted = [name for name in columns if name not in joined]
     with mistakes.gathered():
-        raise_for(missing_columns(wanted, names), source=file)
+        raise_for(missing_columns(wanted, there), source=file)
 
 
 @dataclass(frozen=True)
@@ -200,7 +245,11 @@ def predict(
         text_encoder=moved.text,
         image_weights=moved.photo_weights,
     )
-    _check(places, source, output, mistakes)
+    if output.suffix:
+        mistakes.add(file_mistakes("out", output, suffixes=WRITTEN))
+    else:
+        mistakes.add(folder_mistakes("out", output))
+    _check(bundle, places, source, mistakes)
     assert settings is not None
     result = predict_catalogue(
         places, output, settings, engine=engine, retry_failed=retry_failed, show=show
@@ -208,33 +257,43 @@ def predict(
     return PredictResult(output, result)
 
 
-def _check(places: Places, source: ItemSource, output: Path, mistakes: Mistakes) -> None:
-    """Refuses what cannot be read, written or answered, with the mistakes that were found before.
+def _check(bundle: Path, places: Places, source: ItemSource, mistakes: Mistakes) -> None:
+    """Refuses what cannot be read or answered, with the mistakes that were found before.
+
+    What is wrong with the tables' columns is told first, as in `opened`.
 
     Raises:
-        BundleError, CatalogueError, ConfigError, OSError: With every mistake.
+        BundleError, CatalogueError, ConfigError, OSError: With everything that is wrong.
     """
-    model: Bundle | None = None
+    mistakes.add(folder_mistakes("store", source.store))
+    mistakes.add(photo_folder_mistakes(source.photos))
+    document: Document | None = None
     names: dict[str, list[str]] = {}
-    if output.suffix:
-        mistakes.add(file_mistakes("out", output, suffixes=WRITTEN))
-    else:
-        mistakes.add(folder_mistakes("out", output))
-    mistakes.add(folder_mistakes("store", places.store))
-    mistakes.add(photo_folder_mistakes(places.photos))
+    with mistakes.gathered():
+        document = read_description(bundle)
+        if source.sales is not None:
+            _check_sales(document["info"], source.sales)
+    with mistakes.gathered():
+        for path in [] if is_whole(source.items) else list_files(source.items):
+            names[path.name] = column_names(path, delimiter=source.delimiter)
+    for file, found in names.items() if document is not None else ():
+        _check_columns(document, found, source, mistakes, file=file)
+    mistakes.refuse()
+    assert document is not None
+    if is_whole(source.items):
+        from fusion.data.tables import read_table
+
+        frame = read_table(source.items, delimiter=source.delimiter)
+        _check_columns(document, frame.columns, source, mistakes, file=source.items.name)
+        mistakes.refuse()
+    from fusion.shards.models import kept_bundle
+
+    model: Bundle | None = None
     with mistakes.gathered():
         model = kept_bundle(places)
-    with mistakes.gathered():
-        if is_whole(places.items):
-            frame = read_table(places.items, delimiter=source.delimiter)
-            names[places.items.name] = [str(name) for name in frame.columns]
-        for path in [] if is_whole(places.items) else list_files(places.items):
-            names[path.name] = column_names(path, delimiter=source.delimiter)
     if model is not None and source.sales is not None:
         with mistakes.gathered():
             sales_section(model, source.sales)
-    for file, found in names.items() if model is not None else ():
-        _check_columns(model, source, found, mistakes, file=file)
     mistakes.refuse()
 
 

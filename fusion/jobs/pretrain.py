@@ -15,20 +15,22 @@ import pandas as pd
 from encoders import ENCODERS
 from encoders.base import Encoder
 from encoders.bert import BertEncoder
+from encoders.names import RESNETS
 from encoders.process_state import OwnChance
 from encoders.resnet import ResNetEncoder
-from fusion.build import RESNETS, EncoderChoice
-from fusion.choices import folder_mistakes, photo_folder_mistakes, why_ignored
+from fusion.choices import why_ignored
 from fusion.data.catalogue import Catalogue, build_catalogue
 from fusion.data.infer import infer_schema
-from fusion.data.policy import OnBadRows, apply_policy, check_policy
-from fusion.data.problems import Problem
+from fusion.data.policy import apply_policy
+from fusion.data.problems import OnBadRows, Problem, check_policy
 from fusion.data.schema import ROLES, Schema
 from fusion.data.tables import read_table
 from fusion.embedding import problem_code
+from fusion.encoder_choice import EncoderChoice
 from fusion.errors import ConfigError, unknown_name
 from fusion.files import readable
 from fusion.mistakes import Mistakes, checked_settings
+from fusion.places import folder_mistakes, photo_folder_mistakes
 from fusion.pretraining import (
     FILES,
     Contents,

@@ -15,3 +15,13 @@ def join_sales(items: pd.DataFrame, section: SalesSection) -> pd.DataFrame:
     return add_target(
         items, sales, as_of=section.as_of, horizon_weeks=section.horizon_weeks, columns=columns
     )
+
+
+def join_history(items: pd.DataFrame, section: SalesSection) -> pd.DataFrame:
+    """Items with history before a date, as a model that was trained with a sales table needs it.
+
+    Raises:
+        CatalogueError: If the sales table cannot be read, lacks a column or is faulty.
+    """
+    columns = SalesColumns(section.item, section.week, section.units)
+    return add_history(items, read_table(section.table), as_of=section.as_of, columns=columns)

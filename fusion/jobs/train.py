@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fusion.bundle import check_bundle_folder, save_bundle
-from fusion.choices import folder_mistakes
 from fusion.data.tables import write_table
 from fusion.evaluation import Evaluation
 from fusion.files import json_bytes, write_atomically
@@ -25,6 +24,7 @@ from fusion.jobs.split import row_groups, split_rows
 from fusion.jobs.summary import Outcome, training_report
 from fusion.jobs.tuned import tuning_summary, untuned
 from fusion.mistakes import Mistakes
+from fusion.places import folder_mistakes
 from fusion.platforms import require_posix
 from fusion.processes import is_first
 from fusion.progress import Stage, silent

@@ -21,7 +21,7 @@ import transformers
 from pydantic import with_config
 
 from encoders.base import Encoder
-from encoders.process_state import LOADING
+from encoders.process_lock import LOADING
 from fusion.checkpoints import latest
 from fusion.documents import EXACT, Count, Finite, Nested, Sha256, Text, read_document, sealed
 from fusion.errors import JobError

@@ -63,7 +63,12 @@ class PretrainingSettings(RunSettings):
         gt=0,
         description="Peak step size of AdamW; none: 0.001 for self_supervised, else 0.0001.",
     )
-    weight_decay: float = Field(default=1e-2, ge=0, description="L2 shrinkage of AdamW.")
+    weight_decay: float = Field(
+        default=1e-2,
+        ge=0,
+        le=100,  # each step multiplies weights by 1 - learning rate x this, which must not be < 0
+        description="L2 shrinkage of AdamW.",
+    )
     warmup: float = Field(default=0.1, ge=0, lt=1, description="Share of steps that warm up.")
     max_gradient: float = Field(default=1.0, gt=0, description="Gradient norm is clipped to this.")
     temperature: float | None = Field(

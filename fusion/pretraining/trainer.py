@@ -68,7 +68,7 @@ class PretrainingTrainer(transformers.Trainer):
         if not torch.isfinite(loss):
             raise FloatingPointError(
                 f"the loss must be finite, got {loss.item()} after {self.state.global_step} steps. "
-                "Use a smaller learning_rate and another output folder."
+                "Use a smaller learning_rate or weight_decay, and another output folder."
             )
         return loss
 

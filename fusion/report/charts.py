@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from encoders.process_state import ProcessLock
+from encoders.process_lock import ProcessLock
 from fusion.report.content import Losses
 from fusion.report.number_text import compact, percent
 

@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import with_config
 
-from encoders.checkpoints import file_sha256
 from fusion.documents import EXACT, Count, Sha256, Text, sealed
 from fusion.errors import JobError
-from fusion.files import json_bytes, readable, write_atomically
+from fusion.files import json_bytes, read_regular_file, readable, write_atomically
+from fusion.shards.plan_schema import MAX_PLAN_BYTES
 from fusion.shards.receipts import Part, Receipt, part_name, receipt_path
 from fusion.shards.repeated import REPEATED_IDS
 from fusion.shards.shard import Shard
@@ -189,8 +189,9 @@ class Manifest:
 
 def manifest_of(folder: Path, *, n_rows: int, receipts: Mapping[int, Receipt]) -> Manifest:
     """What `manifest.json` says of a finished job."""
+    plan = read_regular_file(folder / "plan.json", max_bytes=MAX_PLAN_BYTES)
     return Manifest(
-        plan_sha256=file_sha256(folder / "plan.json"),
+        plan_sha256=hashlib.sha256(plan).hexdigest(),
         n_rows=n_rows,
         n_answered=sum(receipt.n_answered for receipt in receipts.values()),
         n_failed=sum(receipt.n_failed for receipt in receipts.values()),
@@ -200,6 +201,23 @@ def manifest_of(folder: Path, *, n_rows: int, receipts: Mapping[int, Receipt]) -
             for name, part in receipts[number].files.items()
         },
     )
+
+
+def make_folders(folder: Path, kind: str) -> None:
+    """Makes the folders of a job where they are absent, and its own.
+
+    Raises:
+        JobError: If something else lies in the place of one, with the names of all.
+    """
+    folders = folders_of(kind)
+    names = [n for n in folders if os.path.lexists(folder / n) and not (folder / n).is_dir()]
+    if names:
+        raise JobError(
+            f"{folder} must have folders where the job writes its parts, got something else named "
+            f"{', '.join(names)}. Move it away, then run the same command again."
+        )
+    for name in folders:
+        (folder / name).mkdir(parents=True, exist_ok=True)
 
 
 def refuse_other_than_files(folder: Path, kind: str) -> None:

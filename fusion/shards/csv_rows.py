@@ -6,21 +6,23 @@ from collections.abc import Iterable, Iterator, Sequence
 from io import BytesIO, StringIO
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from fusion.data.delimiters import SAMPLE_BYTES, SAMPLE_ROWS, find_delimiter
+from fusion.data.header import csv_names
 from fusion.data.long_cells import long_cells
 from fusion.data.problems import Problem, shown
-from fusion.data.tables import csv_names
 from fusion.errors import CatalogueError
 from fusion.shards.digests import BLOCK_BYTES, Digest, add_range, open_table
 from fusion.shards.ids import hash_ids, stacked
 from fusion.shards.shard import InputFile, Scanned, Shard, check_bytes
 from fusion.shards.utf8 import decoded, is_undecoded
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 END = ("\x00end\n", ["\x00end"])  # a line behind the last one: an open quote would swallow it
 BOM = b"\xef\xbb\xbf"
@@ -66,7 +68,7 @@ def _sample(path: Path) -> str:
 
 def first_csv_rows(
     path: Path, *, names: Sequence[str], n_rows: int, delimiter: str
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     """The first rows, at most `n_rows`."""
     with open_table(path) as file:
         lines = _Lines(file)
@@ -135,7 +137,7 @@ def csv_digests(path: Path, shards: Iterable[Shard], *, file: InputFile) -> Iter
 
 def read_csv(
     path: Path, shard: Shard, *, file: InputFile, columns: Sequence[str]
-) -> tuple[pd.DataFrame, list[Problem]]:
+) -> tuple["pd.DataFrame", list[Problem]]:
     """Cells of a shard as text or None, and the lines that are no rows.
 
     Raises:
@@ -152,8 +154,10 @@ def read_csv(
 
 def _cells(
     content: bytes, *, names: Sequence[str], columns: Sequence[str], delimiter: str
-) -> tuple[pd.DataFrame, list[Problem]]:
+) -> tuple["pd.DataFrame", list[Problem]]:
     """Rows of some bytes as text or None, and the lines that are no rows."""
+    import pandas as pd  # so late: to compare a table with its plan does without it
+
     # Lines must end where they did when the file was scanned: a lone CR is no line end.
     lines = (line.decode("utf-8", errors="surrogateescape") for line in BytesIO(content))
     rows: list[list[str | None]] = []

@@ -5,40 +5,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
-import torch
 from numpy.typing import NDArray
 
-from encoders import ENCODERS
-from encoders.base import Encoder
-from encoders.dtype import processor_has_bfloat16
-from fusion.build import pretrained_encoders
-from fusion.bundle import Bundle, name_and_config, rebuild
-from fusion.choices import why_ignored
-from fusion.data.catalogue import Catalogue
-from fusion.data.infer import infer_schema
 from fusion.data.schema import Schema
-from fusion.embedding import Prepared, prepare_inputs
 from fusion.errors import CatalogueError, ConfigError, JobError
 from fusion.mistakes import Mistakes
-from fusion.predictor import fuse_rows
 from fusion.progress import Stage, silent
-from fusion.shards.models import (
-    MOST_KEPT,
-    encoders_of,
-    kept_bundle,
-    mixed_precision,
-    planned_bundle,
-    precisions_of,
-)
 from fusion.shards.plan import Places, Plan
-from fusion.shards.settings import JobSettings
+from fusion.shards.settings import MOST_KEPT, JobSettings
 from fusion.shards.tables import SAMPLE_ROWS, first_rows, list_files
-from fusion.shards.work import STEADY_ROWS, Planned, Work
+from fusion.shards.unit_length import unit_vectors, zero_vectors
+from fusion.shards.work import STEADY_ROWS, Answers, Planned, Work
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from encoders.base import Encoder
+    from fusion.bundle import Bundle
+    from fusion.data.catalogue import Catalogue
+    from fusion.embedding import Prepared
 
 FUSED = "fused"
 ARROW_TYPES = {"float32": pa.float32(), "float16": pa.float16()}
@@ -52,23 +41,32 @@ class Embedder(Work):
         encoders: One for each modality.
         bundle: The model; None where each modality's embedding is wanted.
         vector_type: `float32` or `float16`, in which vectors come out.
+        normalize: Vectors come out at L2 length 1.
     """
 
-    encoders: dict[str, Encoder]
-    bundle: Bundle | None = None
+    encoders: "dict[str, Encoder]"
+    bundle: "Bundle | None" = None
     vector_type: str = "float32"
+    normalize: bool = False
 
     @classmethod
     def asked(cls, places: Places, settings: JobSettings) -> dict[str, Any]:
         """The settings, and the precision of a trained model; other encoders are planned."""
         asked = settings.to_dict(bundle=places.bundle)
         if places.bundle is not None:
+            from fusion.shards.models import encoders_of, kept_bundle, precisions_of
+
             asked |= precisions_of(encoders_of(kept_bundle(places)))
         return asked
 
     @classmethod
     def planned(cls, places: Places, folder: Path, settings: JobSettings) -> Planned:
         """Which columns are read, and by which encoders; a trained model knows both."""
+        from fusion.build import pretrained_encoders
+        from fusion.choices import why_ignored
+        from fusion.data.infer import infer_schema
+        from fusion.shards.models import kept_bundle
+
         del folder
         if places.bundle is not None:
             schema = kept_bundle(places).schema
@@ -96,45 +94,57 @@ class Embedder(Work):
         What is kept is known by its content, never by where it lies: encoders by configurations and
         fingerprints, a trained model by its SHA-256. Another plan in the folder gets its own.
         """
+        from encoders.dtype import processor_has_bfloat16
+        from fusion.shards.models import encoders_of, mixed_precision, planned_bundle
+
         del folder
-        vector_type = plan.settings["dtype"]
+        vector_type, normalize = plan.settings["dtype"], plan.settings["normalize"]
         if plan.settings["bundle"] is not None:
             bundle = planned_bundle(plan, places)
-            return cls(encoders_of(bundle), bundle, vector_type)
+            return cls(encoders_of(bundle), bundle, vector_type, normalize)
         for modality, entry in plan.encoders.items():
             if entry["config"].get("dtype") == "bfloat16" and not processor_has_bfloat16():
                 raise JobError(mixed_precision(f"precision of {modality}", "bfloat16", "float32"))
-        return cls(_kept_encoders(json.dumps(plan.encoders, sort_keys=True)), None, vector_type)
+        encoders = _kept_encoders(json.dumps(plan.encoders, sort_keys=True))
+        return cls(encoders, None, vector_type, normalize)
 
     def prepare(
-        self, catalogue: Catalogue, *, store: Path | None, stage: Stage = silent
-    ) -> Prepared:
+        self, catalogue: "Catalogue", *, store: Path | None, stage: Stage = silent
+    ) -> "Prepared":
         """Embeddings of each modality; a value that cannot be read is absent and named."""
+        from fusion.embedding import prepare_inputs
+
         return prepare_inputs(
             self.encoders, catalogue, store=store, batch_multiple=STEADY_ROWS, stage=stage
         )
 
-    def columns(self, prepared: Prepared, rows: NDArray[np.int64]) -> dict[str, pa.Array]:
+    def answers(self, prepared: "Prepared", rows: NDArray[np.int64]) -> Answers:
         """Columns `<name>_embedding`, null where absent, and `<modality>_present` of some rows.
 
         Raises:
             JobError: If a number is not finite or too large for the vector type.
         """
         present = {name: mask.numpy()[rows] for name, mask in prepared.inputs.present.items()}
-        columns = {}
+        columns, warnings = {}, list[tuple[int, str]]()
         for name, vectors in self.vectors(prepared, rows).items():
             there = present.get(name, np.ones(len(vectors), dtype=bool))
+            if self.normalize:
+                warnings += zero_vectors(name, vectors, there)
+                vectors = unit_vectors(vectors)
             columns[f"{name}_embedding"] = _lists(
                 vectors, there, name=name, vector_type=self.vector_type
             )
-        return columns | {f"{name}_present": pa.array(there) for name, there in present.items()}
+        columns |= {f"{name}_present": pa.array(there) for name, there in present.items()}
+        return Answers(columns, warnings)
 
     def vectors(
-        self, prepared: Prepared, rows: NDArray[np.int64]
+        self, prepared: "Prepared", rows: NDArray[np.int64]
     ) -> dict[str, NDArray[np.float32]]:
         """Vectors `[len(rows), dim]` of some rows."""
         inputs = prepared.inputs.take(rows)
         if self.bundle is not None:
+            from fusion.predictor import fuse_rows
+
             return {FUSED: fuse_rows(self.bundle, inputs)}
         return {name: tensor.numpy() for name, tensor in inputs.embeddings.items()}
 
@@ -154,12 +164,15 @@ def _lists(
     return pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1], mask=pa.array(~there))
 
 
-def describe_encoders(encoders: Mapping[str, Encoder]) -> dict[str, dict[str, Any]]:
+def describe_encoders(encoders: "Mapping[str, Encoder]") -> dict[str, dict[str, Any]]:
     """Name, configuration and fingerprint of each encoder, JSON types.
 
     Raises:
         BundleError: If an encoder is in no registry.
     """
+    from encoders import ENCODERS
+    from fusion.bundle import name_and_config
+
     return {
         modality: {**name_and_config(ENCODERS, encoder), "fingerprint": encoder.fingerprint}
         for modality, encoder in encoders.items()
@@ -167,11 +180,16 @@ def describe_encoders(encoders: Mapping[str, Encoder]) -> dict[str, dict[str, An
 
 
 @lru_cache(maxsize=MOST_KEPT)
-def _kept_encoders(entries: str) -> dict[str, Encoder]:
+def _kept_encoders(entries: str) -> "dict[str, Encoder]":
     return _rebuilt(json.loads(entries))
 
 
-def _rebuilt(entries: Mapping[str, dict[str, Any]]) -> dict[str, Encoder]:
+def _rebuilt(entries: Mapping[str, dict[str, Any]]) -> "dict[str, Encoder]":
+    import torch
+
+    from encoders import ENCODERS
+    from fusion.bundle import rebuild
+
     encoders = {}
     for modality, entry in entries.items():
         encoder = rebuild(ENCODERS, entry, what=f"encoder of {modality}")
@@ -205,7 +223,7 @@ def _check_columns(settings: JobSettings, schema: Schema) -> None:
     mistakes.refuse()
 
 
-def _sample(items: Path, *, delimiter: str | None) -> pd.DataFrame:
+def _sample(items: Path, *, delimiter: str | None) -> "pd.DataFrame":
     """The first rows of the first table that has any.
 
     Raises:

@@ -5,11 +5,13 @@ import os
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fusion.files import named_errors
 from fusion.progress import Show
-from fusion.shards.run import Outcome
+
+if TYPE_CHECKING:
+    from fusion.shards.run import Outcome
 
 MOST_REASONS = 3
 
@@ -42,7 +44,7 @@ class EventLog:
         with named_errors(self._path), self._path.open("a", encoding="utf-8") as file:
             file.write(f"{line}\n")
 
-    def done(self, outcome: Outcome) -> None:
+    def done(self, outcome: "Outcome") -> None:
         """A shard was finished now."""
         receipt = outcome.receipt
         self.n_rows += receipt.n_rows

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from fusion.shards.utf8 import is_undecoded
@@ -15,6 +14,8 @@ def hash_ids(ids: Sequence[str]) -> NDArray[np.uint64]:
     Why two: together they are too long to collide. At 100 million ids, one alone would give a
     false alarm once in a few thousand jobs.
     """
+    import pandas as pd  # so late: to compare a table with its plan does without it
+
     given = (word.strip() for word in ids)
     words = pd.Series(["" if is_undecoded(word) else word for word in given], dtype=object)
     if not len(words):

@@ -6,7 +6,6 @@ from pathlib import Path
 from fusion.errors import CatalogueError, FusionError, JobError
 from fusion.shards.events import EventLog
 from fusion.shards.retries import TaskQueue
-from fusion.shards.run import ShardRunner, run_shard
 
 
 class InProcessEngine:
@@ -23,6 +22,8 @@ class InProcessEngine:
             CatalogueError: If rows are faulty and must not be.
             JobError: If the job as a whole cannot go on otherwise.
         """
+        from fusion.shards.run import ShardRunner, run_shard  # torch: where there is work
+
         queue = TaskQueue(folder, shards, log)
         try:
             ShardRunner(folder)

@@ -14,7 +14,7 @@ from fusion.files import json_bytes, write_atomically
 from fusion.platforms import require_posix
 from fusion.progress import Show
 from fusion.shards.commit import (
-    folders_of,
+    make_folders,
     manifest_of,
     refuse_other_than_files,
     sweep_data,
@@ -190,8 +190,7 @@ def _opened(output: Path, places: Places, kind: str) -> Iterator[None]:
             f"out must not lie in the folder of the items, whose files are all read, got {output} "
             f"in {places.items}. Choose another."
         )
-    for name in folders_of(kind):
-        (output / name).mkdir(parents=True, exist_ok=True)
+    make_folders(output, kind)
     with locked(output):
         refuse_other_than_files(output, kind)
         yield

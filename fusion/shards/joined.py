@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fusion.data.tables import arrow_file
+from fusion.data.header import arrow_file
 from fusion.files import write_parts_atomically
 from fusion.shards.commit import ERROR_SCHEMA
 from fusion.shards.plan import Plan

@@ -3,8 +3,6 @@
 import os
 from dataclasses import dataclass
 
-import torch
-
 WORKER_BYTES = 2_000_000_000  # of memory that a worker needs: torch, a model and a shard
 
 
@@ -37,7 +35,7 @@ def cores() -> int:
 
 def layout_of(workers: int) -> Layout:
     """A given number of workers that share the cores evenly, and the GPUs where there are any."""
-    return Layout(workers, max(1, cores() // workers), torch.cuda.device_count())
+    return Layout(workers, max(1, cores() // workers), _n_gpus())
 
 
 def candidate_layouts() -> list[Layout]:
@@ -46,12 +44,18 @@ def candidate_layouts() -> list[Layout]:
     Why: many processes of one thread waste nothing on waiting for each other; few processes need
     less memory and share one model. Which wins depends on model, photos and machine.
     """
-    n_gpus = torch.cuda.device_count()
+    n_gpus = _n_gpus()
     if n_gpus:
         return [layout_of(n_gpus)]
     fitting = max(1, _available_bytes() // WORKER_BYTES)
     counts = sorted({1, max(1, cores() // 4), cores()}, reverse=True)
     return [layout_of(count) for count in counts if count <= fitting] or [layout_of(1)]
+
+
+def _n_gpus() -> int:
+    import torch  # so late: a job with nothing left to do is told without it
+
+    return torch.cuda.device_count()
 
 
 def _available_bytes() -> int:

@@ -166,6 +166,7 @@ def _beat(note: Path, ended: threading.Event) -> None:
 @contextmanager
 def _acquired(target: Path, *, lock: Path, note: Path) -> Iterator[None]:
     """Holds the lock of the system, unless a living process of another machine is named."""
+    _check_kinds(lock=lock, note=note)
     mine = FileLock(lock, timeout=0)
     try:
         mine.acquire()
@@ -179,6 +180,22 @@ def _acquired(target: Path, *, lock: Path, note: Path) -> Iterator[None]:
         yield
     finally:
         mine.release()
+
+
+def _check_kinds(*, lock: Path, note: Path) -> None:
+    """Refuses what can be no lock or note.
+
+    Raises:
+        JobError: With the name of the first.
+    """
+    is_file = lock.is_file() and not lock.is_symlink()
+    wrong = [lock] if os.path.lexists(lock) and not is_file else []
+    wrong += [note] if note.is_dir() and not note.is_symlink() else []
+    if wrong:
+        raise JobError(
+            f"{wrong[0]} must be a file, got a folder, link, pipe or device. Move it away, then "
+            "run the same command again."
+        )
 
 
 def _refusal(target: Path, holder: Holder | None, *, lock: Path | None) -> LockedError:

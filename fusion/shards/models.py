@@ -10,10 +10,7 @@ from fusion.bundle import Bundle, load_bundle
 from fusion.errors import JobError
 from fusion.parameters import EncoderPlaces
 from fusion.shards.plan import Places, Plan
-from fusion.shards.settings import bundle_sha256
-
-MOST_KEPT = 2
-"""Models, and sets of encoders, that a process keeps in memory; each may be a gigabyte."""
+from fusion.shards.settings import MOST_KEPT, bundle_sha256
 
 
 def kept_bundle(places: Places) -> Bundle:

@@ -11,21 +11,21 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from fusion.data.cells import CellFault, is_missing, read_id
-from fusion.data.frames import as_frame
-from fusion.data.tables import arrow_file
+from fusion.data.header import arrow_file
 from fusion.errors import CatalogueError
 from fusion.shards.digests import add_range, open_table
 from fusion.shards.ids import hash_ids, stacked
 from fusion.shards.shard import InputFile, Scanned, Shard, check_bytes
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 BATCH_ROWS = 4096
 SAMPLE_BATCH_ROWS = 16
@@ -42,8 +42,10 @@ def parquet_columns(path: Path) -> list[str]:
     return list(_open_parquet(path).schema_arrow.names)
 
 
-def first_parquet_rows(path: Path, *, names: Sequence[str], n_rows: int) -> pd.DataFrame:
+def first_parquet_rows(path: Path, *, names: Sequence[str], n_rows: int) -> "pd.DataFrame":
     """The first rows, at most `n_rows`; fewer where these are large, as photos in cells are."""
+    import pandas as pd  # so late: to compare a table with its plan does without it
+
     file = _open_parquet(path)
     batches: list[pa.RecordBatch] = []
     n_read = n_bytes = 0
@@ -92,6 +94,8 @@ def scan_parquet(
 
 def _id_text(cell: object) -> str:
     """An id as the catalogue reads it; empty where it is missing or no text."""
+    from fusion.data.cells import CellFault, is_missing, read_id
+
     try:
         return "" if is_missing(cell) else read_id(cell)
     except CellFault:
@@ -117,12 +121,14 @@ def parquet_digests(
 
 def read_parquet(
     path: Path, shard: Shard, *, file: InputFile, columns: Sequence[str]
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     """Rows `start` to `stop` of a row group, batch by batch: photos before them are not kept.
 
     Raises:
         JobError: If the bytes that were read are not those that the job was planned with.
     """
+    from fusion.data.frames import as_frame
+
     kept: list[pa.RecordBatch] = []
     row = 0
     group = shard.row_group or 0

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from fusion.errors import JobError
 from fusion.shards.events import EventLog
@@ -16,7 +16,9 @@ from fusion.shards.layout import Layout, candidate_layouts
 from fusion.shards.retries import Task, TaskQueue
 from fusion.shards.settings import check_stall
 from fusion.shards.spawning import why_no_workers
-from fusion.shards.worker import Message, work
+
+if TYPE_CHECKING:
+    from fusion.shards.worker import Message
 
 MOST_FALSE_STARTS = 3  # workers in a row that ended before they could begin
 START_S = 120.0  # what loading torch and a model may take at least, however short a stall is
@@ -129,6 +131,8 @@ class _Pool:
         return self.queue.failed
 
     def _start(self, gpu: int | None) -> None:
+        from fusion.shards.worker import work  # torch: where there is work
+
         context = multiprocessing.get_context("spawn")  # forked threads and GPUs do not work
         ours, theirs = context.Pipe()
         process = context.Process(
@@ -161,7 +165,7 @@ class _Pool:
             worker.heard = time.monotonic()
             self._handle(worker, message)
 
-    def _handle(self, worker: _Worker, message: Message) -> None:
+    def _handle(self, worker: _Worker, message: "Message") -> None:
         if message.kind == "fatal":
             raise JobError(message.text)
         if message.kind == "ready":

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from fusion.data.tables import WRITTEN
+from fusion.data.header import WRITTEN
 from fusion.errors import ConfigError, JobError
 from fusion.progress import Show
 from fusion.shards.job import Engine, JobResult, run_job

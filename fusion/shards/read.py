@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from fusion.data.tables import arrow_file
+from fusion.data.header import arrow_file
 from fusion.errors import JobError, unknown_name
 from fusion.shards.plan import read_plan
 from fusion.shards.receipts import finished, part_name

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from pydantic import with_config
 
 from fusion.documents import EXACT, Count, Sha256, Text, read_document
+from fusion.errors import JobError
 from fusion.shards.plan import Plan
 from fusion.shards.shard import Shard
 
@@ -79,12 +80,18 @@ def find_receipts(folder: Path, plan: Plan) -> Receipts:
     """What there is of each shard of a plan; receipts of no shard of it do not count.
 
     Raises:
+        JobError: If something else lies in the place of their folder.
         OSError: If the disk fails; an unreadable disk is no missing receipt.
     """
     try:
         there = {path.name for path in (folder / "receipts").iterdir()}  # quicker than to try
     except FileNotFoundError:
         there = set()
+    except NotADirectoryError as error:
+        raise JobError(
+            f"{folder / 'receipts'} must be a folder, got something else. Move it away, then run "
+            "the same fusion embed again."
+        ) from error
     done: dict[int, Receipt] = {}
     undone: dict[int, str] = {}
     for shard in plan.shards:

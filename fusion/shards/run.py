@@ -29,7 +29,7 @@ from fusion.shards.receipts import Receipt, find_receipts, read_receipt
 from fusion.shards.repeated import read_repeated
 from fusion.shards.shard import Shard
 from fusion.shards.suspects import Suspects, suspects_path, touch_alone
-from fusion.shards.tables import read_rows
+from fusion.shards.tables import read_rows, table_path
 from fusion.shards.work import Work
 from fusion.shards.works import work_of
 
@@ -129,11 +129,15 @@ class ShardRunner:
             faults, policy=self.plan.settings["on_bad_rows"], schema=self.plan.schema
         )
         sound = np.asarray([i for i, row in enumerate(kept) if row not in failed], dtype=np.int64)
+        answers = self.work.answers(prepared, sound)
+        warnings = _warnings(prepared, tolerated, kept=kept, sound=sound)
+        for place, code in answers.warnings:
+            warnings[place].append(code)
         done = AnsweredRows(
             rows=np.asarray(kept, dtype=np.int64)[sound] + shard.first_row,
             ids=[catalogue.ids[place] for place in sound],
-            columns=self.work.columns(prepared, sound),
-            warnings=_warnings(prepared, tolerated, kept=kept, sound=sound),
+            columns=answers.columns,
+            warnings=warnings,
         )
         answered = time.perf_counter()
         ids = dict(zip(kept, catalogue.ids, strict=True))
@@ -167,8 +171,7 @@ class ShardRunner:
     def _read(self, shard: Shard) -> tuple[pd.DataFrame, list[Fault]]:
         """Cells of a shard's rows, as they are written: the schema alone says what they mean."""
         file = self.plan.files[shard.file]
-        items = self.places.items
-        path = items if items.is_file() else items / file.name
+        path = table_path(self.places.items, file.name)
         frame, problems = read_rows(path, shard, file=file, columns=self.plan.columns)
         frame, unknown = self.work.joined(frame)
         return frame, faults_of("read", [*problems, *unknown], range(len(frame)))
@@ -192,7 +195,7 @@ class ShardRunner:
         """Does with one row alone all that could end the process."""
         catalogue = build_catalogue(frame.iloc[[row]], self.plan.schema, photos=self.places.photos)
         prepared = self.work.prepare(catalogue, store=None, stage=stage)
-        self.work.columns(prepared, np.arange(1))
+        self.work.answers(prepared, np.arange(1))
 
     def _id(self, frame: pd.DataFrame, row: int, shard: Shard) -> str:
         """Id of a row as far as it can be written."""

@@ -7,16 +7,16 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-from encoders.base import Encoder
-from fusion.build import EncoderChoice
 from fusion.data.delimiters import checked_delimiter
-from fusion.data.policy import check_policy
+from fusion.data.problems import check_policy
+from fusion.encoder_choice import EncoderChoice
 from fusion.errors import ConfigError, unknown_name
 from fusion.files import read_regular_file
 from fusion.mistakes import Mistakes
 
 MAX_BUNDLE_BYTES = 100_000_000  # of the list of a trained model's files
 VECTOR_TYPES = ("float32", "float16")
+MOST_KEPT = 2  # models, and sets of encoders, in a process's memory; each may be a gigabyte
 MAX_SHARD_ROWS = 2**31 - 1  # more do not fit in memory, and a plan with 2**53 is not read back
 
 
@@ -33,6 +33,8 @@ class JobSettings:
         dtype: `float32`, or `float16`: half the size, about three digits.
         shard_rows: Rows of a shard (1 to 2**31 - 1): what a kill can cost.
         delimiter: What separates the cells of CSV files; found in them where None.
+        normalize: Vectors are written at L2 length 1, so that inner products are cosines; one of
+            zeros stays, with a warning. A store keeps them as the encoder gave them.
     """
 
     work: ClassVar[str] = "embed"
@@ -43,6 +45,7 @@ class JobSettings:
     dtype: str = "float32"
     shard_rows: int = 4096
     delimiter: str | None = None
+    normalize: bool = False
 
     def __post_init__(self) -> None:
         mistakes = Mistakes()
@@ -66,6 +69,7 @@ class JobSettings:
             "dtype": self.dtype,
             "shard_rows": self.shard_rows,
             "delimiter": self.delimiter,
+            "normalize": self.normalize,
         }
 
 
@@ -106,9 +110,9 @@ def check_stall(stall_s: float) -> None:
         raise ConfigError(f"stall seconds must be positive and finite, got {stall_s}.")
 
 
-def _name(choice: object) -> str:
+def _name(choice: Any) -> str:
     """A choice as it can be compared later: a built encoder by its fingerprint."""
-    return choice.fingerprint if isinstance(choice, Encoder) else str(choice)
+    return str(choice) if isinstance(choice, str | Path | None) else choice.fingerprint
 
 
 def bundle_sha256(bundle: Path) -> str:

@@ -3,12 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from fusion.data.frames import check_width
+from fusion.data.header import DELIMITED, check_width
 from fusion.data.problems import Problem
-from fusion.data.tables import DELIMITED
 from fusion.errors import CatalogueError, JobError
 from fusion.shards.csv_rows import (
     csv_delimiter,
@@ -26,6 +24,9 @@ from fusion.shards.parquet_rows import (
     scan_parquet,
 )
 from fusion.shards.shard import InputFile, Scanned, Shard, rows_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SAMPLE_ROWS = 4096  # first rows, in which columns are looked for
 SUFFIXES = (".csv", ".tsv", ".parquet")
@@ -53,6 +54,22 @@ def list_files(items: Path) -> list[Path]:
         f"got {got} in {items}. Other tables, and those in .gz, cannot be cut into shards: save "
         "them as CSV (UTF-8) or Parquet."
     )
+
+
+def table_path(items: Path, name: str) -> Path:
+    """Where a table of a plan lies: what stands for it, or its place below the items folder.
+
+    Raises:
+        JobError: If it is gone.
+    """
+    path = items if items.is_file() else items / name
+    if not path.exists():
+        raise JobError(
+            f"items must hold the table {name}, with which the job was planned, got none of that "
+            f"name in {items}. Put it back and run the same command again, or begin a new output "
+            "folder."
+        )
+    return path
 
 
 def _is_shown(path: Path, root: Path) -> bool:
@@ -88,7 +105,7 @@ def scan_file(
     return scan_parquet(path, shard_rows=shard_rows, columns=columns, id_column=id_column)
 
 
-def first_rows(path: Path, *, n_rows: int, delimiter: str | None = None) -> pd.DataFrame:
+def first_rows(path: Path, *, n_rows: int, delimiter: str | None = None) -> "pd.DataFrame":
     """The first rows of a table, at most `n_rows`, with all columns."""
     if not _is_csv(path):
         return first_parquet_rows(path, names=column_names(path), n_rows=n_rows)
@@ -137,7 +154,7 @@ def input_digests(
 
 def read_rows(
     path: Path, shard: Shard, *, file: InputFile, columns: Sequence[str]
-) -> tuple[pd.DataFrame, list[Problem]]:
+) -> tuple["pd.DataFrame", list[Problem]]:
     """Rows of a shard, and what is wrong with rows as a whole; these are empty in the frame.
 
     Args:

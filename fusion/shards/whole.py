@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from fusion.data.tables import read_table
 from fusion.errors import CatalogueError
 from fusion.files import write_atomically
 from fusion.shards.commit import INPUT, parquet_bytes
@@ -29,6 +28,8 @@ def with_cuttable_items(places: Places, folder: Path, *, delimiter: str | None) 
     items = places.items
     if not is_whole(items):
         return places
+    from fusion.data.tables import read_table
+
     frame = read_table(items, delimiter=delimiter)
     try:
         content = parquet_bytes(pa.Table.from_pandas(frame, preserve_index=False))

@@ -4,20 +4,23 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from fusion.data.catalogue import Catalogue
 from fusion.data.problems import Problem
 from fusion.data.schema import Schema
-from fusion.embedding import Prepared
 from fusion.progress import Stage, silent
 from fusion.shards.plan import Places, Plan
 from fusion.shards.settings import Cutting
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from fusion.data.catalogue import Catalogue
+    from fusion.embedding import Prepared
 
 STEADY_ROWS = 16  # see `encoders.stream.encode_each`
 
@@ -45,6 +48,19 @@ class Planned:
     settings: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Answers:
+    """What comes out for some rows.
+
+    Args:
+        columns: Name -> `[n]` values, the same names and types for any rows.
+        warnings: Place among these rows and what is odd about its answer, as `name:code`.
+    """
+
+    columns: dict[str, pa.Array]
+    warnings: Sequence[tuple[int, str]] = ()
+
+
 class Work(ABC):
     """What is done with the rows of a shard, made once in each process that does shards.
 
@@ -70,16 +86,16 @@ class Work(ABC):
             JobError: If it would not be what the job was planned with.
         """
 
-    def joined(self, frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Problem]]:
+    def joined(self, frame: "pd.DataFrame") -> "tuple[pd.DataFrame, list[Problem]]":
         """Rows with what other tables know of them, and what is wrong with their keys."""
         return frame, []
 
     @abstractmethod
     def prepare(
-        self, catalogue: Catalogue, *, store: Path | None, stage: Stage = silent
-    ) -> Prepared:
+        self, catalogue: "Catalogue", *, store: Path | None, stage: Stage = silent
+    ) -> "Prepared":
         """Model inputs of rows; a value that cannot be read is absent and named."""
 
     @abstractmethod
-    def columns(self, prepared: Prepared, rows: NDArray[np.int64]) -> dict[str, pa.Array]:
-        """Name -> `[len(rows)]` values of some rows, the same names and types for any rows."""
+    def answers(self, prepared: "Prepared", rows: NDArray[np.int64]) -> Answers:
+        """What comes out for some rows."""

@@ -11,7 +11,7 @@ import transformers
 from numpy.typing import NDArray
 from torch import Tensor
 
-from encoders.process_state import LOADING
+from encoders.process_lock import LOADING
 from fusion.data.batch import ModelInputs
 from fusion.model import ProductModel
 from fusion.progress import Stage, silent

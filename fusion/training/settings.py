@@ -39,7 +39,12 @@ class TrainingSettings(RunSettings):
         gt=0,
         description="Peak step size of AdamW; 0.004 x sqrt(batch_size / 256) where absent.",
     )
-    weight_decay: float = Field(default=1e-2, ge=0, description="L2 shrinkage of AdamW.")
+    weight_decay: float = Field(
+        default=1e-2,
+        ge=0,
+        le=100,  # each step multiplies weights by 1 - learning rate x this, which must not be < 0
+        description="L2 shrinkage of AdamW.",
+    )
     warmup: float = Field(default=0.05, ge=0, lt=1, description="Share of steps that warm up.")
     patience: int = Field(
         default=12, ge=1, description="Epochs without a better validation loss before stopping."

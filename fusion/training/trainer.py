@@ -137,7 +137,7 @@ class BestWeights(transformers.TrainerCallback):
         *,
         patience: int,
         advance: Advance,
-        advice: str = "Use a smaller learning_rate.",
+        advice: str = "Use a smaller learning_rate or weight_decay.",
     ) -> None:
         self.patience = patience
         self.advance = advance

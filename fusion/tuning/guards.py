@@ -86,7 +86,7 @@ def lower_rate(settings: TuningSettings) -> str:
     """What to do against a loss that explodes."""
     return (
         f"Use a smaller learning_rate (it is {settings.learning_rate:g}; 1e-5 to 5e-4 are usual), "
-        "a longer warmup, or precision='float32'."
+        "a smaller weight_decay, a longer warmup, or precision='float32'."
     )
 
 

@@ -67,7 +67,12 @@ class TuningSettings(RunSettings):
     head_learning_rate: float = Field(
         default=1e-3, gt=0, description="Peak step size of fusion and heads while tuning."
     )
-    weight_decay: float = Field(default=1e-2, ge=0, description="L2 shrinkage of AdamW.")
+    weight_decay: float = Field(
+        default=1e-2,
+        ge=0,
+        le=100,  # each step multiplies weights by 1 - learning rate x this, which must not be < 0
+        description="L2 shrinkage of AdamW.",
+    )
     warmup: float = Field(default=0.06, ge=0, lt=1, description="Share of steps that warm up.")
     max_gradient: float = Field(default=1.0, gt=0, description="Gradient norm is clipped to this.")
     dropout: float | None = Field(

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from encoders.adapter import reached
 from encoders.base import Encoder
 from encoders.dtype import Precision, resolve_dtype
-from encoders.process_state import LOADING
+from encoders.process_lock import LOADING
 from fusion.checkpoints import Checkpoint, latest
 from fusion.data.batch import ModelInputs
 from fusion.errors import ConfigError

@@ -3,6 +3,9 @@
 import os
 
 import pytest
+from PIL import Image
+
+from encoders import photo
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork"),
@@ -31,3 +34,15 @@ def test_there_are_more_than_100_files_within_the_limits_and_beyond(script):
     ]
     assert len(cases) > 100
     assert 30 < sum(case.code != "" for case in cases) < 90
+
+
+def test_a_use_decodes_a_plain_photo_once(script, tmp_path, monkeypatch):
+    limits, cases = script("photo_limits"), script("photo_cases")
+    path = tmp_path / "plain.png"
+    path.write_bytes(cases.encoded(Image.new("RGB", (40, 40), "red"), "PNG"))
+    decoded, decode = [], photo.decode
+    monkeypatch.setattr(photo, "decode", lambda *a, **k: decoded.append(a) or decode(*a, **k))
+    for name, use in limits.uses().items():
+        decoded.clear()
+        use(path)
+        assert len(decoded) == 1, name

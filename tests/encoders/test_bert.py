@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 
 from encoders import BertEncoder, bert, checkpoints
@@ -167,11 +166,12 @@ def test_chunks_are_capped() -> None:
     assert len(encoder.parts("word " * 10_000)) == bert.MAX_CHUNKS
 
 
-def test_batches_are_alike_in_length_and_within_the_token_budget(
+def test_padded_batches_are_alike_in_length_and_within_the_token_budget(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(bert.PADDED_TOKENS, "cpu", 64)
     encoder = BertEncoder.tiny()
+    encoder.adapt(Adapter(layers=1))  # what trains is computed with padding
     texts = ["a " * (1 + 7 * number % 25) for number in range(60)]
     tokens = [part.value for part in encoder.read(texts)]
     widths = [-(-len(numbers) // 8) * 8 for numbers in tokens]
@@ -272,7 +272,7 @@ def test_cls_pooling_gives_the_first_token() -> None:
     encoder = BertEncoder(**BertEncoder.tiny().config | {"pooling": "cls"})
     tensors = encoder.preprocess(["red dress"])
     hidden = encoder.model(**tensors).last_hidden_state
-    assert torch.equal(encoder(tensors), hidden[:, 0])
+    assert (encoder(tensors) - hidden[:, 0]).abs().max() < 1e-5
 
 
 def test_auto_is_what_the_processor_has(precision: str) -> None:

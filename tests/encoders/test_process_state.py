@@ -14,7 +14,8 @@ import torch
 from torch import nn
 
 from encoders import BertEncoder, ResNetEncoder
-from encoders.process_state import OwnChance, ProcessLock
+from encoders.process_lock import ProcessLock
+from encoders.process_state import OwnChance
 from encoders.tiny_bert import tiny_checkpoint
 
 TEXTS = ["a red dress", "x", None, "tyre 205 55 r16 on a steel rim " * 5]

@@ -13,7 +13,8 @@ import fusion.fitting
 from encoders import ColourTextureEncoder, TfidfEncoder
 from fusion import CatalogueError, ConfigError, FusionClassifier, FusionRegressor
 from fusion.build import EncoderChoice, HeadChoice
-from fusion.choices import file_mistakes, folder_mistakes, head_mistakes, strategy_mistakes
+from fusion.choices import head_mistakes, strategy_mistakes
+from fusion.places import file_mistakes, folder_mistakes
 from fusion.strategies import FUSIONS
 
 HEADS = {"price": HeadChoice("regression", target="price", options={})}

@@ -86,3 +86,11 @@ def _fractions(call):
 def test_a_batch_larger_than_any_table_is_refused_before_any_work():
     with pytest.raises(ValueError, match=r"batch_size\s.*less than 2147483648"):
         TrainingSettings(batch_size=10**30)
+
+
+@pytest.mark.parametrize("model", [m for m, name in NUMBERS if name == "weight_decay"])
+def test_a_shrinkage_that_no_learning_rate_survives_is_refused(model):
+    needed = {"objective": "contrastive"} if model is PretrainingSettings else {}
+    assert model(weight_decay=100, **needed).weight_decay == 100
+    with pytest.raises(ValidationError, match=r"weight_decay\n.*less than or equal to 100"):
+        model(weight_decay=1e5, **needed)

@@ -79,7 +79,9 @@ def test_listed_columns_are_taken_as_they_are_and_an_empty_list_means_none() -> 
     assert schema.text == ("code", "colour")
     assert schema.numeric == ()
     assert schema.dates == ("launch",)
-    assert schema.ignored["price"] == "seems numeric, but is not among the numeric columns named"
+    assert schema.ignored["price"] == (
+        "seems numeric, but numeric columns are named, so no others are looked for"
+    )
     assert infer_schema(items(), photos=None, given={"id": []}).id is None
 
 

@@ -28,16 +28,16 @@ def test_a_job_in_this_process_gives_what_any_engine_gives(tmp_path, text_job, f
 
 def test_a_stopped_job_goes_on_in_this_process(tmp_path, text_job, monkeypatch, files_of):
     job = text_job(tmp_path, rows=40, shard_rows=10)
-    done = []
+    done, original = [], run.run_shard
 
     def stop(folder, number, **options):
         if len(done) == 2:
             raise KeyboardInterrupt
         done.append(number)
-        return run.run_shard(folder, number, **options)
+        return original(folder, number, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr("fusion.shards.in_process.run_shard", stop)
+        patch.setattr("fusion.shards.run.run_shard", stop)
         with pytest.raises(KeyboardInterrupt):
             job.run(tmp_path / "out", engine=InProcessEngine())
     result = job.run(tmp_path / "out", engine=InProcessEngine())

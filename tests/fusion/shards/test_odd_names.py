@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from fusion.cli import app
-from fusion.data.tables import arrow_file
+from fusion.data.header import arrow_file
 from fusion.shards import job_status, read_embeddings, verify_job
 
 

@@ -3,12 +3,21 @@
 import os
 import shutil
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from fusion.build import EncoderChoice
 from fusion.errors import CatalogueError, ConfigError, JobError
-from fusion.shards import JobSettings, Places, verify_job
+from fusion.shards import (
+    JobSettings,
+    Places,
+    job_status,
+    missing_shards,
+    read_embeddings,
+    run_shard,
+    verify_job,
+)
 
 
 @pytest.fixture
@@ -58,6 +67,7 @@ def test_other_content_is_refused_by_the_name_of_the_file(job, half_done, old, n
     [
         ({"dtype": "float16"}, "dtype: begun with 'float32', now 'float16'"),
         ({"on_bad_rows": "absent"}, "on_bad_rows: begun with 'record', now 'absent'"),
+        ({"normalize": True}, "normalize: begun with False, now True"),
         ({"shard_rows": 11}, "shard_rows: begun with 10, now 11"),
         ({"columns": {"id": [], "text": ["title"], "image": []}}, "columns: begun with"),
         ({"choice": EncoderChoice(text="minilm")}, "encoder text: begun with"),
@@ -152,6 +162,40 @@ def test_receipts_without_their_plan_are_refused(job, half_done):
     (half_done / "plan.json").unlink()
     with pytest.raises(JobError, match="must be new"):
         job.run(half_done)
+
+
+@pytest.mark.parametrize("name", [".lock", ".holder.json"])
+def test_a_folder_in_the_place_of_a_lock_is_refused_by_its_name(tmp_path, job, name):
+    (tmp_path / "out" / name).mkdir(parents=True)
+    with pytest.raises(JobError, match=rf"out/\{name} must be a file, got a folder"):
+        job.run(tmp_path / "out")
+
+
+def test_files_in_the_place_of_folders_are_refused_together(tmp_path, job):
+    (tmp_path / "out").mkdir()
+    for name in ("receipts", "suspects"):
+        (tmp_path / "out" / name).touch()
+    with pytest.raises(JobError, match=r"something else named receipts, suspects\. Move it away"):
+        job.run(tmp_path / "out")
+
+
+def test_a_file_in_the_place_of_the_receipts_is_named_by_all_that_read_them(half_done):
+    shutil.rmtree(half_done / "receipts")
+    (half_done / "receipts").touch()
+    for read in (job_status, verify_job, missing_shards, partial(read_embeddings, name="text")):
+        with pytest.raises(JobError, match=r"receipts must be a folder, got something else"):
+            read(half_done)
+
+
+@pytest.mark.parametrize("is_folder", [False, True], ids=["gone", "a folder now"])
+def test_a_table_that_is_not_there_is_named_once(job, half_done, is_folder):
+    job.places.items.unlink()
+    if is_folder:
+        job.places.items.mkdir()
+    with pytest.raises(
+        JobError, match=r"the table items\.csv, .* none of that name in .*/items\.csv"
+    ):
+        run_shard(half_done, missing_shards(half_done)[0])
 
 
 def test_a_damaged_plan_is_named(job, half_done):

@@ -3,6 +3,7 @@
 import os
 import socket
 import time
+from contextlib import suppress
 from functools import partial
 
 import pytest
@@ -10,7 +11,7 @@ from typer.testing import CliRunner
 
 from benchmarks.promises.two_writers import hold_alone
 from fusion.cli import app
-from fusion.shards.lock import LockedError
+from fusion.shards.lock import LockedError, locked_file
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 
@@ -66,3 +67,26 @@ def test_many_that_begin_at_once_leave_one_at_work_at_a_time(tmp_path, forked, e
         codes = [ended(child) for child in children]
         assert set(codes) <= {0, 4}
         assert 0 in codes
+
+
+@pytest.mark.skipif(os.name != "posix", reason="an open file can be removed on POSIX alone")
+def test_a_lock_file_that_its_holder_removes_meanwhile_lets_no_two_inside(tmp_path, monkeypatch):
+    import fcntl
+
+    path = tmp_path / "answers.csv"
+    ask = fcntl.flock
+    asked = []
+
+    def flock(file, operation):
+        if not asked:  # who held it ends between the second one's opening and locking of the file
+            (tmp_path / ".answers.csv.lock").unlink()
+        asked.append(operation)
+        ask(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with suppress(LockedError), locked_file(path):
+        with pytest.raises(LockedError):
+            locked_file(path).__enter__()
+    with locked_file(path), pytest.raises(LockedError):
+        locked_file(path).__enter__()
+    assert len(asked) > 2 and list(tmp_path.iterdir()) == []

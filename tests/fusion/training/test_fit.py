@@ -90,7 +90,7 @@ def test_a_shuffled_target_is_no_better_than_a_constant(problem):
 def test_an_exploding_step_is_a_clear_error(problem):
     model, inputs, targets, rows = problem
     settings = TrainingSettings(epochs=5, learning_rate=1e30)
-    with pytest.raises(FloatingPointError, match="smaller learning_rate"):
+    with pytest.raises(FloatingPointError, match="smaller learning_rate or weight_decay"):
         fit_model(model, inputs, targets, rows=rows, settings=settings)
 
 

@@ -1,0 +1,148 @@
+"""Heavy libraries are imported where they are used, so that short commands answer at once."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from encoders import ENCODERS
+from encoders.names import KNOWN
+from fusion import FusionRegressor
+from fusion.encoder_choice import EncoderChoice
+from fusion.shards import InProcessEngine, JobSettings, Places, embed_catalogue
+
+ROOT = Path(__file__).parent.parent
+WHERE_THEY_ARE_USED = {
+    "matplotlib": {"fusion/report/charts.py", "fusion/report/classification_charts.py",
+                   "fusion/report/regression_charts.py"},
+    "jinja2": {"fusion/report/page.py"},
+    "skimage": set(),
+    "torchvision": {"encoders/weights/train_clothing18.py"},
+    "transformers": {"fusion/trainers.py", "fusion/training/fit.py", "fusion/training/trainer.py",
+                     "fusion/tuning/tune.py", "fusion/pretraining/run.py",
+                     "fusion/pretraining/trainer.py"},
+    "accelerate": {"fusion/trainers.py", "fusion/tuning/guards.py"},
+}  # fmt: skip
+COMMANDS = """
+import contextlib, io, json, sys
+from fusion.cli import app
+seen, codes = [], []
+for step in json.loads(sys.argv[1]):
+    if step == ["import FusionRegressor"]:
+        from fusion import FusionRegressor
+    else:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            try:
+                app(step)
+            except SystemExit as end:
+                codes.append(end.code or 0)
+    seen.append(sorted(set(sys.modules) & set(json.loads(sys.argv[2]))))
+print(json.dumps([seen, codes]))
+"""
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    """A finished job with its store, and a model of TF-IDF, colours and numbers."""
+    folder = tmp_path_factory.mktemp("shop")
+    photos = folder / "photos"
+    photos.mkdir()
+    draw = np.random.default_rng(0)
+    for item in range(8):
+        pixels = draw.integers(0, 255, (12, 12, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(photos / f"{item}.png")
+    items = pd.DataFrame(
+        {
+            "id": [f"a{item}" for item in range(8)],
+            "title": [f"{'red' if item % 2 else 'blue'} shirt" for item in range(8)],
+            "photo": [f"{item}.png" for item in range(8)],
+            "ads": np.arange(8.0),
+        }
+    )
+    items.to_csv(folder / "items.csv", index=False)
+    items.drop(columns="title").to_csv(folder / "less.csv", index=False)
+    columns = {"image": ["photo"], "id": ["id"]}
+    settings = JobSettings(EncoderChoice(image="colour_texture"), columns)
+    places = Places(folder / "less.csv", photos, folder / "store")
+    embed_catalogue(places, folder / "job", settings, engine=InProcessEngine())
+    model = FusionRegressor(
+        text=["title"], image=["photo"], numeric=["ads"], id="id", photos=photos, head="linear",
+        text_encoder="tfidf", image_encoder="colour_texture",
+    )  # fmt: skip
+    model.fit(items, np.arange(8.0)).save(folder / "model")
+    return folder
+
+
+def run_steps(steps, watched):
+    """What each step, one after the other in one new process, has imported; exit codes."""
+    command = [sys.executable, "-c", COMMANDS, json.dumps(steps), json.dumps(watched)]
+    found = subprocess.run(command, check=True, capture_output=True, text=True)
+    return json.loads(found.stdout.splitlines()[-1])
+
+
+def test_each_command_imports_only_what_it_uses(shop):
+    items, photos = str(shop / "items.csv"), ["--photos", str(shop / "photos")]
+    embed = ["embed", "--items", str(shop / "less.csv"), *photos, "--id", "id", "--image", "photo",
+             "--image-encoder", "colour_texture", "--quiet"]  # fmt: skip
+    predict = ["predict", str(shop / "model"), *photos, "--out", str(shop / "out.csv"), "--quiet"]
+    without_torch = [
+        ["verify", str(shop / "job")],
+        ["embed", "--status", str(shop / "job")],
+        [*embed, "--store", str(shop / "store"), "--out", str(shop / "job")],
+        ["merge", str(shop / "store"), "--out", str(shop / "merged")],
+        ["embed", "--items", items, "--out", str(shop / "job"), "--dtype", "float8"],
+        [*embed, "--out", str(shop / "new"), "--delimiter", "ab"],
+        ["predict", str(shop / "modle"), "--items", items, "--out", str(shop / "out.csv")],
+        [*predict, "--items", str(shop / "less.csv")],
+        [*predict, "--items", str(shop / "gone.csv")],
+        ["evaluate", str(shop / "model"), "--items", str(shop / "less.csv")],
+        ["train", str(shop / "gone.toml")],
+        ["import FusionRegressor"],
+    ]
+    steps = [*without_torch, [*predict, "--items", items]]
+    watched = ["torch", "pandas", "transformers", "torchvision", "torch._dynamo", "matplotlib",
+               "skimage", "accelerate", "jinja2"]  # fmt: skip
+    seen, codes = run_steps(steps, watched)
+    assert codes == [0, 0, 0, 0, 2, 1, 1, 1, 1, 1, 1, 0]
+    assert seen[:11] == [[]] * 11
+    assert seen[11] == ["pandas"]  # FusionRegressor
+    assert seen[12] == ["pandas", "skimage", "torch"]  # predictions
+
+
+@pytest.mark.parametrize(("modality", "names"), KNOWN.items())
+def test_names_that_are_known_without_torch_are_those_of_encoders(modality, names):
+    assert {ENCODERS[name].modality for name in names} == {modality}
+
+
+def imports_at_the_top(path):
+    """Packages that a file imports as soon as it is imported, outside functions."""
+    waiting = list(ast.parse(path.read_text(encoding="utf-8")).body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module.split(".")[0]
+        elif not isinstance(node, ast.FunctionDef):
+            waiting += [
+                inner for inner in ast.iter_child_nodes(node) if isinstance(inner, ast.stmt)
+            ]
+
+
+@pytest.mark.parametrize("library", WHERE_THEY_ARE_USED)
+def test_heavy_libraries_are_imported_at_the_top_of_a_few_files_alone(library):
+    files = [
+        path for room in ("encoders", "heads", "fusion") for path in (ROOT / room).rglob("*.py")
+    ]
+    found = {
+        path.relative_to(ROOT).as_posix() for path in files if library in imports_at_the_top(path)
+    }
+    assert found == WHERE_THEY_ARE_USED[library]
