@@ -24,7 +24,7 @@ from fusion import FusionClassifier, FusionRegressor
 from fusion.build import EncoderChoice
 from fusion.jobs.pretrain import Source, pretrain
 from fusion.pretraining import PretrainingSettings
-from fusion.progress import progress_bars
+from fusion.progress import progress_shown
 from fusion.store import embed_values
 from heads import HotItemHead
 from heads.metrics import pr_auc, wape
@@ -62,7 +62,7 @@ def self_supervised(clothes: Clothes, work: Path, settings: PretrainingSettings)
         clothes.names.iloc[clothes.train].to_frame("photo").to_csv(work / "photos.csv", index=False)
         source = Source(work / "photos.csv", clothes.photos, {"image": ["photo"]})
         choice = EncoderChoice(image="resnet18", weights=None)
-        with progress_bars() as stage:
+        with progress_shown() as stage:
             pretrain(source, folder, settings, choice=choice, stage=stage)
     return folder / "image.safetensors"
 

@@ -19,7 +19,7 @@ from fusion import FusionRegressor
 from fusion.jobs.demo import demo_folder
 from fusion.jobs.pretrain import Source, pretrain
 from fusion.pretraining import PretrainingSettings
-from fusion.progress import progress_bars
+from fusion.progress import progress_shown
 from heads.metrics import spearman, wape
 
 Floats = NDArray[np.float64]
@@ -62,7 +62,7 @@ def learned(frame: pd.DataFrame, work: Path, settings: PretrainingSettings) -> d
         source = Source(
             items, demo_folder() / "photos", {"id": ["item_id"], **columns}, on_bad_rows="record"
         )
-        with progress_bars() as stage:
+        with progress_shown() as stage:
             pretrain(source, folder, settings, stage=stage)
     made = {"text_encoder": folder / "text", "image_weights": folder / "image.safetensors"}
     return {option: str(path) for option, path in made.items() if path.exists()}

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    __version__: str
     from fusion.bundle import Bundle, load_bundle, save_bundle
     from fusion.data import Catalogue, Schema, build_catalogue, infer_schema, read_table
     from fusion.embedding import prepare_inputs
@@ -71,7 +72,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """A public name, imported now."""
+    """A public name, imported now; `__version__` is that of the installed distribution."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("product-fusion")
     if name not in _PLACES:
         raise AttributeError(f"module 'fusion' has no attribute {name!r}")
     return getattr(import_module(_PLACES[name]), name)

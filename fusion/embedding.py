@@ -64,21 +64,20 @@ def prepare_inputs(
             prepared.inputs.values[modality] = values
             prepared.inputs.encoders[modality] = encoder
         elif encoder.cacheable:
-            total = sum(
-                len(value) if isinstance(value, list | tuple) else value is not None
-                for value in values
-            )
-            advance = stage(f"embedding {modality}", total)
-            with first_alone():
+            n_values = int(catalogue.present[modality].sum())
+            with first_alone(), stage(f"embedding {modality}", n_values, unit_of(encoder)) as work:
                 embedded = embed_values(
-                    encoder, values, store=store, batch_multiple=batch_multiple, advance=advance
+                    encoder, values, store=store, batch_multiple=batch_multiple, work=work
                 )
-            # Equal parts are encoded once; those that repeat are done with them.
-            advance(embedded.report.n_parts - embedded.report.n_distinct)
             _take(prepared, modality, embedded, catalogue=catalogue)
         else:
             prepared.inputs.embeddings[modality] = torch.from_numpy(encoder.encode(values))
     return prepared
+
+
+def unit_of(encoder: Encoder) -> str:
+    """What is counted where an encoder is at work."""
+    return {"text": "texts", "image": "photos"}.get(encoder.modality, "values")
 
 
 def _take(prepared: Prepared, modality: str, embedded: Embedded, *, catalogue: Catalogue) -> None:

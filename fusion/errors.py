@@ -72,6 +72,27 @@ def unknown_name(name: str, value: object, valid: Iterable[str]) -> str:
         "strategy must be one of concat, gated, got 'concatt'. Did you mean 'concat'?"
     """
     names = sorted(valid)
-    near = difflib.get_close_matches(str(value), names, n=2, cutoff=0.5)
+    near = near_names(str(value), names)
     hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
     return f"{name} must be one of {', '.join(names)}, got {value!r}.{hint}"
+
+
+def near_names(name: str, names: Iterable[str]) -> list[str]:
+    """The names that may have been meant, at most two; one that differs in case alone is the one.
+
+    Example:
+        >>> near_names("PRICE", ["price", "prices"]), near_names("titel", ["title", "units"])
+        (['price'], ['title'])
+    """
+    by_plain: dict[str, str] = {}
+    for valid in names:
+        by_plain.setdefault(_plain(valid), valid)
+    plain = _plain(name)
+    if plain in by_plain:
+        return [by_plain[plain]]
+    near = difflib.get_close_matches(plain, by_plain, n=2, cutoff=0.5)
+    return [by_plain[each] for each in near]
+
+
+def _plain(name: str) -> str:
+    return "".join(mark for mark in name.casefold() if not mark.isspace() and mark not in "_-")

@@ -81,6 +81,14 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def expanded(path: str | Path) -> Path:
+    """A path whose `~` or `~name` at the begin is a home folder, where there is one."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # nobody of that name: it is a name like any other
+        return Path(path)
+
+
 def readable(text: str) -> str:
     r"""Text that can be written as UTF-8: each byte of a file's name that is no UTF-8 as `\xe9`.
 

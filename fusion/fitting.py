@@ -24,19 +24,20 @@ from fusion.data.catalogue import Catalogue
 from fusion.data.duplicates import near_duplicate_groups
 from fusion.data.folds import DRAWN, Validation, validation_folds
 from fusion.data.frames import as_frame
-from fusion.data.policy import apply_policy
+from fusion.data.policy import apply_policy, left_out
 from fusion.data.problems import Problem
 from fusion.embedding import Prepared, prepare_inputs
 from fusion.ensemble import ProductEnsemble
 from fusion.mistakes import Mistakes
 from fusion.model import ProductModel
 from fusion.predictor import fuse_rows
-from fusion.progress import Stage, silent
+from fusion.progress import Stage, silent, within
 from fusion.recipe import MIN_ROWS, TOO_FEW, Recipe, Sources, check_choices, tunable
 from fusion.rounding import largest_changes
 from fusion.store import StoreReport
 from fusion.trainers import training_alone
 from fusion.training import TrainingHistory, best_options, fit_ensemble
+from fusion.training.threads import computing_with, threads_for
 from fusion.tuning.crossfit import CrossFit, Tuned, TuningData
 from heads import HEADS
 
@@ -96,9 +97,12 @@ def fit_bundle(
     frame = as_frame(frame)
     checked = check_choices(frame, targets, recipe=recipe, sources=sources, mistakes=Mistakes())
     catalogue, encoders = checked.catalogue, checked.encoders
-    prepared = prepare_inputs(encoders, catalogue, store=sources.store, stage=stage)
+    learning = within(stage, "rows to learn from")  # a job has embedded all rows before
+    prepared = prepare_inputs(encoders, catalogue, store=sources.store, stage=learning)
     extra = [*prepared.problems, *checked.target_problems]
     good, dropped = apply_policy(catalogue, extra, on_bad_rows=recipe.on_bad_rows)
+    if len(good) < MIN_ROWS:
+        raise ValueError(TOO_FEW.format(n_rows=len(good)) + left_out(dropped))
     kept = np.asarray([row for row in range(len(catalogue)) if row not in dropped], dtype=np.int64)
     validation = with_groups(validation.of_rows(kept), good, recipe=recipe)
     job = _Fit(good, recipe=recipe, sources=sources, stage=stage)
@@ -155,8 +159,6 @@ class _Fit:
     def __init__(
         self, catalogue: Catalogue, *, recipe: Recipe, sources: Sources, stage: Stage
     ) -> None:
-        if len(catalogue) < MIN_ROWS:
-            raise ValueError(TOO_FEW.format(n_rows=len(catalogue)))
         self.catalogue = catalogue
         self.recipe = recipe
         self.sources = sources
@@ -233,14 +235,15 @@ class _Fit:
         }
         if not candidates:
             return
-        best = best_options(
-            ProductEnsemble([self._model(encoders, targets)]).eval(),
-            inputs,
-            targets,
-            candidates=candidates,
-            folds=folds,
-            seed=self.recipe.training.seed,
-        )
+        with computing_with(threads_for(self.recipe.training.threads, inputs)):
+            best = best_options(
+                ProductEnsemble([self._model(encoders, targets)]).eval(),
+                inputs,
+                targets,
+                candidates=candidates,
+                folds=folds,
+                seed=self.recipe.training.seed,
+            )
         decided = {
             name: replace(choices[name], options=options[name][place])
             for name, place in best.items()

@@ -111,7 +111,14 @@ def _said(detail: Any, model: type) -> str:
         return unknown_name(
             "value", detail["input"], re.findall("'([^']*)'", detail["ctx"]["expected"])
         )
-    return f"{detail['msg']}, got {detail['input']!r}."
+    if detail["type"] == "list_type":
+        return f"must be a list, got {detail['input']!r}. Write [{_toml(detail['input'])}]."
+    rule = str(detail["msg"]).replace("Input should be", "must be", 1)
+    return f"{rule}, got {detail['input']!r}."
+
+
+def _toml(value: Any) -> str:
+    return f'"{value}"' if isinstance(value, str) else str(value)
 
 
 def _keys(model: type, sections: Sequence[Any]) -> list[str]:

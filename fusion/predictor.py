@@ -1,5 +1,6 @@
 """From a trained model and new rows to one row of answers for each item."""
 
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,15 @@ from numpy.typing import NDArray
 
 from encoders.base import Encoder
 from fusion.bundle import Bundle
+from fusion.data.absent import with_absent_columns
 from fusion.data.batch import ModelInputs
 from fusion.data.catalogue import build_catalogue
+from fusion.data.frames import as_frame
 from fusion.data.policy import apply_policy, refuse_early
-from fusion.data.problems import OnBadRows, check_policy
+from fusion.data.problems import OnBadRows, check_policy, shown
+from fusion.data.records import is_records
 from fusion.embedding import prepare_inputs
+from fusion.files import expanded
 from fusion.progress import Stage, silent
 
 CHUNK_ROWS = 4096
@@ -30,26 +35,33 @@ class Predictor:
         photos: Folder of the photos; None where the model reads none.
         store: Folder of the embedding store; None keeps nothing.
         on_bad_rows: `"raise"` stops with all problems listed, `"record"` gives the row an error in
-            place of an answer, `"absent"` takes the faulty value as absent and answers.
+            place of an answer, `"absent"` takes the faulty value as absent and answers; so it
+            does with a column that the table lacks, and says so in a line.
         stage: Opens progress bars.
 
     Raises:
         ConfigError: If the policy is unknown.
+        TypeError: If `bundle` is none, such as the name of its folder.
     """
 
     def __init__(
         self,
         bundle: Bundle,
         *,
-        photos: Path | None = None,
-        store: Path | None = None,
+        photos: str | Path | None = None,
+        store: str | Path | None = None,
         on_bad_rows: OnBadRows = "raise",
         stage: Stage = silent,
     ) -> None:
         check_policy(on_bad_rows)
+        if not isinstance(bundle, Bundle):
+            raise TypeError(
+                f"bundle must be a Bundle, got {shown(bundle)}. Load it first: "
+                "fusion.load_bundle(folder)."
+            )
         self.bundle = bundle
-        self.photos = photos
-        self.store = store
+        self.photos = None if photos is None else expanded(photos)
+        self.store = None if store is None else expanded(store)
         self.on_bad_rows: OnBadRows = on_bad_rows
         self.stage = stage
 
@@ -58,7 +70,7 @@ class Predictor:
 
         Args:
             frame: One row an item, with the columns of the bundle's schema; any frame that
-                `fusion.data.as_frame` takes.
+                `fusion.data.as_frame` takes. Of dicts, a key that is not there is a missing value.
             source: What the table is called in messages.
 
         Returns:
@@ -137,11 +149,14 @@ class Predictor:
             to a vector of zeros. Items that are equally similar come in the order of their ids.
 
         Raises:
-            ValueError: If `k` is not between 1 and the number of training items.
+            ValueError: If `k` is no whole number from 1 to the number of training items.
         """
         n_reference = len(self.bundle.reference_ids)
-        if not 1 <= k <= n_reference:
-            raise ValueError(f"k must be in 1..{n_reference}, got {k}.")
+        if not isinstance(k, Integral) or not 1 <= k <= n_reference:
+            raise ValueError(
+                f"k must be a whole number in 1..{n_reference}, got {k!r}: there are {n_reference} "
+                "training items."
+            )
         ids, vectors, _ = self.embed_table(frame, source=source)
         order = np.argsort(np.asarray(self.bundle.reference_ids, dtype=str), kind="stable")
         scores = _unit(vectors) @ _unit(self.bundle.reference[order]).T
@@ -163,6 +178,10 @@ class Predictor:
     def _prepare(
         self, frame: Any, *, source: str
     ) -> tuple[ModelInputs, NDArray[np.int64], dict[int, str], list[str]]:
+        is_partial = self.on_bad_rows == "absent" or is_records(frame)
+        frame = as_frame(frame)
+        if is_partial:
+            frame = with_absent_columns(frame, self.bundle.schema, source=source)
         catalogue = build_catalogue(frame, self.bundle.schema, photos=self.photos, source=source)
         refuse_early(catalogue, on_bad_rows=self.on_bad_rows)
         prepared = prepare_inputs(self._encoders(), catalogue, store=self.store, stage=self.stage)

@@ -154,6 +154,7 @@ def _read(frame: pd.DataFrame, *, recipe: Recipe, sources: Sources) -> Catalogue
         exclude=exclude,
         given=recipe.columns,
         formats=recipe.formats,
+        source=sources.table,
     )
     check_usable(schema, source=sources.table)
     return build_catalogue(frame, schema, photos=sources.photos, source=sources.table)

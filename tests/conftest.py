@@ -8,6 +8,7 @@ compare numbers of one of them take `float32` or `bfloat16`.
 import gc
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -35,6 +36,42 @@ def float32(monkeypatch: pytest.MonkeyPatch) -> None:
 def bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
     """The processor has bf16, emulated where it has not: "auto" is bfloat16."""
     monkeypatch.setenv(SWITCH, "yes")
+
+
+@pytest.fixture(scope="session")
+def new_works() -> "type[Works]":
+    """Makes stages that keep every piece of work that is opened."""
+    return Works
+
+
+@pytest.fixture
+def works(new_works: "type[Works]") -> "Works":
+    """A stage that keeps every piece of work that is opened."""
+    return new_works()
+
+
+class Works:
+    """Opens pieces of work and keeps them, in order; `check` holds them to what all must keep."""
+
+    def __init__(self) -> None:
+        from fusion.progress import Work
+
+        self.opened: list[Work] = []
+        self._work = Work
+
+    def __call__(self, name: str, total: int, unit: str) -> Any:
+        self.opened.append(self._work(name, total, unit))
+        return self.opened[-1]
+
+    def check(self) -> None:
+        """Each work has a name and a unit of its own kind, ends, and never has more than all."""
+        names = [work.name for work in self.opened]
+        assert len(set(names)) == len(names), names
+        for work in self.opened:
+            assert work.unit and work.total > 0, work.name
+            assert work.ending in ("done", "stopped early"), (work.name, work.ending)
+            whole = work.done == work.total
+            assert whole if work.ending == "done" else 0 <= work.done < work.total, work.name
 
 
 @pytest.fixture(params=["float32", "bfloat16"])

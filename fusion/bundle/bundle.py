@@ -29,7 +29,7 @@ from fusion.data.schema import Schema
 from fusion.embedding import prepare_inputs
 from fusion.ensemble import ProductEnsemble
 from fusion.errors import BundleError
-from fusion.files import json_bytes
+from fusion.files import expanded, json_bytes
 from fusion.parameters import EncoderPlaces
 from fusion.progress import say_once
 
@@ -57,7 +57,7 @@ class Bundle:
     )
 
 
-def save_bundle(bundle: Bundle, folder: Path) -> None:
+def save_bundle(bundle: Bundle, folder: str | Path) -> None:
     """Writes a bundle; the old one or the new one is there, whole, whenever this is stopped.
 
     Several may save to one place at once: each writes a whole bundle, and the last one stays.
@@ -71,6 +71,7 @@ def save_bundle(bundle: Bundle, folder: Path) -> None:
         BundleError: If the folder holds anything else, or a part is in no registry.
         OSError: If it cannot be written; then the old bundle is as it was.
     """
+    folder = expanded(folder)
     check_bundle_folder(folder)
     document = {
         "format": FORMAT,
@@ -87,7 +88,7 @@ def save_bundle(bundle: Bundle, folder: Path) -> None:
     write_bundle(folder, document, files)
 
 
-def load_bundle(folder: Path, *, places: EncoderPlaces | None = None) -> Bundle:
+def load_bundle(folder: str | Path, *, places: EncoderPlaces | None = None) -> Bundle:
     """A bundle, checked byte by byte; needs neither the training data nor a network.
 
     Args:
@@ -99,6 +100,7 @@ def load_bundle(folder: Path, *, places: EncoderPlaces | None = None) -> Bundle:
             are not those that the model was trained with, or the description is of no model that
             answers.
     """
+    folder = expanded(folder)
     document, files = read_bundle(folder)
     with described(f"description of {folder}"):
         bundle = _rebuilt(document, files, places, name=folder.name)

@@ -23,6 +23,7 @@ from fusion.cli.shared import (
     EngineName,
     IdColumn,
     ImageColumns,
+    LogJson,
     Photos,
     Policy,
     Quiet,
@@ -32,6 +33,7 @@ from fusion.cli.shared import (
     VectorType,
     app,
     complain,
+    open_stage,
     reported,
     say,
 )
@@ -101,6 +103,7 @@ def embed(
     retry_failed: RetryFailed = False,
     status: StatusOf = None,
     quiet: Quiet = False,
+    log_json: LogJson = False,
 ) -> None:
     """Embed a catalogue of any size; stopped jobs go on where they were.
 
@@ -148,7 +151,8 @@ def embed(
         )
     places = Places(items, photos, store, bundle, *moved)
     check_places(places, out, mistakes)
-    result = run(places, out, settings, engine=where, retry_failed=retry_failed, quiet=quiet)
+    with open_stage(quiet, log_json) as stage:
+        result = run(places, out, settings, engine=where, retry_failed=retry_failed, stage=stage)
     for line in summary_lines(result, out):
         say(line)
     if result.failed_shards:

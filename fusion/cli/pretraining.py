@@ -13,6 +13,7 @@ from fusion.cli.shared import (
     IdColumn,
     ImageColumns,
     Items,
+    LogJson,
     Logs,
     Photos,
     Policy,
@@ -58,6 +59,7 @@ def pretrain(
     on_bad_rows: Policy = BadRows.RAISE,
     seed: Seed = None,
     quiet: Quiet = False,
+    log_json: LogJson = False,
 ) -> None:
     """Teach encoders from photos and texts without sales; killed, it goes on where it was."""
     from fusion.encoder_choice import EncoderChoice
@@ -86,7 +88,7 @@ def pretrain(
         choice = EncoderChoice(text_encoder, image_encoder, weights)
     mistakes.refuse()
     source = Source(items, photos, columns, on_bad_rows.value, delimiter)
-    with open_stage(quiet) as stage:
+    with open_stage(quiet, log_json) as stage:
         result = run(source, out, settings, choice=choice, stage=stage)
     for line in summary_lines(result, out):
         say(line)

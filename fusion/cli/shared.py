@@ -4,7 +4,7 @@ import io
 import math
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from enum import StrEnum
 from functools import wraps
 from pathlib import Path
@@ -14,18 +14,43 @@ import typer
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from fusion.files import readable
+from fusion.cli.event_lines import run_lines, stage_lines
+from fusion.cli.verbs import Verbs
+from fusion.files import expanded, readable
 
 app = typer.Typer(
+    cls=Verbs,
     help="Predict how products will sell from their texts, photos, numbers and sales history.",
+    epilog="Exit codes: 0 done; 1 refused, or stopped by an error; 2 wrong verb or option; 3 some "
+    "shards failed; 4 another process writes there; 130, 143 stopped. A row with an error in place "
+    "of an answer does not change the code: their number is printed.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 # Paths, target names and messages come from outside: nothing in them is a style or an emoji.
 _console = Console(markup=False, emoji=False, highlight=False)
 _errors = Console(markup=False, emoji=False, highlight=False, stderr=True)
+
+
+def show_version(wanted: bool) -> None:
+    """Shows the version and ends the program, if that is wanted."""
+    if wanted:
+        import fusion
+
+        say(f"product-fusion {fusion.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version.", callback=show_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Options of the program itself, before a verb."""
+    del version  # its callback has shown it and ended the program
 
 
 class BadRows(StrEnum):
@@ -104,6 +129,12 @@ Policy = Annotated[
 ]
 Seed = Annotated[int | None, typer.Option("--seed", help="Seed of everything random.", min=0)]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
+LogJson = Annotated[
+    bool,
+    typer.Option(
+        "--log-json", help="Progress and errors as JSON lines on the error stream, for programs."
+    ),
+]
 SalesFile = Annotated[
     Path | None,
     typer.Option("--sales", help="Sales table, for a model that was trained with one."),
@@ -139,7 +170,10 @@ EXPECTED = (ValueError, FloatingPointError, ImportError, OSError, MemoryError)
 
 
 def reported(command: Callable[..., None]) -> Callable[..., None]:
-    """Turns errors into one message and their exit code (1), and Ctrl-C into 130."""
+    """Turns errors into one message and their exit code (1), and Ctrl-C into 130.
+
+    A `~` at the begin of a path is the home folder, which shells leave alone in `--items=~/a.csv`.
+    """
 
     @wraps(command)
     def run(*arguments: Any, **options: Any) -> None:
@@ -148,16 +182,34 @@ def reported(command: Callable[..., None]) -> Callable[..., None]:
         for stream in (sys.stdout, sys.stderr):  # a terminal may know less than UTF-8
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
-        try:
-            command(*arguments, **options)
-        except (*EXPECTED, FusionError) as error:
-            complain(str(error))
-            raise typer.Exit(getattr(error, "exit_code", 1)) from error
-        except KeyboardInterrupt as stop:
-            _errors.print("Stopped. Run the same command again: what is finished is kept.")
-            raise typer.Exit(getattr(stop, "exit_code", 130)) from None
+        options = {name: _expanded(value) for name, value in options.items()}
+        with _told(command, as_json=options.get("log_json", False)) as tell:
+            try:
+                command(*arguments, **options)
+            except (*EXPECTED, FusionError) as error:
+                tell(str(error))
+                raise typer.Exit(getattr(error, "exit_code", 1)) from error
+            except KeyboardInterrupt as stop:
+                tell("Stopped. Run the same command again: what is finished is kept.")
+                raise typer.Exit(getattr(stop, "exit_code", 130)) from None
 
     return run
+
+
+def _told(command: Callable[..., None], *, as_json: bool) -> AbstractContextManager[Any]:
+    """Gives what tells why a run stops; for programs, its begin and end are told too."""
+    if not as_json:
+        return nullcontext(complain)
+    from fusion.processes import is_first
+
+    verb = command.__name__.replace("_", "-")
+    return run_lines(verb) if is_first() else nullcontext(complain)
+
+
+def _expanded(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_expanded(each) for each in value]
+    return expanded(value) if isinstance(value, Path) else value
 
 
 def say(what: RenderableType, *, style: str = "") -> None:
@@ -172,15 +224,17 @@ def complain(message: str) -> None:
 
 
 @contextmanager
-def open_stage(quiet: bool) -> Iterator[Any]:
-    """Progress bars, in the first process alone and if they are wanted."""
+def open_stage(quiet: bool, log_json: bool = False) -> Iterator[Any]:
+    """What shows progress to people or to programs, in the first process alone and if wanted."""
     from fusion.processes import is_first
-    from fusion.progress import progress_bars, silent
+    from fusion.progress import progress_shown, silent
 
     if quiet or not is_first():
         yield silent
+    elif log_json:
+        yield stage_lines
     else:
-        with progress_bars() as stage:
+        with progress_shown() as stage:
             yield stage
 
 

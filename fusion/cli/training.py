@@ -8,6 +8,7 @@ import typer
 from fusion.cli.shared import (
     BatchSize,
     Epochs,
+    LogJson,
     Logs,
     Quiet,
     Seed,
@@ -28,13 +29,14 @@ def train(
     out: Annotated[Path, typer.Option("--out", help="Output folder.")] = Path("runs/model"),
     seed: Seed = None,
     quiet: Quiet = False,
+    log_json: LogJson = False,
 ) -> None:
     """Train, measure and save a model, and write its report."""
     overrides = {} if seed is None else {"training.seed": seed}
     settings = _settings(config, overrides)
     from fusion.jobs.train import train as run
 
-    with open_stage(quiet) as stage:
+    with open_stage(quiet, log_json) as stage:
         result = run(settings, out, stage=stage)
     show_result(result)
 
@@ -55,6 +57,7 @@ def fine_tune(
     tensorboard: Logs = None,
     seed: Seed = None,
     quiet: Quiet = False,
+    log_json: LogJson = False,
 ) -> None:
     """Tune text and photo encoders on the target, train on what they then give, and compare.
 
@@ -74,7 +77,7 @@ def fine_tune(
     settings = _settings(config, overrides)
     from fusion.jobs.train import fine_tune as run
 
-    with open_stage(quiet) as stage:
+    with open_stage(quiet, log_json) as stage:
         result = run(settings, out, stage=stage)
     show_result(result)
 
@@ -85,11 +88,12 @@ def demo(
     out: Annotated[Path, typer.Option("--out", help="Output folder.")] = Path("fusion-demo"),
     seed: Seed = None,
     quiet: Quiet = False,
+    log_json: LogJson = False,
 ) -> None:
     """Run everything on the made-up demo catalogue: train, measure, report, predict new items."""
     from fusion.jobs.demo import demo as run
 
-    with open_stage(quiet) as stage:
+    with open_stage(quiet, log_json) as stage:
         result, predicted = run(out, seed=seed or 0, stage=stage)
     show_result(result)
     say(f"New items    {predicted.output}")

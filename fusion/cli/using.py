@@ -22,6 +22,7 @@ from fusion.cli.shared import (
     Delimiter,
     EngineName,
     Items,
+    LogJson,
     MovedText,
     MovedWeights,
     Photos,
@@ -50,7 +51,10 @@ def _past_sales(sales: Path | None, as_of: str | None) -> Any:
     from fusion.shards import PastSales
 
     if (sales is None) != (as_of is None):
-        raise ConfigError("--sales and --as-of must be given together, got one. Give both or none.")
+        given = "--as-of" if sales is None else "--sales"
+        raise ConfigError(
+            f"--sales and --as-of must be given together, got {given} alone. Give both or none."
+        )
     return None if sales is None or as_of is None else PastSales(sales, as_of)
 
 
@@ -69,6 +73,7 @@ def evaluate(
     image_weights: MovedWeights = None,
     out: Annotated[Path | None, typer.Option("--out", help="JSON file for the metrics.")] = None,
     quiet: Quiet = False,
+    log_json: LogJson = False,
 ) -> None:
     """Measure a trained model on items whose targets are known."""
     from fusion.jobs.evaluate import evaluate as run
@@ -78,7 +83,7 @@ def evaluate(
     past = _past_sales(sales, as_of)
     places = EncoderPlaces(text_encoder, image_weights)
     source = ItemSource(items, photos, store, on_bad_rows.value, past, delimiter, places)
-    with open_stage(quiet) as stage:
+    with open_stage(quiet, log_json) as stage:
         metrics = run(bundle, source, output=out, stage=stage)
     for head, values in metrics.items():
         say(head, style="bold")
@@ -109,6 +114,7 @@ def predict(
     retry_failed: RetryFailed = False,
     status: StatusOf = None,
     quiet: Quiet = False,
+    log_json: LogJson = False,
 ) -> None:
     """Predict items, any number: one row each, in input order, failures with their reason.
 
@@ -126,7 +132,6 @@ def predict(
     from fusion.jobs.predict import ItemSource, summary_lines
     from fusion.jobs.predict import predict as run
     from fusion.parameters import EncoderPlaces
-    from fusion.progress import job_bar
 
     if bundle is None or items is None or out is None:
         raise ConfigError(
@@ -140,7 +145,7 @@ def predict(
         where = engine_of(
             engine.value, workers, gpus=gpus_per_worker, address=ray_address, stall_s=stall_seconds
         )
-    with job_bar("predicting", quiet=quiet) as show:
+    with open_stage(quiet, log_json) as stage:
         result = run(
             bundle,
             source,
@@ -148,7 +153,7 @@ def predict(
             shard_rows=shard_rows,
             engine=where,
             retry_failed=retry_failed,
-            show=show,
+            stage=stage,
         )
     for line in summary_lines(result):
         say(line)

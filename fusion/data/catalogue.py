@@ -161,7 +161,7 @@ def present_rows(values: Values) -> NDArray[np.bool_]:
 def _folder_problems(frame: pd.DataFrame, schema: Schema, photos: Path | None) -> list[Problem]:
     if not schema.image or (photos is not None and Path(photos).is_dir()):
         return []
-    got = "none" if photos is None else shown(str(photos))
+    got = "none" if photos is None else repr(str(photos))
     named = [
         name
         for name in schema.image

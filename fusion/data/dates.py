@@ -62,6 +62,22 @@ def read_date(cell: object, date_format: str = "") -> np.datetime64:
     return found
 
 
+def date_advice(text: object) -> str:
+    """What to write in place of a date in another form than ISO 8601; empty where it is none.
+
+    Example:
+        >>> date_advice("05.09.2011"), date_advice("05/09/2011")
+        ('Did you mean 2011-09-05?', 'Did you mean 2011-05-09 or 2011-09-05?')
+    """
+    readings = set()
+    for written in FORMATS:
+        try:
+            readings.add(str(read_date(text, written).astype("datetime64[D]")))
+        except CellFault:
+            continue
+    return f"Did you mean {' or '.join(sorted(readings))}?" if readings else ""
+
+
 def _date_or_none(cell: object, date_format: str) -> np.datetime64 | None:
     if isinstance(cell, str) and cell.strip().lower() in MISSING_WORDS:
         return np.datetime64("NaT", "us")

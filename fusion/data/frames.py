@@ -9,6 +9,7 @@ import pyarrow as pa
 from fusion.data.cells import is_missing, plain_text
 from fusion.data.header import check_names
 from fusion.data.problems import Problem, raise_for, shown
+from fusion.data.records import check_is_table, frame_of_records, is_records
 
 
 def as_frame(data: Any) -> pd.DataFrame:
@@ -20,12 +21,17 @@ def as_frame(data: Any) -> pd.DataFrame:
 
     Args:
         data: A pandas frame, any frame that speaks Arrow (polars, pyarrow, DuckDB: all that has
-            `__arrow_c_stream__`), or what `numpy.asarray` takes.
+            `__arrow_c_stream__`), one dict or a list of dicts (rows), or what `numpy.asarray`
+            takes.
 
     Raises:
+        TypeError: If it is no table: a path, a Series, None.
         CatalogueError: If two columns have the same name, or one has none.
     """
-    if not isinstance(data, pd.DataFrame):
+    check_is_table(data, name="items")
+    if is_records(data):
+        data = frame_of_records(data)
+    elif not isinstance(data, pd.DataFrame):
         table = arrow_table(data)
         data = pd.DataFrame(np.asarray(data)) if table is None else frame_of_arrow(table)
     names = _names(data)

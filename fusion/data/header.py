@@ -3,17 +3,21 @@
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
 
 from fusion.data.problems import Problem, raise_for
-from fusion.errors import CatalogueError
+from fusion.errors import CatalogueError, near_names
+from fusion.files import expanded
 
 DELIMITED = (".csv", ".tsv")
 KINDS = (*DELIMITED, ".jsonl", ".parquet", ".feather")
 WRITTEN = (".csv", ".parquet")
 """Suffixes of tables that are written."""
+MOST_COMPARED = 1000
+"""Files of a folder whose names are looked at for one that was meant."""
 MAX_COLUMNS = 100_000
 """Columns of a table, at most: reading takes time and memory for each, whatever it holds."""
 
@@ -24,8 +28,10 @@ def table_kind(path: Path) -> str:
     Raises:
         CatalogueError: If it is none of them, or there is no such file.
     """
+    path = expanded(path)
     if not path.is_file():
-        raise CatalogueError(f"{path} must be a file, got none. Check the name and the folder.")
+        got = "a folder" if path.is_dir() else "none"
+        raise CatalogueError(f"{path} must be a file, got {got}. {_file_advice(path)}")
     packed = path.suffix.lower() == ".gz"
     suffix = Path(path.stem).suffix.lower() if packed else path.suffix.lower()
     if suffix in KINDS and not (packed and suffix in (".parquet", ".feather")):
@@ -34,6 +40,20 @@ def table_kind(path: Path) -> str:
         f"{path.name} must end in {', '.join(KINDS[:-1])} or {KINDS[-1]}, text also in .gz, got "
         f"{path.suffix!r}. Save it as CSV (UTF-8) or Parquet."
     )
+
+
+def _file_advice(path: Path) -> str:
+    """What to do where no table lies; the nearest table in its folder."""
+    folder = path if path.is_dir() else path.parent
+    try:
+        names = [each.name for each in islice(folder.iterdir(), MOST_COMPARED)]
+    except OSError:
+        return "Check the name and the folder."
+    tables = [name for name in names if name.lower().removesuffix(".gz").endswith(KINDS)]
+    near = near_names(path.name, tables) if folder != path else sorted(tables)
+    if not near:
+        return "Check the name and the folder."
+    return f"Did you mean {folder / near[0]}?"
 
 
 def arrow_file(path: Path) -> pa.NativeFile:

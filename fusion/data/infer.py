@@ -15,7 +15,8 @@ The first rule that fits decides; every column gets one role or a reason why it 
 6. Bytes that mostly are picture files, and text that mostly ends in a picture suffix or names a
    file in the photo folder: image.
 7. Labels by type, or short text of at most 20 values or with each value twice on average:
-   categorical.
+   categorical; but mostly numbers that differ from row to row beside a few words are ignored, with
+   the rows of these words as the reason.
 8. Mostly different single words: codes, ignored. Other text: text.
 9. Where there are texts and categories: they and the numbers are also written as one text, row.
 10. Anything else (lists, sets, bytes, complex numbers): ignored.
@@ -53,6 +54,7 @@ SHORT_WORDS = 6
 SHORT_CHARACTERS = 60
 FORMATTED = ("numeric", "dates", "history")  # roles whose cells may be written in a format
 CODES = "codes"
+SHOWN_CELLS = 3
 SAMPLE = 5_000  # cells that the rules look at; drawn evenly, so the answer never varies
 
 
@@ -63,6 +65,7 @@ def infer_schema(
     exclude: Iterable[str] = (),
     given: Mapping[str, Sequence[str] | None] | None = None,
     formats: Mapping[str, str] | None = None,
+    source: str = "the table",
 ) -> Schema:
     """The schema of a table, from what the user lists and, for the rest, from the cells.
 
@@ -74,6 +77,7 @@ def infer_schema(
             list means none, and None or no key means: find them.
         formats: How columns write numbers and dates, as a larger table showed; None means: find it.
             Excluded columns have one too: they may be targets or the column of a split.
+        source: Name of the table in messages.
 
     Returns:
         A schema whose `ignored` gives the reason for every column without a role.
@@ -84,7 +88,7 @@ def infer_schema(
     frame = as_frame(frame)
     listed = _listed(given or {})
     excluded = list(dict.fromkeys(exclude))
-    _check_listed(listed, excluded=excluded, columns=list(frame.columns))
+    _check_listed(listed, excluded=excluded, columns=list(frame.columns), source=source)
     roles = {role: list(names) for role, names in listed.items() if names is not None}
     ignored = {name: EXCLUDED for name in excluded if name in frame.columns}
     taken = {*ignored, *(name for names in roles.values() for name in names)}
@@ -137,7 +141,7 @@ def _listed(given: Mapping[str, Sequence[str] | None]) -> dict[str, list[str]]:
 
 
 def _check_listed(
-    listed: Mapping[str, list[str]], *, excluded: list[str], columns: list[str]
+    listed: Mapping[str, list[str]], *, excluded: list[str], columns: list[str], source: str
 ) -> None:
     wanted = [name for names in listed.values() for name in names]
     problems = missing_columns([*wanted, *excluded], columns)
@@ -150,7 +154,7 @@ def _check_listed(
     if len(listed.get("id", [])) > 1:
         message = f"must be one column, got {', '.join(listed['id'])}"
         problems.append(Problem("column_id", message))
-    raise_for(problems, source="the table")
+    raise_for(problems, source=source)
 
 
 def _id_column(frame: pd.DataFrame) -> list[str]:
@@ -226,7 +230,11 @@ def _role(column: "pd.Series[Any]", written: Format, *, photos: Path | None) -> 
     if _id_name(name).endswith("_id"):
         repeats = len(set(texts)) <= MAJORITY * len(texts)
         return ("categorical", "") if repeats else ("", "is named like an identifier")
-    return _typed_role(name, dtype, written, cells_seen=seen, photos=photos)
+    role, reason = _typed_role(name, dtype, written, cells_seen=seen, photos=photos)
+    is_label = role == "categorical" and not isinstance(dtype, pd.CategoricalDtype)
+    is_loose = is_label or reason.endswith(CODES)
+    mixed = _mixed_reason(column) if is_loose and _share(seen, _is_number) > MAJORITY else ""
+    return ("", mixed) if mixed else (role, reason)
 
 
 def _constant(present: list[Any]) -> bool:
@@ -248,6 +256,23 @@ def _typed_role(
     if isinstance(dtype, pd.CategoricalDtype):
         return "categorical", ""
     return _text_role(texts, photos=photos)
+
+
+def _mixed_reason(column: "pd.Series[Any]") -> str:
+    """Why mostly numbers are not read as such: which cells are none. Empty for labels that repeat.
+
+    Why: as labels, values that differ from row to row tell nothing.
+    """
+    present = [(row, cell) for row, cell in enumerate(cells(column)) if not is_missing(cell)]
+    others = [(row, cell) for row, cell in present if not _is_number(cell)]
+    if not others or len({_text(cell) for _, cell in present}) <= MAJORITY * len(present):
+        return ""
+    found = ", ".join(f"{shown(cell)} in row {row + 1}" for row, cell in others[:SHOWN_CELLS])
+    more = f" and {len(others) - SHOWN_CELLS} more" if len(others) > SHOWN_CELLS else ""
+    return (
+        f"holds numbers but for {found}{more}; write numbers there or leave the cells empty, or "
+        "name the column among the categorical ones"
+    )
 
 
 def _formatted_role(cells_seen: list[Any], written: Format) -> str:

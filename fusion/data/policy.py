@@ -1,13 +1,13 @@
 """What becomes of bad rows: the one place that decides it, by the word of the user."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from fusion.data.catalogue import Catalogue, Values, present_rows, reasons, with_ids
-from fusion.data.problems import OnBadRows, Problem, check_policy, raise_for
+from fusion.data.problems import SHOWN_ROWS, OnBadRows, Problem, check_policy, raise_for
 from fusion.data.schema import Schema
 
 
@@ -58,6 +58,21 @@ def apply_policy(
     dropped = reasons(problems)
     kept = [row for row in range(len(catalogue)) if row not in dropped]
     return replace(catalogue, problems=[]).take(kept), dropped
+
+
+def left_out(dropped: Mapping[int, str]) -> str:
+    """Rows that were left out, the first five with their reasons, as lines to end a message with.
+
+    Args:
+        dropped: Row -> reason, as `apply_policy` gives it; where there is none, nothing is said.
+    """
+    if not dropped:
+        return ""
+    noun = "row was" if len(dropped) == 1 else "rows were"
+    lines = [f"- row {row + 1}: {dropped[row]}" for row in sorted(dropped)[:SHOWN_ROWS]]
+    if len(dropped) > SHOWN_ROWS:
+        lines.append(f"- ... and {len(dropped) - SHOWN_ROWS} more")
+    return "\n".join([f" {len(dropped)} {noun} left out:", *lines])
 
 
 def _absent_values(

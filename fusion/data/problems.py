@@ -15,15 +15,17 @@ POLICIES = ("raise", "record", "absent")
 """What faulty rows do, by the word of the user, see `fusion.data.policy`."""
 
 SHOWN_ROWS = 5  # of each group: enough to see the pattern, few enough to read them all
+SHOWN_COLUMNS = 50  # of those that a table lacks: all, but for another table's
 SHOWN_CHARACTERS = 60
 
 ADVICE = {
-    "column": "List columns that the table has, or read the table that has them.",
+    "column": "Correct the name, here or in the table, or give the table that has it.",
     "column_excluded": "Take it out of one of the two lists.",
     "column_id": "Name one id column.",
     "column_name": "Rename it.",
     "column_twice": "Give each column a name of its own.",
-    "photo_folder": "Give the folder of the photos, or list no image columns.",
+    "photo_folder": "Give the folder of the photos (--photos FOLDER, photos= in Python), or list "
+    "no image columns.",
     "id_duplicate": "Give every row an id of its own, or list no id column.",
     "id_rounded": "Read ids as text or whole numbers: as floats they have lost digits.",
     "id": "Write an id into every row, or list no id column.",
@@ -95,7 +97,7 @@ def shown(value: object) -> str:
 
 
 def report_problems(problems: Sequence[Problem], *, source: str) -> str:
-    """All problems in one text, grouped by code and column, the first five of each group.
+    """All problems in one text, grouped by code and column, the first five rows of each group.
 
     Args:
         problems: What was found; may be empty.
@@ -106,7 +108,8 @@ def report_problems(problems: Sequence[Problem], *, source: str) -> str:
     """
     groups: dict[tuple[str, str], list[Problem]] = {}
     for problem in problems:
-        groups.setdefault((problem.code, problem.column or ""), []).append(problem)
+        column = "" if problem.row is None else problem.column or ""
+        groups.setdefault((problem.code, column), []).append(problem)
     rows = {problem.row for problem in problems if problem.row is not None}
     count = f"{len(problems)} problem{'' if len(problems) == 1 else 's'}"
     head = f"{source} has {count}" + (f" in {len(rows)} row{'s'[: len(rows) != 1]}" if rows else "")
@@ -114,11 +117,14 @@ def report_problems(problems: Sequence[Problem], *, source: str) -> str:
 
 
 def _group_report(group: Sequence[Problem]) -> str:
-    column = f", column {printable(group[0].column)}" if group[0].column is not None else ""
+    columns = {problem.column for problem in group}
+    one = group[0].column if len(columns) == 1 else None
+    column = "" if one is None else f", column {printable(one)}"
+    most = SHOWN_COLUMNS if len(columns) > 1 else SHOWN_ROWS
     lines = [f"- {group[0].code}{column} ({len(group)}):"]
-    lines += [f"    {problem}" for problem in group[:SHOWN_ROWS]]
-    if len(group) > SHOWN_ROWS:
-        lines.append(f"    ... and {len(group) - SHOWN_ROWS} more")
+    lines += [f"    {problem}" for problem in group[:most]]
+    if len(group) > most:
+        lines.append(f"    ... and {len(group) - most} more")
     return "\n".join([*lines, f"    {advice(group[0].code)}"])
 
 

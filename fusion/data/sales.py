@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fusion.data.cells import read_cells, read_id
-from fusion.data.dates import date_cells, read_date_column
+from fusion.data.dates import date_advice, date_cells, read_date_column
 from fusion.data.frames import as_frame
 from fusion.data.numbers import number_cells
 from fusion.data.problems import Problem, raise_for
@@ -243,6 +243,10 @@ def as_of_dates(as_of: AsOf, *, n: int) -> NDArray[np.datetime64]:
     given = pd.Series(dates_given, dtype=object, name="as_of")
     dates, problems = read_date_column(given)
     unknown = np.flatnonzero(np.isnat(dates)).tolist()
+    if isinstance(as_of, str) and unknown:
+        raise CatalogueError(
+            f"as_of must be a date such as 2024-01-31, got {as_of!r}. {date_advice(as_of)}".rstrip()
+        )
     if problems or unknown or len(dates) != n:
         rows = ", ".join(str(row + 1) for row in unknown[:5])
         raise CatalogueError(

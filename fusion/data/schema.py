@@ -1,6 +1,5 @@
 """The schema: which column of a table plays which role."""
 
-import difflib
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -10,6 +9,7 @@ from typing import Any, Literal, Self
 
 from fusion.data.formats import FORMATS, is_number_format
 from fusion.data.problems import Problem, shown
+from fusion.errors import near_names
 
 Kind = Literal["text", "image", "table"]
 EXCLUDED = "excluded"
@@ -17,7 +17,11 @@ EXCLUDED = "excluded"
 COMPARED_NAMES = 100_000
 """Names that missing columns are compared with, all together, for the nearest ones."""
 HISTORY = re.compile(r"units_last_\d+w|mean_price_last_\d+w|weeks_on_sale|weeks_since_last_sale")
-"""Columns that `fusion.data.sales` makes of a sales table."""
+"""Columns that are made from a sales table."""
+PAST_SALES = (
+    "Past sales come from a sales table: give --sales FILE --as-of DATE, or call "
+    "fusion.data.add_history in Python."
+)
 ROLES = ("id", "text", "image", "numeric", "categorical", "dates", "history", "row")
 
 
@@ -172,8 +176,10 @@ def missing_columns(wanted: Iterable[str], columns: Iterable[str]) -> list[Probl
     n_hints = max(1, COMPARED_NAMES // max(len(names), 1))
     problems = []
     for place, name in enumerate(missing):
-        near = difflib.get_close_matches(name, names, n=2, cutoff=0.5) if place < n_hints else []
+        near = near_names(name, names) if place < n_hints else []
         hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+        if HISTORY.fullmatch(name):
+            hint = f" {PAST_SALES}"
         message = f"must be a column of the table, got none of that name.{hint}"
         problems.append(Problem("column_missing", message, column=name))
     return problems

@@ -30,7 +30,7 @@ from fusion.data.json_lines import read_json_lines
 from fusion.data.long_cells import long_cells
 from fusion.data.problems import Problem, raise_for, shown
 from fusion.errors import CatalogueError
-from fusion.files import write_atomically
+from fusion.files import expanded, write_atomically
 
 FORMULA = re.compile(r"[=+\-@＝＋－＠\t\r\n]")
 PLAIN_NUMBER = re.compile(
@@ -56,7 +56,7 @@ def read_table(path: Path, *, delimiter: str | None = None) -> pd.DataFrame:
             rows of the wrong length; lines are named.
         ValueError: If the delimiter is none.
     """
-    path = Path(path)
+    path = expanded(path)
     kind = table_kind(path)
     if delimiter is not None:
         checked_delimiter(delimiter)

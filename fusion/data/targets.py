@@ -1,16 +1,17 @@
 """Targets as they are handed to an estimator: their names and values."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from fusion.data.frames import arrow_table, as_frame, column_name
 from fusion.data.numbers import number_cells
-from fusion.data.problems import Problem, raise_for
+from fusion.data.problems import SHOWN_ROWS, Problem, raise_for
+from fusion.data.schema import missing_columns
 
 TARGET = "target"  # name of a target that comes without one
 
@@ -23,12 +24,36 @@ def target_frame(y: Any) -> pd.DataFrame | None:
     return as_frame(table.reset_index(drop=True) if isinstance(table, pd.DataFrame) else table)
 
 
+def named_targets(y: Any, names: Sequence[str]) -> dict[str, Any]:
+    """Values of several targets by their name.
+
+    Raises:
+        ValueError: If y is no frame, or lacks some of them.
+    """
+    table = target_frame(y)
+    wanted = ", ".join(names)
+    if table is None:
+        raise ValueError(
+            f"y must be a frame with a column for each target ({wanted}), got {type(y).__name__}. "
+            f"Give frame[{list(names)}]."
+        )
+    missing = missing_columns(names, table.columns)
+    if missing:
+        raise ValueError("\n".join(f"y: {problem}" for problem in missing))
+    return {name: table[name] for name in names}
+
+
 def named_target(y: Any) -> tuple[str, Any]:
     """Name and values of a single target; `target` where it has no name.
 
     Raises:
-        ValueError: If it is a table of several columns.
+        ValueError: If it is a table of several columns, or a name.
     """
+    if isinstance(y, str):
+        raise ValueError(
+            f"y must hold one target for each row, got the name {y!r}. Give the column itself, "
+            "frame[name], and X without it."
+        )
     table = target_frame(y)
     if table is None:
         name = getattr(y, "name", None)
@@ -61,6 +86,22 @@ def target_arrays(targets: Mapping[str, Any]) -> dict[str, NDArray[np.float64]]:
                 problems.append(replace(problem, code="target_not_number"))
     raise_for(problems, source="y")
     return arrays
+
+
+def refuse_missing(y: ArrayLike) -> None:
+    """Refuses targets of which some are missing.
+
+    Raises:
+        ValueError: With the first rows.
+    """
+    rows = np.flatnonzero(pd.isna(np.asarray(y, dtype=object)))
+    if len(rows):
+        first = ", ".join(str(row + 1) for row in rows[:SHOWN_ROWS])
+        more = ", ..." if len(rows) > SHOWN_ROWS else ""
+        raise ValueError(
+            f"Input y contains NaN, in {len(rows)} of {len(np.asarray(y))} rows ({first}{more}). "
+            "Leave these rows out of X and y."
+        )
 
 
 def check_target_names(frame: pd.DataFrame, targets: Mapping[str, NDArray[np.float64]]) -> None:

@@ -15,11 +15,14 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
+from fusion.data.absent import with_absent_columns
 from fusion.data.folds import Validation, row_positions
 from fusion.data.frames import arrow_table, as_frame, is_unnamed
 from fusion.data.problems import OnBadRows, shown
+from fusion.data.records import check_is_table, frame_of_records, is_records
 from fusion.data.targets import check_target_names, target_arrays
 from fusion.errors import BundleError, unknown_name
+from fusion.files import expanded
 from fusion.mistakes import Mistakes, Settings, checked_settings
 from fusion.parameters import (
     EncoderPlaces,
@@ -28,7 +31,7 @@ from fusion.parameters import (
     kept_parameters,
     restored_parameters,
 )
-from fusion.progress import progress_bars, quiet
+from fusion.progress import progress_shown, quiet
 
 if TYPE_CHECKING:
     from encoders import Encoder
@@ -157,7 +160,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         check_is_fitted(self, "bundle_")
         kept = kept_parameters(self.get_params(deep=False), estimator=type(self).__name__)
         info = {**self.bundle_.info, "parameters": kept}
-        save_bundle(replace(self.bundle_, info=info), Path(folder))
+        save_bundle(replace(self.bundle_, info=info), folder)
 
     @classmethod
     def load(cls, folder: str | Path, **parameters: Any) -> Self:
@@ -182,7 +185,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             checkpoint_place(parameters.get("text_encoder")),
             checkpoint_place(parameters.get("image_weights")),
         )
-        bundle = load_bundle(Path(folder), places=places)
+        bundle = load_bundle(folder, places=places)
         kept = restored_parameters(
             bundle.info.get("parameters"), estimator=cls.__name__, valid=valid
         )
@@ -206,7 +209,10 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         arrays = target_arrays(targets)
         for name, values in arrays.items():
             if len(values) != len(frame):
-                raise ValueError(f"{name} must have {len(frame)} rows as X, got {len(values)}.")
+                raise ValueError(
+                    f"{name} must have {len(frame)} rows as X, got {len(values)}. Give one target "
+                    "for each row of X, in its order."
+                )
         mistakes = Mistakes()
         with mistakes.gathered():
             check_target_names(frame, arrays)
@@ -220,7 +226,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
                 rows = row_positions(validation_rows, n_rows=len(frame))
         if mistakes:
             check_choices(frame, arrays, recipe=recipe, sources=sources, mistakes=mistakes)
-        with progress_bars() if self.verbose else quiet() as stage:
+        with progress_shown() if self.verbose else quiet() as stage:
             self.fitted_: Fitted = fit_bundle(
                 frame,
                 arrays,
@@ -247,7 +253,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         for name in names:
             value = getattr(self, name)
             if value is None or isinstance(value, str | Path):
-                paths[name] = None if value is None else Path(value)
+                paths[name] = None if value is None else expanded(value)
             else:
                 mistakes.add([f"{name} must be a folder or None, got {shown(value)}."])
         mistakes.refuse()
@@ -323,17 +329,34 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         )
 
     def _frame(self, X: Any, *, reset: bool) -> pd.DataFrame:
-        """X as `as_frame` gives it; arrays get the names x0, x1, ..."""
+        """X as `as_frame` gives it; arrays get the names x0, x1, ...
+
+        Columns that it lacks are absent where bad rows are, and where it is made of dicts.
+        """
+        check_is_table(X)
+        is_partial = not reset and (self.on_bad_rows == "absent" or is_records(X))
+        X = frame_of_records(X) if is_records(X) else X
         table = X if isinstance(X, pd.DataFrame) else arrow_table(X)
         if table is None:
             numbers = check_array(X, dtype=None, ensure_all_finite="allow-nan", estimator=self)
             validate_data(self, numbers, reset=reset, skip_check_array=True)
             return as_frame(numbers)
         frame = as_frame(table)
+        if is_partial:
+            frame = self._completed(frame)
         if reset or hasattr(self, "feature_names_in_"):
             numbered = isinstance(X, pd.DataFrame) and is_unnamed(X.columns)
             validate_data(self, X if numbered else frame, reset=reset, skip_check_array=True)
         return frame
+
+    def _completed(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """A table with every column that `fit` saw, in its order; what it lacked is absent."""
+        check_is_fitted(self, "bundle_")
+        frame = with_absent_columns(frame, self.bundle_.schema, source="items")
+        seen = list(getattr(self, "feature_names_in_", frame.columns))
+        unused = dict.fromkeys(name for name in seen if name not in frame.columns)
+        more = [name for name in frame.columns if name not in seen]
+        return frame.assign(**unused)[[*seen, *more]]
 
     def _answers(self, X: Any) -> NDArray[np.float64]:
         """First column of the first head; bad rows stop here, an array has no place for reasons."""

@@ -10,7 +10,7 @@ from sklearn.utils import Tags, assert_all_finite
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
-from fusion.data.targets import named_target
+from fusion.data.targets import named_target, refuse_missing
 from fusion.errors import ConfigError, unknown_name
 from fusion.estimators.base import NO_TARGET, FusionEstimator
 from fusion.parameters import check_kept
@@ -31,6 +31,7 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):  # type: ignore[misc]
             raise ValueError(f"{type(self).__name__} {NO_TARGET}")
         name, values = named_target(y)
         labels = column_or_1d(values, warn=True)
+        refuse_missing(labels)
         assert_all_finite(labels, input_name="y")
         check_classification_targets(labels)
         self._check_one_head()
@@ -38,7 +39,8 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):  # type: ignore[misc]
         if len(self.classes_) != 2:
             raise ValueError(
                 f"y must hold two classes, got {len(self.classes_)} class(es): "
-                f"{self.classes_[:5].tolist()}. Only binary classification is supported."
+                f"{self.classes_[:5].tolist()}. Only binary classification is supported. "
+                "Keep two of them, or join them to two."
             )
         return self._fit(X, {name: codes}, validation_rows)
 

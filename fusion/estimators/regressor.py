@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import RegressorMixin
-from sklearn.utils.validation import check_array, column_or_1d
+from sklearn.metrics import r2_score
+from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
-from fusion.data.targets import named_target, target_arrays, target_frame
+from fusion.data.targets import named_target, named_targets, refuse_missing, target_arrays
 from fusion.estimators.base import NO_TARGET, FusionEstimator
 from fusion.parameters import check_kept
 
@@ -41,18 +43,70 @@ class FusionRegressor(RegressorMixin, FusionEstimator):  # type: ignore[misc]
         """
         check_kept(self.get_params(deep=False))
         if isinstance(self.head, Mapping):
-            table = target_frame(y)
-            missing = [name for name in self.head if table is None or name not in table.columns]
-            if table is None or missing:
-                raise ValueError(f"y must be a DataFrame with columns {missing}, got {type(y)}.")
-            return self._fit(X, {name: table[name] for name in self.head}, validation_rows)
+            return self._fit(X, named_targets(y, list(self.head)), validation_rows)
         if y is None:
             raise ValueError(f"{type(self).__name__} {NO_TARGET}")
         name, values = named_target(y)
         found = target_arrays({name: column_or_1d(values, warn=True)})
+        refuse_missing(found[name])
         numbers = check_array(found[name], ensure_2d=False, dtype=np.float64, input_name="y")
         return self._fit(X, {name: numbers}, validation_rows)
 
     def predict(self, X: Any) -> NDArray[np.float64]:
         """Answers `[n]` of the first head, in its unit; the mean where it tells mean and median."""
         return self._answers(X)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """R2 of the answers; of several heads the mean of their R2, each with the same weight.
+
+        A row counts for the heads whose target it has. R2 of a head that tells classes is that of
+        its probability against 1 and 0 (1 minus the Brier score over that of the mean).
+
+        Args:
+            X: Items, as in `fit`.
+            y: Their targets; a frame with a column for each where there are several.
+            sample_weight: Weight `[n]` of each row; all alike where None.
+
+        Returns:
+            At most 1; 0 for answers no better than the mean, less for worse ones.
+
+        Raises:
+            CatalogueError: If items are faulty and must not be, or a target is no number.
+            ValueError: If y lacks a target, or a row has no answer.
+        """
+        predictor = self._predictor()
+        table = predictor.predict(self._frame(X, reset=False))
+        targets = self.bundle_.targets
+        names = list(dict.fromkeys(targets.values()))
+        given = {names[0]: named_target(y)[1]} if len(names) == 1 else named_targets(y, names)
+        arrays = target_arrays(given)
+        check_consistent_length(table, *arrays.values(), sample_weight)
+        check_answered(table)
+        scores = []
+        for name, column in targets.items():
+            head = self.bundle_.model.head(name)
+            known = np.isfinite(arrays[column])
+            if known.sum() < 2:
+                raise ValueError(f"{column} must be known in at least two rows, got {known.sum()}.")
+            truth = arrays[column][known]
+            answers = table[predictor.column_name(name, head.columns[0])].to_numpy()[known]
+            if head.task == "classification":
+                truth = head.encode_target(truth).astype(np.float64)
+            weights = None if sample_weight is None else np.asarray(sample_weight)[known]
+            scores.append(r2_score(truth, answers, sample_weight=weights))
+        return float(np.mean(scores))
+
+
+def check_answered(table: pd.DataFrame) -> None:
+    """Refuses answers of which some are missing.
+
+    Raises:
+        ValueError: With the first reason.
+    """
+    failed = table.index[table["error"] != ""]
+    if len(failed):
+        raise ValueError(
+            f"every row must have an answer to be scored, got {len(failed)} without one, the first "
+            f"is row {failed[0] + 1}: {table['error'][failed[0]]}. Correct these rows, or leave "
+            "them out."
+        )

@@ -21,7 +21,7 @@ from fusion.choices import (
 )
 from fusion.data.catalogue import Catalogue, build_catalogue, target_values
 from fusion.data.infer import infer_schema
-from fusion.data.policy import apply_policy, refuse_early
+from fusion.data.policy import apply_policy, left_out, refuse_early
 from fusion.data.problems import Problem
 from fusion.data.schema import Schema
 from fusion.data.tables import read_table
@@ -109,6 +109,9 @@ def _tables(config: TrainConfig, mistakes: Mistakes) -> pd.DataFrame | None:
     joined: pd.DataFrame | None = None
     with mistakes.gathered():
         joined = items = read_table(config.data.items, delimiter=config.data.delimiter)
+    if items is not None and not len(items):
+        mistakes.add([f"{config.data.items.name} must hold rows, got a header alone. Add items."])
+        return None
     if items is None:
         return None
     columns = [str(name) for name in items.columns]
@@ -174,7 +177,16 @@ def _of_heads(heads: Mapping[str, HeadChoice], targets: Targets) -> Targets:
 
 def _try_split(config: TrainConfig, catalogue: Catalogue, problems: list[Problem]) -> None:
     """Splits the rows that will stay, so that too few rows or bad dates are found at once."""
-    good, _ = apply_policy(catalogue, problems, on_bad_rows=config.data.on_bad_rows)
+    good, dropped = apply_policy(catalogue, problems, on_bad_rows=config.data.on_bad_rows)
+    try:
+        _try_split_of(config, good)
+    except ValueError as error:
+        if not dropped:
+            raise
+        raise ConfigError(f"{error}{left_out(dropped)}") from error
+
+
+def _try_split_of(config: TrainConfig, good: Catalogue) -> None:
     section = config.split
     if section.column is None or section.column in good.frame.columns:
         groups = column_groups(section, good.frame)
@@ -201,7 +213,13 @@ def schema_of(frame: pd.DataFrame, config: TrainConfig) -> Schema:
         "row": data.row,
     }
     targets = [entry.target for entry in config.heads]
-    return infer_schema(frame, photos=data.photos, exclude=[*targets, *data.exclude], given=given)
+    return infer_schema(
+        frame,
+        photos=data.photos,
+        exclude=[*targets, *data.exclude],
+        given=given,
+        source=data.items.name,
+    )
 
 
 def encoder_choice(config: TrainConfig) -> EncoderChoice:

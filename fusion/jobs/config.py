@@ -10,11 +10,12 @@ import pandas as pd
 from pydantic import Field, field_validator, model_validator
 
 from fusion.build import HeadChoice
-from fusion.data.dates import date_cells
+from fusion.data.dates import date_advice, date_cells
 from fusion.data.delimiters import checked_delimiter
 from fusion.data.problems import OnBadRows
 from fusion.encoder_choice import EncoderChoice
 from fusion.errors import unknown_name
+from fusion.files import expanded
 from fusion.jobs.config_file import config_values
 from fusion.mistakes import RunSettings, checked_settings
 from fusion.strategies import FUSIONS
@@ -68,7 +69,9 @@ class SalesSection(Section):
     def _is_a_date(cls, as_of: str) -> str:
         dates, _ = date_cells(pd.Series([as_of], dtype=object))
         if np.isnat(dates).any():
-            raise ValueError(f"must be a date such as 2024-01-31, got {as_of!r}.")
+            raise ValueError(
+                f"must be a date such as 2024-01-31, got {as_of!r}. {date_advice(as_of)}".rstrip()
+            )
         return as_of
 
 
@@ -252,11 +255,11 @@ class TrainConfig(Section):
         return config
 
     def _resolve(self, base: Path) -> None:
-        self.data.items = base / self.data.items
-        self.data.photos = None if self.data.photos is None else base / self.data.photos
-        self.store = None if self.store is None else base / self.store
+        self.data.items = base / expanded(self.data.items)
+        self.data.photos = None if self.data.photos is None else base / expanded(self.data.photos)
+        self.store = None if self.store is None else base / expanded(self.store)
         if self.sales is not None:
-            self.sales.table = base / self.sales.table
+            self.sales.table = base / expanded(self.sales.table)
 
 
 def _known(name: str, value: str, registry: Mapping[str, Any]) -> str:

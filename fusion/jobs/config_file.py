@@ -16,6 +16,16 @@ def config_values(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise ConfigError(f"config must be a readable file, got {path} ({error}).") from error
+        raise ConfigError(
+            f"config must be a readable file, got {path} ({error.strerror}). Give the TOML "
+            "file that says what to train."
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} must be TOML in UTF-8: {error}.") from error
+        raise ConfigError(f"{path} must be TOML in UTF-8: {error}. {_advice(error)}") from error
+
+
+def _advice(error: Exception) -> str:
+    """What to do about a file that is no TOML."""
+    if "Unescaped" in str(error):
+        return r"Write paths in single quotes, as 'C:\shop\items.csv'."
+    return "Correct it, or give the configuration of the training if this is another file."

@@ -11,7 +11,7 @@ from fusion.errors import FusionError
 from fusion.jobs.config import TrainConfig
 from fusion.jobs.predict import ItemSource, PredictResult, predict
 from fusion.jobs.train import TrainResult, checked_items, held, train_checked
-from fusion.progress import Stage, silent
+from fusion.progress import Stage, silent, within
 
 
 def demo(folder: Path, *, seed: int, stage: Stage = silent) -> tuple[TrainResult, PredictResult]:
@@ -37,7 +37,7 @@ def demo(folder: Path, *, seed: int, stage: Stage = silent) -> tuple[TrainResult
     with held(folder):
         result = train_checked(config, items, folder, stage=stage)
         output = folder / "new_items_predictions.csv"
-        return result, predict(result.bundle, source, output)
+        return result, predict(result.bundle, source, output, stage=within(stage, "new items"))
 
 
 def demo_folder() -> Path:

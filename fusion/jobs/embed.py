@@ -9,13 +9,13 @@ from pathlib import Path
 from fusion.errors import ConfigError
 from fusion.mistakes import Mistakes
 from fusion.places import folder_mistakes, photo_folder_mistakes
-from fusion.progress import job_bar
+from fusion.progress import Stage, silent
 from fusion.shards.in_process import InProcessEngine
 from fusion.shards.job import Engine, JobResult, embed_catalogue
 from fusion.shards.layout import layout_of
 from fusion.shards.plan import Places
 from fusion.shards.pool import LocalEngine
-from fusion.shards.settings import JobSettings, check_stall
+from fusion.shards.settings import JobSettings, bundle_sha256, check_stall
 from fusion.shards.status import JobStatus
 from fusion.shards.tables import list_files
 
@@ -27,19 +27,18 @@ def embed(
     *,
     engine: Engine,
     retry_failed: bool = False,
-    quiet: bool = False,
+    stage: Stage = silent,
 ) -> JobResult:
-    """Runs a job with a bar that shows rate, time left, failures by reason and work saved.
+    """Runs a job; its progress tells rows, rate, time left, failures by reason and work saved.
 
     Raises:
         CatalogueError, ConfigError, JobError, OSError: As `embed_catalogue`; places that cannot be
             read or written are all told together, before anything is.
     """
     check_places(places, output, Mistakes())
-    with job_bar("embedding", quiet=quiet) as show:
-        return embed_catalogue(
-            places, output, settings, engine=engine, retry_failed=retry_failed, show=show
-        )
+    return embed_catalogue(
+        places, output, settings, engine=engine, retry_failed=retry_failed, stage=stage
+    )
 
 
 def check_places(places: Places, output: Path, mistakes: Mistakes) -> None:
@@ -51,6 +50,9 @@ def check_places(places: Places, output: Path, mistakes: Mistakes) -> None:
     mistakes.add(folder_mistakes("out", output))
     mistakes.add(folder_mistakes("store", places.store))
     mistakes.add(photo_folder_mistakes(places.photos))
+    if places.bundle is not None:
+        with mistakes.gathered():
+            bundle_sha256(places.bundle)
     with mistakes.gathered():
         list_files(places.items)
     mistakes.refuse()

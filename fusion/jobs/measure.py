@@ -18,8 +18,9 @@ from fusion.evaluation import BASELINES, Evaluation, evaluate_head
 from fusion.evaluation.result import Kind
 from fusion.fitting import Fitted, fit_bundle
 from fusion.predictor import Predictor
-from fusion.progress import Stage, silent
+from fusion.progress import Stage, silent, within
 from fusion.recipe import Recipe, Sources
+from fusion.training.threads import computing_with
 
 ORIGINAL = "encoders as they were"
 Columns = dict[str, NDArray[np.float64]]
@@ -69,13 +70,14 @@ class Experiment:
         fitted.bundle.reference_ids = self._ids(self.known)
         return fitted
 
-    def predict(self, bundle: Bundle) -> pd.DataFrame:
+    def predict(self, bundle: Bundle, *, stage: Stage = silent) -> pd.DataFrame:
         """Answers of a bundle on the test rows."""
         predictor = Predictor(
             bundle,
             photos=self.sources.photos,
             store=self.sources.store,
             on_bad_rows=self.recipe.on_bad_rows,
+            stage=within(stage, "test rows"),
         )
         table = predictor.predict(self.frame.iloc[self.split.test].reset_index(drop=True))
         return table.assign(id=self._ids(self.split.test))
@@ -139,16 +141,17 @@ def measure(
 def _baselines(experiment: Experiment, bundle: Bundle, name: str) -> Predictions:
     training = experiment.catalogue.take(experiment.known)
     test = experiment.catalogue.take(experiment.split.test)
-    found = {
-        (baseline, "baseline"): predict(
-            training,
-            experiment.targets[name][experiment.known],
-            test,
-            head=bundle.model.head(name),
-            seed=experiment.recipe.training.seed,
-        )
-        for baseline, predict in BASELINES.items()
-    }
+    with computing_with(experiment.recipe.training.threads or 1):
+        found = {
+            (baseline, "baseline"): predict(
+                training,
+                experiment.targets[name][experiment.known],
+                test,
+                head=bundle.model.head(name),
+                seed=experiment.recipe.training.seed,
+            )
+            for baseline, predict in BASELINES.items()
+        }
     return {key: columns for key, columns in found.items() if columns is not None}  # type: ignore[misc]
 
 
@@ -157,12 +160,14 @@ def _modality_tables(
 ) -> dict[tuple[str, Kind], tuple[Bundle, pd.DataFrame]]:
     own = [name for name in bundle.model.modalities if name != "row"]  # row repeats the others
     subsets = list(_subsets(own))
-    advance = stage("measuring modalities", len(subsets))
     tables: dict[tuple[str, Kind], tuple[Bundle, pd.DataFrame]] = {}
-    for key, kept in subsets:
-        other = experiment.fit(_restricted(experiment.recipe, bundle, kept=kept)).bundle
-        tables[key] = (other, experiment.predict(other))
-        advance(1)
+    if not subsets:
+        return tables
+    with stage("measuring modalities", len(subsets), "models") as work:
+        for key, kept in subsets:
+            other = experiment.fit(_restricted(experiment.recipe, bundle, kept=kept)).bundle
+            tables[key] = (other, experiment.predict(other))
+            work(1)
     return tables
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from fusion.bundle.document import Document, described
 from fusion.bundle.folder import read_description
+from fusion.data.absent import absent_columns
 from fusion.data.header import DELIMITED, WRITTEN, table_kind
 from fusion.data.problems import OnBadRows, raise_for
 from fusion.data.schema import HISTORY, Schema, missing_columns
@@ -19,7 +20,7 @@ from fusion.errors import ConfigError, FusionError
 from fusion.mistakes import Mistakes, checked_settings
 from fusion.parameters import EncoderPlaces
 from fusion.places import file_mistakes, folder_mistakes, photo_folder_mistakes
-from fusion.progress import Show, Stage, silent
+from fusion.progress import Stage, silent
 from fusion.shards.job import Engine, JobResult
 from fusion.shards.plan import Places
 from fusion.shards.predict_job import is_folder, job_folder, predict_catalogue
@@ -33,11 +34,6 @@ if TYPE_CHECKING:
     from fusion.bundle import Bundle
     from fusion.jobs.config import SalesSection
     from fusion.predictor import Predictor
-
-
-def hidden(done: int, total: int, state: str) -> None:
-    """A bar that shows nothing."""
-    del done, total, state
 
 
 @dataclass(frozen=True)
@@ -163,9 +159,14 @@ def _check_columns(
 ) -> None:
     """Takes the columns that the model reads and a table lacks as mistakes."""
     with described("schema"):
-        columns = Schema.from_dict(document["schema"]).columns
-    there = list(names)
+        schema = Schema.from_dict(document["schema"])
+    columns, there = schema.columns, list(names)
     joined = [name for name in columns if HISTORY.fullmatch(name)]
+    if source.on_bad_rows == "absent":  # what is absent is told later
+        found = there if source.sales is None else [*there, *joined]
+        with mistakes.gathered():
+            absent_columns(columns, found, id_column=schema.id, source=file)
+        return
     lacking = [name for name in joined if name not in there]
     if source.sales is None and lacking and document["info"].get("sales"):
         mistakes.add(
@@ -208,7 +209,7 @@ def predict(
     shard_rows: int = PredictSettings.shard_rows,
     engine: Engine | None = None,
     retry_failed: bool = False,
-    show: Show = hidden,
+    stage: Stage = silent,
 ) -> PredictResult:
     """Predicts items with a bundle; writes a table, or a folder where `output` has no suffix.
 
@@ -219,7 +220,7 @@ def predict(
         shard_rows: Rows that are done or lost together.
         engine: Where it is done, see `predict_catalogue`.
         retry_failed: Do the shards with error records again.
-        show: Shows progress.
+        stage: Is told of progress.
 
     Raises:
         BundleError: If the bundle is damaged.
@@ -252,7 +253,7 @@ def predict(
     _check(bundle, places, source, mistakes)
     assert settings is not None
     result = predict_catalogue(
-        places, output, settings, engine=engine, retry_failed=retry_failed, show=show
+        places, output, settings, engine=engine, retry_failed=retry_failed, stage=stage
     )
     return PredictResult(output, result)
 
@@ -305,9 +306,11 @@ def summary_lines(result: PredictResult) -> list[str]:
         lines.append(f"{job.n_already} of {job.n_shards} shards were finished before.")
     if not job.failed_shards:
         lines.append(f"{job.n_rows:,} rows, {job.n_failed:,} with an error: {output}")
-        return lines
-    folder = output if is_folder(output) else job_folder(output)
-    lines.append(
-        f"{len(job.failed_shards)} of {job.n_shards} shards failed; the others are kept: {folder}"
-    )
-    return lines + [f"- shard {number}: {why}" for number, why in sorted(job.failed_shards.items())]
+    else:
+        folder = output if is_folder(output) else job_folder(output)
+        n_failed = len(job.failed_shards)
+        lines.append(f"{n_failed} of {job.n_shards} shards failed; the others are kept: {folder}")
+    lines += [f"- shard {number}: {why}" for number, why in sorted(job.failed_shards.items())]
+    if job.state:
+        lines.append(f"This run: {job.state}.")
+    return lines

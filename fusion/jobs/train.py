@@ -118,7 +118,7 @@ def train_checked(
     experiment = build_experiment(config, items, folder=folder)
     with measured() as cost:
         fitted = experiment.fit(experiment.recipe, stage=stage)
-        table = experiment.predict(fitted.bundle)
+        table = experiment.predict(fitted.bundle, stage=stage)
     original = untuned(experiment, stage=stage) if fitted.tuned is not None else None
     evaluations = measure(
         experiment,

@@ -9,7 +9,7 @@ from fusion.bundle import Bundle
 from fusion.fitting import Fitted
 from fusion.jobs.cost import Cost, measured
 from fusion.jobs.measure import ORIGINAL, Experiment
-from fusion.progress import Stage, silent
+from fusion.progress import Stage, silent, within
 from fusion.report import Losses, TuningCost, TuningSummary
 from fusion.tuning import TuningSettings
 
@@ -26,9 +26,10 @@ class Untuned:
 def untuned(experiment: Experiment, *, stage: Stage = silent) -> Untuned:
     """Trains with encoders as they were: same rows, same seed, same settings."""
     recipe = replace(experiment.recipe, tuning=TuningSettings(mode="none"))
+    stage = within(stage, ORIGINAL)
     with measured() as cost:
         bundle = experiment.fit(recipe, stage=stage).bundle
-        table = experiment.predict(bundle)
+        table = experiment.predict(bundle, stage=stage)
     return Untuned(bundle, table, cost)
 
 

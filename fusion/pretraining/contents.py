@@ -8,6 +8,7 @@ from encoders.base import Encoder
 from encoders.photo_file import PhotoError
 from encoders.resnet import in_threads
 from encoders.stream import ReadPart, read_ahead
+from fusion.embedding import unit_of
 from fusion.progress import Stage, silent
 from fusion.store import keyed_values
 
@@ -87,17 +88,18 @@ def read_contents(
 
 def _hold(contents: Contents, *, max_bytes: int, stage: Stage) -> None:
     """Reads the parts; those that fail take the values that have them along."""
-    advance = stage(f"reading {contents.encoder.modality}", len(contents.parts))
+    encoder, parts = contents.encoder, contents.parts
     broken: dict[int, Exception] = {}
     n_bytes = 0
-    for place, found in enumerate(_read(contents.encoder, contents.parts)):
-        read = _as_hashed(found, contents.keys[place], contents.parts[place])
-        n_bytes += getattr(read.value, "nbytes", 0)  # token numbers are small beside pixels
-        if read.error is not None:
-            broken[place] = read.error
-        elif n_bytes <= max_bytes:
-            contents.held[place] = read.value
-        advance(1)
+    with stage(f"reading {encoder.modality}", len(parts), unit_of(encoder)) as work:
+        for place, found in enumerate(_read(encoder, parts)):
+            read = _as_hashed(found, contents.keys[place], parts[place])
+            n_bytes += getattr(read.value, "nbytes", 0)  # token numbers are small beside pixels
+            if read.error is not None:
+                broken[place] = read.error
+            elif n_bytes <= max_bytes:
+                contents.held[place] = read.value
+            work(1)
     for position, places in enumerate(contents.places):
         errors = [broken[place] for place in places if place in broken]
         if errors:

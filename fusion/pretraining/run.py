@@ -184,20 +184,20 @@ def _train(
     """Trains in place from the latest checkpoint on."""
     found = latest(output / "checkpoints", Losses)
     losses = Losses() if found is None else found.notes
-    advance = stage("pretraining", len(training))
-    advance(0 if found is None else found.step)
-    steps = StepByStep(per_epoch=training.per_epoch, losses=losses, advance=advance)
-    with LOADING.held():  # it sets how much transformers says
-        trainer = PretrainingTrainer(
-            objective,
-            training=training,
-            validation=validation,
-            losses=losses,
-            args=_arguments(settings, training, folder=output / "checkpoints"),
-            callbacks=[steps, *tensorboard_callbacks(settings.tensorboard)],
-        )
-    trainer.remove_callback(transformers.PrinterCallback)
-    trainer.train(resume_from_checkpoint=None if found is None else str(found.folder))
+    with stage("pretraining", len(training), "steps") as work:
+        work.known(0 if found is None else found.step)
+        steps = StepByStep(per_epoch=training.per_epoch, losses=losses, advance=work)
+        with LOADING.held():  # it sets how much transformers says
+            trainer = PretrainingTrainer(
+                objective,
+                training=training,
+                validation=validation,
+                losses=losses,
+                args=_arguments(settings, training, folder=output / "checkpoints"),
+                callbacks=[steps, *tensorboard_callbacks(settings.tensorboard)],
+            )
+        trainer.remove_callback(transformers.PrinterCallback)
+        trainer.train(resume_from_checkpoint=None if found is None else str(found.folder))
     objective.cpu().eval()  # the Trainer leaves it on its device
     return losses
 

@@ -1,5 +1,6 @@
 """transformers' Trainer on numbered batches: every step can be begun anew with the same outcome."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ from fusion.checkpoints import commit
 from fusion.pretraining.batches import Batches, seed_of
 from fusion.pretraining.losses import Losses
 from fusion.pretraining.objective import Batch, Objective
-from fusion.progress import Advance
 
 
 class PretrainingTrainer(transformers.Trainer):
@@ -103,7 +103,7 @@ class StepByStep(transformers.TrainerCallback):
         advance: Called with 1 after each step.
     """
 
-    def __init__(self, *, per_epoch: int, losses: Losses, advance: Advance) -> None:
+    def __init__(self, *, per_epoch: int, losses: Losses, advance: Callable[[int], None]) -> None:
         self.per_epoch = per_epoch
         self.losses = losses
         self.advance = advance

@@ -75,7 +75,7 @@ class Embedder(Work):
         given: dict[str, list[str] | None] = dict(settings.columns)
         given |= {role: [] for role in ("numeric", "categorical", "dates", "history", "row")}
         sample = _sample(places.items, delimiter=settings.delimiter)
-        found = infer_schema(sample, photos=places.photos, given=given)
+        found = infer_schema(sample, photos=places.photos, given=given, source=places.items.name)
         encoders = pretrained_encoders(settings.choice, found.modalities, store=places.store)
         if not encoders:
             raise ConfigError(
@@ -107,6 +107,11 @@ class Embedder(Work):
                 raise JobError(mixed_precision(f"precision of {modality}", "bfloat16", "float32"))
         encoders = _kept_encoders(json.dumps(plan.encoders, sort_keys=True))
         return cls(encoders, None, vector_type, normalize)
+
+    @property
+    def n_cacheable(self) -> int:
+        """Modalities that are embedded, each with a progress of its own."""
+        return sum(encoder.cacheable for encoder in self.encoders.values())
 
     def prepare(
         self, catalogue: "Catalogue", *, store: Path | None, stage: Stage = silent

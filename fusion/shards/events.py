@@ -1,4 +1,4 @@
-"""What happened when: one JSON object a line for machines, one line of bars for people."""
+"""What happened when: one JSON object a line for machines, the work of the job for people."""
 
 import json
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fusion.files import named_errors
-from fusion.progress import Show
+from fusion.progress import Stage, Work
 
 if TYPE_CHECKING:
     from fusion.shards.run import Outcome
@@ -21,22 +21,21 @@ class EventLog:
 
     Args:
         folder: Output folder of the job.
-        n_rows: Rows of the input.
         n_before: Rows that were finished before.
-        show: Called after each shard.
+        work: The job; its units are rows. It is told of those that are done, inside shards too.
     """
 
-    def __init__(self, folder: Path, *, n_rows: int, n_before: int, show: Show) -> None:
+    def __init__(self, folder: Path, *, n_before: int, work: Work) -> None:
         self._path = folder / "events.jsonl"
-        self._show = show
-        self._total = n_rows
+        self._work = work
+        self._under_way: dict[int, int] = {}  # shard -> rows of it that are done
         self.n_rows = n_before
         self.n_failed = 0
         self.n_parts = 0
         self.n_encoded = 0
         self.reasons: Counter[str] = Counter()
         _end_torn_line(self._path)
-        show(n_before, n_rows, "")
+        work.known(n_before)
 
     def write(self, event: str, **fields: Any) -> None:
         """Appends one event; a torn last line is possible after a power cut, and harmless."""
@@ -64,7 +63,19 @@ class EventLog:
             seconds=round(outcome.seconds, 3),
             commit_seconds=round(outcome.commit_seconds, 4),
         )
-        self._show(self.n_rows, self._total, self.state())
+        self._work.say(self.state())
+        self.at(receipt.shard, 0)
+
+    def at(self, shard: int, rows: int) -> None:
+        """So many rows of a shard are done that is not finished; 0 of one that has ended."""
+        self._under_way[shard] = rows
+        self._work(self.n_rows + sum(self._under_way.values()) - self._work.done)
+
+    def stage(self, shard: int) -> Stage:
+        """What follows a shard that is done in this process."""
+        return lambda name, total, unit: Work(
+            name, total, unit, lambda work: self.at(shard, work.done)
+        )
 
     def state(self) -> str:
         """Failures by reason and the share of texts and photos that needed no encoding."""

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from fusion.data.problems import Problem
-from fusion.data.schema import Schema
+from fusion.data.problems import Problem, raise_for
+from fusion.data.schema import Schema, missing_columns
 from fusion.errors import CatalogueError
 from fusion.progress import Stage, silent
 from fusion.shards.plan import Places, Plan
@@ -70,7 +70,7 @@ class Forecaster(Work):
             return Planned(schema, schema.columns)
         names = sales_columns(bundle.info, settings.sales)
         columns = columns_beside_sales(schema, names)
-        _check_free(places.items, settings)
+        _check_names(places.items, names.id, settings)
         sha256 = write_history(folder, settings.sales, columns=names)
         keys = _keys(places.items, names.id, delimiter=settings.delimiter)
         check_shared(read_history(folder, sha256), keys, column=names.id)
@@ -103,6 +103,13 @@ class Forecaster(Work):
         found = self.history.reindex(pd.Index(keys, dtype=object))
         joined = frame.assign(**{name: found[name].to_numpy() for name in NAMES})
         return joined, [] if self.is_id else problems  # the id's own faults are told as such
+
+    @property
+    def n_cacheable(self) -> int:
+        """Modalities that are embedded, each with a progress of its own."""
+        from fusion.shards.models import encoders_of
+
+        return sum(encoder.cacheable for encoder in encoders_of(self.predictor.bundle).values())
 
     def prepare(
         self, catalogue: "Catalogue", *, store: Path | None, stage: Stage = silent
@@ -139,8 +146,8 @@ def columns_beside_sales(schema: Schema, names: "SalesColumns") -> list[str]:
     return list(dict.fromkeys([*own, names.id]))
 
 
-def _check_free(items: Path, settings: PredictSettings) -> None:
-    """Refuses items that already have columns that a sales table is to give.
+def _check_names(items: Path, item: str, settings: PredictSettings) -> None:
+    """Refuses items without the column that a sales table is joined by, or with those it gives.
 
     Raises:
         CatalogueError: With their names.
@@ -149,6 +156,7 @@ def _check_free(items: Path, settings: PredictSettings) -> None:
 
     for path in list_files(items):
         names = column_names(path, delimiter=settings.delimiter)
+        raise_for(missing_columns([item], names), source=path.name)
         if twice := [name for name in NAMES if name in names]:
             raise CatalogueError(
                 f"items must not have the columns {', '.join(twice)} already, which --sales gives "

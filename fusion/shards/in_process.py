@@ -32,7 +32,9 @@ class InProcessEngine:
         while queue:
             task = queue.take()
             try:
-                log.done(run_shard(folder, task.shard, careful=task.careful))
+                log.done(
+                    run_shard(folder, task.shard, careful=task.careful, stage=log.stage(task.shard))
+                )
             except CatalogueError:
                 raise
             except (FusionError, OSError) as error:

@@ -12,7 +12,7 @@ from fusion.documents import sealed
 from fusion.errors import ConfigError, JobError
 from fusion.files import json_bytes, write_atomically
 from fusion.platforms import require_posix
-from fusion.progress import Show
+from fusion.progress import Stage, silent
 from fusion.shards.commit import (
     make_folders,
     manifest_of,
@@ -74,7 +74,7 @@ def embed_catalogue(
     *,
     engine: Engine | None = None,
     retry_failed: bool = False,
-    show: Show = lambda done, total, state: None,
+    stage: Stage = silent,
 ) -> JobResult:
     """Embeds every row of a catalogue exactly once, as an embedding or as an error record.
 
@@ -87,7 +87,7 @@ def embed_catalogue(
         engine: Where it is done; default: processes of this machine, or this process alone, with a
             warning, where none can be started. `InProcessEngine()` is this process, without one.
         retry_failed: Do the shards with error records again (photos that came later, say).
-        show: Shows progress.
+        stage: Shows progress, in rows.
 
     Raises:
         CatalogueError: If the input cannot be read.
@@ -102,7 +102,7 @@ def embed_catalogue(
         settings or JobSettings(),
         engine=engine or LocalEngine(),
         retry_failed=retry_failed,
-        show=show,
+        stage=stage,
     )
 
 
@@ -113,7 +113,7 @@ def run_job(
     *,
     engine: Engine | None,
     retry_failed: bool,
-    show: Show,
+    stage: Stage,
 ) -> JobResult:
     """Does what a job is asked with every row exactly once, as an answer or as an error record.
 
@@ -124,7 +124,7 @@ def run_job(
         engine: Where it is done; None: in this process where a new job has one shard, else in
             processes of this machine.
         retry_failed: Do the shards with error records again.
-        show: Shows progress.
+        stage: Is told of progress.
 
     Raises:
         As `embed_catalogue`.
@@ -140,30 +140,33 @@ def run_job(
         if retry_failed:
             done = _without_failed(output, done)
         n_before = sum(receipt.n_rows for receipt in done.values())
-        log = EventLog(output, n_rows=plan.n_rows, n_before=n_before, show=show)
-        missing = [shard.number for shard in plan.shards if shard.number not in done]
-        if missing:
-            (output / "manifest.json").unlink(missing_ok=True)  # what it lists is gone
-        log.write(
-            "started",
-            shards=len(plan.shards),
-            missing=len(missing),
-            rows=plan.n_rows,
-            plan_seconds=round(plan_seconds, 3),
-        )
-        if engine is None:
-            # A row that ended this process is found by the workers of the run that goes on.
-            engine = InProcessEngine() if is_new and len(plan.shards) == 1 else LocalEngine()
-        failed = engine.run(output, missing, log) if missing else {}
-        receipts = finished(output, plan)
-        if not failed:
-            if input_state(places.items) != state:
-                _check_input(places.items, plan)
-            _check_done(plan, receipts)
-            sweep_data(output, kind, receipts)
-            _write_manifest(output, plan, receipts)
-        n_failed = sum(receipt.n_failed for receipt in receipts.values())
-        log.write("ended", failed_shards=len(failed), failed_rows=n_failed)
+        with stage(settings.doing, plan.n_rows, "rows") as work:
+            log = EventLog(output, n_before=n_before, work=work)
+            missing = [shard.number for shard in plan.shards if shard.number not in done]
+            if missing:
+                (output / "manifest.json").unlink(missing_ok=True)  # what it lists is gone
+            log.write(
+                "started",
+                shards=len(plan.shards),
+                missing=len(missing),
+                rows=plan.n_rows,
+                plan_seconds=round(plan_seconds, 3),
+            )
+            if engine is None:
+                # A row that ended this process is found by the workers of the run that goes on.
+                engine = InProcessEngine() if is_new and len(plan.shards) == 1 else LocalEngine()
+            failed = engine.run(output, missing, log) if missing else {}
+            receipts = finished(output, plan)
+            if not failed:
+                if input_state(places.items) != state:
+                    _check_input(places.items, plan)
+                _check_done(plan, receipts)
+                sweep_data(output, kind, receipts)
+                _write_manifest(output, plan, receipts)
+            else:
+                work.say(f"{len(failed)} of {len(plan.shards)} shards failed")
+            n_failed = sum(receipt.n_failed for receipt in receipts.values())
+            log.write("ended", failed_shards=len(failed), failed_rows=n_failed)
     return JobResult(plan.n_rows, n_failed, len(plan.shards), len(done), failed, log.state())
 
 

@@ -30,6 +30,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from fusion.data.absent import tell_absent_columns
 from fusion.data.problems import raise_for, shown
 from fusion.data.schema import Schema, missing_columns
 from fusion.documents import parse_document, read_document, sealed
@@ -186,8 +187,11 @@ def cut_input(
     columns: Sequence[str],
     id_column: str | None,
     delimiter: str | None = None,
+    on_bad_rows: str = "record",
 ) -> tuple[list[InputFile], list[Shard], NDArray[np.int64]]:
     """Files and shards of an input, and `[k, 2]` rows whose id stood before, in one pass.
+
+    A column that a file lacks is absent in its rows where bad values are; a line tells it.
 
     What files and shards are known by comes from the bytes that are cut and whose ids are read.
 
@@ -197,7 +201,10 @@ def cut_input(
     paths = list_files(items)
     for path in paths:
         names = column_names(path, delimiter=delimiter)
-        raise_for(missing_columns(columns, names), source=path.name)
+        if on_bad_rows == "absent":
+            tell_absent_columns(columns, names, id_column=id_column, source=path.name)
+        else:
+            raise_for(missing_columns(columns, names), source=path.name)
     files: list[InputFile] = []
     shards: list[Shard] = []
     ids = []
@@ -258,7 +265,10 @@ def read_plan(folder: Path) -> Plan:
     try:
         return _parsed(read_regular_file(path, max_bytes=MAX_PLAN_BYTES))
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise JobError(f"{folder} must be the output folder of a job, got no plan.json.") from error
+        raise JobError(
+            f"{folder} must be the output folder of a job, got no plan.json. Give the folder that "
+            "--out named."
+        ) from error
     except ValueError as error:
         raise JobError(
             f"plan.json of {folder} is damaged: {error}. Put it back, or begin a new output "

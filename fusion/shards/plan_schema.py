@@ -118,6 +118,8 @@ def check_roles(
     given = settings["delimiter"]
     for file in files:
         missing = set(columns) - set(file.columns)
+        if settings["on_bad_rows"] == "absent":
+            missing &= {schema.id, settings.get("item")}
         if missing:
             raise ValueError(f"columns: must be those of {file.name}, got {min(missing)!r}")
         is_csv = not file.name.lower().endswith(".parquet")

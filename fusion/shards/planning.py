@@ -61,6 +61,7 @@ def plan_of(places: Places, output: Path, settings: Asked) -> tuple[Plan, float]
         columns=planned.columns,
         id_column=planned.schema.id,
         delimiter=settings.delimiter,
+        on_bad_rows=settings.on_bad_rows,
     )
     if input_state(places.items) != state:
         raise JobError(

@@ -170,6 +170,8 @@ class _Pool:
             raise JobError(message.text)
         if message.kind == "ready":
             worker.ready = True
+        elif message.kind == "beat" and worker.task is not None:
+            self.log.at(worker.task.shard, message.rows)
         elif message.kind == "done" and message.outcome is not None:
             worker.task = None
             self.false_starts = 0  # what kept others from starting keeps nobody from working

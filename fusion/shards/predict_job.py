@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fusion.data.header import WRITTEN
 from fusion.errors import ConfigError, JobError
-from fusion.progress import Show
+from fusion.progress import Stage, silent
 from fusion.shards.job import Engine, JobResult, run_job
 from fusion.shards.joined import write_joined
 from fusion.shards.lock import locked_file
@@ -24,7 +24,7 @@ def predict_catalogue(
     *,
     engine: Engine | None = None,
     retry_failed: bool = False,
-    show: Show = lambda done, total, state: None,
+    stage: Stage = silent,
 ) -> JobResult:
     """Predicts every row of a catalogue exactly once; a stopped job goes on where it was.
 
@@ -40,7 +40,7 @@ def predict_catalogue(
             this machine where it is more. A job that goes on always has processes: they find a
             row that ended the one before.
         retry_failed: Do the shards with error records again (photos that came later, say).
-        show: Shows progress.
+        stage: Is told of progress.
 
     Returns:
         Counts; where shards failed, the file is not written and the job stays.
@@ -55,13 +55,15 @@ def predict_catalogue(
     settings = settings or PredictSettings()
     if is_folder(output):
         here = with_cuttable_items(places, output, delimiter=settings.delimiter)
-        return run_job(here, output, settings, engine=engine, retry_failed=retry_failed, show=show)
+        return run_job(
+            here, output, settings, engine=engine, retry_failed=retry_failed, stage=stage
+        )
     folder = job_folder(output)
     with locked_file(output), _kept_if_begun(folder):
         _sweep_temporary(output)
         here = with_cuttable_items(places, folder, delimiter=settings.delimiter)
         result = run_job(
-            here, folder, settings, engine=engine, retry_failed=retry_failed, show=show
+            here, folder, settings, engine=engine, retry_failed=retry_failed, stage=stage
         )
         if not result.failed_shards:
             write_joined(folder, read_plan(folder), output)

@@ -35,6 +35,7 @@ class PredictSettings:
     """
 
     work: ClassVar[str] = "predict"
+    doing: ClassVar[str] = "predicting"
 
     on_bad_rows: str = "record"
     shard_rows: int = 4096

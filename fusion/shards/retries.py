@@ -43,6 +43,7 @@ class TaskQueue:
 
     def ended(self, task: Task, how: Literal["died", "hung", "raised"], *, reason: str) -> None:
         """A worker ended at a task: do it again with care, or give it up after too many ends."""
+        self._log.at(task.shard, 0)
         path = suspects_path(self._folder, task.shard)
         if task.careful and how != "raised":
             note_end(path, how)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fusion.data.catalogue import Catalogue, build_catalogue
 from fusion.data.cells import is_missing
 from fusion.embedding import Prepared
-from fusion.progress import Stage, silent
+from fusion.progress import Stage, Work, silent
 from fusion.shards.commit import AnsweredRows, commit_shard
 from fusion.shards.faults import (
     Fault,
@@ -27,10 +27,10 @@ from fusion.shards.faults import (
 from fusion.shards.plan import Places, Plan, read_places, read_plan
 from fusion.shards.receipts import Receipt, find_receipts, read_receipt
 from fusion.shards.repeated import read_repeated
+from fusion.shards.rows_done import RowsDone, signs_of_life
 from fusion.shards.shard import Shard
 from fusion.shards.suspects import Suspects, suspects_path, touch_alone
 from fusion.shards.tables import read_rows, table_path
-from fusion.shards.work import Work
 from fusion.shards.works import work_of
 
 
@@ -69,7 +69,7 @@ def run_shard(
         folder: Output folder of the job, with its plan.
         number: Number of the shard.
         careful: Touch every row alone first, to find the one that ends the process.
-        stage: Opens progress bars; also a sign of life.
+        stage: Is told of the rows that are done; also a sign of life.
 
     Raises:
         JobError, FusionError, OSError: If the job as a whole cannot go on.
@@ -100,19 +100,25 @@ class ShardRunner:
         self.folder = folder
         self.plan: Plan = read_plan(folder)
         self.places: Places = read_places(folder)
-        self.work: Work = work_of(folder, self.plan, self.places)
+        self.work = work_of(folder, self.plan, self.places)
 
     def run(self, number: int, *, careful: bool, stage: Stage) -> Outcome:
         """Rows to receipt."""
-        start = time.perf_counter()
         shard = self.plan.shards[number]
+        with stage(f"shard {number}", shard.n_rows, "rows") as work:
+            outcome = self._run(shard, careful=careful, work=work)
+            work(shard.n_rows - work.done)  # those that were not embedded have an error record
+        return outcome
+
+    def _run(self, shard: Shard, *, careful: bool, work: Work) -> Outcome:
+        start, number = time.perf_counter(), shard.number
         file = self.plan.files[shard.file].name
         frame, faults = self._read(shard)
         suspects = suspects_path(self.folder, number)
         if careful:
             lost = {fault.row for fault in faults}
             whole = [row for row in range(len(frame)) if row not in lost]
-            touch_alone(suspects, whole, lambda row: self._touch(frame, row, stage=stage))
+            touch_alone(suspects, whole, lambda row: self._touch(frame, row, work=work))
         blamed = Suspects.read(suspects).blamed
         faults += blamed_faults({row: how for row, how in blamed.items() if row < len(frame)})
         catalogue, kept = self._catalogue(frame, {fault.row for fault in faults}, shard=shard)
@@ -122,7 +128,8 @@ class ShardRunner:
             repeated = read_repeated(self.folder, shard)
             faults += repeated_faults(repeated, frame, shard=shard, column=column)
         self._refuse(faults, shard=shard)
-        prepared = self.work.prepare(catalogue, store=self.places.store, stage=stage)
+        rows_done = RowsDone(work, self.work.n_cacheable)
+        prepared = self.work.prepare(catalogue, store=self.places.store, stage=rows_done.stage)
         faults += faults_of("encode", prepared.problems, kept)
         self._refuse(faults, shard=shard)
         failed, tolerated = settle(
@@ -191,10 +198,10 @@ class ShardRunner:
             catalogue = replace(catalogue, ids=[str(row + shard.first_row) for row in kept])
         return catalogue, kept
 
-    def _touch(self, frame: pd.DataFrame, row: int, *, stage: Stage) -> None:
+    def _touch(self, frame: pd.DataFrame, row: int, *, work: Work) -> None:
         """Does with one row alone all that could end the process."""
         catalogue = build_catalogue(frame.iloc[[row]], self.plan.schema, photos=self.places.photos)
-        prepared = self.work.prepare(catalogue, store=None, stage=stage)
+        prepared = self.work.prepare(catalogue, store=None, stage=signs_of_life(work))
         self.work.answers(prepared, np.arange(1))
 
     def _id(self, frame: pd.DataFrame, row: int, shard: Shard) -> str:

@@ -38,6 +38,7 @@ class JobSettings:
     """
 
     work: ClassVar[str] = "embed"
+    doing: ClassVar[str] = "embedding"
 
     choice: EncoderChoice = field(default_factory=EncoderChoice)
     columns: Mapping[str, list[str] | None] = field(default_factory=dict)
@@ -125,4 +126,10 @@ def bundle_sha256(bundle: Path) -> str:
         content = read_regular_file(bundle / "bundle.json", max_bytes=MAX_BUNDLE_BYTES)
         return hashlib.sha256(content).hexdigest()
     except (OSError, ValueError) as error:
-        raise ConfigError(f"bundle must be the folder of a trained model, got {bundle}.") from error
+        inner = bundle / "bundle"
+        advice = "Give the folder `bundle` that a training wrote."
+        if (inner / "bundle.json").is_file():
+            advice = f"Did you mean {inner}?"
+        raise ConfigError(
+            f"bundle must be the folder of a trained model, got {bundle}. {advice}"
+        ) from error

@@ -102,7 +102,8 @@ def scan_file(
         return scan_csv(
             path, names=names, shard_rows=shard_rows, id_column=id_column, delimiter=mark
         )
-    return scan_parquet(path, shard_rows=shard_rows, columns=columns, id_column=id_column)
+    there = _there(columns, column_names(path))
+    return scan_parquet(path, shard_rows=shard_rows, columns=there, id_column=id_column)
 
 
 def first_rows(path: Path, *, n_rows: int, delimiter: str | None = None) -> "pd.DataFrame":
@@ -149,7 +150,7 @@ def input_digests(
     """
     if file.delimiter:
         return csv_digests(path, shards, file=file)
-    return parquet_digests(path, shards, file=file, columns=columns)
+    return parquet_digests(path, shards, file=file, columns=_there(columns, file.columns))
 
 
 def read_rows(
@@ -161,7 +162,7 @@ def read_rows(
         path: Where the shard's file lies.
         shard: Which rows.
         file: What it is known by.
-        columns: Columns to read.
+        columns: Columns to read; those that the file lacks are empty.
 
     Returns:
         A frame of `n_rows` rows (cells of CSV are text or None) and problems.
@@ -169,13 +170,21 @@ def read_rows(
     Raises:
         JobError: If the bytes that were read are not those that the job was planned with.
     """
+    there = _there(columns, file.columns)
     if file.delimiter:
-        frame, problems = read_csv(path, shard, file=file, columns=columns)
+        frame, problems = read_csv(path, shard, file=file, columns=there)
     else:
-        frame, problems = read_parquet(path, shard, file=file, columns=columns), []
+        frame, problems = read_parquet(path, shard, file=file, columns=there), []
     if len(frame) != shard.n_rows:
         raise JobError(
             f"{rows_of([shard])} of {file.name} must be {shard.n_rows} rows, as when the job was "
             f"planned, got {len(frame)} from the same bytes. Begin a new output folder."
         )
-    return frame, problems
+    absent = dict.fromkeys(name for name in columns if name not in frame.columns)
+    return frame.assign(**absent)[list(columns)], problems
+
+
+def _there(columns: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Those of some columns that a file has."""
+    there = set(names)
+    return [name for name in columns if name in there]

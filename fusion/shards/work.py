@@ -29,6 +29,7 @@ class Asked(Cutting, Protocol):
     """What every kind of job is asked; each has more of its own."""
 
     work: ClassVar[str]
+    doing: ClassVar[str]
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,11 @@ class Work(ABC):
     def joined(self, frame: "pd.DataFrame") -> "tuple[pd.DataFrame, list[Problem]]":
         """Rows with what other tables know of them, and what is wrong with their keys."""
         return frame, []
+
+    @property
+    @abstractmethod
+    def n_cacheable(self) -> int:
+        """Modalities that are embedded, each with a progress of its own."""
 
     @abstractmethod
     def prepare(

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import torch
 
 from fusion.errors import FusionError
-from fusion.progress import Advance
+from fusion.progress import Work
 from fusion.shards.retries import Task
 from fusion.shards.run import Outcome, ShardRunner, run_shard
 
@@ -22,11 +22,12 @@ PR_SET_PDEATHSIG = 1  # of prctl(2)
 
 
 class Message(NamedTuple):
-    """What a worker says: `ready`, `beat`, `done` (outcome), `raised` or `fatal` (text)."""
+    """A worker says: `ready`, `beat` (rows), `done` (outcome), `raised` or `fatal` (text)."""
 
     kind: Literal["ready", "beat", "done", "raised", "fatal"]
     outcome: Outcome | None = None
     text: str = ""
+    rows: int = 0
 
 
 def work(folder: Path, pipe: Connection, threads: int, gpu: int | None) -> None:
@@ -66,21 +67,19 @@ def _answer(folder: Path, pipe: Connection, task: Task) -> Message:
 
 
 class _Beats:
-    """Progress bars of a worker: a sign of life, at most once a second."""
+    """Progress of a worker: rows done, also as a sign of life, at most once a second."""
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
         self._last = 0.0
 
-    def __call__(self, name: str, total: int) -> Advance:
-        del name, total
-        return self._beat
+    def __call__(self, name: str, total: int, unit: str) -> Work:
+        return Work(name, total, unit, self._beat)
 
-    def _beat(self, count: int) -> None:
-        del count
+    def _beat(self, work: Work) -> None:
         if time.monotonic() - self._last > BEAT_S:
             self._last = time.monotonic()
-            self._pipe.send(Message("beat"))
+            self._pipe.send(Message("beat", rows=work.done))
 
 
 def _end_at_once_with_parent() -> None:

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from encoders.base import Encoder, average_parts
 from encoders.stream import EncodedParts, encode_each
+from fusion.progress import Work, silent
 from fusion.store.parts import Parts
 from fusion.store.segment import KEY_DTYPE, Keys, Warnings
 from fusion.store.segments import SegmentStore
 
 Vectors = NDArray[np.float32]
 Places = NDArray[np.int64]
-Advance = Callable[[int], None]
 COMMIT_PARTS = 2048  # parts encoded between two commits: what an interruption can cost
 
 
@@ -68,7 +68,7 @@ def embed_values(
     *,
     store: Path | None = None,
     batch_multiple: int = 1,
-    advance: Advance | None = None,
+    work: Work | None = None,
 ) -> Embedded:
     """Embeddings of values: duplicates are encoded once, what the store holds not at all.
 
@@ -81,7 +81,7 @@ def embed_values(
         values: Raw values; None is absent.
         store: Folder of the store; None keeps nothing.
         batch_multiple: See `encode_each`: 16 gives a row the same bits among any others.
-        advance: Called with a number of finished distinct parts, for a progress bar.
+        work: Is told of parts: how many there are, and of those that are finished.
 
     Returns:
         Embeddings, mask, failures and counts.
@@ -91,7 +91,7 @@ def embed_values(
     """
     segments = None if store is None else _open(store, encoder)
     session = _Session(encoder, values, segments=segments, batch_multiple=batch_multiple)
-    session.run(advance or _ignore)
+    session.run(work or silent("embedding", 0, "parts"))
     return session.result()
 
 
@@ -118,12 +118,14 @@ class _Session:
         self.odd: dict[int, Warnings] = {}
         self.unknown: list[int] = []  # parts whose copy was replaced before it was decoded
 
-    def run(self, advance: Advance) -> None:
+    def run(self, work: Work) -> None:
+        n_unread = len(self.parts.failures)
+        work.expect(self.report.n_parts + n_unread)
         missing = self._find(np.arange(len(self.parts.keys)))
-        advance(self.report.n_found)
+        work.known(self.report.n_parts + n_unread - len(missing))  # repeated ones need no work
         step = len(missing) if self.segments is None else COMMIT_PARTS
         for start in range(0, len(missing), max(1, step)):
-            self._commit(self._encode(missing[start : start + step], advance=advance))
+            self._commit(self._encode(missing[start : start + step], advance=work))
         if self.unknown:
             self._look_again()
 
@@ -153,7 +155,7 @@ class _Session:
         self.report.n_corrupted += self.segments.n_corrupted - n_corrupted
         return places[~found.mask]
 
-    def _encode(self, places: Places, *, advance: Advance) -> Places:
+    def _encode(self, places: Places, *, advance: Callable[[int], None]) -> Places:
         """Encodes some contents; gives back the places of those that succeeded."""
         encoded = encode_each(
             self.encoder,

@@ -17,6 +17,7 @@ from fusion.training.linear import fit_linear_part
 from fusion.training.neighbours import fit_neighbour_part
 from fusion.training.settings import TrainingSettings
 from fusion.training.shares import MIN_HELD_OUT, HeldOut
+from fusion.training.threads import computing_with, threads_for
 
 Rows = NDArray[np.int64]
 CHUNK_ROWS = 4096
@@ -64,23 +65,38 @@ def fit_ensemble(
         histories.append(history)
     ensemble = ProductEnsemble(members).eval()
     if not all(ensemble.head(name).closed_form for name in ensemble.heads):
-        held_out = answers_held_out(ensemble, inputs, folds=folds)
-        ensemble.linear, raw = fit_linear_part(
-            ensemble, inputs, targets, held_out=held_out, seed=settings.seed
-        )
-        ensemble.neighbours, raw = fit_neighbour_part(
-            ensemble,
-            inputs,
-            targets,
-            held_out=HeldOut(held_out.folds, raw),
-            known=inputs if known is None else known,
-        )
-        if len(held_out.rows) >= MIN_HELD_OUT:
-            for name in ensemble.heads:
-                ensemble.head(name).calibrate(
-                    raw[name][held_out.rows], targets[name][held_out.rows], parts=held_out.parts
-                )
+        with computing_with(threads_for(settings.threads, inputs)):
+            _fit_beside(
+                ensemble,
+                inputs,
+                targets,
+                folds=folds,
+                known=inputs if known is None else known,
+                seed=settings.seed,
+            )
     return ensemble, histories
+
+
+def _fit_beside(
+    ensemble: ProductEnsemble,
+    inputs: ModelInputs,
+    targets: Targets,
+    *,
+    folds: Sequence[Rows],
+    known: ModelInputs,
+    seed: int,
+) -> None:
+    """Linear part and nearest items beside trained networks, and the maps of the heads."""
+    held_out = answers_held_out(ensemble, inputs, folds=folds)
+    ensemble.linear, raw = fit_linear_part(ensemble, inputs, targets, held_out=held_out, seed=seed)
+    ensemble.neighbours, raw = fit_neighbour_part(
+        ensemble, inputs, targets, held_out=HeldOut(held_out.folds, raw), known=known
+    )
+    if len(held_out.rows) >= MIN_HELD_OUT:
+        for name in ensemble.heads:
+            ensemble.head(name).calibrate(
+                raw[name][held_out.rows], targets[name][held_out.rows], parts=held_out.parts
+            )
 
 
 @torch.inference_mode()
@@ -114,4 +130,4 @@ def _numbered(stage: Stage, number: int, total: int) -> Stage:
     """The same stage, whose bars say which member is at work."""
     if total == 1:
         return stage
-    return lambda name, steps: stage(f"{name} {number} of {total}", steps)
+    return lambda name, steps, unit: stage(f"{name} {number} of {total}", steps, unit)

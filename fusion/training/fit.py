@@ -18,6 +18,7 @@ from fusion.progress import Stage, silent
 from fusion.trainers import OneDeviceArguments, tensorboard_callbacks, training_alone
 from fusion.training.loss import BalancedLoss
 from fusion.training.settings import TrainingSettings
+from fusion.training.threads import computing_with, threads_for
 from fusion.training.trainer import BestWeights, FusionTrainer, RowDataset
 from heads import ClosedForm
 
@@ -70,10 +71,11 @@ def fit_model(
             "rows must hold at least one training and one validation row, "
             f"got {len(train_rows)} and {len(validation_rows)}."
         )
-    if all(model.head(name).closed_form for name in model.heads):
-        _solve(model, inputs, targets, rows=np.concatenate(rows))
-        return TrainingHistory()
-    return _train(model, inputs, targets, rows=rows, settings=settings, stage=stage)
+    with computing_with(threads_for(settings.threads, inputs)):
+        if all(model.head(name).closed_form for name in model.heads):
+            _solve(model, inputs, targets, rows=np.concatenate(rows))
+            return TrainingHistory()
+        return _train(model, inputs, targets, rows=rows, settings=settings, stage=stage)
 
 
 def _solve(model: ProductModel, inputs: ModelInputs, targets: Targets, *, rows: Rows) -> None:
@@ -100,8 +102,12 @@ def _train(
     settings = settings.suited_to(len(train_rows))
     module = model.trained_part()
     loss = BalancedLoss(model, rows_of(encoded, train_rows))
-    best = BestWeights(patience=settings.patience, advance=stage("training", settings.epochs))
-    with tempfile.TemporaryDirectory() as scratch, training_alone():
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        training_alone(),
+        stage("training", settings.epochs, "epochs") as work,
+    ):
+        best = BestWeights(patience=settings.patience, advance=work)
         with LOADING.held():  # it sets how much transformers says
             trainer = FusionTrainer(
                 module,

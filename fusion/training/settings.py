@@ -60,6 +60,13 @@ class TrainingSettings(RunSettings):
         description="Embeddings and targets of two rows are mixed while training; 0.2 is usual.",
     )
     max_gradient: float = Field(default=1.0, gt=0, description="Gradient norm is clipped to this.")
+    threads: int | None = Field(
+        default=None,
+        ge=1,
+        le=1024,
+        description="Threads of networks, of what is fitted beside them and of the methods they "
+        "are measured against; where absent, 1, or all where encoders learn in the network.",
+    )
     seed: int = Field(default=0, ge=0, lt=2**31, description="Seed of weights, order, dropout.")
     tensorboard: Path | None = Field(
         default=None, description="Folder for TensorBoard logs; none are written where absent."

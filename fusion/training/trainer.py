@@ -1,7 +1,7 @@
 """transformers' Trainer on model inputs: rows in, balanced loss out."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import numpy as np
@@ -14,7 +14,6 @@ from torch.utils.data import Dataset
 from fusion.data.batch import ModelInputs
 from fusion.model import Raw, TrainedPart
 from fusion.processes import whole
-from fusion.progress import Advance
 from fusion.training.augment import Mixup, with_noise
 from fusion.training.loss import BalancedLoss
 
@@ -136,7 +135,7 @@ class BestWeights(transformers.TrainerCallback):
         self,
         *,
         patience: int,
-        advance: Advance,
+        advance: Callable[[int], None],
         advice: str = "Use a smaller learning_rate or weight_decay.",
     ) -> None:
         self.patience = patience

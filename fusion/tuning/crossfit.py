@@ -23,10 +23,11 @@ from encoders.base import Encoder
 from encoders.dtype import in_precision
 from fusion.data.batch import ModelInputs
 from fusion.data.folds import Validation, validation_folds
+from fusion.embedding import unit_of
 from fusion.errors import ConfigError, JobError
 from fusion.model import ProductModel
 from fusion.processes import is_first, only_the_first_goes_on
-from fusion.progress import Stage, silent
+from fusion.progress import Stage, silent, within
 from fusion.store import embed_values
 from fusion.trainers import training_alone
 from fusion.training.fit import Targets
@@ -130,7 +131,7 @@ class CrossFit:
         others = np.setdiff1d(np.arange(len(data)), held_out)
         encoders, run = self._tune(data, (others, held_out), "all rows", self.settings)
         only_the_first_goes_on()
-        embedded = self._embed(encoders, data)
+        embedded = self._embed(encoders, data, "all rows")
         said = statement(1, self.settings, [run])
         return Tuned(encoders, embedded, embedded, [run], said)
 
@@ -142,9 +143,10 @@ class CrossFit:
             runs = []
             for i, (part, place) in enumerate(zip(parts, kept, strict=True)):
                 rows = np.setdiff1d(learn, part), part
-                others, run = self._tune(data, rows, f"part {i + 1}", self.settings)
+                name = f"part {i + 1}"
+                others, run = self._tune(data, rows, name, self.settings)
                 if is_first():
-                    _write(place, self._embed(others, data))
+                    _write(place, self._embed(others, data, f"all but {name}"))
                 del others  # encoders are large: one set at a time
                 runs.append(run)
             return self._aligned(data, learn, given, parts=parts, kept=kept, runs=runs)
@@ -164,7 +166,7 @@ class CrossFit:
         last = self.settings.model_copy(update={"epochs": epochs})
         encoders, run = self._tune(data, (learn, given), "all rows", last)
         only_the_first_goes_on()
-        embedded = self._embed(encoders, data)
+        embedded = self._embed(encoders, data, "all rows")
         learned_from = {name: vectors.clone() for name, vectors in embedded.items()}
         for part, place in zip(parts, kept, strict=True):
             for name in embedded:
@@ -230,17 +232,20 @@ class CrossFit:
                 update={"tensorboard": None if logs is None else logs / name.replace(" ", "_")}
             ),
             folder=None if self.folder is None else self.folder / name.replace(" ", "_"),
-            stage=lambda what, steps: self.stage(f"{what}, {name}", steps),
+            stage=within(self.stage, name),
         )
         return {name: model.encoder(name).settled() for name in adapted}, run
 
-    def _embed(self, encoders: Mapping[str, Encoder], data: TuningData) -> dict[str, Tensor]:
-        """Embeddings of all rows; zeros where absent."""
+    def _embed(
+        self, encoders: Mapping[str, Encoder], data: TuningData, tuned_on: str
+    ) -> dict[str, Tensor]:
+        """Embeddings of all rows by encoders tuned on some; zeros where absent."""
         embedded = {}
         for modality, encoder in encoders.items():
             values = data.values[modality]
-            advance = self.stage(f"embedding {modality}, tuned", int(data.present[modality].sum()))
-            found = embed_values(encoder, values, store=self.store, advance=advance)
+            name = f"embedding {modality}, tuned on {tuned_on}"
+            with self.stage(name, int(data.present[modality].sum()), unit_of(encoder)) as work:
+                found = embed_values(encoder, values, store=self.store, work=work)
             _check_all_read(found.failures, modality)
             embedded[modality] = torch.from_numpy(found.vectors)
         return embedded

@@ -18,7 +18,7 @@ from fusion.checkpoints import Checkpoint, commit
 from fusion.data.batch import ModelInputs
 from fusion.model import Raw
 from fusion.processes import processes
-from fusion.progress import Advance
+from fusion.progress import Work
 from fusion.training.trainer import BestWeights, FusionTrainer
 from fusion.tuning.guards import check_whole_weights, lower_rate
 from fusion.tuning.optimiser import parameter_groups, schedules
@@ -138,13 +138,13 @@ class TuningProgress(BestWeights):
         settings: How the model is tuned.
         order: In which order rows are seen; it is told which epoch begins.
         saves: True where states are saved.
-        advance: Called with the number of steps that were finished.
+        work: Is told of finished steps.
     """
 
     facts = (*BestWeights.facts, "first_loss")
 
     def __init__(
-        self, settings: TuningSettings, *, order: RowOrder, saves: bool, advance: Advance
+        self, settings: TuningSettings, *, order: RowOrder, saves: bool, work: Work
     ) -> None:
         super().__init__(
             patience=settings.patience,
@@ -155,7 +155,7 @@ class TuningProgress(BestWeights):
         self.order = order
         self.saves = saves
         self.first_loss = 0.0
-        self.advance_steps = advance
+        self.work = work
 
     def on_log(self, args: Any, state: Any, control: Any, **context: Any) -> None:
         """Notes the loss of a step, and which was the first."""
@@ -169,7 +169,7 @@ class TuningProgress(BestWeights):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **context: Any) -> None:
         """Moves the bar; an epoch's last state waits for its end."""
-        self.advance_steps(1)
+        self.work(1)
         if state.global_step % self.order.n_steps == 0:
             control.should_save = False
 
@@ -196,7 +196,7 @@ class TuningProgress(BestWeights):
             setattr(self, name, getattr(found.notes, name))
         if (found.folder / BEST).is_file():
             self.weights = load((found.folder / BEST).read_bytes())
-        self.advance_steps(found.step)
+        self.work.known(found.step)
 
 
 @contextmanager

@@ -153,20 +153,19 @@ class _Run:
         validation = validation[np.argsort(lengths[validation], kind="stable")]
         encoded = encoded_targets(model, self.targets)
         order = self._order(lengths[learn], encoded, settings)
-        progress = TuningProgress(
-            settings,
-            order=order,
-            saves=saves,
-            advance=self.stage("tuning", order.n_steps * settings.epochs),
-        )
         resumed = _latest(folder) if saves else None
-        if resumed is not None:
-            progress.go_on_from(resumed)
         learner = copy.deepcopy(model) if weights_are_shared_out() else model
         module = learner.trained_part()
         encoders = {name: learner.encoder(name) for name in self.encoders}
         blocks = _tuned_blocks(encoders) if settings.checkpointing else []
-        with training_alone(), activations_recomputed(blocks):
+        with (
+            training_alone(),
+            activations_recomputed(blocks),
+            self.stage(self._name(settings), order.n_steps * settings.epochs, "steps") as work,
+        ):
+            progress = TuningProgress(settings, order=order, saves=saves, work=work)
+            if resumed is not None:
+                progress.go_on_from(resumed)
             with LOADING.held():  # it sets how much transformers says
                 trainer = TuningTrainer(
                     settings=settings,
@@ -199,6 +198,11 @@ class _Run:
             settings.batch_size,
             self.precision,
         )
+
+    def _name(self, settings: TuningSettings) -> str:
+        """What the progress is called: another name where memory was short and it begins anew."""
+        smaller = settings.batch_size < self.settings.batch_size
+        return f"tuning in batches of {settings.batch_size}" if smaller else "tuning"
 
     def _lengths(self) -> Rows:
         """Characters `[n]` of the texts of each row; all alike where there are none."""

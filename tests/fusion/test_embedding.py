@@ -4,26 +4,47 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from encoders import ColourTextureEncoder
+from encoders import BertEncoder, ColourTextureEncoder
 from fusion.data import Schema, build_catalogue
 from fusion.embedding import prepare_inputs
 
 
 @pytest.mark.parametrize("kept", [False, True])
-def test_a_progress_bar_ends_where_it_says(tmp_path, kept):
+def test_a_progress_bar_ends_where_it_says(tmp_path, kept, works):
     for name in "abc":
         Image.new("RGB", (8, 8), ("red", "blue", "red")["abc".index(name)]).save(
             tmp_path / f"{name}.png"
         )
     frame = pd.DataFrame({"p": ["a.png", "b.png", None], "q": ["c.png", None, None]})
     catalogue = build_catalogue(frame, Schema(image=("p", "q")), photos=tmp_path)
-    seen = []
-
-    def stage(name, total):
-        seen.append((total, done := []))
-        return done.append
-
     store = tmp_path / "store" if kept else None
-    prepare_inputs({"image": ColourTextureEncoder()}, catalogue, store=store, stage=stage)
-    ((total, done),) = seen
-    assert total == sum(done) == 3
+    prepare_inputs({"image": ColourTextureEncoder()}, catalogue, store=store, stage=works)
+    works.check()
+    (work,) = works.opened
+    assert (work.done, work.unit) == (3, "photos")
+    assert work.n_known == 1  # the third photo is that of the first
+    prepare_inputs({"image": ColourTextureEncoder()}, catalogue, store=store, stage=works)
+    assert works.opened[-1].n_known == (3 if kept else 1)
+
+
+def test_photos_that_cannot_be_opened_are_counted_too(tmp_path, works):
+    for name in ("a.png", "b.png"):
+        Image.new("RGB", (8, 8), "red").save(tmp_path / name)
+    frame = pd.DataFrame({"p": ["a.png", "b.png"]})
+    catalogue = build_catalogue(frame, Schema(image=("p",)), photos=tmp_path)
+    (tmp_path / "b.png").unlink()
+    prepared = prepare_inputs({"image": ColourTextureEncoder()}, catalogue, stage=works)
+    assert len(prepared.problems) == 1
+    works.check()
+    assert [work.ending for work in works.opened] == ["done"]
+
+
+def test_chunks_of_long_texts_are_what_is_counted(works):
+    encoder = BertEncoder(**BertEncoder.tiny().config | {"long_text": "chunks"})
+    frame = pd.DataFrame({"t": ["many words " * 200, "few words", None]})
+    prepare_inputs(
+        {"text": encoder}, build_catalogue(frame, Schema(text=("t",)), photos=None), stage=works
+    )
+    works.check()
+    (work,) = works.opened
+    assert work.ending == "done" and work.done > 3

@@ -154,7 +154,7 @@ def test_several_heads_answer_at_once(items):
     )
     assert {"sales_units", "hot_probability"} <= set(table.columns)
     assert table["hot_probability"].between(0, 1).all()
-    with pytest.raises(ValueError, match="y must be a DataFrame"):
+    with pytest.raises(ValueError, match="y must be a frame with a column for each"):
         regressor(head={"units": "sales_volume"}).fit(items, units)
 
 
@@ -164,7 +164,7 @@ def test_similar_items_come_nearest_first_and_an_item_is_nearest_to_itself(items
     assert similar["rank"].tolist() == [1, 2] * 3
     assert similar["id"].iloc[::2].tolist() == similar["similar_id"].iloc[::2].tolist()
     assert similar["similarity"].iloc[::2].tolist() == pytest.approx([1, 1, 1], abs=1e-5)
-    with pytest.raises(ValueError, match=r"k must be in 1\.\.120, got 0"):
+    with pytest.raises(ValueError, match=r"k must be a whole number in 1\.\.120, got 0"):
         regressor().fit(x, items["sales"]).similar(x, 0)
 
 

@@ -56,9 +56,9 @@ def test_sound_values_become_settings():
             {"heads": [{"target": "a", "kind": "volumes"}]},
             "heads.0.kind: value must be one of hot, volume, got 'volumes'. Did you mean 'volume'?",
         ),
-        ({"epochs": 0}, "epochs: Input should be greater than or equal to 1, got 0."),
+        ({"epochs": 0}, "epochs: must be greater than or equal to 1, got 0."),
         ({"epochs": 10}, "epochs must be 9 at most."),
-        (3, "Input should be a valid dictionary or instance of Job, got 3."),
+        (3, "must be a valid dictionary or instance of Job, got 3."),
     ],
 )
 def test_a_mistake_names_its_place_and_what_is_valid(values, said):

@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 
 from fusion.cli import app
 from fusion.cli.shared import complain, reported, say, show_result
-from fusion.progress import job_bar, progress_bars
+from fusion.progress.bars import progress_bars
+from fusion.progress.lines import progress_lines
 
 ROOM = Path(__file__).parents[3] / "fusion"
 STRANGE = ["a[/]b", "[bold]x[/bold]", "[red", "a]", "back\\[slash]", ":smile:", "x" * 300]
@@ -62,11 +63,11 @@ def test_a_terminal_of_ascii_takes_any_name(monkeypatch):
 
 @pytest.mark.parametrize("text", STRANGE)
 def test_bars_take_any_name(text, capsys):
-    with progress_bars() as stage:
-        stage(text, 1)(1)
-    with job_bar(text, quiet=False) as show:
-        show(1, 1, text)
-    capsys.readouterr()
+    for shown in (progress_bars, progress_lines):
+        with shown() as stage, stage(text, 1, "rows") as work:
+            work(1)
+            work.say(text)
+    assert "1/1 (100 %)" in capsys.readouterr().err
 
 
 def test_a_finished_training_tells_where_its_model_is_whatever_the_folder_is_called(capsys):

@@ -39,3 +39,13 @@ def test_values_and_ids_are_shown_short_and_without_control_characters() -> None
 
 def test_unknown_code_has_an_advice_too() -> None:
     assert "leave them out" in report_problems([Problem("other", "odd", 0)], source="items")
+
+
+def test_columns_that_a_table_lacks_are_one_group_of_at_most_fifty_with_one_advice() -> None:
+    lacking = [Problem("column_missing", "must be there", column=f"c{i}") for i in range(60)]
+    report = report_problems(lacking, source="items.csv")
+    assert "- column_missing (60):" in report and "column c49: must be there" in report
+    assert "column c50" not in report and "... and 10 more" in report
+    assert report.count("Correct the name") == 1
+    one = report_problems(lacking[:1], source="items.csv")
+    assert "- column_missing, column c0 (1):" in one

@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 import numpy as np
@@ -193,3 +194,10 @@ def test_an_id_that_passed_through_a_float_meets_the_same_item() -> None:
     options: dict[str, Any] = {"columns": SalesColumns(id="sku"), "as_of": "2024-02-01"}
     out = add_history(items, sales, history_weeks=(5,), **options)
     np.testing.assert_array_equal(out["units_last_5w"], [2, NAN])
+
+
+def test_one_date_that_can_be_read_in_two_ways_is_refused_with_both() -> None:
+    told = "got '5/9/2011'. Did you mean 2011-05-09 or 2011-09-05?"
+    with pytest.raises(CatalogueError, match=re.escape(told)):
+        history(as_of="5/9/2011")
+    assert history(as_of="29.01.2024").equals(history())  # points are never month first

@@ -40,3 +40,14 @@ def test_missing_columns_come_with_the_nearest_names() -> None:
     assert [problem.column for problem in problems] == ["titel", "zzz"]
     assert "Did you mean 'title'?" in problems[0].message
     assert "Did you mean" not in problems[1].message
+
+
+def test_a_name_that_differs_in_case_or_spaces_alone_is_the_one_that_was_meant() -> None:
+    (problem,) = missing_columns(["price"], [" Price", "prices", "pride"])
+    assert problem.message.endswith("Did you mean ' Price'?")
+
+
+def test_missing_columns_of_past_sales_name_the_sales_table() -> None:
+    (problem,) = missing_columns(["units_last_4w"], ["price", "units"])
+    assert "--sales FILE --as-of DATE" in problem.message
+    assert "fusion.data.add_history" in problem.message

@@ -205,7 +205,7 @@ def test_all_mistakes_of_a_pretraining_are_one_message(shop):
 def test_places_of_an_embedding_job_are_checked_before_folders_are_made(shop, tmp_path):
     places = Places(shop / "gone.csv", photos=shop / "file", store=shop / "file")
     with pytest.raises(ConfigError, match="3 mistakes:") as error:
-        embed(places, tmp_path / "job", JobSettings(), engine=LocalEngine(), quiet=True)
+        embed(places, tmp_path / "job", JobSettings(), engine=LocalEngine())
     for place in ("photos must be a folder", "store must be a folder", "gone.csv"):
         assert place in str(error.value)
     assert not (tmp_path / "job").exists()

@@ -27,6 +27,7 @@ from fusion.pretraining import (
     run,
     trainer,
 )
+from fusion.progress import Work
 
 SETTINGS = {
     "mlm": PretrainingSettings(
@@ -51,7 +52,7 @@ VALUES = {
 }
 
 
-def pretrain(objective, output, advance=lambda count: None):
+def pretrain(objective, output, die_at=None):
     """One run from its beginning, or from where the one before was killed."""
     settings = SETTINGS[objective]
     torch.manual_seed(0)
@@ -59,27 +60,23 @@ def pretrain(objective, output, advance=lambda count: None):
     encoders = {name: built[name]() for name in settings.modalities}
     contents = {name: read_contents(encoders[name], VALUES[name]) for name in encoders}
     rows = join_contents(contents, range(30))
-    pretrain_encoders(encoders, rows, settings, output, items={}, stage=lambda name, total: advance)
+
+    def look(work):
+        if work.done == die_at:
+            die()
+
+    def stage(name, total, unit):
+        return Work(name, total, unit, look)
+
+    pretrain_encoders(encoders, rows, settings, output, items={}, stage=stage)
 
 
 def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-class DieAt:
-    """Dies when so many steps are done."""
-
-    def __init__(self, step):
-        self.left = step
-
-    def __call__(self, count):
-        self.left -= count
-        if self.left == 0:
-            die()
-
-
 def at_step(objective, step):
-    return lambda output: pretrain(objective, output, DieAt(step))
+    return lambda output: pretrain(objective, output, step)
 
 
 def at_call(objective, target, name, call=1):

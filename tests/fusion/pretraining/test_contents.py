@@ -75,15 +75,10 @@ def test_a_photo_that_is_another_one_when_it_is_needed_is_an_error(encoders, pho
         found.take([0])
 
 
-def test_every_distinct_content_is_one_step_of_the_bar(encoders):
-    steps = []
-
-    def stage(name, total):
-        steps.append((name, total))
-        return steps.append
-
-    read_contents(encoders["text"], ["a coat", "a coat", "a hat"], stage=stage)
-    assert steps == [("reading text", 2), 1, 1]
+def test_every_distinct_content_is_one_step_of_the_bar(encoders, works):
+    read_contents(encoders["text"], ["a coat", "a coat", "a hat"], stage=works)
+    works.check()
+    assert [(w.name, w.total, w.unit) for w in works.opened] == [("reading text", 2, "texts")]
 
 
 @pytest.fixture

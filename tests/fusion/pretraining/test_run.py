@@ -194,16 +194,11 @@ def test_an_encoder_that_did_not_train_is_not_written(run, tmp_path):
     assert not (tmp_path / "out" / "text").exists()
 
 
-def test_every_step_is_shown(run):
-    steps = []
-
-    def stage(name, total):
-        steps.append((name, total))
-        return steps.append
-
-    run(stage=stage)
-    (shown, *counts) = steps
-    assert shown == ("pretraining", 4 * 6) and sum(counts) == 24
+def test_every_step_is_shown(run, works):
+    run(stage=works)
+    works.check()
+    (work,) = works.opened
+    assert (work.name, work.done, work.unit) == ("pretraining", 4 * 6, "steps")
 
 
 def test_layers_that_do_not_train_stay_as_they_were(run, tmp_path):

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from fusion.cli import app
 from fusion.errors import ConfigError, JobError
+from fusion.progress import Work
 from fusion.shards import read_embeddings, verify_job, worker
 from fusion.shards.events import EventLog
 from fusion.shards.layout import Layout
@@ -274,7 +275,7 @@ def test_where_every_row_raises_the_shard_is_given_up_and_no_row_is_lost(tmp_pat
 
     with pytest.raises(RuntimeError, match=r"more than 20 rows .* no kernel image"):
         touch_alone(path, range(100), touch)
-    log = EventLog(tmp_path, n_rows=100, n_before=0, show=lambda done, total, state: None)
+    log = EventLog(tmp_path, n_before=0, work=Work("embedding", 100, "rows"))
     queue = TaskQueue(tmp_path, [0], log)
     queue.ended(queue.take(), "raised", reason="x")
     assert list(queue.failed) == [0] and len(queue) == 0

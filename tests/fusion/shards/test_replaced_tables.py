@@ -17,6 +17,7 @@ from encoders.tiny_bert import tiny_checkpoint
 from fusion.build import EncoderChoice
 from fusion.cli import app
 from fusion.errors import CatalogueError, JobError
+from fusion.progress import Work
 from fusion.shards import (
     InProcessEngine,
     JobSettings,
@@ -126,15 +127,19 @@ def test_a_table_that_is_put_back_within_one_run_costs_nothing(
 def test_a_table_that_is_replaced_while_workers_run_stops_the_job(
     tmp_path: Path, shop: Shop, files_of: Any, forked_pool: None
 ) -> None:
-    def replaced(done: int, total: int, state: str) -> None:
-        if done == SHARD_ROWS:
+    output, places = tmp_path / "out", Places(shop.items)
+
+    def look(work: Work) -> None:
+        if len(list((output / "receipts").iterdir())) == 1:
             shop.put(shop.other)
 
-    output, places = tmp_path / "out", Places(shop.items)
+    def replaced(name: str, total: int, unit: str) -> Work:
+        return Work(name, total, unit, look)
+
     shop.run(tmp_path / "straight")
     engine = LocalEngine(layout=Layout(1, 1))
     with pytest.raises(JobError, match=REFUSED):
-        embed_catalogue(places, output, shop.settings, engine=engine, show=replaced)
+        embed_catalogue(places, output, shop.settings, engine=engine, stage=replaced)
     shop.put(shop.first)
     assert embed_catalogue(places, output, shop.settings, engine=engine).n_already == 1
     assert files_of(output) == files_of(tmp_path / "straight")

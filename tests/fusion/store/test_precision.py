@@ -9,8 +9,9 @@ import pytest
 from encoders import BertEncoder, ColourTextureEncoder
 from encoders.dtype import in_precision
 from encoders.tiny_bert import tiny_checkpoint
-from fusion import FusionRegressor, embed_values, progress
+from fusion import FusionRegressor, embed_values
 from fusion.build import EncoderChoice, pretrained_encoders
+from fusion.progress import notices
 from fusion.store import as_kept
 
 TEXTS = ["a red coat", "two blue shoes", None]
@@ -97,13 +98,13 @@ def test_a_training_goes_on_with_the_format_of_its_store(tmp_path, monkeypatch):
 
 
 def test_a_line_is_said_once(monkeypatch, caplog):
-    monkeypatch.setattr(progress, "_SAID", set())
+    monkeypatch.setattr(notices, "_SAID", set())
     for line in ("first", "first", "second"):
-        progress.say_once(line)
+        notices.say_once(line)
     assert [record.message for record in caplog.records] == ["first", "second"]
 
 
 def test_workers_leave_it_to_their_parent(monkeypatch, caplog):
-    monkeypatch.setattr(progress.multiprocessing, "parent_process", lambda: object())
-    progress.say_once("a line of a worker")
+    monkeypatch.setattr(notices.multiprocessing, "parent_process", lambda: object())
+    notices.say_once("a line of a worker")
     assert caplog.records == []

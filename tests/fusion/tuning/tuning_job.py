@@ -18,7 +18,7 @@ from encoders.tiny_bert import tiny_checkpoint
 from fusion.data.batch import ModelInputs
 from fusion.model import ProductModel
 from fusion.processes import is_first
-from fusion.progress import silent
+from fusion.progress import Work, silent
 from fusion.strategies import ConcatFusion
 from fusion.tuning import TuningSettings
 from fusion.tuning.tune import tune_model
@@ -90,14 +90,13 @@ class DieAt:
     """A progress bar that kills its process when so many steps are done."""
 
     def __init__(self, step):
-        self.left = step
+        self.step = step
 
-    def __call__(self, name, total):
-        return self.advance
+    def __call__(self, name, total, unit):
+        return Work(name, total, unit, self.look)
 
-    def advance(self, count):
-        self.left -= count
-        if self.left == 0:
+    def look(self, work):
+        if work.done == self.step:
             os.kill(os.getpid(), signal.SIGKILL)
 
 

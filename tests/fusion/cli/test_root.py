@@ -1,0 +1,40 @@
+"""What the program says before any verb: its version, its verbs and what its exit codes mean."""
+
+from importlib.metadata import version
+
+import pytest
+from typer.testing import CliRunner
+
+import fusion
+from fusion.cli import app
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, list(arguments), prog_name="fusion")
+
+
+def test_the_version_is_that_of_the_distribution():
+    assert fusion.__version__ == version("product-fusion")
+    result = run("--version")
+    assert result.exit_code == 0 and result.output == f"product-fusion {fusion.__version__}\n"
+
+
+@pytest.mark.parametrize("name", ["version", "help"])
+def test_an_option_that_is_taken_for_a_verb_is_suggested(name):
+    result = run(name)
+    assert result.exit_code == 2 and f"Did you mean '--{name}'?" in result.output
+
+
+def test_a_verb_with_a_typo_gets_the_nearest_verbs():
+    assert "Did you mean 'train'" in run("trian").output
+
+
+def test_the_help_tells_verbs_completion_and_exit_codes():
+    output = " ".join(run("--help").output.split())
+    assert "--install-completion" in output and "fine-tune" in output
+    assert "2 wrong verb or option; 3 some shards failed" in output
+
+
+def test_completion_is_offered_for_bash():
+    result = CliRunner().invoke(app, ["--show-completion", "bash"], prog_name="fusion")
+    assert result.exit_code == 0 and "_FUSION_COMPLETE" in result.output

@@ -1,0 +1,158 @@
+import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from fusion.data.batch import ModelInputs
+from fusion.model import ProductModel
+from fusion.strategies import ConcatFusion
+from fusion.training import TrainingSettings, fit_ensemble
+from fusion.training.threads import computing_with, threads_for
+from fusion.training.trainer import BestWeights
+from heads import RegressionHead
+
+N = 80
+
+
+def in_new_thread(work):
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(work).result()
+
+
+@pytest.fixture(autouse=True)
+def two_threads():
+    """Torch, MKL and BLAS have two threads each, as on any machine of two cores."""
+    before, (of_blas, *_) = torch.get_num_threads(), blas()
+    torch.set_num_threads(2)
+    in_new_thread(lambda: threadpool_limits(2, user_api="blas"))  # it is the process's number
+    yield
+    torch.set_num_threads(before)
+    in_new_thread(lambda: threadpool_limits(of_blas, user_api="blas"))
+
+
+def numbers():
+    """Threads of torch, of the MKL inside it where it has one, and of each BLAS and OpenMP."""
+    mkl = re.findall(r"mkl_get_max_threads\(\) : (\d+)", torch.__config__.parallel_info())
+    pools = [pool["num_threads"] for pool in threadpool_info()]
+    return torch.get_num_threads(), [int(number) for number in mkl], sorted(pools)
+
+
+def blas():
+    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+
+def test_a_block_computes_with_one_thread_and_leaves_all_as_it_was():
+    before = numbers()
+    with computing_with(1):
+        assert before[0] == 2
+        torch_threads, mkl, pools = numbers()
+        assert {torch_threads, *mkl, *pools} == {1}
+        with computing_with(2):
+            assert set(numbers()[2]) == {2}
+        assert numbers() == (torch_threads, mkl, pools)
+    assert numbers() == before
+    with pytest.raises(ZeroDivisionError), computing_with(1):
+        raise ZeroDivisionError
+    assert numbers() == before
+
+
+def test_another_thread_keeps_its_own_number_even_one_that_starts_meanwhile():
+    def asked():
+        torch.ones(10) @ torch.ones(10)
+        return torch.get_num_threads()
+
+    with computing_with(1), ThreadPoolExecutor(1) as pool:
+        assert pool.submit(asked).result() == 2
+    assert in_new_thread(asked) == 2
+
+
+def test_a_thread_that_computes_for_the_first_time_inside_a_block_computes_with_one():
+    def asked():
+        with computing_with(1):
+            torch.rand(300, 300) @ torch.rand(300, 300)
+            return torch.get_num_threads()
+
+    assert in_new_thread(asked) == 1
+
+
+def test_blocks_that_overlap_in_several_threads_restore_what_was_there():
+    entered, leave = threading.Event(), threading.Event()
+    before = numbers()
+
+    def first():
+        with computing_with(1):
+            entered.set()
+            assert leave.wait(60)
+
+    def second():
+        assert entered.wait(60)
+        with computing_with(1):
+            return blas()
+
+    with ThreadPoolExecutor(2) as pool:
+        one, two = pool.submit(first), pool.submit(second)
+        assert entered.wait(60)
+        leave.set()
+        one.result()
+        assert set(two.result()) == {1}
+    assert numbers() == before
+
+
+def fit(**settings):
+    torch.manual_seed(0)
+    vectors = torch.randn(N, 6)
+    target = (vectors[:, 0] * 20 + 100).double().numpy()
+    inputs = ModelInputs({"text": torch.ones(N, dtype=torch.bool)}, embeddings={"text": vectors})
+
+    def build():
+        from encoders import TfidfEncoder
+
+        fusion = ConcatFusion({"text": 6}, width=16, depth=1, n_members=2)
+        heads = {"y": RegressionHead.fitted(target, in_dim=16)}
+        return ProductModel({"text": TfidfEncoder(embedding_dim=6)}, fusion=fusion, heads=heads)
+
+    return fit_ensemble(
+        build,
+        inputs,
+        {"y": target},
+        folds=np.array_split(np.arange(N), 2),
+        settings=TrainingSettings(epochs=2, batch_size=16, **settings),
+    )
+
+
+@pytest.mark.parametrize(("chosen", "used"), [(None, 1), (2, 2)])
+def test_networks_and_what_stands_beside_them_take_one_thread_or_what_is_chosen(
+    chosen, used, monkeypatch
+):
+    seen = []
+    monkeypatch.setattr(BestWeights, "on_epoch_end", lambda *_, **__: seen.append(numbers()))
+    monkeypatch.setattr(
+        "fusion.training.ensemble.fit_linear_part",
+        lambda ensemble, *_, held_out, **__: seen.append(numbers()) or (None, held_out.raw),
+    )
+    before = numbers()
+    fit(threads=chosen)
+    assert len(seen) == 2 * 2 + 1
+    assert all({number, *mkl, *pools} == {used} for number, mkl, pools in seen)
+    assert numbers() == before
+
+
+def test_a_network_is_the_same_with_one_thread_and_with_two():
+    losses = [fit(threads=threads)[1][0].validation_loss for threads in (1, 2)]
+    np.testing.assert_allclose(*losses, rtol=1e-4)
+
+
+def test_encoders_that_learn_in_the_network_take_all_threads():
+    ready = ModelInputs({"text": torch.ones(3, dtype=torch.bool)})
+    live = ModelInputs(ready.present, values={"text": ["a"] * 3}, encoders={"text": None})
+    assert (threads_for(None, ready), threads_for(None, live)) == (1, 2)
+    assert (threads_for(3, ready), threads_for(3, live)) == (3, 3)
+
+
+def test_no_thread_at_all_is_refused():
+    with pytest.raises(ValueError, match="threads"):
+        TrainingSettings(threads=0)
