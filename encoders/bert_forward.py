@@ -27,9 +27,10 @@ def is_plain_bert(model: nn.Module) -> bool:
     Other families, other activations and layers with LoRA take the way of transformers.
     """
     config: Any = model.config
-    kind = (config.model_type, config.hidden_act, getattr(config, "is_decoder", False))
+    if config.model_type != "bert":  # others name their settings differently
+        return False
     positions = getattr(config, "position_embedding_type", "absolute")
-    if kind != ("bert", "gelu", False) or positions != "absolute":
+    if (config.hidden_act, config.is_decoder, positions) != ("gelu", False, "absolute"):
         return False
     return all(type(linear) is nn.Linear for layer in _layers(model) for linear in _linears(layer))
 

@@ -5,6 +5,7 @@ Writes: one CSV or Parquet file, rows in input order, failures with their reason
 job with these, see `fusion.shards.plan`.
 """
 
+import codecs
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from fusion.bundle.document import Document, described
 from fusion.bundle.folder import read_description
 from fusion.data.absent import absent_columns
+from fusion.data.delimiters import SAMPLE_BYTES, checked_delimiter
 from fusion.data.header import DELIMITED, WRITTEN, table_kind
 from fusion.data.problems import OnBadRows, raise_for
 from fusion.data.schema import HISTORY, Schema, missing_columns
@@ -140,13 +142,29 @@ def _header(source: ItemSource) -> list[str] | None:
 
     Raises:
         CatalogueError: If there is no table.
+        ValueError: If the delimiter is none.
     """
+    if source.delimiter is not None:
+        checked_delimiter(source.delimiter)
     if table_kind(source.items) not in DELIMITED or source.items.suffix.lower() == ".gz":
         return None
     try:
+        if not _begins_as_utf8(source.items):
+            return None
         return column_names(source.items, delimiter=source.delimiter)
     except (FusionError, OSError, ValueError):
         return None  # `read_table` says all that is wrong
+
+
+def _begins_as_utf8(path: Path) -> bool:
+    """False where the first rows are of another encoding: that is to be told, not the columns."""
+    with path.open("rb") as file:
+        begin = file.read(SAMPLE_BYTES)
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(begin)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _check_columns(
@@ -275,6 +293,8 @@ def _check(bundle: Path, places: Places, source: ItemSource, mistakes: Mistakes)
         if source.sales is not None:
             _check_sales(document["info"], source.sales)
     with mistakes.gathered():
+        if not source.items.is_dir():
+            table_kind(source.items)
         for path in [] if is_whole(source.items) else list_files(source.items):
             names[path.name] = column_names(path, delimiter=source.delimiter)
     for file, found in names.items() if document is not None else ():

@@ -71,7 +71,8 @@ def test_settling_freezes_a_copy_and_keeps_what_was_tuned(
     shift(encoder)
     settled = encoder.settled()
     assert encoder.trains and not settled.trains
-    np.testing.assert_array_equal(settled.encode(values), encoder.encode(values))
+    # a frozen BERT is computed without padding, one that is trained with it
+    np.testing.assert_allclose(settled.encode(values), encoder.encode(values), atol=1e-6)
     assert not np.array_equal(settled.encode(values), untouched.encode(values))
     assert settled.fingerprint != untouched.fingerprint
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from fusion.data import Schema, build_catalogue, frames, read_table, write_table
+from fusion.data import Schema, build_catalogue, frames, header, read_table, write_table
 from fusion.errors import CatalogueError
 
 
@@ -305,7 +305,7 @@ def feather_bytes(frame: pd.DataFrame) -> bytes:
 def test_more_columns_than_can_be_read_are_refused_by_their_number(
     tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(frames, "MAX_COLUMNS", 50)
+    monkeypatch.setattr(header, "MAX_COLUMNS", 50)
     rows = {
         "csv": ",".join(f"c{place}" for place in range(51)),
         "empty names": "a" + "," * 50,

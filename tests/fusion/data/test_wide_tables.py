@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fusion.data import Schema, build_catalogue, frames, read_table
+from fusion.data import Schema, build_catalogue, header, read_table
 from fusion.data.policy import apply_policy
 from fusion.data.problems import Problem
 from fusion.data.schema import missing_columns
@@ -80,7 +80,7 @@ def test_integers_with_gaps_keep_their_digits_in_a_wide_parquet_table(tmp_path):
 
 
 def test_a_job_reads_as_many_columns_as_a_training(tmp_path, monkeypatch):
-    monkeypatch.setattr(frames, "MAX_COLUMNS", 3)
+    monkeypatch.setattr(header, "MAX_COLUMNS", 3)
     (tmp_path / "items.csv").write_text("a,b,c,d\n1,2,3,4\n")
     with pytest.raises(CatalogueError, match="at most 3 columns, got 4"):
         column_names(tmp_path / "items.csv")
