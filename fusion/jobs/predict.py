@@ -158,6 +158,8 @@ def _header(source: ItemSource) -> list[str] | None:
 
 def _begins_as_utf8(path: Path) -> bool:
     """False where the first rows are of another encoding: that is to be told, not the columns."""
+    if path.suffix.lower() not in DELIMITED:
+        return True
     with path.open("rb") as file:
         begin = file.read(SAMPLE_BYTES)
     try:
@@ -293,15 +295,16 @@ def _check(bundle: Path, places: Places, source: ItemSource, mistakes: Mistakes)
         if source.sales is not None:
             _check_sales(document["info"], source.sales)
     with mistakes.gathered():
-        if not source.items.is_dir():
-            table_kind(source.items)
-        for path in [] if is_whole(source.items) else list_files(source.items):
-            names[path.name] = column_names(path, delimiter=source.delimiter)
-    for file, found in names.items() if document is not None else ():
-        _check_columns(document, found, source, mistakes, file=file)
+        names = _names(source)
+        for file, found in names.items() if document is not None else ():
+            _check_columns(document, found, source, mistakes, file=file)
+        if mistakes and names and source.items.is_file() and not _begins_as_utf8(source.items):
+            from fusion.data.tables import read_table
+
+            read_table(source.items, delimiter=source.delimiter)  # which says so, and where
     mistakes.refuse()
     assert document is not None
-    if is_whole(source.items):
+    if not names:
         from fusion.data.tables import read_table
 
         frame = read_table(source.items, delimiter=source.delimiter)
@@ -316,6 +319,28 @@ def _check(bundle: Path, places: Places, source: ItemSource, mistakes: Mistakes)
         with mistakes.gathered():
             sales_section(model, source.sales)
     mistakes.refuse()
+
+
+def _names(source: ItemSource) -> dict[str, list[str]]:
+    """Names of the columns of each table by its first lines; nothing where it must be read whole.
+
+    Raises:
+        CatalogueError: If there is no table.
+        ValueError: If the delimiter is none.
+    """
+    if source.delimiter is not None:
+        checked_delimiter(source.delimiter)
+    if not source.items.is_dir():
+        table_kind(source.items)
+    if is_whole(source.items):
+        return {}
+    paths = list_files(source.items)
+    try:
+        return {path.name: column_names(path, delimiter=source.delimiter) for path in paths}
+    except (FusionError, OSError, ValueError):
+        if source.items.is_dir():
+            raise
+        return {}  # `read_table` says all that is wrong
 
 
 def summary_lines(result: PredictResult) -> list[str]:
