@@ -89,7 +89,9 @@ class Predictor:
             columns[name] = np.full(len(ids), np.nan)
             if name in answers:
                 columns[name][kept] = answers[name]
-        columns["present"] = _present_names(inputs, kept, n_rows=len(ids))
+        present = np.full(len(ids), "", dtype=object)
+        present[kept] = present_names(inputs)
+        columns["present"] = present
         columns["error"] = [errors.get(row, "") for row in range(len(ids))]
         return pd.DataFrame(columns, index=index)
 
@@ -235,12 +237,12 @@ def _chunks(n_rows: int) -> list[NDArray[np.int64]]:
     return [np.arange(start, min(start + CHUNK_ROWS, n_rows)) for start in starts]
 
 
-def _present_names(inputs: ModelInputs, kept: NDArray[np.int64], *, n_rows: int) -> list[str]:
-    names = [""] * n_rows
+def present_names(inputs: ModelInputs) -> list[str]:
+    """The modalities that each row has, joined by `+`, without the row, which repeats others."""
     masks = {name: mask.numpy() for name, mask in inputs.present.items() if name != "row"}
-    for place, row in enumerate(kept):
-        names[row] = "+".join(name for name, mask in masks.items() if mask[place])
-    return names
+    return [
+        "+".join(name for name, mask in masks.items() if mask[row]) for row in range(len(inputs))
+    ]
 
 
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

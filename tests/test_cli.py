@@ -165,6 +165,22 @@ def test_predictions_can_be_parquet(shop, trained, tmp_path):
     assert len(pq.read_table(tmp_path / "out.parquet")) == 80
 
 
+def test_a_table_of_many_shards_is_a_job_whose_state_is_shown(shop, trained, tmp_path):
+    arguments = ["--items", shop / "items.csv", "--photos", shop / "photos", "--quiet"]
+    asked = ["predict", trained / "bundle", *arguments, "--workers", 0, "--shard-rows", 30, "--out"]
+    assert run(*asked, tmp_path / "out.csv").exit_code == 0
+    result = run(*asked, tmp_path / "job")
+    assert "80 rows, 0 with an error" in result.output.replace("\n", " ")
+    state = run("predict", "--status", tmp_path / "job").output
+    assert "finished: 3 of 3 shards" in state and "80 rows predicted" in state
+    assert "Whole: every row once" in run("verify", tmp_path / "job").output
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["job", "out.csv"]
+    table = pd.read_parquet(tmp_path / "job" / "predictions")
+    alone = pd.read_csv(tmp_path / "out.csv")
+    np.testing.assert_allclose(table["sales_units_p50"], alone["sales_units_p50"], rtol=1e-6)
+    assert "must be given, or --status alone" in run("predict", "--out", tmp_path / "x.csv").stderr
+
+
 def test_evaluation_agrees_with_predictions(shop, trained, tmp_path):
     result = run("evaluate", trained / "bundle", "--items", shop / "items.csv", "--photos",
                  shop / "photos", "--out", tmp_path / "metrics.json", "--quiet")  # fmt: skip

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,21 +22,23 @@ LEAST_ROWS = 8_192
 FUSION = Path(sys.executable).with_name("fusion")
 
 
-def run_job(folder: Path, *options: object) -> tuple[float, float, list[dict[str, float]]]:
-    """Seconds, largest memory of all processes together in MiB, and events of `fusion embed`.
+def run_job(
+    folder: Path, *options: object, verb: Sequence[object] = ("embed",)
+) -> tuple[float, float, list[dict[str, float]]]:
+    """Seconds, largest memory of all processes together in MiB, and events of a job.
 
     Raises:
         RuntimeError: If it ends with another code than 0.
     """
     start = time.perf_counter()
-    command = [FUSION, "embed", "--quiet", "--out", folder, *options]
+    command = [FUSION, *verb, "--quiet", "--out", folder, *options]
     process = psutil.Popen([str(word) for word in command], stdout=subprocess.DEVNULL)
     most = 0.0
     while process.poll() is None:
         most = max(most, _memory(process))
         time.sleep(0.1)
     if process.returncode:
-        raise RuntimeError(f"fusion embed ended with {process.returncode}")
+        raise RuntimeError(f"fusion {verb[0]} ended with {process.returncode}")
     lines = (folder / "events.jsonl").read_text(encoding="utf-8").splitlines()
     return time.perf_counter() - start, most, [json.loads(line) for line in lines]
 

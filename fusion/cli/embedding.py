@@ -1,10 +1,20 @@
-"""`fusion embed`, `verify` and `merge`: embeddings of whole catalogues."""
+"""`fusion embed`, `verify` and `merge`: embeddings of whole catalogues, and checks of jobs."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from fusion.cli.job_options import (
+    GpusPerWorker,
+    RayAddress,
+    RetryFailed,
+    ShardRows,
+    StatusOf,
+    Where,
+    Workers,
+    show_status,
+)
 from fusion.cli.shared import (
     Backend,
     BadRows,
@@ -23,7 +33,6 @@ from fusion.cli.shared import (
     VectorType,
     app,
     complain,
-    finite,
     open_stage,
     reported,
     say,
@@ -62,24 +71,6 @@ FusingBundle = Annotated[
 OutputType = Annotated[VectorType, typer.Option(help="float16 halves the size of the output.")]
 Normalized = Annotated[
     bool, typer.Option("--normalize", help="Vectors of length 1: inner products are cosines.")
-]
-ShardRows = Annotated[int, typer.Option(help="Rows that are done or lost together.", min=1)]
-Where = Annotated[EngineName, typer.Option(help="Where it runs.")]
-Workers = Annotated[
-    int | None,
-    typer.Option(help="Processes; 0: this one alone; tried out where not given.", min=0),
-]
-GpusPerWorker = Annotated[
-    float, typer.Option(help="Only with --engine ray.", min=0, callback=finite)
-]
-RayAddress = Annotated[
-    str | None, typer.Option(help="Address of a Ray cluster; a local one where not given.")
-]
-RetryFailed = Annotated[
-    bool, typer.Option("--retry-failed", help="Do shards with error records again.")
-]
-StatusOf = Annotated[
-    Path | None, typer.Option("--status", help="Show how far the job in this folder is.")
 ]
 
 
@@ -120,7 +111,7 @@ def embed(
     3 some shards failed; 4 another process writes to the folder; 130 and 143 stopped, run again.
     """
     if status is not None:
-        _show_status(status)
+        show_status(status)
         return
     from fusion.encoder_choice import EncoderChoice
     from fusion.errors import ConfigError
@@ -168,18 +159,10 @@ def embed(
         raise typer.Exit(3)
 
 
-def _show_status(folder: Path) -> None:
-    from fusion.jobs.embed import status_lines
-    from fusion.shards import job_status
-
-    for line in status_lines(job_status(folder)):
-        say(line)
-
-
 @app.command()
 @reported
-def verify(folder: Annotated[Path, typer.Argument(help="Folder of an embedding job.")]) -> None:
-    """Check that the output of an embedding job is whole, unchanged and free of repetition."""
+def verify(folder: Annotated[Path, typer.Argument(help="Folder of a job.")]) -> None:
+    """Check that the output of a job is whole, unchanged and free of repetition."""
     from fusion.shards import verify_job, why_not_compared
 
     problems = verify_job(folder)

@@ -5,11 +5,22 @@ from typing import Annotated, Any
 
 import typer
 
+from fusion.cli.job_options import (
+    GpusPerWorker,
+    RayAddress,
+    RetryFailed,
+    ShardRows,
+    StatusOf,
+    Where,
+    Workers,
+    show_status,
+)
 from fusion.cli.shared import (
     AsOf,
     BadRows,
     BundleFolder,
     Delimiter,
+    EngineName,
     Items,
     LogJson,
     MovedText,
@@ -18,6 +29,7 @@ from fusion.cli.shared import (
     Policy,
     Quiet,
     SalesFile,
+    StallSeconds,
     Store,
     app,
     open_stage,
@@ -26,10 +38,18 @@ from fusion.cli.shared import (
 )
 from fusion.cli.similar_table import show_similar
 
+ModelFolder = Annotated[Path | None, typer.Argument(help="Folder of a trained model.")]
+ItemFiles = Annotated[
+    Path | None, typer.Option("--items", help="CSV, TSV or Parquet file, or a folder of them.")
+]
+Answers = Annotated[
+    Path | None, typer.Option("--out", help="CSV or Parquet file, or a folder for the job.")
+]
+
 
 def _past_sales(sales: Path | None, as_of: str | None) -> Any:
     from fusion.errors import ConfigError
-    from fusion.jobs.predict import PastSales
+    from fusion.shards import PastSales
 
     if (sales is None) != (as_of is None):
         given = "--as-of" if sales is None else "--sales"
@@ -75,9 +95,9 @@ def evaluate(
 @app.command()
 @reported
 def predict(
-    bundle: BundleFolder,
-    items: Items,
-    out: Annotated[Path, typer.Option("--out", help="CSV or Parquet file.")],
+    bundle: ModelFolder = None,
+    items: ItemFiles = None,
+    out: Answers = None,
     delimiter: Delimiter = None,
     photos: Photos = None,
     store: Store = None,
@@ -86,20 +106,60 @@ def predict(
     as_of: AsOf = None,
     text_encoder: MovedText = None,
     image_weights: MovedWeights = None,
+    shard_rows: ShardRows = 4096,
+    engine: Where = EngineName.LOCAL,
+    workers: Workers = None,
+    gpus_per_worker: GpusPerWorker = 0,
+    ray_address: RayAddress = None,
+    stall_seconds: StallSeconds = 300.0,
+    retry_failed: RetryFailed = False,
+    status: StatusOf = None,
     quiet: Quiet = False,
     log_json: LogJson = False,
 ) -> None:
-    """Predict items: one row each, in input order, failures with their reason."""
-    from fusion.jobs.predict import ItemSource
+    """Predict items, any number: one row each, in input order, failures with their reason.
+
+    A table of at most --shard-rows rows is done in this process. A larger one has workers, and a
+    stopped run goes on where it was when the same command is run again.
+
+    Exit codes: 0 every row has an answer or an error record; 1 refused or stopped by an error;
+    3 some shards failed; 4 another process writes to the output; 130 and 143 stopped, run again.
+    """
+    if status is not None:
+        show_status(status)
+        return
+    from fusion.errors import ConfigError
+    from fusion.jobs.embed import engine_of
+    from fusion.jobs.predict import ItemSource, summary_lines
     from fusion.jobs.predict import predict as run
     from fusion.parameters import EncoderPlaces
 
+    if bundle is None or items is None or out is None:
+        raise ConfigError(
+            "the bundle, --items and --out must be given, or --status alone. See --help."
+        )
     past = _past_sales(sales, as_of)
     places = EncoderPlaces(text_encoder, image_weights)
     source = ItemSource(items, photos, store, on_bad_rows.value, past, delimiter, places)
+    where = None
+    if (engine, workers, gpus_per_worker, ray_address) != (EngineName.LOCAL, None, 0, None):
+        where = engine_of(
+            engine.value, workers, gpus=gpus_per_worker, address=ray_address, stall_s=stall_seconds
+        )
     with open_stage(quiet, log_json) as stage:
-        result = run(bundle, source, out, stage=stage)
-    say(f"{result.n_rows} rows, {result.n_failed} with an error: {result.output}")
+        result = run(
+            bundle,
+            source,
+            out,
+            shard_rows=shard_rows,
+            engine=where,
+            retry_failed=retry_failed,
+            stage=stage,
+        )
+    for line in summary_lines(result):
+        say(line)
+    if result.job.failed_shards:
+        raise typer.Exit(3)
 
 
 @app.command()

@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fusion.data.cells import read_cells, read_id
-from fusion.data.dates import date_advice, read_date_column
+from fusion.data.dates import date_advice, date_cells, read_date_column
 from fusion.data.frames import as_frame
 from fusion.data.numbers import number_cells
 from fusion.data.problems import Problem, raise_for
@@ -28,6 +28,7 @@ from fusion.progress import say_once
 FLOAT_ID = re.compile(r"^(-?(?:0|[1-9]\d*))\.0$", re.ASCII)
 """A whole number that passed through a float on its way to a CSV file: `7.0` is the item `7`."""
 WEEK = np.timedelta64(7, "D")
+HISTORY_WEEKS = (4, 13, 52)
 AsOf = str | int | date | np.datetime64 | pd.Period | Sequence[Any]
 
 
@@ -54,7 +55,7 @@ def add_history(
     *,
     columns: SalesColumns,
     as_of: AsOf,
-    history_weeks: Sequence[int] = (4, 13, 52),
+    history_weeks: Sequence[int] = HISTORY_WEEKS,
 ) -> pd.DataFrame:
     """Items with columns about their past sales; nothing at or after `as_of` has any influence.
 
@@ -84,8 +85,8 @@ def add_history(
         raise ValueError(f"history_weeks must be weeks >= 1, got {history_weeks}. Give 1 or more.")
     items, sales = _pandas(items), as_frame(sales)
     joined = _joined(items, sales, columns=columns, as_of=as_of)
-    dates = _as_of_dates(as_of, n=len(items))
-    _check_reaches(sales[columns.week], dates, shortest=max(2, min(history_weeks)))
+    dates = as_of_dates(as_of, n=len(items))
+    check_reaches(read_date_column(sales[columns.week])[0], dates, history_weeks=history_weeks)
     past = joined[joined["ago"] >= 1]
     sold = past[past["units"] > 0].groupby("row")["ago"]
     rows = pd.RangeIndex(len(items))
@@ -109,7 +110,7 @@ def sales_gap(weeks: Any, as_of: str) -> str:
         weeks: First days of the weeks of the whole table, as the table writes them.
         as_of: The date.
     """
-    return _gap_line(*_longest_gap(weeks, _as_of_dates(as_of, n=1)))
+    return _gap_line(*_longest_gap(read_date_column(weeks)[0], as_of_dates(as_of, n=1)))
 
 
 def _gap_line(n_weeks: int, last: np.datetime64, day: np.datetime64) -> str:
@@ -122,8 +123,20 @@ def _gap_line(n_weeks: int, last: np.datetime64, day: np.datetime64) -> str:
     )
 
 
-def _check_reaches(weeks: Any, dates: NDArray[np.datetime64], *, shortest: int) -> None:
-    """Says that the sales end before a date, or refuses them; see `add_history`."""
+def check_reaches(
+    weeks: NDArray[np.datetime64], dates: NDArray[np.datetime64], *, history_weeks: Sequence[int]
+) -> None:
+    """Says that the sales end before a date, or refuses them; see `add_history`.
+
+    Args:
+        weeks: First days of the weeks of the table, NaT where missing.
+        dates: Dates of forecasts.
+        history_weeks: Lengths of the windows in weeks.
+
+    Raises:
+        CatalogueError: If the whole of the shortest window before a date has no row.
+    """
+    shortest = max(2, min(history_weeks))
     n_weeks, last, day = _longest_gap(weeks, dates)
     if n_weeks >= shortest:
         raise CatalogueError(
@@ -137,13 +150,13 @@ def _check_reaches(weeks: Any, dates: NDArray[np.datetime64], *, shortest: int) 
 
 
 def _longest_gap(
-    weeks: Any, dates: NDArray[np.datetime64]
+    weeks: NDArray[np.datetime64], dates: NDArray[np.datetime64]
 ) -> tuple[int, np.datetime64, np.datetime64]:
     """Whole weeks without a row before a date, the last week before, and the date: the worst.
 
     Only weeks that ended by the date count, as in the history; a date before all of them has none.
     """
-    ends = np.unique(read_date_column(weeks)[0] + WEEK)
+    ends = np.unique(weeks + WEEK)
     ends = ends[~np.isnat(ends)]
     worst = (0, np.datetime64("NaT"), np.datetime64("NaT"))
     for day in np.unique(dates):
@@ -194,7 +207,7 @@ def add_target(
         raise ValueError(f"horizon_weeks must be >= 1, got {horizon_weeks}. Give weeks.")
     items, sales = _pandas(items), as_frame(sales)
     joined = _joined(items, sales, columns=columns, as_of=as_of)
-    dates = _as_of_dates(as_of, n=len(items))
+    dates = as_of_dates(as_of, n=len(items))
     weeks, _ = read_date_column(sales[columns.week])
     last = np.append(weeks, np.datetime64(0, "us")).max()
     covered = last + WEEK >= dates + horizon_weeks * WEEK
@@ -225,11 +238,11 @@ def _joined(
     `ago` is 1 for the last whole week before the date, `ahead` 0 for the first one from it on;
     a week that straddles the date has `ago` 0 and `ahead` -1.
     """
-    keys, problems = _read_ids(as_frame(items), columns.id)
+    keys, problems = read_item_ids(as_frame(items), columns.id)
     raise_for(problems, source="items")
     table = _read_sales(sales, columns)
     wanted = pd.DataFrame({"id": pd.Series(keys, dtype=object), "row": np.arange(len(keys))})
-    wanted["as_of"] = _as_of_dates(as_of, n=len(keys))
+    wanted["as_of"] = as_of_dates(as_of, n=len(keys))
     joined = wanted.dropna(subset="id").merge(table, on="id", how="inner")
     if len(wanted) and joined.empty:
         raise CatalogueError(
@@ -240,7 +253,11 @@ def _joined(
     return joined.assign(ago=np.floor(days / 7), ahead=np.floor(-days / 7))
 
 
-def _read_ids(frame: pd.DataFrame, column: str) -> tuple[list[str | None], list[Problem]]:
+def read_item_ids(frame: pd.DataFrame, column: str) -> tuple[list[str | None], list[Problem]]:
+    """Ids `[n]` of items as both tables have them, None where missing, and what is wrong.
+
+    White space around them, and the `.0` of a whole number that passed through a float, go.
+    """
     missing = missing_columns([column], frame.columns)
     if missing:
         return [], missing
@@ -252,9 +269,26 @@ def _read_sales(sales: pd.DataFrame, columns: SalesColumns) -> pd.DataFrame:
     names = [columns.id, columns.week, columns.units]
     names += [columns.price] if columns.price is not None else []
     raise_for(missing_columns(names, sales.columns), source="sales")
-    keys, problems = _read_ids(sales, columns.id)
-    weeks, found = read_date_column(sales[columns.week])
-    raise_for([problem for problem in found if problem.row is None], source="sales")
+    table, problems = sales_cells(sales, columns)
+    raise_for(problems, source="sales")
+    return table
+
+
+def sales_cells(
+    sales: pd.DataFrame, columns: SalesColumns, *, date_format: str | None = None
+) -> tuple[pd.DataFrame, list[Problem]]:
+    """Columns id, week, units and price of rows of a sales table, and what is wrong with cells.
+
+    Args:
+        sales: Rows of the table, which has these columns.
+        columns: Names of the columns.
+        date_format: Form of its weeks; None: found in these rows.
+    """
+    keys, problems = read_item_ids(sales, columns.id)
+    if date_format is None:
+        weeks, found = read_date_column(sales[columns.week])
+    else:
+        weeks, found = date_cells(sales[columns.week], date_format)
     problems += found
     units, found = number_cells(sales[columns.units])
     problems += found
@@ -273,12 +307,12 @@ def _read_sales(sales: pd.DataFrame, columns: SalesColumns) -> pd.DataFrame:
             if (row, name) not in faulty:
                 message = "must be given, got none"
                 problems.append(Problem("sales_missing", message, row, column=name))
-    raise_for(problems, source="sales")
     key_column = pd.Series(keys, dtype=object)
-    return pd.DataFrame({"id": key_column, "week": weeks, "units": units, "price": price})
+    table = pd.DataFrame({"id": key_column, "week": weeks, "units": units, "price": price})
+    return table, problems
 
 
-def _as_of_dates(as_of: AsOf, *, n: int) -> NDArray[np.datetime64]:
+def as_of_dates(as_of: AsOf, *, n: int) -> NDArray[np.datetime64]:
     """`[n]` dates on the wall."""
     single = isinstance(as_of, str) or not isinstance(as_of, Iterable)
     dates_given: list[Any] = [as_of] * n if single else list(as_of)  # type: ignore[arg-type]

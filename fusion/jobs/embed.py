@@ -98,10 +98,11 @@ def summary_lines(result: JobResult, output: Path) -> list[str]:
 
 def status_lines(status: JobStatus) -> list[str]:
     """The state of a job in words."""
-    left = status.n_rows - status.n_embedded - status.n_failed
+    done = {"embeddings": "embedded", "predictions": "predicted"}[status.kind]
+    left = status.n_rows - status.n_answered - status.n_failed
     lines = [
         f"{_state(status)}: {status.n_done} of {status.n_shards} shards",
-        f"{status.n_embedded:>12,} rows embedded",
+        f"{status.n_answered:>12,} rows {done}",
         f"{status.n_failed:>12,} rows with an error",
         *(f"{n:>16,} {code}" for code, n in status.reasons.items()),
         f"{left:>12,} rows left",

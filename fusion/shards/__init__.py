@@ -1,4 +1,4 @@
-"""Batch embedding: a plan of shards, each done exactly once, whatever breaks on the way."""
+"""Batch jobs: a plan of shards, each done exactly once, whatever breaks on the way."""
 
 from typing import TYPE_CHECKING
 
@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from fusion.shards.in_process import InProcessEngine
     from fusion.shards.job import embed_catalogue, plan_catalogue
     from fusion.shards.plan import Places, read_plan
+    from fusion.shards.predict_job import predict_catalogue
+    from fusion.shards.predict_settings import PastSales, PredictSettings
     from fusion.shards.read import Embeddings, read_embeddings
     from fusion.shards.run import missing_shards, run_shard
     from fusion.shards.settings import JobSettings
@@ -19,11 +21,14 @@ __all__ = [
     "InProcessEngine",
     "JobSettings",
     "JobStatus",
+    "PastSales",
     "Places",
+    "PredictSettings",
     "embed_catalogue",
     "job_status",
     "missing_shards",
     "plan_catalogue",
+    "predict_catalogue",
     "read_embeddings",
     "read_plan",
     "run_shard",
@@ -39,6 +44,9 @@ __getattr__ = on_first_use(
         "plan_catalogue": "job",
         "Places": "plan",
         "read_plan": "plan",
+        "predict_catalogue": "predict_job",
+        "PastSales": "predict_settings",
+        "PredictSettings": "predict_settings",
         "Embeddings": "read",
         "read_embeddings": "read",
         "missing_shards": "run",

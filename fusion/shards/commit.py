@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,11 +18,10 @@ from fusion.documents import EXACT, Count, Sha256, Text, sealed
 from fusion.errors import JobError
 from fusion.files import json_bytes, read_regular_file, readable, write_atomically
 from fusion.shards.plan_schema import MAX_PLAN_BYTES
-from fusion.shards.receipts import KINDS, Part, Receipt, part_name, receipt_path
+from fusion.shards.receipts import Part, Receipt, part_name, receipt_path
 from fusion.shards.repeated import REPEATED_IDS
 from fusion.shards.shard import Shard
 
-VECTOR_TYPES = {"float32": pa.float32(), "float16": pa.float16()}
 ERROR_SCHEMA = pa.schema(
     [
         ("row", pa.int64()),
@@ -35,20 +33,27 @@ ERROR_SCHEMA = pa.schema(
         ("file", pa.string()),
     ]
 )
-FOLDERS = (*KINDS, "receipts", "suspects")
-FILES = ("plan.json", REPEATED_IDS, "places.json", "events.jsonl", "manifest.json")
+HISTORY = "history.parquet"
+INPUT = "input"
+"""Folder of a copy of the items, where they are of a kind that cannot be cut."""
+FILES = ("plan.json", REPEATED_IDS, HISTORY, "places.json", "events.jsonl", "manifest.json")
+
+
+def folders_of(kind: str) -> tuple[str, ...]:
+    """Folders of a job whose tables are of a kind, see `Plan.kind`."""
+    return (kind, "errors", "receipts", "suspects")
 
 
 @dataclass(frozen=True)
 class RowError:
-    r"""Why a row has no embedding.
+    r"""Why a row has no answer.
 
     Args:
         row: Position in the whole input, from 0.
         id: Id of the item; empty where it is missing.
         stage: `read` (table and photo names), `encode` (contents) or `worker` (it ended a process).
         reason: Short code, such as `photo_truncated`.
-        message: What is wrong, in words.
+        message: Everything that is wrong, as `code: words (column x)`.
         column: Column at fault; empty if it is the row.
         file: Name of the input file; bytes that are no UTF-8 as `\xe9`.
     """
@@ -63,21 +68,19 @@ class RowError:
 
 
 @dataclass(frozen=True)
-class EmbeddedRows:
-    """Rows of a shard that have embeddings.
+class AnsweredRows:
+    """Rows of a shard that have embeddings or predictions.
 
     Args:
         rows: `[n]` positions in the whole input, from 0.
         ids: Id of each.
-        vectors: Name -> `[n, dim]`.
-        present: Modality -> `[n]`, True where the row has it.
+        columns: Name -> `[n]` values, as the work gives them.
         warnings: What was odd about each row, as `modality:code`.
     """
 
     rows: NDArray[np.int64]
     ids: list[str]
-    vectors: dict[str, NDArray[np.float32]]
-    present: dict[str, NDArray[np.bool_]]
+    columns: dict[str, pa.Array]
     warnings: list[list[str]]
 
 
@@ -85,20 +88,20 @@ def commit_shard(
     folder: Path,
     shard: Shard,
     *,
-    done: EmbeddedRows,
+    done: AnsweredRows,
     failed: Sequence[RowError],
-    vector_type: str,
+    kind: str,
 ) -> Receipt:
     """Writes a shard's files and then its receipt; each is there as a whole or not at all.
 
     Rows must come from the bytes that the shard is known by, as `read_rows` sees to.
 
     Raises:
-        JobError: If a vector does not fit the vector type or a written file reads back otherwise.
-        OSError: If the disk fails; the shard is undone then.
+        OSError: If the disk fails, or a written file reads back otherwise; the shard is undone
+            then.
     """
     number = shard.number
-    tables = {part_name("embeddings", number): embedding_table(done, vector_type=vector_type)}
+    tables = {part_name(kind, number): answer_table(done)}
     if failed:
         tables[part_name("errors", number)] = error_table(failed)
     files = {}
@@ -111,7 +114,7 @@ def commit_shard(
         shard=number,
         input_sha256=shard.sha256,
         n_rows=len(done.rows) + len(failed),
-        n_embedded=len(done.rows),
+        n_answered=len(done.rows),
         n_failed=len(failed),
         reasons=counted(error.reason for error in failed),
         warnings=counted(warning for warnings in done.warnings for warning in warnings),
@@ -126,38 +129,16 @@ def counted(codes: Iterable[str]) -> dict[str, int]:
     return dict(sorted(Counter(codes).items()))
 
 
-def embedding_table(done: EmbeddedRows, *, vector_type: str) -> pa.Table:
-    """Columns `row`, `id`, `<name>_embedding` (null where absent), `<name>_present`, `warnings`.
-
-    Raises:
-        JobError: If a number is not finite or too large for the vector type.
-    """
-    columns: dict[str, Any] = {
-        "row": pa.array(done.rows, pa.int64()),
-        "id": pa.array(done.ids, pa.string()),
-    }
-    for name, vectors in done.vectors.items():
-        there = done.present.get(name, np.ones(len(vectors), dtype=bool))
-        columns[f"{name}_embedding"] = _lists(vectors, there, name=name, vector_type=vector_type)
-    for name, there in done.present.items():
-        columns[f"{name}_present"] = pa.array(there)
-    columns["warnings"] = pa.array(done.warnings, pa.list_(pa.string()))
-    return pa.table(columns)
-
-
-def _lists(
-    vectors: NDArray[np.float32], there: NDArray[np.bool_], *, name: str, vector_type: str
-) -> Any:
-    """A fixed-size-list column; absent rows are null, never zeros."""
-    with np.errstate(over="ignore"):  # found below
-        numbers = vectors.astype(vector_type, copy=False)
-    if not np.isfinite(numbers).all():
-        raise JobError(
-            f"embeddings of {name} must be finite and fit {vector_type}, got up to "
-            f"{np.abs(vectors).max():.6g}. Use --dtype float32 in a new output folder."
-        )
-    flat = pa.array(np.ascontiguousarray(numbers).ravel(), VECTOR_TYPES[vector_type])
-    return pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1], mask=pa.array(~there))
+def answer_table(done: AnsweredRows) -> pa.Table:
+    """Columns `row`, `id`, those of the work, and `warnings`."""
+    return pa.table(
+        {
+            "row": pa.array(done.rows, pa.int64()),
+            "id": pa.array(done.ids, pa.string()),
+            **done.columns,
+            "warnings": pa.array(done.warnings, pa.list_(pa.string())),
+        }
+    )
 
 
 def error_table(failed: Sequence[RowError]) -> pa.Table:
@@ -194,14 +175,14 @@ class Manifest:
     Args:
         plan_sha256: SHA-256 (hex) of `plan.json`.
         n_rows: Rows of the input.
-        n_embedded: Those with an embedding.
+        n_answered: Those with an embedding or a prediction.
         n_failed: Those with an error.
         files: Name below the output folder -> what it holds.
     """
 
     plan_sha256: Sha256
     n_rows: Count
-    n_embedded: Count
+    n_answered: Count
     n_failed: Count
     files: dict[Text, Part]
 
@@ -212,7 +193,7 @@ def manifest_of(folder: Path, *, n_rows: int, receipts: Mapping[int, Receipt]) -
     return Manifest(
         plan_sha256=hashlib.sha256(plan).hexdigest(),
         n_rows=n_rows,
-        n_embedded=sum(receipt.n_embedded for receipt in receipts.values()),
+        n_answered=sum(receipt.n_answered for receipt in receipts.values()),
         n_failed=sum(receipt.n_failed for receipt in receipts.values()),
         files={
             name: part
@@ -222,23 +203,24 @@ def manifest_of(folder: Path, *, n_rows: int, receipts: Mapping[int, Receipt]) -
     )
 
 
-def make_folders(folder: Path) -> None:
+def make_folders(folder: Path, kind: str) -> None:
     """Makes the folders of a job where they are absent, and its own.
 
     Raises:
         JobError: If something else lies in the place of one, with the names of all.
     """
-    names = [n for n in FOLDERS if os.path.lexists(folder / n) and not (folder / n).is_dir()]
+    folders = folders_of(kind)
+    names = [n for n in folders if os.path.lexists(folder / n) and not (folder / n).is_dir()]
     if names:
         raise JobError(
             f"{folder} must have folders where the job writes its parts, got something else named "
             f"{', '.join(names)}. Move it away, then run the same command again."
         )
-    for name in FOLDERS:
+    for name in folders:
         (folder / name).mkdir(parents=True, exist_ok=True)
 
 
-def refuse_other_than_files(folder: Path) -> None:
+def refuse_other_than_files(folder: Path, kind: str) -> None:
     """Refuses folders, pipes, devices and dangling links where files of a job belong.
 
     Why: no file could take the place of a folder, and to write to a pipe would wait for ever.
@@ -247,9 +229,9 @@ def refuse_other_than_files(folder: Path) -> None:
         JobError: With the names of the first.
     """
     names = [n for n in FILES if os.path.lexists(folder / n) and not (folder / n).is_file()]
-    for kind in FOLDERS:
-        with os.scandir(folder / kind) as entries:  # which asks the disk for no more than names
-            names += [f"{kind}/{e.name}" for e in entries if not e.is_file() and e.name[0] != "."]
+    for part in folders_of(kind):
+        with os.scandir(folder / part) as entries:  # which asks the disk for no more than names
+            names += [f"{part}/{e.name}" for e in entries if not e.is_file() and e.name[0] != "."]
     if names:
         raise JobError(
             f"{folder} must have files where the job writes them, got a folder, pipe, device or "
@@ -258,21 +240,21 @@ def refuse_other_than_files(folder: Path) -> None:
         )
 
 
-def sweep_temporary(folder: Path) -> None:
+def sweep_temporary(folder: Path, kind: str) -> None:
     """Removes the temporary files of an interrupted run."""
-    for place in (folder, *(folder / name for name in FOLDERS)):
+    for place in (folder, *(folder / name for name in folders_of(kind))):
         for path in place.glob(".*.tmp"):
             path.unlink(missing_ok=True)
 
 
-def sweep_data(folder: Path, receipts: Mapping[int, Receipt]) -> None:
+def sweep_data(folder: Path, kind: str, receipts: Mapping[int, Receipt]) -> None:
     """Removes data that no receipt names, once every shard has one.
 
     Why not before: a worker that outlives its killed parent for a moment may have written data and
     be about to write the receipt, which would then stand for nothing.
     """
     done = {name for receipt in receipts.values() for name in receipt.files}
-    for kind in KINDS:
-        for path in (folder / kind).glob("part-*.parquet"):
-            if f"{kind}/{path.name}" not in done:
+    for part in (kind, "errors"):
+        for path in (folder / part).glob("part-*.parquet"):
+            if f"{part}/{path.name}" not in done:
                 path.unlink(missing_ok=True)

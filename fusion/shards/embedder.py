@@ -5,49 +5,108 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import torch
+import pyarrow as pa
 from numpy.typing import NDArray
 
-from encoders import ENCODERS
-from encoders.base import Encoder
-from encoders.dtype import SWITCH, precision_of, processor_has_bfloat16
-from fusion.bundle import Bundle, load_bundle, name_and_config, rebuild
-from fusion.data.catalogue import Catalogue
-from fusion.embedding import Prepared, prepare_inputs
-from fusion.errors import JobError
-from fusion.parameters import EncoderPlaces
-from fusion.predictor import fuse_rows
+from fusion.data.schema import Schema
+from fusion.errors import CatalogueError, ConfigError, JobError
+from fusion.mistakes import Mistakes
 from fusion.progress import Stage, silent
 from fusion.shards.plan import Places, Plan
-from fusion.shards.settings import bundle_sha256
+from fusion.shards.settings import MOST_KEPT, JobSettings
+from fusion.shards.tables import SAMPLE_ROWS, first_rows, list_files
+from fusion.shards.unit_length import unit_vectors, zero_vectors
+from fusion.shards.work import STEADY_ROWS, Answers, Planned, Work
 
-STEADY_ROWS = 16  # see `encoders.stream.encode_each`
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from encoders.base import Encoder
+    from fusion.bundle import Bundle
+    from fusion.data.catalogue import Catalogue
+    from fusion.embedding import Prepared
+
 FUSED = "fused"
-MOST_KEPT = 2
-"""Sets of encoders that a process keeps in memory; each may be a gigabyte."""
+ARROW_TYPES = {"float32": pa.float32(), "float16": pa.float16()}
 
 
 @dataclass
-class Embedder:
+class Embedder(Work):
     """Encoders, and where a trained model fuses, the model.
 
     Args:
         encoders: One for each modality.
         bundle: The model; None where each modality's embedding is wanted.
+        vector_type: `float32` or `float16`, in which vectors come out.
+        normalize: Vectors come out at L2 length 1.
     """
 
-    encoders: dict[str, Encoder]
-    bundle: Bundle | None = None
+    encoders: "dict[str, Encoder]"
+    bundle: "Bundle | None" = None
+    vector_type: str = "float32"
+    normalize: bool = False
 
-    @property
-    def dims(self) -> dict[str, int]:
-        """Length of each vector that comes out."""
-        if self.bundle is not None:
-            return {FUSED: self.bundle.model.fused_dim}
-        return {name: encoder.embedding_dim for name, encoder in self.encoders.items()}
+    @classmethod
+    def asked(cls, places: Places, settings: JobSettings) -> dict[str, Any]:
+        """The settings, and the precision of a trained model; other encoders are planned."""
+        asked = settings.to_dict(bundle=places.bundle)
+        if places.bundle is not None:
+            from fusion.shards.models import encoders_of, kept_bundle, precisions_of
+
+            asked |= precisions_of(encoders_of(kept_bundle(places)))
+        return asked
+
+    @classmethod
+    def planned(cls, places: Places, folder: Path, settings: JobSettings) -> Planned:
+        """Which columns are read, and by which encoders; a trained model knows both."""
+        from fusion.build import pretrained_encoders
+        from fusion.choices import why_ignored
+        from fusion.data.infer import infer_schema
+        from fusion.shards.models import kept_bundle
+
+        del folder
+        if places.bundle is not None:
+            schema = kept_bundle(places).schema
+            _check_columns(settings, schema)
+            return Planned(schema, schema.columns)
+        given: dict[str, list[str] | None] = dict(settings.columns)
+        given |= {role: [] for role in ("numeric", "categorical", "dates", "history", "row")}
+        sample = _sample(places.items, delimiter=settings.delimiter)
+        found = infer_schema(sample, photos=places.photos, given=given, source=places.items.name)
+        encoders = pretrained_encoders(settings.choice, found.modalities, store=places.store)
+        if not encoders:
+            raise ConfigError(
+                f"{places.items} must have a text or photo column that an encoder without training "
+                "reads, got none. Name them with --text and --image, and the folder with --photos."
+                f"{why_ignored(found)}"
+            )
+        kept = {role: getattr(found, role) for role in ("text", "image") if role in encoders}
+        schema = Schema(id=found.id, **kept)
+        return Planned(schema, schema.columns, describe_encoders(encoders))
+
+    @classmethod
+    def loaded(cls, folder: Path, plan: Plan, places: Places) -> Self:
+        """The encoders of a plan, on the GPU where there is one.
+
+        What is kept is known by its content, never by where it lies: encoders by configurations and
+        fingerprints, a trained model by its SHA-256. Another plan in the folder gets its own.
+        """
+        from encoders.dtype import processor_has_bfloat16
+        from fusion.shards.models import encoders_of, mixed_precision, planned_bundle
+
+        del folder
+        vector_type, normalize = plan.settings["dtype"], plan.settings["normalize"]
+        if plan.settings["bundle"] is not None:
+            bundle = planned_bundle(plan, places)
+            return cls(encoders_of(bundle), bundle, vector_type, normalize)
+        for modality, entry in plan.encoders.items():
+            if entry["config"].get("dtype") == "bfloat16" and not processor_has_bfloat16():
+                raise JobError(mixed_precision(f"precision of {modality}", "bfloat16", "float32"))
+        encoders = _kept_encoders(json.dumps(plan.encoders, sort_keys=True))
+        return cls(encoders, None, vector_type, normalize)
 
     @property
     def n_cacheable(self) -> int:
@@ -55,100 +114,87 @@ class Embedder:
         return sum(encoder.cacheable for encoder in self.encoders.values())
 
     def prepare(
-        self, catalogue: Catalogue, *, store: Path | None, stage: Stage = silent
-    ) -> Prepared:
+        self, catalogue: "Catalogue", *, store: Path | None, stage: Stage = silent
+    ) -> "Prepared":
         """Embeddings of each modality; a value that cannot be read is absent and named."""
+        from fusion.embedding import prepare_inputs
+
         return prepare_inputs(
             self.encoders, catalogue, store=store, batch_multiple=STEADY_ROWS, stage=stage
         )
 
+    def answers(self, prepared: "Prepared", rows: NDArray[np.int64]) -> Answers:
+        """Columns `<name>_embedding`, null where absent, and `<modality>_present` of some rows.
+
+        Raises:
+            JobError: If a number is not finite or too large for the vector type.
+        """
+        present = {name: mask.numpy()[rows] for name, mask in prepared.inputs.present.items()}
+        columns, warnings = {}, list[tuple[int, str]]()
+        for name, vectors in self.vectors(prepared, rows).items():
+            there = present.get(name, np.ones(len(vectors), dtype=bool))
+            if self.normalize:
+                warnings += zero_vectors(name, vectors, there)
+                vectors = unit_vectors(vectors)
+            columns[f"{name}_embedding"] = _lists(
+                vectors, there, name=name, vector_type=self.vector_type
+            )
+        columns |= {f"{name}_present": pa.array(there) for name, there in present.items()}
+        return Answers(columns, warnings)
+
     def vectors(
-        self, prepared: Prepared, rows: NDArray[np.int64]
+        self, prepared: "Prepared", rows: NDArray[np.int64]
     ) -> dict[str, NDArray[np.float32]]:
         """Vectors `[len(rows), dim]` of some rows."""
         inputs = prepared.inputs.take(rows)
         if self.bundle is not None:
+            from fusion.predictor import fuse_rows
+
             return {FUSED: fuse_rows(self.bundle, inputs)}
         return {name: tensor.numpy() for name, tensor in inputs.embeddings.items()}
 
 
-def describe_encoders(encoders: Mapping[str, Encoder]) -> dict[str, dict[str, Any]]:
+def _lists(
+    vectors: NDArray[np.float32], there: NDArray[np.bool_], *, name: str, vector_type: str
+) -> Any:
+    """A fixed-size-list column; absent rows are null, never zeros."""
+    with np.errstate(over="ignore"):  # found below
+        numbers = vectors.astype(vector_type, copy=False)
+    if not np.isfinite(numbers).all():
+        raise JobError(
+            f"embeddings of {name} must be finite and fit {vector_type}, got up to "
+            f"{np.abs(vectors).max():.6g}. Use --dtype float32 in a new output folder."
+        )
+    flat = pa.array(np.ascontiguousarray(numbers).ravel(), ARROW_TYPES[vector_type])
+    return pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1], mask=pa.array(~there))
+
+
+def describe_encoders(encoders: "Mapping[str, Encoder]") -> dict[str, dict[str, Any]]:
     """Name, configuration and fingerprint of each encoder, JSON types.
 
     Raises:
         BundleError: If an encoder is in no registry.
     """
+    from encoders import ENCODERS
+    from fusion.bundle import name_and_config
+
     return {
         modality: {**name_and_config(ENCODERS, encoder), "fingerprint": encoder.fingerprint}
         for modality, encoder in encoders.items()
     }
 
 
-def precisions_of(encoders: Mapping[str, Encoder]) -> dict[str, str]:
-    """What a plan's settings say of the precision that encoders compute in."""
-    chosen = {modality: precision_of(encoder) for modality, encoder in encoders.items()}
-    return {
-        f"precision of {modality}": dtype for modality, dtype in chosen.items() if dtype is not None
-    }
-
-
-def embedder_of(plan: Plan, places: Places) -> Embedder:
-    """The encoders of a plan, on the GPU where there is one; kept in memory from shard to shard.
-
-    What is kept is known by its content, never by where it lies: encoders by their configurations
-    and fingerprints, a trained model by its SHA-256. Another plan in the same folder gets its own.
-
-    Raises:
-        JobError: If an encoder, or the trained model, is not the one that the job was planned with,
-            or would compute in another precision here.
-        BundleError: If the trained model is damaged, or an encoder cannot be made here.
-        ConfigError: If there is no trained model where it should lie.
-    """
-    has_bfloat16 = processor_has_bfloat16()
-    for modality, entry in plan.encoders.items():
-        if entry["config"].get("dtype") == "bfloat16" and not has_bfloat16:
-            raise JobError(_mixed(f"precision of {modality}", "bfloat16", "float32"))
-    encoders = json.dumps(plan.encoders, sort_keys=True)
-    sha256 = plan.settings["bundle"]
-    found = _kept_embedder(
-        encoders,
-        sha256,
-        bundle=places.bundle,
-        places=places.encoders,
-        has_bfloat16=has_bfloat16,
-    )
-    if found.bundle is not None:
-        for name, here in precisions_of(found.encoders).items():
-            if here != plan.settings.get(name):
-                raise JobError(_mixed(name, str(plan.settings.get(name)), here))
-    return found
-
-
 @lru_cache(maxsize=MOST_KEPT)
-def _kept_embedder(
-    encoders: str,
-    sha256: str | None,
-    *,
-    bundle: Path | None,
-    places: EncoderPlaces,
-    has_bfloat16: bool,
-) -> Embedder:
-    del has_bfloat16  # a part of the key: a bundle is loaded as the processor can compute it
-    if sha256 is None:
-        return Embedder(_rebuilt(json.loads(encoders)))
-    if bundle is None:
-        raise JobError("bundle must be given, as the job was planned with a trained model.")
-    if bundle_sha256(bundle) != sha256:
-        raise JobError(
-            f"bundle must be the trained model that the job was planned with, got another in "
-            f"{bundle}. Put it back, or begin a new output folder."
-        )
-    loaded = load_bundle(bundle, places=places)
-    model = loaded.model
-    return Embedder({name: model.encoder(name) for name in model.modalities}, loaded)
+def _kept_encoders(entries: str) -> "dict[str, Encoder]":
+    return _rebuilt(json.loads(entries))
 
 
-def _rebuilt(entries: Mapping[str, dict[str, Any]]) -> dict[str, Encoder]:
+def _rebuilt(entries: Mapping[str, dict[str, Any]]) -> "dict[str, Encoder]":
+    import torch
+
+    from encoders import ENCODERS
+    from fusion.bundle import rebuild
+
     encoders = {}
     for modality, entry in entries.items():
         encoder = rebuild(ENCODERS, entry, what=f"encoder of {modality}")
@@ -161,9 +207,35 @@ def _rebuilt(entries: Mapping[str, dict[str, Any]]) -> dict[str, Encoder]:
     return encoders
 
 
-def _mixed(name: str, begun: str, here: str) -> str:
-    return (
-        f"{name} must be {begun}, in which the job was begun, got a processor that computes in "
-        f"{here}. Go on on processors of one kind, or begin a new output folder with {SWITCH}=no, "
-        "which all compute alike."
-    )
+def _check_columns(settings: JobSettings, schema: Schema) -> None:
+    """Refuses columns that a trained model does not read as asked: they would play no role.
+
+    Raises:
+        ConfigError: With every role whose columns are not the model's own.
+    """
+    mistakes = Mistakes()
+    for role, names in settings.columns.items():
+        own = schema.id if role == "id" else getattr(schema, role)
+        columns = [own] if isinstance(own, str) else list(own or ())
+        if names is not None and sorted(names) != sorted(columns):
+            got = ", ".join(names) or "none"
+            mistakes.add(
+                [
+                    f"{role} columns must be those of the bundle, {', '.join(columns) or 'none'}, "
+                    f"got {got}. Leave them out."
+                ]
+            )
+    mistakes.refuse()
+
+
+def _sample(items: Path, *, delimiter: str | None) -> "pd.DataFrame":
+    """The first rows of the first table that has any.
+
+    Raises:
+        CatalogueError: If no table has.
+    """
+    for path in list_files(items):
+        sample = first_rows(path, n_rows=SAMPLE_ROWS, delimiter=delimiter)
+        if len(sample):
+            return sample
+    raise CatalogueError(f"items must have rows, got none in {items}.")

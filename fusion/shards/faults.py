@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fusion.data.catalogue import reasons
 from fusion.data.policy import concerned_modality
 from fusion.data.problems import Problem, raise_for, shown
 from fusion.data.schema import Schema
@@ -43,7 +44,7 @@ def blamed_faults(blamed: Mapping[int, str]) -> list[Fault]:
     faults = []
     for row, how in blamed.items():
         code, message = ENDS.get(
-            how, ("worker_error", f"must be a row that can be embedded, got {how}")
+            how, ("worker_error", f"must be a row that can be worked on, got {how}")
         )
         faults.append(Fault("worker", row, Problem(code, message, row=row)))
     return faults
@@ -69,7 +70,7 @@ def repeated_faults(
 def settle(
     faults: Sequence[Fault], *, policy: str, schema: Schema
 ) -> tuple[dict[int, list[Fault]], dict[int, list[Fault]]]:
-    """Faults by row: of rows that get no embedding, and of values that are taken as absent."""
+    """Faults by row: of rows that get no answer, and of values that are taken as absent."""
     failed: dict[int, list[Fault]] = defaultdict(list)
     tolerated: dict[int, list[Fault]] = defaultdict(list)
     for fault in faults:
@@ -89,14 +90,14 @@ def raise_faults(faults: Sequence[Fault], *, shard: Shard, source: str) -> None:
 
 
 def row_error(faults: Sequence[Fault], *, id: str, shard: Shard, file: str) -> RowError:
-    """The record of a row that gets no embedding: its first fault, and the words of all."""
+    """The record of a row that gets no answer: its first fault, and the words of all."""
     first = faults[0]
     return RowError(
         row=shard.first_row + first.row,
         id=id,
         stage=first.stage,
         reason=first.problem.code,
-        message="; ".join(fault.problem.message for fault in faults),
+        message=reasons([replace(fault.problem, row=first.row) for fault in faults])[first.row],
         column=first.problem.column or "",
         file=file,
     )

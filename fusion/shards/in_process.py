@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from fusion.errors import FusionError, JobError
+from fusion.errors import CatalogueError, FusionError, JobError
 from fusion.shards.events import EventLog
 from fusion.shards.retries import TaskQueue
 
@@ -19,7 +19,8 @@ class InProcessEngine:
         """Does all shards; gives back those that failed, with the reason.
 
         Raises:
-            JobError: If the job as a whole cannot go on.
+            CatalogueError: If rows are faulty and must not be.
+            JobError: If the job as a whole cannot go on otherwise.
         """
         from fusion.shards.run import ShardRunner, run_shard  # torch: where there is work
 
@@ -34,6 +35,8 @@ class InProcessEngine:
                 log.done(
                     run_shard(folder, task.shard, careful=task.careful, stage=log.stage(task.shard))
                 )
+            except CatalogueError:
+                raise
             except (FusionError, OSError) as error:
                 raise JobError(str(error)) from error
             except Exception as error:  # a row is at fault; it is looked for alone

@@ -56,7 +56,7 @@ def input_changes(items: Path, plan: Plan, shards: Iterable[Shard]) -> list[Inpu
 
     def compared(place: int) -> InputChange | None:
         file = plan.files[place]
-        return _change(paths[file.name], file, of_file[place], columns=plan.schema.columns)
+        return _change(paths[file.name], file, of_file[place], columns=plan.columns)
 
     there = [place for place, file in enumerate(plan.files) if file.name in paths]
     with ThreadPoolExecutor(READ_THREADS) as pool:

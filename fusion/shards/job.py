@@ -21,14 +21,16 @@ from fusion.shards.commit import (
     sweep_temporary,
 )
 from fusion.shards.events import EventLog
+from fusion.shards.in_process import InProcessEngine
 from fusion.shards.input import input_changes, input_state
 from fusion.shards.lock import locked
-from fusion.shards.plan import Places, Plan, check_unchanged, write_places
+from fusion.shards.plan import KIND_OF, Places, Plan, check_unchanged, has_plan, write_places
 from fusion.shards.planning import plan_of
 from fusion.shards.pool import LocalEngine
 from fusion.shards.receipts import Receipt, finished, receipt_path
 from fusion.shards.settings import JobSettings
 from fusion.shards.suspects import suspects_path
+from fusion.shards.work import Asked
 
 
 class Engine(Protocol):
@@ -94,17 +96,51 @@ def embed_catalogue(
         OSError: If the disk fails; what was finished stays.
     """
     require_posix("an embedding job")
-    settings = settings or JobSettings()
-    with _opened(output, places), _terminable():
+    return run_job(
+        places,
+        output,
+        settings or JobSettings(),
+        engine=engine or LocalEngine(),
+        retry_failed=retry_failed,
+        stage=stage,
+    )
+
+
+def run_job(
+    places: Places,
+    output: Path,
+    settings: Asked,
+    *,
+    engine: Engine | None,
+    retry_failed: bool,
+    stage: Stage,
+) -> JobResult:
+    """Does what a job is asked with every row exactly once, as an answer or as an error record.
+
+    Args:
+        places: Items, and where the rest lies.
+        output: Folder of the job.
+        settings: What is done; must be the same whenever the job goes on.
+        engine: Where it is done; None: in this process where a new job has one shard, else in
+            processes of this machine.
+        retry_failed: Do the shards with error records again.
+        stage: Is told of progress.
+
+    Raises:
+        As `embed_catalogue`.
+    """
+    kind = KIND_OF[settings.work]
+    with _opened(output, places, kind), _terminable():
+        is_new = not has_plan(output)
         state = input_state(places.items)
         plan, plan_seconds = plan_of(places, output, settings)
         write_places(output, places)
-        sweep_temporary(output)
+        sweep_temporary(output, kind)
         done = finished(output, plan)
         if retry_failed:
             done = _without_failed(output, done)
         n_before = sum(receipt.n_rows for receipt in done.values())
-        with stage("embedding", plan.n_rows, "rows") as work:
+        with stage(settings.doing, plan.n_rows, "rows") as work:
             log = EventLog(output, n_before=n_before, work=work)
             missing = [shard.number for shard in plan.shards if shard.number not in done]
             if missing:
@@ -116,13 +152,16 @@ def embed_catalogue(
                 rows=plan.n_rows,
                 plan_seconds=round(plan_seconds, 3),
             )
-            failed = (engine or LocalEngine()).run(output, missing, log) if missing else {}
+            if engine is None:
+                # A row that ended this process is found by the workers of the run that goes on.
+                engine = InProcessEngine() if is_new and len(plan.shards) == 1 else LocalEngine()
+            failed = engine.run(output, missing, log) if missing else {}
             receipts = finished(output, plan)
             if not failed:
                 if input_state(places.items) != state:
                     _check_input(places.items, plan)
                 _check_done(plan, receipts)
-                sweep_data(output, receipts)
+                sweep_data(output, kind, receipts)
                 _write_manifest(output, plan, receipts)
             else:
                 work.say(f"{len(failed)} of {len(plan.shards)} shards failed")
@@ -132,30 +171,31 @@ def embed_catalogue(
 
 
 def plan_catalogue(places: Places, output: Path, settings: JobSettings | None = None) -> Plan:
-    """Plans a job and does none of it: other engines then map `run_shard` over its shards.
+    """Plans a job of embeddings and does none of it: other engines map `run_shard` over its shards.
 
     When they are through, `embed_catalogue` with the same arguments checks and sums up.
 
     Raises:
         As `embed_catalogue`.
     """
-    with _opened(output, places):
-        plan, _ = plan_of(places, output, settings or JobSettings())
+    settings = settings or JobSettings()
+    with _opened(output, places, KIND_OF[settings.work]):
+        plan, _ = plan_of(places, output, settings)
         write_places(output, places)
     return plan
 
 
 @contextmanager
-def _opened(output: Path, places: Places) -> Iterator[None]:
+def _opened(output: Path, places: Places, kind: str) -> Iterator[None]:
     """The folder of a job, made if absent, for one writer."""
     if output.resolve().is_relative_to(places.items.resolve()):
         raise ConfigError(
             f"out must not lie in the folder of the items, whose files are all read, got {output} "
             f"in {places.items}. Choose another."
         )
-    make_folders(output)
+    make_folders(output, kind)
     with locked(output):
-        refuse_other_than_files(output)
+        refuse_other_than_files(output, kind)
         yield
 
 

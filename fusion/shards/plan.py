@@ -1,4 +1,4 @@
-"""The plan of a job: what is embedded with what, cut into shards; written once, then only read.
+"""The plan of a job: what is made of which rows, cut into shards; written once, then only read.
 
 All JSON files but the events are sealed: they begin with the SHA-256 of what follows.
 
@@ -6,8 +6,10 @@ All JSON files but the events are sealed: they begin with the SHA-256 of what fo
 OUT/plan.json           settings, encoders with their fingerprints, input files, shards: SHA-256 of
                         what each of them reads
 OUT/repeated_ids.npy    rows whose id stood before, and the row where it did: int64 [k, 2]
+OUT/input/              a copy of items that cannot be cut: JSON lines, Feather, packed tables
+OUT/history.parquet     past sales of each item, of a job of predictions that was given them
 OUT/places.json         where input, photos, store and model lie now; no part of the plan
-OUT/embeddings/         one Parquet file a shard
+OUT/embeddings/         one Parquet file a shard; `predictions/` where these are asked for
 OUT/errors/             one Parquet file a shard that has rows with an error
 OUT/receipts/           one JSON file a finished shard: counts, SHA-256 of what it read and wrote
 OUT/suspects/           what is known of rows that ended a worker
@@ -49,6 +51,8 @@ from fusion.shards.plan_schema import (
 from fusion.shards.shard import InputFile, Repeats, Shard
 from fusion.shards.tables import column_names, list_files, scan_file
 
+KIND_OF = {"embed": "embeddings", "predict": "predictions"}
+"""What a job does with rows -> the folder of what comes out."""
 PACKAGES = ("product-fusion", "torch", "torchvision", "transformers", "tokenizers", "pillow")
 
 
@@ -60,7 +64,7 @@ class Places:
         items: The table, or the folder of tables.
         photos: Folder of the photos.
         store: Folder of the embedding store.
-        bundle: Folder of the trained model that fuses.
+        bundle: Folder of the trained model that fuses or predicts.
         text_encoder: Where its text checkpoint lies now, if it has moved; a folder or a hub id.
         image_weights: Where its photo weights lie now, if they have moved.
     """
@@ -105,6 +109,7 @@ class Plan:
         settings: What was asked for, JSON types.
         encoders: How to rebuild each encoder: name, configuration, fingerprint; empty if fused.
         schema: Roles of the columns.
+        columns: Columns of the tables that are read.
         files: Input files, in order.
         shards: Shards, in order.
         made_with: Versions of the packages that decide an embedding.
@@ -113,9 +118,15 @@ class Plan:
     settings: dict[str, Any]
     encoders: dict[str, dict[str, Any]]
     schema: Schema
+    columns: list[str]
     files: list[InputFile]
     shards: list[Shard]
     made_with: dict[str, str]
+
+    @property
+    def kind(self) -> str:
+        """Folder of the tables that come out: `embeddings` or `predictions`."""
+        return KIND_OF[self.settings["work"]]
 
     @property
     def n_rows(self) -> int:
@@ -131,6 +142,7 @@ class Plan:
             "settings": self.settings,
             "encoders": self.encoders,
             "schema": self.schema.to_dict(),
+            "columns": self.columns,
             "made_with": self.made_with,
             "files": [asdict(file) for file in self.files],
             "shards": [shard[1:] for shard in self.shards],
@@ -149,6 +161,7 @@ class Plan:
             settings=document.settings,
             encoders={name: asdict(entry) for name, entry in document.encoders.items()},
             schema=Schema.from_dict(document.schema),
+            columns=document.columns,
             files=document.files,
             shards=[
                 Shard(number, *cut[:7], cut[7] and Repeats(*cut[7]))
@@ -157,7 +170,13 @@ class Plan:
             made_with=document.made_with,
         )
         check_cover(plan.shards, plan.files, n_rows=document.n_rows, n_repeated=document.n_repeated)
-        check_roles(plan.schema, plan.files, plan.encoders, plan.settings)
+        check_roles(
+            plan.schema,
+            plan.columns,
+            plan.files,
+            encoders=plan.encoders,
+            settings=plan.settings,
+        )
         return plan
 
 
@@ -165,7 +184,8 @@ def cut_input(
     items: Path,
     *,
     shard_rows: int,
-    schema: Schema,
+    columns: Sequence[str],
+    id_column: str | None,
     delimiter: str | None = None,
     on_bad_rows: str = "record",
 ) -> tuple[list[InputFile], list[Shard], NDArray[np.int64]]:
@@ -182,9 +202,9 @@ def cut_input(
     for path in paths:
         names = column_names(path, delimiter=delimiter)
         if on_bad_rows == "absent":
-            tell_absent_columns(schema.columns, names, id_column=schema.id, source=path.name)
+            tell_absent_columns(columns, names, id_column=id_column, source=path.name)
         else:
-            raise_for(missing_columns(schema.columns, names), source=path.name)
+            raise_for(missing_columns(columns, names), source=path.name)
     files: list[InputFile] = []
     shards: list[Shard] = []
     ids = []
@@ -193,8 +213,8 @@ def cut_input(
         scanned = scan_file(
             path,
             shard_rows=shard_rows,
-            columns=schema.columns,
-            id_column=schema.id,
+            columns=columns,
+            id_column=id_column,
             delimiter=delimiter,
         )
         files.append(replace(scanned.file, name=file_name(path, items)))
@@ -246,8 +266,8 @@ def read_plan(folder: Path) -> Plan:
         return _parsed(read_regular_file(path, max_bytes=MAX_PLAN_BYTES))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise JobError(
-            f"{folder} must be the output folder of an embedding job, got no plan.json. Give the "
-            "folder that --out named."
+            f"{folder} must be the output folder of a job, got no plan.json. Give the folder that "
+            "--out named."
         ) from error
     except ValueError as error:
         raise JobError(
@@ -280,7 +300,7 @@ def read_places(folder: Path) -> Places:
     except (FileNotFoundError, ValueError) as error:
         got = error if isinstance(error, ValueError) else "it is gone"
         raise JobError(
-            f"places.json of {folder} is damaged: {got}. Run the same fusion embed again, which "
+            f"places.json of {folder} is damaged: {got}. Run the same command again, which "
             "writes it."
         ) from error
 

@@ -1,7 +1,7 @@
 """What `plan.json` must say, so that a damaged or crafted plan stops a job before any work."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, with_config
@@ -11,7 +11,7 @@ from fusion.data.schema import Schema
 from fusion.documents import EXACT, Count, Nested, Positive, Sha256, Text
 from fusion.shards.shard import InputFile, Shard
 
-FORMAT = 4
+FORMAT = 5
 MAX_PLAN_BYTES = 500_000_000  # of 2,000,000 shards; each has some 200 bytes
 MAX_SHARDS = 2_000_000
 MAX_FILES = 200_000
@@ -32,13 +32,16 @@ class EncoderEntry:
 class _Settings:
     """Those settings that a shard is done by; the others are only compared."""
 
+    work: Literal["embed", "predict"]
     bundle: Sha256 | None
-    columns: dict[Literal["id", "text", "image"], list[Text]]
     on_bad_rows: Literal["raise", "record", "absent"]
-    dtype: Literal["float32", "float16"]
     shard_rows: Positive
     delimiter: Annotated[Text, Field(min_length=1, max_length=1)] | None
-    normalize: bool
+    columns: dict[Literal["id", "text", "image"], list[Text]] = field(default_factory=dict)
+    dtype: Literal["float32", "float16"] = "float32"
+    normalize: bool = False
+    history: Sha256 | None = None
+    item: Text | None = None
 
 
 _SETTINGS = TypeAdapter(_Settings)
@@ -65,12 +68,13 @@ Cut = tuple[Count, Count, Positive, Count, Positive, Count | None, Sha256, Repea
 class PlanDocument:
     """The content of `plan.json`."""
 
-    format: Literal[4]
+    format: Literal[5]
     n_rows: Positive
     n_repeated: Count
     settings: Annotated[Nested, AfterValidator(_checked_settings)]
     encoders: Annotated[dict[Text, EncoderEntry], Field(max_length=100)]
     schema: Annotated[Nested, AfterValidator(_checked_schema)]
+    columns: list[Text]
     made_with: Annotated[dict[Text, Text], Field(max_length=100)]
     files: Annotated[list[InputFile], Field(max_length=MAX_FILES)]
     shards: Annotated[list[Cut], Field(max_length=MAX_SHARDS)]
@@ -100,7 +104,9 @@ class PlacesDocument:
 
 def check_roles(
     schema: Schema,
+    columns: Sequence[str],
     files: Sequence[InputFile],
+    *,
     encoders: Mapping[str, object],
     settings: Mapping[str, Any],
 ) -> None:
@@ -111,16 +117,16 @@ def check_roles(
     """
     given = settings["delimiter"]
     for file in files:
-        missing = set(schema.columns) - set(file.columns)
+        missing = set(columns) - set(file.columns)
         if settings["on_bad_rows"] == "absent":
-            missing &= {schema.id}
+            missing &= {schema.id, settings.get("item")}
         if missing:
-            raise ValueError(f"schema: must name columns of {file.name}, got {min(missing)!r}")
+            raise ValueError(f"columns: must be those of {file.name}, got {min(missing)!r}")
         is_csv = not file.name.lower().endswith(".parquet")
         valid = ("",) if not is_csv else (given,) if given else DELIMITERS
         if file.delimiter not in valid or file.header_bytes > file.size:
             raise ValueError(f"files: must have a delimiter and a header, unlike {file.name}")
-    asked = settings["columns"].get("id")
+    asked = settings.get("columns", {}).get("id")
     if asked is not None and asked != ([] if schema.id is None else [schema.id]):
         raise ValueError(f"schema: must have the id column that was asked for, got {schema.id!r}")
     fuses = settings["bundle"] is not None

@@ -40,8 +40,11 @@ def read_embeddings(folder: Path, name: str) -> Embeddings:
     Raises:
         JobError: If the folder has no plan, no shard is finished or there is no such embedding.
     """
-    done = finished(folder, read_plan(folder))
-    parts = [part_name("embeddings", shard) for shard in sorted(done)]
+    plan = read_plan(folder)
+    if plan.kind != "embeddings":
+        raise JobError(f"{folder} must be the folder of an embedding job, got one of {plan.kind}.")
+    done = finished(folder, plan)
+    parts = [part_name(plan.kind, shard) for shard in sorted(done)]
     if not parts:
         raise JobError(f"{folder} must have finished shards, got none.")
     ending = "_embedding"

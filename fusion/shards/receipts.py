@@ -13,9 +13,6 @@ from fusion.errors import JobError
 from fusion.shards.plan import Plan
 from fusion.shards.shard import Shard
 
-KINDS = ("embeddings", "errors")
-"""Folders of a shard's files."""
-
 
 @with_config(EXACT)
 @dataclass(frozen=True)
@@ -35,7 +32,7 @@ class Receipt:
         shard: Number of the shard.
         input_sha256: SHA-256 (hex) of what was read for it, see `Shard`.
         n_rows: Rows of the input that it covers.
-        n_embedded: Those with an embedding.
+        n_answered: Those with an embedding or a prediction.
         n_failed: Those with an error; the two add up.
         reasons: Reason code -> number of rows.
         warnings: Warning -> number of rows.
@@ -45,7 +42,7 @@ class Receipt:
     shard: Count
     input_sha256: Sha256
     n_rows: Count
-    n_embedded: Count
+    n_answered: Count
     n_failed: Count
     reasons: dict[Text, Count]
     warnings: dict[Text, Count]
@@ -102,14 +99,19 @@ def find_receipts(folder: Path, plan: Plan) -> Receipts:
             undone[shard.number] = "it has no receipt"
             continue
         try:
-            done[shard.number] = read_receipt(folder, shard)
+            done[shard.number] = read_receipt(folder, shard, kind=plan.kind)
         except ValueError as error:
             undone[shard.number] = str(error)
     return Receipts(done, undone)
 
 
-def read_receipt(folder: Path, shard: Shard) -> Receipt:
+def read_receipt(folder: Path, shard: Shard, *, kind: str) -> Receipt:
     """The receipt of a shard whose files are there; what is in them is the matter of `verify_job`.
+
+    Args:
+        folder: Output folder of a job.
+        shard: The shard.
+        kind: See `Plan.kind`.
 
     Raises:
         OSError: If the disk fails.
@@ -124,18 +126,18 @@ def read_receipt(folder: Path, shard: Shard) -> Receipt:
         raise ValueError(f"receipts/{path.name} is damaged: {error}") from error
     if receipt.input_sha256 != shard.sha256:
         raise ValueError(f"receipts/{path.name} is that of rows with other content")
-    if not _fits(receipt, shard):
+    if not _fits(receipt, shard, kind=kind):
         raise ValueError(f"receipts/{path.name} is that of another shard")
     for name, part in receipt.files.items():
         _check_part(folder, name, part.size)
     return receipt
 
 
-def _fits(receipt: Receipt, shard: Shard) -> bool:
-    kinds = KINDS if receipt.n_failed else KINDS[:1]
+def _fits(receipt: Receipt, shard: Shard, *, kind: str) -> bool:
+    kinds = (kind, "errors") if receipt.n_failed else (kind,)
     return (
         (receipt.shard, receipt.n_rows) == (shard.number, shard.n_rows)
-        and receipt.n_embedded + receipt.n_failed == receipt.n_rows
+        and receipt.n_answered + receipt.n_failed == receipt.n_rows
         and sum(receipt.reasons.values()) == receipt.n_failed
         and receipt.files.keys() == {part_name(kind, shard.number) for kind in kinds}
     )

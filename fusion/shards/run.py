@@ -14,8 +14,7 @@ from fusion.data.catalogue import Catalogue, build_catalogue
 from fusion.data.cells import is_missing
 from fusion.embedding import Prepared
 from fusion.progress import Stage, Work, silent
-from fusion.shards.commit import EmbeddedRows, commit_shard
-from fusion.shards.embedder import Embedder, embedder_of
+from fusion.shards.commit import AnsweredRows, commit_shard
 from fusion.shards.faults import (
     Fault,
     blamed_faults,
@@ -32,7 +31,7 @@ from fusion.shards.rows_done import RowsDone, signs_of_life
 from fusion.shards.shard import Shard
 from fusion.shards.suspects import Suspects, suspects_path, touch_alone
 from fusion.shards.tables import read_rows, table_path
-from fusion.shards.unit_length import with_unit_vectors
+from fusion.shards.works import work_of
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ class Outcome:
 def run_shard(
     folder: Path, number: int, *, careful: bool = False, stage: Stage = silent
 ) -> Outcome:
-    """Embeds one shard of a planned job and commits it; a finished one is not touched.
+    """Does one shard of a planned job and commits it; a finished one is not touched.
 
     Rows of another table than the job was planned with are refused, and nothing is committed: what
     is compared are the bytes that are parsed. A receipt of such rows makes no shard finished.
@@ -76,11 +75,11 @@ def run_shard(
         JobError, FusionError, OSError: If the job as a whole cannot go on.
         ValueError: If the plan has no shard of this number.
     """
-    shards = read_plan(folder).shards
-    if not 0 <= number < len(shards):
-        raise ValueError(f"number must be at least 0 and below {len(shards)}, got {number}.")
+    plan = read_plan(folder)
+    if not 0 <= number < len(plan.shards):
+        raise ValueError(f"number must be at least 0 and below {len(plan.shards)}, got {number}.")
     try:
-        return Outcome(read_receipt(folder, shards[number]))
+        return Outcome(read_receipt(folder, plan.shards[number], kind=plan.kind))
     except ValueError:  # it is not done, or has to be done again
         return ShardRunner(folder).run(number, careful=careful, stage=stage)
 
@@ -93,7 +92,7 @@ def missing_shards(folder: Path) -> list[int]:
 class ShardRunner:
     """Everything a process needs to do a shard of a job, as it lies in the job's folder now.
 
-    Only encoders and a parsed plan are kept in memory, by their content: a folder that was deleted
+    Only models and a parsed plan are kept in memory, by their content: a folder that was deleted
     and planned again is another job.
     """
 
@@ -101,7 +100,7 @@ class ShardRunner:
         self.folder = folder
         self.plan: Plan = read_plan(folder)
         self.places: Places = read_places(folder)
-        self.embedder: Embedder = embedder_of(self.plan, self.places)
+        self.work = work_of(folder, self.plan, self.places)
 
     def run(self, number: int, *, careful: bool, stage: Stage) -> Outcome:
         """Rows to receipt."""
@@ -123,49 +122,66 @@ class ShardRunner:
         blamed = Suspects.read(suspects).blamed
         faults += blamed_faults({row: how for row, how in blamed.items() if row < len(frame)})
         catalogue, kept = self._catalogue(frame, {fault.row for fault in faults}, shard=shard)
-        rows_done = RowsDone(work, self.embedder.n_cacheable)
-        prepared = self.embedder.prepare(catalogue, store=self.places.store, stage=rows_done.stage)
         faults += faults_of("read", catalogue.problems, kept)
-        faults += faults_of("encode", prepared.problems, kept)
         column = self.plan.schema.id
         if column is not None:
             repeated = read_repeated(self.folder, shard)
             faults += repeated_faults(repeated, frame, shard=shard, column=column)
-        if self.plan.settings["on_bad_rows"] == "raise":
-            raise_faults(faults, shard=shard, source=file)
+        self._refuse(faults, shard=shard)
+        rows_done = RowsDone(work, self.work.n_cacheable)
+        prepared = self.work.prepare(catalogue, store=self.places.store, stage=rows_done.stage)
+        faults += faults_of("encode", prepared.problems, kept)
+        self._refuse(faults, shard=shard)
         failed, tolerated = settle(
             faults, policy=self.plan.settings["on_bad_rows"], schema=self.plan.schema
         )
         sound = np.asarray([i for i, row in enumerate(kept) if row not in failed], dtype=np.int64)
-        done = EmbeddedRows(
+        answers = self.work.answers(prepared, sound)
+        warnings = _warnings(prepared, tolerated, kept=kept, sound=sound)
+        for place, code in answers.warnings:
+            warnings[place].append(code)
+        done = AnsweredRows(
             rows=np.asarray(kept, dtype=np.int64)[sound] + shard.first_row,
             ids=[catalogue.ids[place] for place in sound],
-            vectors=self.embedder.vectors(prepared, sound),
-            present={n: mask.numpy()[sound] for n, mask in prepared.inputs.present.items()},
-            warnings=_warnings(prepared, tolerated, kept=kept, sound=sound),
+            columns=answers.columns,
+            warnings=warnings,
         )
-        if self.plan.settings["normalize"]:
-            done = with_unit_vectors(done)
-        embedded = time.perf_counter()
+        answered = time.perf_counter()
+        ids = dict(zip(kept, catalogue.ids, strict=True))
         receipt = commit_shard(
             self.folder,
             shard,
             done=done,
             failed=[
-                row_error(found, id=self._id(frame, row, shard), shard=shard, file=file)
+                row_error(
+                    found,
+                    id=ids.get(row) or self._id(frame, row, shard),
+                    shard=shard,
+                    file=file,
+                )
                 for row, found in failed.items()
             ],
-            vector_type=self.plan.settings["dtype"],
+            kind=self.plan.kind,
         )
         end = time.perf_counter()
-        return _outcome(receipt, prepared, seconds=end - start, commit_seconds=end - embedded)
+        return _outcome(receipt, prepared, seconds=end - start, commit_seconds=end - answered)
+
+    def _refuse(self, faults: Sequence[Fault], *, shard: Shard) -> None:
+        """Stops where bad rows must, with all that is wrong with the shard so far.
+
+        Raises:
+            CatalogueError: With all faults.
+        """
+        if self.plan.settings["on_bad_rows"] == "raise":
+            raise_faults(faults, shard=shard, source=self.plan.files[shard.file].name)
 
     def _read(self, shard: Shard) -> tuple[pd.DataFrame, list[Fault]]:
         """Cells of a shard's rows, as they are written: the schema alone says what they mean."""
         file = self.plan.files[shard.file]
         path = table_path(self.places.items, file.name)
-        frame, problems = read_rows(path, shard, file=file, columns=self.plan.schema.columns)
-        return frame, faults_of("read", problems, range(len(frame)))
+        frame, problems = read_rows(path, shard, file=file, columns=self.plan.columns)
+        frame, unknown = self.work.joined(frame)
+        return frame, faults_of("read", [*problems, *unknown], range(len(frame)))
 
     def _catalogue(
         self, frame: pd.DataFrame, lost: Set[int], *, shard: Shard
@@ -185,8 +201,8 @@ class ShardRunner:
     def _touch(self, frame: pd.DataFrame, row: int, *, work: Work) -> None:
         """Does with one row alone all that could end the process."""
         catalogue = build_catalogue(frame.iloc[[row]], self.plan.schema, photos=self.places.photos)
-        prepared = self.embedder.prepare(catalogue, store=None, stage=signs_of_life(work))
-        self.embedder.vectors(prepared, np.arange(1))
+        prepared = self.work.prepare(catalogue, store=None, stage=signs_of_life(work))
+        self.work.answers(prepared, np.arange(1))
 
     def _id(self, frame: pd.DataFrame, row: int, shard: Shard) -> str:
         """Id of a row as far as it can be written."""

@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 from fusion.data.delimiters import checked_delimiter
 from fusion.data.problems import check_policy
@@ -13,9 +13,10 @@ from fusion.encoder_choice import EncoderChoice
 from fusion.errors import ConfigError, unknown_name
 from fusion.files import read_regular_file
 from fusion.mistakes import Mistakes
-from fusion.shards.commit import VECTOR_TYPES
 
 MAX_BUNDLE_BYTES = 100_000_000  # of the list of a trained model's files
+VECTOR_TYPES = ("float32", "float16")
+MOST_KEPT = 2  # models, and sets of encoders, in a process's memory; each may be a gigabyte
 MAX_SHARD_ROWS = 2**31 - 1  # more do not fit in memory, and a plan with 2**53 is not read back
 
 
@@ -36,6 +37,9 @@ class JobSettings:
             zeros stays, with a warning. A store keeps them as the encoder gave them.
     """
 
+    work: ClassVar[str] = "embed"
+    doing: ClassVar[str] = "embedding"
+
     choice: EncoderChoice = field(default_factory=EncoderChoice)
     columns: Mapping[str, list[str] | None] = field(default_factory=dict)
     on_bad_rows: str = "record"
@@ -46,15 +50,9 @@ class JobSettings:
 
     def __post_init__(self) -> None:
         mistakes = Mistakes()
-        with mistakes.gathered():
-            check_policy(self.on_bad_rows)
+        add_cutting_mistakes(mistakes, self)
         if self.dtype not in VECTOR_TYPES:
             mistakes.add([unknown_name("dtype", self.dtype, VECTOR_TYPES)])
-        if not 1 <= self.shard_rows <= MAX_SHARD_ROWS:
-            mistakes.add([f"shard_rows must be 1 to {MAX_SHARD_ROWS:,}, got {self.shard_rows}."])
-        if self.delimiter is not None:
-            with mistakes.gathered():
-                checked_delimiter(self.delimiter)
         for role in self.columns:
             if role not in ("id", "text", "image"):
                 mistakes.add([unknown_name("columns", role, ("id", "text", "image"))])
@@ -74,6 +72,33 @@ class JobSettings:
             "delimiter": self.delimiter,
             "normalize": self.normalize,
         }
+
+
+class Cutting(Protocol):
+    """How a table is cut into shards, and what its bad rows do."""
+
+    @property
+    def on_bad_rows(self) -> str:
+        """`record`, `absent` or `raise`."""
+
+    @property
+    def shard_rows(self) -> int:
+        """Rows of a shard."""
+
+    @property
+    def delimiter(self) -> str | None:
+        """What separates the cells of CSV files; found in them where None."""
+
+
+def add_cutting_mistakes(mistakes: Mistakes, settings: Cutting) -> None:
+    """Adds what is wrong with the settings that every kind of job has."""
+    with mistakes.gathered():
+        check_policy(settings.on_bad_rows)
+    if not 1 <= settings.shard_rows <= MAX_SHARD_ROWS:
+        mistakes.add([f"shard_rows must be 1 to {MAX_SHARD_ROWS:,}, got {settings.shard_rows}."])
+    if settings.delimiter is not None:
+        with mistakes.gathered():
+            checked_delimiter(settings.delimiter)
 
 
 def check_stall(stall_s: float) -> None:

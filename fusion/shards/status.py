@@ -15,8 +15,9 @@ class JobStatus:
     """The state of a job.
 
     Args:
+        kind: What comes out: `embeddings` or `predictions`.
         n_rows: Rows of the input.
-        n_embedded: Rows with an embedding.
+        n_answered: Rows with an embedding or a prediction.
         n_failed: Rows with an error record.
         n_shards: Shards of the plan.
         n_done: Those with a receipt of the planned bytes, and the files that it names.
@@ -27,8 +28,9 @@ class JobStatus:
         holder: The process that says so; None where there is none.
     """
 
+    kind: str
     n_rows: int
-    n_embedded: int
+    n_answered: int
     n_failed: int
     n_shards: int
     n_done: int
@@ -46,7 +48,7 @@ def job_status(folder: Path) -> JobStatus:
         ConfigError: On Windows.
         JobError: If the folder has no plan.
     """
-    require_posix("an embedding job")  # on Windows, to ask for a process would interrupt it
+    require_posix("a job of shards")  # on Windows, to ask for a process would interrupt it
     plan = read_plan(folder)
     holder = holder_of(folder)
     receipts = list(finished(folder, plan).values())
@@ -56,8 +58,9 @@ def job_status(folder: Path) -> JobStatus:
         reasons.update(receipt.reasons)
         warnings.update(receipt.warnings)
     return JobStatus(
+        kind=plan.kind,
         n_rows=plan.n_rows,
-        n_embedded=sum(receipt.n_embedded for receipt in receipts),
+        n_answered=sum(receipt.n_answered for receipt in receipts),
         n_failed=sum(receipt.n_failed for receipt in receipts),
         n_shards=len(plan.shards),
         n_done=len(receipts),

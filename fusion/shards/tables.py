@@ -28,6 +28,7 @@ from fusion.shards.shard import InputFile, Scanned, Shard, rows_of
 if TYPE_CHECKING:
     import pandas as pd
 
+SAMPLE_ROWS = 4096  # first rows, in which columns are looked for
 SUFFIXES = (".csv", ".tsv", ".parquet")
 WHOLE = (".gz", ".jsonl", ".feather", ".xlsx", ".xls")  # tables that cannot be cut into shards
 

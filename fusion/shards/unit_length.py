@@ -1,32 +1,28 @@
 """Vectors of length 1, whose inner product is their cosine: what most search indexes want."""
 
-from dataclasses import replace
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fusion.shards.commit import EmbeddedRows
-
 ZERO_VECTOR = "zero_vector"
 
 
-def with_unit_vectors(done: EmbeddedRows) -> EmbeddedRows:
-    """The same rows with each vector at L2 length 1; one of zeros stays and is named in `warnings`.
+def zero_vectors(
+    name: str, vectors: NDArray[np.float32], there: NDArray[np.bool_]
+) -> Iterator[tuple[int, str]]:
+    """Rows that are there and have no direction, with the warning `<name>:zero_vector`.
 
-    Why: a vector of zeros has no direction. Left as it is, its cosine with every other comes out as
-    0, as scikit-learn's `normalize` has it; no other length or direction would be less made up.
+    Why they stay as they are: the cosine of zeros with every other vector comes out as 0, as
+    scikit-learn's `normalize` has it; no other length or direction would be less made up.
 
-    Returns:
-        Rows whose vectors have length 1 (to rounding of float32) or 0, the latter with the warning
-        `<name>:zero_vector`. Rows without the modality, which are written as null, get none.
+    Args:
+        name: What the vectors are of.
+        vectors: `[n, dim]`.
+        there: `[n]`, False where the row lacks it and is written as null.
     """
-    vectors, warnings = {}, [list(codes) for codes in done.warnings]
-    for name, raw in done.vectors.items():
-        vectors[name] = unit_vectors(raw)
-        there = done.present.get(name, np.ones(len(raw), dtype=bool))
-        for row in np.flatnonzero(there & ~raw.any(axis=1)):
-            warnings[row].append(f"{name}:{ZERO_VECTOR}")
-    return replace(done, vectors=vectors, warnings=warnings)
+    for row in np.flatnonzero(there & ~vectors.any(axis=1)):
+        yield int(row), f"{name}:{ZERO_VECTOR}"
 
 
 def unit_vectors(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -18,7 +18,7 @@ from fusion.shards.commit import Manifest, counted, manifest_of
 from fusion.shards.input import input_changes
 from fusion.shards.plan import Plan, read_places, read_plan
 from fusion.shards.plan_schema import MAX_PLAN_BYTES
-from fusion.shards.receipts import KINDS, Receipt, find_receipts, part_name, receipt_name
+from fusion.shards.receipts import Receipt, find_receipts, part_name, receipt_name
 from fusion.shards.repeated import read_repeated
 from fusion.shards.shard import Shard, rows_of
 
@@ -27,7 +27,7 @@ def verify_job(folder: Path) -> list[str]:
     """Everything that is wrong with the output of a job; empty if nothing is.
 
     Checks that each shard has a receipt of the planned bytes, each file the bytes of its receipt,
-    each row of the input exactly one embedding or one error, that the manifest lists these files,
+    each row of the input exactly one answer or one error, that the manifest lists these files,
     and that no other lie between them. Where the tables are at hand, that they are still those of
     the plan; `why_not_compared` says where they are not.
 
@@ -45,12 +45,12 @@ def verify_job(folder: Path) -> list[str]:
         if receipt is None:
             problems.append(
                 f"shard {shard.number} ({rows_of([shard])}) is not done, "
-                f"{receipts.undone[shard.number]}: run the same fusion embed again"
+                f"{receipts.undone[shard.number]}: run the same command again"
             )
         else:
             problems += _shard_problems(folder, shard, receipt)
         problems += _repeated_problems(folder, shard)
-    problems += _strangers(folder, n_shards=len(plan.shards), done=receipts.done)
+    problems += _strangers(folder, plan, receipts.done)
     if not problems:
         problems += _manifest_problems(folder, plan, receipts.done)
     if not why_not_compared(folder):
@@ -73,7 +73,7 @@ def why_not_compared(folder: Path) -> str:
 
 def _table_problems(items: Path, plan: Plan) -> Iterator[str]:
     """Each shard that would be made of other bytes now, and files that came or went."""
-    remedy = "put the tables back, or embed them into a new folder"
+    remedy = "put the tables back, or begin a new folder"
     try:
         changes = input_changes(items, plan, plan.shards)
     except (OSError, CatalogueError) as error:
@@ -126,7 +126,7 @@ def _shard_problems(folder: Path, shard: Shard, receipt: Receipt) -> Iterator[st
     counts = replace(
         receipt,
         n_rows=shard.n_rows,
-        n_embedded=shard.n_rows - len(reasons),
+        n_answered=shard.n_rows - len(reasons),
         n_failed=len(reasons),
         reasons=counted(reasons),
         warnings=counted(warnings),
@@ -149,21 +149,22 @@ def _rows_and_codes(content: bytes, column: str) -> tuple[NDArray[np.int64], lis
 
 
 def _again(shard: Shard) -> str:
-    return f"Delete receipts/{receipt_name(shard.number)} and run the same fusion embed again"
+    return f"Delete receipts/{receipt_name(shard.number)} and run the same command again"
 
 
-def _strangers(folder: Path, *, n_shards: int, done: Mapping[int, Receipt]) -> Iterator[str]:
+def _strangers(folder: Path, plan: Plan, done: Mapping[int, Receipt]) -> Iterator[str]:
     """Files that nothing names; those of a shard that is not done are told with it."""
+    n_shards, kinds = len(plan.shards), (plan.kind, "errors")
     parts = {name for receipt in done.values() for name in receipt.files}
     undone = range(n_shards) if len(done) < n_shards else ()
-    parts |= {part_name(kind, n) for n in undone if n not in done for kind in KINDS}
+    parts |= {part_name(kind, n) for n in undone if n not in done for kind in kinds}
     known = parts | {f"receipts/{receipt_name(number)}" for number in range(n_shards)}
-    for kind in (*KINDS, "receipts"):
+    for kind in (*kinds, "receipts"):
         place = folder / kind
         names = sorted(path.name for path in place.iterdir()) if place.is_dir() else []
         for name in (f"{kind}/{name}" for name in names if f"{kind}/{name}" not in known):
             owner = "shard" if kind == "receipts" else "receipt"
-            yield f"{name} belongs to no {owner}: run the same fusion embed again, or delete it"
+            yield f"{name} belongs to no {owner}: run the same command again, or delete it"
 
 
 def _manifest_problems(folder: Path, plan: Plan, receipts: Mapping[int, Receipt]) -> Iterator[str]:
@@ -172,7 +173,7 @@ def _manifest_problems(folder: Path, plan: Plan, receipts: Mapping[int, Receipt]
         manifest = read_document(path, Manifest, max_bytes=MAX_PLAN_BYTES)
     except (OSError, ValueError) as error:
         got = "gone" if isinstance(error, FileNotFoundError) else f"damaged: {error}"
-        yield f"manifest.json is {got}. Run the same fusion embed again"
+        yield f"manifest.json is {got}. Run the same command again"
         return
     wanted = manifest_of(folder, n_rows=plan.n_rows, receipts=receipts)
     if manifest.plan_sha256 != wanted.plan_sha256:

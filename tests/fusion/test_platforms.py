@@ -31,7 +31,7 @@ def test_files_are_written_where_folders_cannot_be_opened(windows, monkeypatch, 
 
 
 def test_embedding_jobs_and_their_status_are_refused_before_work(windows, tmp_path):
-    message = "an embedding job must run on Linux or macOS, got Windows"
+    message = "must run on Linux or macOS, got Windows"
     with pytest.raises(ConfigError, match=message):
         embed_catalogue(Places(tmp_path / "items.csv"), tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -11,6 +11,7 @@ import fusion.jobs.demo
 import fusion.jobs.evaluate
 import fusion.jobs.predict
 import fusion.jobs.train
+import fusion.shards.job
 from encoders.tiny_bert import tiny_checkpoint
 from fusion import FusionRegressor
 from fusion.cli import app
@@ -49,6 +50,7 @@ def begun(*arguments, **options):
 def no_work(monkeypatch):
     monkeypatch.setattr(fusion.jobs.train, "build_experiment", begun)
     monkeypatch.setattr(fusion.predictor.Predictor, "predict", begun)
+    monkeypatch.setattr(fusion.shards.job, "plan_of", begun)
 
 
 @pytest.mark.usefixtures("no_work")
@@ -102,6 +104,7 @@ def test_an_answer_holds_its_file_while_it_is_made(shop, tmp_path, monkeypatch):
     out = tmp_path / "new" / "answers.csv"
     inside = stop_if_held(lambda: locked_file(out).__enter__())
     monkeypatch.setattr(fusion.predictor.Predictor, "predict", inside)
+    monkeypatch.setattr(fusion.shards.job, "plan_of", inside)
     source = ItemSource(shop / "items.csv")
     with pytest.raises(Stop):
         predict(shop / "bundle", source, out)

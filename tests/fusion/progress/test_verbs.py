@@ -107,16 +107,19 @@ def test_simple_methods_of_a_training_compute_with_one_thread(trained):
     assert trained[2] == [1]
 
 
-@pytest.mark.parametrize("verb", ["predict", "evaluate"])
-def test_a_model_that_is_asked_embeds_each_modality_once(trained, shop, works, tmp_path, verb):
-    bundle = trained[0].bundle
+def test_a_model_that_is_measured_embeds_each_modality_once(trained, shop, works):
     source = ItemSource(shop / "items.csv", shop / "photos", on_bad_rows="absent")
-    if verb == "predict":
-        predict(bundle, source, tmp_path / "answers.csv", stage=works)
-    else:
-        evaluate(bundle, source, stage=works)
+    evaluate(trained[0].bundle, source, stage=works)
     works.check()
     assert [work.name for work in works.opened] == ["embedding image", "embedding text"]
+
+
+def test_predictions_are_one_stage_that_counts_rows(trained, shop, works, tmp_path):
+    source = ItemSource(shop / "items.csv", shop / "photos", on_bad_rows="absent")
+    result = predict(trained[0].bundle, source, tmp_path / "answers.csv", stage=works)
+    works.check()
+    told = [(work.name, work.unit, work.total) for work in works.opened]
+    assert told == [("predicting", "rows", result.n_rows)]
 
 
 def test_each_stage_of_a_tuning_stands_once(shop, works, tmp_path):

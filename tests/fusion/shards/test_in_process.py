@@ -12,6 +12,7 @@ import pytest
 from fusion.errors import ConfigError, JobError
 from fusion.jobs.embed import engine_of
 from fusion.shards import InProcessEngine, pool, run, spawning, verify_job
+from fusion.shards.embedder import Embedder
 
 ROOT = Path(__file__).parents[3]
 
@@ -47,14 +48,14 @@ def test_a_stopped_job_goes_on_in_this_process(tmp_path, text_job, monkeypatch, 
 
 def test_a_row_that_raises_is_found_and_the_others_go_on(tmp_path, photo_job, monkeypatch):
     job = photo_job(tmp_path, rows=12, shard_rows=6, marks={8: b"poison"})
-    prepare = run.Embedder.prepare
+    prepare = Embedder.prepare
 
     def poisoned(self, catalogue, **options):
         if any(b"poison" in value.read_bytes() for value in photos_of(catalogue)):
             raise ZeroDivisionError("a decoder")
         return prepare(self, catalogue, **options)
 
-    monkeypatch.setattr(run.Embedder, "prepare", poisoned)
+    monkeypatch.setattr(Embedder, "prepare", poisoned)
     result = job.run(tmp_path / "out", engine=InProcessEngine())
     assert (result.n_failed, result.failed_shards) == (1, {})
     assert "worker_error" in result.state

@@ -404,9 +404,9 @@ def test_repeated_ids_name_the_first_row_across_files_and_shards(
     ]
     words = [e["message"] for e in errors_of(tmp_path / "out") if e["reason"] == "id_duplicate"]
     assert [text.split(" of ")[1] for text in words] == [
-        "row 1 again",
-        "row 3 again",
-        "row 1 again",
+        "row 1 again (column id)",
+        "row 3 again (column id)",
+        "row 1 again (column id)",
     ]
     assert read_embeddings(tmp_path / "out", "text").ids == ["a", "à", "c", "Å", "d"]
 

@@ -52,7 +52,7 @@ def test_each_bad_row_is_a_record_and_the_others_are_equal_bit_by_bit(
         assert error["reason"] in WITHOUT_ID or error["id"] == f"item{error['row']}"
         assert error["message"] and error["file"] == "all.csv"
     status = job_status(tmp_path / "all")
-    assert (status.n_embedded, status.n_failed) == (n_rows - n_bad, n_bad)
+    assert (status.n_answered, status.n_failed) == (n_rows - n_bad, n_bad)
     assert status.reasons == Counter(reason for _, reason in wanted.values())
     assert f"{n_bad} failed" in result.state
     assert without_rows(tmp_path / "all").num_rows == n_rows - n_bad

@@ -20,7 +20,7 @@ from fusion.shards import (
     read_embeddings,
     run_shard,
 )
-from fusion.shards.embedder import MOST_KEPT, _kept_embedder
+from fusion.shards.embedder import MOST_KEPT, _kept_encoders
 
 
 def items_of(path, ids, *, word="wool"):
@@ -104,7 +104,7 @@ def test_a_process_keeps_few_encoders_however_many_jobs_it_does(tmp_path):
     for length in range(8, 8 + MOST_KEPT + 2):
         checkpoint = Path(shutil.copytree(tiny_checkpoint(), tmp_path / f"checkpoint{length}"))
         done(Places(items), tmp_path / f"out{length}", settings_of(checkpoint))
-    assert _kept_embedder.cache_info().currsize <= MOST_KEPT
+    assert _kept_encoders.cache_info().currsize <= MOST_KEPT
 
 
 def test_another_trained_model_in_the_place_of_the_planned_one_is_refused(tmp_path):
@@ -118,7 +118,7 @@ def test_another_trained_model_in_the_place_of_the_planned_one_is_refused(tmp_pa
     with pytest.raises(JobError, match="the trained model that the job was planned with"):
         run_shard(tmp_path / "out", 0)
     plan_catalogue(places, tmp_path / "other", settings)
-    assert run_shard(tmp_path / "other", 0).receipt.n_embedded == 4
+    assert run_shard(tmp_path / "other", 0).receipt.n_answered == 4
 
 
 def trained_on(items, *, target):

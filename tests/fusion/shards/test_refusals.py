@@ -153,7 +153,7 @@ def test_a_folder_with_files_of_something_else_is_refused_and_kept(tmp_path, job
     stranger = tmp_path / "out" / name
     stranger.parent.mkdir(parents=True)
     stranger.write_text("mine")
-    with pytest.raises(JobError, match="must be new, empty or the folder of an embedding job"):
+    with pytest.raises(JobError, match="must be new, empty or the folder of such a job"):
         job.run(tmp_path / "out")
     assert stranger.read_text() == "mine"
 

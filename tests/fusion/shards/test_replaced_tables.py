@@ -167,7 +167,7 @@ def test_shards_with_receipts_of_another_table_are_done_again(
     for name in ("receipts/000002.json", "embeddings/part-000002.parquet"):
         shutil.copy(tmp_path / "other" / name, output / name)
     assert missing_shards(output) == [2]
-    assert (job_status(output).n_done, job_status(output).n_embedded) == (3, 30)
+    assert (job_status(output).n_done, job_status(output).n_answered) == (3, 30)
     assert verify_job(output)[0].startswith("shard 2 (rows 21 to 30) is not done")
     assert len(read_embeddings(output, "text").ids) == 30
     assert shop.run(output).n_already == 3

@@ -9,9 +9,8 @@ from typer.testing import CliRunner
 
 from fusion.cli import app
 from fusion.shards import job_status, read_embeddings
-from fusion.shards.commit import EmbeddedRows
 from fusion.shards.embedder import Embedder
-from fusion.shards.unit_length import unit_vectors, with_unit_vectors
+from fusion.shards.unit_length import unit_vectors, zero_vectors
 
 PAGE = Path(__file__).parents[3] / "docs" / "embedding.md"
 RECIPE = PAGE.read_text(encoding="utf-8").split("<!-- faiss -->\n```\n")[1].split("```")[0]
@@ -104,19 +103,12 @@ def test_a_vector_of_zeros_stays_and_is_named(job, tmp_path, monkeypatch):
     assert job_status(tmp_path / "unit").warnings == {"image:zero_vector": 3}
 
 
-def test_fused_vectors_are_normalised_and_absent_ones_are_not_named():
-    zeros, ones = np.zeros((2, 3), dtype=np.float32), np.ones((2, 3), dtype=np.float32)
-    done = EmbeddedRows(
-        rows=np.arange(2),
-        ids=["a", "b"],
-        vectors={"fused": np.stack([ones[0], zeros[0]]), "text": zeros},
-        present={"text": np.array([False, True])},
-        warnings=[["text:odd"], []],
-    )
-    unit = with_unit_vectors(done)
-    np.testing.assert_allclose(unit.vectors["fused"][0], 1 / np.sqrt(3), rtol=1e-6)
-    assert unit.warnings == [["text:odd"], ["fused:zero_vector", "text:zero_vector"]]
-    assert done.warnings == [["text:odd"], []]
+def test_only_rows_that_are_there_are_named_as_zeros():
+    vectors = np.array([[1, 1], [0, 0], [0, 0]], dtype=np.float32)
+    there = np.array([True, True, False])
+    assert list(zero_vectors("text", vectors, there)) == [(1, "text:zero_vector")]
+    np.testing.assert_allclose(unit_vectors(vectors)[0], np.sqrt(0.5), rtol=1e-6)
+    assert not unit_vectors(vectors)[1:].any()
 
 
 @pytest.mark.parametrize("size", [1e-44, 1e-30, 1.0, 1e30])

@@ -1,0 +1,175 @@
+"""What turns rows into predictions: a trained model, and past sales where it was given them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from fusion.data.problems import Problem, raise_for
+from fusion.data.schema import Schema, missing_columns
+from fusion.errors import CatalogueError
+from fusion.progress import Stage, silent
+from fusion.shards.plan import Places, Plan
+from fusion.shards.predict_settings import PredictSettings
+from fusion.shards.settings import bundle_sha256
+from fusion.shards.tables import SAMPLE_ROWS, column_names, first_rows, list_files
+from fusion.shards.work import STEADY_ROWS, Answers, Planned, Work
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from fusion.data.catalogue import Catalogue
+    from fusion.data.sales import SalesColumns
+    from fusion.embedding import Prepared
+    from fusion.predictor import Predictor
+
+
+@dataclass
+class Forecaster(Work):
+    """A trained model that answers.
+
+    Args:
+        predictor: The model.
+        history: Past sales by item, columns `NAMES`; None where none were given.
+        item: The id column of items in the sales table.
+        is_id: Whether the model reads its ids in that column too.
+    """
+
+    predictor: "Predictor"
+    history: "pd.DataFrame | None" = None
+    item: str = ""
+    is_id: bool = False
+
+    @classmethod
+    def asked(cls, places: Places, settings: PredictSettings) -> dict[str, Any]:
+        """Settings, the model by its SHA-256 and its precision, the sales table by its SHA-256."""
+        from fusion.shards.history import sales_sha256
+        from fusion.shards.models import encoders_of, kept_bundle, precisions_of
+
+        bundle = kept_bundle(places)
+        assert places.bundle is not None
+        sales = None if settings.sales is None else sales_sha256(settings.sales.table)
+        known = {"bundle": bundle_sha256(places.bundle), "sales": sales}
+        return known | settings.to_dict() | precisions_of(encoders_of(bundle))
+
+    @classmethod
+    def planned(cls, places: Places, folder: Path, settings: PredictSettings) -> Planned:
+        """Which columns are read; past sales are summed up for the shards."""
+        from fusion.data.history import check_shared
+        from fusion.shards.history import read_history, sales_columns, write_history
+        from fusion.shards.models import kept_bundle
+
+        bundle = kept_bundle(places)
+        schema = bundle.schema
+        if settings.sales is None:
+            return Planned(schema, schema.columns)
+        names = sales_columns(bundle.info, settings.sales)
+        columns = columns_beside_sales(schema, names)
+        _check_names(places.items, names.id, settings)
+        sha256 = write_history(folder, settings.sales, columns=names)
+        keys = _keys(places.items, names.id, delimiter=settings.delimiter)
+        check_shared(read_history(folder, sha256), keys, column=names.id)
+        return Planned(schema, columns, settings={"history": sha256, "item": names.id})
+
+    @classmethod
+    def loaded(cls, folder: Path, plan: Plan, places: Places) -> Self:
+        """The trained model of a plan, and its past sales."""
+        from fusion.predictor import Predictor
+        from fusion.shards.history import read_history
+        from fusion.shards.models import planned_bundle
+
+        predictor = Predictor(planned_bundle(plan, places))
+        item = plan.settings.get("item")
+        if item is None:
+            return cls(predictor)
+        history = read_history(folder, plan.settings["history"])
+        return cls(predictor, history, item, item == plan.schema.id)
+
+    def joined(self, frame: "pd.DataFrame") -> "tuple[pd.DataFrame, list[Problem]]":
+        """Rows with the past sales of their items; missing where an item was never sold."""
+        if self.history is None:
+            return frame, []
+        import pandas as pd
+
+        from fusion.data.history import NAMES
+        from fusion.data.sales import read_item_ids
+
+        keys, problems = read_item_ids(frame, self.item)
+        found = self.history.reindex(pd.Index(keys, dtype=object))
+        joined = frame.assign(**{name: found[name].to_numpy() for name in NAMES})
+        return joined, [] if self.is_id else problems  # the id's own faults are told as such
+
+    @property
+    def n_cacheable(self) -> int:
+        """Modalities that are embedded, each with a progress of its own."""
+        from fusion.shards.models import encoders_of
+
+        return sum(encoder.cacheable for encoder in encoders_of(self.predictor.bundle).values())
+
+    def prepare(
+        self, catalogue: "Catalogue", *, store: Path | None, stage: Stage = silent
+    ) -> "Prepared":
+        """Model inputs of rows; a value that cannot be read is absent and named."""
+        from fusion.embedding import prepare_inputs
+        from fusion.shards.models import encoders_of
+
+        encoders = encoders_of(self.predictor.bundle)
+        return prepare_inputs(
+            encoders, catalogue, store=store, batch_multiple=STEADY_ROWS, stage=stage
+        )
+
+    def answers(self, prepared: "Prepared", rows: NDArray[np.int64]) -> Answers:
+        """Columns of every head in its units, and `present`, as `Predictor.predict` has them."""
+        from fusion.predictor import present_names
+
+        inputs = prepared.inputs.take(rows)
+        answers = self.predictor.answers(inputs)
+        nothing = np.zeros(0)
+        columns = {
+            name: pa.array(answers.get(name, nothing), pa.float64())
+            for name in self.predictor.columns()
+        }
+        names = present_names(inputs)
+        return Answers({**columns, "present": pa.array(names, pa.string())})
+
+
+def columns_beside_sales(schema: Schema, names: "SalesColumns") -> list[str]:
+    """Columns that items must have where past sales come from a sales table."""
+    from fusion.data.history import NAMES
+
+    own = [name for name in schema.columns if name not in NAMES]
+    return list(dict.fromkeys([*own, names.id]))
+
+
+def _check_names(items: Path, item: str, settings: PredictSettings) -> None:
+    """Refuses items without the column that a sales table is joined by, or with those it gives.
+
+    Raises:
+        CatalogueError: With their names.
+    """
+    from fusion.data.history import NAMES
+
+    for path in list_files(items):
+        names = column_names(path, delimiter=settings.delimiter)
+        raise_for(missing_columns([item], names), source=path.name)
+        if twice := [name for name in NAMES if name in names]:
+            raise CatalogueError(
+                f"items must not have the columns {', '.join(twice)} already, which --sales gives "
+                f"({path.name}). Rename or remove them."
+            )
+
+
+def _keys(items: Path, column: str, *, delimiter: str | None) -> Iterator[set[str]]:
+    """Ids of items as the sales table has them; the first rows come without a pass over all."""
+    from fusion.data.sales import read_item_ids
+    from fusion.shards.history import table_parts
+
+    first = first_rows(list_files(items)[0], n_rows=SAMPLE_ROWS, delimiter=delimiter)
+    rest = (part for part, _ in table_parts(items, [column], delimiter=delimiter))
+    for part in chain([first], rest):
+        yield {key for key in read_item_ids(part, column)[0] if key is not None}

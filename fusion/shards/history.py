@@ -1,0 +1,124 @@
+"""Past sales in a job: summed up once, when it is planned, and looked up shard by shard."""
+
+import hashlib
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from encoders.checkpoints import file_sha256
+from fusion.data.history import NAMES, item_history
+from fusion.data.problems import Problem, raise_for
+from fusion.data.sales import SalesColumns
+from fusion.data.schema import missing_columns
+from fusion.data.tables import read_table
+from fusion.errors import CatalogueError, ConfigError, JobError
+from fusion.files import read_regular_file, write_atomically
+from fusion.shards.commit import HISTORY, parquet_bytes
+from fusion.shards.plan import cut_input
+from fusion.shards.predict_settings import PastSales
+from fusion.shards.tables import SUFFIXES, list_files, read_rows
+
+PART_ROWS = 65_536
+MAX_BYTES = 2**36
+
+
+def sales_columns(info: Mapping[str, Any], sales: PastSales) -> SalesColumns:
+    """Columns of a sales table, as the configuration of a trained model named them.
+
+    Raises:
+        ConfigError: If the model was trained without a sales table.
+    """
+    known = info.get("sales")
+    if known is None:
+        raise ConfigError(
+            f"sales must be left out, got {sales.table}: the model was trained without a sales "
+            "table. Write past sales into the items table, as in training."
+        )
+    return SalesColumns(known["item"], known["week"], known["units"])
+
+
+def sales_sha256(table: Path) -> str:
+    """What a sales table is known by: the SHA-256 of its bytes, or of those of its files.
+
+    Raises:
+        CatalogueError: If there is none.
+    """
+    files = list_files(table) if table.is_dir() else [table]
+    if not all(path.is_file() for path in files):
+        raise CatalogueError(f"{table} must be a file, got none. Check the name and the folder.")
+    digests = [file_sha256(path) for path in files]
+    return digests[0] if table.is_file() else hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def write_history(folder: Path, sales: PastSales, *, columns: SalesColumns) -> str:
+    """Sums up a sales table as of its date; gives the SHA-256 of what was written.
+
+    Raises:
+        CatalogueError: If the table cannot be read, lacks a column or is faulty.
+    """
+    found = item_history(
+        lambda: _sales_parts(sales.table, columns), columns=columns, as_of=sales.as_of
+    )
+    content = parquet_bytes(pa.Table.from_pandas(found.rename_axis("item").reset_index()))
+    write_atomically(folder / HISTORY, content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def read_history(folder: Path, sha256: str) -> pd.DataFrame:
+    """What was written, by the ids of the items; kept in memory by its content.
+
+    Raises:
+        JobError: If it is gone or damaged.
+    """
+    return _history(folder.resolve(), sha256)
+
+
+@lru_cache(maxsize=2)
+def _history(folder: Path, sha256: str) -> pd.DataFrame:
+    try:
+        content = read_regular_file(folder / HISTORY, max_bytes=MAX_BYTES)
+    except (FileNotFoundError, ValueError):
+        content = b""
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise JobError(
+            f"{folder / HISTORY} must hold the past sales as they were planned, got other bytes or "
+            "none. Put the file back, or begin a new output."
+        )
+    found: pd.DataFrame = pq.read_table(io.BytesIO(content)).to_pandas()
+    return found.set_index("item")[list(NAMES)]
+
+
+def _sales_parts(table: Path, columns: SalesColumns) -> Iterator[pd.DataFrame]:
+    """A sales table in parts, and as a whole where its kind cannot be cut."""
+    wanted = [columns.id, columns.week, columns.units]
+    if table.is_file() and table.suffix.lower() not in SUFFIXES:
+        whole = read_table(table)
+        raise_for(missing_columns(wanted, whole.columns), source="sales")
+        yield whole
+        return
+    for frame, problems in table_parts(table, wanted):
+        raise_for(problems, source="sales")
+        yield frame
+
+
+def table_parts(
+    table: Path, columns: Sequence[str], *, delimiter: str | None = None
+) -> Iterator[tuple[pd.DataFrame, list[Problem]]]:
+    """Some columns of a table of any size, in parts, and the lines that are no rows.
+
+    Raises:
+        CatalogueError: If the table cannot be read or lacks a column.
+    """
+    files, shards, _ = cut_input(
+        table, shard_rows=PART_ROWS, columns=columns, id_column=None, delimiter=delimiter
+    )
+    for shard in shards:
+        file = files[shard.file]
+        path = table if table.is_file() else table / file.name
+        yield read_rows(path, shard, file=file, columns=columns)

@@ -1,0 +1,74 @@
+"""Past sales that are summed up part by part say what the whole table says."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fusion.data.history import MOST_PROBLEMS, NAMES, item_history
+from fusion.data.sales import SalesColumns, add_history
+from fusion.errors import CatalogueError
+
+COLUMNS = SalesColumns()
+
+
+def sales_of(n_rows, *, form="%Y-%m-%d"):
+    draw = np.random.default_rng(0)
+    days = pd.Timestamp("2024-01-01") + pd.to_timedelta(draw.integers(0, 400, n_rows), unit="D")
+    frame = {
+        "id": [f"i{row}" for row in draw.integers(0, 60, n_rows)],
+        "week": days.strftime(form),
+        "units": draw.integers(-3, 9, n_rows),
+    }
+    return pd.DataFrame(frame, dtype=object)
+
+
+def parts_of(sales, size):
+    return lambda: (sales[first : first + size] for first in range(0, len(sales), size))
+
+
+@pytest.mark.parametrize("form", ["%Y-%m-%d", "%d/%m/%Y"])
+@pytest.mark.parametrize("size", [2000, 90])
+def test_parts_of_any_size_say_what_the_whole_table_says(size, form):
+    sales = sales_of(2000, form=form)
+    items = pd.DataFrame({"id": [f"i{row}" for row in range(70)]})
+    whole = add_history(items, sales, columns=COLUMNS, as_of="2024-10-02")[list(NAMES)]
+    found = item_history(parts_of(sales, size), columns=COLUMNS, as_of="2024-10-02")
+    np.testing.assert_allclose(found.reindex(items["id"]), whole.astype(float))
+
+
+def test_an_item_that_is_sold_later_alone_is_known_and_has_no_past():
+    sales = pd.DataFrame({"id": ["a", "b"], "week": ["2024-01-01", "2024-09-02"], "units": [3, 4]})
+    found = item_history(lambda: [sales], columns=COLUMNS, as_of="2024-02-05")
+    assert found.loc["a"].tolist() == [0.0, 3.0, 3.0, 5.0, 5.0]
+    assert found.loc["b"].isna().all()
+
+
+def test_faults_are_told_with_their_rows_in_the_whole_table():
+    sales = sales_of(100)
+    sales.loc[71, "units"] = "many"
+    sales.loc[93, "week"] = None
+    with pytest.raises(CatalogueError, match=r"row 72(.|\n)*row 94"):
+        item_history(parts_of(sales, 10), columns=COLUMNS, as_of="2024-10-02")
+
+
+def test_a_table_of_faults_alone_is_not_held():
+    seen = []
+
+    def parts():
+        for _ in range(10):
+            seen.append(1)
+            yield (
+                pd.DataFrame({"id": ["a"], "week": ["2024-01-01"], "units": ["x"]})
+                .loc[[0] * (MOST_PROBLEMS // 2)]
+                .reset_index(drop=True)
+            )
+
+    with pytest.raises(CatalogueError):
+        item_history(parts, columns=COLUMNS, as_of="2024-10-02")
+    assert len(seen) == 10 + 3  # all parts for the dates, three for the cells
+
+
+def test_days_and_months_that_could_be_either_are_refused():
+    sales = pd.DataFrame({"id": ["a"] * 2, "week": ["01/02/2024", "03/02/2024"], "units": [1, 1]})
+    with pytest.raises(CatalogueError, match="week"):
+        item_history(lambda: [sales], columns=COLUMNS, as_of="2024-10-02")
