@@ -119,3 +119,19 @@ def test_a_gap_before_the_date_stands_in_the_report(shop, tmp_path):
     assert result.exit_code == 0, result.output
     said = "ends with the week of 2025-02-03, 3 whole week(s) before 2025-03-03"
     assert said in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_absent_columns_of_past_sales_need_no_sales_table(shop, tmp_path):
+    found = ask("predict", shop, tmp_path / "a.csv", "--on-bad-rows", "absent", "--quiet")
+    assert found.exit_code == 0, found.output
+    assert pd.read_csv(tmp_path / "a.csv")["error"].isna().all()
+
+
+def test_a_table_without_any_column_of_the_model_is_refused_though_absence_is_allowed(
+    shop, tmp_path
+):
+    (tmp_path / "other.csv").write_text("colour\nred\n")
+    words = ("--out", tmp_path / "a.csv", "--on-bad-rows", "absent")
+    found = run("predict", shop / "out" / "bundle", "--items", tmp_path / "other.csv", *words)
+    assert found.exit_code == 1 and "column price" in found.output
+    assert not (tmp_path / "a.csv").exists()
