@@ -26,7 +26,6 @@ from encoders.photo import PhotoError, load_photo
 from encoders.resnet import ResNetEncoder
 from fusion.data.duplicates import small_grey
 from fusion.report.cards import thumbnail
-from fusion.report.content import ReportItem
 
 MOST_MB = 300
 MOST_SECONDS = 2.0
@@ -71,7 +70,7 @@ def uses() -> dict[str, Use]:
         "load_photo": load_photo,
         "resnet": lambda path: network.preprocess([path]),
         "colour_texture": lambda path: colours.preprocess([path]),
-        "thumbnail": lambda path: thumbnail(ReportItem("a", "", path, 1.0, 1.0)) or refused(path),
+        "thumbnail": lambda path: thumbnail(path) or refused(path),
         "duplicates": small_grey,
     }
 

@@ -175,6 +175,13 @@ class NumericEncoder(Encoder):
             "codes": torch.from_numpy(codes),
         }
 
+    def unknown_levels(self, values: pd.DataFrame) -> dict[str, NDArray[np.bool_]]:
+        """Category column -> mask `[rows]` of levels that training saw never, or too seldom."""
+        return {
+            name: read_categories(values, name, levels) == FIRST_LEVEL - 1
+            for name, levels in self._categories.items()
+        }
+
     def forward(self, tensors: Tensors) -> Tensor:
         """Embeddings `[rows, embedding_dim]`, float32 in squash mode and float64 in linear mode."""
         fixed = self._fixed_columns(tensors)
@@ -320,6 +327,8 @@ def _is_skewed(frame: pd.DataFrame, name: str) -> bool:
     numbers = read_numbers(frame, name)
     known = np.clip(numbers[~np.isnan(numbers)], None, 1e100)  # the cube stays finite
     if len(known) < MIN_SKEW_ROWS or known.min() < 0:
+        return False
+    if known.min() == known.max():  # all alike: there is no skewness
         return False
     from scipy import stats  # takes a second to import
 

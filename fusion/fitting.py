@@ -1,7 +1,7 @@
 """From a table and targets to a trained bundle: the one way in which models are made."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,13 +17,14 @@ from fusion.build import (
     fitted_encoders,
     own_encoder,
 )
-from fusion.bundle import Bundle
+from fusion.bundle import TITLE_CHARACTERS, Bundle
 from fusion.choices import Targets, is_closed_form
 from fusion.data.batch import ModelInputs
 from fusion.data.catalogue import Catalogue
 from fusion.data.duplicates import near_duplicate_groups
 from fusion.data.folds import DRAWN, Validation, validation_folds
 from fusion.data.frames import as_frame
+from fusion.data.leaks import find_leaks
 from fusion.data.policy import apply_policy, left_out
 from fusion.data.problems import Problem
 from fusion.embedding import Prepared, prepare_inputs
@@ -37,6 +38,7 @@ from fusion.rounding import largest_changes
 from fusion.store import StoreReport
 from fusion.trainers import training_alone
 from fusion.training import TrainingHistory, best_options, fit_ensemble
+from fusion.training.shares import HeldOut
 from fusion.training.threads import computing_with, threads_for
 from fusion.tuning.crossfit import CrossFit, Tuned, TuningData
 from heads import HEADS
@@ -58,6 +60,9 @@ class Fitted:
         reports: Counts of the embedding store for each cached modality.
         ignored: Column -> why it was not used.
         tuned: What tuning did; None where encoders stayed as they were.
+        held_out: Answers on rows held out; None where heads were solved in closed form.
+        targets: Targets of the rows that were learned from, by head.
+        leaks: Head -> which columns say nearly all of its target; see `fusion.data.leaks`.
     """
 
     bundle: Bundle
@@ -67,6 +72,9 @@ class Fitted:
     reports: dict[str, StoreReport]
     ignored: dict[str, str]
     tuned: Tuned | None = None
+    held_out: HeldOut | None = None
+    targets: Targets = field(default_factory=dict)
+    leaks: dict[str, str] = field(default_factory=dict)
 
 
 def fit_bundle(
@@ -106,10 +114,12 @@ def fit_bundle(
     kept = np.asarray([row for row in range(len(catalogue)) if row not in dropped], dtype=np.int64)
     validation = with_groups(validation.of_rows(kept), good, recipe=recipe)
     job = _Fit(good, recipe=recipe, sources=sources, stage=stage)
-    bundle, histories, tuned = job.run(
+    targets = {name: values[kept] for name, values in targets.items()}
+    leaks = find_leaks(good, {recipe.heads[name].target: one for name, one in targets.items()})
+    bundle, histories, tuned, held_out = job.run(
         encoders,
         prepared.inputs.take(kept),
-        targets={name: values[kept] for name, values in targets.items()},
+        targets=targets,
         validation=validation,
     )
     return Fitted(
@@ -120,6 +130,13 @@ def fit_bundle(
         problems=[*catalogue.problems, *extra],
         reports=prepared.reports,
         ignored=dict(catalogue.schema.ignored),
+        held_out=held_out,
+        targets=targets,
+        leaks={
+            name: leaks[choice.target]
+            for name, choice in recipe.heads.items()
+            if choice.target in leaks
+        },
     )
 
 
@@ -172,7 +189,7 @@ class _Fit:
         *,
         targets: Targets,
         validation: Validation,
-    ) -> tuple[Bundle, list[TrainingHistory], Tuned | None]:
+    ) -> tuple[Bundle, list[TrainingHistory], Tuned | None, HeldOut | None]:
         with training_alone():
             torch.manual_seed(self.recipe.training.seed)
             encoders, inputs = self._with_fitted(encoders, inputs)
@@ -184,7 +201,7 @@ class _Fit:
                 inputs = inputs.merged(ModelInputs(inputs.present, tuned.learned_from))
             embedded = {} if tuned is None else tuned.embedded
             known = inputs.merged(ModelInputs(inputs.present, embedded))
-            ensemble, histories = fit_ensemble(
+            ensemble, histories, answers = fit_ensemble(
                 lambda: self._model(encoders, targets),
                 inputs,
                 targets,
@@ -198,6 +215,11 @@ class _Fit:
             schema=self.catalogue.schema,
             targets={name: choice.target for name, choice in self.recipe.heads.items()},
             reference_ids=list(self.catalogue.ids),
+            reference_titles=[title[:TITLE_CHARACTERS] for title in self.catalogue.titles],
+            reference_targets={
+                choice.target: np.asarray(targets[name], dtype=np.float64)
+                for name, choice in self.recipe.heads.items()
+            },
         )
         if tuned is not None:
             bundle.info["tuning"] = tuned.statement
@@ -208,7 +230,7 @@ class _Fit:
         )
         if moved is not None:
             bundle.info["bfloat16"] = moved
-        return bundle, histories, tuned
+        return bundle, histories, tuned, answers
 
     def _decide_options(
         self,

@@ -143,10 +143,13 @@ class Predictor:
         """The `k` training items nearest to each item in fused space.
 
         Returns:
-            Columns `id`, `rank` (from 1), `similar_id`, `similarity` (cosine, in [-1, 1]). Where an
-            item could not be read or nothing is known of it, and where fewer than `k` items have a
-            vector with a direction, `similar_id` and `similarity` are missing: nothing is similar
-            to a vector of zeros. Items that are equally similar come in the order of their ids.
+            Columns `id`, `rank` (from 1), `similar_id`, `similar_title` (its first text, at most 80
+            characters), `similarity` (cosine, in [-1, 1]), and for each target `actual_TARGET`,
+            what was known of the training item, such as the units that it sold, and `error` (empty
+            where there is none). Where an item could not be read or nothing is known of it, and
+            where fewer than `k` items have a vector with a direction, all between `rank` and
+            `error` are missing: nothing is similar to a vector of zeros.
+            Items that are equally similar come in the order of their ids.
 
         Raises:
             ValueError: If `k` is no whole number from 1 to the number of training items.
@@ -157,21 +160,34 @@ class Predictor:
                 f"k must be a whole number in 1..{n_reference}, got {k!r}: there are {n_reference} "
                 "training items."
             )
-        ids, vectors, _ = self.embed_table(frame, source=source)
+        ids, vectors, errors = self.embed_table(frame, source=source)
         order = np.argsort(np.asarray(self.bundle.reference_ids, dtype=str), kind="stable")
         scores = _unit(vectors) @ _unit(self.bundle.reference[order]).T
         scores = np.where(np.isfinite(scores), scores.round(SIMILARITY_DIGITS), -np.inf)
         nearest = np.argsort(-scores, axis=1, kind="stable")[:, :k]
         similarity = np.take_along_axis(scores, nearest, axis=1).ravel()
-        similar_ids = np.asarray(self.bundle.reference_ids, dtype=object)[order][nearest.ravel()]
         known = np.isfinite(similarity)
-        similar_ids[~known] = None
+        rows = order[nearest.ravel()]
+
+        def of_known(texts: list[str]) -> list[str | None]:
+            return [
+                texts[row] if is_known else None for row, is_known in zip(rows, known, strict=True)
+            ]
+
         return pd.DataFrame(
             {
                 "id": np.repeat(np.asarray(ids, dtype=object), k),
                 "rank": np.tile(np.arange(1, k + 1), len(ids)),
-                "similar_id": similar_ids,
+                "similar_id": of_known(self.bundle.reference_ids),
+                "similar_title": of_known(self.bundle.reference_titles),
                 "similarity": np.where(known, similarity, np.nan),
+                **{
+                    f"actual_{name}": np.where(
+                        known, self.bundle.reference_targets[name][rows], np.nan
+                    )
+                    for name in self.bundle.target_names
+                },
+                "error": np.repeat([errors.get(row, "") for row in range(len(ids))], k),
             }
         )
 

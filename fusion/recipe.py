@@ -22,6 +22,7 @@ from fusion.choices import (
     target_problems,
 )
 from fusion.data.catalogue import Catalogue, build_catalogue
+from fusion.data.codes import coded_columns
 from fusion.data.infer import infer_schema
 from fusion.data.policy import refuse_early
 from fusion.data.problems import OnBadRows, Problem, check_policy
@@ -29,6 +30,7 @@ from fusion.encoder_choice import EncoderChoice
 from fusion.errors import ConfigError, MissingExtraError
 from fusion.mistakes import Mistakes
 from fusion.places import folder_mistakes
+from fusion.progress import say_once
 from fusion.training import TrainingSettings
 from fusion.tuning import TuningSettings
 
@@ -156,6 +158,9 @@ def _read(frame: pd.DataFrame, *, recipe: Recipe, sources: Sources) -> Catalogue
         formats=recipe.formats,
         source=sources.table,
     )
+    coded = coded_columns(frame, schema, listed=recipe.columns.get("categorical"))
+    if coded:
+        say_once(coded)
     check_usable(schema, source=sources.table)
     return build_catalogue(frame, schema, photos=sources.photos, source=sources.table)
 

@@ -1,6 +1,6 @@
 """Heads: fused vectors in, one business answer out. Imports nothing of `fusion` or `encoders`."""
 
-from heads.base import Floats, Head
+from heads.base import Column, Floats, Head
 from heads.check import check_head
 from heads.closed_form import ClosedForm
 from heads.hot_item import HotItemHead
@@ -19,6 +19,7 @@ HEADS: dict[str, type[Head]] = {
 __all__ = [
     "HEADS",
     "ClosedForm",
+    "Column",
     "Floats",
     "Head",
     "HotItemHead",

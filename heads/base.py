@@ -1,7 +1,8 @@
 """What every head can do: fused vectors in, one business answer out."""
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Self
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,25 @@ LEAST_LOSS = 1e-3
 """Floor of `constant_loss`: a target of one value has a best loss of 0."""
 LIMIT = 1e100
 """Largest absolute target and answer: its square is still finite."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """What a prediction column says.
+
+    Args:
+        name: Its name.
+        kind: `"mean"`, `"quantile"` or `"probability"`.
+        level: Level of a quantile, in (0, 1).
+        label: What a probability is one of, such as `hot`.
+        unit: Unit of the answer, such as `units`; empty where it is the target's own.
+    """
+
+    name: str
+    kind: Literal["mean", "quantile", "probability"]
+    level: float | None = None
+    label: str = ""
+    unit: str = ""
 
 
 class Head(nn.Module, ABC):
@@ -36,6 +56,13 @@ class Head(nn.Module, ABC):
     @abstractmethod
     def columns(self) -> tuple[str, ...]:
         """Names of the prediction columns; the first one is the answer."""
+
+    @property
+    def described_columns(self) -> tuple[Column, ...]:
+        """What each of `columns` says (default: a probability, or a mean, by the task)."""
+        if self.task == "classification":
+            return tuple(Column(name, "probability", label="positive") for name in self.columns)
+        return tuple(Column(name, "mean") for name in self.columns)
 
     @property
     @abstractmethod

@@ -54,6 +54,8 @@ def _check_shapes(head: Head) -> None:
         for name, values in columns.items():
             _require(values.shape == (batch,), f"{name} must be [batch], got {values.shape}")
             _require(bool(values.isfinite().all()), f"{name} must be finite")
+    described = tuple(column.name for column in head.described_columns)
+    _require(described == head.columns, "described_columns must describe `columns`, in order")
     _require(head.task in ("regression", "classification"), "task must be one of the two")
     _require(head.statement() != "", "statement must say what the answer means")
 

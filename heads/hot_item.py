@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from heads.base import LEAST_LOSS, Floats, Head, refuse_faults
+from heads.base import LEAST_LOSS, Column, Floats, Head, refuse_faults
 from heads.members import beside, member_mean, side_by_side
 from heads.platt import fit_platt
 
@@ -76,6 +76,11 @@ class HotItemHead(Head):
     def columns(self) -> tuple[str, ...]:
         """The probability of a hot item."""
         return ("hot_probability",)
+
+    @property
+    def described_columns(self) -> tuple[Column, ...]:
+        """The same with its meaning."""
+        return (Column(self.columns[0], "probability", label="hot"),)
 
     @property
     def config(self) -> dict[str, Any]:

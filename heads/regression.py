@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from heads.answer_maps import AnswerMap, fit_mean_map, fit_median_map
-from heads.base import LEAST_LOSS, Floats, Head
+from heads.base import LEAST_LOSS, Column, Floats, Head
 from heads.members import beside, member_mean, side_by_side
 from heads.scales import (
     Scale,
@@ -93,6 +93,12 @@ class RegressionHead(Head):
     def columns(self) -> tuple[str, ...]:
         """Conditional mean and about the median, in the unit of the target."""
         return ("prediction", "prediction_p50")
+
+    @property
+    def described_columns(self) -> tuple[Column, ...]:
+        """The same with their meaning."""
+        mean, median = self.columns
+        return (Column(mean, "mean"), Column(median, "quantile", level=0.5))
 
     @property
     def config(self) -> dict[str, Any]:

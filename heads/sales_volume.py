@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from heads.answer_maps import AnswerMap, fit_mean_map
-from heads.base import Floats, Head, broken_rules
+from heads.base import Column, Floats, Head, broken_rules
 from heads.members import beside, member_mean, side_by_side
 
 Distribution = Literal["negative_binomial", "poisson"]
@@ -91,6 +91,18 @@ class SalesVolumeHead(Head):
         return ("sales_units", *(f"sales_units_{name}" for name in LEVELS))
 
     @property
+    def described_columns(self) -> tuple[Column, ...]:
+        """The same with their meaning."""
+        mean, *quantiles = self.columns
+        return (
+            Column(mean, "mean", unit="units"),
+            *(
+                Column(name, "quantile", level=level, unit="units")
+                for name, level in zip(quantiles, LEVELS.values(), strict=True)
+            ),
+        )
+
+    @property
     def config(self) -> dict[str, Any]:
         """Keyword arguments that rebuild this head."""
         names = ("in_dim", "distribution", "log_mean", "log_dispersion", "levels")
@@ -163,12 +175,16 @@ class SalesVolumeHead(Head):
 
         `wape`, `mae` and `pinball_p50` are of the median, since it minimises absolute error;
         `wape_mean`, `bias`, `rmse` and `spearman` are of the mean. `coverage_p10_p90` should be
-        0.8 or, as counts are whole, a little more; `width_p10_p90` is in units.
+        0.8 or, as counts are whole, a little more; `width_p10_p90` is in units. Both are nan where
+        the two quantiles are the same in every row: a method that answers with one number gives no
+        range.
         """
         from heads import metrics  # scikit-learn takes seconds to import
 
         mean = prediction["sales_units"]
         low, median, high = (prediction[f"sales_units_{name}"] for name in LEVELS)
+        width = float(np.mean(high - low))
+        has_range = width > 0
         return {
             "wape": metrics.wape(target, median),
             "wape_mean": metrics.wape(target, mean),
@@ -177,8 +193,8 @@ class SalesVolumeHead(Head):
             "rmse": metrics.rmse(target, mean),
             "spearman": metrics.spearman(target, mean),
             "pinball_p50": metrics.pinball(target, median, level=0.5),
-            "coverage_p10_p90": metrics.coverage(target, low, high),
-            "width_p10_p90": float(np.mean(high - low)),
+            "coverage_p10_p90": metrics.coverage(target, low, high) if has_range else math.nan,
+            "width_p10_p90": width if has_range else math.nan,
         }
 
     def constant_loss(self, target: Tensor) -> float:

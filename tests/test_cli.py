@@ -103,7 +103,13 @@ def test_training_writes_model_report_metrics_and_predictions(trained):
 def test_columns_that_are_not_used_are_told_with_their_reason(capsys):
     reason = "holds numbers such as '1,234' that may be read in two ways; write them as 1234.5"
     result = SimpleNamespace(
-        evaluations={}, dropped={}, unread={"cost[net]": reason}, bundle="b", report="r"
+        evaluations={},
+        dropped={},
+        notes=(),
+        unread={"cost[net]": reason},
+        bundle="b",
+        report="r",
+        new_items=None,
     )
     show_result(result)
     assert f"Not used cost[net]: {reason}" in " ".join(capsys.readouterr().out.split())
@@ -268,7 +274,7 @@ def test_columns_that_a_bundle_does_not_read_are_refused(shop, trained, tmp_path
 
 
 @pytest.mark.parametrize(
-    "verb", ["train", "fine-tune", "pretrain", "evaluate", "predict", "embed", "demo"]
+    "verb", ["train", "fine-tune", "pretrain", "evaluate", "predict", "similar", "embed", "demo"]
 )
 def test_every_verb_has_help(verb):
     result = run(verb, "--help")

@@ -88,3 +88,34 @@ def test_a_model_with_history_names_what_is_missing_without_it(shop, tmp_path):
 def test_sales_and_date_go_together(shop, tmp_path):
     result = ask("predict", shop, tmp_path / "no.csv", "--sales", shop / "sales.csv")
     assert result.exit_code == 1 and "must be given together" in result.output.replace("\n", " ")
+
+
+def test_items_that_are_not_launched_yet_are_left_out_and_counted(shop, tmp_path):
+    items = pd.read_csv(shop / "items.csv")
+    new = pd.DataFrame({"item_id": ["N1", "N2"], "price": [6.0, 7.0]})
+    pd.concat([new, items]).to_csv(shop / "more.csv", index=False)
+    (shop / "more.toml").write_text(CONFIG.replace("items.csv", "more.csv"))
+    result = run("train", shop / "more.toml", "--out", tmp_path / "out", "--quiet")
+    assert result.exit_code == 0, result.output
+    assert "2 rows left out: not launched yet: no sale up to 4 week(s) after" in result.output
+    report = (tmp_path / "out" / "report.html").read_text()
+    assert "not launched yet" in report
+
+
+def test_sales_that_end_long_before_the_date_stop_a_prediction(shop, tmp_path):
+    past = ["--sales", shop / "sales.csv", "--as-of", "2025-09-05", "--quiet"]
+    result = ask("predict", shop, tmp_path / "late.csv", *past)
+    assert result.exit_code == 1
+    assert "got 2025-04-28 as its last week" in result.output.replace("\n", " ")
+    assert not (tmp_path / "late.csv").exists()
+
+
+def test_a_gap_before_the_date_stands_in_the_report(shop, tmp_path):
+    sales = pd.read_csv(shop / "sales.csv")
+    early = sales["week"].between("2025-02-10", "2025-02-24")
+    sales[~early].to_csv(shop / "gap.csv", index=False)
+    (shop / "gap.toml").write_text(CONFIG.replace("sales.csv", "gap.csv"))
+    result = run("train", shop / "gap.toml", "--out", tmp_path / "out", "--quiet")
+    assert result.exit_code == 0, result.output
+    said = "ends with the week of 2025-02-03, 3 whole week(s) before 2025-03-03"
+    assert said in (tmp_path / "out" / "report.html").read_text()

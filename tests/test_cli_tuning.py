@@ -88,7 +88,7 @@ def run(*arguments):
 def tuned(shop):
     result = run("fine-tune", shop / "tune.toml", "--out", shop / "out", "--seed", 1, "--quiet")
     assert result.exit_code == 0, result.output
-    assert "encoders as they were" in result.output
+    assert "Kept: encoders" in result.output
     return shop / "out"
 
 
@@ -97,13 +97,38 @@ def test_the_report_compares_tuned_encoders_with_those_that_stayed(tuned):
     assert "Fine-tuning" in page and "encoders as they were" in page
     metrics = json.loads((tuned / "metrics.json").read_text())
     scores = {score["name"]: score for score in metrics["sales_volume"]["scores"]}
-    original = scores["encoders as they were"]
-    assert original["kind"] == "original"
-    assert original["low"] <= original["gain"] <= original["high"]
+    (other,) = (score for score in scores.values() if score["kind"] in ("original", "tuned"))
+    assert other["low"] <= other["gain"] <= other["high"]
 
 
-def test_the_bundle_predicts_with_tuned_encoders(tuned, shop):
-    assert load_bundle(tuned / "bundle").model.encoder("text").adapter is not None
+def kept(folder):
+    """Which encoders metrics.json says are kept; the bundle must hold these."""
+    tuning = json.loads((folder / "metrics.json").read_text())["sales_volume"]["tuning"]
+    losses = tuning["held_out_loss"]
+    assert tuning["kept"] == min(losses, key=losses.get)
+    adapter = load_bundle(folder / "bundle").model.encoder("text").adapter
+    assert (adapter is not None) == (tuning["kept"] == "encoders tuned")
+    return tuning["kept"]
+
+
+def test_tuning_that_hurts_on_rows_held_out_is_not_kept(shop):
+    out = shop / "hurt"
+    result = run("fine-tune", shop / "tune.toml", "--out", out, "--learning-rate", 0.3, "--quiet")
+    assert result.exit_code == 0, result.output
+    assert kept(out) == "encoders as they were"
+    assert "Kept: encoders as they were. Their loss on training rows held out" in result.output
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert page.count("Kept: encoders as they were.") == 2  # in the headline and the section
+    scores = json.loads((out / "metrics.json").read_text())["sales_volume"]["scores"]
+    assert [(score["name"], score["kind"]) for score in scores][:2] == [
+        ("fusion", "fusion"),
+        ("encoders tuned", "tuned"),
+    ]
+    assert "not kept" in page
+
+
+def test_the_bundle_predicts_with_the_encoders_that_were_kept(tuned, shop):
+    assert kept(tuned)
     result = run(
         "predict", tuned / "bundle", "--items", shop / "items.csv", "--photos", shop / "photos",
         "--out", shop / "forecast.csv", "--quiet",

@@ -15,7 +15,10 @@ from fusion.report import (
     HeadResult,
     Losses,
     ModalitySummary,
+    NewItem,
+    NewItems,
     ReportItem,
+    SimilarItem,
     TrainingReport,
     TuningCost,
     TuningSummary,
@@ -173,6 +176,40 @@ def tuning_summary() -> TuningSummary:
     )
 
 
+def new_items(photos: Sequence[Path] = ()) -> NewItems:
+    """Items without an outcome: one answered, one that could not be read."""
+    answered = NewItem(
+        rank=1,
+        id="N001",
+        title="Linen shirt",
+        photo=photos[0] if photos else None,
+        details={"category": "shirts", "brand": "Nordhem"},
+        answers=("about 120, likely 80 to 190",),
+        is_hot=True,
+        similar=(SimilarItem("P001", "Cotton shirt", "sold 118"),),
+        unknown=("brand: Nordhem",),
+    )
+    failed = NewItem(None, "N002", "N002", answers=("–",), error="number_not_read: got 'x'")
+    notes = ("Medians do not add up.",)
+    return NewItems("new.csv", 2, ("units_13_weeks",), (answered, failed), notes, hot="hot")
+
+
+def poisoned_new_items(text: str) -> NewItems:
+    """New items in which everything is the payload."""
+    item = NewItem(
+        rank=1,
+        id=text,
+        title=text,
+        details={text: text},
+        answers=(text,),
+        is_hot=True,
+        similar=(SimilarItem(text, text, text),),
+        unknown=(text,),
+    )
+    failed = replace(item, rank=None, error=text)
+    return NewItems(text, 2, (text,), (item, failed), (text,), hot=text)
+
+
 def poisoned(text: str) -> TrainingReport:
     """A report in which everything that comes from a table or a person is the payload."""
     head = tuned(volume_head(n=4))
@@ -195,4 +232,11 @@ def poisoned(text: str) -> TrainingReport:
     report = training_report(replace(head, evaluation=found, items=items))
     costs = (TuningCost(text, 1.0, 1.0), TuningCost(text, 2.0, 1.0))
     tuning = replace(tuning_summary(), statement=text, how=text, costs=costs)
-    return replace(report, title=text, summary=summary, made_with={text: text}, tuning=tuning)
+    return replace(
+        report,
+        title=text,
+        summary=summary,
+        made_with={text: text},
+        tuning=tuning,
+        new_items=poisoned_new_items(text),
+    )

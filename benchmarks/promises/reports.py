@@ -8,9 +8,9 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.promises.base import Outcome, Promise, Settings
-from benchmarks.promises.made_report import poisoned
+from benchmarks.promises.made_report import poisoned, poisoned_new_items
 from fusion.data import write_table
-from fusion.report import render_report
+from fusion.report import render_new_items, render_report
 
 PAYLOADS = (
     "<script>alert(1)</script>",
@@ -82,16 +82,28 @@ class Finds(HTMLParser):
         self.text.append(data)
 
 
-def broken_by(payload: str, harmless: Finds) -> str:
-    """What a page shows that it must not, where everything in it is the payload."""
-    found = Finds(render_report(poisoned(payload)))
+def broken_by(payload: str, harmless: tuple[Finds, Finds]) -> str:
+    """What the pages show that it must not, where everything in it is the payload."""
+    for page, clean, least in zip(poisoned_pages(payload), harmless, (20, 12), strict=True):
+        if broken := _broken(payload, page, clean, least=least):
+            return broken
+    return ""
+
+
+def poisoned_pages(payload: str) -> tuple[Finds, Finds]:
+    """What a browser would find in a report and in a page of new items."""
+    new = render_new_items(poisoned_new_items(payload), title=payload)
+    return Finds(render_report(poisoned(payload))), Finds(new)
+
+
+def _broken(payload: str, found: Finds, harmless: Finds, *, least: int) -> str:
     if found.tags != harmless.tags or found.attributes != harmless.attributes:
         more = (found.tags - harmless.tags) | (found.attributes - harmless.attributes)
         return f"tags or attributes came from a text: {more}"
     if any(re.match(r"\s*(javascript|vbscript|//)", address or "") for address in found.addresses):
         return "an address came from a text"
     told = sum(payload.replace("\0", "") in text.replace("\0", "") for text in found.text)
-    return "" if told >= 20 else f"the text is shown {told} times"
+    return "" if told >= least else f"the text is shown {told} times"
 
 
 def written_cells(folder: Path, cells: list[str]) -> list[list[str]]:
@@ -105,7 +117,7 @@ def written_cells(folder: Path, cells: list[str]) -> list[list[str]]:
 def run(settings: Settings) -> Outcome:
     """Payloads in every place of a report, and formulas in a table."""
     outcome = Outcome()
-    harmless = Finds(render_report(poisoned("plain")))
+    harmless = poisoned_pages("plain")
     for payload in settings.some(PAYLOADS):
         outcome.case(f"report, {payload[:40]!r}", broken_by(payload, harmless))
     cells = [*settings.some(FORMULAS), *NUMBERS]

@@ -5,7 +5,8 @@ BUNDLE/bundle.json            format, schema, encoders, fusion, heads, metrics, 
                               of the rest
 BUNDLE/bundle.sha256          SHA-256 of bundle.json
 BUNDLE/weights.safetensors    every weight that was trained or fitted
-BUNDLE/reference.safetensors  ids and fused vectors of the training items, for `similar`
+BUNDLE/reference.safetensors  ids, titles, fused vectors and targets of the training items, for
+                              `similar`
 ```
 
 Pretrained encoders are not copied: their name, configuration and fingerprint are, and loading
@@ -26,9 +27,11 @@ if TYPE_CHECKING:
     from fusion.bundle.bundle import Bundle, load_bundle, save_bundle
     from fusion.bundle.folder import check_bundle_folder
     from fusion.bundle.parts import PACKAGES, name_and_config, rebuild
+    from fusion.bundle.reference import TITLE_CHARACTERS
 
 __all__ = [
     "PACKAGES",
+    "TITLE_CHARACTERS",
     "Bundle",
     "check_bundle_folder",
     "load_bundle",
@@ -47,5 +50,6 @@ __getattr__ = on_first_use(
         "PACKAGES": "parts",
         "name_and_config": "parts",
         "rebuild": "parts",
+        "TITLE_CHARACTERS": "reference",
     },
 )

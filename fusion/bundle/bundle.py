@@ -24,6 +24,12 @@ from fusion.bundle.parts import (
     is_in_bfloat16,
     rebuild_ensemble,
 )
+from fusion.bundle.reference import (
+    targets_as_tensor,
+    targets_of_tensor,
+    texts_as_tensors,
+    texts_of_tensors,
+)
 from fusion.data.catalogue import build_catalogue
 from fusion.data.schema import Schema
 from fusion.embedding import prepare_inputs
@@ -45,6 +51,8 @@ class Bundle:
         info: What is worth knowing, JSON-serialisable: metrics, training, problems found.
         reference_ids: Ids of the training items.
         reference: Their fused vectors `[n, fused_dim]`, float32.
+        reference_titles: What people call them, at most 80 characters; empty where nothing does.
+        reference_targets: Target column -> what was known of them `[n]`, in its own unit.
     """
 
     model: ProductEnsemble
@@ -55,6 +63,13 @@ class Bundle:
     reference: NDArray[np.float32] = field(
         default_factory=lambda: np.zeros((0, 0), dtype=np.float32)
     )
+    reference_titles: list[str] = field(default_factory=list)
+    reference_targets: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+
+    @property
+    def target_names(self) -> list[str]:
+        """Target columns, each once, sorted."""
+        return sorted(set(self.targets.values()))
 
 
 def save_bundle(bundle: Bundle, folder: str | Path) -> None:
@@ -82,7 +97,14 @@ def save_bundle(bundle: Bundle, folder: str | Path) -> None:
     files = {
         "weights.safetensors": _pack(bundle.model.state()),
         "reference.safetensors": _pack(
-            {"vectors": from_numpy(bundle.reference), **_ids_as_tensors(bundle.reference_ids)}
+            {
+                "vectors": from_numpy(bundle.reference),
+                "targets": targets_as_tensor(
+                    [bundle.reference_targets[name] for name in bundle.target_names]
+                ),
+                **texts_as_tensors("ids", bundle.reference_ids),
+                **texts_as_tensors("titles", bundle.reference_titles),
+            }
         ),
     }
     write_bundle(folder, document, files)
@@ -133,8 +155,12 @@ def _rebuilt(
         schema=schema,
         targets={head: entry["target"] for head, entry in document["heads"].items()},
         info=document["info"],
-        reference_ids=_ids_of_tensors(reference),
+        reference_ids=texts_of_tensors("ids", reference),
         reference=reference["vectors"].numpy(),
+        reference_titles=texts_of_tensors("titles", reference),
+    )
+    bundle.reference_targets = targets_of_tensor(
+        reference["targets"], bundle.target_names, n_items=len(bundle.reference_ids)
     )
     _check_reference(bundle)
     _check_answers(bundle)
@@ -159,6 +185,11 @@ def _check_reference(bundle: Bundle) -> None:
         raise BundleError(
             f"vectors of the training items must be [{n_ids}, {width}] in float32, as many as ids, "
             f"got {list(vectors.shape)} in {vectors.dtype}."
+        )
+    if len(bundle.reference_titles) != n_ids:
+        raise BundleError(
+            f"titles of the training items must be as many as ids, {n_ids}, got "
+            f"{len(bundle.reference_titles)}."
         )
 
 
@@ -223,27 +254,6 @@ def _tell_of_other_precision(document: Document, *, name: str) -> None:
         f"The {' and '.join(made)} encoder of {name} was made in bfloat16, which this "
         f"processor lacks: it computes in float32, which is slower; {moved}"
     )
-
-
-def _ids_as_tensors(ids: list[str]) -> dict[str, Tensor]:
-    """Ids as their UTF-8 bytes in a row, uint8 `[n_bytes]`, and where each ends, int64 `[n]`."""
-    encoded = [name.encode("utf-8", errors="surrogatepass") for name in ids]
-    ends = np.cumsum([len(name) for name in encoded], dtype=np.int64)
-    joined = np.frombuffer(bytearray(b"".join(encoded)), dtype=np.uint8)
-    return {"ids": from_numpy(joined), "id_ends": from_numpy(ends)}
-
-
-def _ids_of_tensors(tensors: Mapping[str, Tensor]) -> list[str]:
-    """The other way; refuses ends that are not in order."""
-    with described("ids of the training items"):
-        joined, ends = tensors["ids"].numpy().tobytes(), tensors["id_ends"].tolist()
-        starts = [0, *ends][: len(ends)]
-        if starts != sorted(starts) or (ends[-1] if ends else 0) != len(joined):
-            raise ValueError("ends of ids are not in order")
-        return [
-            joined[start:end].decode("utf-8", errors="surrogatepass")
-            for start, end in zip(starts, ends, strict=True)
-        ]
 
 
 def _pack(tensors: Mapping[str, Tensor]) -> bytes:

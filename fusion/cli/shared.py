@@ -244,8 +244,12 @@ def show_result(result: Any) -> None:
 
     for evaluation in result.evaluations.values():
         say(format_table(evaluation))
+    for note in result.notes:
+        say(note)
     if result.dropped:
         say(f"{len(result.dropped)} rows were left out; the report says why.")
     for column, reason in result.unread.items():
         say(f"Not used     {column}: {reason}")
     say(f"Model        {result.bundle}\nReport       {result.report}")
+    if result.new_items is not None:
+        say(f"New items    {result.new_items}")

@@ -17,7 +17,6 @@ from fusion.cli.shared import (
     finite,
     open_stage,
     reported,
-    say,
     show_result,
 )
 
@@ -94,9 +93,8 @@ def demo(
     from fusion.jobs.demo import demo as run
 
     with open_stage(quiet, log_json) as stage:
-        result, predicted = run(out, seed=seed or 0, stage=stage)
+        result = run(out, seed=seed or 0, stage=stage)
     show_result(result)
-    say(f"New items    {predicted.output}")
 
 
 def _settings(config: Path, overrides: dict[str, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""`fusion evaluate` and `predict`: what a trained model says of items."""
+"""`fusion evaluate`, `predict` and `similar`: what a trained model says of items."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -36,6 +36,7 @@ from fusion.cli.shared import (
     reported,
     say,
 )
+from fusion.cli.similar_table import show_similar
 
 ModelFolder = Annotated[Path | None, typer.Argument(help="Folder of a trained model.")]
 ItemFiles = Annotated[
@@ -159,3 +160,44 @@ def predict(
         say(line)
     if result.job.failed_shards:
         raise typer.Exit(3)
+
+
+@app.command()
+@reported
+def similar(
+    bundle: BundleFolder,
+    items: Items,
+    k: Annotated[int, typer.Option("--k", help="Known items for each item.", min=1)] = 3,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="CSV or Parquet file; printed where not given.")
+    ] = None,
+    page: Annotated[
+        Path | None, typer.Option("--page", help="HTML page for people, with forecasts too.")
+    ] = None,
+    delimiter: Delimiter = None,
+    photos: Photos = None,
+    store: Store = None,
+    on_bad_rows: Policy = BadRows.RECORD,
+    sales: SalesFile = None,
+    as_of: AsOf = None,
+    text_encoder: MovedText = None,
+    image_weights: MovedWeights = None,
+    quiet: Quiet = False,
+    log_json: LogJson = False,
+) -> None:
+    """Show the known items most like each item, and what they sold."""
+    from fusion.jobs.predict import ItemSource
+    from fusion.jobs.similar import similar as run
+    from fusion.parameters import EncoderPlaces
+
+    past = _past_sales(sales, as_of)
+    places = EncoderPlaces(text_encoder, image_weights)
+    source = ItemSource(items, photos, store, on_bad_rows.value, past, delimiter, places)
+    with open_stage(quiet, log_json) as stage:
+        table = run(bundle, source, k=k, output=out, page=page, stage=stage)
+    firsts = table[table["rank"] == 1]
+    n_failed = int((firsts["error"] != "").sum())
+    if out is None and page is None:
+        show_similar(table)
+    written = ", ".join(str(path) for path in (out, page) if path is not None)
+    say(f"{len(firsts)} rows, {n_failed} with an error{written and f': {written}'}")

@@ -60,6 +60,13 @@ class Catalogue:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def titles(self) -> list[str]:
+        """What people call each row: its first text column as written, empty where missing."""
+        if not self.schema.text:
+            return [""] * len(self)
+        return ["" if is_missing(c) else str(c) for c in self.frame[self.schema.text[0]]]
+
     def take(self, rows: Sequence[int] | NDArray[np.integer[Any]]) -> "Catalogue":
         """The catalogue of these rows, in this order; problems follow their rows."""
         places = np.asarray(rows, dtype=np.int64)

@@ -11,6 +11,7 @@ The first rule that fits decides; every column gets one role or a reason why it 
    dates in one other form, such as `31.01.2024`, that can be read in one way only: dates.
 5. Numbers, truth values and time spans by type, at least 95 % text that is a number, or numbers in
    one other style, such as `1.234,50 EUR` or `12 %`, that can be read in one way only: numeric.
+   Whole numbers that name things, such as zip codes, are categorical: see `fusion.data.codes`.
    Dates and numbers that can be read in two ways, or in several units: ignored, with that reason.
 6. Bytes that mostly are picture files, and text that mostly ends in a picture suffix or names a
    file in the photo folder: image.
@@ -33,6 +34,7 @@ import pandas as pd
 
 from encoders.photo_file import PhotoError, sniff
 from fusion.data.cells import MOSTLY, CellFault, cells, is_missing, plain_text
+from fusion.data.codes import holds_codes
 from fusion.data.dates import find_date_format, is_iso_like, read_date
 from fusion.data.frames import as_frame, column_name
 from fusion.data.numbers import find_number_format, read_number
@@ -249,6 +251,8 @@ def _typed_role(
     if role == "dates":
         return role, ""
     if role == "numeric" and not isinstance(dtype, pd.CategoricalDtype):
+        if not written.text and not HISTORY.fullmatch(name) and holds_codes(name, cells_seen):
+            return "categorical", ""
         return ("history" if HISTORY.fullmatch(name) else role), ""
     if written.reason:
         return "", written.reason

@@ -23,6 +23,7 @@ from fusion.data.numbers import number_cells
 from fusion.data.problems import Problem, raise_for
 from fusion.data.schema import missing_columns
 from fusion.errors import CatalogueError
+from fusion.progress import say_once
 
 FLOAT_ID = re.compile(r"^(-?(?:0|[1-9]\d*))\.0$", re.ASCII)
 """A whole number that passed through a float on its way to a CSV file: `7.0` is the item `7`."""
@@ -63,6 +64,11 @@ def add_history(
     `mean_price_last_{w}w` (mean over units, in the unit of the column). All are missing for an
     item that was never sold before.
 
+    A sales table that ends before the date makes all items look as if nobody bought them any more.
+    Where one whole week or more before the date has no row at all, a line says so, with the dates;
+    where this is so for the whole of the shortest window (2 weeks at least), the table is refused.
+    A row of zero units says that its week is known.
+
     Args:
         items: Items table; not changed.
         sales: Sales table, one row per item and week; several rows add up.
@@ -71,13 +77,16 @@ def add_history(
         history_weeks: Lengths of the windows in weeks, each >= 1.
 
     Raises:
-        CatalogueError: If a table lacks a column, a sales row is faulty or no item was ever sold.
+        CatalogueError: If a table lacks a column, a sales row is faulty, no item was ever sold, or
+            the table has no row in the whole of the shortest window before a date.
         ValueError: If a window is shorter than a week.
     """
     if not history_weeks or min(history_weeks) < 1:
         raise ValueError(f"history_weeks must be weeks >= 1, got {history_weeks}. Give 1 or more.")
     items, sales = _pandas(items), as_frame(sales)
     joined = _joined(items, sales, columns=columns, as_of=as_of)
+    dates = as_of_dates(as_of, n=len(items))
+    _check_reaches(sales[columns.week], dates, shortest=max(2, min(history_weeks)))
     past = joined[joined["ago"] >= 1]
     sold = past[past["units"] > 0].groupby("row")["ago"]
     rows = pd.RangeIndex(len(items))
@@ -92,6 +101,62 @@ def add_history(
     new["weeks_on_sale"] = first
     new["weeks_since_last_sale"] = sold.min().reindex(rows)
     return _with_columns(items, new)
+
+
+def sales_gap(weeks: Any, as_of: str) -> str:
+    """What to say of a sales table that ends a week or more before a date; empty where it does not.
+
+    Args:
+        weeks: First days of the weeks of the whole table, as the table writes them.
+        as_of: The date.
+    """
+    return _gap_line(*_longest_gap(weeks, as_of_dates(as_of, n=1)))
+
+
+def _gap_line(n_weeks: int, last: np.datetime64, day: np.datetime64) -> str:
+    if n_weeks < 1:
+        return ""
+    return (
+        f"The sales table ends with the week of {_day(last)}, {n_weeks} whole week(s) before "
+        f"{_day(day)}, which count as weeks without a sale. Add these weeks, or take "
+        f"{_day(last + WEEK)} as the date."
+    )
+
+
+def _check_reaches(weeks: Any, dates: NDArray[np.datetime64], *, shortest: int) -> None:
+    """Says that the sales end before a date, or refuses them; see `add_history`."""
+    n_weeks, last, day = _longest_gap(weeks, dates)
+    if n_weeks >= shortest:
+        raise CatalogueError(
+            f"the sales table must hold sales of the {shortest} week(s) before as_of {_day(day)}, "
+            f"got {_day(last)} as its last week before it. Take {_day(last + WEEK)} as the date, "
+            "or add the later weeks (0 units where nothing was sold)."
+        )
+    line = _gap_line(n_weeks, last, day)
+    if line:
+        say_once(line)
+
+
+def _longest_gap(
+    weeks: Any, dates: NDArray[np.datetime64]
+) -> tuple[int, np.datetime64, np.datetime64]:
+    """Whole weeks without a row before a date, the last week before, and the date: the worst.
+
+    Only weeks that ended by the date count, as in the history; a date before all of them has none.
+    """
+    ends = np.unique(read_date_column(weeks)[0] + WEEK)
+    ends = ends[~np.isnat(ends)]
+    worst = (0, np.datetime64("NaT"), np.datetime64("NaT"))
+    for day in np.unique(dates):
+        before = ends[ends <= day]
+        if len(before):
+            n_weeks = int((day - before[-1]) // WEEK)
+            worst = max(worst, (n_weeks, before[-1] - WEEK, day), key=lambda found: found[0])
+    return worst
+
+
+def _day(moment: np.datetime64) -> str:
+    return str(np.datetime_as_string(moment, unit="D"))
 
 
 def _mean_price(window: pd.DataFrame) -> "pd.Series[float]":
@@ -135,10 +200,9 @@ def add_target(
     last = np.append(weeks, np.datetime64(0, "us")).max()
     covered = last + WEEK >= dates + horizon_weeks * WEEK
     if len(items) and not covered.any():
-        end = np.datetime_as_string(dates.min() + horizon_weeks * WEEK, unit="D")
         raise CatalogueError(
-            f"the sales table must reach {end}, got {np.datetime_as_string(last, unit='D')} as its "
-            "last week. Choose an earlier date or a shorter horizon."
+            f"the sales table must reach {_day(dates.min() + horizon_weeks * WEEK)}, got "
+            f"{_day(last)} as its last week. Choose an earlier date or a shorter horizon."
         )
     rows = pd.RangeIndex(len(items))
     ahead = joined[(joined["ahead"] >= 0) & (joined["ahead"] < horizon_weeks)]

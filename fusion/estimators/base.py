@@ -31,7 +31,7 @@ from fusion.parameters import (
     kept_parameters,
     restored_parameters,
 )
-from fusion.progress import progress_shown, quiet
+from fusion.progress import progress_shown, quiet, say_once
 
 if TYPE_CHECKING:
     from encoders import Encoder
@@ -235,6 +235,8 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
                 validation=Validation(rows=rows),
                 stage=stage,
             )
+        for line in self.fitted_.leaks.values():
+            say_once(line)
         self.bundle_ = self.fitted_.bundle
         self.bundle_.info["classes"] = np.asarray(getattr(self, "classes_", [])).tolist()
         return self

@@ -152,13 +152,9 @@ def _values(head: Head, target: Floats) -> Floats:
 
 
 def _levels(head: Head) -> dict[str, float]:
-    """Quantile level in (0, 1) of each column that is named after one, such as `units_p10`."""
-    ends = {name: name.rpartition("_")[2] for name in head.columns}
-    return {
-        name: int(end[1:]) / 100
-        for name, end in ends.items()
-        if end[:1] == "p" and end[1:].isdigit()
-    }
+    """Level in (0, 1) of each quantile column."""
+    columns = head.described_columns
+    return {column.name: column.level for column in columns if column.level is not None}
 
 
 def _scale(target: Floats) -> _Scale:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from fusion.files import json_bytes
 
-Kind = Literal["fusion", "original", "baseline", "alone", "without"]
+Kind = Literal["fusion", "original", "tuned", "baseline", "alone", "without"]
 
 
 @dataclass(frozen=True)
@@ -16,8 +16,9 @@ class Score:
 
     Args:
         name: What people call it, such as `TF-IDF + boosted trees`.
-        kind: `fusion`, `original` (the fusion with encoders as they were before tuning),
-            `baseline`, `alone` (one modality only) or `without` (all but one).
+        kind: `fusion`, `original` (the fusion with encoders as they were before tuning), `tuned`
+            (with tuned encoders, where they were not kept), `baseline`, `alone` (one modality only)
+            or `without` (all but one).
         metrics: Metrics by name, as the head names them.
         gain: By how much the fusion is better in the primary metric (positive = fusion better, in
             the metric's own unit); None for the fusion itself.

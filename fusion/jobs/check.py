@@ -20,15 +20,17 @@ from fusion.choices import (
     target_problems,
 )
 from fusion.data.catalogue import Catalogue, build_catalogue, target_values
+from fusion.data.codes import coded_columns
 from fusion.data.infer import infer_schema
 from fusion.data.policy import apply_policy, left_out, refuse_early
-from fusion.data.problems import Problem
+from fusion.data.problems import OnBadRows, Problem
 from fusion.data.schema import Schema
 from fusion.data.tables import read_table
 from fusion.encoder_choice import EncoderChoice
 from fusion.errors import ConfigError
 from fusion.jobs.config import TrainConfig, head_choices
-from fusion.jobs.sales import join_sales
+from fusion.jobs.new_items import read_new_items
+from fusion.jobs.sales import join_sales, not_launched, sales_target
 from fusion.jobs.split import column_groups, split_dates, split_rows
 from fusion.mistakes import Mistakes
 from fusion.places import photo_folder_mistakes
@@ -46,12 +48,18 @@ class CheckedItems:
         targets: Targets `[n]` of each target column, NaN where there is none.
         encoders: Encoders that need no fitting, by modality.
         problems: What is wrong with targets.
+        unknown: Row -> why there is nothing to learn from it: none of its targets is given.
+        notes: What to say of the tables beside problems, a sentence each.
+        new_items: Items to be forecast after the training; None where there are none.
     """
 
     catalogue: Catalogue
     targets: dict[str, NDArray[np.float64]]
     encoders: dict[str, Encoder]
     problems: list[Problem]
+    unknown: dict[int, str]
+    notes: list[str]
+    new_items: pd.DataFrame | None = None
 
 
 def check_config(
@@ -69,11 +77,13 @@ def check_config(
     """
     heads = head_choices(config.heads)
     mistakes.add(strategy_mistakes(config.model.strategy, config.model.options, heads=heads))
-    frame = _tables(config, mistakes)
+    frame, notes = _tables(config, mistakes)
     catalogue: Catalogue | None = None
     targets: dict[str, NDArray[np.float64]] = {}
     problems: list[Problem] = []
     encoders: dict[str, Encoder] = {}
+    unknown: dict[int, str] = {}
+    new: pd.DataFrame | None = None
     if frame is not None:
         schema = Schema()
         with mistakes.gathered():
@@ -82,11 +92,17 @@ def check_config(
             catalogue = build_catalogue(
                 frame, schema, photos=config.data.photos, source=config.data.items.name
             )
+        coded = coded_columns(frame, schema, listed=config.data.categorical)
+        notes += [coded] if coded else []
         targets, problems = _read_targets(config, frame, schema)
+        unknown = _unknown_rows(config, targets, problems)
+        problems = [problem for problem in problems if problem.row not in unknown]
     mistakes.add(head_mistakes(heads, _of_heads(heads, targets)))
     with mistakes.gathered():
         check_logs(config.training.tensorboard, config.tuning.tensorboard)
     if catalogue is not None:
+        with mistakes.gathered():
+            new = read_new_items(config, catalogue.schema, known=catalogue.frame)
         mistakes.add(photo_folder_mistakes(config.data.photos))
         with mistakes.gathered():
             encoders = pretrained_encoders(
@@ -94,37 +110,43 @@ def check_config(
             )
             check_tuning(config.tuning, heads, encoders)
         with mistakes.gathered():
-            problems += _broken_rules(catalogue, heads, targets, known=problems)
+            problems += [
+                problem
+                for problem in _broken_rules(catalogue, heads, targets, known=problems)
+                if problem.row not in unknown
+            ]
             problems += _undated(config, catalogue)
             refuse_early(catalogue, problems, on_bad_rows=config.data.on_bad_rows)
-            _try_split(config, catalogue, problems)
+            _try_split(config, catalogue, problems, unknown)
     mistakes.refuse()
     assert catalogue is not None
-    return CheckedItems(catalogue, targets, encoders, problems)
+    return CheckedItems(catalogue, targets, encoders, problems, unknown, notes, new)
 
 
-def _tables(config: TrainConfig, mistakes: Mistakes) -> pd.DataFrame | None:
-    """The items, with sales joined; None where one of the tables is at fault."""
+def _tables(config: TrainConfig, mistakes: Mistakes) -> tuple[pd.DataFrame | None, list[str]]:
+    """The items, with sales joined, and notes; None where one of the tables is at fault."""
+    notes: list[str] = []
     items: pd.DataFrame | None = None
     joined: pd.DataFrame | None = None
     with mistakes.gathered():
         joined = items = read_table(config.data.items, delimiter=config.data.delimiter)
     if items is not None and not len(items):
         mistakes.add([f"{config.data.items.name} must hold rows, got a header alone. Add items."])
-        return None
+        return None, notes
     if items is None:
-        return None
+        return None, notes
     columns = [str(name) for name in items.columns]
     if config.sales is not None:
         joined = None
         with mistakes.gathered():
-            joined = join_sales(items, config.sales)
+            joined, note = join_sales(items, config.sales)
+            notes += [note] if note else []
         columns += HISTORY if joined is None else [str(name) for name in joined.columns]
-        columns.append(f"units_next_{config.sales.horizon_weeks}w")
+        columns.append(sales_target(config.sales))
     split = [] if config.split.column is None else [config.split.column]
     named = {"split.column": split, "data.details": config.data.details}
     mistakes.add(column_mistakes(named, columns, source=config.data.items.name))
-    return joined
+    return joined, notes
 
 
 def _read_targets(
@@ -144,6 +166,18 @@ def _read_targets(
     }
     problems = [problem for _, found in read.values() for problem in found]
     return {name: values for name, (values, _) in read.items()}, problems
+
+
+def _unknown_rows(config: TrainConfig, targets: Targets, problems: list[Problem]) -> dict[int, str]:
+    """Rows none of whose targets is given, each with the reason; a faulty target is a problem."""
+    given = np.ones(0, dtype=bool)
+    for values in targets.values():
+        given = ~np.isnan(values) if not len(given) else given | ~np.isnan(values)
+    faulty = {problem.row for problem in problems if problem.code != "target_missing"}
+    reason = f"{' and '.join(targets)} must be given, got none"
+    if config.sales is not None and set(targets) == {sales_target(config.sales)}:
+        reason = not_launched(config.sales)
+    return {row: reason for row in np.flatnonzero(~given).tolist() if row not in faulty}
 
 
 def _broken_rules(
@@ -175,9 +209,19 @@ def _of_heads(heads: Mapping[str, HeadChoice], targets: Targets) -> Targets:
     }
 
 
-def _try_split(config: TrainConfig, catalogue: Catalogue, problems: list[Problem]) -> None:
+def _try_split(
+    config: TrainConfig, catalogue: Catalogue, problems: list[Problem], unknown: Mapping[int, str]
+) -> None:
     """Splits the rows that will stay, so that too few rows or bad dates are found at once."""
-    good, dropped = apply_policy(catalogue, problems, on_bad_rows=config.data.on_bad_rows)
+    good, dropped = usable_rows(
+        catalogue, problems, unknown=unknown, on_bad_rows=config.data.on_bad_rows
+    )
+    if unknown and len(good) < MIN_ROWS:
+        raise ConfigError(
+            f"{MIN_ROWS} rows or more must have a target, got {len(good)} usable rows of "
+            f"{len(catalogue)}; {len(unknown)} have none ({next(iter(unknown.values()))}). Give "
+            "items that have been sold."
+        )
     try:
         _try_split_of(config, good)
     except ValueError as error:
@@ -197,6 +241,20 @@ def _try_split_of(config: TrainConfig, good: Catalogue) -> None:
                 f"split must leave at least {MIN_ROWS} rows to learn from, got {n_known} of "
                 f"{len(good)}. Make the test smaller, or add rows."
             )
+
+
+def usable_rows(
+    catalogue: Catalogue,
+    problems: list[Problem],
+    *,
+    unknown: Mapping[int, str],
+    on_bad_rows: OnBadRows,
+) -> tuple[Catalogue, dict[int, str]]:
+    """The rows that can be learned from, and why each of the others is left out."""
+    good, dropped = apply_policy(catalogue, problems, on_bad_rows=on_bad_rows)
+    kept = [row for row in range(len(catalogue)) if row not in dropped]
+    places = [place for place, row in enumerate(kept) if row not in unknown]
+    return good.take(places), {**unknown, **dropped}
 
 
 def schema_of(frame: pd.DataFrame, config: TrainConfig) -> Schema:

@@ -32,6 +32,9 @@ class DataSection(Section):
     """Where the items are and which columns play which role; roles left out are found."""
 
     items: Path
+    new_items: Path | None = Field(
+        default=None, description="Items without an outcome, to be forecast after the training."
+    )
     delimiter: str | None = None
     photos: Path | None = None
     on_bad_rows: OnBadRows = "raise"
@@ -256,6 +259,8 @@ class TrainConfig(Section):
 
     def _resolve(self, base: Path) -> None:
         self.data.items = base / expanded(self.data.items)
+        new = self.data.new_items
+        self.data.new_items = None if new is None else base / expanded(new)
         self.data.photos = None if self.data.photos is None else base / expanded(self.data.photos)
         self.store = None if self.store is None else base / expanded(self.store)
         if self.sales is not None:

@@ -1,7 +1,7 @@
 """`fusion demo`: the whole way on the made-up catalogue that comes with the toolkit.
 
 Reads: demo_data/.
-Writes: what `fusion train` writes, and `new_items_predictions.csv`.
+Writes: what `fusion train` writes.
 """
 
 from pathlib import Path
@@ -9,13 +9,12 @@ from pathlib import Path
 import fusion
 from fusion.errors import FusionError
 from fusion.jobs.config import TrainConfig
-from fusion.jobs.predict import ItemSource, PredictResult, predict
-from fusion.jobs.train import TrainResult, checked_items, held, train_checked
-from fusion.progress import Stage, silent, within
+from fusion.jobs.train import TrainResult, train
+from fusion.progress import Stage, silent
 
 
-def demo(folder: Path, *, seed: int, stage: Stage = silent) -> tuple[TrainResult, PredictResult]:
-    """Trains on the demo catalogue and predicts its new items.
+def demo(folder: Path, *, seed: int, stage: Stage = silent) -> TrainResult:
+    """Trains on the demo catalogue and forecasts its new items.
 
     Args:
         folder: Output folder; made if absent.
@@ -25,19 +24,9 @@ def demo(folder: Path, *, seed: int, stage: Stage = silent) -> tuple[TrainResult
     Raises:
         FusionError: If the demo data are not there, or another process writes to the folder.
     """
-    data = demo_folder()
-    config = TrainConfig.from_file(data / "train.toml", overrides={"training.seed": seed})
-    items = checked_items(config, folder, stage=stage)
-    source = ItemSource(
-        data / "new_items.csv",
-        photos=data / "photos",
-        store=folder / "store",
-        on_bad_rows=config.data.on_bad_rows,
-    )
-    with held(folder):
-        result = train_checked(config, items, folder, stage=stage)
-        output = folder / "new_items_predictions.csv"
-        return result, predict(result.bundle, source, output, stage=within(stage, "new items"))
+    settings = demo_folder() / "train.toml"
+    config = TrainConfig.from_file(settings, overrides={"training.seed": seed})
+    return train(config, folder, stage=stage)
 
 
 def demo_folder() -> Path:

@@ -57,7 +57,7 @@ def evaluate(
     if source.sales is not None:
         from fusion.jobs.sales import join_sales
 
-        frame = join_sales(frame, sales_section(model, source.sales))
+        frame, _ = join_sales(frame, sales_section(model, source.sales))
     targets = _known_targets(model, frame, source=source.items.name)
     if output is None:
         return _measured(predictor, frame, targets, source=source.items.name)

@@ -1,6 +1,7 @@
 """What every job on labelled items does first: read, join sales, check, embed, settle bad rows."""
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fusion.data.catalogue import Catalogue
-from fusion.data.policy import apply_policy
 from fusion.data.problems import Problem
 from fusion.embedding import prepare_inputs
-from fusion.jobs.check import check_config
+from fusion.jobs.check import check_config, usable_rows
 from fusion.jobs.config import TrainConfig
 from fusion.mistakes import Mistakes
 from fusion.progress import Stage, silent
@@ -29,7 +29,10 @@ class LabelledItems:
         n_read: Number of rows in the file.
         problems: Everything that was wrong.
         dropped: Row of the file -> why it was left out.
+        unknown: How many of them have no target, by the reason.
+        notes: What to say of the tables beside problems, a sentence each.
         reports: Counts of the embedding store.
+        new_items: Items to be forecast after the training; None where there are none.
     """
 
     frame: pd.DataFrame
@@ -39,6 +42,9 @@ class LabelledItems:
     problems: list[Problem]
     dropped: dict[int, str]
     reports: dict[str, StoreReport]
+    unknown: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    new_items: pd.DataFrame | None = None
 
 
 def labelled_items(
@@ -65,7 +71,9 @@ def labelled_items(
     catalogue = checked.catalogue
     prepared = prepare_inputs(checked.encoders, catalogue, store=store, stage=stage)
     extra = [*prepared.problems, *checked.problems]
-    good, dropped = apply_policy(catalogue, extra, on_bad_rows=config.data.on_bad_rows)
+    good, dropped = usable_rows(
+        catalogue, extra, unknown=checked.unknown, on_bad_rows=config.data.on_bad_rows
+    )
     kept = np.asarray([row for row in range(len(catalogue)) if row not in dropped], dtype=np.int64)
     return LabelledItems(
         frame=catalogue.frame.iloc[kept].reset_index(drop=True),
@@ -75,4 +83,7 @@ def labelled_items(
         problems=[*catalogue.problems, *extra],
         dropped=dropped,
         reports=prepared.reports,
+        unknown=dict(Counter(checked.unknown.values())),
+        notes=checked.notes,
+        new_items=checked.new_items,
     )

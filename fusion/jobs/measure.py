@@ -22,7 +22,7 @@ from fusion.progress import Stage, silent, within
 from fusion.recipe import Recipe, Sources
 from fusion.training.threads import computing_with
 
-ORIGINAL = "encoders as they were"
+ORIGINAL, TUNED = "encoders as they were", "encoders tuned"
 Columns = dict[str, NDArray[np.float64]]
 Predictions = dict[tuple[str, Kind], Columns]
 Targets = Mapping[str, NDArray[np.float64]]
@@ -102,7 +102,7 @@ def measure(
     table: pd.DataFrame,
     *,
     modalities: bool,
-    original: tuple[Bundle, pd.DataFrame] | None = None,
+    other: tuple[str, Kind, Bundle, pd.DataFrame] | None = None,
     stage: Stage = silent,
 ) -> dict[str, Evaluation]:
     """Evaluations of every head.
@@ -112,12 +112,13 @@ def measure(
         bundle: The fusion.
         table: Its answers on the test rows.
         modalities: Whether each modality alone and all but one are trained as well.
-        original: Where encoders were tuned: the same with encoders as they were, and its answers.
+        other: Where encoders were tuned: the model that was not kept, what it is called, its kind
+            and its answers.
         stage: Opens a progress bar.
     """
     others = _modality_tables(experiment, bundle, stage=stage) if modalities else {}
-    if original is not None:
-        others[ORIGINAL, "original"] = original
+    if other is not None:
+        others[other[0], other[1]] = other[2:]
     return {
         name: evaluate_head(
             bundle.model.head(name),
@@ -129,8 +130,8 @@ def measure(
             others={
                 **_baselines(experiment, bundle, name),
                 **{
-                    key: head_columns(other, name, answers)
-                    for key, (other, answers) in others.items()
+                    key: head_columns(model, name, answers)
+                    for key, (model, answers) in others.items()
                 },
             },
         )

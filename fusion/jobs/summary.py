@@ -66,6 +66,7 @@ def training_report(config: TrainConfig, outcome: Outcome) -> TrainingReport:
         ),
         shares=outcome.fitted.bundle.model.shares,
         tuning=outcome.tuning,
+        alarms=tuple(dict.fromkeys(outcome.fitted.leaks.values())),
         made_with={
             "python": platform.python_version(),
             **{name: version(name) for name in PACKAGES},
@@ -98,7 +99,7 @@ def _data_summary(config: TrainConfig, outcome: Outcome) -> DataSummary:
         n_test=len(split.test),
         split=split_sentence(config.split, split),
         modalities={
-            name: ModalitySummary(
+            _modality_label(schema, name): ModalitySummary(
                 columns=_modality_columns(schema, name),
                 encoder=encoder_name(model.encoder(name)),
                 share_present=float(items.catalogue.present[name].mean()),
@@ -111,6 +112,7 @@ def _data_summary(config: TrainConfig, outcome: Outcome) -> DataSummary:
             for name, reason in schema.ignored.items()
         },
         problems=tuple(items.problems),
+        notes=tuple(items.notes),
         dropped=items.dropped,
     )
 
@@ -120,6 +122,14 @@ def encoder_name(encoder: Encoder) -> str:
     kind = type(encoder).__name__.removesuffix("Encoder")
     origin = encoder.origin
     return kind if origin is None else f"{kind} ({Path(origin['name']).name})"
+
+
+def _modality_label(schema: Schema, modality: str) -> str:
+    """A modality with what is in it, where its name says less: it may hold no number at all."""
+    if modality != "numeric":
+        return modality
+    parts = {"numbers": schema.numeric, "categories": schema.categorical, "dates": schema.dates}
+    return f"numeric ({', '.join(part for part, columns in parts.items() if columns)})"
 
 
 def _modality_columns(schema: Schema, modality: str) -> tuple[str, ...]:
@@ -161,12 +171,12 @@ def _report_items(
 ) -> list[ReportItem]:
     catalogue = outcome.items.catalogue.take(outcome.experiment.split.test)
     photos: Any = catalogue.values.get("image", [None] * len(catalogue))
-    title = catalogue.schema.text[0] if catalogue.schema.text else None
+    titles = catalogue.titles
     predicted = next(iter(columns.values()))
     return [
         ReportItem(
             id=catalogue.ids[row],
-            title="" if title is None else _shown(catalogue.frame[title].iloc[row]),
+            title=titles[row],
             photo=photos[row][0] if photos[row] else None,
             actual=float(actual[row]),
             predicted=float(predicted[row]),

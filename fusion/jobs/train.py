@@ -3,12 +3,13 @@
 Reads: a configuration, its items table, photos and (where given) sales table.
 Writes, below the output folder: `bundle/` (the model), `report.html`, `metrics.json`,
 `test_predictions.csv`, and `store/` (embeddings, unless the configuration names another place);
-where encoders are tuned, `tuning/` (states that a killed run goes on from).
+where encoders are tuned, `tuning/` (states that a killed run goes on from); where the
+configuration names new items, `new_items_predictions.csv` and `new_items.html` (for people).
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fusion.bundle import check_bundle_folder, save_bundle
@@ -17,12 +18,12 @@ from fusion.evaluation import Evaluation
 from fusion.files import json_bytes, write_atomically
 from fusion.jobs.check import encoder_choice
 from fusion.jobs.config import TrainConfig, head_choices
-from fusion.jobs.cost import measured
 from fusion.jobs.items import LabelledItems, labelled_items
 from fusion.jobs.measure import Experiment, measure, modality_columns
+from fusion.jobs.new_items import PAGE, forecast_new_items
 from fusion.jobs.split import row_groups, split_rows
 from fusion.jobs.summary import Outcome, training_report
-from fusion.jobs.tuned import tuning_summary, untuned
+from fusion.jobs.tuned import TuningChoice, trained, tuning_choice, tuning_summary
 from fusion.mistakes import Mistakes
 from fusion.places import folder_mistakes
 from fusion.platforms import require_posix
@@ -42,12 +43,16 @@ class TrainResult:
         evaluations: Head -> scores of the fusion and of everything it is measured against.
         dropped: Row -> why it was left out.
         unread: Column -> why it could not be used; not those that the configuration leaves out.
+        notes: What else to say, a sentence each, the most important first.
+        new_items: The page of new items; None where the configuration names none.
     """
 
     folder: Path
     evaluations: dict[str, Evaluation]
     dropped: dict[int, str]
     unread: dict[str, str]
+    notes: tuple[str, ...] = ()
+    new_items: Path | None = None
 
     @property
     def bundle(self) -> Path:
@@ -116,28 +121,42 @@ def train_checked(
 ) -> TrainResult:
     """Trains, measures and saves a model in a folder that is held for it."""
     experiment = build_experiment(config, items, folder=folder)
-    with measured() as cost:
-        fitted = experiment.fit(experiment.recipe, stage=stage)
-        table = experiment.predict(fitted.bundle, stage=stage)
-    original = untuned(experiment, stage=stage) if fitted.tuned is not None else None
+    first = trained(experiment, stage=stage)
+    choice = tuning_choice(first, experiment, stage=stage)
+    kept = first if choice is None else choice.kept
+    fitted, table = kept.fitted, kept.table
     evaluations = measure(
         experiment,
         fitted.bundle,
         table,
-        modalities=config.evaluation.modalities and original is None,
-        original=None if original is None else (original.bundle, original.table),
+        modalities=config.evaluation.modalities and choice is None,
+        other=None if choice is None else choice.other,
         stage=stage,
     )
+    if choice is not None:
+        stated = fitted.bundle.info.get("tuning", "")
+        fitted.bundle.info["tuning"] = f"{choice.statement} {stated}".rstrip()
     fitted.bundle.info.update(
         title=config.title,
         split=config.split.model_dump(),
         sales=None if config.sales is None else config.sales.model_dump(mode="json"),
+        details=config.data.details,
         n_rows={"train": len(experiment.split.train), "test": len(experiment.split.test)},
         metrics={name: result.to_dict() for name, result in evaluations.items()},
     )
-    tuning = None if original is None else tuning_summary(experiment, fitted, cost, original)
-    _write(folder, config, Outcome(items, experiment, fitted, table, evaluations, tuning))
-    return TrainResult(folder, evaluations, items.dropped, items.catalogue.schema.unread)
+    tuning = None if choice is None else tuning_summary(experiment, choice)
+    outcome = Outcome(items, experiment, fitted, table, evaluations, tuning)
+    _write(folder, config, outcome, choice, stage=stage)
+    said = [] if choice is None else [choice.statement]
+    left_out = [f"{count} rows left out: {reason}." for reason, count in items.unknown.items()]
+    return TrainResult(
+        folder,
+        evaluations,
+        items.dropped,
+        items.catalogue.schema.unread,
+        notes=(*dict.fromkeys(fitted.leaks.values()), *said, *left_out, *items.notes),
+        new_items=None if items.new_items is None else folder / PAGE,
+    )
 
 
 def fine_tune(config: TrainConfig, folder: Path, *, stage: Stage = silent) -> TrainResult:
@@ -196,11 +215,33 @@ def build_experiment(config: TrainConfig, items: LabelledItems, *, folder: Path)
     )
 
 
-def _write(folder: Path, config: TrainConfig, outcome: Outcome) -> None:
+def _write(
+    folder: Path,
+    config: TrainConfig,
+    outcome: Outcome,
+    choice: TuningChoice | None,
+    *,
+    stage: Stage,
+) -> None:
     save_bundle(outcome.fitted.bundle, folder / "bundle")
-    metrics = {name: result.to_dict() for name, result in outcome.evaluations.items()}
+    more = {} if choice is None else {"tuning": choice.to_dict()}
+    metrics = {
+        name: {**result.to_dict(), "leak": outcome.fitted.leaks.get(name, ""), **more}
+        for name, result in outcome.evaluations.items()
+    }
     write_atomically(folder / "metrics.json", json_bytes(metrics))
     test = outcome.experiment.split.test
     actual = {f"actual_{name}": values[test] for name, values in outcome.items.targets.items()}
     write_table(outcome.table.assign(**actual), folder / "test_predictions.csv")
-    write_report(training_report(config, outcome), folder / "report.html")
+    new = None
+    if outcome.items.new_items is not None:
+        new = forecast_new_items(
+            config,
+            outcome.fitted.bundle,
+            outcome.items.new_items,
+            folder,
+            store=config.store or folder / "store",
+            stage=stage,
+        )
+    report = replace(training_report(config, outcome), new_items=new)
+    write_report(report, folder / "report.html")

@@ -6,12 +6,16 @@ from fusion.report.content import (
     HeadResult,
     Losses,
     ModalitySummary,
+    NewItem,
+    NewItems,
     ReportItem,
+    SimilarItem,
     TrainingReport,
     TuningCost,
     TuningSummary,
 )
-from fusion.report.page import render_report, write_report
+from fusion.report.new_items import build_new_items
+from fusion.report.page import render_new_items, render_report, write_new_items, write_report
 
 __all__ = [
     "ColumnSummary",
@@ -19,10 +23,16 @@ __all__ = [
     "HeadResult",
     "Losses",
     "ModalitySummary",
+    "NewItem",
+    "NewItems",
     "ReportItem",
+    "SimilarItem",
     "TrainingReport",
     "TuningCost",
     "TuningSummary",
+    "build_new_items",
+    "render_new_items",
     "render_report",
+    "write_new_items",
     "write_report",
 ]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from encoders.photo import PhotoError, load_photo
+from encoders.photo import PhotoError, PhotoSource, load_photo
 from fusion.report.content import HeadResult, ReportItem
 from fusion.report.number_text import MINUS, number, percent, short
 
@@ -92,15 +92,15 @@ def pick_classified(items: Sequence[ReportItem]) -> Picked:
     return sorted(hot, key=lambda item: -item.predicted)[:MOST_CARDS], order[:n_worst]
 
 
-def thumbnail(item: ReportItem) -> str:
+def thumbnail(source: PhotoSource | None, *, side: int = SIDE) -> str:
     """Base64 of a small JPEG; empty without a photo or where it cannot be read."""
-    if item.photo is None:
+    if source is None:
         return ""
     try:
-        photo = load_photo(item.photo, min_side=2 * SIDE)
+        photo = load_photo(source, min_side=2 * side)
     except PhotoError:
         return ""
-    scale = min(1.0, SIDE / max(photo.size))
+    scale = min(1.0, side / max(photo.size))
     width, height = (max(1, round(side * scale)) for side in photo.size)
     image = photo.resized((width, height), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
@@ -119,7 +119,7 @@ def _card(item: ReportItem, positive: str, write: Callable[[float], str]) -> Car
     return Card(
         id=item.id,
         title=item.title or item.id,
-        photo=thumbnail(item),
+        photo=thumbnail(item.photo),
         actual=outcome if positive else write(item.actual),
         predicted=percent(item.predicted, digits=0) if positive else write(item.predicted),
         actual_bar=round(100 * min(abs(item.actual) / longest, 1), 1),

@@ -12,7 +12,7 @@ from fusion.report.number_text import DASH
 
 KINDS = {"fusion": "fusion", "baseline": "simple method", "alone": "one modality"}
 TONES = {"fusion better": "good", "fusion worse": "bad"}
-TUNED = "encoders tuned"
+TUNED, ORIGINAL = "encoders tuned", "encoders as they were"
 ADDS = {
     "fusion better": "adds something",
     "no clear difference": "no clear difference",
@@ -25,7 +25,13 @@ TUNES = {
     "not defined": "not defined",
     "fusion worse": "tuning hurts",
 }
-WORDS = {"without": ADDS, "original": TUNES}
+LEFT = {
+    "fusion better": "tuning hurts",
+    "no clear difference": "no clear difference",
+    "not defined": "not defined",
+    "fusion worse": "tuning helps",
+}
+WORDS = {"without": ADDS, "original": TUNES, "tuned": LEFT}
 OUTLIER = 6.0  # a gain this many times the median one must not squeeze the others
 MARGIN = 4.0  # percent of the width that stays free on both sides
 
@@ -81,10 +87,10 @@ def against_simple(evaluation: Evaluation) -> Comparison:
     return _comparison(evaluation, [fusion_score(evaluation), *others], best_simple(evaluation))
 
 
-def against_original(evaluation: Evaluation, original: Score) -> Comparison:
-    """The fusion, whose encoders were tuned, and the same with encoders as they were."""
-    tuned = replace(fusion_score(evaluation), name=TUNED)
-    return _comparison(evaluation, [tuned, original], None)
+def against_other(evaluation: Evaluation, other: Score) -> Comparison:
+    """The fusion and, where encoders were tuned, the same with the encoders not kept."""
+    own = replace(fusion_score(evaluation), name=TUNED if other.kind == "original" else ORIGINAL)
+    return _comparison(evaluation, [own, other], None)
 
 
 def without_each(evaluation: Evaluation) -> Comparison:

@@ -1,5 +1,6 @@
 """What a training report is made of: plain values, no model and no training."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -7,10 +8,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from encoders.photo import PhotoSource
 from fusion.data.problems import Problem
 from fusion.evaluation.result import Evaluation
 
 Floats = NDArray[np.float64]
+MOST_SHOWN = 500
+"""New items of one page: more are in the table of predictions, and a browser would labour."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,7 @@ class DataSummary:
         ignored: Columns that play none, each with the reason.
         problems: What was found wrong with the table.
         dropped: Positions of rows that were left out, from 0, each with the reason.
+        notes: What to know of the data beside problems, a sentence each.
     """
 
     source: str
@@ -131,6 +136,7 @@ class DataSummary:
     ignored: dict[str, str] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     dropped: dict[int, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 class Losses(NamedTuple):
@@ -169,6 +175,7 @@ class TuningSummary:
             the last one may be.
         n_changed: Weights that tuning may change.
         n_weights: Weights of these encoders in all.
+        kept: Which of the two models is the one of this report, and why, in a sentence.
     """
 
     statement: str
@@ -177,6 +184,66 @@ class TuningSummary:
     runs: tuple[Losses, ...]
     n_changed: int
     n_weights: int
+    kept: str = ""
+
+
+@dataclass(frozen=True)
+class SimilarItem:
+    """A known item, and what was known of it in words."""
+
+    id: str
+    title: str
+    outcome: str
+
+
+@dataclass(frozen=True)
+class NewItem:
+    """One new item as the table shows it.
+
+    Args:
+        rank: Its place by the first answer, from 1; None where it could not be read.
+        id: Its id in the table.
+        title: What people call it; its id where nothing does.
+        photo: Its first photo.
+        details: Short facts by name, such as category and brand.
+        answers: Answers to all questions, in words.
+        is_hot: Whether it is hot by the rule in the notes; False where there is no rule.
+        similar: Known items that are most like it, the nearest first.
+        unknown: Its facts that training saw never, or too seldom, such as `brand: Okami`.
+        error: Why it could not be read; empty where it could.
+    """
+
+    rank: int | None
+    id: str
+    title: str
+    photo: PhotoSource | None = None
+    details: Mapping[str, str] = field(default_factory=dict)
+    answers: tuple[str, ...] = ()
+    is_hot: bool = False
+    similar: tuple[SimilarItem, ...] = ()
+    unknown: tuple[str, ...] = ()
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class NewItems:
+    """The table of new items.
+
+    Args:
+        source: Name of the table that they are from.
+        n_items: How many there are; at most `MOST_SHOWN` of them are in `items`.
+        questions: What each answer is called.
+        items: The items, the best first; those that could not be read last.
+        notes: How the table is read, a sentence or two each.
+        hot: What a hot item is called; empty where no rule tells hot items.
+    """
+
+    source: str
+    n_items: int
+    questions: tuple[str, ...]
+    items: tuple[NewItem, ...]
+    notes: tuple[str, ...]
+    hot: str = ""
 
 
 @dataclass(frozen=True)
@@ -192,6 +259,8 @@ class TrainingReport:
             head, in [0, 1]; empty where heads were solved in closed form.
         made_with: Versions by name, and whatever else helps to make the run again.
         tuning: How encoders were tuned; None where they stayed as they were.
+        alarms: What makes the figures doubtful, such as a leak; stands above them.
+        new_items: Items without an outcome, and their forecasts; None where there are none.
     """
 
     title: str
@@ -201,3 +270,5 @@ class TrainingReport:
     shares: dict[str, dict[str, float]] = field(default_factory=dict)
     made_with: dict[str, str] = field(default_factory=dict)
     tuning: TuningSummary | None = None
+    alarms: tuple[str, ...] = ()
+    new_items: NewItems | None = None

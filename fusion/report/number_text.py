@@ -34,6 +34,23 @@ def short(value: float) -> str:
     return _minus(f"{value:.1f}".removesuffix(".0"))
 
 
+def rough(value: float, *, whole: bool = False) -> str:
+    """A forecast with the two digits that it can claim; whole where it counts things.
+
+    Example:
+        >>> rough(1234.5), rough(118.0), rough(24.99), rough(4.27), rough(4.27, whole=True)
+        ('1,200', '120', '25', '4.3', '4')
+    """
+    size = abs(value)
+    if not math.isfinite(value) or size >= 1e9 or 0 < size < 1e-3:
+        return number(value)
+    if size == 0 or (whole and size < 10):
+        return number(round(value))
+    rounded = float(f"{value:.1e}")
+    digits = max(0, 1 - math.floor(math.log10(abs(rounded))))
+    return _minus(f"{rounded:,.{digits}f}")
+
+
 def decimals(value: float, *, digits: int = 3) -> str:
     """A number around one with fixed decimals, so that a column of them lines up."""
     if not math.isfinite(value) or abs(value) >= 1000:

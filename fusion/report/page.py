@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from fusion.files import readable, write_atomically
 from fusion.report.answer import Answer, head_answer
-from fusion.report.cards import CardGrid, card_grids
+from fusion.report.cards import CardGrid, card_grids, thumbnail
 from fusion.report.charts import Chart, blend_sentences, training_chart
 from fusion.report.classification_charts import classification_charts
 from fusion.report.comparison import (
@@ -21,7 +21,7 @@ from fusion.report.comparison import (
     metric_table,
     without_each,
 )
-from fusion.report.content import DataSummary, HeadResult, TrainingReport
+from fusion.report.content import DataSummary, HeadResult, NewItems, TrainingReport
 from fusion.report.data_view import dropped_groups, problem_groups, share_bar, split_bars
 from fusion.report.metric_names import metric_name
 from fusion.report.number_text import GAP, number
@@ -29,7 +29,9 @@ from fusion.report.regression_charts import regression_charts
 from fusion.report.tuning_view import tuning_view
 
 TEMPLATE = "page.html.j2"
+ITEMS_TEMPLATE = "new_items.html.j2"
 STYLE = "page.css"
+SMALL = 96  # pixels of the longer side of a photo in a table
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,25 @@ def write_report(report: TrainingReport, path: Path) -> None:
     write_atomically(path, readable(render_report(report)).encode())
 
 
+def write_new_items(new: NewItems, path: Path, *, title: str) -> None:
+    """Write the table of new items as one self-contained HTML file, as a whole or not at all.
+
+    Args:
+        new: What to show.
+        path: Where to write; a file that is there is replaced.
+        title: Heading of the page.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    write_atomically(path, readable(render_new_items(new, title=title)).encode())
+
+
+def render_new_items(new: NewItems, *, title: str) -> str:
+    """The table of new items as the text of one HTML page; every text of it is escaped."""
+    return _environment().get_template(ITEMS_TEMPLATE).render(new=new, title=title)
+
+
 def render_report(report: TrainingReport) -> str:
     """The report as the text of one HTML page, without any address outside of it.
 
@@ -72,6 +93,7 @@ def render_report(report: TrainingReport) -> str:
         .get_template(TEMPLATE)
         .render(
             title=report.title,
+            new=report.new_items,
             heads=[_head_view(result, f"head-{n}") for n, result in enumerate(report.heads)],
             tuning=tuning_view(report),
             training=training_chart(report.losses),
@@ -79,6 +101,7 @@ def render_report(report: TrainingReport) -> str:
             data=_data_view(report.summary),
             glossary=_glossary(report.heads),
             made_with=report.made_with,
+            alarms=report.alarms,
         )
     )
 
@@ -95,6 +118,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["number"] = number
+    environment.filters["small"] = lambda photo: thumbnail(photo, side=SMALL)
     environment.filters["tight"] = lambda text: text.replace(" %", f"{GAP}%")
     environment.globals["style"] = Markup(loader.get_source(environment, STYLE)[0])
     return environment
@@ -137,6 +161,7 @@ def _data_view(summary: DataSummary) -> dict[str, Any]:
         ],
         "ignored": summary.ignored,
         "problems": problem_groups(summary.problems),
+        "notes": summary.notes,
         "n_problems": len(summary.problems),
         "dropped": dropped_groups(summary.dropped),
         "n_dropped": len(summary.dropped),

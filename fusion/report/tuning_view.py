@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fusion.evaluation.result import Evaluation, Score
 from fusion.report.answer import fusion_score, in_words, primary, proof
 from fusion.report.charts import Chart, tuning_chart
-from fusion.report.comparison import TONES, Comparison, against_original
+from fusion.report.comparison import TONES, Comparison, against_other
 from fusion.report.content import TrainingReport, TuningCost, TuningSummary
 from fusion.report.data_view import Bar, share_bar
 from fusion.report.metric_names import metric_name, write
@@ -19,6 +19,12 @@ LEADS = {
     "not defined": "nothing can be said of tuning.",
     "fusion worse": "tuning hurts.",
     "": "tuning was not compared with anything.",
+}
+LEFT_LEADS = {
+    "fusion better": "tuning hurts, and was not kept.",
+    "no clear difference": "tuning makes no clear difference, and was not kept.",
+    "not defined": "nothing can be said of tuning, which was not kept.",
+    "fusion worse": "tuning helps on the test items, yet not on training rows held out: not kept.",
 }
 
 
@@ -32,6 +38,7 @@ class HeadTuning:
         lead: The verdict in one short sentence.
         sentence: The metric with and without tuning, gain, interval and cost in plain words.
         metric: The primary metric in words.
+        gain: Whose gain the table shows.
         comparison: Rows of the table; None where nothing was compared.
     """
 
@@ -40,6 +47,7 @@ class HeadTuning:
     lead: str
     sentence: str
     metric: str
+    gain: str
     comparison: Comparison | None
 
 
@@ -58,6 +66,7 @@ class TuningView:
 
     how: str
     statement: str
+    kept: str
     weights: str
     heads: tuple[HeadTuning, ...]
     costs: tuple[CostRow, ...]
@@ -74,6 +83,7 @@ def tuning_view(report: TrainingReport) -> TuningView | None:
     return TuningView(
         how=tuning.how,
         statement=tuning.statement,
+        kept=tuning.kept,
         weights=_weights(tuning),
         heads=tuple(_head(result.evaluation, ratios) for result in report.heads),
         costs=_cost_rows(tuning.costs),
@@ -95,38 +105,44 @@ def _over(last: float, first: float) -> float:
 
 
 def _head(evaluation: Evaluation, ratios: tuple[float, float] | None) -> HeadTuning:
-    original = next((score for score in evaluation.scores if score.kind == "original"), None)
-    verdict = "" if original is None else original.verdict or "not defined"
+    other = next((one for one in evaluation.scores if one.kind in ("original", "tuned")), None)
+    verdict = "" if other is None else other.verdict or "not defined"
+    left = other is not None and other.kind == "tuned"
     return HeadTuning(
         name=in_words(evaluation.head),
         tone=TONES.get(verdict, "open"),
-        lead=LEADS[verdict],
-        sentence=_sentence(evaluation, original, ratios),
+        lead=(LEFT_LEADS if left else LEADS)[verdict],
+        sentence=_sentence(evaluation, other, ratios),
         metric=metric_name(evaluation.primary_metric).label,
-        comparison=None if original is None else against_original(evaluation, original),
+        gain="Gain of not tuning" if left else "Gain of tuning",
+        comparison=None if other is None else against_other(evaluation, other),
     )
 
 
 def _sentence(
-    evaluation: Evaluation, original: Score | None, ratios: tuple[float, float] | None
+    evaluation: Evaluation, other: Score | None, ratios: tuple[float, float] | None
 ) -> str:
     """What tuning did; never a gain that the interval does not show."""
     cost = "" if ratios is None else _cost(*ratios)
-    return f"{_found(evaluation, original)} {cost}".rstrip()
+    return f"{_found(evaluation, other)} {cost}".rstrip()
 
 
-def _found(evaluation: Evaluation, original: Score | None) -> str:
-    if original is None:
+def _found(evaluation: Evaluation, other: Score | None) -> str:
+    if other is None:
         return "Encoders as they were have no score on the test items."
     metric = evaluation.primary_metric
     label = metric_name(metric).label
-    tuned, before = primary(evaluation, fusion_score(evaluation)), primary(evaluation, original)
+    tuned, before = primary(evaluation, fusion_score(evaluation)), primary(evaluation, other)
+    who = "the fusion with tuned encoders"
+    if other.kind == "tuned":
+        tuned, before = before, tuned
+        who = "the fusion with encoders as they were"
     if not (math.isfinite(tuned) and math.isfinite(before)):
         return f"{label} could not be measured on these test items."
     return (
         f"{label} is {write(metric, tuned)} with tuned encoders and {write(metric, before)} with "
         "the encoders as they were. "
-        f"{proof(evaluation, original, who='the fusion with tuned encoders')}"
+        f"{proof(evaluation, other, who=who)}"
     )
 
 

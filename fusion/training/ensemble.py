@@ -33,7 +33,7 @@ def fit_ensemble(
     settings: TrainingSettings,
     known: ModelInputs | None = None,
     stage: Stage = silent,
-) -> tuple[ProductEnsemble, list[TrainingHistory]]:
+) -> tuple[ProductEnsemble, list[TrainingHistory], HeldOut | None]:
     """Trains one member for each fold; it learns from all rows but the fold and stops by it.
 
     Args:
@@ -46,7 +46,8 @@ def fit_ensemble(
         stage: Opens a progress bar for each member.
 
     Returns:
-        The ensemble, in eval mode, and the history of each member.
+        The ensemble, in eval mode, the history of each member, and the blended answers on rows
+        held out; None of them where all heads are solved in closed form.
     """
     members, histories = [], []
     everything = np.arange(len(inputs))
@@ -64,9 +65,10 @@ def fit_ensemble(
         )
         histories.append(history)
     ensemble = ProductEnsemble(members).eval()
+    found: HeldOut | None = None
     if not all(ensemble.head(name).closed_form for name in ensemble.heads):
         with computing_with(threads_for(settings.threads, inputs)):
-            _fit_beside(
+            found = _fit_beside(
                 ensemble,
                 inputs,
                 targets,
@@ -74,7 +76,7 @@ def fit_ensemble(
                 known=inputs if known is None else known,
                 seed=settings.seed,
             )
-    return ensemble, histories
+    return ensemble, histories, found
 
 
 def _fit_beside(
@@ -85,7 +87,7 @@ def _fit_beside(
     folds: Sequence[Rows],
     known: ModelInputs,
     seed: int,
-) -> None:
+) -> HeldOut:
     """Linear part and nearest items beside trained networks, and the maps of the heads."""
     held_out = answers_held_out(ensemble, inputs, folds=folds)
     ensemble.linear, raw = fit_linear_part(ensemble, inputs, targets, held_out=held_out, seed=seed)
@@ -97,6 +99,7 @@ def _fit_beside(
             ensemble.head(name).calibrate(
                 raw[name][held_out.rows], targets[name][held_out.rows], parts=held_out.parts
             )
+    return HeldOut(held_out.folds, raw)
 
 
 @torch.inference_mode()

@@ -46,6 +46,28 @@ class HeldOut:
         return np.repeat(np.arange(len(self.folds)), [len(fold) for fold in self.folds])
 
 
+def held_out_loss(
+    heads: Mapping[str, Head],
+    targets: Mapping[str, Floats],
+    held_out: HeldOut,
+    rows: Rows,
+) -> float:
+    """Mean loss of the heads on rows held out; 1.0 is as good as the best constant answers.
+
+    Args:
+        heads: By name.
+        targets: Targets `[n]` in business units for each head.
+        held_out: Answers on these rows by what was not trained on them.
+        rows: Rows that are judged, all of them held out.
+    """
+    losses = []
+    for name, head in heads.items():
+        target = torch.from_numpy(head.encode_target(targets[name][rows]))
+        raw = held_out.raw[name][rows]
+        losses.append(float(head.loss(raw.mean(dim=1), target)) / head.constant_loss(target))
+    return float(np.mean(losses))
+
+
 def blend_held_out(
     answers: nn.ModuleDict,
     scores: Tensor,

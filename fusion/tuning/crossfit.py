@@ -51,6 +51,8 @@ class Tuned:
         embedded: `{modality: [n, dim]}`: embeddings by `encoders`, as new items get them.
         runs: One for each tuning, the last of `encoders`.
         statement: What the head has learned from, in one sentence.
+        judged: Rows `[n_judged]` that are embedded in `learned_from` by encoders that were not
+            tuned on them.
     """
 
     encoders: dict[str, Encoder]
@@ -58,6 +60,7 @@ class Tuned:
     embedded: dict[str, Tensor]
     runs: list[TuningRun] = field(default_factory=list)
     statement: str = ""
+    judged: Rows = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
 
 @dataclass(frozen=True)
@@ -133,7 +136,7 @@ class CrossFit:
         only_the_first_goes_on()
         embedded = self._embed(encoders, data, "all rows")
         said = statement(1, self.settings, [run])
-        return Tuned(encoders, embedded, embedded, [run], said)
+        return Tuned(encoders, embedded, embedded, [run], said, judged=held_out)
 
     def _in_parts(self, data: TuningData, parts: list[Rows], *, given: Rows) -> Tuned:
         """Each part is embedded by encoders tuned on the others, in the space of the last ones."""
@@ -179,7 +182,8 @@ class CrossFit:
                     vectors[mine] = torch.from_numpy(align(vectors[mine].numpy()))
                 learned_from[name][part] = vectors[part]
         said = statement(len(parts), self.settings, runs)
-        return Tuned(encoders, learned_from, embedded, [*runs, run], said)
+        everything = np.arange(len(data))
+        return Tuned(encoders, learned_from, embedded, [*runs, run], said, judged=everything)
 
     def _held_out(self, data: TuningData, validation: Validation, *, share: float) -> list[Rows]:
         """Rows that are held out of each tuning."""

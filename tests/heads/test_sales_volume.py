@@ -205,3 +205,10 @@ def test_calibration_travels_in_the_configuration_and_stays_inside_its_bounds():
 
 def as_arrays(columns):
     return {name: values.numpy() for name, values in columns.items()}
+
+
+def test_a_method_that_gives_one_number_has_no_range():
+    target = np.array([1.0, 5.0, 9.0])
+    columns = dict.fromkeys(SalesVolumeHead.tiny().columns, target)
+    found = SalesVolumeHead.tiny().metrics(target, columns)
+    assert np.isnan([found["coverage_p10_p90"], found["width_p10_p90"]]).all()

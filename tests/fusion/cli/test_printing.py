@@ -75,13 +75,16 @@ def test_a_finished_training_tells_where_its_model_is_whatever_the_folder_is_cal
     result = SimpleNamespace(
         evaluations={},
         dropped={},
+        notes=(),
         unread={"a[b]": "x[/]"},
         bundle=folder / "bundle",
         report=folder / "report.html",
+        new_items=folder / "new_items.html",
     )
     show_result(result)
     assert capsys.readouterr().out == (
         "Not used     a[b]: x[/]\nModel        a[/]b/bundle\nReport       a[/]b/report.html\n"
+        "New items    a[/]b/new_items.html\n"
     )
 
 

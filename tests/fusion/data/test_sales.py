@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from fusion.data import SalesColumns, add_history, add_target, infer_schema
+from fusion.data.sales import sales_gap
 from fusion.errors import CatalogueError
 
 COLUMNS = SalesColumns(id="sku", week="week", units="units", price="price")
@@ -194,6 +195,22 @@ def test_an_id_that_passed_through_a_float_meets_the_same_item() -> None:
     options: dict[str, Any] = {"columns": SalesColumns(id="sku"), "as_of": "2024-02-01"}
     out = add_history(items, sales, history_weeks=(5,), **options)
     np.testing.assert_array_equal(out["units_last_5w"], [2, NAN])
+
+
+def test_sales_that_end_long_before_the_date_are_refused_with_the_dates() -> None:
+    with pytest.raises(CatalogueError, match=r"2024-03-18, got 2024-02-12 .*Take 2024-02-19"):
+        history(as_of="2024-03-18", history_weeks=(4, 13))
+    zero = pd.DataFrame([("B", "2024-03-11", 0, NAN)], columns=SALES.columns)
+    known = history(as_of="2024-03-18", history_weeks=(4,), sales=pd.concat([SALES, zero]))
+    np.testing.assert_array_equal(known["units_last_4w"], [0, 0, NAN])
+
+
+def test_sales_that_end_some_weeks_before_the_date_are_told(caplog) -> None:
+    history(as_of="2024-02-19", history_weeks=(4,))
+    assert "sales table" not in caplog.text
+    history(as_of="2024-03-11", history_weeks=(4,))
+    assert "ends with the week of 2024-02-12, 3 whole week(s) before 2024-03-11" in caplog.text
+    assert sales_gap(SALES["week"], "2024-02-25") == ""  # six days: no whole week is missing
 
 
 def test_one_date_that_can_be_read_in_two_ways_is_refused_with_both() -> None:

@@ -16,7 +16,6 @@ from encoders.tiny_bert import tiny_checkpoint
 from fusion import FusionRegressor
 from fusion.cli import app
 from fusion.jobs.config import TrainConfig
-from fusion.jobs.demo import demo
 from fusion.jobs.evaluate import evaluate
 from fusion.jobs.predict import ItemSource, predict
 from fusion.jobs.train import fine_tune, held, train
@@ -99,18 +98,6 @@ def test_a_training_holds_its_folder_while_it_works(shop, tmp_path, monkeypatch,
     with pytest.raises(Stop):
         run(TrainConfig.from_file(shop / "train.toml"), tmp_path)
     check_free(tmp_path)
-
-
-def test_the_demo_holds_its_folder_to_its_end(tmp_path, monkeypatch):
-    class Trained:
-        bundle = tmp_path / "bundle"
-
-    monkeypatch.setattr(fusion.jobs.demo, "checked_items", lambda *_, **__: None)
-    monkeypatch.setattr(fusion.jobs.demo, "train_checked", lambda *_, **__: Trained())
-    inside = stop_if_held(lambda: check_free(tmp_path))
-    monkeypatch.setattr(fusion.jobs.demo, "predict", inside)
-    with pytest.raises(Stop):
-        demo(tmp_path, seed=0)
 
 
 def test_an_answer_holds_its_file_while_it_is_made(shop, tmp_path, monkeypatch):

@@ -31,5 +31,6 @@ class Makers:
     evaluation = staticmethod(made_report.evaluation)
     report = staticmethod(made_report.training_report)
     summary = staticmethod(made_report.data_summary)
+    new_items = staticmethod(made_report.new_items)
     tuned = staticmethod(made_report.tuned)
     tuning = staticmethod(made_report.tuning_summary)

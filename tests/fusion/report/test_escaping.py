@@ -1,14 +1,13 @@
 import pytest
 
-from benchmarks.promises.made_report import poisoned
-from benchmarks.promises.reports import PAYLOADS, Finds, broken_by
+from benchmarks.promises.reports import PAYLOADS, broken_by, poisoned_pages
 from fusion.report import render_report
 
 
 @pytest.fixture(scope="module")
 def harmless():
-    """What a browser finds in a page without payloads."""
-    return Finds(render_report(poisoned("plain")))
+    """What a browser finds in pages without payloads."""
+    return poisoned_pages("plain")
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)

@@ -51,6 +51,30 @@ def test_harm_of_tuning_is_told_as_harm(make):
 
 
 @pytest.mark.parametrize(
+    ("low", "high", "lead"),
+    [
+        (0.01, 0.05, "tuning hurts, and was not kept."),
+        (-0.01, 0.05, "tuning makes no clear difference, and was not kept."),
+        (-0.05, -0.01, "tuning helps on the test items, yet not on training rows held out"),
+    ],
+)
+def test_tuning_that_was_not_kept_is_told_from_its_own_side(make, low, high, lead):
+    result = make.tuned(make.volume(), gain=(low + high) / 2, low=low, high=high)
+    scores = tuple(
+        replace(score, name="encoders tuned", kind="tuned") if score.kind == "original" else score
+        for score in result.evaluation.scores
+    )
+    result = replace(result, evaluation=replace(result.evaluation, scores=scores))
+    report = tuned_report(make, result, kept="Kept: encoders as they were.")
+    (head,) = tuning_view(report).heads
+    assert head.lead.startswith(lead) and head.gain == "Gain of not tuning"
+    first, second = head.comparison.rows
+    assert (first.name, second.name) == ("encoders as they were", "encoders tuned")
+    assert "WAPE is 33.4 % with tuned encoders and 31.0 %" in plain(head.sentence)
+    assert render_report(report).count("Kept: encoders as they were.") == 2
+
+
+@pytest.mark.parametrize(
     ("low", "high", "word"),
     [
         (0.01, 0.05, "tuning helps"),

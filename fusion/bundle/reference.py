@@ -1,0 +1,60 @@
+"""The training items of a bundle as tensors: their ids, their titles and what was known of each."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, from_numpy
+
+from fusion.bundle.document import described
+from fusion.errors import BundleError
+
+TITLE_CHARACTERS = 80
+"""Characters of a title that are kept: enough to tell people which item is meant."""
+
+
+def texts_as_tensors(name: str, texts: list[str]) -> dict[str, Tensor]:
+    """Texts as their UTF-8 bytes in a row, uint8 `[n_bytes]`, and where each ends, int64 `[n]`."""
+    encoded = [text.encode("utf-8", errors="surrogatepass") for text in texts]
+    ends = np.cumsum([len(text) for text in encoded], dtype=np.int64)
+    joined = np.frombuffer(bytearray(b"".join(encoded)), dtype=np.uint8)
+    return {name: from_numpy(joined), f"{name}_ends": from_numpy(ends)}
+
+
+def texts_of_tensors(name: str, tensors: Mapping[str, Tensor]) -> list[str]:
+    """The other way.
+
+    Raises:
+        BundleError: If a tensor is missing, or ends are not in order.
+    """
+    with described(f"{name} of the training items"):
+        joined, ends = tensors[name].numpy().tobytes(), tensors[f"{name}_ends"].tolist()
+        starts = [0, *ends][: len(ends)]
+        if starts != sorted(starts) or (ends[-1] if ends else 0) != len(joined):
+            raise ValueError(f"ends of {name} are not in order")
+        return [
+            joined[start:end].decode("utf-8", errors="surrogatepass")
+            for start, end in zip(starts, ends, strict=True)
+        ]
+
+
+def targets_as_tensor(targets: Sequence[NDArray[np.float64]]) -> Tensor:
+    """Targets `[n_items, n_targets]`, float64, of the targets `[n_items]` of each column."""
+    return from_numpy(np.stack(targets, axis=1))
+
+
+def targets_of_tensor(
+    found: Tensor, names: list[str], *, n_items: int
+) -> dict[str, NDArray[np.float64]]:
+    """The other way.
+
+    Raises:
+        BundleError: If there is not one number for each item and target.
+    """
+    values = found.numpy()
+    if values.dtype != np.float64 or values.shape != (n_items, len(names)):
+        raise BundleError(
+            f"targets of the training items must be [{n_items}, {len(names)}] in float64, got "
+            f"{list(values.shape)} in {values.dtype}."
+        )
+    return {name: values[:, place] for place, name in enumerate(names)}

@@ -1,0 +1,68 @@
+"""`fusion similar`: a trained model and items in, the known items most like each of them out.
+
+Reads: a bundle, an items table, photos and, where past sales are given, a sales table.
+Writes, where asked for: one CSV or Parquet file, rows in input order; a page for people, with the
+forecasts too.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from fusion.data.header import WRITTEN
+from fusion.data.tables import write_table
+from fusion.jobs.predict import ItemSource, opened, sales_section
+from fusion.jobs.sales import join_history
+from fusion.mistakes import Mistakes
+from fusion.places import file_mistakes
+from fusion.progress import Stage, silent
+from fusion.report import build_new_items, write_new_items
+from fusion.shards.lock import locked_file
+
+
+def similar(
+    bundle: Path,
+    source: ItemSource,
+    *,
+    k: int,
+    output: Path | None = None,
+    page: Path | None = None,
+    stage: Stage = silent,
+) -> pd.DataFrame:
+    """The `k` known items most like each item, see `Predictor.similar`.
+
+    Args:
+        bundle: Folder of the model.
+        source: Items, and where the rest lies.
+        k: How many for each item; all known items where there are fewer.
+        output: Where the table is written; None writes none.
+        page: Where the page for people is written (HTML); None writes none.
+        stage: Opens progress bars.
+
+    Returns:
+        `min(k, known items)` rows for each item, in input order.
+
+    Raises:
+        BundleError: If the bundle is damaged.
+        CatalogueError: If the items have problems and must not; nothing is written then.
+        JobError: If another process is about to write the same file.
+    """
+    mistakes = Mistakes()
+    if output is not None:
+        mistakes.add(file_mistakes("out", output, suffixes=WRITTEN))
+    if page is not None:
+        mistakes.add(file_mistakes("page", page, suffixes=(".html",)))
+    predictor, frame = opened(bundle, source, mistakes=mistakes, stage=stage)
+    if source.sales is not None:
+        frame = join_history(frame, sales_section(predictor.bundle, source.sales))
+    n_similar = min(k, len(predictor.bundle.reference_ids))
+    table = predictor.similar(frame, n_similar, source=source.items.name)
+    if output is not None:
+        with locked_file(output):
+            write_table(table, output, formula_safe=["similar_title"])
+    if page is not None:
+        info = predictor.bundle.info
+        details = [name for name in info.get("details") or () if isinstance(name, str)]
+        new = build_new_items(predictor, frame, details=details, source=source.items.name)
+        write_new_items(new, page, title=str(info.get("title") or "New items"))
+    return table

@@ -1,0 +1,140 @@
+"""New items for people: what each will sell in words, what it resembles, what is unknown of it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from encoders import NumericEncoder
+from fusion.data.catalogue import Catalogue, build_catalogue
+from fusion.data.cells import is_missing
+from fusion.data.frames import as_frame
+from fusion.predictor import Predictor
+from fusion.report.content import MOST_SHOWN, NewItem, NewItems, SimilarItem
+from fusion.report.forecast_words import HeadWords, head_words, hot_rule
+from fusion.report.number_text import number
+
+N_SIMILAR = 3
+MOST_DETAILS = 4
+
+
+def build_new_items(
+    predictor: Predictor, frame: Any, *, details: Sequence[str] = (), source: str = "items"
+) -> NewItems:
+    """The table of new items for people.
+
+    Args:
+        predictor: A trained model and how it reads items.
+        frame: One row an item, as `Predictor.predict` takes it.
+        details: Columns shown beside each item; the categories of the model where none are given.
+        source: What the table is called.
+
+    Raises:
+        CatalogueError: If columns are missing, or rows are faulty and must not be.
+    """
+    bundle, frame = predictor.bundle, as_frame(frame)
+    table = predictor.predict(frame, source=source).reset_index(drop=True)
+    words = {name: head_words(predictor, name) for name in bundle.model.heads}
+    rule = hot_rule(predictor, words)
+    order = ranked(table, next(iter(words.values())))[:MOST_SHOWN]
+    shown = frame.iloc[order].reset_index(drop=True)
+    catalogue = build_catalogue(shown, bundle.schema, photos=predictor.photos, source=source)
+    similar = _similar(predictor, shown, next(iter(words.values())), source=source)
+    unknown = unknown_facts(predictor, catalogue)
+    names = [name for name in details or bundle.schema.categorical if name in shown.columns]
+    photos: Any = catalogue.values.get("image", [None] * len(order))
+    items = []
+    for place, row in enumerate(order.tolist()):
+        answers, error = table.iloc[row], str(table["error"].iloc[row])
+        items.append(
+            NewItem(
+                rank=None if error else place + 1,
+                id=str(answers["id"]),
+                title=catalogue.titles[place] or str(answers["id"]),
+                photo=photos[place][0] if photos[place] else None,
+                details=_facts(shown, place, names[:MOST_DETAILS]),
+                answers=tuple(each.say(answers) for each in words.values()),
+                is_hot=not error and rule is not None and rule.holds(answers),
+                similar=similar[place],
+                unknown=unknown[place],
+                error=error,
+            )
+        )
+    notes = _notes(table[table["error"] == ""], words.values())
+    return NewItems(
+        source=source,
+        n_items=len(table),
+        questions=tuple(each.title for each in words.values()),
+        items=tuple(items),
+        notes=(*notes, *([rule.statement] if rule else [])),
+        hot=rule.label if rule else "",
+    )
+
+
+def ranked(table: pd.DataFrame, words: HeadWords) -> NDArray[np.int64]:
+    """Rows of predictions, the largest answer first, those without an answer last."""
+    middle = table[words.middle].to_numpy(dtype=np.float64)
+    mean = middle if words.mean is None else table[words.mean].to_numpy(dtype=np.float64)
+    return np.lexsort((-mean, -middle))  # NaN comes last
+
+
+def unknown_facts(predictor: Predictor, catalogue: Catalogue) -> list[tuple[str, ...]]:
+    """For each row its categories that training saw never, or too seldom to learn of them."""
+    found: list[list[str]] = [[] for _ in range(len(catalogue))]
+    model = predictor.bundle.model
+    for modality in model.modalities:
+        encoder, values = model.encoder(modality), catalogue.values[modality]
+        if isinstance(encoder, NumericEncoder) and isinstance(values, pd.DataFrame):
+            for name, mask in encoder.unknown_levels(values).items():
+                for row in np.flatnonzero(mask):
+                    found[row].append(f"{name}: {values[name].iloc[row]}")
+    return [tuple(facts) for facts in found]
+
+
+def _similar(
+    predictor: Predictor, frame: pd.DataFrame, words: HeadWords, *, source: str
+) -> list[tuple[SimilarItem, ...]]:
+    """The nearest known items of each row, and what was known of them."""
+    k = min(N_SIMILAR, len(predictor.bundle.reference_ids))
+    nearest = predictor.similar(frame, k, source=source)
+    known = [
+        SimilarItem(found_id, title or found_id, words.say_known(outcome))
+        if isinstance(found_id, str)
+        else None
+        for found_id, title, outcome in zip(
+            nearest["similar_id"],
+            nearest["similar_title"],
+            nearest[f"actual_{words.target}"],
+            strict=True,
+        )
+    ]
+    return [
+        tuple(item for item in known[start : start + k] if item is not None)
+        for start in range(0, len(known), k)
+    ]
+
+
+def _facts(frame: pd.DataFrame, row: int, names: Sequence[str]) -> dict[str, str]:
+    cells = {name: frame[name].iloc[row] for name in names}
+    return {name: str(cell) for name, cell in cells.items() if not is_missing(cell)}
+
+
+def _notes(answered: pd.DataFrame, words: Any) -> list[str]:
+    """How the answers are read; sums are of means, since medians do not add up."""
+    notes = []
+    for each in words:
+        if each.label:
+            continue
+        if each.mean is not None and each.mean != each.middle:
+            total = each.rough(float(answered[each.mean].sum()))
+            notes.append(
+                f"{each.title}: “about” is the median, half of such items end above it. Medians do "
+                f"not add up: the {number(len(answered))} items together are expected to reach "
+                f"{total}, the sum of their means."
+            )
+        if each.share:
+            share = number(round(10 * each.share))
+            notes.append(f"{each.title}: “likely” is a range that should hold {share} items of 10.")
+    return notes
