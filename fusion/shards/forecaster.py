@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from fusion.data.absent import tell_absent_columns
 from fusion.data.problems import Problem, raise_for
 from fusion.data.schema import Schema, missing_columns
 from fusion.errors import CatalogueError
@@ -71,6 +72,8 @@ class Forecaster(Work):
         names = sales_columns(bundle.info, settings.sales)
         columns = columns_beside_sales(schema, names)
         _check_names(places.items, names.id, settings)
+        if settings.on_bad_rows == "absent":
+            columns = _in_any_table(columns, schema, places.items, settings)
         sha256 = write_history(folder, settings.sales, columns=names)
         keys = _keys(places.items, names.id, delimiter=settings.delimiter)
         check_shared(read_history(folder, sha256), keys, column=names.id)
@@ -102,6 +105,8 @@ class Forecaster(Work):
         keys, problems = read_item_ids(frame, self.item)
         found = self.history.reindex(pd.Index(keys, dtype=object))
         joined = frame.assign(**{name: found[name].to_numpy() for name in NAMES})
+        absent = [name for name in self.predictor.bundle.schema.columns if name not in joined]
+        joined = joined.assign(**dict.fromkeys(absent))
         return joined, [] if self.is_id else problems  # the id's own faults are told as such
 
     @property
@@ -144,6 +149,25 @@ def columns_beside_sales(schema: Schema, names: "SalesColumns") -> list[str]:
 
     own = [name for name in schema.columns if name not in NAMES]
     return list(dict.fromkeys([*own, names.id]))
+
+
+def _in_any_table(
+    columns: list[str], schema: Schema, items: Path, settings: PredictSettings
+) -> list[str]:
+    """Those of some columns that a table of items has; a line tells those that one lacks.
+
+    Raises:
+        CatalogueError: As `tell_absent_columns`.
+    """
+    from fusion.data.history import NAMES
+
+    found = set[str]()
+    for path in list_files(items):
+        names = column_names(path, delimiter=settings.delimiter)
+        there = [*names, *NAMES]
+        tell_absent_columns(schema.columns, there, id_column=schema.id, source=path.name)
+        found |= set(names)
+    return [name for name in columns if name in found]
 
 
 def _check_names(items: Path, item: str, settings: PredictSettings) -> None:

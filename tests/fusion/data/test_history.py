@@ -38,8 +38,8 @@ def test_parts_of_any_size_say_what_the_whole_table_says(size, form):
 
 def test_an_item_that_is_sold_later_alone_is_known_and_has_no_past():
     sales = pd.DataFrame({"id": ["a", "b"], "week": ["2024-01-01", "2024-09-02"], "units": [3, 4]})
-    found = item_history(lambda: [sales], columns=COLUMNS, as_of="2024-02-05")
-    assert found.loc["a"].tolist() == [0.0, 3.0, 3.0, 5.0, 5.0]
+    found = item_history(lambda: [sales], columns=COLUMNS, as_of="2024-01-29")
+    assert found.loc["a"].tolist() == [3.0, 3.0, 3.0, 4.0, 4.0]
     assert found.loc["b"].isna().all()
 
 
@@ -72,3 +72,9 @@ def test_days_and_months_that_could_be_either_are_refused():
     sales = pd.DataFrame({"id": ["a"] * 2, "week": ["01/02/2024", "03/02/2024"], "units": [1, 1]})
     with pytest.raises(CatalogueError, match="week"):
         item_history(lambda: [sales], columns=COLUMNS, as_of="2024-10-02")
+
+
+def test_sales_that_end_long_before_the_date_are_refused_part_by_part_too():
+    sales = pd.DataFrame({"id": ["a", "b"], "week": ["2024-01-01", "2024-01-08"], "units": [3, 4]})
+    with pytest.raises(CatalogueError, match=r"before as_of 2024-03-04, got 2024-01-08"):
+        item_history(parts_of(sales, 1), columns=COLUMNS, as_of="2024-03-04")

@@ -117,3 +117,21 @@ def test_faulty_sales_and_strange_ids_are_refused_before_any_work(shop, tmp_path
 def test_sales_for_a_model_that_knows_none_are_refused(shop, tmp_path):
     with pytest.raises(ConfigError, match="sales must be left out"):
         history.sales_columns({}, PastSales(shop / "sales.csv", AS_OF))
+
+
+def test_past_sales_are_joined_where_a_column_is_absent_but_never_without_ids(shop, tmp_path):
+    items = read_table(shop / "items.csv")
+    items[["item_id"]].to_csv(tmp_path / "ids.csv", index=False)
+    items[["price"]].to_csv(tmp_path / "prices.csv", index=False)
+    settings = PredictSettings(on_bad_rows="absent", sales=PastSales(shop / "sales.csv", AS_OF))
+    places = Places(tmp_path / "ids.csv", bundle=shop / "bundle")
+    predict_catalogue(places, tmp_path / "out.csv", settings, engine=InProcessEngine())
+    frame = add_history(
+        items[["item_id"]], read_table(shop / "sales.csv"), columns=NAMES, as_of=AS_OF
+    )
+    alone = Predictor(load_bundle(shop / "bundle"), on_bad_rows="absent").predict(frame)
+    found = pd.read_csv(tmp_path / "out.csv")
+    np.testing.assert_allclose(found["prediction_p50"], alone["prediction_p50"], rtol=1e-5)
+    with pytest.raises(CatalogueError, match="column item_id"):
+        lost = replace(places, items=tmp_path / "prices.csv")
+        predict_catalogue(lost, tmp_path / "lost.csv", settings, engine=InProcessEngine())

@@ -1,5 +1,6 @@
 """Predictions as a job: any size, any way of running it, one file in the order of the input."""
 
+import logging
 import os
 from dataclasses import replace
 
@@ -311,3 +312,27 @@ def test_a_real_ray_gives_the_bytes_of_one_process(places, tmp_path):
         ray.shutdown()
     predicted(places, tmp_path / "one.csv")
     assert (tmp_path / "ray.csv").read_bytes() == (tmp_path / "one.csv").read_bytes()
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_column_that_the_table_lacks_is_absent_where_that_is_asked_for(
+    suffix, places, tmp_path, caplog
+):
+    frame = read_table(places.items).drop(columns="price").iloc[:30]
+    for name, less in (("lacks", frame), ("blank", frame.assign(price=None))):
+        path = tmp_path / f"{name}.{suffix}"
+        less.to_csv(path, index=False) if suffix == "csv" else less.to_parquet(path)
+    here = {
+        name: replace(places, items=tmp_path / f"{name}.{suffix}") for name in ("lacks", "blank")
+    }
+    names = ("lacks", "blank")
+    with pytest.raises(CatalogueError, match=r"lacks\.\w+ has 1 problem(.|\n)*column price"):
+        predicted(here["lacks"], tmp_path / "strict.csv")
+    with caplog.at_level(logging.WARNING, "fusion"):
+        for name in names:
+            predicted(here[name], tmp_path / f"{name}_out.csv", on_bad_rows="absent")
+    told = [r.getMessage().split(":")[0] for r in caplog.records if "column" in r.getMessage()]
+    assert told == [f"lacks.{suffix} has no column price"]
+    lacks, blank = (pd.read_csv(tmp_path / f"{name}_out.csv") for name in names)
+    pd.testing.assert_frame_equal(lacks, blank)
+    assert lacks["error"].isna().all() and lacks["prediction_p50"].notna().all()
