@@ -138,9 +138,14 @@ def small_demo(tmp_path: Path) -> Path:
     """The demo catalogue with 60 items and encoders that cost nothing."""
     source, folder = Path(__file__).parents[2] / "demo_data", tmp_path / "demo"
     (folder / "photos").mkdir(parents=True)
-    items = pd.read_csv(source / "items.csv", nrows=60)
-    items.to_csv(folder / "items.csv", index=False)
-    for name in pd.concat([items["photo"], items["photo_2"]]).dropna():
+    tables = {
+        name: pd.read_csv(source / name, nrows=rows)
+        for name, rows in (("items.csv", 60), ("new_items.csv", 3))
+    }
+    for name, table in tables.items():
+        table.to_csv(folder / name, index=False)
+    both = pd.concat(tables.values())
+    for name in pd.concat([both["photo"], both["photo_2"]]).dropna():
         if (source / "photos" / name).is_file():
             shutil.copy(source / "photos" / name, folder / "photos")
     for name in ("latents.csv", "process.json"):
