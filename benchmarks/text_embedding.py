@@ -126,7 +126,7 @@ def needed_gflop(tokens: list[int]) -> float:
     """GFLOP for all texts without padding: what the model has to compute on real tokens."""
     encoder = BertEncoder("minilm", dtype="float32")
     one = {
-        length: gflop(partial(encoder, encoder.collate([[1] * length]))) / -(-length // 8) / 8
+        length: gflop(partial(encoder.model, torch.ones(1, length, dtype=torch.int64))) / length
         for length in set(tokens)
     }
     return sum(one[length] * length for length in tokens)
