@@ -7,6 +7,7 @@ import typer
 
 from fusion.cli.job_options import (
     GpusPerWorker,
+    ItemFiles,
     RayAddress,
     RetryFailed,
     ShardRows,
@@ -38,9 +39,6 @@ from fusion.cli.shared import (
     say,
 )
 
-CatalogueFiles = Annotated[
-    Path | None, typer.Option("--items", help="CSV, TSV or Parquet file, or a folder of them.")
-]
 JobFolder = Annotated[Path | None, typer.Option("--out", help="Folder of the job.")]
 TextChoice = Annotated[
     str | None,
@@ -77,7 +75,7 @@ Normalized = Annotated[
 @app.command()
 @reported
 def embed(
-    items: CatalogueFiles = None,
+    items: ItemFiles = None,
     out: JobFolder = None,
     delimiter: Delimiter = None,
     photos: Photos = None,

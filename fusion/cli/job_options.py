@@ -7,6 +7,9 @@ import typer
 
 from fusion.cli.shared import EngineName, finite, say
 
+ItemFiles = Annotated[
+    Path | None, typer.Option("--items", help="CSV, TSV or Parquet file, or a folder of them.")
+]
 ShardRows = Annotated[int, typer.Option(help="Rows that are done or lost together.", min=1)]
 Where = Annotated[EngineName, typer.Option(help="Where it runs.")]
 Workers = Annotated[

@@ -7,6 +7,7 @@ import typer
 
 from fusion.cli.job_options import (
     GpusPerWorker,
+    ItemFiles,
     RayAddress,
     RetryFailed,
     ShardRows,
@@ -39,9 +40,6 @@ from fusion.cli.shared import (
 from fusion.cli.similar_table import show_similar
 
 ModelFolder = Annotated[Path | None, typer.Argument(help="Folder of a trained model.")]
-ItemFiles = Annotated[
-    Path | None, typer.Option("--items", help="CSV, TSV or Parquet file, or a folder of them.")
-]
 Answers = Annotated[
     Path | None, typer.Option("--out", help="CSV or Parquet file, or a folder for the job.")
 ]

@@ -6,10 +6,10 @@ job with these, see `fusion.shards.plan`.
 """
 
 import codecs
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fusion.bundle.document import Document, described
 from fusion.bundle.folder import read_description
@@ -18,7 +18,7 @@ from fusion.data.delimiters import SAMPLE_BYTES, checked_delimiter
 from fusion.data.header import DELIMITED, WRITTEN, table_kind
 from fusion.data.problems import OnBadRows, raise_for
 from fusion.data.schema import HISTORY, Schema, missing_columns
-from fusion.errors import ConfigError, FusionError
+from fusion.errors import FusionError
 from fusion.mistakes import Mistakes, checked_settings
 from fusion.parameters import EncoderPlaces
 from fusion.places import file_mistakes, folder_mistakes, photo_folder_mistakes
@@ -69,17 +69,7 @@ def sales_section(bundle: "Bundle", sales: PastSales) -> "SalesSection":
     """
     from fusion.jobs.config import SalesSection  # with all that trains
 
-    _check_sales(bundle.info, sales)
-    values = {**bundle.info["sales"], "table": sales.table, "as_of": sales.as_of}
-    return checked_settings(SalesSection, values, source="sales")
-
-
-def _check_sales(info: Mapping[str, Any], sales: PastSales) -> None:
-    if info.get("sales") is None:
-        raise ConfigError(
-            f"sales must be left out, got {sales.table}: the model was trained without a sales "
-            "table. Write past sales into the items table, as in training."
-        )
+    return checked_settings(SalesSection, sales.as_trained(bundle.info), source="sales")
 
 
 def opened(
@@ -105,7 +95,7 @@ def opened(
     with mistakes.gathered():
         document = read_description(bundle)
         if source.sales is not None:
-            _check_sales(document["info"], source.sales)
+            source.sales.as_trained(document["info"])
     with mistakes.gathered():
         names = _header(source)
         if document is not None and names is not None:
@@ -293,7 +283,7 @@ def _check(bundle: Path, places: Places, source: ItemSource, mistakes: Mistakes)
     with mistakes.gathered():
         document = read_description(bundle)
         if source.sales is not None:
-            _check_sales(document["info"], source.sales)
+            source.sales.as_trained(document["info"])
     with mistakes.gathered():
         names = _names(source)
         for file, found in names.items() if document is not None else ():

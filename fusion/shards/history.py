@@ -17,7 +17,7 @@ from fusion.data.problems import Problem, raise_for
 from fusion.data.sales import SalesColumns
 from fusion.data.schema import missing_columns
 from fusion.data.tables import read_table
-from fusion.errors import CatalogueError, ConfigError, JobError
+from fusion.errors import CatalogueError, JobError
 from fusion.files import read_regular_file, write_atomically
 from fusion.shards.commit import HISTORY, parquet_bytes
 from fusion.shards.plan import cut_input
@@ -34,12 +34,7 @@ def sales_columns(info: Mapping[str, Any], sales: PastSales) -> SalesColumns:
     Raises:
         ConfigError: If the model was trained without a sales table.
     """
-    known = info.get("sales")
-    if known is None:
-        raise ConfigError(
-            f"sales must be left out, got {sales.table}: the model was trained without a sales "
-            "table. Write past sales into the items table, as in training."
-        )
+    known = sales.as_trained(info)
     return SalesColumns(known["item"], known["week"], known["units"])
 
 

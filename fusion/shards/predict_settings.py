@@ -1,9 +1,11 @@
 """What a job of predictions is asked to do, whatever it runs on."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from fusion.errors import ConfigError
 from fusion.mistakes import Mistakes
 from fusion.shards.settings import add_cutting_mistakes
 
@@ -20,6 +22,23 @@ class PastSales:
 
     table: Path
     as_of: str
+
+    def as_trained(self, info: Mapping[str, Any]) -> dict[str, Any]:
+        """The sales section that a model was trained with, for this table and date.
+
+        Args:
+            info: What its bundle says of the training.
+
+        Raises:
+            ConfigError: If the model was trained without a sales table.
+        """
+        known: dict[str, Any] | None = info.get("sales")
+        if known is None:
+            raise ConfigError(
+                f"sales must be left out, got {self.table}: the model was trained without a sales "
+                "table. Write past sales into the items table, as in training."
+            )
+        return {**known, "table": self.table, "as_of": self.as_of}
 
 
 @dataclass(frozen=True)
