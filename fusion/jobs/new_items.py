@@ -92,7 +92,10 @@ def forecast_new_items(
         stage=within(stage, "new items"),
     )
     source = "items" if config.data.new_items is None else config.data.new_items.name
-    write_table(predictor.predict(frame, source=source), folder / PREDICTIONS)
-    new = build_new_items(predictor, frame, details=config.data.details, source=source)
+    answers = predictor.predict(frame, source=source)
+    write_table(answers, folder / PREDICTIONS)
+    new = build_new_items(
+        predictor, frame, answers=answers, details=config.data.details, source=source
+    )
     write_new_items(new, folder / PAGE, title=config.title)
     return new

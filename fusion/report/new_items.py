@@ -21,13 +21,19 @@ MOST_DETAILS = 4
 
 
 def build_new_items(
-    predictor: Predictor, frame: Any, *, details: Sequence[str] = (), source: str = "items"
+    predictor: Predictor,
+    frame: Any,
+    *,
+    answers: pd.DataFrame | None = None,
+    details: Sequence[str] = (),
+    source: str = "items",
 ) -> NewItems:
     """The table of new items for people.
 
     Args:
         predictor: A trained model and how it reads items.
         frame: One row an item, as `Predictor.predict` takes it.
+        answers: What `Predictor.predict` gave for these rows; asked for here where None.
         details: Columns shown beside each item; the categories of the model where none are given.
         source: What the table is called.
 
@@ -35,7 +41,9 @@ def build_new_items(
         CatalogueError: If columns are missing, or rows are faulty and must not be.
     """
     bundle, frame = predictor.bundle, as_frame(frame)
-    table = predictor.predict(frame, source=source).reset_index(drop=True)
+    if answers is None:
+        answers = predictor.predict(frame, source=source)
+    table = answers.reset_index(drop=True)
     words = {name: head_words(predictor, name) for name in bundle.model.heads}
     rule = hot_rule(predictor, words)
     order = ranked(table, next(iter(words.values())))[:MOST_SHOWN]
@@ -47,16 +55,16 @@ def build_new_items(
     photos: Any = catalogue.values.get("image", [None] * len(order))
     items = []
     for place, row in enumerate(order.tolist()):
-        answers, error = table.iloc[row], str(table["error"].iloc[row])
+        answer, error = table.iloc[row], str(table["error"].iloc[row])
         items.append(
             NewItem(
                 rank=None if error else place + 1,
-                id=str(answers["id"]),
-                title=catalogue.titles[place] or str(answers["id"]),
+                id=str(answer["id"]),
+                title=catalogue.titles[place] or str(answer["id"]),
                 photo=photos[place][0] if photos[place] else None,
                 details=_facts(shown, place, names[:MOST_DETAILS]),
-                answers=tuple(each.say(answers) for each in words.values()),
-                is_hot=not error and rule is not None and rule.holds(answers),
+                answers=tuple(each.say(answer) for each in words.values()),
+                is_hot=not error and rule is not None and rule.holds(answer),
                 similar=similar[place],
                 unknown=unknown[place],
                 error=error,
