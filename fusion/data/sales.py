@@ -158,7 +158,8 @@ def _longest_gap(
     """
     ends = np.unique(weeks + WEEK)
     ends = ends[~np.isnat(ends)]
-    worst = (0, np.datetime64("NaT"), np.datetime64("NaT"))
+    never = np.datetime64("NaT", "D")
+    worst = (0, never, never)
     for day in np.unique(dates):
         before = ends[ends <= day]
         if len(before):
