@@ -20,7 +20,9 @@ from fusion.shards.run import Outcome, ShardRunner, run_shard
 BEAT_S = 1.0
 PR_SET_PDEATHSIG = 1  # of prctl(2)
 KEPT_KERNELS = 64
-"""Compiled kernels that oneDNN keeps: one for each shape, so that its 1,024 would grow for long."""
+"""Compiled kernels that each cache keeps: one for each shape, so that 1,024 would grow for long."""
+CACHES = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY")
+"""Sizes of the caches of oneDNN and of torch's layer above it; read when they are first used."""
 
 
 class Message(NamedTuple):
@@ -44,7 +46,8 @@ def work(folder: Path, pipe: Connection, threads: int, gpu: int | None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.environ["CUDA_VISIBLE_DEVICES"] = "" if gpu is None else str(gpu)
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(KEPT_KERNELS))
+    for cache in CACHES:
+        os.environ.setdefault(cache, str(KEPT_KERNELS))
     _end_at_once_with_parent()
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     torch.set_num_threads(threads)
