@@ -76,7 +76,7 @@ def evaluate(
 ) -> None:
     """Measure a trained model on items whose targets are known."""
     from fusion.jobs.evaluate import evaluate as run
-    from fusion.jobs.predict import ItemSource
+    from fusion.jobs.source import ItemSource
     from fusion.parameters import EncoderPlaces
 
     past = _past_sales(sales, as_of)
@@ -128,8 +128,9 @@ def predict(
         return
     from fusion.errors import ConfigError
     from fusion.jobs.embed import engine_of
-    from fusion.jobs.predict import ItemSource, summary_lines
     from fusion.jobs.predict import predict as run
+    from fusion.jobs.predict import summary_lines
+    from fusion.jobs.source import ItemSource
     from fusion.parameters import EncoderPlaces
 
     if bundle is None or items is None or out is None:
@@ -184,8 +185,8 @@ def similar(
     log_json: LogJson = False,
 ) -> None:
     """Show the known items most like each item, and what they sold."""
-    from fusion.jobs.predict import ItemSource
     from fusion.jobs.similar import similar as run
+    from fusion.jobs.source import ItemSource
     from fusion.parameters import EncoderPlaces
 
     past = _past_sales(sales, as_of)

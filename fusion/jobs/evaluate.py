@@ -14,7 +14,7 @@ from fusion.data.problems import raise_for
 from fusion.data.schema import missing_columns
 from fusion.errors import CatalogueError
 from fusion.files import json_bytes, write_atomically
-from fusion.jobs.predict import ItemSource, opened, sales_section
+from fusion.jobs.source import ItemSource, opened, sales_section
 from fusion.mistakes import Mistakes
 from fusion.places import file_mistakes
 from fusion.progress import Stage, silent

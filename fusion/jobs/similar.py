@@ -11,8 +11,8 @@ import pandas as pd
 
 from fusion.data.header import WRITTEN
 from fusion.data.tables import write_table
-from fusion.jobs.predict import ItemSource, opened, sales_section
 from fusion.jobs.sales import join_history
+from fusion.jobs.source import ItemSource, opened, sales_section
 from fusion.mistakes import Mistakes
 from fusion.places import file_mistakes
 from fusion.progress import Stage, silent

@@ -9,7 +9,7 @@ from fusion import FusionClassifier
 from fusion.bundle import load_bundle, save_bundle
 from fusion.files import json_bytes, write_atomically
 from fusion.jobs.evaluate import evaluate
-from fusion.jobs.predict import ItemSource
+from fusion.jobs.source import ItemSource
 
 
 def strictly(content):

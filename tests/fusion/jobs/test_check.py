@@ -13,8 +13,9 @@ from fusion.build import EncoderChoice
 from fusion.jobs.config import TrainConfig
 from fusion.jobs.embed import embed
 from fusion.jobs.evaluate import evaluate
-from fusion.jobs.predict import ItemSource, predict
+from fusion.jobs.predict import predict
 from fusion.jobs.pretrain import Source, pretrain, settings_of
+from fusion.jobs.source import ItemSource
 from fusion.jobs.train import train
 from fusion.shards import JobSettings, PastSales, Places
 from fusion.shards.pool import LocalEngine
@@ -177,6 +178,27 @@ def test_faulty_cells_stop_a_prediction_before_the_model_is_asked(shop, monkeypa
         predict(shop / "bundle", source, shop / "out.csv")
     with pytest.raises(ConfigError, match="on_bad_rows must be one of"):
         predict(shop / "bundle", ItemSource(shop / "items.csv", on_bad_rows="drop"), shop / "o.csv")
+
+
+def test_a_table_that_cannot_be_cut_is_read_once_whether_or_not_it_has_all_columns(
+    shop, tmp_path, monkeypatch
+):
+    n_read = []
+    read_table = fusion.data.tables.read_table
+
+    def counted(path, **options):
+        n_read.append(path.name)
+        return read_table(path, **options)
+
+    monkeypatch.setattr(fusion.data.tables, "read_table", counted)
+    frame = pd.read_csv(shop / "items.csv", dtype=str)
+    for name, table in (("all.jsonl", frame), ("less.jsonl", frame.drop(columns="price"))):
+        table.to_json(shop / name, orient="records", lines=True)
+    predict(shop / "bundle", ItemSource(shop / "all.jsonl"), tmp_path / "out.csv")
+    with pytest.raises(ValueError, match=r"price.*must be a column"):
+        predict(shop / "bundle", ItemSource(shop / "less.jsonl"), tmp_path / "less.csv")
+    assert n_read == ["all.jsonl", "less.jsonl"]
+    assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
 
 
 def test_a_folder_for_the_answers_is_made(shop, tmp_path):

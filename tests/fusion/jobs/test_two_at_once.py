@@ -17,7 +17,8 @@ from fusion import FusionRegressor
 from fusion.cli import app
 from fusion.jobs.config import TrainConfig
 from fusion.jobs.evaluate import evaluate
-from fusion.jobs.predict import ItemSource, predict
+from fusion.jobs.predict import predict
+from fusion.jobs.source import ItemSource
 from fusion.jobs.train import fine_tune, held, train
 from fusion.shards.lock import LockedError, check_free, locked, locked_file
 

@@ -8,7 +8,8 @@ from PIL import Image
 from fusion import FusionRegressor, load_bundle, read_table
 from fusion.build import EncoderChoice
 from fusion.jobs.config import TrainConfig
-from fusion.jobs.predict import ItemSource, predict
+from fusion.jobs.predict import predict
+from fusion.jobs.source import ItemSource
 from fusion.jobs.train import train
 from fusion.shards import InProcessEngine, JobSettings, Places, embed_catalogue
 

@@ -13,8 +13,9 @@ from fusion.evaluation import BASELINES
 from fusion.jobs.config import TrainConfig
 from fusion.jobs.embed import embed
 from fusion.jobs.evaluate import evaluate
-from fusion.jobs.predict import ItemSource, predict
+from fusion.jobs.predict import predict
 from fusion.jobs.pretrain import Source, pretrain, settings_of
+from fusion.jobs.source import ItemSource
 from fusion.jobs.train import train
 from fusion.shards import InProcessEngine, JobSettings, Places
 from fusion.shards.layout import Layout
