@@ -82,9 +82,7 @@ def opened(
         with mistakes.gathered():
             table_kind(source.items)  # which says what to give in its place
     document = checked_description(bundle, source, mistakes=mistakes)
-    from fusion.data.tables import read_table
-
-    frame = read_table(source.items, delimiter=source.delimiter)
+    frame = _read(source)
     _check_columns(document, frame.columns, source, mistakes, file=source.items.name)
     mistakes.refuse()
     from fusion.bundle import load_bundle
@@ -133,9 +131,7 @@ def checked_description(bundle: Path, source: ItemSource, *, mistakes: Mistakes)
         for file, found in names.items() if document is not None else ():
             _check_columns(document, found, source, mistakes, file=file)
         if mistakes and names and not _begins_as_utf8(source.items):
-            from fusion.data.tables import read_table
-
-            read_table(source.items, delimiter=source.delimiter)  # which says so, and where
+            _read(source)  # which says so, and where
     mistakes.refuse()
     assert document is not None
     return document
@@ -160,7 +156,14 @@ def _first_names(source: ItemSource) -> dict[str, list[str]]:
     except (FusionError, OSError, ValueError):
         if source.items.is_dir():
             raise
-        return {}  # who reads the table says all that is wrong
+        _read(source)  # which says all that is wrong, and where
+        return {}
+
+
+def _read(source: ItemSource) -> "pd.DataFrame":
+    from fusion.data.tables import read_table  # with pandas
+
+    return read_table(source.items, delimiter=source.delimiter)
 
 
 def _begins_as_utf8(items: Path) -> bool:
