@@ -5,30 +5,19 @@ from typing import Annotated
 
 import typer
 
-from fusion.cli.job_options import (
-    GpusPerWorker,
-    ItemFiles,
-    RayAddress,
-    RetryFailed,
-    ShardRows,
-    StatusOf,
-    Where,
-    Workers,
-    show_status,
-)
+from fusion.cli.job_options import ItemFiles, JobOptions, StatusOf, show_status
+from fusion.cli.option_groups import grouped
 from fusion.cli.shared import (
     Backend,
     BadRows,
     Decoder,
     Delimiter,
-    EngineName,
     IdColumn,
     ImageColumns,
     LogJson,
     Photos,
     Policy,
     Quiet,
-    StallSeconds,
     Store,
     TextColumns,
     VectorType,
@@ -74,7 +63,9 @@ Normalized = Annotated[
 
 @app.command()
 @reported
+@grouped
 def embed(
+    *,
     items: ItemFiles = None,
     out: JobFolder = None,
     delimiter: Delimiter = None,
@@ -92,13 +83,7 @@ def embed(
     on_bad_rows: Policy = BadRows.RECORD,
     dtype: OutputType = VectorType.FLOAT32,
     normalize: Normalized = False,
-    shard_rows: ShardRows = 4096,
-    engine: Where = EngineName.LOCAL,
-    workers: Workers = None,
-    gpus_per_worker: GpusPerWorker = 0,
-    ray_address: RayAddress = None,
-    stall_seconds: StallSeconds = 300.0,
-    retry_failed: RetryFailed = False,
+    job: JobOptions,
     status: StatusOf = None,
     quiet: Quiet = False,
     log_json: LogJson = False,
@@ -113,7 +98,7 @@ def embed(
         return
     from fusion.encoder_choice import EncoderChoice
     from fusion.errors import ConfigError
-    from fusion.jobs.embed import check_places, engine_of, summary_lines
+    from fusion.jobs.embed import check_places, summary_lines
     from fusion.jobs.embed import embed as run
     from fusion.mistakes import Mistakes
     from fusion.shards import JobSettings, Places
@@ -140,17 +125,17 @@ def embed(
             on_bad_rows=on_bad_rows.value,
             dtype=dtype.value,
             normalize=normalize,
-            shard_rows=shard_rows,
+            shard_rows=job.shard_rows,
             delimiter=delimiter,
         )
     with mistakes.gathered():
-        where = engine_of(
-            engine.value, workers, gpus=gpus_per_worker, address=ray_address, stall_s=stall_seconds
-        )
+        engine = job.chosen_engine()
     places = Places(items, photos, store, bundle, *moved)
     check_places(places, out, mistakes)
     with open_stage(quiet, log_json) as stage:
-        result = run(places, out, settings, engine=where, retry_failed=retry_failed, stage=stage)
+        result = run(
+            places, out, settings, engine=engine, retry_failed=job.retry_failed, stage=stage
+        )
     for line in summary_lines(result, out):
         say(line)
     if result.failed_shards:

@@ -151,10 +151,6 @@ MovedWeights = Annotated[
     str | None,
     typer.Option("--image-weights", help="Where the model's photo weights lie now, if they moved."),
 ]
-StallSeconds = Annotated[
-    float,
-    typer.Option(help="A worker without a sign of life for so long is replaced.", callback=finite),
-]
 BundleFolder = Annotated[Path, typer.Argument(help="Folder of a trained model.")]
 IdColumn = Annotated[str | None, typer.Option("--id", help="The id column.")]
 TextColumns = Annotated[list[str] | None, typer.Option("--text", help="A text column.")]

@@ -1,37 +1,20 @@
 """`fusion evaluate`, `predict` and `similar`: what a trained model says of items."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from fusion.cli.job_options import (
-    GpusPerWorker,
-    ItemFiles,
-    RayAddress,
-    RetryFailed,
-    ShardRows,
-    StatusOf,
-    Where,
-    Workers,
-    show_status,
-)
+from fusion.cli.item_options import ItemOptions
+from fusion.cli.job_options import ItemFiles, JobOptions, StatusOf, show_status
+from fusion.cli.option_groups import grouped
 from fusion.cli.shared import (
-    AsOf,
     BadRows,
     BundleFolder,
-    Delimiter,
-    EngineName,
     Items,
     LogJson,
-    MovedText,
-    MovedWeights,
-    Photos,
     Policy,
     Quiet,
-    SalesFile,
-    StallSeconds,
-    Store,
     app,
     open_stage,
     reported,
@@ -45,43 +28,22 @@ Answers = Annotated[
 ]
 
 
-def _past_sales(sales: Path | None, as_of: str | None) -> Any:
-    from fusion.errors import ConfigError
-    from fusion.shards import PastSales
-
-    if (sales is None) != (as_of is None):
-        given = "--as-of" if sales is None else "--sales"
-        raise ConfigError(
-            f"--sales and --as-of must be given together, got {given} alone. Give both or none."
-        )
-    return None if sales is None or as_of is None else PastSales(sales, as_of)
-
-
 @app.command()
 @reported
+@grouped
 def evaluate(
     bundle: BundleFolder,
     items: Items,
-    delimiter: Delimiter = None,
-    photos: Photos = None,
-    store: Store = None,
+    asked: ItemOptions,
     on_bad_rows: Policy = BadRows.RAISE,
-    sales: SalesFile = None,
-    as_of: AsOf = None,
-    text_encoder: MovedText = None,
-    image_weights: MovedWeights = None,
     out: Annotated[Path | None, typer.Option("--out", help="JSON file for the metrics.")] = None,
     quiet: Quiet = False,
     log_json: LogJson = False,
 ) -> None:
     """Measure a trained model on items whose targets are known."""
     from fusion.jobs.evaluate import evaluate as run
-    from fusion.jobs.source import ItemSource
-    from fusion.parameters import EncoderPlaces
 
-    past = _past_sales(sales, as_of)
-    places = EncoderPlaces(text_encoder, image_weights)
-    source = ItemSource(items, photos, store, on_bad_rows.value, past, delimiter, places)
+    source = asked.source(items, on_bad_rows)
     with open_stage(quiet, log_json) as stage:
         metrics = run(bundle, source, output=out, stage=stage)
     for head, values in metrics.items():
@@ -92,25 +54,15 @@ def evaluate(
 
 @app.command()
 @reported
+@grouped
 def predict(
     bundle: ModelFolder = None,
     items: ItemFiles = None,
     out: Answers = None,
-    delimiter: Delimiter = None,
-    photos: Photos = None,
-    store: Store = None,
+    *,
+    asked: ItemOptions,
     on_bad_rows: Policy = BadRows.RECORD,
-    sales: SalesFile = None,
-    as_of: AsOf = None,
-    text_encoder: MovedText = None,
-    image_weights: MovedWeights = None,
-    shard_rows: ShardRows = 4096,
-    engine: Where = EngineName.LOCAL,
-    workers: Workers = None,
-    gpus_per_worker: GpusPerWorker = 0,
-    ray_address: RayAddress = None,
-    stall_seconds: StallSeconds = 300.0,
-    retry_failed: RetryFailed = False,
+    job: JobOptions,
     status: StatusOf = None,
     quiet: Quiet = False,
     log_json: LogJson = False,
@@ -127,32 +79,23 @@ def predict(
         show_status(status)
         return
     from fusion.errors import ConfigError
-    from fusion.jobs.embed import engine_of
     from fusion.jobs.predict import predict as run
     from fusion.jobs.predict import summary_lines
-    from fusion.jobs.source import ItemSource
-    from fusion.parameters import EncoderPlaces
 
     if bundle is None or items is None or out is None:
         raise ConfigError(
             "the bundle, --items and --out must be given, or --status alone. See --help."
         )
-    past = _past_sales(sales, as_of)
-    places = EncoderPlaces(text_encoder, image_weights)
-    source = ItemSource(items, photos, store, on_bad_rows.value, past, delimiter, places)
-    where = None
-    if (engine, workers, gpus_per_worker, ray_address) != (EngineName.LOCAL, None, 0, None):
-        where = engine_of(
-            engine.value, workers, gpus=gpus_per_worker, address=ray_address, stall_s=stall_seconds
-        )
+    source = asked.source(items, on_bad_rows)
+    engine = job.chosen_engine() if job.names_engine else None
     with open_stage(quiet, log_json) as stage:
         result = run(
             bundle,
             source,
             out,
-            shard_rows=shard_rows,
-            engine=where,
-            retry_failed=retry_failed,
+            shard_rows=job.shard_rows,
+            engine=engine,
+            retry_failed=job.retry_failed,
             stage=stage,
         )
     for line in summary_lines(result):
@@ -163,9 +106,11 @@ def predict(
 
 @app.command()
 @reported
+@grouped
 def similar(
     bundle: BundleFolder,
     items: Items,
+    *,
     k: Annotated[int, typer.Option("--k", help="Known items for each item.", min=1)] = 3,
     out: Annotated[
         Path | None, typer.Option("--out", help="CSV or Parquet file; printed where not given.")
@@ -173,25 +118,15 @@ def similar(
     page: Annotated[
         Path | None, typer.Option("--page", help="HTML page for people, with forecasts too.")
     ] = None,
-    delimiter: Delimiter = None,
-    photos: Photos = None,
-    store: Store = None,
+    asked: ItemOptions,
     on_bad_rows: Policy = BadRows.RECORD,
-    sales: SalesFile = None,
-    as_of: AsOf = None,
-    text_encoder: MovedText = None,
-    image_weights: MovedWeights = None,
     quiet: Quiet = False,
     log_json: LogJson = False,
 ) -> None:
     """Show the known items most like each item, and what they sold."""
     from fusion.jobs.similar import similar as run
-    from fusion.jobs.source import ItemSource
-    from fusion.parameters import EncoderPlaces
 
-    past = _past_sales(sales, as_of)
-    places = EncoderPlaces(text_encoder, image_weights)
-    source = ItemSource(items, photos, store, on_bad_rows.value, past, delimiter, places)
+    source = asked.source(items, on_bad_rows)
     with open_stage(quiet, log_json) as stage:
         table = run(bundle, source, k=k, output=out, page=page, stage=stage)
     firsts = table[table["rank"] == 1]
