@@ -18,7 +18,7 @@ import PIL
 import torch
 from children import cost_of
 from photo_cases import Case
-from photo_cases_more import all_cases
+from photo_cases_rare import all_cases
 from results import write_section
 
 from encoders.colour_texture import ColourTextureEncoder

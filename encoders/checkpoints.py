@@ -17,7 +17,7 @@ from torch import nn
 from encoders.base import length_prefixed_hash
 from encoders.families import supported_family
 from encoders.process_lock import LOADING
-from encoders.process_state import OwnChance
+from encoders.process_state import OwnGenerators
 from encoders.sentence import (
     MODULES,
     PROMPTS,
@@ -192,7 +192,7 @@ def load_model(folder: Path, *, dtype: torch.dtype) -> nn.Module:
     Raises:
         ValueError: If the file lacks weights of the model; none is ever drawn at random instead.
     """
-    with LOADING.held(), OwnChance(0):
+    with LOADING.held(), OwnGenerators(0):
         model, report = _from_pretrained(folder)
     missing = sorted({*report["missing_keys"], *(str(key) for key in report["mismatched_keys"])})
     if missing:

@@ -6,9 +6,9 @@ import stat
 from pathlib import Path
 from typing import Any
 
+from encoders.read_flags import READ_FLAGS
+
 MAX_BYTES = 20_000_000
-READ_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-"""Windows would take line ends for text and change them."""
 MACHINE_FAULTS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 """What no photo is to blame for: to call the photo unreadable would be wrong."""
 

@@ -7,7 +7,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 
-class OwnChance(TorchDispatchMode):
+class OwnGenerators(TorchDispatchMode):
     """Inside the block, this thread draws from generators of its own, not from torch's global ones.
 
     Why: torch's global generators are the program's, and other threads may be drawing from them.
@@ -18,7 +18,7 @@ class OwnChance(TorchDispatchMode):
 
     Example:
         >>> before = torch.get_rng_state()
-        >>> with OwnChance(0):
+        >>> with OwnGenerators(0):
         ...     layer = torch.nn.Linear(2, 3)
         >>> bool((torch.get_rng_state() == before).all())
         True

@@ -18,7 +18,7 @@ from encoders.base import Encoder, Tensors, fingerprint_of
 from encoders.dtype import resolve_dtype
 from encoders.names import DECODERS, RESNETS
 from encoders.photo import Photo, PhotoSource, load_photo, read_photo
-from encoders.process_state import OwnChance
+from encoders.process_state import OwnGenerators
 from encoders.resnet_weights import (
     Preprocessing,
     find_weights,
@@ -101,7 +101,7 @@ class ResNetEncoder(Encoder):
             self.preprocessing = Preprocessing.from_dict(preprocessing)
         from torchvision import models  # pulls in the whole compiler of torch: seconds
 
-        with nullcontext() if found.name is None else OwnChance(0):  # else replaced at once
+        with nullcontext() if found.name is None else OwnGenerators(0):  # else replaced at once
             network = models.get_model(architecture, weights=None)
         self._dim = int(network.fc.in_features)
         network.fc = nn.Identity()

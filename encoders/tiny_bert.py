@@ -8,7 +8,7 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
-from encoders.process_state import OwnChance
+from encoders.process_state import OwnGenerators
 
 
 @cache
@@ -30,7 +30,7 @@ def tiny_checkpoint() -> Path:
         intermediate_size=64,
         max_position_embeddings=64,
     )
-    with OwnChance(0):
+    with OwnGenerators(0):
         model = BertModel(config, add_pooling_layer=False)
     weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})

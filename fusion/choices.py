@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from encoders.process_state import OwnChance
+from encoders.process_state import OwnGenerators
 from fusion.build import CLOSED_FORM_FUSION, HeadChoice
 from fusion.data.catalogue import Catalogue
 from fusion.data.problems import Problem, shown
@@ -113,7 +113,7 @@ def _option_mistakes(
         if unknown:
             return [unknown_name(f"options of {what}", name, valid) for name in unknown]
     try:
-        with OwnChance(0):
+        with OwnGenerators(0):
             trial()
     except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
         return [f"{what}: {error}"]

@@ -11,13 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from encoders.read_flags import READ_FLAGS
 from fusion import platforms
 
 SURROGATE = re.compile("[\ud800-\udfff]")
-READ_FLAGS = os.O_RDONLY | sum(
-    getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOCTTY", "O_BINARY")
-)
-"""Opening a pipe must not wait; Windows would take line ends for text and change them."""
 
 
 def read_regular_file(path: Path, *, max_bytes: int) -> bytes:

@@ -15,7 +15,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor, from_numpy
 
 from encoders.dtype import processor_has_bfloat16
-from encoders.process_state import OwnChance
+from encoders.process_state import OwnGenerators
 from fusion.bundle.document import FORMAT, Document, described
 from fusion.bundle.folder import check_bundle_folder, read_bundle, write_bundle
 from fusion.bundle.parts import (
@@ -139,7 +139,7 @@ def _rebuilt(
         _unpack(files[file], file) for file in ("weights.safetensors", "reference.safetensors")
     )
     _check_members(document, weights)
-    with OwnChance(0):  # all that is drawn is replaced at once
+    with OwnGenerators(0):  # all that is drawn is replaced at once
         model = rebuild_ensemble(document, n_weight_bytes=len(files["weights.safetensors"]))
     try:
         model.load_state(weights)

@@ -13,17 +13,16 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
     A group is a dataclass whose fields are annotated as options. Typer sees the fields in the place
     of the parameter; the verb gets the group.
     """
-    own = inspect.signature(command, eval_str=True).parameters.values()
+    own = inspect.signature(command, eval_str=True).parameters
     groups: dict[str, Any] = {
-        each.name: each.annotation for each in own if is_dataclass(each.annotation)
+        name: option.annotation for name, option in own.items() if is_dataclass(option.annotation)
     }
 
     @wraps(command)
     def run(**options: Any) -> None:
         for name, group in groups.items():
-            options[name] = group(
-                **{field.name: options.pop(field.name) for field in fields(group)}
-            )
+            names = [field.name for field in fields(group)]
+            options[name] = group(**{each: options.pop(each) for each in names})
         command(**options)
 
     shown = [

@@ -16,7 +16,7 @@ from encoders import ENCODERS
 from encoders.base import Encoder
 from encoders.bert import BertEncoder
 from encoders.names import RESNETS
-from encoders.process_state import OwnChance
+from encoders.process_state import OwnGenerators
 from encoders.resnet import ResNetEncoder
 from fusion.choices import why_ignored
 from fusion.data.catalogue import Catalogue, build_catalogue
@@ -166,7 +166,7 @@ def build_encoders(choice: EncoderChoice, settings: PretrainingSettings) -> dict
     build = {"text": _text_encoder, "image": _image_encoder}
     encoders: dict[str, Encoder] = {}
     mistakes = Mistakes()
-    with OwnChance(settings.seed):
+    with OwnGenerators(settings.seed):
         for modality in settings.modalities:
             with mistakes.gathered():
                 encoders[modality] = build[modality](choice)

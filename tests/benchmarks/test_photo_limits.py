@@ -30,7 +30,7 @@ def test_a_file_that_is_decoded_though_it_should_be_refused_has_failed(script, c
 
 def test_there_are_more_than_100_files_within_the_limits_and_beyond(script):
     cases = [
-        case for named in script("photo_cases_more").all_cases().values() for case in named.values()
+        case for named in script("photo_cases_rare").all_cases().values() for case in named.values()
     ]
     assert len(cases) > 100
     assert 30 < sum(case.code != "" for case in cases) < 90

@@ -15,7 +15,7 @@ from torch import nn
 
 from encoders import BertEncoder, ResNetEncoder
 from encoders.process_lock import ProcessLock
-from encoders.process_state import OwnChance
+from encoders.process_state import OwnGenerators
 from encoders.tiny_bert import tiny_checkpoint
 
 TEXTS = ["a red dress", "x", None, "tyre 205 55 r16 on a steel rim " * 5]
@@ -49,21 +49,21 @@ def test_a_block_with_chance_of_its_own_draws_what_the_seed_would_give() -> None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
         expected = drawn()
-    with OwnChance(3):
+    with OwnGenerators(3):
         found = drawn()
     assert all(torch.equal(*pair) for pair in zip(expected, found, strict=True))
 
 
 def test_a_block_with_chance_of_its_own_leaves_the_global_generator_alone() -> None:
     before = torch.get_rng_state()
-    with OwnChance(3), OwnChance(4):
+    with OwnGenerators(3), OwnGenerators(4):
         drawn()
     assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_a_generator_that_is_given_is_used_in_such_a_block_too() -> None:
     expected = torch.rand(4, generator=torch.Generator().manual_seed(9))
-    with OwnChance(3):
+    with OwnGenerators(3):
         assert torch.equal(torch.rand(4, generator=torch.Generator().manual_seed(9)), expected)
 
 

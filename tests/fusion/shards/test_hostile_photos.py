@@ -33,13 +33,6 @@ pytestmark = [
 MOST_MEGABYTES = 300
 
 
-class InProcess:
-    def run(self, folder: Path, shards: Sequence[int], log: Any) -> dict[int, str]:
-        for shard in shards:
-            log.done(run_shard(folder, shard))
-        return {}
-
-
 def run(folder: Path, out: Path, *, store: Path | None = None, shard_rows: int = 100) -> Any:
     asked = JobSettings(
         choice=EncoderChoice(text=str(tiny_checkpoint()), image="colour_texture"),
@@ -47,7 +40,7 @@ def run(folder: Path, out: Path, *, store: Path | None = None, shard_rows: int =
         shard_rows=shard_rows,
     )
     places = Places(folder / "items.csv", folder / "photos", store)
-    result = embed_catalogue(places, out, asked, engine=InProcess())
+    result = embed_catalogue(places, out, asked, engine=InProcessEngine())
     assert verify_job(out) == []
     return result
 
