@@ -5,7 +5,7 @@ import os
 import struct
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from encoders.resnet import resize_and_crop
 from encoders.resnet_weights import Preprocessing
 from encoders.tiny_bert import tiny_checkpoint
 from fusion.build import EncoderChoice
-from fusion.shards import JobSettings, Places, embed_catalogue, run_shard, verify_job
+from fusion.shards import InProcessEngine, JobSettings, Places, embed_catalogue, verify_job
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads do not survive a fork
 
