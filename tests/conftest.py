@@ -7,10 +7,14 @@ compare numbers of one of them take `float32` or `bfloat16`.
 
 import gc
 import os
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # for tiny tensors threads cost more than they give
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads do not survive a fork
@@ -72,6 +76,39 @@ class Works:
             assert work.ending in ("done", "stopped early"), (work.name, work.ending)
             whole = work.done == work.total
             assert whole if work.ending == "done" else 0 <= work.done < work.total, work.name
+
+
+@pytest.fixture(scope="session")
+def write_scarves() -> "Callable[[Path], pd.DataFrame]":
+    """Writes a small catalogue into a folder: items with a title, a photo, a price and units."""
+    return _scarves
+
+
+def _scarves(folder: Path) -> "pd.DataFrame":
+    """40 items as `items.csv`, and their photos below `photos`; gives the table."""
+    import numpy as np
+    import pandas as pd
+    from PIL import Image
+
+    n_rows = 40
+    (folder / "photos").mkdir()
+    draw = np.random.default_rng(0)
+    names = [f"{number}.png" for number in range(n_rows)]
+    for name in names:
+        pixels = draw.integers(0, 255, (24, 24, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / "photos" / name)
+    words = draw.choice(["wool", "silk", "linen"], n_rows)
+    frame = pd.DataFrame(
+        {
+            "item_id": [f"A{number}" for number in range(n_rows)],
+            "title": [f"a soft scarf of {word}, number {i}" for i, word in enumerate(words)],
+            "photo": names,
+            "price": draw.uniform(1, 9, n_rows).round(2),
+            "units": draw.poisson(20, n_rows),
+        }
+    )
+    frame.to_csv(folder / "items.csv", index=False)
+    return frame
 
 
 @pytest.fixture(params=["float32", "bfloat16"])

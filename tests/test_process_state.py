@@ -32,7 +32,6 @@ from fusion.cli import app
 from fusion.strategies import FUSIONS
 from fusion.strategies.check import check_fusion
 
-N_ROWS = 40
 FAST = {"epochs": 1, "batch_size": 16, "folds": 1}
 CONFIG = """
 [data]
@@ -117,24 +116,9 @@ def changes(before):
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory):
+def shop(tmp_path_factory, write_scarves):
     folder = tmp_path_factory.mktemp("shop")
-    (folder / "photos").mkdir()
-    chance = np.random.default_rng(0)
-    for number in range(N_ROWS):
-        pixels = chance.integers(0, 255, (24, 24, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(folder / "photos" / f"{number}.png")
-    words = chance.choice(["wool", "silk", "linen"], N_ROWS)
-    frame = pd.DataFrame(
-        {
-            "item_id": [f"A{number}" for number in range(N_ROWS)],
-            "title": [f"a soft scarf of {word}, number {i}" for i, word in enumerate(words)],
-            "photo": [f"{number}.png" for number in range(N_ROWS)],
-            "price": chance.uniform(1, 9, N_ROWS).round(2),
-            "units": chance.poisson(20, N_ROWS),
-        }
-    )
-    frame.to_csv(folder / "items.csv", index=False)
+    write_scarves(folder)
     for name, text, more in (
         ("train", "tfidf", ""),
         ("broken", "tfidf", 'text = ["no such column"]'),

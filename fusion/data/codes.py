@@ -31,7 +31,7 @@ CODE_WORDS = frozenset(
         "class klasse classe clase category categorie categoria kategorie cat subcategory "
         "subclass dept department abteilung departamento rayon division section group gruppe "
         "groupe grupo cluster segment type typ tipo store shop branch outlet filiale laden tienda "
-        "magasin negozio warehouse lager region zone district area_code territory supplier vendor "
+        "magasin negozio warehouse lager region zone district territory supplier vendor "
         "lieferant fournisseur proveedor brand marke marca marque manufacturer hersteller color "
         "colour farbe couleur material season saison channel market family line size groesse "
         "größe taille talla taglia sku article artikel style model"

@@ -55,7 +55,8 @@ def style_and_unit(number_format: str) -> tuple[str, str]:
         if unit != number_format and (not unit or unit[0] == " "):
             if is_unit(unit.strip()):
                 return style, unit.strip()
-    raise ValueError(f"number format must begin with one of {', '.join(STYLES)}, got it not")
+    styles = ", ".join(STYLES)
+    raise ValueError(f"number format must begin with one of {styles}, got {number_format!r}.")
 
 
 def is_number_format(text: str) -> bool:

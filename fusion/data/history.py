@@ -15,9 +15,9 @@ from fusion.data.sales import (
     SalesColumns,
     as_of_dates,
     check_reaches,
+    no_shared_ids,
     sales_cells,
 )
-from fusion.errors import CatalogueError
 
 MOST_PROBLEMS = 10_000
 """Faulty cells that are held; a table with more is told with the first of them."""
@@ -118,7 +118,4 @@ def check_shared(history: pd.DataFrame, keys: Iterable[set[str]], *, column: str
     """
     known = set(history.index)
     if not any(known & part for part in keys):
-        raise CatalogueError(
-            f"items and sales must share ids in column {column}, got none in common. "
-            "Compare how both tables write them."
-        )
+        raise no_shared_ids(column)

@@ -246,12 +246,17 @@ def _joined(
     wanted["as_of"] = as_of_dates(as_of, n=len(keys))
     joined = wanted.dropna(subset="id").merge(table, on="id", how="inner")
     if len(wanted) and joined.empty:
-        raise CatalogueError(
-            f"items and sales must share ids in column {columns.id}, got none in common. "
-            "Compare how both tables write them."
-        )
+        raise no_shared_ids(columns.id)
     days = (joined["as_of"] - joined["week"]).dt.total_seconds() / 86_400
     return joined.assign(ago=np.floor(days / 7), ahead=np.floor(-days / 7))
+
+
+def no_shared_ids(column: str) -> CatalogueError:
+    """The error for items of which none is in the sales table."""
+    return CatalogueError(
+        f"items and sales must share ids in column {column}, got none in common. Compare how both "
+        "tables write them."
+    )
 
 
 def read_item_ids(frame: pd.DataFrame, column: str) -> tuple[list[str | None], list[Problem]]:

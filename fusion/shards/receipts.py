@@ -90,7 +90,7 @@ def find_receipts(folder: Path, plan: Plan) -> Receipts:
     except NotADirectoryError as error:
         raise JobError(
             f"{folder / 'receipts'} must be a folder, got something else. Move it away, then run "
-            "the same fusion embed again."
+            "the same command again."
         ) from error
     done: dict[int, Receipt] = {}
     undone: dict[int, str] = {}

@@ -15,7 +15,7 @@ from fusion.cli import app
 from fusion.cli.event_lines import stage_lines
 from fusion.cli.shared import open_stage, reported
 
-LONG = ("train", "demo", "fine_tune", "pretrain", "embed", "predict", "evaluate")
+LONG = ("train", "demo", "fine_tune", "pretrain", "embed", "predict", "evaluate", "similar")
 
 
 def events(capsys):

@@ -1,10 +1,8 @@
 """Every verb, on tiny data: what its progress says is what it does."""
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
-from PIL import Image
 
 from encoders.tiny_bert import tiny_checkpoint
 from fusion import FusionRegressor
@@ -46,25 +44,13 @@ patience = 1
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory):
+def shop(tmp_path_factory, write_scarves):
+    """A catalogue in which one photo is broken, one item has none, and some have two."""
     folder = tmp_path_factory.mktemp("shop")
-    (folder / "photos").mkdir()
-    chance = np.random.default_rng(0)
-    for number in range(N_ROWS):
-        pixels = chance.integers(0, 255, (24, 24, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(folder / "photos" / f"{number}.png")
+    frame = write_scarves(folder)
     (folder / "photos" / "3.png").write_bytes(b"no photo")
-    words = chance.choice(["wool", "silk", "linen"], N_ROWS)
-    frame = pd.DataFrame(
-        {
-            "item_id": [f"A{number}" for number in range(N_ROWS)],
-            "title": [f"a soft scarf of {word}, number {i}" for i, word in enumerate(words)],
-            "photo": [f"{number}.png" for number in range(N_ROWS)],
-            "photo_2": [f"{number // 2}.png" if number % 3 else None for number in range(N_ROWS)],
-            "price": chance.uniform(1, 9, N_ROWS).round(2),
-            "units": chance.poisson(20, N_ROWS),
-        }
-    )
+    second = [f"{number // 2}.png" if number % 3 else None for number in range(len(frame))]
+    frame.insert(3, "photo_2", second)
     frame.loc[5, "photo"] = frame.loc[5, "photo_2"] = None
     frame.to_csv(folder / "items.csv", index=False)
     return folder
