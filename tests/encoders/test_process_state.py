@@ -45,7 +45,7 @@ def drawn() -> list[torch.Tensor]:
     return [*(layer.detach() for layer in layers), *out]
 
 
-def test_a_block_with_chance_of_its_own_draws_what_the_seed_would_give() -> None:
+def test_a_block_with_generators_of_its_own_draws_what_the_seed_would_give() -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
         expected = drawn()
@@ -54,7 +54,7 @@ def test_a_block_with_chance_of_its_own_draws_what_the_seed_would_give() -> None
     assert all(torch.equal(*pair) for pair in zip(expected, found, strict=True))
 
 
-def test_a_block_with_chance_of_its_own_leaves_the_global_generator_alone() -> None:
+def test_a_block_with_generators_of_its_own_leaves_the_global_generator_alone() -> None:
     before = torch.get_rng_state()
     with OwnGenerators(3), OwnGenerators(4):
         drawn()
