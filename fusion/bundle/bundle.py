@@ -52,7 +52,8 @@ class Bundle:
         reference_ids: Ids of the training items.
         reference: Their fused vectors `[n, fused_dim]`, float32.
         reference_titles: What people call them, at most 80 characters; empty where nothing does.
-        reference_targets: Target column -> what was known of them `[n]`, in its own unit.
+        reference_targets: Target column -> what was known of them `[n]`, in its own unit; NaN:
+            nothing.
     """
 
     model: ProductEnsemble
