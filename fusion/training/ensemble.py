@@ -97,11 +97,11 @@ def _fit_beside(
         ensemble, inputs, targets, held_out=HeldOut(held_out.folds, raw), known=known
     )
     for name in ensemble.heads:
-        known = known_rows(targets[name][held_out.rows])
-        rows = held_out.rows[known]
+        judged = known_rows(targets[name][held_out.rows])
+        rows = held_out.rows[judged]
         if len(rows) >= MIN_HELD_OUT:
             ensemble.head(name).calibrate(
-                raw[name][rows], targets[name][rows], parts=held_out.parts[known]
+                raw[name][rows], targets[name][rows], parts=held_out.parts[judged]
             )
     return HeldOut(held_out.folds, raw)
 
