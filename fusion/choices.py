@@ -102,7 +102,7 @@ def few_target_mistakes(
         if n_known < min(least, len(values)):
             column = heads[name].target
             mistakes[column] = (
-                f"{column} must be known in at least {least} {rows}, got {n_known} of "
+                f"{column} must be known in {least} or more {rows}, got {n_known} of "
                 f"{len(values)}. Give more items that have it, or leave its heads out."
             )
     return list(mistakes.values())

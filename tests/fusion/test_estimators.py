@@ -193,7 +193,7 @@ def test_a_target_that_fewer_than_five_rows_have_is_refused(items):
     x, y = items.drop(columns="sales"), two_targets(items)
     y.loc[4:, "hot"] = np.nan
     model = regressor(head={"units": "sales_volume", "hot": "hot_item"})
-    with pytest.raises(ConfigError, match="hot must be known in at least 5 usable rows, got 2"):
+    with pytest.raises(ConfigError, match="hot must be known in 5 or more usable rows, got 2"):
         model.fit(x, y)
 
 

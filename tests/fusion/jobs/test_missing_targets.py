@@ -18,7 +18,7 @@ LACK = [*range(1, N, 4)]
 
 @pytest.fixture
 def job(tmp_path):
-    def run(units=(), price=LACK, cell=None):
+    def run(units=(), price=LACK, cell=None, **more):
         frame = items()
         frame.loc[list(units), "units"] = None
         frame.loc[list(price), "price_eur"] = cell
@@ -30,6 +30,7 @@ def job(tmp_path):
             "data": {"items": str(tmp_path / "items.csv")},
             "heads": heads,
             "evaluation": {"modalities": False},
+            **more,
         }
         return train(TrainConfig.from_dict(config), tmp_path / "out")
 
@@ -43,6 +44,7 @@ def items():
             "item_id": [f"A{row}" for row in range(N)],
             "weight": random.uniform(1, 9, N).round(2),
             "length": random.uniform(1, 9, N).round(2),
+            "day": pd.date_range("2024-01-01", periods=N).strftime("%Y-%m-%d"),
         }
     )
     noise = random.normal(0, 1, (2, N))
@@ -95,7 +97,18 @@ def test_a_row_without_any_target_is_left_out_for_all_and_a_faulty_target_stays_
 
 @pytest.mark.parametrize("n_known", [0, 5])
 def test_a_target_that_too_few_rows_have_is_refused_before_the_work(job, n_known):
-    with pytest.raises(
-        ConfigError, match=rf"price_eur must be known in at least 6 .*got {n_known}"
-    ):
+    with pytest.raises(ConfigError, match=rf"price_eur must be known in 6 or more .*got {n_known}"):
         job(price=range(n_known, N))
+
+
+@pytest.mark.parametrize(
+    ("price", "message"),
+    [
+        (range(90, N), "1 or more test rows, got 0"),
+        (range(4, 115), "5 or more rows to learn from, got 4"),
+    ],
+)
+def test_a_split_that_leaves_a_target_on_one_side_alone_is_refused(job, price, message):
+    split = {"kind": "date", "column": "day", "test": 0.2}
+    with pytest.raises(ConfigError, match=f"price_eur must be known in {message}"):
+        job(price=price, split=split)
