@@ -14,6 +14,7 @@ from encoders import ENCODERS
 from encoders.base import Encoder
 from encoders.names import RESNETS
 from fusion.data.catalogue import Catalogue
+from fusion.data.known import known_rows
 from fusion.encoder_choice import EncoderChoice, is_checkpoint
 from fusion.errors import ConfigError, unknown_name
 from fusion.mistakes import Mistakes
@@ -120,7 +121,7 @@ def own_encoder(encoder: Encoder) -> Encoder:
 def build_heads(
     choices: Mapping[str, HeadChoice], targets: Mapping[str, NDArray[np.float64]], *, in_dim: int
 ) -> dict[str, Head]:
-    """Heads fitted on the targets of the training rows.
+    """Heads fitted on the targets of the training rows that have one (NaN: none).
 
     Raises:
         ConfigError: If a head or an option is unknown.
@@ -128,7 +129,8 @@ def build_heads(
     built = {}
     for name, choice in choices.items():
         try:
-            built[name] = HEADS[choice.head].fitted(targets[name], in_dim=in_dim, **choice.options)
+            known = targets[name][known_rows(targets[name])]
+            built[name] = HEADS[choice.head].fitted(known, in_dim=in_dim, **choice.options)
         except TypeError as error:
             raise ConfigError(f"options of head {choice.head} must be its own: {error}.") from error
     return built

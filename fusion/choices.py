@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from encoders.process_state import OwnGenerators
 from fusion.build import CLOSED_FORM_FUSION, HeadChoice
 from fusion.data.catalogue import Catalogue
+from fusion.data.known import known_rows
 from fusion.data.problems import Problem, shown
 from fusion.data.schema import Schema, missing_columns
 from fusion.errors import CatalogueError, unknown_name
@@ -82,6 +83,29 @@ def _head_mistakes(choice: HeadChoice, target: NDArray[np.float64] | None) -> li
     what = f"head {choice.head} of {choice.target}"
     taken = ("target", "in_dim")
     return _option_mistakes(what, choice.options, kind.fitted, taken=taken, trial=trial)
+
+
+def few_target_mistakes(
+    heads: Mapping[str, HeadChoice], targets: Targets, *, least: int, rows: str = "usable rows"
+) -> list[str]:
+    """What is wrong with targets that too few rows have, where some rows lack them.
+
+    Args:
+        heads: By name.
+        targets: Targets `[n]` of these heads, NaN where there is none.
+        least: Rows that must have each target; fewer where there are fewer in all.
+        rows: What they are called.
+    """
+    mistakes = {}
+    for name, values in targets.items():
+        n_known = len(known_rows(values))
+        if n_known < min(least, len(values)):
+            column = heads[name].target
+            mistakes[column] = (
+                f"{column} must be known in {least} or more {rows}, got {n_known} of "
+                f"{len(values)}. Give more items that have it, or leave its heads out."
+            )
+    return list(mistakes.values())
 
 
 def faulty_rows(choice: HeadChoice, target: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -182,7 +206,7 @@ def _reason(reason: str) -> str:
 def target_problems(
     catalogue: Catalogue, heads: Mapping[str, HeadChoice], targets: Targets
 ) -> list[Problem]:
-    """One problem for each row whose target breaks a rule of its head."""
+    """One problem for each target that breaks a rule of its head; a missing one breaks none."""
     return [
         Problem(
             code="bad_target",
@@ -193,5 +217,24 @@ def target_problems(
         )
         for name, values in targets.items()
         for rule, broken in HEADS[heads[name].head].target_faults(values).items()
-        for row in np.flatnonzero(broken)
+        for row in np.flatnonzero(broken & ~np.isnan(values))
+    ]
+
+
+def unknown_rows(
+    catalogue: Catalogue, heads: Mapping[str, HeadChoice], targets: Targets
+) -> list[Problem]:
+    """One problem for each row that has no target at all, so that no head learns from it."""
+    columns = list(dict.fromkeys(choice.target for choice in heads.values()))
+    what = "must be given" if len(columns) == 1 else f"one of {', '.join(columns)} must be given"
+    unknown = np.all([np.isnan(values) for values in targets.values()], axis=0)
+    return [
+        Problem(
+            code="target_missing",
+            message=f"{what}, got none",
+            row=int(row),
+            id=catalogue.ids[row],
+            column=columns[0] if len(columns) == 1 else None,
+        )
+        for row in np.flatnonzero(unknown)
     ]

@@ -18,12 +18,13 @@ from fusion.build import (
     own_encoder,
 )
 from fusion.bundle import TITLE_CHARACTERS, Bundle
-from fusion.choices import Targets, is_closed_form
+from fusion.choices import Targets, few_target_mistakes, is_closed_form
 from fusion.data.batch import ModelInputs
 from fusion.data.catalogue import Catalogue
 from fusion.data.duplicates import near_duplicate_groups
 from fusion.data.folds import DRAWN, Validation, validation_folds
 from fusion.data.frames import as_frame
+from fusion.data.known import known_rows, missing_target_notes
 from fusion.data.leaks import find_leaks
 from fusion.data.policy import apply_policy, left_out
 from fusion.data.problems import Problem
@@ -61,7 +62,8 @@ class Fitted:
         ignored: Column -> why it was not used.
         tuned: What tuning did; None where encoders stayed as they were.
         held_out: Answers on rows held out; None where heads were solved in closed form.
-        targets: Targets of the rows that were learned from, by head.
+        targets: Targets of the rows that were learned from, by head; NaN where there is none.
+        missing: A sentence for each target that some of these rows lack.
         leaks: Head -> which columns say nearly all of its target; see `fusion.data.leaks`.
     """
 
@@ -74,6 +76,7 @@ class Fitted:
     tuned: Tuned | None = None
     held_out: HeldOut | None = None
     targets: Targets = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
     leaks: dict[str, str] = field(default_factory=dict)
 
 
@@ -90,7 +93,8 @@ def fit_bundle(
 
     Args:
         frame: One row an item.
-        targets: Targets `[n]` in business units for each head of the recipe.
+        targets: Targets `[n]` in business units for each head of the recipe, NaN where there is
+            none: the row is left out for this head alone.
         recipe: How.
         sources: Where the photos and the store are.
         validation: Which rows early stopping looks at; see `with_groups` where nothing is given.
@@ -100,7 +104,7 @@ def fit_bundle(
         CatalogueError: If the table has problems and bad rows must not be.
         ConfigError: If the recipe has mistakes.
         FloatingPointError: If a training or tuning has diverged.
-        ValueError: If fewer than 5 usable rows are left.
+        ValueError: If fewer than 5 usable rows are left, or fewer than 5 with the target of a head.
     """
     frame = as_frame(frame)
     checked = check_choices(frame, targets, recipe=recipe, sources=sources, mistakes=Mistakes())
@@ -115,7 +119,11 @@ def fit_bundle(
     validation = with_groups(validation.of_rows(kept), good, recipe=recipe)
     job = _Fit(good, recipe=recipe, sources=sources, stage=stage)
     targets = {name: values[kept] for name, values in targets.items()}
-    leaks = find_leaks(good, {recipe.heads[name].target: one for name, one in targets.items()})
+    few = few_target_mistakes(recipe.heads, targets, least=MIN_ROWS)
+    if few:
+        raise ValueError("\n".join(few) + left_out(dropped))
+    by_column = {recipe.heads[name].target: one for name, one in targets.items()}
+    leaks = find_leaks(good, by_column)
     bundle, histories, tuned, held_out = job.run(
         encoders,
         prepared.inputs.take(kept),
@@ -132,6 +140,7 @@ def fit_bundle(
         ignored=dict(catalogue.schema.ignored),
         held_out=held_out,
         targets=targets,
+        missing=missing_target_notes(by_column),
         leaks={
             name: leaks[choice.target]
             for name, choice in recipe.heads.items()
@@ -244,14 +253,13 @@ class _Fit:
         It is decided by encoders as they are before a tuning, which needs the heads.
         """
         choices = self.recipe.heads
+        known = {name: values[known_rows(values)] for name, values in targets.items()}
         options = {
-            name: HEADS[choice.head].open_options(targets[name], **choice.options)
+            name: HEADS[choice.head].open_options(known[name], **choice.options)
             for name, choice in choices.items()
         }
         candidates = {
-            name: [
-                HEADS[choices[name].head].fitted(targets[name], in_dim=1, **each) for each in some
-            ]
+            name: [HEADS[choices[name].head].fitted(known[name], in_dim=1, **each) for each in some]
             for name, some in options.items()
             if len(some) > 1
         }

@@ -38,6 +38,7 @@ class LinearPart(nn.Module):
 
     center: Tensor
     weights: Tensor
+    offsets: Tensor
     shares: Tensor
 
     def __init__(self, dims: Mapping[str, Sequence[int]], heads: Mapping[str, Head]) -> None:
@@ -48,6 +49,8 @@ class LinearPart(nn.Module):
         self.register_buffer("center", torch.zeros(n_features, dtype=torch.float64))
         weights = torch.zeros(n_features, len(self.answers), dtype=torch.float64)
         self.register_buffer("weights", weights)
+        offsets = torch.zeros(len(self.dims), len(self.answers), dtype=torch.float64)
+        self.register_buffer("offsets", offsets)
         self.register_buffer("shares", torch.ones(len(self.answers)))
 
     @property
@@ -72,8 +75,23 @@ class LinearPart(nn.Module):
 
     def scores(self, blocks: Blocks, present: Present) -> Tensor:
         """Scores `[batch, n_heads]`: standard deviations of the linear target from its mean."""
-        scores: Tensor = self.features(blocks, present) @ self.weights
+        there = torch.stack([present[name] for name in self.dims], dim=1).double()
+        scores: Tensor = self.features(blocks, present) @ self.weights + there @ self.offsets
         return scores.float()
+
+    def take_over(self, solved: "LinearPart") -> None:
+        """Centre and weights of a part that was solved for some of the heads on rows of their own.
+
+        There is one centre: a head that was solved around another one is moved from it to this one,
+        by `offsets [n_modalities, n_heads]`, as an absent modality must add nothing.
+        """
+        if not self.weights.any():
+            self.center.copy_(solved.center)
+        places = [list(self.answers).index(name) for name in solved.answers]
+        self.weights[:, places] = solved.weights
+        moved = (self.center - solved.center)[:, None] * solved.weights
+        sizes = [sum(parts) for parts in self.dims.values()]
+        self.offsets[:, places] = torch.stack([part.sum(dim=0) for part in moved.split(sizes)])
 
     def blend(self, raw: Raw, blocks: Blocks, present: Present) -> Raw:
         """Raw outputs `[batch, ..., raw_dim]` of the networks, moved towards the linear answer."""

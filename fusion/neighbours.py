@@ -12,6 +12,8 @@ from fusion.blending import Raw, blend, single_score_heads
 from fusion.strategies.base import Embeddings, Present
 from heads.base import Head
 
+Columns = list[int]
+
 CHUNK_ROWS = 1024
 TIED = 1e-6
 """Similarities that differ by less are the same: the rest is rounding."""
@@ -33,6 +35,20 @@ class Near(NamedTuple):
     def found(self) -> Tensor:
         """Mask `[n]` of the queries with at least one neighbour."""
         return self.similarities[:, :1].isfinite().any(dim=1)
+
+
+class Known(NamedTuple):
+    """What queries are compared with.
+
+    Args:
+        vectors: Of `joined`, `[n_known, dim]`.
+        targets: `[n_known, n_targets]`; what stands where there is none says nothing.
+        has_target: Mask `[n_known, n_targets]`.
+    """
+
+    vectors: Tensor
+    targets: Tensor
+    has_target: Tensor
 
 
 class NeighbourPart(nn.Module):
@@ -69,6 +85,7 @@ class NeighbourPart(nn.Module):
 
     vectors: Tensor
     targets: Tensor
+    has_target: Tensor
     shares: Tensor
 
     def __init__(
@@ -92,6 +109,7 @@ class NeighbourPart(nn.Module):
         self.answers = single_score_heads(heads)
         self.register_buffer("vectors", torch.zeros(n_known, sum(self.dims.values())))
         self.register_buffer("targets", torch.zeros(n_known, len(self.answers)))
+        self.register_buffer("has_target", torch.ones(n_known, len(self.answers)).bool())
         self.register_buffer("shares", torch.zeros(len(self.answers)))
 
     @property
@@ -116,26 +134,26 @@ class NeighbourPart(nn.Module):
     def scores(self, embeddings: Embeddings, present: Present) -> Tensor:
         """Weighted mean targets `[batch, n_heads]` of the nearest items, in deviations.
 
-        0 where no known item can be compared.
+        0 where no known item that has the target can be compared.
         """
-        return weighted_means(self._nearest(embeddings, present), self.temperature)
+        return self._means(embeddings, present)[0]
 
     def blend(self, raw: Raw, embeddings: Embeddings, present: Present) -> Raw:
         """Raw outputs `[batch, ..., raw_dim]`, moved towards the answer of the nearest items.
 
         Rows without a neighbour stay as they are.
         """
-        near = self._nearest(embeddings, present)
-        kept = 1.0 - self.shares * near.found[:, None]
-        return blend(raw, weighted_means(near, self.temperature), self.answers, kept)
+        means, found = self._means(embeddings, present)
+        return blend(raw, means, self.answers, 1.0 - self.shares * found)
 
-    def _nearest(self, embeddings: Embeddings, present: Present) -> Near:
-        return nearest(
+    def _means(self, embeddings: Embeddings, present: Present) -> tuple[Tensor, Tensor]:
+        near = nearest_of_each(
             self.joined(embeddings, present),
-            (self.vectors, self.targets),
+            Known(self.vectors, self.targets, self.has_target),
             dims=tuple(self.dims.values()),
             n_neighbours=self.n_neighbours,
         )
+        return means_of_each(near, self.temperature)
 
 
 def joined(embeddings: Embeddings, present: Present, modalities: Sequence[str]) -> Tensor:
@@ -149,8 +167,58 @@ def joined(embeddings: Embeddings, present: Present, modalities: Sequence[str]) 
     )
 
 
+def nearest_of_each(
+    queries: Tensor, known: Known, *, dims: Sequence[int], n_neighbours: int
+) -> list[tuple[Columns, Near]]:
+    """The nearest known items that have a target, for targets that the same items have together.
+
+    Args:
+        queries: `[n, dim]`, of `joined`.
+        known: What they are compared with.
+        dims: Length of each modality's part of a vector.
+        n_neighbours: How many are asked.
+
+    Returns:
+        Columns of the targets, and what is nearest to each query; every column stands once.
+    """
+    groups: dict[bytes, Columns] = {}
+    for column, mask in enumerate(known.has_target.T.cpu()):
+        groups.setdefault(mask.numpy().tobytes(), []).append(column)
+    found = []
+    for columns in groups.values():
+        mask = known.has_target[:, columns[0]]
+        near = nearest(
+            queries,
+            (known.vectors, torch.where(mask[:, None], known.targets[:, columns], 0.0)),
+            dims=dims,
+            n_neighbours=n_neighbours,
+            among=mask,
+        )
+        found.append((columns, near))
+    return found
+
+
+def means_of_each(
+    near: Sequence[tuple[Columns, Near]], temperature: float
+) -> tuple[Tensor, Tensor]:
+    """Weighted mean targets of what `nearest_of_each` found, and where it found anything.
+
+    Shape:
+        Returns `[n, n_targets]` and a mask of the same shape.
+    """
+    order = torch.tensor([column for columns, _ in near for column in columns]).argsort()
+    means = torch.cat([weighted_means(one, temperature) for _, one in near], dim=1)
+    found = torch.cat([one.found[:, None].expand(-1, len(columns)) for columns, one in near], dim=1)
+    return means[:, order], found[:, order]
+
+
 def nearest(
-    queries: Tensor, known: tuple[Tensor, Tensor], *, dims: Sequence[int], n_neighbours: int
+    queries: Tensor,
+    known: tuple[Tensor, Tensor],
+    *,
+    dims: Sequence[int],
+    n_neighbours: int,
+    among: Tensor | None = None,
 ) -> Near:
     """The known items most similar to each query, in the modalities that the query has.
 
@@ -163,9 +231,12 @@ def nearest(
         known: The same of known items `[n_known, dim]`, and their targets `[n_known, n_targets]`.
         dims: Length of each modality's part of a vector.
         n_neighbours: How many are asked; all of them where there are fewer.
+        among: Mask `[n_known]` of the known items that may be neighbours; all where None.
     """
     vectors, targets = known
     lacking = (~_directed(vectors, dims)).float()
+    if among is not None and not bool(among.all()):
+        lacking = torch.where(among[:, None], lacking, 1.0)  # as if it had nothing of any query
     chunks = [
         _nearest_of_chunk(chunk, (vectors, targets), lacking, dims=dims, n_neighbours=n_neighbours)
         for chunk in queries.split(CHUNK_ROWS)

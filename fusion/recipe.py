@@ -16,10 +16,12 @@ from fusion.choices import (
     Targets,
     are_known,
     check_usable,
+    few_target_mistakes,
     head_mistakes,
     is_closed_form,
     strategy_mistakes,
     target_problems,
+    unknown_rows,
 )
 from fusion.data.catalogue import Catalogue, build_catalogue
 from fusion.data.codes import coded_columns
@@ -89,7 +91,7 @@ class Checked:
     Args:
         catalogue: The table, read by its schema.
         encoders: Encoders that need no fitting, by modality.
-        target_problems: Rows whose targets break a rule of their head.
+        target_problems: Targets that break a rule of their head, and rows without any target.
     """
 
     catalogue: Catalogue
@@ -112,7 +114,7 @@ def check_choices(
 
     Args:
         frame: One row an item.
-        targets: Targets `[n]` for each head of the recipe.
+        targets: Targets `[n]` for each head of the recipe, NaN where there is none.
         recipe: How a model is made.
         sources: Where things lie.
         mistakes: What has been found before; all of it is told together.
@@ -129,12 +131,15 @@ def check_choices(
         check_logs(recipe.training.tensorboard, recipe.tuning.tensorboard)
     if len(frame) < MIN_ROWS:
         mistakes.add([TOO_FEW.format(n_rows=len(frame))])
+    elif recipe.heads.keys() >= targets.keys():
+        mistakes.add(few_target_mistakes(recipe.heads, targets, least=MIN_ROWS))
     found: list[Problem] = []
     catalogue, encoders = None, None
     with mistakes.gathered():
         catalogue = _read(frame, recipe=recipe, sources=sources)
         if recipe.heads.keys() <= targets.keys() and are_known(recipe.heads):
             found = target_problems(catalogue, recipe.heads, targets)
+            found += unknown_rows(catalogue, recipe.heads, targets)
         refuse_early(catalogue, found, on_bad_rows=recipe.on_bad_rows)
     if catalogue is not None:
         with mistakes.gathered():

@@ -25,8 +25,8 @@ from fusion.bundle.parts import (
     rebuild_ensemble,
 )
 from fusion.bundle.reference import (
-    targets_as_tensor,
-    targets_of_tensor,
+    targets_as_tensors,
+    targets_of_tensors,
     texts_as_tensors,
     texts_of_tensors,
 )
@@ -52,7 +52,8 @@ class Bundle:
         reference_ids: Ids of the training items.
         reference: Their fused vectors `[n, fused_dim]`, float32.
         reference_titles: What people call them, at most 80 characters; empty where nothing does.
-        reference_targets: Target column -> what was known of them `[n]`, in its own unit.
+        reference_targets: Target column -> what was known of them `[n]`, in its own unit; NaN:
+            nothing.
     """
 
     model: ProductEnsemble
@@ -99,7 +100,7 @@ def save_bundle(bundle: Bundle, folder: str | Path) -> None:
         "reference.safetensors": _pack(
             {
                 "vectors": from_numpy(bundle.reference),
-                "targets": targets_as_tensor(
+                **targets_as_tensors(
                     [bundle.reference_targets[name] for name in bundle.target_names]
                 ),
                 **texts_as_tensors("ids", bundle.reference_ids),
@@ -159,8 +160,8 @@ def _rebuilt(
         reference=reference["vectors"].numpy(),
         reference_titles=texts_of_tensors("titles", reference),
     )
-    bundle.reference_targets = targets_of_tensor(
-        reference["targets"], bundle.target_names, n_items=len(bundle.reference_ids)
+    bundle.reference_targets = targets_of_tensors(
+        reference, bundle.target_names, n_items=len(bundle.reference_ids)
     )
     _check_reference(bundle)
     _check_answers(bundle)

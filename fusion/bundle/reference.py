@@ -38,23 +38,35 @@ def texts_of_tensors(name: str, tensors: Mapping[str, Tensor]) -> list[str]:
         ]
 
 
-def targets_as_tensor(targets: Sequence[NDArray[np.float64]]) -> Tensor:
-    """Targets `[n_items, n_targets]`, float64, of the targets `[n_items]` of each column."""
-    return from_numpy(np.stack(targets, axis=1))
+def targets_as_tensors(targets: Sequence[NDArray[np.float64]]) -> dict[str, Tensor]:
+    """Targets `[n_items, n_targets]`, float64, 0 where there is none, and a mask of where one is.
+
+    Args:
+        targets: Targets `[n_items]` of each column, NaN where there is none.
+    """
+    stacked = from_numpy(np.stack(targets, axis=1))
+    return {"targets": stacked.nan_to_num(nan=0.0), "has_target": ~stacked.isnan()}
 
 
-def targets_of_tensor(
-    found: Tensor, names: list[str], *, n_items: int
+def targets_of_tensors(
+    tensors: Mapping[str, Tensor], names: list[str], *, n_items: int
 ) -> dict[str, NDArray[np.float64]]:
     """The other way.
 
     Raises:
-        BundleError: If there is not one number for each item and target.
+        BundleError: If there is not one number and one truth value for each item and target.
     """
-    values = found.numpy()
+    with described("targets of the training items"):
+        values, there = tensors["targets"].numpy(), tensors["has_target"].numpy()
+    if there.dtype != np.bool_ or there.shape != (n_items, len(names)):
+        raise BundleError(
+            f"has_target of the training items must be [{n_items}, {len(names)}] truth values, got "
+            f"{list(there.shape)} in {there.dtype}."
+        )
     if values.dtype != np.float64 or values.shape != (n_items, len(names)):
         raise BundleError(
             f"targets of the training items must be [{n_items}, {len(names)}] in float64, got "
             f"{list(values.shape)} in {values.dtype}."
         )
+    values = np.where(there, values, np.nan)
     return {name: values[:, place] for place, name in enumerate(names)}

@@ -1,5 +1,6 @@
 """Similar items in a terminal."""
 
+import math
 from collections.abc import Hashable
 from typing import Any
 
@@ -32,7 +33,7 @@ def show_similar(table: Any) -> None:
             if row["rank"] == 1:
                 shown.add_row(_text(name), _text(row["error"]))
         elif isinstance(row["similar_id"], str):
-            numbers = (f"{row[column]:,.6g}" for column in actual)
+            numbers = (_number(row[column]) for column in actual)
             found = (_text(row["similar_id"]), _text(row["similar_title"]))
             shown.add_row(_text(name), *found, f"{row['similarity']:.2f}", *numbers)
         elif row["rank"] == 1:
@@ -41,6 +42,11 @@ def show_similar(table: Any) -> None:
     n_items = len(table) // k
     if n_items > MOST_ITEMS:
         say(f"The first {MOST_ITEMS} of {n_items} items; --out FILE writes all of them.")
+
+
+def _number(value: float) -> str:
+    """A known target; a dash where nothing was known."""
+    return "-" if math.isnan(value) else f"{value:,.6g}"
 
 
 def _text(cell: Hashable) -> Text:

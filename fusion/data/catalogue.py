@@ -292,7 +292,7 @@ def _read_cells(frame: pd.DataFrame, schema: Schema) -> tuple[pd.DataFrame, list
 def target_values(
     frame: Any, column: str, *, number_format: str = "", source: str = "items"
 ) -> tuple[NDArray[np.float64], list[Problem]]:
-    """Targets as numbers, NaN where there is none, and what is wrong with them.
+    """Targets as numbers, NaN where there is none, and what is wrong with the others.
 
     Shape:
         Returns `[n]`, float64, in the unit of the column.
@@ -311,11 +311,4 @@ def target_values(
     values, found = number_cells(frame[column], number_format)
     codes = {"number_not_read": "target_not_number", "number_infinite": "target_infinite"}
     problems = [replace(problem, code=codes[problem.code]) for problem in found]
-    faulty = {problem.row for problem in problems}
-    for row in np.flatnonzero(np.isnan(values)).tolist():
-        if row not in faulty:
-            cell = cells(frame[column].iloc[[row]])[0]
-            got = "none" if is_missing(cell) else shown(cell)
-            message = f"must be given, got {got}"
-            problems.append(Problem("target_missing", message, row, column=column))
     return values, with_ids(problems, ids=[""] * len(frame))

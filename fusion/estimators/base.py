@@ -235,7 +235,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
                 validation=Validation(rows=rows),
                 stage=stage,
             )
-        for line in self.fitted_.leaks.values():
+        for line in (*self.fitted_.leaks.values(), *self.fitted_.missing):
             say_once(line)
         self.bundle_ = self.fitted_.bundle
         self.bundle_.info["classes"] = np.asarray(getattr(self, "classes_", [])).tolist()

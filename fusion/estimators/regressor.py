@@ -35,8 +35,9 @@ class FusionRegressor(RegressorMixin, FusionEstimator):  # type: ignore[misc]
         Args:
             X: One row an item: a frame of pandas, polars, pyarrow, DuckDB or any other that speaks
                 Arrow (see `fusion.data.as_frame`), or an array.
-            y: One target each; a frame of several targets where `head` is a mapping. Its name must
-                not be that of a column of X.
+            y: One target each; a frame of several targets where `head` is a mapping: a row that
+                lacks one of them is left out for this target alone, and counted. Its name must not
+                be that of a column of X.
             validation_rows: Rows that early stopping looks at, as positions or as a mask `[n]`;
                 where None, each network looks at another part of the rows
                 (`training={"folds": 4}`), near-duplicates together.

@@ -15,6 +15,7 @@ from fusion.choices import (
     are_known,
     check_usable,
     column_mistakes,
+    few_target_mistakes,
     head_mistakes,
     strategy_mistakes,
     target_problems,
@@ -45,7 +46,8 @@ class CheckedItems:
 
     Args:
         catalogue: All rows.
-        targets: Targets `[n]` of each target column, NaN where there is none.
+        targets: Targets `[n]` of each target column, NaN where there is none: the row is left out
+            for this target alone.
         encoders: Encoders that need no fitting, by modality.
         problems: What is wrong with targets.
         unknown: Row -> why there is nothing to learn from it: none of its targets is given.
@@ -117,7 +119,7 @@ def check_config(
             ]
             problems += _undated(config, catalogue)
             refuse_early(catalogue, problems, on_bad_rows=config.data.on_bad_rows)
-            _try_split(config, catalogue, problems, unknown)
+            _check_enough(config, catalogue, targets, problems, unknown)
     mistakes.refuse()
     assert catalogue is not None
     return CheckedItems(catalogue, targets, encoders, problems, unknown, notes, new)
@@ -173,7 +175,7 @@ def _unknown_rows(config: TrainConfig, targets: Targets, problems: list[Problem]
     given = np.ones(0, dtype=bool)
     for values in targets.values():
         given = ~np.isnan(values) if not len(given) else given | ~np.isnan(values)
-    faulty = {problem.row for problem in problems if problem.code != "target_missing"}
+    faulty = {problem.row for problem in problems}
     reason = f"{' and '.join(targets)} must be given, got none"
     if config.sales is not None and set(targets) == {sales_target(config.sales)}:
         reason = not_launched(config.sales)
@@ -209,8 +211,12 @@ def _of_heads(heads: Mapping[str, HeadChoice], targets: Targets) -> Targets:
     }
 
 
-def _try_split(
-    config: TrainConfig, catalogue: Catalogue, problems: list[Problem], unknown: Mapping[int, str]
+def _check_enough(
+    config: TrainConfig,
+    catalogue: Catalogue,
+    targets: Targets,
+    problems: list[Problem],
+    unknown: Mapping[int, str],
 ) -> None:
     """Splits the rows that will stay, so that too few rows or bad dates are found at once."""
     good, dropped = usable_rows(
@@ -222,6 +228,12 @@ def _try_split(
             f"{len(catalogue)}; {len(unknown)} have none ({next(iter(unknown.values()))}). Give "
             "items that have been sold."
         )
+    kept = [row for row in range(len(catalogue)) if row not in dropped]
+    heads = head_choices(config.heads)
+    known = {name: values[kept] for name, values in _of_heads(heads, targets).items()}
+    few = few_target_mistakes(heads, known, least=MIN_ROWS + 1)  # one of them for the test
+    if few:
+        raise ConfigError("\n".join(few) + left_out(dropped))
     try:
         _try_split_of(config, good)
     except ValueError as error:

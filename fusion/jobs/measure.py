@@ -11,6 +11,7 @@ from encoders.base import Encoder
 from fusion.bundle import Bundle
 from fusion.data.catalogue import Catalogue
 from fusion.data.folds import DRAWN, Validation
+from fusion.data.known import known_rows
 from fusion.data.schema import ROLES, Schema
 from fusion.data.split import Split
 from fusion.encoder_choice import EncoderChoice
@@ -35,7 +36,7 @@ class Experiment:
     Args:
         frame: All good rows.
         catalogue: The same, checked.
-        targets: Targets `[n]` of each head, by the head's name.
+        targets: Targets `[n]` of each head, by the head's name; NaN where there is none.
         split: Which rows are for what.
         groups: A label `[n]` for each row; rows of one group are no new evidence for each other.
         recipe: How the fusion is made, its columns resolved.
@@ -105,7 +106,7 @@ def measure(
     other: tuple[str, Kind, Bundle, pd.DataFrame] | None = None,
     stage: Stage = silent,
 ) -> dict[str, Evaluation]:
-    """Evaluations of every head.
+    """Evaluations of every head, each on the test rows that have its target.
 
     Args:
         experiment: What everything shares.
@@ -119,34 +120,44 @@ def measure(
     others = _modality_tables(experiment, bundle, stage=stage) if modalities else {}
     if other is not None:
         others[other[0], other[1]] = other[2:]
-    return {
-        name: evaluate_head(
+    evaluations = {}
+    for name in bundle.model.heads:
+        known = known_rows(experiment.targets[name][experiment.split.test])
+        rows = experiment.split.test[known]
+        evaluations[name] = evaluate_head(
             bundle.model.head(name),
             name=name,
             target_column=bundle.targets[name],
-            target=experiment.targets[name][experiment.split.test],
-            groups=experiment.groups[experiment.split.test],
-            fusion=head_columns(bundle, name, table),
+            target=experiment.targets[name][rows],
+            groups=experiment.groups[rows],
+            fusion=_taken(head_columns(bundle, name, table), known),
             others={
-                **_baselines(experiment, bundle, name),
+                **_baselines(experiment, bundle, name, rows=rows),
                 **{
-                    key: head_columns(model, name, answers)
+                    key: _taken(head_columns(model, name, answers), known)
                     for key, (model, answers) in others.items()
                 },
             },
         )
-        for name in bundle.model.heads
-    }
+    return evaluations
 
 
-def _baselines(experiment: Experiment, bundle: Bundle, name: str) -> Predictions:
-    training = experiment.catalogue.take(experiment.known)
-    test = experiment.catalogue.take(experiment.split.test)
+def _taken(columns: Columns, rows: NDArray[np.int64]) -> Columns:
+    return {name: values[rows] for name, values in columns.items()}
+
+
+def _baselines(
+    experiment: Experiment, bundle: Bundle, name: str, *, rows: NDArray[np.int64]
+) -> Predictions:
+    """Answers to some test rows, learned from the known rows that have the target of the head."""
+    learned = experiment.known[known_rows(experiment.targets[name][experiment.known])]
+    training = experiment.catalogue.take(learned)
+    test = experiment.catalogue.take(rows)
     with computing_with(experiment.recipe.training.threads or 1):
         found = {
             (baseline, "baseline"): predict(
                 training,
-                experiment.targets[name][experiment.known],
+                experiment.targets[name][learned],
                 test,
                 head=bundle.model.head(name),
                 seed=experiment.recipe.training.seed,

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from encoders.base import Encoder
 from fusion.bundle import PACKAGES
 from fusion.data.cells import is_missing
+from fusion.data.known import known_rows
 from fusion.data.schema import ROLES, Schema
 from fusion.data.split import Split
 from fusion.evaluation import Evaluation
@@ -112,7 +113,7 @@ def _data_summary(config: TrainConfig, outcome: Outcome) -> DataSummary:
             for name, reason in schema.ignored.items()
         },
         problems=tuple(items.problems),
-        notes=tuple(items.notes),
+        notes=(*outcome.fitted.missing, *items.notes),
         dropped=items.dropped,
     )
 
@@ -155,21 +156,31 @@ def _head_result(config: TrainConfig, outcome: Outcome, name: str) -> HeadResult
     bundle, experiment = outcome.fitted.bundle, outcome.experiment
     columns = head_columns(bundle, name, outcome.table)
     head = bundle.model.head(name)
-    target = experiment.targets[name][experiment.split.test]
+    test = experiment.split.test
+    known = known_rows(experiment.targets[name][test])
+    target = experiment.targets[name][test][known]
+    columns = {key: values[known] for key, values in columns.items()}
     if head.task == "classification":
         target = head.encode_target(target).astype(np.float64)
     return HeadResult(
         evaluation=outcome.evaluations[name],
         actual=target,
         predicted=columns,
-        items=tuple(_report_items(config, outcome, actual=target, columns=columns)),
+        items=tuple(
+            _report_items(config, outcome, actual=target, columns=columns, rows=test[known])
+        ),
     )
 
 
 def _report_items(
-    config: TrainConfig, outcome: Outcome, *, actual: NDArray[np.float64], columns: Columns
+    config: TrainConfig,
+    outcome: Outcome,
+    *,
+    actual: NDArray[np.float64],
+    columns: Columns,
+    rows: NDArray[np.int64],
 ) -> list[ReportItem]:
-    catalogue = outcome.items.catalogue.take(outcome.experiment.split.test)
+    catalogue = outcome.items.catalogue.take(rows)
     photos: Any = catalogue.values.get("image", [None] * len(catalogue))
     titles = catalogue.titles
     predicted = next(iter(columns.values()))

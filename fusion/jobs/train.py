@@ -12,7 +12,10 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from fusion.bundle import check_bundle_folder, save_bundle
+from fusion.choices import few_target_mistakes
 from fusion.data.tables import write_table
 from fusion.evaluation import Evaluation
 from fusion.files import json_bytes, write_atomically
@@ -29,7 +32,7 @@ from fusion.places import folder_mistakes
 from fusion.platforms import require_posix
 from fusion.processes import is_first
 from fusion.progress import Stage, silent
-from fusion.recipe import Recipe, Sources
+from fusion.recipe import MIN_ROWS, Recipe, Sources
 from fusion.report import write_report
 from fusion.shards.lock import check_free, locked
 
@@ -154,7 +157,13 @@ def train_checked(
         evaluations,
         items.dropped,
         items.catalogue.schema.unread,
-        notes=(*dict.fromkeys(fitted.leaks.values()), *said, *left_out, *items.notes),
+        notes=(
+            *dict.fromkeys(fitted.leaks.values()),
+            *said,
+            *left_out,
+            *fitted.missing,
+            *items.notes,
+        ),
         new_items=None if items.new_items is None else folder / PAGE,
     )
 
@@ -175,8 +184,13 @@ def fine_tune(config: TrainConfig, folder: Path, *, stage: Stage = silent) -> Tr
 
 
 def build_experiment(config: TrainConfig, items: LabelledItems, *, folder: Path) -> Experiment:
-    """Rows, targets, split and recipe of a training job."""
+    """Rows, targets, split and recipe of a training job.
+
+    Raises:
+        ConfigError: If the split leaves too few rows with the target of a head.
+    """
     heads = head_choices(config.heads)
+    targets = {name: items.targets[choice.target] for name, choice in heads.items()}
     schema = items.catalogue.schema
     groups = row_groups(config.split, items.catalogue)
     split, validation = split_rows(
@@ -186,6 +200,14 @@ def build_experiment(config: TrainConfig, items: LabelledItems, *, folder: Path)
         n_folds=config.training.folds,
         seed=config.training.seed,
     )
+    mistakes = Mistakes()
+    for rows, least, what in (
+        (np.concatenate([split.train, split.validation]), MIN_ROWS, "rows to learn from"),
+        (split.test, 1, "test rows"),
+    ):
+        some = {name: values[rows] for name, values in targets.items()}
+        mistakes.add(few_target_mistakes(heads, some, least=least, rows=what))
+    mistakes.refuse()
     recipe = Recipe(
         heads=heads,
         columns=modality_columns(schema, list(schema.modalities)),
@@ -201,7 +223,7 @@ def build_experiment(config: TrainConfig, items: LabelledItems, *, folder: Path)
     return Experiment(
         frame=items.frame,
         catalogue=items.catalogue,
-        targets={name: items.targets[choice.target] for name, choice in heads.items()},
+        targets=targets,
         split=split,
         groups=groups,
         validation=validation,

@@ -110,7 +110,8 @@ def _loss(fitted: Fitted, rows: NDArray[np.int64]) -> float:
         return math.inf
     model = fitted.bundle.model
     heads: dict[str, Head] = {name: model.head(name) for name in model.heads}
-    return held_out_loss(heads, fitted.targets, fitted.held_out, rows)
+    loss = held_out_loss(heads, fitted.targets, fitted.held_out, rows)
+    return math.inf if math.isnan(loss) else loss
 
 
 def tuning_summary(experiment: Experiment, choice: TuningChoice) -> TuningSummary:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fusion.data.known import known_rows
 from fusion.predictor import Predictor
 from fusion.report.number_text import DASH, number, percent, rough
 
@@ -64,7 +65,9 @@ class HeadWords:
         return rough(value, whole=bool(self.unit))
 
     def say_known(self, value: float) -> str:
-        """What was known of an item: `sold 118`, `hot`, `24.99`."""
+        """What was known of an item: `sold 118`, `hot`, `24.99`; a dash where nothing was."""
+        if math.isnan(value):
+            return DASH
         if self.label and value in (0.0, 1.0):
             return self.label if value == 1.0 else f"not {self.label}"
         return f"sold {number(value)}" if self.unit == "units" else number(value)
@@ -131,6 +134,7 @@ def hot_rule(predictor: Predictor, words: Mapping[str, HeadWords]) -> HotRule | 
             return HotRule(each.label, each.middle, EVEN, statement)
     for each in words.values():
         known = bundle.reference_targets[each.target]
+        known = known[known_rows(known)]
         if each.unit == "units" and len(known):
             threshold = float(np.ceil(np.quantile(known, HOT_QUANTILE)))
             statement = (

@@ -48,7 +48,7 @@ class Mixup:
         return mixed
 
     def of_targets(self, targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Encoded targets, mixed alike; classes become shares."""
+        """Encoded targets, mixed alike; classes become shares; NaN where one of the two is."""
         return {
             name: self.share * target + (1.0 - self.share) * target[self.partner.to(target.device)]
             for name, target in targets.items()

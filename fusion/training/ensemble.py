@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fusion.data.batch import ModelInputs
+from fusion.data.known import known_rows
 from fusion.ensemble import ProductEnsemble
 from fusion.model import ProductModel
 from fusion.progress import Stage, silent
@@ -39,7 +40,8 @@ def fit_ensemble(
     Args:
         build: Makes an untrained member; what it draws at random follows `settings.seed`.
         inputs: Model inputs of all rows.
-        targets: Targets `[n]` in business units for each head.
+        targets: Targets `[n]` in business units for each head, NaN where there is none: the row
+            counts for the other heads alone.
         folds: Positions of the rows that each member is stopped by; folds are alike or disjoint.
         settings: How to train; each member takes the next seed.
         known: The same rows as new items are embedded, where that is not how `inputs` are.
@@ -94,10 +96,12 @@ def _fit_beside(
     ensemble.neighbours, raw = fit_neighbour_part(
         ensemble, inputs, targets, held_out=HeldOut(held_out.folds, raw), known=known
     )
-    if len(held_out.rows) >= MIN_HELD_OUT:
-        for name in ensemble.heads:
+    for name in ensemble.heads:
+        judged = known_rows(targets[name][held_out.rows])
+        rows = held_out.rows[judged]
+        if len(rows) >= MIN_HELD_OUT:
             ensemble.head(name).calibrate(
-                raw[name][held_out.rows], targets[name][held_out.rows], parts=held_out.parts
+                raw[name][rows], targets[name][rows], parts=held_out.parts[judged]
             )
     return HeldOut(held_out.folds, raw)
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from encoders.process_lock import LOADING
 from fusion.data.batch import ModelInputs
+from fusion.data.known import known_rows, on_known_rows
 from fusion.model import ProductModel
 from fusion.progress import Stage, silent
 from fusion.trainers import OneDeviceArguments, tensorboard_callbacks, training_alone
@@ -53,7 +54,8 @@ def fit_model(
     Args:
         model: The model; only its trained part changes.
         inputs: Model inputs of all rows.
-        targets: Targets `[n]` in business units for each head.
+        targets: Targets `[n]` in business units for each head, NaN where there is none: such a
+            row counts for the other heads alone.
         rows: Positions of the training rows and of the validation rows.
         settings: How to train.
         stage: Opens the progress bar, one step an epoch.
@@ -85,7 +87,8 @@ def _solve(model: ProductModel, inputs: ModelInputs, targets: Targets, *, rows: 
         embeddings = {**batch["embeddings"], **model.encode(batch["inputs"])}
         fused = model.fusion(embeddings, batch["present"]).double().numpy()
     for name in model.heads:
-        cast(ClosedForm, model.head(name)).solve(fused, targets[name][rows])
+        known = known_rows(targets[name][rows])
+        cast(ClosedForm, model.head(name)).solve(fused[known], targets[name][rows[known]])
 
 
 def _train(
@@ -131,9 +134,9 @@ def _train(
 
 
 def encoded_targets(model: ProductModel, targets: Targets) -> dict[str, Tensor]:
-    """Targets `[n]` as each head's loss takes them."""
+    """Targets `[n]` as each head's loss takes them, float32, NaN where there is none."""
     return {
-        name: torch.from_numpy(model.head(name).encode_target(values))
+        name: torch.from_numpy(on_known_rows(model.head(name).encode_target, values)).float()
         for name, values in targets.items()
     }
 

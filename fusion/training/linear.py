@@ -1,16 +1,23 @@
 """The linear part of an ensemble: solved on all rows, judged on rows held out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from fusion.data.batch import ModelInputs
+from fusion.data.known import folds_within, heads_by_rows
 from fusion.ensemble import ProductEnsemble
 from fusion.linear import LinearPart
 from fusion.training.ridge import Ridge, standardised
-from fusion.training.shares import MIN_HELD_OUT, Floats, HeldOut, blend_held_out
+from fusion.training.shares import (
+    MIN_HELD_OUT,
+    Floats,
+    HeldOut,
+    blend_held_out,
+    can_be_judged,
+)
 from heads.base import Head
 
 
@@ -34,7 +41,8 @@ def fit_linear_part(
     Args:
         ensemble: Trained networks.
         inputs: Model inputs of all rows.
-        targets: Targets `[n]` in business units for each head.
+        targets: Targets `[n]` in business units for each head, NaN where there is none: each head
+            is solved and judged on the rows that have its target.
         held_out: Answers of the networks on rows held out.
         seed: Draws the rows that the penalties are chosen on.
 
@@ -46,14 +54,30 @@ def fit_linear_part(
     part = unsolved_part(ensemble, inputs, ensemble.first.named_heads)
     if part is None or len(held_out.rows) < MIN_HELD_OUT:
         return None, held_out.raw
-    encoded = np.stack(
-        [standardised(ensemble.head(n).linear_target(targets[n])) for n in ensemble.heads], axis=1
-    )
-    ridge = Ridge(ensemble, inputs, part, seed=seed)
-    scores = torch.from_numpy(ridge.solve(encoded, folds=held_out.folds))
-    kept, blended = blend_held_out(part.answers, scores, targets, held_out)
+    scores = torch.zeros(len(inputs), len(ensemble.heads), dtype=torch.float64)
+    scored = torch.zeros_like(scores, dtype=torch.bool)
+    for names, rows in heads_by_rows({name: targets[name] for name in ensemble.heads}):
+        folds = folds_within(held_out.folds, rows)
+        if not can_be_judged(folds, n_rows=len(rows)):
+            continue  # too few to blend
+        encoded = [standardised(ensemble.head(n).linear_target(targets[n][rows])) for n in names]
+        own = _part_of(part, ensemble, names)
+        learned = inputs if len(rows) == len(inputs) else inputs.take(rows)
+        ridge = Ridge(ensemble, learned, own, seed=seed)
+        found = ridge.solve(np.stack(encoded, axis=1), folds=folds)
+        places = [ensemble.heads.index(name) for name in names]
+        index = torch.from_numpy(rows)[:, None]
+        scores[index, places], scored[index, places] = torch.from_numpy(found), torch.tensor(True)
+        part.take_over(own)
+    kept, blended = blend_held_out(part.answers, scores, targets, held_out, scored=scored)
     part.shares.copy_(kept)
     return part.eval(), blended
+
+
+def _part_of(part: LinearPart, ensemble: ProductEnsemble, names: Sequence[str]) -> LinearPart:
+    """An unsolved part for some of the heads; draws nothing from the generator of the training."""
+    with torch.random.fork_rng(devices=[]):
+        return LinearPart(part.dims, {name: ensemble.head(name) for name in names})
 
 
 def unsolved_part(

@@ -15,29 +15,57 @@ class BalancedLoss(nn.Module):
     Why: dividing by the size of a loss is not enough: a count likelihood of 4.5 falls by a tenth
     where a cross-entropy of 0.5 falls by half, and the second would rule. So each loss is divided
     by the root mean square of its gradient at the best constant answer; then the sum is scaled so
-    that 1.0 is as good as constants and 0.0 is perfect.
+    that 1.0 is as good as constants and 0.0 is perfect. Each head's loss is the mean over the rows
+    that have its target (NaN says that there is none); the others send it no gradient.
     Source: Chen et al. (2018), GradNorm, equation 1; differs: set once, at the start.
 
     Args:
         model: The model whose heads are asked; each must start at its best constant answer.
-        encoded: Encoded targets of the training rows for each head.
+        encoded: Encoded targets of the training rows for each head, NaN where there is none; a head
+            without any counts nothing.
     """
 
     def __init__(self, model: ProductModel, encoded: Mapping[str, Tensor]) -> None:
         super().__init__()
         self.heads = {name: model.head(name) for name in encoded}
+        self.weights = dict.fromkeys(encoded, 0.0)
+        encoded = {name: target[~target.isnan()] for name, target in encoded.items()}
+        encoded = {name: target for name, target in encoded.items() if len(target)}
         pulls = {name: pull(self.heads[name], target) for name, target in encoded.items()}
         constants = {n: self.heads[n].constant_loss(target) for n, target in encoded.items()}
         total = sum(constants[name] / pulls[name] for name in encoded)
-        self.weights = {name: 1.0 / (pulls[name] * total) for name in encoded}
+        self.weights |= {name: 1.0 / (pulls[name] * total) for name in encoded}
 
-    def forward(self, raw: Raw, encoded: Mapping[str, Tensor]) -> Tensor:
-        """Balanced loss, a scalar."""
-        losses = [
-            self.heads[name].loss(raw[name], target) * self.weights[name]
-            for name, target in encoded.items()
-        ]
+    def forward(
+        self,
+        raw: Raw,
+        encoded: Mapping[str, Tensor],
+        *,
+        shares: Mapping[str, float] | None = None,
+    ) -> Tensor:
+        """Balanced loss, a scalar.
+
+        Args:
+            raw: Raw outputs `[batch, ..., raw_dim]` of each head.
+            encoded: Encoded targets `[batch]` of each head, NaN where there is none.
+            shares: Where a mean over more rows is taken batch by batch: the share of all of them
+                that has the target of each head, so that every target weighs alike in the end.
+        """
+        losses = []
+        for name, target in encoded.items():
+            known = ~target.isnan()
+            loss = known_loss(self.heads[name], raw[name], target, known) * self.weights[name]
+            if shares is not None:
+                loss = loss * (float(known.double().mean()) / (shares[name] or 1.0))
+            losses.append(loss)
         return torch.stack(losses).sum()
+
+
+def known_loss(head: Head, raw: Tensor, target: Tensor, known: Tensor) -> Tensor:
+    """Mean loss of a head over the rows that have its target; 0, with gradients 0, of none."""
+    if not bool(known.all()):
+        raw, target = raw[known], target[known]
+    return head.loss(raw, target) if len(target) else raw.sum()
 
 
 def pull(head: Head, target: Tensor) -> float:

@@ -1,6 +1,7 @@
 """How the nearest known items are asked: in which space, how sharply, and how much they count."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -8,10 +9,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fusion.data.batch import ModelInputs
+from fusion.data.known import on_known_rows
 from fusion.ensemble import ProductEnsemble
-from fusion.neighbours import Near, NeighbourPart, joined, nearest, weighted_means
+from fusion.neighbours import Known, NeighbourPart, joined, means_of_each, nearest_of_each
 from fusion.training.ridge import standardised
 from fusion.training.shares import MIN_HELD_OUT, HeldOut, blend_held_out
+from heads.base import Head
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -36,7 +39,8 @@ def fit_neighbour_part(
     Args:
         ensemble: Trained networks, with their linear part.
         inputs: Model inputs of all rows, as the heads learned from them.
-        targets: Targets `[n]` in business units for each head.
+        targets: Targets `[n]` in business units for each head, NaN where there is none: each head
+            asks the nearest items that have its target.
         held_out: Answers so far on rows held out.
         known: Model inputs of the same rows as new items get them: what is compared with.
 
@@ -46,57 +50,88 @@ def fit_neighbour_part(
     """
     if not inputs.embeddings or len(inputs) > MAX_KNOWN or len(held_out.rows) < MIN_HELD_OUT:
         return None, held_out.raw
-    encoded = np.stack(
-        [standardised(ensemble.head(n).linear_target(targets[n])) for n in ensemble.heads], axis=1
-    )
-    wanted = torch.from_numpy(encoded).float()
-    tried = list(_candidates(inputs, known, wanted, folds=held_out.folds))
+    wanted, has_target = _standardised_targets(ensemble, targets)
+    tried = list(_candidates(inputs, known, (wanted, has_target), folds=held_out.folds))
     rows = torch.as_tensor(held_out.rows)
-    means = [weighted_means(near, temperature) for _, temperature, near in tried]
-    errors = [float((found - wanted)[rows].square().mean()) for found in means]
-    best = int(np.argmin(errors))
-    modalities, temperature, near = tried[best]
+    shares = has_target[rows].float().mean(dim=0).clamp_min(1e-9)
+    weights = has_target[rows] / shares  # each head weighs alike, whatever rows it has
+    errors = [float(((one.means - wanted)[rows].square() * weights).mean()) for one in tried]
+    best = tried[int(np.argmin(errors))]
     part = NeighbourPart(
-        {name: known.embeddings[name].shape[1] for name in modalities},
+        {name: known.embeddings[name].shape[1] for name in best.modalities},
         ensemble.first.named_heads,
         n_known=len(known),
         n_neighbours=N_NEIGHBOURS,
-        temperature=temperature,
+        temperature=best.temperature,
     )
     part.vectors.copy_(part.joined(known.embeddings, known.present))
     part.targets.copy_(wanted)
-    kept, blended = blend_held_out(part.answers, means[best], targets, held_out, known=near.found)
+    part.has_target.copy_(has_target)
+    kept, blended = blend_held_out(part.answers, best.means, targets, held_out, scored=best.found)
     part.shares.copy_(1.0 - kept)
     if not part.shares.any():
         return None, held_out.raw
     return part.eval(), blended
 
 
+class _Candidate(NamedTuple):
+    """A way to ask, and what it answers to rows of folds.
+
+    Args:
+        modalities: What is compared.
+        temperature: How sharply.
+        means: Weighted mean targets `[n, n_heads]`; 0 where nothing was found.
+        found: Where something was, a mask of the same shape.
+    """
+
+    modalities: tuple[str, ...]
+    temperature: float
+    means: Tensor
+    found: Tensor
+
+
+def _standardised_targets(
+    ensemble: ProductEnsemble, targets: Mapping[str, Floats]
+) -> tuple[Tensor, Tensor]:
+    """Targets `[n, n_heads]` in deviations, 0 where there is none, and the mask of where one is."""
+    columns = [_deviations(ensemble.head(name), targets[name]) for name in ensemble.heads]
+    stacked = torch.from_numpy(np.stack(columns, axis=1)).float()
+    return stacked.nan_to_num(nan=0.0), ~stacked.isnan()
+
+
+def _deviations(head: Head, target: Floats) -> Floats:
+    return on_known_rows(lambda known: standardised(head.linear_target(known)), target)
+
+
 def _candidates(
-    inputs: ModelInputs, known: ModelInputs, targets: Tensor, *, folds: Sequence[Rows]
-) -> Iterator[tuple[tuple[str, ...], float, Near]]:
+    inputs: ModelInputs,
+    known: ModelInputs,
+    targets: tuple[Tensor, Tensor],
+    *,
+    folds: Sequence[Rows],
+) -> Iterator[_Candidate]:
     """Modalities, temperature, and what is near each row of a fold, in no fold but others.
 
     Each modality alone is tried, and all of them together. A row without a neighbour is answered
     by 0, the mean, so that a modality that few rows have is not chosen for what it says of them.
     """
+    wanted, has_target = targets
     names = tuple(sorted(inputs.embeddings))
     spaces = dict.fromkeys([*((name,) for name in names), names])
     for modalities in spaces:
         queries = joined(inputs.embeddings, inputs.present, modalities)
         vectors = joined(known.embeddings, known.present, modalities)
-        dims = [known.embeddings[name].shape[1] for name in modalities]
-        similarities = torch.full((len(targets), N_NEIGHBOURS), -torch.inf)
-        found = torch.zeros(len(targets), N_NEIGHBOURS, targets.shape[1])
+        means = {temperature: torch.zeros_like(wanted) for temperature in TEMPERATURES}
+        found = torch.zeros_like(has_target)
         for fold in folds:
-            others = torch.as_tensor(np.setdiff1d(np.arange(len(targets)), fold))
-            near = nearest(
+            others = torch.as_tensor(np.setdiff1d(np.arange(len(wanted)), fold))
+            near = nearest_of_each(
                 queries[fold],
-                (vectors[others], targets[others]),
-                dims=dims,
+                Known(vectors[others], wanted[others], has_target[others]),
+                dims=[known.embeddings[name].shape[1] for name in modalities],
                 n_neighbours=N_NEIGHBOURS,
             )
-            n_found = near.similarities.shape[1]
-            similarities[fold, :n_found], found[fold, :n_found] = near
+            for temperature in TEMPERATURES:
+                means[temperature][fold], found[fold] = means_of_each(near, temperature)
         for temperature in TEMPERATURES:
-            yield modalities, temperature, Near(similarities, found)
+            yield _Candidate(modalities, temperature, means[temperature], found)

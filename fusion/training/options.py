@@ -8,10 +8,11 @@ from scipy import linalg
 from torch import Tensor
 
 from fusion.data.batch import ModelInputs
+from fusion.data.known import folds_within, heads_by_rows
 from fusion.ensemble import ProductEnsemble
 from fusion.training.linear import unsolved_part
 from fusion.training.ridge import Ridge, likeliest_variances, standardised
-from fusion.training.shares import MIN_HELD_OUT, Floats, HeldOut, Rows, fit_answer
+from fusion.training.shares import Floats, HeldOut, Rows, can_be_judged, fit_answer
 from heads.answer_maps import splits
 from heads.base import Head
 
@@ -44,7 +45,8 @@ def best_options(
     Args:
         ensemble: Untrained networks: they say what a linear model can read.
         inputs: Model inputs of all rows.
-        targets: Targets `[n]` in business units for each name in `candidates`.
+        targets: Targets `[n]` in business units for each name in `candidates`, NaN where there is
+            none: such rows say nothing of this head.
         candidates: Heads of one input, the likeliest first, by the name of the head in question.
         folds: Positions of the rows of each fold; alike or disjoint.
         seed: Draws rows where there are more than 1,500.
@@ -53,15 +55,36 @@ def best_options(
         Position of the best candidate of each name; 0 where a linear model can read nothing, or
         fewer than 20 rows are held out.
     """
-    drawn = np.sort(np.random.default_rng(seed).permutation(len(inputs))[:MAX_ROWS])
-    distinct = {fold.tobytes(): np.flatnonzero(np.isin(drawn, fold)) for fold in folds}
-    held_out = HeldOut(folds=[fold for fold in distinct.values() if len(fold)], raw={})
+    best: dict[str, int] = {}
+    for names, rows in heads_by_rows({name: targets[name] for name in candidates}):
+        drawn = rows[np.sort(np.random.default_rng(seed).permutation(len(rows))[:MAX_ROWS])]
+        distinct = {fold.tobytes(): fold for fold in folds}
+        best |= _best_on_rows(
+            ensemble,
+            inputs.take(drawn),
+            {name: targets[name][drawn] for name in names},
+            candidates={name: candidates[name] for name in names},
+            held_out=HeldOut(folds=folds_within(list(distinct.values()), drawn), raw={}),
+            seed=seed,
+        )
+    return best
+
+
+def _best_on_rows(
+    ensemble: ProductEnsemble,
+    inputs: ModelInputs,
+    targets: Mapping[str, Floats],
+    *,
+    candidates: Mapping[str, Sequence[Head]],
+    held_out: HeldOut,
+    seed: int,
+) -> dict[str, int]:
+    """As `best_options`, for heads whose targets are known of all rows."""
     places = [(name, i) for name, some in candidates.items() for i in range(len(some))]
     heads = {str(place): candidates[name][i] for place, (name, i) in enumerate(places)}
-    values = [targets[name][drawn] for name, _ in places]
-    inputs = inputs.take(drawn)
+    values = [targets[name] for name, _ in places]
     part = unsolved_part(ensemble, inputs, heads)
-    if part is None or sum(map(len, held_out.folds)) < MIN_HELD_OUT:
+    if part is None or not can_be_judged(held_out.folds, n_rows=len(inputs)):
         return dict.fromkeys(candidates, 0)
     encoded = [
         standardised(head.linear_target(target))

@@ -1,5 +1,6 @@
 """How much a part counts in the answer: its own answer, and its share, found on rows held out."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from scipy import optimize
 from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
+from fusion.data.known import known_rows
 from heads.base import Head
 
 Floats = NDArray[np.float64]
@@ -46,6 +48,12 @@ class HeldOut:
         return np.repeat(np.arange(len(self.folds)), [len(fold) for fold in self.folds])
 
 
+def can_be_judged(folds: Sequence[Rows], *, n_rows: int) -> bool:
+    """Whether folds of some rows hold enough of them, and leave rows to learn from beside each."""
+    sizes = [len(fold) for fold in folds]
+    return sum(sizes) >= MIN_HELD_OUT and max(sizes) < n_rows
+
+
 def held_out_loss(
     heads: Mapping[str, Head],
     targets: Mapping[str, Floats],
@@ -53,6 +61,8 @@ def held_out_loss(
     rows: Rows,
 ) -> float:
     """Mean loss of the heads on rows held out; 1.0 is as good as the best constant answers.
+
+    Each head is judged by the rows that have its target; nan where no head has any.
 
     Args:
         heads: By name.
@@ -62,10 +72,12 @@ def held_out_loss(
     """
     losses = []
     for name, head in heads.items():
-        target = torch.from_numpy(head.encode_target(targets[name][rows]))
-        raw = held_out.raw[name][rows]
-        losses.append(float(head.loss(raw.mean(dim=1), target)) / head.constant_loss(target))
-    return float(np.mean(losses))
+        own = rows[known_rows(targets[name][rows])]
+        if len(own):
+            target = torch.from_numpy(head.encode_target(targets[name][own]))
+            raw = held_out.raw[name][own]
+            losses.append(float(head.loss(raw.mean(dim=1), target)) / head.constant_loss(target))
+    return float(np.mean(losses)) if losses else math.nan
 
 
 def blend_held_out(
@@ -74,30 +86,32 @@ def blend_held_out(
     targets: Mapping[str, Floats],
     held_out: HeldOut,
     *,
-    known: Tensor | None = None,
+    scored: Tensor | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Fits the answer of each head to scores, and finds the share that the answers so far keep.
 
     Args:
         answers: Heads of one input; fitted in place.
         scores: `[n, n_heads]`; only rows held out count.
-        targets: Targets `[n]` in business units for each head.
+        targets: Targets `[n]` in business units for each head, NaN where there is none.
         held_out: Answers so far.
-        known: Mask `[n]` of the rows that have a score; the others keep the answers so far. All
-            where None.
+        scored: Mask `[n, n_heads]` of the rows that have a score; the others keep the answers so
+            far. All where None.
 
     Returns:
         Shares `[n_heads]` in [0, 1], and the blended answers `[n, n_answers, raw_dim]` of each
-        head. With fewer than 20 scored rows held out the answers so far keep everything.
+        head. With fewer than 20 scored rows with a target held out the answers so far keep
+        everything.
     """
-    rows, kept = held_out.rows, torch.ones(len(answers))
+    kept = torch.ones(len(answers))
     blended = {name: raw.clone() for name, raw in held_out.raw.items()}
-    if known is not None:
-        rows = rows[known[rows].numpy()]
-    if len(rows) < MIN_HELD_OUT:
-        return kept, blended
     for place, (name, head) in enumerate(answers.items()):
         assert isinstance(head, Head)
+        rows = held_out.rows[known_rows(targets[name][held_out.rows])]
+        if scored is not None:
+            rows = rows[scored[rows, place].numpy()]
+        if len(rows) < MIN_HELD_OUT:
+            continue
         target = torch.from_numpy(head.encode_target(targets[name][rows]))
         other = fit_answer(head, scores[rows, place].float(), target)
         before = held_out.raw[name][rows]

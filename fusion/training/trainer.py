@@ -43,7 +43,7 @@ class FusionTrainer(transformers.Trainer):
         module: What is trained.
         validation_rows: Positions of the rows that early stopping looks at.
         inputs: Model inputs of all rows.
-        targets: Encoded targets of all rows for each head.
+        targets: Encoded targets of all rows for each head, NaN where there is none.
         balanced_loss: The loss.
         noise: See `TrainingSettings`.
         mixup: See `TrainingSettings`.
@@ -97,11 +97,13 @@ class FusionTrainer(transformers.Trainer):
         """Mean balanced loss over the validation rows, as `eval_loss`."""
         self.module.eval()
         rows = self.validation_rows
-        total = 0.0
+        total, shares = 0.0, self._known_shares(rows)
         for start in range(0, len(rows), self.evaluation_rows):
             chunk = rows[start : start + self.evaluation_rows]
             batch = self._prepare_inputs(self._collate(chunk))
-            total += float(self.compute_loss(self.module, batch)) * len(chunk)
+            targets = batch.pop("targets")
+            loss = self.balanced_loss(self.raw(self.module, batch), targets, shares=shares)
+            total += float(loss) * len(chunk)
         self.module.train()
         metrics = {"eval_loss": total / len(rows)}
         self.log(metrics)
@@ -113,6 +115,11 @@ class FusionTrainer(transformers.Trainer):
     def _collate(self, rows: Any) -> dict[str, Any]:
         chosen = np.asarray(rows, dtype=np.int64)
         return {**self.inputs.batch(chosen), "targets": self._targets_of(chosen)}
+
+    def _known_shares(self, rows: NDArray[np.int64]) -> dict[str, float]:
+        """Share of some rows that has the target of each head, in [0, 1]."""
+        targets = self._targets_of(rows)
+        return {name: float((~target.isnan()).double().mean()) for name, target in targets.items()}
 
     def _targets_of(self, rows: NDArray[np.int64]) -> dict[str, Tensor]:
         index = torch.as_tensor(rows)

@@ -84,11 +84,18 @@ def balanced_chances(target: NDArray[np.float64], *, n_ranges: int = 10) -> NDAr
     """Chances `[n]` that draw each class, or each equal range of a number, equally often.
 
     Args:
-        target: Encoded targets `[n]`; with two distinct values these are the classes.
+        target: Encoded targets `[n]`; with two distinct values these are the classes. Rows
+            without one (NaN) are drawn as often as if nothing were balanced.
         n_ranges: Ranges of equal width; those that hold no row do not count.
     """
+    known = ~np.isnan(target)
+    if not known.all():
+        chances = np.full(len(target), 1.0 / len(target))
+        if known.any():
+            chances[known] = known.mean() * balanced_chances(target[known], n_ranges=n_ranges)
+        return chances
     edges = np.linspace(target.min(), target.max(), n_ranges + 1)[1:-1]
     ranges = np.digitize(target, edges)
     counts = np.bincount(ranges, minlength=n_ranges)
-    chances: NDArray[np.float64] = 1.0 / counts[ranges]
+    chances = 1.0 / counts[ranges]
     return np.asarray(chances / chances.sum(), dtype=np.float64)

@@ -63,7 +63,7 @@ def tune_model(
     Args:
         model: Encoders with adapters that train, a fusion and heads.
         inputs: Model inputs of all rows.
-        targets: Targets `[n]` in business units for each head.
+        targets: Targets `[n]` in business units for each head, NaN where there is none.
         rows: Positions of the rows to learn from, and of those that early stopping looks at; with
             none of the latter, all epochs are run and the last weights kept.
         settings: How.

@@ -158,6 +158,45 @@ def test_several_heads_answer_at_once(items):
         regressor(head={"units": "sales_volume"}).fit(items, units)
 
 
+def two_targets(items):
+    units = items["sales"].round()
+    hot = (units > units.quantile(0.6)).astype(float)
+    hot[::3] = np.nan
+    return pd.DataFrame({"units": units, "hot": hot})
+
+
+def test_a_row_without_one_of_several_targets_is_left_out_for_it_alone_and_told(items, caplog):
+    x, y = items.drop(columns="sales"), two_targets(items)
+    model = regressor(head={"units": "sales_volume", "hot": "hot_item"}).fit(x, y)
+    assert not model.fitted_.dropped
+    told = "hot: 40 of 120 training rows have no target and are left out for this target alone."
+    assert told in caplog.text and model.fitted_.missing == [told]
+    assert model.predict_table(x)["hot_probability"].between(0, 1).all()
+    share = model.bundle_.model.head("hot").config["prevalence"]
+    assert share == pytest.approx(y["hot"].mean())  # of the rows that have it
+    assert np.isfinite(model.score(x, y))
+    actual = model.similar(x.head(6), 1)[["actual_units", "actual_hot"]]
+    assert actual.notna().sum().tolist() == [6, 4]
+
+
+def test_a_row_without_any_of_several_targets_is_a_faulty_row(items):
+    x, y = items.drop(columns="sales"), two_targets(items)
+    y.loc[[3, 6], "units"] = np.nan  # neither has a hot
+    options = {"head": {"units": "sales_volume", "hot": "hot_item"}, "training": {"epochs": 1}}
+    with pytest.raises(CatalogueError, match=r"row 4 .*one of units, hot must be given, got none"):
+        regressor(**options).fit(x, y)
+    model = regressor(on_bad_rows="record", **options).fit(x, y)
+    assert list(model.fitted_.dropped) == [3, 6]
+
+
+def test_a_target_that_fewer_than_five_rows_have_is_refused(items):
+    x, y = items.drop(columns="sales"), two_targets(items)
+    y.loc[4:, "hot"] = np.nan
+    model = regressor(head={"units": "sales_volume", "hot": "hot_item"})
+    with pytest.raises(ConfigError, match="hot must be known in 5 or more usable rows, got 2"):
+        model.fit(x, y)
+
+
 def test_similar_items_come_nearest_first_and_an_item_is_nearest_to_itself(items):
     x = items.drop(columns="sales")
     similar = regressor().fit(x, items["sales"]).similar(x.head(3), 2)

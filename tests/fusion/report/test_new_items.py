@@ -9,7 +9,7 @@ import pytest
 
 from fusion import FusionClassifier, FusionRegressor, Predictor
 from fusion.report import build_new_items, render_new_items, render_report
-from fusion.report.forecast_words import HeadWords
+from fusion.report.forecast_words import HeadWords, head_words
 from fusion.report.new_items import N_SIMILAR
 from fusion.report.number_text import rough
 
@@ -125,6 +125,17 @@ def test_hot_is_what_the_best_quarter_of_known_items_reached(predictor, items, n
     assert any(f"{threshold} or more" in note for note in found.notes)
     medians = predictor.predict(new).set_index("id")["sales_units_p50"]
     assert {item.id: item.is_hot for item in found.items} == dict(medians >= threshold)
+
+
+def test_known_items_without_a_target_are_a_dash_and_no_part_of_the_rule_of_hot(items, new):
+    targets = items[["units", "price"]].assign(units=items["units"].where(items.index % 2 == 0))
+    heads = {"price": "regression", "units": "sales_volume"}
+    model = FusionRegressor(head=heads, **SMALL).fit(items[["sku", "title", "brand"]], targets)
+    predictor = Predictor(model.bundle_)
+    assert head_words(predictor, "units").say_known(math.nan) == "–"
+    threshold = math.ceil(np.quantile(items["units"][::2], 0.75))
+    notes = build_new_items(predictor, new[["sku", "title", "brand"]]).notes
+    assert any(f"{threshold} or more" in note for note in notes)
 
 
 def test_a_probability_is_told_by_the_name_of_its_class(items, new):

@@ -47,10 +47,12 @@ def test_rows_without_a_score_keep_the_answers_so_far_and_count_for_no_share():
     raw = torch.zeros(100, 3, 1)
     held_out = HeldOut([np.arange(0, 100, 2), np.arange(1, 100, 2)], {"y": raw})
     answers = torch.nn.ModuleDict({"y": RegressionHead(1)})
-    kept, blended = blend_held_out(answers, scores, {"y": target}, held_out, known=known)
+    kept, blended = blend_held_out(answers, scores, {"y": target}, held_out, scored=known[:, None])
     assert kept.item() < 0.1  # what is known is told exactly
     assert torch.equal(blended["y"][~known], raw[~known])
     wanted = torch.from_numpy(target[:60]).float()
     assert (blended["y"][known][:, 0, 0] - wanted).abs().max() < 0.5
-    few = blend_held_out(answers, scores, {"y": target}, held_out, known=torch.arange(100) < 19)
+    few = blend_held_out(
+        answers, scores, {"y": target}, held_out, scored=(torch.arange(100) < 19)[:, None]
+    )
     assert few[0].item() == 1.0 and torch.equal(few[1]["y"], raw)

@@ -62,3 +62,12 @@ def test_balance_gives_each_range_of_a_number_the_same_chance():
     target = np.concatenate([np.linspace(0, 0.9, 900), np.linspace(9.1, 10, 100)])
     chances = balanced_chances(target)
     assert chances[target > 5].sum() == pytest.approx(0.5)
+
+
+def test_rows_without_a_target_are_drawn_as_often_as_without_balance():
+    target = np.array([1.0] * 10 + [0.0] * 90 + [np.nan] * 100)
+    chances = balanced_chances(target)
+    assert chances.sum() == pytest.approx(1)
+    assert chances[100:] == pytest.approx(1 / 200)
+    assert chances[:10].sum() == pytest.approx(0.25)
+    assert balanced_chances(np.full(4, np.nan)) == pytest.approx(0.25)

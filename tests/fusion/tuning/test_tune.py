@@ -158,3 +158,25 @@ def photo_model():
 def test_tensorboard_logs_are_written_on_request(job, tmp_path):
     job(None, tensorboard=tmp_path / "logs")
     assert list((tmp_path / "logs").glob("events.*"))
+
+
+def test_encoders_are_tuned_where_rows_lack_one_of_two_targets(parts):
+    texts_and_units, model_of = parts
+    texts, units = texts_and_units()
+    price = units.copy()
+    price[::3], price[:8] = np.nan, np.nan  # the first batches may have none
+    settings = TuningSettings(mode="full", epochs=6, batch_size=8, learning_rate=3e-3, balance=True)
+    model = model_of(settings, units)
+    heads = {"price": RegressionHead.fitted(units, in_dim=16), "units": model.head("units")}
+    encoder = model.encoder("text")
+    model = ProductModel({"text": encoder}, fusion=model.fusion, heads=heads)
+    inputs = ModelInputs(
+        present={"text": torch.ones(len(texts), dtype=torch.bool)},
+        values={"text": texts},
+        encoders={"text": encoder},
+    )
+    rows = (np.arange(32), np.arange(32, 48))
+    targets = {"price": price, "units": units}
+    run = tune_model(model, inputs, targets, rows=rows, settings=settings)
+    assert np.isfinite(run.train_loss + run.validation_loss).all()
+    assert run.train_loss[-1] < 0.9 * run.train_loss[0]
