@@ -13,12 +13,11 @@ from encoders.base import Encoder, Tensors
 from encoders.photo import PhotoSource, load_photo
 from encoders.resnet import (
     count_parts,
-    in_threads,
     mean_by_value,
     photo_content,
     read_photos,
 )
-from encoders.stream import ReadPart
+from encoders.stream import ReadPart, in_threads
 
 SIDE = 128  # pixels; textures are only comparable at one size
 HSV_BINS = ((12, (0.0, 1.0)), (6, (0.0, 1.0)), (6, (0.0, 1.0)))

@@ -1,8 +1,7 @@
 """Photos -> embeddings of a ResNet without its classifier (He et al., 2015)."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -19,19 +18,22 @@ from encoders.dtype import resolve_dtype
 from encoders.names import DECODERS, RESNETS
 from encoders.photo import Photo, PhotoSource, load_photo, read_photo
 from encoders.process_state import OwnGenerators
+from encoders.resnet_forward import FoldedResNet, can_fold, is_plain_resnet
 from encoders.resnet_weights import (
     Preprocessing,
     find_weights,
     load_into,
     unknown,
 )
-from encoders.stream import ReadPart
+from encoders.stream import ReadPart, in_threads
 
 RESAMPLING = {
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
 }
 N_STAGES = 4
+COMPUTED_AS = 2
+"""Goes up where the same weights give other last bits: stored embeddings are then made anew."""
 
 
 class ResNetEncoder(Encoder):
@@ -71,7 +73,7 @@ class ResNetEncoder(Encoder):
 
     modality: ClassVar[Literal["text", "image", "table"]] = "image"
     cacheable: ClassVar[bool] = True
-    window_parts: ClassVar[int] = 32
+    window_parts: ClassVar[int] = 64
     piece_parts: ClassVar[int] = 2
     fills_batches: ClassVar[bool] = True
 
@@ -108,6 +110,7 @@ class ResNetEncoder(Encoder):
         if found.name is not None:
             load_into(network, found.state, name=found.name)
         self.network = network.to(memory_format=torch.channels_last)
+        self._folded = FoldedResNet()
         self._prepare_normalisation()
         self.network.requires_grad_(False)
         self.eval()
@@ -156,6 +159,7 @@ class ResNetEncoder(Encoder):
     def fingerprint_in(self, dtype: str) -> str:
         """The fingerprint that the same encoder has when it computes in another format."""
         options = {**self.config, "dtype": dtype, "weights": None, "unfrozen_stages": 0}
+        options["computed_as"] = COMPUTED_AS
         if self.adapter is None:
             del options["adapter"]
         return fingerprint_of(self, options)
@@ -207,6 +211,13 @@ class ResNetEncoder(Encoder):
         """Pixels uint8 `[crop, crop, 3]` of each photo, and what was odd about its file."""
         return read_photos(self._pixels, parts)
 
+    def batches(self, values: Sequence[Any]) -> Iterator[list[int]]:
+        """The whole window where threads share it, else 32 photos."""
+        if self._folds and len(values):
+            yield list(range(len(values)))
+        else:
+            yield from super().batches(values)
+
     def collate(self, values: Sequence[NDArray[np.uint8]]) -> Tensors:
         """Pixels `[photos, 3, crop, crop]`, one photo a value."""
         side = self.preprocessing.crop
@@ -227,12 +238,27 @@ class ResNetEncoder(Encoder):
         pixels = tensors["pixels"].to(self.scale.device, non_blocking=True)
         if len(pixels) == 0:
             return torch.zeros(len(counts), self._dim, device=self.scale.device)
-        inputs = torch.addcmul(self.shift, pixels.float(), self.scale)
-        inputs = inputs.contiguous(memory_format=torch.channels_last)
-        low = self.dtype == "bfloat16"
-        with torch.autocast(inputs.device.type, dtype=torch.bfloat16, enabled=low):
-            features = self.network(inputs)
+        if self._folds:
+            features = self._folded(self.network, pixels, self._inputs)
+        else:
+            low = self.dtype == "bfloat16"
+            with torch.autocast(pixels.device.type, dtype=torch.bfloat16, enabled=low):
+                features = self.network(self._normalised(pixels))
         return mean_by_value(features.float(), counts)
+
+    @property
+    def _folds(self) -> bool:
+        """True where the quick pass computes: a frozen network on the CPU."""
+        if self.trains or self.scale.device.type != "cpu" or not is_plain_resnet(self.network):
+            return False
+        return can_fold(getattr(torch, self.dtype))
+
+    def _normalised(self, pixels: Tensor) -> Tensor:
+        inputs = torch.addcmul(self.shift, pixels.float(), self.scale)
+        return inputs.contiguous(memory_format=torch.channels_last)
+
+    def _inputs(self, pixels: Tensor) -> Tensor:
+        return self._normalised(pixels).to(getattr(torch, self.dtype))
 
     @classmethod
     def tiny(cls) -> Self:
@@ -292,18 +318,6 @@ def read_photos(
         except ValueError as error:
             read.append(ReadPart(error=error, sha256=sha256))
     return read
-
-
-def in_threads(function: Any, items: Sequence[Any]) -> list[Any]:
-    """Results in order; decoders release Python's lock, so threads run side by side.
-
-    The threads live for one call: a pool that outlives it would be dead in a forked process.
-    """
-    n_threads = min(torch.get_num_threads(), len(items))
-    if n_threads < 2:
-        return [function(item) for item in items]
-    with ThreadPoolExecutor(n_threads) as pool:
-        return list(pool.map(function, items))
 
 
 def count_parts(nested: Sequence[Sequence[Any]]) -> Tensor:

@@ -139,6 +139,18 @@ def read_ahead(
         pool.shutdown(cancel_futures=True)
 
 
+def in_threads(function: Any, items: Sequence[Any]) -> list[Any]:
+    """Results in order; decoders release Python's lock, so threads run side by side.
+
+    The threads live for one call: a pool that outlives it would be dead in a forked process.
+    """
+    n_threads = min(torch.get_num_threads(), len(items))
+    if n_threads < 2:
+        return [function(item) for item in items]
+    with ThreadPoolExecutor(n_threads) as pool:
+        return list(pool.map(function, items))
+
+
 def _encode_window(
     encoder: "Encoder",
     window: Sequence[ReadPart],

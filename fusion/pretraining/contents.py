@@ -6,8 +6,7 @@ from typing import Any
 
 from encoders.base import Encoder
 from encoders.photo_file import PhotoError
-from encoders.resnet import in_threads
-from encoders.stream import ReadPart, read_ahead
+from encoders.stream import ReadPart, in_threads, read_ahead
 from fusion.embedding import unit_of
 from fusion.progress import Stage, silent
 from fusion.store import keyed_values
