@@ -48,7 +48,42 @@ def test_photo_embedding(script, monkeypatch, capsys) -> None:
     monkeypatch.setattr(photos, "loader_loop", lambda network, p: photos.plain_loop(
         network, p.transform, p.paths))  # fmt: skip
     photos.main(["--limit", "2", "--rounds", "1"])
-    assert "| resnet18, 80 x 60 | toolkit, filled store |" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "| resnet18, 80 x 60 | toolkit, filled store |" in printed
+    assert ", fast decoder |" in printed
+
+
+@pytest.mark.usefixtures("float32")
+def test_photo_aims_are_for_the_default_precision_and_large_photos(script) -> None:
+    photos = script("photo_embedding")
+    assert photos.aim_of("toolkit, float32", width=800) == 3.0
+    assert photos.aim_of("toolkit, bfloat16", width=800) is None
+    assert photos.aim_of("toolkit, float32, fast decoder", width=800) is None
+    assert photos.aim_of("toolkit, float32, fast decoder", width=3000) == 5.0
+    assert photos.aim_of(photos.FILLED, width=800) == 30.0
+    assert photos.aim_cell(2.9, 3.0) == ">= 3: missed"
+    assert photos.aim_cell(3.0, 3.0) == ">= 3: met"
+
+
+def test_photo_profile_names_the_most_that_could_be_reached(script, monkeypatch, capsys) -> None:
+    profile = script("photo_profile")
+    monkeypatch.setattr(profile, "SETS", {(80, 60): 2})
+    monkeypatch.setattr(profile, "ARCHITECTURES", ("resnet18",))
+    threads = torch.get_num_threads()
+    profile.main(["--limit", "2"])
+    assert "ceiling, exact" in capsys.readouterr().out
+    assert torch.get_num_threads() == threads
+    costs = {
+        "plain: decode, transform": 4.0,
+        "plain: network": 20.0,
+        "decode and resize": 3.0,
+        "the same, fast": 2.0,
+        "network": 5.0,
+        "network at the peak": 2.0,
+    }
+    row = profile.row_of("x", costs, n_threads=2)
+    assert (row["ceiling, exact"], row["ceiling, fast"]) == ("3.50", "4.00")
+    assert row["at the peak, fast"] == "7.00"
 
 
 def test_table_of_int8_backends(script) -> None:

@@ -58,7 +58,8 @@ def test_an_adapter_that_has_not_trained_changes_nothing(
     torch.manual_seed(0)
     plain = make()
     tuned = adapted(make, adapter)
-    np.testing.assert_allclose(plain.encode(values), tuned.encode(values), atol=1e-6)
+    # a frozen encoder takes sums in another order
+    np.testing.assert_allclose(plain.encode(values), tuned.encode(values), atol=1e-5)
 
 
 @every_encoder
@@ -71,8 +72,8 @@ def test_settling_freezes_a_copy_and_keeps_what_was_tuned(
     shift(encoder)
     settled = encoder.settled()
     assert encoder.trains and not settled.trains
-    # a frozen BERT is computed without padding, one that is trained with it
-    np.testing.assert_allclose(settled.encode(values), encoder.encode(values), atol=1e-6)
+    # a frozen BERT is computed without padding and a frozen ResNet without BatchNorm
+    np.testing.assert_allclose(settled.encode(values), encoder.encode(values), atol=1e-5)
     assert not np.array_equal(settled.encode(values), untouched.encode(values))
     assert settled.fingerprint != untouched.fingerprint
 
