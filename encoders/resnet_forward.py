@@ -105,9 +105,9 @@ class _Convolution:
         weight = self.weight
         if not weight.is_mkldnn:
             size = [PHOTOS_TOGETHER, *inputs.shape[1:]]
-            pack = torch._C._nn.mkldnn_reorder_conv2d_weight
-            weight = pack(weight.to_mkldnn(), *self.settings, size)
-            self.weight = weight
+            pack = torch.ops.aten.mkldnn_reorder_conv2d_weight
+            weight = torch.as_tensor(pack(weight.to_mkldnn(), *self.settings, size))
+            self.weight = weight  # threads that meet here make the same
         return weight
 
 
@@ -152,7 +152,7 @@ def _features(
     """Features of a few photos, computed by this thread alone."""
     torch.get_num_threads()  # the first call of a thread sets it to the process's number
     with torch.no_grad(), _openmp().limit(limits=1):
-        hidden = network.maxpool(layers[network.conv1](prepare(pixels)))
+        hidden: Tensor = network.maxpool(layers[network.conv1](prepare(pixels)))
         for block in _blocks(network):
             hidden = _block(block, layers, hidden)
         return hidden.mean((2, 3), dtype=torch.float32)
