@@ -77,7 +77,7 @@ class _Convolution:
 
     def __init__(self, conv: Any, norm: Any, dtype: torch.dtype) -> None:
         folded = fuse_conv_bn_eval(conv, norm)
-        self.weight = folded.weight.detach().to(dtype)
+        self.weight: Tensor = folded.weight.detach().to(dtype)
         assert folded.bias is not None  # BatchNorm has a shift
         self.bias = folded.bias.detach().to(dtype)
         self.settings = (list(conv.padding), list(conv.stride), list(conv.dilation), conv.groups)

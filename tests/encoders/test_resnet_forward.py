@@ -69,6 +69,8 @@ def test_a_photo_has_the_same_bits_in_any_company(
     architecture: str, precision: str, threads: Any
 ) -> None:
     encoder = untrained(architecture, precision)
+    if not encoder._folds:
+        pytest.skip("this processor emulates bfloat16 and computes the plain network")
     values = photos(70)
     threads(2)
     together = encoder.encode(values)
@@ -121,6 +123,15 @@ def test_a_network_that_trains_or_has_parts_put_around_it_is_not_folded() -> Non
     np.testing.assert_allclose(
         settled.encode(photos(3)), plain(settled, photos(3)).numpy(), atol=1e-4
     )
+
+
+def test_the_plain_network_computes_where_the_processor_lacks_the_convolutions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    encoder = untrained("resnet18", "float32")
+    monkeypatch.setattr("encoders.resnet.can_fold", lambda dtype: False)
+    found = encoder.encode(photos(4))
+    np.testing.assert_allclose(found, plain(encoder, photos(4)).numpy(), atol=1e-6)
 
 
 def test_low_rank_matrices_are_computed_as_they_are() -> None:
