@@ -71,10 +71,11 @@ def test_a_photo_has_the_same_bits_in_any_company(
     encoder = untrained(architecture, precision)
     if not encoder._folds:
         pytest.skip("this processor emulates bfloat16 and computes the plain network")
-    values = photos(70)
+    n_photos = 70 if architecture == "resnet18" else 21  # more than one window, or a part of one
+    values = photos(n_photos)
     threads(2)
     together = encoder.encode(values)
-    for first, n in ((0, 1), (69, 1), (3, 2), (5, 3), (1, 9), (7, 33)):
+    for first, n in ((0, 1), (n_photos - 1, 1), (3, 2), (5, 3), (1, 9)):
         rows = slice(first, first + n)
         np.testing.assert_array_equal(encoder.encode(values[rows]), together[rows])
     threads(1)
