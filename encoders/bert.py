@@ -1,6 +1,7 @@
 """Product texts to embeddings with any BERT-family checkpoint."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import groupby
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -12,7 +13,6 @@ from encoders.adapter import Adapter, adapter_config, as_adapter, reached
 from encoders.base import Encoder, Tensors, length_prefixed_hash, state_hash
 from encoders.bert_forward import (
     PACKED_TOKENS,
-    ROW_MULTIPLE,
     is_plain_bert,
     packed_batches,
     packed_pooled,
@@ -29,6 +29,7 @@ from encoders.families import FLOAT32_ALONE
 from encoders.int8 import Int8Model
 from encoders.names import BACKENDS
 from encoders.sentence import POOLINGS, SentenceSettings, build_steps, pool
+from encoders.steady import ROW_MULTIPLE, SteadyLinear
 from encoders.stream import ReadPart
 from encoders.text import normalise_text
 from encoders.tiny_bert import tiny_checkpoint
@@ -297,7 +298,8 @@ class BertEncoder(Encoder):
         else:
             pooled = pool(self._hidden(ids, mask).float(), mask, mode=pooling)
         filled = nn.functional.pad(pooled, (0, 0, 0, -len(pooled) % ROW_MULTIPLE))
-        return torch.as_tensor(self._steps(filled)[: len(pooled)])
+        with self._in_any_company():
+            return torch.as_tensor(self._steps(filled)[: len(pooled)])
 
     @classmethod
     def tiny(cls) -> Self:
@@ -326,7 +328,12 @@ class BertEncoder(Encoder):
     def _hidden(self, ids: Tensor, mask: Tensor) -> Tensor:
         if self._int8 is not None:
             return self._int8(ids, mask)
-        return torch.as_tensor(self.model(input_ids=ids, attention_mask=mask).last_hidden_state)
+        with self._in_any_company():
+            return torch.as_tensor(self.model(input_ids=ids, attention_mask=mask).last_hidden_state)
+
+    def _in_any_company(self) -> AbstractContextManager[Any]:
+        """Products of a frozen model keep a text's bits; in training, only speed counts."""
+        return nullcontext() if self.trains else SteadyLinear()
 
     def _layers(self) -> nn.ModuleList:
         depth = self.model.config.num_hidden_layers  # type: ignore[union-attr]

@@ -10,9 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from encoders.sentence import pool
-
-ROW_MULTIPLE = 16
-"""Rows of matrix products are filled up to a multiple of this: with few of them, kernels differ."""
+from encoders.steady import ROW_MULTIPLE, keeps_texts, steady_linear
 
 PACKED_TOKENS = {torch.float32: 1024, torch.bfloat16: 2048}
 """Tokens of one packed batch: enough to fill the machine, few enough for its caches."""
@@ -75,7 +73,8 @@ def packed_hidden(model: nn.Module, ids: Tensor, spans: Spans) -> Tensor:
 
     Why: a tenth of padded tokens is padding, and attention without a mask is faster. Products,
     activations and norms work on all tokens at once, attention on the texts of one length.
-    Each token's row is computed alike whatever lies beside it, to the bit. *differs* from
+    Each token's row is computed alike whatever lies beside it, to the bit (see
+    `encoders.steady`). *differs* from
     transformers' own pass in the last bits: sums are taken in another order.
     Source: Devlin et al. (2019); packing: Krell et al. (2021), arXiv 2107.02027, without the mask.
 
@@ -111,6 +110,20 @@ def spans_of(lengths: Sequence[int]) -> Spans:
     return spans
 
 
+def one_by_one(spans: Spans) -> Spans:
+    """The same texts, each a span of its own.
+
+    Example:
+        >>> one_by_one([(0, 2, 3), (6, 1, 5)])
+        [(0, 1, 3), (3, 1, 3), (6, 1, 5)]
+    """
+    return [
+        (start + place * length, 1, length)
+        for start, n_texts, length in spans
+        for place in range(n_texts)
+    ]
+
+
 def _layers(model: nn.Module) -> Any:
     return model.get_submodule("encoder.layer")
 
@@ -138,13 +151,16 @@ def _layer(layer: Any, hidden: Tensor, spans: Spans, *, n_heads: int) -> Tensor:
     mixed = _dense(_linear(_ready(mixed), attention.output.dense))
     hidden = _normalised(mixed.add_(hidden), attention.output.LayerNorm)
     inner = F.gelu(_linear(_ready(hidden), layer.intermediate.dense))
-    return _normalised(_dense(_linear(inner, output.dense)).add_(hidden), output.LayerNorm)
+    return _normalised(_dense(_linear(_ready(inner), output.dense)).add_(hidden), output.LayerNorm)
 
 
 def _attention(parts: Sequence[Tensor], spans: Spans, *, n_heads: int) -> Tensor:
     """Softmax(query key' / sqrt(head_dim)) value, text by text and head by head."""
     mixed = torch.zeros_like(parts[0])
     attend = _products if mixed.dtype == torch.bfloat16 and has_avx512() else _fused
+    head_dim = mixed.shape[1] // n_heads
+    if not keeps_texts(attend, n_heads, head_dim, mixed.dtype, torch.get_num_threads()):
+        spans = one_by_one(spans)
     for start, n_texts, length in spans:
         rows = slice(start, start + n_texts * length)
         shape = (n_texts, length, n_heads, -1)
@@ -177,7 +193,7 @@ def _normalised(hidden: Tensor, norm: Any) -> Tensor:
 
 
 def _linear(source: Tensor, layer: Any) -> Tensor:
-    return F.linear(source, layer.weight, layer.bias)
+    return steady_linear(source, layer.weight, layer.bias)
 
 
 def _ready(source: Tensor) -> Tensor:
@@ -185,7 +201,8 @@ def _ready(source: Tensor) -> Tensor:
 
     MKL leaves half of the vector width of AMD's processors unused.
     """
-    return source.to_mkldnn() if source.dtype == torch.float32 and has_avx512() else source
+    fits = source.dtype == torch.float32 and has_avx512() and not source.is_mkldnn
+    return source.to_mkldnn() if fits else source
 
 
 def _dense(result: Tensor) -> Tensor:
