@@ -157,7 +157,7 @@ def _layer(layer: Any, hidden: Tensor, spans: Spans, *, n_heads: int) -> Tensor:
 def _attention(parts: Sequence[Tensor], spans: Spans, *, n_heads: int) -> Tensor:
     """Softmax(query key' / sqrt(head_dim)) value, text by text and head by head."""
     mixed = torch.zeros_like(parts[0])
-    attend = _products if mixed.dtype == torch.bfloat16 and has_avx512() else _fused
+    attend = _products if mixed.dtype == torch.bfloat16 and _has_softmax() else _fused
     head_dim = mixed.shape[1] // n_heads
     if not keeps_texts(attend, n_heads, head_dim, mixed.dtype, torch.get_num_threads()):
         spans = one_by_one(spans)
@@ -207,6 +207,18 @@ def _ready(source: Tensor) -> Tensor:
 
 def _dense(result: Tensor) -> Tensor:
     return result.to_dense() if result.is_mkldnn else result
+
+
+@cache
+def _has_softmax() -> bool:
+    """True where oneDNN has a softmax in bfloat16; its settings may keep it from using AVX-512."""
+    if not has_avx512():
+        return False
+    try:
+        torch.zeros(1, 2, dtype=torch.bfloat16).to_mkldnn().softmax(-1)
+    except RuntimeError:
+        return False
+    return True
 
 
 @cache

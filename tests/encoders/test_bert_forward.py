@@ -1,7 +1,10 @@
 """Texts packed one behind the other: transformers' numbers, and the same bits in any company."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from encoders import BertEncoder
+from encoders import BertEncoder, bert_forward
 from encoders.adapter import Adapter
 from encoders.bert_forward import is_plain_bert, packed_batches
 from encoders.tiny_bert import tiny_checkpoint
@@ -67,6 +70,34 @@ def test_a_packed_text_has_the_same_bits_in_any_company(precision: str) -> None:
         assert np.array_equal(encoder.encode([TEXTS[i]])[0], together[i])
     padded = encoder(encoder.preprocess(TEXTS)).numpy()
     assert np.array_equal(padded, together)
+
+
+def test_a_packed_text_has_the_same_bits_in_any_company_without_avx512(
+    precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bert_forward, "has_avx512", lambda: False)
+    monkeypatch.setattr(bert_forward, "_has_softmax", lambda: False)
+    encoder = tiny(dtype=precision)
+    together = encoder.encode(TEXTS)
+    for i in range(0, 60, 6):
+        assert np.array_equal(encoder.encode([TEXTS[i]])[0], together[i])
+    near = torch.nn.functional.cosine_similarity(
+        torch.from_numpy(together), by_transformers(encoder, TEXTS)
+    )
+    assert near.min() > (0.999999 if precision == "float32" else 0.999)
+
+
+@pytest.mark.slow
+def test_onednn_may_be_kept_from_avx512() -> None:
+    tests = f"{__file__}::test_a_packed_text_has_the_same_bits_in_any_company"
+    less = os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2"}
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", tests],
+        env=less,
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == 0, ran.stdout
 
 
 def test_dense_layers_after_pooling_give_a_text_the_same_bits_alone(tmp_path: Path) -> None:
