@@ -41,7 +41,7 @@ CHARACTERS_PER_TOKEN = 32
 """Characters read for each token of `max_length`; what lies behind them is cut unread."""
 PADDED_TOKENS = {"cpu": 4096, "cuda": 65536}
 """Tokens, padding included, of one batch: large enough to fill the machine, small to cache."""
-COMPUTED_AS = 2
+COMPUTED_AS = 3
 """Goes up where the same weights give other last bits: stored embeddings are then made anew."""
 
 
