@@ -92,8 +92,16 @@ def test_table_of_int8_backends(script) -> None:
     words = texts.product_texts(70, seed=0)
     first = {name: int8.first_call(encoder, words) for name, encoder in encoders.items()}
     rows = int8.table(encoders, words, first=first, rounds=1)
-    assert [row["backend"] for row in rows] == ["torch, float32", "onnx, int8"]
-    assert rows[1]["same nearest"] == "100.0%"
+    names = ["sentence-transformers", "torch, float32", "onnx, int8"]
+    assert [row["backend"] for row in rows] == names
+    assert rows[2]["same nearest"] == "100.0%"
+
+
+def test_effect_of_int8_on_a_price_is_told_beside_float32(script, prices) -> None:
+    encoders = {"torch": BertEncoder.tiny(), "onnx": BertEncoder.tiny()}
+    plain, other = script("int8_backends").price_effect(encoders, prices, limit=None)
+    assert plain.startswith("torch ")
+    assert other.startswith("onnx ") and other.endswith("(+0.0000, from +0.0000 to +0.0000)")
 
 
 @pytest.mark.slow
