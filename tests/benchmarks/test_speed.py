@@ -31,6 +31,7 @@ def test_text_embedding(script, monkeypatch, capsys, has_bfloat16) -> None:
     printed = capsys.readouterr().out
     assert ("| sentence-transformers, bfloat16 |" in printed) == has_bfloat16
     assert "| float32, filled store |" in printed
+    assert "matrix products " in printed and "tokenising " in printed
 
 
 def test_vectors_of_every_kind_become_float32_rows(script) -> None:
@@ -137,7 +138,9 @@ def test_embed_job(script, monkeypatch, capsys) -> None:
     monkeypatch.setattr("fusion.jobs.embed.engine_of", lambda *_, **__: OneProcess())
     monkeypatch.setattr(jobs, "run_job", run_job)
     jobs.main(["--limit", "20"])
-    assert "| 20 texts, MiniLM, 1 worker |" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "| 20 texts, MiniLM, 1 worker |" in printed
+    assert "of `embed_values` (aim: 90%)" in printed
 
 
 @pytest.mark.slow
