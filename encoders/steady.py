@@ -7,7 +7,7 @@ once in a process for each shape; where rows change, they are computed in blocks
 """
 
 from collections.abc import Callable, Iterable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import torch
@@ -85,7 +85,7 @@ def rows_of_one_product(product: Product, source: Tensor) -> int | None:
     if _keeps_rows(product, source):
         return None
     for n_rows in ROW_BLOCKS[:-1]:
-        if _keeps_rows(lambda rows, n=n_rows: in_blocks(product, rows, n_rows=n), source):
+        if _keeps_rows(partial(in_blocks, product, n_rows=n_rows), source):
             return n_rows
     return ROW_BLOCKS[-1]
 
