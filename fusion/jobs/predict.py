@@ -132,7 +132,9 @@ def summary_lines(result: PredictResult) -> list[str]:
     if job.n_already:
         lines.append(f"{job.n_already} of {job.n_shards} shards were finished before.")
     if not job.failed_shards:
-        lines.append(f"{job.n_rows:,} rows, {job.n_failed:,} with an error: {output}")
+        where = f"{output}/errors" if is_folder(output) else "column error"
+        failed = f" ({where})" if job.n_failed else ""
+        lines.append(f"{job.n_rows:,} rows, {job.n_failed:,} with an error{failed}: {output}")
     else:
         folder = output if is_folder(output) else job_folder(output)
         n_failed = len(job.failed_shards)

@@ -23,7 +23,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
-from importlib.metadata import version
+from importlib import metadata
 from pathlib import Path
 from typing import Any, Self
 
@@ -303,6 +303,12 @@ def read_places(folder: Path) -> Places:
             f"places.json of {folder} is damaged: {got}. Run the same command again, which "
             "writes it."
         ) from error
+
+
+@lru_cache
+def version(package: str) -> str:
+    """Version of an installed package, looked up once: each takes a millisecond."""
+    return metadata.version(package)
 
 
 def versions() -> dict[str, str]:
