@@ -125,7 +125,7 @@ def test_predictions_come_in_input_order_with_reasons(shop, trained, tmp_path):
     assert result.exit_code == 0, result.output
     output = " ".join(result.output.split())
     assert f"12 rows, 2 with an error (column error): {tmp_path / 'out.csv'}" in output
-    assert "2 failed (1 photo_outside, 1 photo_missing)" in output
+    assert "2 failed (1 photo_missing, 1 photo_outside)" in output
     table = pd.read_csv(tmp_path / "out.csv", keep_default_na=False)
     assert table["id"].tolist() == frame["item_id"].tolist()
     failed = table[table["error"] != ""].set_index("id")["error"]

@@ -173,11 +173,14 @@ def _cells(
     problems = []
     place_of = {name: place for place, name in enumerate(names)}
     places = [place_of[name] for name in columns]
+    has_odd_bytes = not _is_utf8(content)  # asked once: to ask for each cell takes long
     with long_cells():
         for cells in csv.reader(lines, delimiter=delimiter):
             if not cells and len(names) > 1:
                 continue
-            problem = _line_problem(cells or [""], n_columns=len(names), row=len(rows))
+            problem = None
+            if has_odd_bytes or len(cells) != len(names):
+                problem = _line_problem(cells or [""], n_columns=len(names), row=len(rows))
             if problem is not None:
                 problems.append(problem)
                 rows.append([None] * len(columns))
@@ -186,6 +189,14 @@ def _cells(
     cells_of = zip(*rows, strict=True) if rows else ([] for _ in columns)
     named = {name: list(values) for name, values in zip(columns, cells_of, strict=True)}
     return pd.DataFrame(named, dtype=object), problems
+
+
+def _is_utf8(content: bytes) -> bool:
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _check_unnamed(cells: Sequence[str], *, path: Path, column: int) -> None:
