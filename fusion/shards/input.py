@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fusion.errors import CatalogueError
-from fusion.shards.digests import open_table
+from fusion.shards.digests import add_range, open_table
 from fusion.shards.plan import Plan, file_name
 from fusion.shards.shard import InputFile, Shard, rows_of
 from fusion.shards.tables import input_digests, list_files
@@ -102,5 +102,7 @@ def table_sha256(table: Path) -> str:
 
 
 def _file_sha256(path: Path) -> str:
+    digest = hashlib.sha256()
     with open_table(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        add_range(digest, file, 0, path.stat().st_size)
+    return digest.hexdigest()

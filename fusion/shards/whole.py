@@ -37,6 +37,7 @@ def with_cuttable_items(places: Places, folder: Path, *, delimiter: str | None) 
     items = places.items
     if not is_whole(items):
         return places
+    parts: Iterable[bytes]
     if is_packed(items) and unpacked_suffix(items) in DELIMITED:
         copy = folder / INPUT / items.stem
         parts = _fitting(unpacked_blocks(items), copy.parent, source=items.name)
