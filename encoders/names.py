@@ -7,4 +7,4 @@ DECODERS = ("exact", "fast")
 BACKENDS = ("torch", "onnx", "openvino")
 """What runs a text network."""
 KNOWN = {"text": ("tfidf",), "image": ("colour_texture",)}
-"""Some names of `ENCODERS` by modality: they are right whatever else is registered there."""
+"""Names of `ENCODERS` by modality, as long as nothing else is registered there."""

@@ -1,5 +1,6 @@
 """Which encoders a user chose, checked by their names: usual ones are known without torch."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,10 +70,8 @@ def is_checkpoint(choice: object) -> bool:
 def _text_mistakes(choice: object) -> list[str]:
     if is_checkpoint(choice) or (isinstance(choice, str) and choice in KNOWN["text"]):
         return []
-    from encoders import Encoder  # torch: where a name or an encoder is none of the usual
-
-    if isinstance(choice, Encoder):
-        return _modality_mistakes("text", choice)
+    if not isinstance(choice, str) and (found := _built_mistakes("text", choice)) is not None:
+        return found
     if choice in _registered("text"):
         return []
     hub = ["a hub id such as google-bert/bert-base-uncased", "a folder"]
@@ -82,18 +81,21 @@ def _text_mistakes(choice: object) -> list[str]:
 def _image_mistakes(choice: object) -> list[str]:
     if isinstance(choice, str) and choice in (*RESNETS, *KNOWN["image"]):
         return []
-    from encoders import Encoder
-
-    if isinstance(choice, Encoder):
-        return _modality_mistakes("image", choice)
+    if not isinstance(choice, str) and (found := _built_mistakes("image", choice)) is not None:
+        return found
     valid = [*RESNETS, *_registered("image")]
     return [] if choice in valid else [unknown_name("image_encoder", choice, valid)]
 
 
-def _modality_mistakes(modality: str, encoder: "Encoder") -> list[str]:
-    if encoder.modality == modality:
+def _built_mistakes(modality: str, choice: object) -> list[str] | None:
+    """What is wrong with a built encoder; None where it is none."""
+    from encoders import Encoder  # torch, which whoever built one has imported
+
+    if not isinstance(choice, Encoder):
+        return None
+    if choice.modality == modality:
         return []
-    got = f"{type(encoder).__name__}, which reads {encoder.modality}"
+    got = f"{type(choice).__name__}, which reads {choice.modality}"
     return [f"{modality}_encoder must be an encoder that reads {modality}, got {got}."]
 
 
@@ -102,6 +104,8 @@ def _registered(modality: str) -> list[str]:
 
     `bert` and `resnet` are chosen by the name of their weights.
     """
+    if "encoders.registry" not in sys.modules:  # then nobody has added any
+        return list(KNOWN[modality])
     from encoders import ENCODERS
 
     names = (name for name, kind in ENCODERS.items() if kind.modality == modality)

@@ -123,7 +123,9 @@ def test_predictions_come_in_input_order_with_reasons(shop, trained, tmp_path):
     arguments = ["--items", tmp_path / "new.csv", "--photos", shop / "photos", "--quiet"]
     result = run("predict", trained / "bundle", *arguments, "--out", tmp_path / "out.csv")
     assert result.exit_code == 0, result.output
-    assert "12 rows, 2 with an error" in result.output.replace("\n", " ")
+    output = " ".join(result.output.split())
+    assert f"12 rows, 2 with an error (column error): {tmp_path / 'out.csv'}" in output
+    assert "2 failed (1 photo_missing, 1 photo_outside)" in output
     table = pd.read_csv(tmp_path / "out.csv", keep_default_na=False)
     assert table["id"].tolist() == frame["item_id"].tolist()
     failed = table[table["error"] != ""].set_index("id")["error"]
@@ -179,6 +181,44 @@ def test_a_table_of_many_shards_is_a_job_whose_state_is_shown(shop, trained, tmp
     alone = pd.read_csv(tmp_path / "out.csv")
     np.testing.assert_allclose(table["sales_units_p50"], alone["sales_units_p50"], rtol=1e-6)
     assert "must be given, or --status alone" in run("predict", "--out", tmp_path / "x.csv").stderr
+
+
+def test_rows_without_an_answer_are_named_where_a_job_of_predictions_says(shop, trained, tmp_path):
+    frame = pd.read_csv(shop / "items.csv").drop(columns="units")
+    frame.loc[[4, 70], "photo"] = "gone.png"
+    frame.to_csv(tmp_path / "new.csv", index=False)
+    arguments = ["--items", tmp_path / "new.csv", "--photos", shop / "photos", "--quiet",
+                 "--workers", 0, "--shard-rows", 30, "--out"]  # fmt: skip
+    result = run("predict", trained / "bundle", *arguments, tmp_path / "job")
+    assert f"2 with an error ({tmp_path / 'job'}/errors)" in " ".join(result.output.split())
+    errors = pd.read_parquet(tmp_path / "job" / "errors")
+    assert errors["id"].tolist() == ["B4", "B70"]
+    assert errors["message"].str.contains("photo_missing").all()
+    stop = run("predict", trained / "bundle", *arguments, tmp_path / "no", "--on-bad-rows", "raise")
+    assert stop.exit_code == 1 and "B4" in stop.output
+    assert "faults of rows 1 to 30 of 80, where the job stopped" in " ".join(stop.output.split())
+
+
+@pytest.mark.parametrize("shard_rows", [4096, 30])
+def test_predictions_tell_programs_what_they_do(shard_rows, shop, trained, tmp_path):
+    arguments = ["--items", shop / "items.csv", "--photos", shop / "photos", "--log-json"]
+    where = ["--workers", 0, "--shard-rows", shard_rows, "--out"]
+    asked = ["predict", trained / "bundle", *arguments, *where]
+    result = run(*asked, tmp_path / "out.csv")
+    told = [json.loads(line) for line in result.stderr.splitlines()]
+    assert (told[0]["event"], told[0]["verb"]) == ("started", "predict")
+    assert (told[-1]["event"], told[-1]["exit_code"]) == ("ended", 0)
+    steps = [each for each in told if each["event"] == "progress"]
+    assert len(steps) == len(told) - 2
+    assert {(step["stage"], step["unit"], step["total"]) for step in steps} == {
+        ("predicting", "rows", 80)
+    }
+    assert (steps[0]["done"], steps[-1]["done"], steps[-1]["ending"]) == (0, 80, "done")
+    assert "80 rows, 0 with an error" in result.stdout
+    refused = run(*asked, tmp_path / "out.xlsx")
+    told = [json.loads(line) for line in refused.stderr.splitlines()]
+    assert [each["event"] for each in told] == ["started", "error", "ended"]
+    assert "must end in .csv or .parquet" in told[1]["message"] and refused.stdout == ""
 
 
 def test_evaluation_agrees_with_predictions(shop, trained, tmp_path):

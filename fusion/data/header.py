@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from fusion.data.packed import is_packed, unpacked_suffix
 from fusion.data.problems import Problem, raise_for
 from fusion.errors import CatalogueError, near_names
 from fusion.files import expanded
@@ -32,9 +33,8 @@ def table_kind(path: Path) -> str:
     if not path.is_file():
         got = "a folder" if path.is_dir() else "none"
         raise CatalogueError(f"{path} must be a file, got {got}. {_file_advice(path)}")
-    packed = path.suffix.lower() == ".gz"
-    suffix = Path(path.stem).suffix.lower() if packed else path.suffix.lower()
-    if suffix in KINDS and not (packed and suffix in (".parquet", ".feather")):
+    suffix = unpacked_suffix(path)
+    if suffix in KINDS and not (is_packed(path) and suffix in (".parquet", ".feather")):
         return suffix
     raise CatalogueError(
         f"{path.name} must end in {', '.join(KINDS[:-1])} or {KINDS[-1]}, text also in .gz, got "

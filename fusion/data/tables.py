@@ -1,10 +1,8 @@
 """Tables on disk: read strictly, and written whole or not at all."""
 
 import csv
-import gzip
 import io
 import re
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +26,7 @@ from fusion.data.header import (
 )
 from fusion.data.json_lines import read_json_lines
 from fusion.data.long_cells import long_cells
+from fusion.data.packed import whole_text
 from fusion.data.problems import Problem, raise_for, shown
 from fusion.errors import CatalogueError
 from fusion.files import expanded, write_atomically
@@ -66,9 +65,9 @@ def read_table(path: Path, *, delimiter: str | None = None) -> pd.DataFrame:
                 f" for {path.name}. Leave it out."
             )
     if kind in DELIMITED:
-        return _read_csv(_content(path), path=path, delimiter=delimiter)
+        return _read_csv(whole_text(path), path=path, delimiter=delimiter)
     if kind == ".jsonl":
-        return read_json_lines(_decoded(_content(path), source=path.name), source=path.name)
+        return read_json_lines(_decoded(whole_text(path), source=path.name), source=path.name)
     reader = {".parquet": _parquet, ".feather": arrow_feather.read_table}[kind]
     name = {".parquet": "a Parquet", ".feather": "a Feather"}[kind]
     try:
@@ -83,16 +82,6 @@ def read_table(path: Path, *, delimiter: str | None = None) -> pd.DataFrame:
 
 def _parquet(file: pa.NativeFile) -> pa.Table:
     return arrow_parquet.ParquetFile(file).read()
-
-
-def _content(path: Path) -> bytes:
-    content = path.read_bytes()
-    if path.suffix.lower() != ".gz":
-        return content
-    try:
-        return gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
-        raise CatalogueError(f"{path.name} must be a gzip file: {error}. Save it again.") from error
 
 
 def _suffix(path: Path) -> str:

@@ -16,12 +16,12 @@ from fusion.parameters import EncoderPlaces
 from fusion.places import file_mistakes, folder_mistakes
 from fusion.progress import Stage, silent
 from fusion.shards.job import Engine, JobResult
-from fusion.shards.plan import Places
+from fusion.shards.plan import Places, has_plan
 from fusion.shards.predict_job import is_folder, job_folder, predict_catalogue
 from fusion.shards.predict_settings import PredictSettings
 
 if TYPE_CHECKING:
-    from fusion.bundle import Bundle
+    pass
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,9 @@ def predict(
         mistakes.add(file_mistakes("out", output, suffixes=WRITTEN))
     else:
         mistakes.add(folder_mistakes("out", output))
-    _check(bundle, places, source, mistakes)
+    _check(bundle, source, mistakes)
+    if not has_plan(job_folder(output) if output.suffix else output):
+        _check_model(places, source)
     assert settings is not None
     result = predict_catalogue(
         places, output, settings, engine=engine, retry_failed=retry_failed, stage=stage
@@ -99,7 +101,7 @@ def predict(
     return PredictResult(output, result)
 
 
-def _check(bundle: Path, places: Places, source: ItemSource, mistakes: Mistakes) -> None:
+def _check(bundle: Path, source: ItemSource, mistakes: Mistakes) -> None:
     """Refuses what cannot be read or answered, with the mistakes that were found before.
 
     A table that is only read as a whole is read once, by the job, whose plan checks its columns.
@@ -108,15 +110,19 @@ def _check(bundle: Path, places: Places, source: ItemSource, mistakes: Mistakes)
         BundleError, CatalogueError, ConfigError, OSError: With everything that is wrong.
     """
     checked_description(bundle, source, mistakes=mistakes)
+
+
+def _check_model(places: Places, source: ItemSource) -> None:
+    """Refuses a model that cannot be loaded; a job that goes on does so where it is needed.
+
+    Raises:
+        BundleError, ConfigError, OSError: With everything that is wrong.
+    """
     from fusion.shards.models import kept_bundle
 
-    model: Bundle | None = None
-    with mistakes.gathered():
-        model = kept_bundle(places)
-    if model is not None and source.sales is not None:
-        with mistakes.gathered():
-            sales_section(model, source.sales)
-    mistakes.refuse()
+    model = kept_bundle(places)
+    if source.sales is not None:
+        sales_section(model, source.sales)
 
 
 def summary_lines(result: PredictResult) -> list[str]:
@@ -126,7 +132,9 @@ def summary_lines(result: PredictResult) -> list[str]:
     if job.n_already:
         lines.append(f"{job.n_already} of {job.n_shards} shards were finished before.")
     if not job.failed_shards:
-        lines.append(f"{job.n_rows:,} rows, {job.n_failed:,} with an error: {output}")
+        where = f"{output}/errors" if is_folder(output) else "column error"
+        failed = f" ({where})" if job.n_failed else ""
+        lines.append(f"{job.n_rows:,} rows, {job.n_failed:,} with an error{failed}: {output}")
     else:
         folder = output if is_folder(output) else job_folder(output)
         n_failed = len(job.failed_shards)

@@ -11,6 +11,7 @@ from fusion.bundle.folder import read_description
 from fusion.data.absent import absent_columns
 from fusion.data.delimiters import SAMPLE_BYTES, checked_delimiter
 from fusion.data.header import DELIMITED, table_kind
+from fusion.data.packed import unpacked_suffix
 from fusion.data.problems import OnBadRows, raise_for
 from fusion.data.schema import HISTORY, Schema, missing_columns
 from fusion.errors import FusionError
@@ -148,9 +149,10 @@ def _first_names(source: ItemSource) -> dict[str, list[str]]:
         checked_delimiter(source.delimiter)
     if not source.items.is_dir():
         table_kind(source.items)
-    if is_whole(source.items):
+    is_one = is_whole(source.items)
+    if is_one and unpacked_suffix(source.items) not in DELIMITED:
         return {}
-    paths = list_files(source.items)
+    paths = [source.items] if is_one else list_files(source.items)
     try:
         return {path.name: column_names(path, delimiter=source.delimiter) for path in paths}
     except (FusionError, OSError, ValueError):

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from io import BytesIO, StringIO
 from itertools import islice
 from pathlib import Path
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from fusion.data.delimiters import SAMPLE_BYTES, SAMPLE_ROWS, find_delimiter
 from fusion.data.header import csv_names
 from fusion.data.long_cells import long_cells
+from fusion.data.packed import is_packed, open_packed, unpacked_suffix
 from fusion.data.problems import Problem, shown
 from fusion.errors import CatalogueError
 from fusion.shards.digests import BLOCK_BYTES, Digest, add_range, open_table
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 END = ("\x00end\n", ["\x00end"])  # a line behind the last one: an open quote would swallow it
 BOM = b"\xef\xbb\xbf"
+MOST_RECORD_BYTES = 2**26
+"""Of one row: a table of one endless line, or with an open quote, must not fill memory."""
 
 
 def csv_delimiter(path: Path) -> str:
@@ -34,7 +38,7 @@ def csv_delimiter(path: Path) -> str:
     Raises:
         CatalogueError: If two characters fit equally well.
     """
-    expected = "\t" if path.suffix.lower() == ".tsv" else None
+    expected = "\t" if unpacked_suffix(path) == ".tsv" else None
     return find_delimiter(_sample(path), source=path.name, expected=expected)
 
 
@@ -44,8 +48,8 @@ def csv_header(path: Path, *, delimiter: str) -> list[str]:
     Raises:
         CatalogueError: If they are not UTF-8.
     """
-    with open_table(path) as file:
-        header = next(_records(_Lines(file), path, delimiter), [])
+    with _open_text(path) as file:
+        header = next(_records(_Lines(file, path.name), path, delimiter), [])
     rows = csv.reader(StringIO(_sample(path), newline=""), delimiter=delimiter)
     with long_cells():
         sample = list(islice(rows, SAMPLE_ROWS)) if header and not header[-1] else []
@@ -61,8 +65,13 @@ def csv_header(path: Path, *, delimiter: str) -> list[str]:
     return names
 
 
+def _open_text(path: Path) -> AbstractContextManager[BinaryIO]:
+    """A table, packed or not, to look at its first lines."""
+    return open_packed(path) if is_packed(path) else open_table(path)
+
+
 def _sample(path: Path) -> str:
-    with open_table(path) as file:
+    with _open_text(path) as file:
         return file.read(SAMPLE_BYTES).removeprefix(BOM).decode("latin-1")
 
 
@@ -71,7 +80,7 @@ def first_csv_rows(
 ) -> "pd.DataFrame":
     """The first rows, at most `n_rows`."""
     with open_table(path) as file:
-        lines = _Lines(file)
+        lines = _Lines(file, path.name)
         ends = [lines.end for _ in islice(_records(lines, path, delimiter), n_rows + 1)]
         file.seek(ends[0])
         content = file.read(ends[-1] - ends[0])
@@ -90,7 +99,7 @@ def scan_csv(
     ids: list[str] = []
     n_rows = 0
     with open_table(path) as file:
-        lines = _Lines(file)
+        lines = _Lines(file, path.name)
         records = _records(lines, path, delimiter)
         next(records, None)
         header_bytes = start = last = lines.end
@@ -164,11 +173,14 @@ def _cells(
     problems = []
     place_of = {name: place for place, name in enumerate(names)}
     places = [place_of[name] for name in columns]
+    has_odd_bytes = not _is_utf8(content)  # asked once: to ask for each cell takes long
     with long_cells():
         for cells in csv.reader(lines, delimiter=delimiter):
             if not cells and len(names) > 1:
                 continue
-            problem = _line_problem(cells or [""], n_columns=len(names), row=len(rows))
+            problem = None
+            if has_odd_bytes or len(cells) != len(names):
+                problem = _line_problem(cells or [""], n_columns=len(names), row=len(rows))
             if problem is not None:
                 problems.append(problem)
                 rows.append([None] * len(columns))
@@ -177,6 +189,14 @@ def _cells(
     cells_of = zip(*rows, strict=True) if rows else ([] for _ in columns)
     named = {name: list(values) for name, values in zip(columns, cells_of, strict=True)}
     return pd.DataFrame(named, dtype=object), problems
+
+
+def _is_utf8(content: bytes) -> bool:
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _check_unnamed(cells: Sequence[str], *, path: Path, column: int) -> None:
@@ -202,10 +222,12 @@ class _Lines:
     Bytes of cells are still to be decoded: a character is a byte.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, source: str) -> None:
         self.end = 0
+        self.begin = 0  # of the record at hand
         self.is_over = False
         self._file = file
+        self._source = source
         self._block = b""
         self._block_end = 0
         self._hashed = 0
@@ -214,17 +236,33 @@ class _Lines:
 
     def __iter__(self) -> Iterator[str]:
         while block := self._file.read(BLOCK_BYTES):
-            self._block = block if block.endswith(b"\n") else block + self._file.readline()
+            self._block = block if block.endswith(b"\n") else block + self._rest_of_line()
             self._block_end += len(self._block)
             text = self._block.decode("latin-1")
             if self.end == 0 and self._block.startswith(BOM):
                 self.end, text = len(BOM), text[len(BOM) :]
             for line in StringIO(text, newline="\n"):
                 self.end += len(line)
+                self._check_record()
                 yield line
             self._add_read()
         self.is_over = True
         yield END[0]
+
+    def _rest_of_line(self) -> bytes:
+        return self._file.readline(MOST_RECORD_BYTES + 1)
+
+    def _check_record(self) -> None:
+        """Refuses a record that comes to no end.
+
+        Raises:
+            CatalogueError: With the byte where it begins.
+        """
+        if self.end - self.begin > MOST_RECORD_BYTES:
+            raise CatalogueError(
+                f"{self._source} must have rows of at most {MOST_RECORD_BYTES:,} bytes, got a "
+                f"longer one that begins at byte {self.begin}. Close its quote, or shorten it."
+            )
 
     def cut(self) -> Digest:
         """Digest of the lines since the last cut, with those of the first cut before them."""
@@ -243,7 +281,6 @@ class _Lines:
 
 def _records(lines: _Lines, path: Path, delimiter: str) -> Iterator[list[str]]:
     """Each record of a CSV file; `lines.end` is the byte behind it."""
-    before = 0
     reader = csv.reader(lines, delimiter=delimiter)
     try:
         with long_cells():
@@ -253,10 +290,10 @@ def _records(lines: _Lines, path: Path, delimiter: str) -> Iterator[list[str]]:
                 if lines.is_over:
                     raise CatalogueError(
                         f"{path.name} must close every quote, got one that is open to the end; "
-                        f"the record begins at byte {before}. Close it."
+                        f"the record begins at byte {lines.begin}. Close it."
                     )
                 yield cells
-                before = lines.end
+                lines.begin = lines.end
     except csv.Error as error:
         raise CatalogueError(
             f"{path.name} must be a CSV table with line ends LF or CRLF, got at line "

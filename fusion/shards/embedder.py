@@ -12,12 +12,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from fusion.data.schema import Schema
-from fusion.errors import CatalogueError, ConfigError, JobError
+from fusion.errors import ConfigError, JobError
 from fusion.mistakes import Mistakes
 from fusion.progress import Stage, silent
 from fusion.shards.plan import Places, Plan
 from fusion.shards.settings import MOST_KEPT, JobSettings
-from fusion.shards.tables import SAMPLE_ROWS, first_rows, list_files
+from fusion.shards.tables import SAMPLE_ROWS, first_rows, list_files, no_rows
 from fusion.shards.unit_length import unit_vectors, zero_vectors
 from fusion.shards.work import STEADY_ROWS, Answers, Planned, Work
 
@@ -51,31 +51,29 @@ class Embedder(Work):
 
     @classmethod
     def asked(cls, places: Places, settings: JobSettings) -> dict[str, Any]:
-        """The settings, and the precision of a trained model; other encoders are planned."""
-        asked = settings.to_dict(bundle=places.bundle)
-        if places.bundle is not None:
-            from fusion.shards.models import encoders_of, kept_bundle, precisions_of
-
-            asked |= precisions_of(encoders_of(kept_bundle(places)))
-        return asked
+        """The settings; a trained model is known by its SHA-256."""
+        return settings.to_dict(bundle=places.bundle)
 
     @classmethod
     def planned(cls, places: Places, folder: Path, settings: JobSettings) -> Planned:
-        """Which columns are read, and by which encoders; a trained model knows both."""
-        from fusion.build import pretrained_encoders
-        from fusion.choices import why_ignored
+        """Which columns are read, by which encoders and, of a trained model, in which precision."""
         from fusion.data.infer import infer_schema
-        from fusion.shards.models import kept_bundle
 
         del folder
         if places.bundle is not None:
-            schema = kept_bundle(places).schema
-            _check_columns(settings, schema)
-            return Planned(schema, schema.columns)
+            from fusion.shards.models import encoders_of, kept_bundle, precisions_of
+
+            bundle = kept_bundle(places)
+            _check_columns(settings, bundle.schema)
+            precisions = precisions_of(encoders_of(bundle))
+            return Planned(bundle.schema, bundle.schema.columns, settings=precisions)
         given: dict[str, list[str] | None] = dict(settings.columns)
         given |= {role: [] for role in ("numeric", "categorical", "dates", "history", "row")}
         sample = _sample(places.items, delimiter=settings.delimiter)
         found = infer_schema(sample, photos=places.photos, given=given, source=places.items.name)
+        from fusion.build import pretrained_encoders  # torch: once the columns are right
+        from fusion.choices import why_ignored
+
         encoders = pretrained_encoders(settings.choice, found.modalities, store=places.store)
         if not encoders:
             raise ConfigError(
@@ -238,4 +236,4 @@ def _sample(items: Path, *, delimiter: str | None) -> "pd.DataFrame":
         sample = first_rows(path, n_rows=SAMPLE_ROWS, delimiter=delimiter)
         if len(sample):
             return sample
-    raise CatalogueError(f"items must have rows, got none in {items}.")
+    raise no_rows(items)

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from fusion.data.catalogue import reasons
 from fusion.data.policy import concerned_modality
-from fusion.data.problems import Problem, raise_for, shown
+from fusion.data.problems import Problem, report_problems, shown
 from fusion.data.schema import Schema
+from fusion.errors import CatalogueError
 from fusion.shards.commit import RowError
-from fusion.shards.shard import Shard
+from fusion.shards.shard import Shard, rows_of
 
 ENDS = {
     "died": ("worker_died", "must be a row that can be read, but it ended the process"),
@@ -79,14 +80,22 @@ def settle(
     return dict(sorted(failed.items())), dict(tolerated)
 
 
-def raise_faults(faults: Sequence[Fault], *, shard: Shard, source: str) -> None:
-    """Stops if there is any fault; rows are counted as in the whole input.
+def raise_faults(faults: Sequence[Fault], *, shard: Shard, source: str, n_rows: int) -> None:
+    """Stops if there is any fault; rows are counted as in the whole input, which has `n_rows`.
 
     Raises:
-        CatalogueError: With all of them.
+        CatalogueError: With all of the shard, and what was not looked at.
     """
+    if not faults:
+        return
     rows = [replace(fault.problem, row=fault.row + shard.first_row) for fault in faults]
-    raise_for(rows, source=source)
+    told = report_problems(rows, source=source)
+    if shard.n_rows < n_rows:
+        told += (
+            f"\nThese are the faults of {rows_of([shard])} of {n_rows:,}, where the job stopped; "
+            "others may follow. With --on-bad-rows record, every faulty row is listed."
+        )
+    raise CatalogueError(told)
 
 
 def row_error(faults: Sequence[Fault], *, id: str, shard: Shard, file: str) -> RowError:

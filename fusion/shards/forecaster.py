@@ -15,6 +15,7 @@ from fusion.data.problems import Problem, raise_for
 from fusion.data.schema import Schema, missing_columns
 from fusion.errors import CatalogueError
 from fusion.progress import Stage, silent
+from fusion.shards.input import table_sha256
 from fusion.shards.plan import Places, Plan
 from fusion.shards.predict_settings import PredictSettings
 from fusion.shards.settings import bundle_sha256
@@ -48,27 +49,23 @@ class Forecaster(Work):
 
     @classmethod
     def asked(cls, places: Places, settings: PredictSettings) -> dict[str, Any]:
-        """Settings, the model by its SHA-256 and its precision, the sales table by its SHA-256."""
-        from fusion.shards.history import sales_sha256
-        from fusion.shards.models import encoders_of, kept_bundle, precisions_of
-
-        bundle = kept_bundle(places)
+        """Settings, the model and the sales table, each of these two by its SHA-256."""
         assert places.bundle is not None
-        sales = None if settings.sales is None else sales_sha256(settings.sales.table)
-        known = {"bundle": bundle_sha256(places.bundle), "sales": sales}
-        return known | settings.to_dict() | precisions_of(encoders_of(bundle))
+        sales = None if settings.sales is None else table_sha256(settings.sales.table)
+        return {"bundle": bundle_sha256(places.bundle), "sales": sales} | settings.to_dict()
 
     @classmethod
     def planned(cls, places: Places, folder: Path, settings: PredictSettings) -> Planned:
-        """Which columns are read; past sales are summed up for the shards."""
+        """Which columns are read, and in which precision; past sales are summed up for shards."""
         from fusion.data.history import check_shared
         from fusion.shards.history import read_history, sales_columns, write_history
-        from fusion.shards.models import kept_bundle
+        from fusion.shards.models import encoders_of, kept_bundle, precisions_of
 
         bundle = kept_bundle(places)
         schema = bundle.schema
+        known: dict[str, Any] = dict(precisions_of(encoders_of(bundle)))
         if settings.sales is None:
-            return Planned(schema, schema.columns)
+            return Planned(schema, schema.columns, settings=known)
         names = sales_columns(bundle.info, settings.sales)
         columns = columns_beside_sales(schema, names)
         _check_names(places.items, names.id, settings)
@@ -77,7 +74,7 @@ class Forecaster(Work):
         sha256 = write_history(folder, settings.sales, columns=names)
         keys = _keys(places.items, names.id, delimiter=settings.delimiter)
         check_shared(read_history(folder, sha256), keys, column=names.id)
-        return Planned(schema, columns, settings={"history": sha256, "item": names.id})
+        return Planned(schema, columns, settings=known | {"history": sha256, "item": names.id})
 
     @classmethod
     def loaded(cls, folder: Path, plan: Plan, places: Places) -> Self:

@@ -11,18 +11,17 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from encoders.checkpoints import file_sha256
 from fusion.data.history import NAMES, item_history
 from fusion.data.problems import Problem, raise_for
 from fusion.data.sales import SalesColumns
 from fusion.data.schema import missing_columns
 from fusion.data.tables import read_table
-from fusion.errors import CatalogueError, JobError
+from fusion.errors import JobError
 from fusion.files import read_regular_file, write_atomically
 from fusion.shards.commit import HISTORY, parquet_bytes
 from fusion.shards.plan import cut_input
 from fusion.shards.predict_settings import PastSales
-from fusion.shards.tables import SUFFIXES, list_files, read_rows
+from fusion.shards.tables import SUFFIXES, read_rows
 
 PART_ROWS = 65_536
 MAX_BYTES = 2**36
@@ -36,19 +35,6 @@ def sales_columns(info: Mapping[str, Any], sales: PastSales) -> SalesColumns:
     """
     known = sales.as_trained(info)
     return SalesColumns(known["item"], known["week"], known["units"])
-
-
-def sales_sha256(table: Path) -> str:
-    """What a sales table is known by: the SHA-256 of its bytes, or of those of its files.
-
-    Raises:
-        CatalogueError: If there is none.
-    """
-    files = list_files(table) if table.is_dir() else [table]
-    if not all(path.is_file() for path in files):
-        raise CatalogueError(f"{table} must be a file, got none. Check the name and the folder.")
-    digests = [file_sha256(path) for path in files]
-    return digests[0] if table.is_file() else hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 def write_history(folder: Path, sales: PastSales, *, columns: SalesColumns) -> str:

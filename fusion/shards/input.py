@@ -1,11 +1,14 @@
 """Whether the tables at hand are still those that a job was planned with."""
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from fusion.errors import CatalogueError
+from fusion.shards.digests import add_range, open_table
 from fusion.shards.plan import Plan, file_name
 from fusion.shards.shard import InputFile, Shard, rows_of
 from fusion.shards.tables import input_digests, list_files
@@ -83,3 +86,23 @@ def input_state(items: Path) -> dict[str, tuple[int, int, int]]:
     """
     stats = {str(path): path.stat() for path in list_files(items)}
     return {name: (s.st_size, s.st_mtime_ns, s.st_ino) for name, s in stats.items()}
+
+
+def table_sha256(table: Path) -> str:
+    """What a table of any kind is known by: the SHA-256 of its bytes, or of those of its files.
+
+    Raises:
+        CatalogueError: If there is none.
+    """
+    files = list_files(table) if table.is_dir() else [table]
+    if not all(path.is_file() for path in files):
+        raise CatalogueError(f"{table} must be a file, got none. Check the name and the folder.")
+    digests = [_file_sha256(path) for path in files]
+    return digests[0] if table.is_file() else hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def _file_sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with open_table(path) as file:
+        add_range(digest, file, 0, path.stat().st_size)
+    return digest.hexdigest()

@@ -1,8 +1,9 @@
 """A whole job: plan or compare, hold the lock, let an engine do what is missing, sum up."""
 
+import shutil
 import signal
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
@@ -14,6 +15,7 @@ from fusion.files import json_bytes, write_atomically
 from fusion.platforms import require_posix
 from fusion.progress import Stage, silent
 from fusion.shards.commit import (
+    folders_of,
     make_folders,
     manifest_of,
     refuse_other_than_files,
@@ -23,7 +25,7 @@ from fusion.shards.commit import (
 from fusion.shards.events import EventLog
 from fusion.shards.in_process import InProcessEngine
 from fusion.shards.input import input_changes, input_state
-from fusion.shards.lock import locked
+from fusion.shards.lock import holder_of, locked
 from fusion.shards.plan import KIND_OF, Places, Plan, check_unchanged, has_plan, write_places
 from fusion.shards.planning import plan_of
 from fusion.shards.pool import LocalEngine
@@ -193,10 +195,33 @@ def _opened(output: Path, places: Places, kind: str) -> Iterator[None]:
             f"out must not lie in the folder of the items, whose files are all read, got {output} "
             f"in {places.items}. Choose another."
         )
-    make_folders(output, kind)
-    with locked(output):
-        refuse_other_than_files(output, kind)
+    with nothing_unplanned(output, kind):
+        make_folders(output, kind)
+        with locked(output):
+            refuse_other_than_files(output, kind)
+            yield
+
+
+@contextmanager
+def nothing_unplanned(output: Path, kind: str) -> Iterator[None]:
+    """Removes what a block made for a job that an error stops before it is planned.
+
+    Files in a folder that was there before stay, and so does a job that another process begins.
+    """
+    absent = [path for path in (output, *output.parents) if not path.exists()]
+    try:
         yield
+    except BaseException:
+        if not has_plan(output) and holder_of(output) is None:
+            for name in folders_of(kind):
+                with suppress(OSError):
+                    (output / name).rmdir()
+            if output in absent:
+                shutil.rmtree(output, ignore_errors=True)
+            for path in absent[1:]:
+                with suppress(OSError):
+                    path.rmdir()
+        raise
 
 
 def _check_input(items: Path, plan: Plan) -> None:

@@ -23,7 +23,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
-from importlib.metadata import version
+from importlib import metadata
 from pathlib import Path
 from typing import Any, Self
 
@@ -34,7 +34,7 @@ from fusion.data.absent import tell_absent_columns
 from fusion.data.problems import raise_for, shown
 from fusion.data.schema import Schema, missing_columns
 from fusion.documents import parse_document, read_document, sealed
-from fusion.errors import CatalogueError, ConfigError, JobError
+from fusion.errors import ConfigError, JobError
 from fusion.files import read_regular_file, write_atomically
 from fusion.parameters import EncoderPlaces
 from fusion.shards.ids import repeated_rows
@@ -49,7 +49,7 @@ from fusion.shards.plan_schema import (
     check_roles,
 )
 from fusion.shards.shard import InputFile, Repeats, Shard
-from fusion.shards.tables import column_names, list_files, scan_file
+from fusion.shards.tables import column_names, list_files, no_rows, scan_file
 
 KIND_OF = {"embed": "embeddings", "predict": "predictions"}
 """What a job does with rows -> the folder of what comes out."""
@@ -223,7 +223,7 @@ def cut_input(
             shards.append(Shard(len(shards), place, row, n_rows, start, stop, group, sha256))
             row += n_rows
     if not shards:
-        raise CatalogueError(f"items must have rows, got none in {items}.")
+        raise no_rows(items)
     return files, shards, repeated_rows(np.concatenate(ids))
 
 
@@ -303,6 +303,12 @@ def read_places(folder: Path) -> Places:
             f"places.json of {folder} is damaged: {got}. Run the same command again, which "
             "writes it."
         ) from error
+
+
+@lru_cache
+def version(package: str) -> str:
+    """Version of an installed package, looked up once: each takes a millisecond."""
+    return metadata.version(package)
 
 
 def versions() -> dict[str, str]:

@@ -13,14 +13,13 @@ from fusion.errors import JobError
 from fusion.shards.events import EventLog
 from fusion.shards.in_process import InProcessEngine
 from fusion.shards.layout import Layout, candidate_layouts
-from fusion.shards.retries import Task, TaskQueue
+from fusion.shards.retries import MOST_FALSE_STARTS, Task, TaskQueue
 from fusion.shards.settings import check_stall
 from fusion.shards.spawning import why_no_workers
 
 if TYPE_CHECKING:
     from fusion.shards.worker import Message
 
-MOST_FALSE_STARTS = 3  # workers in a row that ended before they could begin
 START_S = 120.0  # what loading torch and a model may take at least, however short a stall is
 IN_PROCESS = (
     "workers cannot be started here: {reason}. The job runs in this process instead, where a row "

@@ -8,10 +8,10 @@ from pathlib import Path
 from fusion.data.header import WRITTEN
 from fusion.errors import ConfigError, JobError
 from fusion.progress import Stage, silent
-from fusion.shards.job import Engine, JobResult, run_job
+from fusion.shards.job import Engine, JobResult, nothing_unplanned, run_job
 from fusion.shards.joined import write_joined
 from fusion.shards.lock import locked_file
-from fusion.shards.plan import Places, read_plan
+from fusion.shards.plan import KIND_OF, Places, read_plan
 from fusion.shards.predict_settings import PredictSettings
 from fusion.shards.receipts import finished
 from fusion.shards.whole import with_cuttable_items
@@ -54,10 +54,11 @@ def predict_catalogue(
     """
     settings = settings or PredictSettings()
     if is_folder(output):
-        here = with_cuttable_items(places, output, delimiter=settings.delimiter)
-        return run_job(
-            here, output, settings, engine=engine, retry_failed=retry_failed, stage=stage
-        )
+        with nothing_unplanned(output, KIND_OF[settings.work]):
+            here = with_cuttable_items(places, output, delimiter=settings.delimiter)
+            return run_job(
+                here, output, settings, engine=engine, retry_failed=retry_failed, stage=stage
+            )
     folder = job_folder(output)
     with locked_file(output), _kept_if_begun(folder):
         _sweep_temporary(output)

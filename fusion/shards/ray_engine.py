@@ -4,11 +4,11 @@ import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from fusion.errors import ConfigError, FusionError, JobError, MissingExtraError
 from fusion.shards.events import EventLog
-from fusion.shards.retries import Task, TaskQueue
+from fusion.shards.retries import MOST_FALSE_STARTS, Task, TaskQueue
 from fusion.shards.run import Outcome, ShardRunner, run_shard
 from fusion.shards.settings import check_stall
 
@@ -66,54 +66,102 @@ class RayEngine:
         Raises:
             JobError: If the job as a whole cannot go on.
         """
-        folder = folder.resolve()
-        queue = TaskQueue(folder, shards, log)
-        busy: dict[Any, tuple[Any, Task | None, float]] = {}
+        return _Run(self, folder.resolve(), shards, log).run()
 
-        def start() -> None:
-            actor = self.actor.remote()
-            busy[actor.load.remote(folder)] = (actor, None, time.monotonic())
 
-        for _ in range(min(self.workers, len(queue))):
-            start()
+class _Busy(NamedTuple):
+    """What an actor is at: a task, or its start where there is none; since when."""
+
+    actor: Any
+    task: Task | None
+    since: float
+
+
+class _Run:
+    """One run of some shards."""
+
+    def __init__(
+        self, engine: RayEngine, folder: Path, shards: Sequence[int], log: EventLog
+    ) -> None:
+        self.engine = engine
+        self.folder = folder
+        self.log = log
+        self.queue = TaskQueue(folder, shards, log)
+        self.busy: dict[Any, _Busy] = {}
+        self.false_starts = 0
+
+    def run(self) -> dict[int, str]:
+        for _ in range(min(self.engine.workers, len(self.queue))):
+            self._start()
         try:
-            while busy:
-                for reference in ray.wait(list(busy), timeout=1.0)[0]:
-                    actor, task, _ = busy.pop(reference)
-                    if not _take(queue, log, reference, task):
-                        start()
-                    elif queue:
-                        task = queue.take()
-                        work = actor.run.remote(folder, task)
-                        busy[work] = (actor, task, time.monotonic())
-                    else:
-                        ray.kill(actor)
-                self._end_hung(busy)
+            while self.busy:
+                for reference in ray.wait(list(self.busy), timeout=1.0)[0]:
+                    self._next(reference, self.busy.pop(reference))
+                self._end_hung()
         finally:
-            for actor, _, _ in busy.values():
-                ray.kill(actor)
-        return queue.failed
+            for one in self.busy.values():
+                ray.kill(one.actor)
+        return self.queue.failed
 
-    def _end_hung(self, busy: dict[Any, tuple[Any, Task | None, float]]) -> None:
-        for actor, task, since in busy.values():
-            if task is not None and time.monotonic() - since > STALLS * self.stall_s:
-                ray.kill(actor)
+    def _start(self) -> None:
+        actor = self.engine.actor.remote()
+        self.busy[actor.load.remote(self.folder)] = _Busy(actor, None, time.monotonic())
 
+    def _next(self, reference: Any, done: _Busy) -> None:
+        """Takes in what an actor did; it goes on, or another one does if it has ended."""
+        goes_on = self._took(reference, done.task)
+        if goes_on and self.queue:
+            task = self.queue.take()
+            work = done.actor.run.remote(self.folder, task)
+            self.busy[work] = _Busy(done.actor, task, time.monotonic())
+            return
+        if goes_on:
+            ray.kill(done.actor)
+        elif self.queue:
+            self._start()
 
-def _take(queue: TaskQueue, log: EventLog, reference: Any, task: Task | None) -> bool:
-    """Takes in what an actor did; False where it died and another has to be started."""
-    try:
-        outcome = ray.get(reference)
-    except ray.exceptions.RayActorError as error:
-        if task is None:
-            raise JobError(f"actors must start, got: {error}") from error
-        queue.ended(task, "died", reason=str(error).splitlines()[0])
-        return False
-    except ray.exceptions.RayTaskError as error:
-        if task is None or isinstance(error.cause, FusionError | OSError):
-            raise JobError(str(error.cause)) from error
-        queue.ended(task, "raised", reason=str(error.cause))
+    def _took(self, reference: Any, task: Task | None) -> bool:
+        """Takes in what an actor did; False where it is of no more use."""
+        try:
+            outcome = ray.get(reference)
+        except ray.exceptions.RayActorError as error:
+            reason = str(error).splitlines()[0]
+            if task is None:
+                self._started_in_vain(reason)
+            else:
+                self.queue.ended(task, "died", reason=reason)
+            return False
+        except ray.exceptions.RayTaskError as error:
+            expected = (FusionError, OSError) if task else (FusionError, OSError, ValueError)
+            if isinstance(error.cause, expected):
+                raise JobError(str(error.cause)) from error
+            if task is None:
+                self._started_in_vain(f"{type(error.cause).__name__}: {error.cause}")
+                return False
+            self.queue.ended(task, "raised", reason=str(error.cause))
+            return True
+        if task is not None:
+            self.false_starts = 0  # what kept others from starting keeps nobody from working
+            self.log.done(outcome)
         return True
-    if task is not None:
-        log.done(outcome)
-    return True
+
+    def _started_in_vain(self, reason: str) -> None:
+        """After an actor ended before it could begin: another is tried, a few times.
+
+        Raises:
+            JobError: After too many in a row, with the reason of the last.
+        """
+        self.log.write("false_start", reason=reason)
+        self.false_starts += 1
+        if self.false_starts > MOST_FALSE_STARTS:
+            raise JobError(
+                f"actors must start, got {self.false_starts} in a row that ended before they "
+                f"could begin, the last one says: {reason}. Look at the memory of the nodes and at "
+                "what is installed there, then run the same command again."
+            )
+
+    def _end_hung(self) -> None:
+        for one in self.busy.values():
+            hung = time.monotonic() - one.since > STALLS * self.engine.stall_s
+            if one.task is not None and hung:
+                ray.kill(one.actor)

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 from fusion.shards.events import EventLog
 from fusion.shards.suspects import Suspects, note_end, suspects_path, too_many_blamed
 
+MOST_FALSE_STARTS = 3  # workers in a row that ended before they could begin
 MOST_ENDS = 4  # ends of a worker at one shard without a row to blame
 
 

@@ -173,7 +173,8 @@ class ShardRunner:
             CatalogueError: With all faults.
         """
         if self.plan.settings["on_bad_rows"] == "raise":
-            raise_faults(faults, shard=shard, source=self.plan.files[shard.file].name)
+            source = self.plan.files[shard.file].name
+            raise_faults(faults, shard=shard, source=source, n_rows=self.plan.n_rows)
 
     def _read(self, shard: Shard) -> tuple[pd.DataFrame, list[Fault]]:
         """Cells of a shard's rows, as they are written: the schema alone says what they mean."""

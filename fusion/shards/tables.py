@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fusion.data.header import DELIMITED, check_width
+from fusion.data.packed import unpacked_suffix
 from fusion.data.problems import Problem
 from fusion.errors import CatalogueError, JobError
 from fusion.shards.csv_rows import (
@@ -54,6 +55,12 @@ def list_files(items: Path) -> list[Path]:
         f"got {got} in {items}. Other tables, and those in .gz, cannot be cut into shards: save "
         "them as CSV (UTF-8) or Parquet."
     )
+
+
+def no_rows(items: Path) -> CatalogueError:
+    """The error for a table, or a folder of tables, without a row."""
+    got = "headers alone" if items.is_dir() else "a header alone"
+    return CatalogueError(f"{items.name} must hold rows, got {got}. Add items.")
 
 
 def table_path(items: Path, name: str) -> Path:
@@ -127,14 +134,18 @@ def column_names(path: Path, *, delimiter: str | None = None) -> list[str]:
         names = parquet_columns(path)
     check_width(len(names), source=path.name)
     twice = sorted(name for name, count in Counter(names).items() if name and count > 1)
-    if not names or twice:
-        got = f"{', '.join(twice)} twice" if twice else "none"
-        raise CatalogueError(f"{path.name} must have columns of different names, got {got}.")
+    if not names:
+        raise CatalogueError(f"{path.name} must hold a header line and rows, got an empty file.")
+    if twice:
+        raise CatalogueError(
+            f"{path.name} must have columns of different names, got {', '.join(twice)} twice. "
+            "Rename one of them."
+        )
     return names
 
 
 def _is_csv(path: Path) -> bool:
-    return path.suffix.lower() in DELIMITED
+    return unpacked_suffix(path) in DELIMITED
 
 
 def input_digests(

@@ -63,8 +63,8 @@ def test_every_csv_that_follows_the_rules_is_read(
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "columns of different names, got none"),
-        (b"\xef\xbb\xbf", "columns of different names, got none"),
+        (b"", "must hold a header line and rows, got an empty file"),
+        (b"\xef\xbb\xbf", "must hold a header line and rows, got an empty file"),
         (b"id,id\na,b\n", "got id twice"),
         (b",\na,b\n", "got unnamed twice"),
         (b"id,title\ra,b\r", "line ends LF or CRLF, got at line 1"),

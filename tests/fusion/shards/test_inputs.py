@@ -166,7 +166,7 @@ def test_a_table_without_rows_is_refused(tmp_path: Path, content: bytes) -> None
     (tmp_path / "t.csv").write_bytes(content)
     for columns in ({}, {"id": ["id"], "text": ["title"], "image": []}):
         asked = JobSettings(choice=EncoderChoice(str(tiny_checkpoint())), columns=columns)
-        with pytest.raises(CatalogueError, match="must have rows, got none"):
+        with pytest.raises(CatalogueError, match="must hold rows, got a header alone"):
             embed_catalogue(
                 Places(tmp_path / "t.csv"), tmp_path / "out", asked, engine=InProcessEngine()
             )

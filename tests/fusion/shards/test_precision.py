@@ -88,7 +88,7 @@ def test_vectors_of_a_model_are_not_mixed_from_two_formats(tmp_path, fused, firs
     with pytest.raises(KeyboardInterrupt):
         fused.run(tmp_path / "out", engine=first)
     monkeypatch.setenv(SWITCH, "no")
-    with pytest.raises(JobError, match="precision of text: begun with 'bfloat16', now 'float"):
+    with pytest.raises(JobError, match="must be bfloat16, in which the job was begun"):
         fused.run(tmp_path / "out")
     fused.run(tmp_path / "anew")
 

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from fusion.build import EncoderChoice
+from fusion.errors import JobError
 from fusion.shards import JobSettings, Places, embed_catalogue, run_shard, verify_job
 from fusion.shards.layout import Layout
 from fusion.shards.pool import LocalEngine
@@ -53,9 +54,9 @@ def kill_an_actor_after_the_first_receipt(folder, killed):
 class Actor:
     """An actor of a cluster in this process; what it is asked for is done at once."""
 
-    def __init__(self, log, dies_at):
+    def __init__(self, log, dies_at, loads):
         self.log, self.dies_at = log, dies_at
-        self.load = SimpleNamespace(remote=lambda folder: Reference(None))
+        self.load = SimpleNamespace(remote=lambda folder: Reference(loads))
         self.run = SimpleNamespace(remote=self.start)
 
     def start(self, folder, task):
@@ -82,14 +83,18 @@ class Reference:
 
 @pytest.fixture
 def cluster(monkeypatch):
-    """Makes an engine on a stand-in for Ray, whose n-th shard costs its actor its life."""
+    """Makes an engine on a stand-in for Ray, whose n-th shard costs its actor its life.
+
+    `starts` is what the first actors say when they are to begin; later ones begin.
+    """
     from fusion.shards import ray_engine
 
-    def make(dies_at):
+    def make(dies_at=None, starts=()):
         actors, log, killed = [], [], []
 
         def begin():
-            actors.append(Actor(log, dies_at))
+            said = starts[len(actors)] if len(actors) < len(starts) else None
+            actors.append(Actor(log, dies_at, said))
             return actors[-1]
 
         stand_in = SimpleNamespace(
@@ -127,6 +132,40 @@ def test_an_actor_that_dies_is_followed_by_another_that_goes_over_its_shard_with
     assert len(actors) == 3 and set(killed) == {*actors} - {dead}
     embed_catalogue(shop, tmp_path / "straight", SETTINGS, engine=in_process())
     assert parts_of(tmp_path / "ray") == parts_of(tmp_path / "straight")
+
+
+def broken_start(kind):
+    """What Ray gives for an actor that ended at its start, or raised there."""
+    if kind == "died":
+        return ray.exceptions.RayActorError(error_msg="out of memory\nmany lines")
+    return ray.exceptions.RayTaskError("load", "", RuntimeError("no driver of the GPU"))
+
+
+@pytest.mark.parametrize("kind", ["died", "raised"])
+def test_an_actor_that_does_not_start_is_followed_by_another(tmp_path, cluster, kind):
+    engine, actors, log, _ = cluster(starts=[broken_start(kind)] * 3)
+    result = embed_catalogue(shop_of(tmp_path, rows=16), tmp_path / "ray", SETTINGS, engine=engine)
+    assert (result.failed_shards, result.n_failed, len(log)) == ({}, 0, 2)
+    assert len(actors) == 5
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"), [("died", "out of memory"), ("raised", "RuntimeError: no driver of the GPU")]
+)
+def test_actors_that_never_start_end_the_job_with_their_reason(tmp_path, cluster, kind, why):
+    engine, actors, _, _ = cluster(starts=[broken_start(kind)] * 99)
+    told = rf"actors must start, got 4 in a row .* says: {why}\. Look at"
+    with pytest.raises(JobError, match=told):
+        embed_catalogue(shop_of(tmp_path, rows=16), tmp_path / "ray", SETTINGS, engine=engine)
+    assert len(actors) == 5  # two at once, and one for each of the three that were replaced
+
+
+def test_a_start_that_no_actor_can_make_ends_the_job_at_once(tmp_path, cluster):
+    wrong = ray.exceptions.RayTaskError("load", "", JobError("the model is another."))
+    engine, actors, _, _ = cluster(starts=[wrong] * 99)
+    with pytest.raises(JobError, match=r"^the model is another\.$"):
+        embed_catalogue(shop_of(tmp_path, rows=16), tmp_path / "ray", SETTINGS, engine=engine)
+    assert len(actors) == 2
 
 
 @pytest.mark.slow
