@@ -91,6 +91,7 @@ def predict(
         mistakes.add(file_mistakes("out", output, suffixes=WRITTEN))
     else:
         mistakes.add(folder_mistakes("out", output))
+    mistakes.add(source.overwritten("out", output, bundle))
     _check(bundle, places, source, mistakes)
     assert settings is not None
     result = predict_catalogue(
