@@ -293,7 +293,7 @@ class BertEncoder(Encoder):
         if not len(ids):
             return torch.zeros(0, self.embedding_dim, device=self._device)
         pooling = self._config["pooling"]
-        if self._packs and bool(mask[:, 0].all()):
+        if self._packs and _is_padded_behind(mask):
             pooled = packed_pooled(self.model, ids, mask, mode=pooling)
         else:
             pooled = pool(self._hidden(ids, mask).float(), mask, mode=pooling)
@@ -374,6 +374,11 @@ def _supported_pooling(sentence: SentenceSettings, *, folder: Path) -> str:
             f"{sentence.pooling!r} ({folder}). Use another checkpoint, or choose pooling yourself."
         )
     return sentence.pooling
+
+
+def _is_padded_behind(mask: Tensor) -> bool:
+    """True where each text has tokens, and only behind the last of them is padding."""
+    return bool(mask[:, 0].all()) and bool((mask[:, 1:] <= mask[:, :-1]).all())
 
 
 def _checked_length(max_length: int | None, *, limit: int, usual: int) -> int:

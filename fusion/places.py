@@ -4,7 +4,7 @@ Each check gives back sentences; `fusion.mistakes.Mistakes` gathers them with th
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 
@@ -39,6 +39,33 @@ def file_mistakes(name: str, path: Path | None, *, suffixes: Iterable[str] = ())
         mistakes.append(f"{name} must be a file, got the folder {path}. Name a file in it.")
     elif path.exists() and not path.is_file():
         mistakes.append(f"{name} must be a file, got {path}, a pipe or device. Name a file.")
+    return mistakes
+
+
+def input_mistakes(name: str, path: Path | None, inputs: Mapping[str, Path | None]) -> list[str]:
+    """Why nothing may be written to a path: it would take the place of what is read, or join it.
+
+    Args:
+        name: What is written.
+        path: Where it goes, a file or a folder; None: nowhere, which is no mistake.
+        inputs: What is read, by the name of its option: files, or folders of which all is read.
+    """
+    if path is None:
+        return []
+    mistakes = []
+    for option, place in inputs.items():
+        if place is None:
+            continue
+        if place.is_dir() and path.resolve().is_relative_to(place.resolve()):
+            mistakes.append(
+                f"{name} must not lie in the folder of the {option}, whose files are all read, "
+                f"got {path} in {place}. Choose another."
+            )
+        elif place.is_file() and path.exists() and path.samefile(place):
+            mistakes.append(
+                f"{name} must not be the file of the {option}, which would be lost, got {path}. "
+                "Choose another name."
+            )
     return mistakes
 
 

@@ -17,6 +17,7 @@ from fusion.data.sales import (
     check_reaches,
     no_shared_ids,
     sales_cells,
+    tell_few_sold,
 )
 
 MOST_PROBLEMS = 10_000
@@ -65,6 +66,7 @@ def item_history(parts: Parts, *, columns: SalesColumns, as_of: AsOf) -> pd.Data
             known = _together(known, _aggregate(rows.assign(ago=np.floor(days / 7))))
     raise_for(problems, source="sales")
     check_reaches(weeks, np.array([date]), history_weeks=HISTORY_WEEKS)
+    tell_few_sold(known["weeks_since_last_sale"].to_numpy(), np.array([date]))
     return known.where(known["weeks_on_sale"].notna()).sort_index()
 
 

@@ -36,6 +36,8 @@ TOGETHER = 0.995
 """R2 from which a sum of columns is the target."""
 MAX_PARTS = 24
 """Columns of a sum, at most: with more, nobody would call it a sum of few."""
+MAX_COLUMNS = 400
+"""Number columns among which a sum is looked for, at most; and half as many as rows."""
 N_FOLDS = 5
 
 
@@ -59,12 +61,19 @@ def find_leaks(catalogue: Catalogue, targets: Mapping[str, Floats]) -> dict[str,
         rows = rows[:: max(1, -(-len(rows) // MAX_ROWS))]
         if len(rows) < MIN_ROWS or len(np.unique(target[rows])) < 2:
             continue
-        sentence = _sentence(
-            name, {key: one.iloc[rows] for key, one in columns.items()}, target[rows]
-        )
+        some = {key: _scaled(one.iloc[rows]) for key, one in columns.items()}
+        sentence = _sentence(name, some, target[rows] / np.abs(target[rows]).max())
         if sentence:
             found[name] = sentence
     return found
+
+
+def _scaled(column: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Numbers within [-1, 1], whose squares are numbers too; any other column as it is."""
+    if column.dtype != np.float64:
+        return column
+    largest = float(column.abs().max())
+    return column / largest if largest > 0 else column
 
 
 def _sentence(name: str, columns: Mapping[str, "pd.Series[Any]"], target: Floats) -> str:
@@ -136,7 +145,7 @@ def _sum_of(numbers: Mapping[str, Floats], target: Floats) -> list[str]:
         for name, values in numbers.items()
         if np.isfinite(values).mean() >= MIN_KNOWN and np.nanstd(values) > 0
     }
-    if len(kept) < 2 or len(target) < N_FOLDS * len(kept):
+    if not 2 <= len(kept) <= min(MAX_COLUMNS, len(target) // 2):
         return []
     matrix = np.stack(list(kept.values()), axis=1)
     scaled = (matrix - matrix.mean(axis=0)) / np.maximum(matrix.std(axis=0), 1e-12)

@@ -52,6 +52,7 @@ def evaluate(
     """
     mistakes = Mistakes()
     mistakes.add(file_mistakes("out", output))
+    mistakes.add(source.overwritten("out", output, bundle))
     predictor, frame = opened(bundle, source, mistakes=mistakes, stage=stage)
     model = predictor.bundle
     if source.sales is not None:

@@ -7,7 +7,6 @@ job with these, see `fusion.shards.plan`.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from fusion.data.header import WRITTEN
 from fusion.jobs.source import ItemSource, checked_description, sales_section
@@ -19,9 +18,6 @@ from fusion.shards.job import Engine, JobResult
 from fusion.shards.plan import Places, has_plan
 from fusion.shards.predict_job import is_folder, job_folder, predict_catalogue
 from fusion.shards.predict_settings import PredictSettings
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
@@ -91,7 +87,8 @@ def predict(
         mistakes.add(file_mistakes("out", output, suffixes=WRITTEN))
     else:
         mistakes.add(folder_mistakes("out", output))
-    _check(bundle, source, mistakes)
+    mistakes.add(source.overwritten("out", output, bundle))
+    checked_description(bundle, source, mistakes=mistakes)
     if not has_plan(job_folder(output) if output.suffix else output):
         _check_model(places, source)
     assert settings is not None
@@ -99,17 +96,6 @@ def predict(
         places, output, settings, engine=engine, retry_failed=retry_failed, stage=stage
     )
     return PredictResult(output, result)
-
-
-def _check(bundle: Path, source: ItemSource, mistakes: Mistakes) -> None:
-    """Refuses what cannot be read or answered, with the mistakes that were found before.
-
-    A table that is only read as a whole is read once, by the job, whose plan checks its columns.
-
-    Raises:
-        BundleError, CatalogueError, ConfigError, OSError: With everything that is wrong.
-    """
-    checked_description(bundle, source, mistakes=mistakes)
 
 
 def _check_model(places: Places, source: ItemSource) -> None:

@@ -52,6 +52,8 @@ def similar(
         mistakes.add(file_mistakes("out", output, suffixes=WRITTEN))
     if page is not None:
         mistakes.add(file_mistakes("page", page, suffixes=(".html",)))
+    mistakes.add(source.overwritten("out", output, bundle))
+    mistakes.add(source.overwritten("page", page, bundle))
     predictor, frame = opened(bundle, source, mistakes=mistakes, stage=stage)
     if source.sales is not None:
         frame = join_history(frame, sales_section(predictor.bundle, source.sales))

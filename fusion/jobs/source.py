@@ -17,7 +17,7 @@ from fusion.data.schema import HISTORY, Schema, missing_columns
 from fusion.errors import FusionError
 from fusion.mistakes import Mistakes, checked_settings
 from fusion.parameters import EncoderPlaces
-from fusion.places import folder_mistakes, photo_folder_mistakes
+from fusion.places import folder_mistakes, input_mistakes, photo_folder_mistakes
 from fusion.progress import Stage, silent
 from fusion.shards.predict_settings import PastSales
 from fusion.shards.tables import column_names, list_files
@@ -52,6 +52,11 @@ class ItemSource:
     sales: PastSales | None = None
     delimiter: str | None = None
     encoders: EncoderPlaces | None = None
+
+    def overwritten(self, name: str, path: Path | None, bundle: Path) -> list[str]:
+        """Why an output of this name may not go to a path, see `input_mistakes`."""
+        table = None if self.sales is None else self.sales.table
+        return input_mistakes(name, path, {"items": self.items, "sales": table, "bundle": bundle})
 
 
 def sales_section(bundle: "Bundle", sales: PastSales) -> "SalesSection":

@@ -20,6 +20,7 @@ from fusion.shards.plan import Places, Plan
 from fusion.shards.predict_settings import PredictSettings
 from fusion.shards.settings import bundle_sha256
 from fusion.shards.tables import SAMPLE_ROWS, column_names, first_rows, list_files
+from fusion.shards.whole import with_cuttable_items
 from fusion.shards.work import STEADY_ROWS, Answers, Planned, Work
 
 if TYPE_CHECKING:
@@ -46,6 +47,11 @@ class Forecaster(Work):
     history: "pd.DataFrame | None" = None
     item: str = ""
     is_id: bool = False
+
+    @classmethod
+    def placed(cls, places: Places, folder: Path, settings: PredictSettings) -> Places:
+        """Tables of every kind that is read are answered, see `with_cuttable_items`."""
+        return with_cuttable_items(places, folder, delimiter=settings.delimiter)
 
     @classmethod
     def asked(cls, places: Places, settings: PredictSettings) -> dict[str, Any]:

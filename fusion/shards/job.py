@@ -10,8 +10,10 @@ from types import FrameType
 from typing import Protocol
 
 from fusion.documents import sealed
-from fusion.errors import ConfigError, JobError
+from fusion.errors import JobError
 from fusion.files import json_bytes, write_atomically
+from fusion.mistakes import Mistakes
+from fusion.places import input_mistakes
 from fusion.platforms import require_posix
 from fusion.progress import Stage, silent
 from fusion.shards.commit import (
@@ -27,12 +29,13 @@ from fusion.shards.in_process import InProcessEngine
 from fusion.shards.input import input_changes, input_state
 from fusion.shards.lock import holder_of, locked
 from fusion.shards.plan import KIND_OF, Places, Plan, check_unchanged, has_plan, write_places
-from fusion.shards.planning import plan_of
+from fusion.shards.planning import plan_of, refuse_strangers
 from fusion.shards.pool import LocalEngine
 from fusion.shards.receipts import Receipt, finished, receipt_path
 from fusion.shards.settings import JobSettings
 from fusion.shards.suspects import suspects_path
 from fusion.shards.work import Asked
+from fusion.shards.works import WORKS
 
 
 class Engine(Protocol):
@@ -133,6 +136,7 @@ def run_job(
     """
     kind = KIND_OF[settings.work]
     with _opened(output, places, kind), _terminable():
+        places = WORKS[settings.work].placed(places, output, settings)
         is_new = not has_plan(output)
         state = input_state(places.items)
         plan, plan_seconds = plan_of(places, output, settings)
@@ -190,11 +194,8 @@ def plan_catalogue(places: Places, output: Path, settings: JobSettings | None = 
 @contextmanager
 def _opened(output: Path, places: Places, kind: str) -> Iterator[None]:
     """The folder of a job, made if absent, for one writer."""
-    if output.resolve().is_relative_to(places.items.resolve()):
-        raise ConfigError(
-            f"out must not lie in the folder of the items, whose files are all read, got {output} "
-            f"in {places.items}. Choose another."
-        )
+    refuse_inputs(output, {"items": places.items})
+    refuse_strangers(output, kind)
     with nothing_unplanned(output, kind):
         make_folders(output, kind)
         with locked(output):
@@ -222,6 +223,17 @@ def nothing_unplanned(output: Path, kind: str) -> Iterator[None]:
                 with suppress(OSError):
                     path.rmdir()
         raise
+
+
+def refuse_inputs(output: Path, inputs: Mapping[str, Path | None]) -> None:
+    """Refuses an output that would take the place of what is read, see `input_mistakes`.
+
+    Raises:
+        ConfigError: If it would.
+    """
+    mistakes = Mistakes()
+    mistakes.add(input_mistakes("out", output, inputs))
+    mistakes.refuse()
 
 
 def _check_input(items: Path, plan: Plan) -> None:

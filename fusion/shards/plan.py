@@ -267,7 +267,7 @@ def read_plan(folder: Path) -> Plan:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise JobError(
             f"{folder} must be the output folder of a job, got no plan.json. Give the folder that "
-            "--out named."
+            "--out named; the job of a file x.csv lies in x.csv.job until the file is written."
         ) from error
     except ValueError as error:
         raise JobError(
@@ -341,7 +341,7 @@ def check_unchanged(plan: Plan, settings: dict[str, Any], changes: Sequence[str]
     if changed:
         lines = "\n".join(f"- {line}" for line in changed)
         raise JobError(
-            "this folder was begun with something else, and its shards must not be mixed:\n"
+            "this job was begun with something else, and its shards must not be mixed:\n"
             f"{lines}\nPut that back, or begin a new output folder; embeddings in a --store are "
             "found again."
         )

@@ -7,7 +7,6 @@ from fusion.errors import JobError
 from fusion.shards.commit import HISTORY, INPUT, folders_of
 from fusion.shards.input import input_changes, input_state
 from fusion.shards.plan import (
-    KIND_OF,
     Places,
     Plan,
     check_unchanged,
@@ -41,17 +40,6 @@ def plan_of(places: Places, output: Path, settings: Asked) -> tuple[Plan, float]
         changes = input_changes(places.items, plan, [plan.shards[number] for number in done])
         check_unchanged(plan, asked, [str(change) for change in changes])
         return plan, time.perf_counter() - start
-    folders = folders_of(KIND_OF[settings.work])
-    known = {*folders, "places.json", REPEATED_IDS, HISTORY, INPUT}
-    paths = [output / name for name in folders]
-    names = [p.name for p in output.iterdir() if p.name not in known]
-    names += [f"{path.name}/{p.name}" for path in paths for p in path.iterdir()]
-    strangers = [name for name in names if not Path(name).name.startswith(".")]
-    if strangers:
-        raise JobError(
-            f"{output} must be new, empty or the folder of such a job, got one with "
-            f"{', '.join(sorted(strangers)[:5])}. Choose another."
-        )
     state = input_state(places.items)
     planned = work.planned(places, output, settings)
     start = time.perf_counter()
@@ -80,3 +68,24 @@ def plan_of(places: Places, output: Path, settings: Asked) -> tuple[Plan, float]
     )
     write_plan(output, plan)
     return plan, time.perf_counter() - start
+
+
+def refuse_strangers(output: Path, kind: str) -> None:
+    """Refuses a folder that has files which are no job's, before anything is made in it.
+
+    Raises:
+        JobError: With the names of the first.
+    """
+    if not output.exists() or has_plan(output):
+        return
+    folders = folders_of(kind)
+    known = {*folders, "places.json", REPEATED_IDS, HISTORY, INPUT}
+    names = [path.name for path in output.iterdir() if path.name not in known]
+    paths = [output / name for name in folders if (output / name).is_dir()]
+    names += [f"{path.name}/{part.name}" for path in paths for part in path.iterdir()]
+    strangers = [name for name in names if not Path(name).name.startswith(".")]
+    if strangers and not has_plan(output):  # another process may have begun it meanwhile
+        raise JobError(
+            f"{output} must be new, empty or the folder of such a job, got one with "
+            f"{', '.join(sorted(strangers)[:5])}. Choose another."
+        )

@@ -8,13 +8,12 @@ from pathlib import Path
 from fusion.data.header import WRITTEN
 from fusion.errors import ConfigError, JobError
 from fusion.progress import Stage, silent
-from fusion.shards.job import Engine, JobResult, nothing_unplanned, run_job
+from fusion.shards.job import Engine, JobResult, refuse_inputs, run_job
 from fusion.shards.joined import write_joined
-from fusion.shards.lock import locked_file
-from fusion.shards.plan import KIND_OF, Places, read_plan
+from fusion.shards.lock import LockedError, locked_file
+from fusion.shards.plan import Places, has_plan, read_plan
 from fusion.shards.predict_settings import PredictSettings
 from fusion.shards.receipts import finished
-from fusion.shards.whole import with_cuttable_items
 
 
 def predict_catalogue(
@@ -53,23 +52,35 @@ def predict_catalogue(
         OSError: If the disk fails; what was finished stays.
     """
     settings = settings or PredictSettings()
+    sales = None if settings.sales is None else settings.sales.table
+    refuse_inputs(output, {"items": places.items, "sales": sales, "bundle": places.bundle})
     if is_folder(output):
-        with nothing_unplanned(output, KIND_OF[settings.work]):
-            here = with_cuttable_items(places, output, delimiter=settings.delimiter)
-            return run_job(
-                here, output, settings, engine=engine, retry_failed=retry_failed, stage=stage
-            )
+        return run_job(
+            places, output, settings, engine=engine, retry_failed=retry_failed, stage=stage
+        )
     folder = job_folder(output)
-    with locked_file(output), _kept_if_begun(folder):
+    with locked_file(output), _named(folder), _kept_if_begun(folder):
         _sweep_temporary(output)
-        here = with_cuttable_items(places, folder, delimiter=settings.delimiter)
         result = run_job(
-            here, folder, settings, engine=engine, retry_failed=retry_failed, stage=stage
+            places, folder, settings, engine=engine, retry_failed=retry_failed, stage=stage
         )
         if not result.failed_shards:
             write_joined(folder, read_plan(folder), output)
             _remove(folder)
     return result
+
+
+@contextmanager
+def _named(folder: Path) -> Iterator[None]:
+    """Says with what stops a job where it lies: who asked for a file has never named the folder."""
+    try:
+        yield
+    except LockedError:
+        raise
+    except JobError as error:
+        if not has_plan(folder):
+            raise
+        raise JobError(f"{error} The job lies in {folder}: delete that to begin anew.") from error
 
 
 def is_folder(output: Path) -> bool:

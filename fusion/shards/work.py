@@ -69,6 +69,11 @@ class Work(ABC):
     """
 
     @classmethod
+    def placed(cls, places: Places, folder: Path, settings: Any) -> Places:
+        """Places whose items can be cut; a copy may go into the job's folder, which is held."""
+        return places
+
+    @classmethod
     @abstractmethod
     def asked(cls, places: Places, settings: Any) -> dict[str, Any]:
         """Everything that must be the same when a job goes on, JSON types."""

@@ -129,6 +129,14 @@ def test_weights_that_are_loaded_later_are_the_ones_that_count() -> None:
     assert (torch.from_numpy(encoder.encode(TEXTS)) - wanted).abs().max() < 1e-4
 
 
+def test_a_mask_that_hides_a_token_in_the_middle_takes_the_way_of_transformers() -> None:
+    encoder = tiny(dtype="float32")
+    tensors = {"input_ids": torch.tensor([[2, 5, 6, 7]]), "attention_mask": torch.ones(1, 4).long()}
+    tensors["attention_mask"][0, 1] = 0
+    hidden = encoder.model(**tensors).last_hidden_state[:, [0, 2, 3]]
+    assert (encoder(tensors) - hidden.mean(1)).abs().max() < 1e-5
+
+
 def test_another_activation_takes_the_way_of_transformers(tmp_path: Path) -> None:
     encoder = tiny(copied(tmp_path / "relu", hidden_act="relu"), dtype="float32")
     assert not is_plain_bert(encoder.model)

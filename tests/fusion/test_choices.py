@@ -14,7 +14,7 @@ from encoders import ColourTextureEncoder, TfidfEncoder
 from fusion import CatalogueError, ConfigError, FusionClassifier, FusionRegressor
 from fusion.build import EncoderChoice, HeadChoice
 from fusion.choices import head_mistakes, strategy_mistakes
-from fusion.places import file_mistakes, folder_mistakes
+from fusion.places import file_mistakes, folder_mistakes, input_mistakes
 from fusion.strategies import FUSIONS
 
 HEADS = {"price": HeadChoice("regression", target="price", options={})}
@@ -232,6 +232,22 @@ def test_a_file_is_held_to_its_suffix_and_folder(tmp_path):
     (tmp_path / "folder.csv").mkdir()
     (message,) = file_mistakes("out", tmp_path / "folder.csv", suffixes=tables)
     assert "out must be a file, got the folder" in message
+
+
+def test_no_output_may_take_the_place_of_what_is_read_under_any_name(tmp_path):
+    items = tmp_path / "items.csv"
+    items.write_text("")
+    (tmp_path / "link.csv").symlink_to(items)
+    os.link(items, tmp_path / "twin.csv")
+    (tmp_path / "model").mkdir()
+    inputs = {"items": items, "sales": None, "bundle": tmp_path / "model"}
+    for name in ("items.csv", "link.csv", "twin.csv", "model/../items.csv"):
+        (told,) = input_mistakes("out", tmp_path / name, inputs)
+        assert told.startswith("out must not be the file of the items, which would be lost, got")
+    (told,) = input_mistakes("out", tmp_path / "model" / "new.csv", inputs)
+    assert told.startswith("out must not lie in the folder of the bundle")
+    assert input_mistakes("out", tmp_path / "new.csv", inputs) == []
+    assert input_mistakes("out", None, inputs) == []
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such pipes")

@@ -74,6 +74,12 @@ def test_days_and_months_that_could_be_either_are_refused():
         item_history(lambda: [sales], columns=COLUMNS, as_of="2024-10-02")
 
 
+def test_a_date_before_all_sales_is_refused_part_by_part_too():
+    sales = pd.DataFrame({"id": ["a", "b"], "week": ["2024-01-01", "2024-01-08"], "units": [3, 4]})
+    with pytest.raises(CatalogueError, match=r"by as_of 2020-03-04, got 2024-01-01 as its first"):
+        item_history(parts_of(sales, 1), columns=COLUMNS, as_of="2020-03-04")
+
+
 def test_sales_that_end_long_before_the_date_are_refused_part_by_part_too():
     sales = pd.DataFrame({"id": ["a", "b"], "week": ["2024-01-01", "2024-01-08"], "units": [3, 4]})
     with pytest.raises(CatalogueError, match=r"before as_of 2024-03-04, got 2024-01-08"):

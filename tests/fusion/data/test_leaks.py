@@ -48,6 +48,22 @@ def test_a_sum_of_few_columns_is_named_with_its_parts_alone():
     assert "a sum of w0, w1," in leaks(WEEKS["w0"] + 2 * WEEKS["w1"], **WEEKS)
 
 
+def test_a_sum_is_found_among_many_columns_and_in_few_rows():
+    noise = {f"z{place}": RANDOM.normal(0, 1, N) for place in range(60)}
+    assert f"a sum of {', '.join(WEEKS)}," in leaks(sum(WEEKS.values()), **noise, **WEEKS)
+    frame = pd.DataFrame(WEEKS).head(45)
+    catalogue = build_catalogue(frame, infer_schema(frame, photos=None), photos=None)
+    told = find_leaks(catalogue, {"y": frame.sum(axis=1).to_numpy()})
+    assert f"a sum of {', '.join(WEEKS)}," in told["y"]
+
+
+def test_numbers_near_the_largest_that_there_are_end_nothing():
+    huge = {name: RANDOM.uniform(-1, 1, N) * 1e308 for name in ("a", "b")}
+    assert leaks(PRICE, **huge) == ""
+    assert "copy alone" in leaks(PRICE, copy=PRICE * 1e304, **huge)
+    assert "copy alone" in leaks(huge["a"], copy=huge["a"] / 1e308)
+
+
 def test_columns_that_only_help_are_not_blamed():
     noisy = sum(WEEKS.values()) * RANDOM.lognormal(0, 0.15, N)
     assert leaks(noisy, **WEEKS) == ""

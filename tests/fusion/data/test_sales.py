@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from fusion.data import SalesColumns, add_history, add_target, infer_schema
+from fusion.data.history import item_history
 from fusion.data.sales import sales_gap
 from fusion.errors import CatalogueError
 
@@ -211,6 +212,32 @@ def test_sales_that_end_some_weeks_before_the_date_are_told(caplog) -> None:
     history(as_of="2024-03-11", history_weeks=(4,))
     assert "ends with the week of 2024-02-12, 3 whole week(s) before 2024-03-11" in caplog.text
     assert sales_gap(SALES["week"], "2024-02-25") == ""  # six days: no whole week is missing
+
+
+def test_a_date_before_all_sales_is_refused_by_name_of_the_first_week() -> None:
+    first = SALES["week"].min()
+    with pytest.raises(CatalogueError, match=f"by as_of 2019-01-07, got {first} as its first week"):
+        history(as_of="2019-01-07", history_weeks=(4,))
+
+
+@pytest.mark.parametrize(("in_parts", "as_of"), [(False, "2024-03-18"), (True, "2024-03-19")])
+def test_one_late_item_does_not_hide_that_the_others_end_early(in_parts, as_of, caplog) -> None:
+    weeks = [f"2024-01-{day:02}" for day in (1, 8, 15, 22, 29)]
+    rows = [(f"i{item}", week, 3) for item in range(30) for week in weeks]
+    early = pd.DataFrame([*rows, ("i0", "2024-03-11", 1)], columns=["id", "week", "units"])
+
+    def told(sales):
+        caplog.clear()
+        if in_parts:
+            item_history(lambda: [sales], columns=SalesColumns(), as_of=as_of)
+        else:
+            items = pd.DataFrame({"id": [f"i{item}" for item in range(30)]})
+            add_history(items, sales, columns=SalesColumns(), as_of=as_of)
+        return caplog.text
+
+    assert f"Of 30 items that were sold in the 13 weeks before {as_of}, 1 were" in told(early)
+    some = pd.DataFrame({"id": [f"i{item}" for item in range(5)], "week": "2024-03-04", "units": 1})
+    assert "were sold in the last" not in told(pd.concat([early, some]))
 
 
 def test_one_date_that_can_be_read_in_two_ways_is_refused_with_both() -> None:

@@ -23,6 +23,7 @@ from fusion.shards import (
 )
 from fusion.shards.forecaster import Forecaster
 from fusion.shards.layout import Layout
+from fusion.shards.lock import LockedError
 from fusion.shards.pool import LocalEngine
 from fusion.shards.predict_job import job_folder
 
@@ -261,7 +262,7 @@ def test_a_table_of_another_content_does_not_go_on(places, tmp_path, in_process)
     with pytest.raises(KeyboardInterrupt):
         predicted(asked, tmp_path / "out.csv", engine=One())
     items.write_bytes(items.read_bytes().replace(b"red", b"led"))
-    with pytest.raises(JobError, match="other content"):
+    with pytest.raises(JobError, match=r"other content(.|\n)*out\.csv\.job: delete that to begin"):
         predicted(asked, tmp_path / "out.csv")
     assert not (tmp_path / "out.csv").exists()
 
@@ -273,6 +274,52 @@ def test_a_folder_of_somebody_else_in_the_place_of_the_job_is_left_alone(places,
     with pytest.raises(JobError, match=r"got one with notes\.txt"):
         predicted(places, tmp_path / "out.csv")
     assert mine.read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["items.csv", "items.jsonl"])
+def test_a_folder_of_somebody_else_is_refused_before_anything_is_made_in_it(places, tmp_path, name):
+    items = tmp_path / "in" / name
+    items.parent.mkdir()
+    frame = pd.read_parquet(places.items.with_suffix(".parquet"))
+    if items.suffix == ".csv":
+        frame.to_csv(items, index=False)
+    else:
+        frame.to_json(items, orient="records", lines=True)
+    mine = tmp_path / "mine" / "notes.txt"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    with pytest.raises(JobError, match=r"got one with notes\.txt"):
+        predicted(replace(places, items=items), mine.parent)
+    assert list(mine.parent.iterdir()) == [mine]
+
+
+def test_no_copy_of_a_table_is_made_in_a_folder_that_another_process_holds(places, tmp_path):
+    items = tmp_path / "items.jsonl"
+    frame = pd.read_parquet(places.items.with_suffix(".parquet"))
+    frame.to_json(items, orient="records", lines=True)
+    asked = replace(places, items=items)
+    copy = tmp_path / "answers" / "input" / "items.jsonl.parquet"
+
+    class Twice(InProcessEngine):
+        def run(self, folder, shards, log):
+            before = copy.read_bytes()
+            frame.head(2).to_json(items, orient="records", lines=True)
+            with pytest.raises(LockedError):
+                predicted(asked, folder)
+            assert copy.read_bytes() == before
+            return super().run(folder, shards, log)
+
+    assert predicted(asked, tmp_path / "answers", engine=Twice()).n_rows == N_ROWS
+
+
+def test_the_tables_that_are_read_are_no_output(places, tmp_path):
+    before = places.items.read_bytes()
+    for name in ("new.csv", "new", "items.csv"):
+        with pytest.raises(ConfigError, match="out must not"):
+            predicted(replace(places, items=places.items.parent), places.items.parent / name)
+    with pytest.raises(ConfigError, match="out must not be the file of the items"):
+        predicted(places, places.items)
+    assert places.items.read_bytes() == before
 
 
 def test_an_output_that_can_be_neither_a_file_nor_a_folder_is_refused(places, tmp_path):
