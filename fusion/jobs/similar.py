@@ -45,7 +45,8 @@ def similar(
 
     Raises:
         BundleError: If the bundle is damaged.
-        CatalogueError: If there are no items, or they have problems and must not; nothing is written then.
+        CatalogueError: If there are no items, or they have problems and must not; nothing is
+            written then.
         JobError: If another process is about to write the same file.
     """
     mistakes = Mistakes()

@@ -56,9 +56,9 @@ class JobSettings:
         if self.choice.text == "tfidf":
             mistakes.add(
                 [
-                    "text_encoder must be one that needs no training, got 'tfidf', which learns its "
-                    "words from the rows of a training. Take minilm, or a model that was trained "
-                    "with it: --bundle FOLDER."
+                    "text_encoder must be one that needs no training, got 'tfidf', which learns "
+                    "its words from the rows of a training. Take minilm, or a model that was "
+                    "trained with it: --bundle FOLDER."
                 ]
             )
         for role in self.columns:

@@ -63,6 +63,7 @@ def one(head, target="units", **options):
 
 def test_the_items_of_a_sales_table_are_the_id_where_none_is_named(shop):
     frame = pd.DataFrame({"code": [f"7{n}A" for n in range(30)], "price": np.arange(30.0)})
+    frame["units_next_8w"] = 1.0
     sales = {"sales": {"table": "sales.csv", "item": "code", "as_of": "2025-02-01"}}
     head = [{"head": "sales_volume", "target": "units_next_8w"}]
     assert schema_of(frame, config(shop, heads=head, **sales)).id == "code"
