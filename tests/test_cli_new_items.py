@@ -125,6 +125,13 @@ def test_similar_items_are_written_as_the_estimator_gives_them(shop, trained, tm
     assert len(pd.read_parquet(tmp_path / "near.parquet")) == 24
 
 
+def test_a_table_without_items_is_refused_as_by_the_other_verbs(shop, trained, tmp_path):
+    (tmp_path / "none.csv").write_text("item_id,title,brand\n")
+    past = ("--sales", shop / "sales.csv", "--as-of", "2025-03-03")
+    result = run("similar", trained / "bundle", "--items", tmp_path / "none.csv", *past)
+    assert result.exit_code == 1 and "none.csv must hold rows" in result.output
+
+
 def test_a_page_for_people_is_written_without_another_training(shop, trained, tmp_path):
     result = ask(shop, trained, "--page", tmp_path / "new.html")
     assert result.exit_code == 0 and "new.html" in "".join(result.output.split()), result.output

@@ -98,6 +98,7 @@ def test_items_that_are_not_launched_yet_are_left_out_and_counted(shop, tmp_path
     result = run("train", shop / "more.toml", "--out", tmp_path / "out", "--quiet")
     assert result.exit_code == 0, result.output
     assert "2 rows left out: not launched yet: no sale up to 4 week(s) after" in result.output
+    assert result.output.count("left out") == 1
     report = (tmp_path / "out" / "report.html").read_text()
     assert "not launched yet" in report
 

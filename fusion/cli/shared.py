@@ -242,8 +242,6 @@ def show_result(result: Any) -> None:
         say(format_table(evaluation))
     for note in result.notes:
         say(note)
-    if result.dropped:
-        say(f"{len(result.dropped)} rows were left out; the report says why.")
     for column, reason in result.unread.items():
         say(f"Not used     {column}: {reason}")
     say(f"Model        {result.bundle}\nReport       {result.report}")

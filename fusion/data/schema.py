@@ -19,8 +19,8 @@ COMPARED_NAMES = 100_000
 HISTORY = re.compile(r"units_last_\d+w|mean_price_last_\d+w|weeks_on_sale|weeks_since_last_sale")
 """Columns that are made from a sales table."""
 PAST_SALES = (
-    "Past sales come from a sales table: give --sales FILE --as-of DATE, or call "
-    "fusion.data.add_history in Python."
+    "Past sales come from a sales table: `fusion predict`, `evaluate` and `similar` take --sales "
+    "FILE --as-of DATE; elsewhere add them to the items first, with fusion.data.add_history."
 )
 ROLES = ("id", "text", "image", "numeric", "categorical", "dates", "history", "row")
 

@@ -273,7 +273,7 @@ def schema_of(frame: pd.DataFrame, config: TrainConfig) -> Schema:
     """Roles of the columns, as configured and, for the rest, as found."""
     data = config.data
     given = {
-        "id": None if data.id is None else [data.id],
+        "id": _id_of(frame, config),
         "text": data.text,
         "image": [] if data.photos is None and data.image is None else data.image,
         "numeric": data.numeric,
@@ -290,6 +290,22 @@ def schema_of(frame: pd.DataFrame, config: TrainConfig) -> Schema:
         given=given,
         source=data.items.name,
     )
+
+
+def _id_of(frame: pd.DataFrame, config: TrainConfig) -> list[str] | None:
+    """The id as configured, else the column that a sales table knows the items by; None: find it.
+
+    The latter where it names each row and is given no other role.
+    """
+    data, sales = config.data, config.sales
+    if data.id is not None:
+        return [data.id]
+    listed = (data.text, data.image, data.numeric, data.categorical, data.dates, data.history)
+    taken = {*data.exclude, *(name for names in listed for name in names or ())}
+    if sales is None or sales.item in taken or sales.item not in frame.columns:
+        return None
+    column = frame[sales.item]
+    return [sales.item] if column.is_unique and column.notna().all() else None
 
 
 def encoder_choice(config: TrainConfig) -> EncoderChoice:

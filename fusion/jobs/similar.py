@@ -11,6 +11,7 @@ import pandas as pd
 
 from fusion.data.header import WRITTEN
 from fusion.data.tables import write_table
+from fusion.errors import CatalogueError
 from fusion.jobs.sales import join_history
 from fusion.jobs.source import ItemSource, opened, sales_section
 from fusion.mistakes import Mistakes
@@ -44,7 +45,8 @@ def similar(
 
     Raises:
         BundleError: If the bundle is damaged.
-        CatalogueError: If the items have problems and must not; nothing is written then.
+        CatalogueError: If there are no items, or they have problems and must not; nothing is
+            written then.
         JobError: If another process is about to write the same file.
     """
     mistakes = Mistakes()
@@ -55,6 +57,8 @@ def similar(
     mistakes.add(source.overwritten("out", output, bundle))
     mistakes.add(source.overwritten("page", page, bundle))
     predictor, frame = opened(bundle, source, mistakes=mistakes, stage=stage)
+    if not len(frame):
+        raise CatalogueError(f"{source.items.name} must hold rows, got a header alone. Add items.")
     if source.sales is not None:
         frame = join_history(frame, sales_section(predictor.bundle, source.sales))
     n_similar = min(k, len(predictor.bundle.reference_ids))

@@ -151,7 +151,10 @@ def train_checked(
     outcome = Outcome(items, experiment, fitted, table, evaluations, tuning)
     _write(folder, config, outcome, choice, stage=stage)
     said = [] if choice is None else [choice.statement]
-    left_out = [f"{count} rows left out: {reason}." for reason, count in items.unknown.items()]
+    left_out = [f"{_rows(count)} left out: {reason}." for reason, count in items.unknown.items()]
+    n_faulty = sum(reason not in items.unknown for reason in items.dropped.values())
+    if n_faulty:
+        left_out.append(f"{_rows(n_faulty)} left out for their faults; the report says which.")
     return TrainResult(
         folder,
         evaluations,
@@ -166,6 +169,10 @@ def train_checked(
         ),
         new_items=None if items.new_items is None else folder / PAGE,
     )
+
+
+def _rows(count: int) -> str:
+    return f"{count} row{'' if count == 1 else 's'}"
 
 
 def fine_tune(config: TrainConfig, folder: Path, *, stage: Stage = silent) -> TrainResult:

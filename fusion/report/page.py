@@ -1,7 +1,7 @@
 """The page itself: views of the report, put into the templates beside this file."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from fusion.report.tuning_view import tuning_view
 TEMPLATE = "page.html.j2"
 ITEMS_TEMPLATE = "new_items.html.j2"
 STYLE = "page.css"
+MOST_IN_REPORT = 30  # new items: 200 of them made 20 of 31 printed pages
 SMALL = 96  # pixels of the longer side of a photo in a table
 
 
@@ -78,6 +79,11 @@ def write_new_items(new: NewItems, path: Path, *, title: str) -> None:
     write_atomically(path, readable(render_new_items(new, title=title)).encode())
 
 
+def _first_items(new: NewItems | None) -> NewItems | None:
+    """The new items that a report shows; the others stand on a page of their own."""
+    return None if new is None else replace(new, items=new.items[:MOST_IN_REPORT])
+
+
 def render_new_items(new: NewItems, *, title: str) -> str:
     """The table of new items as the text of one HTML page; every text of it is escaped."""
     return _environment().get_template(ITEMS_TEMPLATE).render(new=new, title=title)
@@ -93,7 +99,7 @@ def render_report(report: TrainingReport) -> str:
         .get_template(TEMPLATE)
         .render(
             title=report.title,
-            new=report.new_items,
+            new=_first_items(report.new_items),
             heads=[_head_view(result, f"head-{n}") for n, result in enumerate(report.heads)],
             tuning=tuning_view(report),
             training=training_chart(report.losses),

@@ -83,8 +83,9 @@ class EventLog:
         if self.n_failed:
             most = ", ".join(f"{n} {code}" for code, n in self.reasons.most_common(MOST_REASONS))
             words.append(f"{self.n_failed} failed ({most})")
-        if self.n_parts:
-            words.append(f"{1 - self.n_encoded / self.n_parts:.0%} found or repeated")
+        if self.n_encoded < self.n_parts:
+            share = 1 - self.n_encoded / self.n_parts
+            words.append(f"{share:.0%} of texts and photos found in the store or repeated")
         return ", ".join(words)
 
 

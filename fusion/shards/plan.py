@@ -264,7 +264,12 @@ def read_plan(folder: Path) -> Plan:
     path = folder / "plan.json"
     try:
         return _parsed(read_regular_file(path, max_bytes=MAX_PLAN_BYTES))
-    except (FileNotFoundError, NotADirectoryError) as error:
+    except NotADirectoryError as error:
+        raise JobError(
+            f"{folder} must be the output folder of a job, got a file. A job that writes one file "
+            f"lies in {folder.name}.job until it is done, and leaves no folder then."
+        ) from error
+    except FileNotFoundError as error:
         raise JobError(
             f"{folder} must be the output folder of a job, got no plan.json. Give the folder that "
             "--out named; the job of a file x.csv lies in x.csv.job until the file is written."

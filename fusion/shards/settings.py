@@ -53,6 +53,14 @@ class JobSettings:
         add_cutting_mistakes(mistakes, self)
         if self.dtype not in VECTOR_TYPES:
             mistakes.add([unknown_name("dtype", self.dtype, VECTOR_TYPES)])
+        if self.choice.text == "tfidf":
+            mistakes.add(
+                [
+                    "text_encoder must be one that needs no training, got 'tfidf', which learns "
+                    "its words from the rows of a training. Take minilm, or a model that was "
+                    "trained with it: --bundle FOLDER."
+                ]
+            )
         for role in self.columns:
             if role not in ("id", "text", "image"):
                 mistakes.add([unknown_name("columns", role, ("id", "text", "image"))])

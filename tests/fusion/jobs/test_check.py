@@ -10,6 +10,7 @@ import fusion.jobs.items
 import fusion.predictor
 from fusion import ConfigError, FusionRegressor
 from fusion.build import EncoderChoice
+from fusion.jobs.check import schema_of
 from fusion.jobs.config import TrainConfig
 from fusion.jobs.embed import embed
 from fusion.jobs.evaluate import evaluate
@@ -58,6 +59,19 @@ def by(kind, column):
 
 def one(head, target="units", **options):
     return {"heads": [{"head": head, "target": target, "options": options}]}
+
+
+def test_the_items_of_a_sales_table_are_the_id_where_none_is_named(shop):
+    frame = pd.DataFrame({"code": [f"7{n}A" for n in range(30)], "price": np.arange(30.0)})
+    frame["units_next_8w"] = 1.0
+    sales = {"sales": {"table": "sales.csv", "item": "code", "as_of": "2025-02-01"}}
+    head = [{"head": "sales_volume", "target": "units_next_8w"}]
+    assert schema_of(frame, config(shop, heads=head, **sales)).id == "code"
+    assert schema_of(frame, config(shop, heads=head)).id is None
+    excluded = config(shop, heads=head, data={"exclude": ["code"]}, **sales)
+    assert schema_of(frame, excluded).id is None
+    named_twice = frame.assign(code="70A")
+    assert schema_of(named_twice, config(shop, heads=head, **sales)).id is None
 
 
 LONG_GAP = {"split": {"kind": "date", "column": "launch", "gap_days": 400}}

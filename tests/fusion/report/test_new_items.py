@@ -163,3 +163,11 @@ def test_the_report_has_a_section_of_new_items_only_where_there_are_some(make, p
     assert '<section id="new-items"' in page and 'href="#new-items"' in page
     for text in ("about 120, likely 80 to 190", "sold 118", "brand: Nordhem", "got &#39;x&#39;"):
         assert text in page
+
+
+def test_a_report_shows_the_first_new_items_and_counts_the_others(make, photos, monkeypatch):
+    monkeypatch.setattr("fusion.report.page.MOST_IN_REPORT", 1)
+    found = make.new_items(photos)
+    page = render_report(replace(make.report(make.volume(photos)), new_items=found))
+    assert page.count('class="num rank"') == 1
+    assert f"The first 1 of {found.n_items} items" in page

@@ -213,3 +213,15 @@ def test_missing_items_are_named(tmp_path, job):
 def test_more_rows_in_a_shard_than_a_plan_can_hold_are_refused_before_any_work(shard_rows):
     with pytest.raises(ConfigError, match="shard_rows must be 1 to"):
         JobSettings(shard_rows=shard_rows)
+
+
+def test_an_encoder_that_learns_from_a_training_is_refused_rather_than_left_out():
+    with pytest.raises(ConfigError, match=r"text_encoder must be .* got 'tfidf'.* --bundle"):
+        JobSettings(choice=EncoderChoice(text="tfidf", image="colour_texture"))
+
+
+def test_a_finished_file_in_the_place_of_a_job_is_told_apart_from_a_folder(tmp_path):
+    (tmp_path / "forecast.csv").write_text("id\n")
+    for read in (job_status, verify_job):
+        with pytest.raises(JobError, match=r"got a file\. .* lies in forecast\.csv\.job until"):
+            read(tmp_path / "forecast.csv")
