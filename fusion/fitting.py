@@ -17,13 +17,8 @@ from fusion.build import (
     fitted_encoders,
     own_encoder,
 )
-<<<<<<< HEAD
-from fusion.bundle import TITLE_CHARACTERS, Bundle
-from fusion.choices import Targets, few_target_mistakes, is_closed_form
-=======
 from fusion.bundle import TITLE_CHARACTERS, Bundle, content_of
-from fusion.choices import Targets, is_closed_form
->>>>>>> 7cef3fe (Take as most like an item what is like it in photo, text, category and numbers, rather than what the networks make of it: hats had skirts beside them)
+from fusion.choices import Targets, few_target_mistakes, is_closed_form
 from fusion.data.batch import ModelInputs
 from fusion.data.catalogue import Catalogue
 from fusion.data.duplicates import near_duplicate_groups

@@ -2,7 +2,7 @@
 
 Reads: a bundle, an items table of any size, photos and, where past sales are given, a sales table.
 Writes: one CSV or Parquet file, rows in input order, failures with their reason; or a folder of a
-job with these, see `fusion.shards.plan`.
+job with these, see `fusion.shards.plan`; where asked for, a page for people.
 """
 
 from dataclasses import dataclass
@@ -47,6 +47,7 @@ def predict(
     source: ItemSource,
     output: Path,
     *,
+    page: Path | None = None,
     shard_rows: int = PredictSettings.shard_rows,
     engine: Engine | None = None,
     retry_failed: bool = False,
@@ -58,6 +59,8 @@ def predict(
         bundle: Folder of the model.
         source: Items, and where the rest lies.
         output: A `.csv` or `.parquet` file, or a folder.
+        page: Where the page for people is written (HTML), which takes both tables into memory;
+            None writes none.
         shard_rows: Rows that are done or lost together.
         engine: Where it is done, see `predict_catalogue`.
         retry_failed: Do the shards with error records again.
@@ -91,12 +94,32 @@ def predict(
         mistakes.add(file_mistakes("out", output, suffixes=WRITTEN))
     else:
         mistakes.add(folder_mistakes("out", output))
+    mistakes.add(_page_mistakes(page, output, source))
     _check(bundle, places, source, mistakes)
     assert settings is not None
     result = predict_catalogue(
         places, output, settings, engine=engine, retry_failed=retry_failed, stage=stage
     )
+    if page is not None and not result.failed_shards:
+        from fusion.jobs.new_items import page_of_answers
+        from fusion.shards.models import kept_bundle
+
+        page_of_answers(kept_bundle(places), source, output, page, stage=stage)
     return PredictResult(output, result)
+
+
+def _page_mistakes(page: Path | None, output: Path, source: ItemSource) -> list[str]:
+    """What speaks against a page: it is of one table of items and one file of answers."""
+    if page is None:
+        return []
+    found = list(file_mistakes("page", page, suffixes=(".html",)))
+    if not output.suffix or source.items.is_dir():
+        what = f"a folder of items, {source.items}" if output.suffix else f"the folder {output}"
+        found.append(
+            f"page must go with one items table and one output file, got {what}. Give a .csv or "
+            ".parquet file, or leave --page out."
+        )
+    return found
 
 
 def _check(bundle: Path, places: Places, source: ItemSource, mistakes: Mistakes) -> None:

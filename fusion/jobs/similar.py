@@ -11,12 +11,13 @@ import pandas as pd
 
 from fusion.data.header import WRITTEN
 from fusion.data.tables import write_table
+from fusion.jobs.new_items import write_page
 from fusion.jobs.sales import join_history
 from fusion.jobs.source import ItemSource, opened, sales_section
 from fusion.mistakes import Mistakes
 from fusion.places import file_mistakes
 from fusion.progress import Stage, silent
-from fusion.report import build_new_items, write_new_items
+from fusion.report import best_rows
 from fusion.shards.lock import locked_file
 
 
@@ -56,13 +57,12 @@ def similar(
     if source.sales is not None:
         frame = join_history(frame, sales_section(predictor.bundle, source.sales))
     n_similar = min(k, len(predictor.bundle.reference_ids))
-    table = predictor.similar(frame, n_similar, source=source.items.name)
+    items = predictor.read(frame, source=source.items.name)
+    table = predictor.nearest(items, n_similar)
     if output is not None:
         with locked_file(output):
             write_table(table, output, formula_safe=["similar_title"])
     if page is not None:
-        info = predictor.bundle.info
-        details = [name for name in info.get("details") or () if isinstance(name, str)]
-        new = build_new_items(predictor, frame, details=details, source=source.items.name)
-        write_new_items(new, page, title=str(info.get("title") or "New items"))
+        answers = predictor.answer_table(items)
+        write_page(predictor, answers, items.take(best_rows(predictor, answers)), page)
     return table

@@ -14,7 +14,7 @@ from fusion.report.content import (
     TuningCost,
     TuningSummary,
 )
-from fusion.report.new_items import build_new_items
+from fusion.report.new_items import best_rows, build_new_items, tell_new_items
 from fusion.report.page import render_new_items, render_report, write_new_items, write_report
 
 __all__ = [
@@ -30,9 +30,11 @@ __all__ = [
     "TrainingReport",
     "TuningCost",
     "TuningSummary",
+    "best_rows",
     "build_new_items",
     "render_new_items",
     "render_report",
+    "tell_new_items",
     "write_new_items",
     "write_report",
 ]
