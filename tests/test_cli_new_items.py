@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from fusion import FusionRegressor
 from fusion.cli import app
 from fusion.cli.similar_table import MOST_ITEMS, show_similar
+from fusion.report import HeadWords
 
 CONFIG = """
 title = "Coats"
@@ -82,7 +83,10 @@ def test_training_forecasts_new_items_for_machines_and_for_people(trained):
     assert (table["sales_units"] >= 0).all() and table["error"].isna().all()
     page = (trained / "new_items.html").read_text()
     assert "Coats" in page and "brand: Okami" in page and "likely" in page
-    assert '<section id="new-items"' in (trained / "report.html").read_text()
+    assert "Units, next 4 weeks" in page and "units_next_4w" not in page
+    report = (trained / "report.html").read_text()
+    assert '<section id="new-items"' in report
+    assert report.count("<bdi>Units, next 4 weeks</bdi>") > 2
 
 
 def test_new_items_that_lack_a_column_are_refused_before_the_training(shop, tmp_path):
@@ -106,7 +110,8 @@ def ask(shop, trained, *more):
 def test_similar_items_are_printed_with_what_they_sold(shop, trained):
     result = ask(shop, trained, "--k", 2)
     assert result.exit_code == 0, result.output
-    assert "actual_units_next_4w" in "".join(result.output.split())
+    told = " ".join(result.output.split())
+    assert "Units, next 4 weeks" in told and "sold 3" in told and "actual_" not in told
     assert "8 rows, 0 with an error" in result.output
 
 
@@ -162,7 +167,8 @@ def test_a_long_list_of_similar_items_says_how_to_get_the_rest(capsys):
                 "actual_units": 3.0,
                 "error": "",
             }
-        )
+        ),
+        {"actual_units": HeadWords("Units", "units", "units", unit="units")},
     )
     told = capsys.readouterr().out
     assert f"The first {MOST_ITEMS} of {n} items" in told and "[red]0" in told

@@ -131,10 +131,11 @@ def similar(
 
     source = asked.source(items, on_bad_rows)
     with open_stage(quiet, log_json) as stage:
-        table = run(bundle, source, k=k, output=out, page=page, stage=stage)
+        found = run(bundle, source, k=k, output=out, page=page, stage=stage)
+    table = found.table
     firsts = table[table["rank"] == 1]
     n_failed = int((firsts["error"] != "").sum())
     if out is None and page is None:
-        show_similar(table)
+        show_similar(table, found.words)
     written = ", ".join(str(path) for path in (out, page) if path is not None)
     say(f"{len(firsts)} rows, {n_failed} with an error{written and f': {written}'}")

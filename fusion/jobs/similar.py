@@ -5,6 +5,7 @@ Writes, where asked for: one CSV or Parquet file, rows in input order; a page fo
 forecasts too.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -17,8 +18,21 @@ from fusion.jobs.source import ItemSource, opened, sales_section
 from fusion.mistakes import Mistakes
 from fusion.places import file_mistakes
 from fusion.progress import Stage, silent
-from fusion.report import best_rows
+from fusion.report import HeadWords, best_rows, head_words
 from fusion.shards.lock import locked_file
+
+
+@dataclass(frozen=True)
+class SimilarResult:
+    """What was found.
+
+    Args:
+        table: As `Predictor.similar` gives it.
+        words: Column of what was known of the known items -> how it is told to people.
+    """
+
+    table: pd.DataFrame
+    words: dict[str, HeadWords]
 
 
 def similar(
@@ -29,7 +43,7 @@ def similar(
     output: Path | None = None,
     page: Path | None = None,
     stage: Stage = silent,
-) -> pd.DataFrame:
+) -> SimilarResult:
     """The `k` known items most like each item, see `Predictor.similar`.
 
     Args:
@@ -41,7 +55,7 @@ def similar(
         stage: Opens progress bars.
 
     Returns:
-        `min(k, known items)` rows for each item, in input order.
+        `min(k, known items)` rows for each item, in input order, and how they are told.
 
     Raises:
         BundleError: If the bundle is damaged.
@@ -65,4 +79,5 @@ def similar(
     if page is not None:
         answers = predictor.answer_table(items)
         write_page(predictor, answers, items.take(best_rows(predictor, answers)), page)
-    return table
+    words = (head_words(predictor, name) for name in predictor.bundle.model.heads)
+    return SimilarResult(table, {f"actual_{each.target}": each for each in words})

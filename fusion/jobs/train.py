@@ -24,6 +24,7 @@ from fusion.jobs.config import TrainConfig, head_choices
 from fusion.jobs.items import LabelledItems, labelled_items
 from fusion.jobs.measure import Experiment, measure, modality_columns
 from fusion.jobs.new_items import PAGE, forecast_new_items
+from fusion.jobs.sales import horizons
 from fusion.jobs.split import row_groups, split_rows
 from fusion.jobs.summary import Outcome, training_report
 from fusion.jobs.tuned import TuningChoice, trained, tuning_choice, tuning_summary
@@ -143,6 +144,7 @@ def train_checked(
         title=config.title,
         split=config.split.model_dump(),
         sales=None if config.sales is None else config.sales.model_dump(mode="json"),
+        horizon_weeks=horizons(config.sales),
         details=config.data.details,
         n_rows={"train": len(experiment.split.train), "test": len(experiment.split.test)},
         metrics={name: result.to_dict() for name, result in evaluations.items()},

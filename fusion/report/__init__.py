@@ -14,6 +14,7 @@ from fusion.report.content import (
     TuningCost,
     TuningSummary,
 )
+from fusion.report.forecast_words import HeadWords, head_title, head_words
 from fusion.report.new_items import best_rows, build_new_items, tell_new_items
 from fusion.report.page import render_new_items, render_report, write_new_items, write_report
 
@@ -21,6 +22,7 @@ __all__ = [
     "ColumnSummary",
     "DataSummary",
     "HeadResult",
+    "HeadWords",
     "Losses",
     "ModalitySummary",
     "NewItem",
@@ -32,6 +34,8 @@ __all__ = [
     "TuningSummary",
     "best_rows",
     "build_new_items",
+    "head_title",
+    "head_words",
     "render_new_items",
     "render_report",
     "tell_new_items",
