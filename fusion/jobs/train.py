@@ -28,6 +28,7 @@ from fusion.jobs.sales import horizons
 from fusion.jobs.split import row_groups, split_rows
 from fusion.jobs.summary import Outcome, training_report
 from fusion.jobs.tuned import TuningChoice, trained, tuning_choice, tuning_summary
+from fusion.kept_encoders import state_kept
 from fusion.mistakes import Mistakes
 from fusion.places import folder_mistakes
 from fusion.platforms import require_posix
@@ -138,8 +139,7 @@ def train_checked(
         stage=stage,
     )
     if choice is not None:
-        stated = fitted.bundle.info.get("tuning", "")
-        fitted.bundle.info["tuning"] = f"{choice.statement} {stated}".rstrip()
+        state_kept(fitted, choice.verdict)
     fitted.bundle.info.update(
         title=config.title,
         split=config.split.model_dump(),
@@ -152,7 +152,7 @@ def train_checked(
     tuning = None if choice is None else tuning_summary(experiment, choice)
     outcome = Outcome(items, experiment, fitted, table, evaluations, tuning)
     _write(folder, config, outcome, choice, stage=stage)
-    said = [] if choice is None else [choice.statement]
+    said = [] if choice is None else [choice.verdict.statement]
     left_out = [f"{count} rows left out: {reason}." for reason, count in items.unknown.items()]
     return TrainResult(
         folder,
@@ -248,7 +248,7 @@ def _write(
     stage: Stage,
 ) -> None:
     save_bundle(outcome.fitted.bundle, folder / "bundle")
-    more = {} if choice is None else {"tuning": choice.to_dict()}
+    more = {} if choice is None else {"tuning": choice.verdict.to_dict()}
     metrics = {
         name: {**result.to_dict(), "leak": outcome.fitted.leaks.get(name, ""), **more}
         for name, result in outcome.evaluations.items()
