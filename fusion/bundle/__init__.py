@@ -6,7 +6,7 @@ BUNDLE/bundle.json            format, schema, encoders, fusion, heads, metrics, 
 BUNDLE/bundle.sha256          SHA-256 of bundle.json
 BUNDLE/weights.safetensors    every weight that was trained or fitted
 BUNDLE/reference.safetensors  ids, titles, content (vectors of texts and photos, levels of
-                              categories) and targets of the training items, for `similar`
+                              categories, numbers) and targets of the training items, for `similar`
 ```
 
 Pretrained encoders are not copied: their name, configuration and fingerprint are, and loading
