@@ -6,7 +6,7 @@ Without --data the demo catalogue, asked as if its test items were new: without 
 """
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,9 +75,8 @@ def measure(shop: Shop, **options: object) -> list[dict[str, object]]:
         head="sales_volume", photos=shop.photos, random_state=0, on_bad_rows="absent",
         **shop.roles, **options,
     ).fit(shop.known.drop(columns=shop.target), units)  # fmt: skip
-    predictor = Predictor(
-        model.bundle_, photos=shop.photos, store=model.store, on_bad_rows="absent"
-    )
+    places = {"photos": shop.photos, "store": model.store}
+    predictor = Predictor(model.bundle_, on_bad_rows="absent", **places)
     known, asked = (
         content_of(model.bundle_.model, predictor.read(frame).inputs)
         for frame in (shop.known, shop.asked)
@@ -118,22 +117,23 @@ def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     return unit
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Writes the section of one catalogue."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, help="visuelle2_550; the demo where not given")
     parser.add_argument("--store", type=Path, required=True)
-    parser.add_argument("--trial", action="store_true", help="print only")
-    given = parser.parse_args()
+    parser.add_argument("--epochs", type=int, help="of training, to try the script")
+    given = parser.parse_args(arguments)
+    training = {} if given.epochs is None else {"epochs": given.epochs}
     shop = demo(demo_folder()) if given.data is None else launches(given.data)
     option = "" if given.data is None else " --data FOLDER"
     write_section(
         f"Items most like a new one: {shop.name}",
         command=f"python benchmarks/similar_items.py{option} --store STORE",
-        workload=f"{len(shop.asked)} items are asked about, {len(shop.known)} are known; MiniLM and "
-        f"ResNet-18 with `clothing18`; the {N_NEAREST} nearest by each way.",
-        rows=measure(shop, store=given.store),
-        trial=given.trial,
+        workload=f"{len(shop.asked)} items are asked about, {len(shop.known)} are known; MiniLM "
+        f"and ResNet-18 with `clothing18`; the {N_NEAREST} nearest by each way.",
+        rows=measure(shop, store=given.store, training=training),
+        trial=given.epochs is not None,
     )
 
 

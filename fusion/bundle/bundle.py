@@ -183,7 +183,7 @@ def _check_members(document: Document, weights: Mapping[str, Tensor]) -> None:
 def _check_reference(bundle: Bundle) -> None:
     """Refuses content of the training items that is of another number of items, or no titles."""
     content, n_ids = bundle.reference, len(bundle.reference_ids)
-    arrays = {**content.vectors, "levels": content.levels}
+    arrays: dict[str, NDArray[Any]] = {**content.vectors, "levels": content.levels}
     shapes = {name: list(array.shape) for name, array in arrays.items()}
     if any(len(shape) != 2 or shape[0] != n_ids for shape in shapes.values()):
         raise BundleError(

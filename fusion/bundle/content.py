@@ -16,6 +16,7 @@ from fusion.ensemble import ProductEnsemble
 
 Floats = NDArray[np.float32]
 Levels = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 NO_CONTENT = ("row", "history")
 """Modalities that say the others once more, or what happened to an item and not what it is."""
 LEAST_DISTANCE = 0.05
@@ -92,19 +93,17 @@ class Content:
         np.divide(total, weights, out=similarity, where=compared)
         return similarity
 
-    def _part(
-        self, name: str, queries: "Content"
-    ) -> tuple[Floats, NDArray[np.bool_], NDArray[np.bool_]]:
+    def _part(self, name: str, queries: "Content") -> tuple[Floats, Mask, Mask]:
         """Scores `[n_queries, n]` of one part, and which queries and which items have it."""
         if name in self.vectors:
             asked, known = queries.vectors[name], self.vectors[name]
-            return asked @ known.T, asked.any(axis=1), known.any(axis=1)
+            return asked @ known.T, _any(asked != 0), _any(known != 0)
         has = queries.levels >= FIRST_LEVEL
         equal = np.zeros((len(queries), len(self)), dtype=np.float32)
         for mine, theirs, there in zip(self.levels.T, queries.levels.T, has.T, strict=True):
             equal += (theirs[:, None] == mine[None, :]) & there[:, None]
         n_asked = np.maximum(has.sum(axis=1, keepdims=True), 1).astype(np.float32)
-        return equal / n_asked, has.any(axis=1), (self.levels >= FIRST_LEVEL).any(axis=1)
+        return equal / n_asked, _any(has), _any(self.levels >= FIRST_LEVEL)
 
 
 def content_of(model: ProductEnsemble, inputs: ModelInputs) -> Content:
@@ -136,6 +135,12 @@ def _numbers(encoder: NumericEncoder, tensors: Tensors) -> Floats:
     has_any = ~tensors["numbers"].isnan().all(dim=1, keepdim=True)
     found: Floats = (encoder.numbers(tensors) * has_any).float().cpu().numpy()
     return found
+
+
+def _any(mask: Mask) -> Mask:
+    """Rows `[n]` in which anything holds of a mask `[n, dim]`."""
+    rows: Mask = np.any(mask, axis=1)
+    return rows
 
 
 def _unit(vectors: Floats) -> Floats:
