@@ -61,10 +61,10 @@ def launches(folder: Path) -> Shop:
     products = read_table(folder / "products.csv")
     products = products[products["in_catalog"].astype(float) == 1]
     tags = products["category"] + ", " + products["color"] + " " + products["fabric"]
-    frame = products[["id", "image", *TAGS, "total12"]].assign(text=tags)
+    frame = products[["image", *TAGS, "total12"]].assign(text=tags)
     is_known = products["season"].isin(TRAINING_SEASONS)
     known, asked = (frame[rows].reset_index(drop=True) for rows in (is_known, ~is_known))
-    roles = {"text": ["text"], "image": ["image"], "categorical": TAGS, "id": "id"}
+    roles = {"text": ["text"], "image": ["image"], "categorical": TAGS}
     return Shop(folder.name, known, asked, "total12", folder / "images", roles)
 
 
