@@ -28,7 +28,7 @@ from heads import metrics
 Floats = NDArray[np.float64]
 Row = dict[str, object]
 
-HEAD = "sales_volume"
+HEAD = "Units, next 8 weeks"
 METRICS = ("wape", "spearman")
 PARTS = {"text": "text", "image": "photo", "numeric": "numbers", "history": "history"}
 """Modality -> what process.json and latents.csv call its part of the demand."""

@@ -184,7 +184,7 @@ class NumericEncoder(Encoder):
 
     def forward(self, tensors: Tensors) -> Tensor:
         """Embeddings `[rows, embedding_dim]`, float32 in squash mode and float64 in linear mode."""
-        fixed = self._fixed_columns(tensors)
+        fixed = self.numbers(tensors)
         return torch.cat([fixed, *self._category_columns(tensors["codes"].to(fixed.device))], dim=1)
 
     def linear_blocks(self, tensors: Tensors) -> tuple[Tensor, ...]:
@@ -194,7 +194,7 @@ class NumericEncoder(Encoder):
             `[rows, numbers]` and `[rows, levels]`, at most 200 levels of a column, the most
             frequent ones, besides missing and unseen; a block without columns is left out.
         """
-        fixed = self._fixed_columns(tensors)
+        fixed = self.numbers(tensors)
         codes = tensors["codes"].to(fixed.device)
         levels = [
             (
@@ -206,8 +206,12 @@ class NumericEncoder(Encoder):
         blocks = (fixed, *([torch.cat(levels, dim=1)] if levels else []))
         return tuple(block for block in blocks if block.shape[1])
 
-    def _fixed_columns(self, tensors: Tensors) -> Tensor:
-        """Numbers, indicators of missing ones, calendar and pieces: all but the categories."""
+    def numbers(self, tensors: Tensors) -> Tensor:
+        """Numbers, indicators of missing ones, calendar and pieces: all but the categories.
+
+        Shape:
+            `[rows, numbers]`, in the dtype of `forward`; no column where there are categories only.
+        """
         device = self.center.device
         numbers = tensors["numbers"].to(device)
         missing = numbers.isnan()

@@ -17,7 +17,7 @@ from fusion.build import (
     fitted_encoders,
     own_encoder,
 )
-from fusion.bundle import TITLE_CHARACTERS, Bundle
+from fusion.bundle import TITLE_CHARACTERS, Bundle, content_of
 from fusion.choices import Targets, few_target_mistakes, is_closed_form
 from fusion.data.batch import ModelInputs
 from fusion.data.catalogue import Catalogue
@@ -32,7 +32,6 @@ from fusion.embedding import Prepared, prepare_inputs
 from fusion.ensemble import ProductEnsemble
 from fusion.mistakes import Mistakes
 from fusion.model import ProductModel
-from fusion.predictor import fuse_rows
 from fusion.progress import Stage, silent, within
 from fusion.recipe import MIN_ROWS, TOO_FEW, Recipe, Sources, check_choices, tunable
 from fusion.rounding import largest_changes
@@ -232,7 +231,7 @@ class _Fit:
         )
         if tuned is not None:
             bundle.info["tuning"] = tuned.statement
-        bundle.reference = fuse_rows(bundle, known)
+        bundle.reference = content_of(ensemble, known)
         held_out = np.unique(np.concatenate(folds))
         moved = largest_changes(
             bundle, known, self.catalogue.values, held_out, store=self.sources.store

@@ -1,5 +1,6 @@
 """From a trained model and new rows to one row of answers for each item."""
 
+from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 
 from encoders.base import Encoder
-from fusion.bundle import Bundle
+from fusion.bundle import Bundle, Content, content_of
 from fusion.data.absent import with_absent_columns
 from fusion.data.batch import ModelInputs
-from fusion.data.catalogue import build_catalogue
+from fusion.data.catalogue import Catalogue, build_catalogue
 from fusion.data.frames import as_frame
 from fusion.data.policy import apply_policy, refuse_early
 from fusion.data.problems import OnBadRows, check_policy, shown
@@ -25,6 +26,40 @@ from fusion.progress import Stage, silent
 CHUNK_ROWS = 4096
 SIMILARITY_DIGITS = 6
 """Further digits of a similarity are rounding, which must not decide an order."""
+
+
+@dataclass(frozen=True)
+class ReadItems:
+    """Items that were read and embedded, once for all that is asked about them.
+
+    Args:
+        catalogue: All rows.
+        inputs: Model inputs of the rows that could be read.
+        kept: Positions of these rows.
+        errors: Row -> why it could not be read.
+    """
+
+    catalogue: Catalogue
+    inputs: ModelInputs
+    kept: NDArray[np.int64]
+    errors: dict[int, str]
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.catalogue)
+
+    def take(self, rows: NDArray[np.int64]) -> "ReadItems":
+        """Some of the rows, in the given order."""
+        place = {row: place for place, row in enumerate(self.kept.tolist())}
+        kept = [new for new, row in enumerate(rows.tolist()) if row in place]
+        return ReadItems(
+            catalogue=self.catalogue.take(rows),
+            inputs=self.inputs.take(np.array([place[rows[new]] for new in kept], dtype=np.int64)),
+            kept=np.array(kept, dtype=np.int64),
+            errors={
+                new: self.errors[row] for new, row in enumerate(rows.tolist()) if row in self.errors
+            },
+        )
 
 
 class Predictor:
@@ -82,18 +117,23 @@ class Predictor:
             CatalogueError: If columns are missing, or rows are faulty and must not be.
         """
         index = frame.index if isinstance(frame, pd.DataFrame) else None
-        inputs, kept, errors, ids = self._prepare(frame, source=source)
-        columns: dict[str, Any] = {"id": ids}
-        answers = self.answers(inputs)
+        table = self.answer_table(self.read(frame, source=source))
+        return table if index is None else table.set_axis(index, axis=0)
+
+    def answer_table(self, items: ReadItems) -> pd.DataFrame:
+        """Answers of every head to items that were read, as `predict` gives them."""
+        n_rows = len(items)
+        columns: dict[str, Any] = {"id": items.catalogue.ids}
+        answers = self.answers(items.inputs)
         for name in self.columns():
-            columns[name] = np.full(len(ids), np.nan)
+            columns[name] = np.full(n_rows, np.nan)
             if name in answers:
-                columns[name][kept] = answers[name]
-        present = np.full(len(ids), "", dtype=object)
-        present[kept] = present_names(inputs)
+                columns[name][items.kept] = answers[name]
+        present = np.full(n_rows, "", dtype=object)
+        present[items.kept] = present_names(items.inputs)
         columns["present"] = present
-        columns["error"] = [errors.get(row, "") for row in range(len(ids))]
-        return pd.DataFrame(columns, index=index)
+        columns["error"] = [items.errors.get(row, "") for row in range(n_rows)]
+        return pd.DataFrame(columns)
 
     def answers(self, inputs: ModelInputs) -> dict[str, NDArray[np.float64]]:
         """Prediction column -> answers `[n]` to model inputs; nothing where there are no rows."""
@@ -133,67 +173,92 @@ class Predictor:
         self, frame: Any, *, source: str = "items"
     ) -> tuple[list[str], NDArray[np.float32], dict[int, str]]:
         """Ids, fused vectors `[n, fused_dim]` (NaN where a row failed), and row -> reason."""
-        inputs, kept, errors, ids = self._prepare(frame, source=source)
+        items = self.read(frame, source=source)
         width = self.bundle.model.fused_dim
-        vectors = np.full((len(ids), width), np.nan, dtype=np.float32)
-        vectors[kept] = fuse_rows(self.bundle, inputs)
-        return ids, vectors, errors
+        vectors = np.full((len(items), width), np.nan, dtype=np.float32)
+        vectors[items.kept] = fuse_rows(self.bundle, items.inputs)
+        return items.catalogue.ids, vectors, items.errors
 
     def similar(self, frame: Any, k: int, *, source: str = "items") -> pd.DataFrame:
-        """The `k` training items nearest to each item in fused space.
+        """The `k` training items most like each item in texts, photos, categories and numbers.
+
+        What the model leans on is another question: see docs/similarity.md.
 
         Returns:
             Columns `id`, `rank` (from 1), `similar_id`, `similar_title` (its first text, at most 80
-            characters), `similarity` (cosine, in [-1, 1]), and for each target `actual_TARGET`,
-            what was known of the training item, such as the units that it sold, and `error` (empty
-            where there is none). Where an item could not be read or nothing is known of it, and
-            where fewer than `k` items have a vector with a direction, all between `rank` and
-            `error` are missing: nothing is similar to a vector of zeros.
+            characters), `similarity` (in [-1, 1], see `Content.similarity`), and for each target
+            `actual_TARGET`, what was known of the training item, such as the units that it sold,
+            and `error` (empty where there is none). Where an item could not be read or none of its
+            content is known, and where fewer than `k` items have content, all between `rank` and
+            `error` are missing: nothing is similar to nothing.
             Items that are equally similar come in the order of their ids.
 
         Raises:
             ValueError: If `k` is no whole number from 1 to the number of training items.
         """
+        self._check_k(k)
+        return self.nearest(self.read(frame, source=source), k)
+
+    def nearest(self, items: ReadItems, k: int) -> pd.DataFrame:
+        """The `k` training items most like each item that was read, see `similar`."""
+        self._check_k(k)
+        n_rows, bundle = len(items), self.bundle
+        rows = np.full((n_rows, k), 0, dtype=np.int64)
+        similarity = np.full((n_rows, k), np.nan)
+        found = self._most_alike(content_of(bundle.model, items.inputs), k)
+        rows[items.kept], similarity[items.kept] = found
+        near, known = rows.ravel(), np.isfinite(similarity).ravel()
+
+        def of_known(texts: list[str]) -> list[str | None]:
+            return [
+                texts[row] if is_known else None for row, is_known in zip(near, known, strict=True)
+            ]
+
+        return pd.DataFrame(
+            {
+                "id": np.repeat(np.asarray(items.catalogue.ids, dtype=object), k),
+                "rank": np.tile(np.arange(1, k + 1), n_rows),
+                "similar_id": of_known(bundle.reference_ids),
+                "similar_title": of_known(bundle.reference_titles),
+                "similarity": similarity.ravel(),
+                **{
+                    f"actual_{name}": np.where(known, bundle.reference_targets[name][near], np.nan)
+                    for name in bundle.target_names
+                },
+                "error": np.repeat([items.errors.get(row, "") for row in range(n_rows)], k),
+            }
+        )
+
+    def _check_k(self, k: int) -> None:
         n_reference = len(self.bundle.reference_ids)
         if not isinstance(k, Integral) or not 1 <= k <= n_reference:
             raise ValueError(
                 f"k must be a whole number in 1..{n_reference}, got {k!r}: there are {n_reference} "
                 "training items."
             )
-        ids, vectors, errors = self.embed_table(frame, source=source)
+
+    def _most_alike(self, asked: Content, k: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Places and similarities `[n, k]`, the largest first, nan last; ties follow ids."""
         order = np.argsort(np.asarray(self.bundle.reference_ids, dtype=str), kind="stable")
-        scores = _unit(vectors) @ _unit(self.bundle.reference[order]).T
-        scores = np.where(np.isfinite(scores), scores.round(SIMILARITY_DIGITS), -np.inf)
-        nearest = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-        similarity = np.take_along_axis(scores, nearest, axis=1).ravel()
-        known = np.isfinite(similarity)
-        rows = order[nearest.ravel()]
+        places = [np.zeros((0, k), dtype=np.int64)]
+        values = [np.zeros((0, k))]
+        for similarity in self.bundle.reference.similarity(asked):
+            scores = similarity[:, order].astype(np.float64).round(SIMILARITY_DIGITS)
+            nearest = np.argsort(-scores, axis=1, kind="stable")[:, :k]  # nan comes last
+            places.append(order[nearest])
+            values.append(np.take_along_axis(scores, nearest, axis=1))
+        return np.concatenate(places), np.concatenate(values)
 
-        def of_known(texts: list[str]) -> list[str | None]:
-            return [
-                texts[row] if is_known else None for row, is_known in zip(rows, known, strict=True)
-            ]
+    def read(self, frame: Any, *, source: str = "items") -> ReadItems:
+        """Items as the model reads them, embedded once for whatever is asked about them.
 
-        return pd.DataFrame(
-            {
-                "id": np.repeat(np.asarray(ids, dtype=object), k),
-                "rank": np.tile(np.arange(1, k + 1), len(ids)),
-                "similar_id": of_known(self.bundle.reference_ids),
-                "similar_title": of_known(self.bundle.reference_titles),
-                "similarity": np.where(known, similarity, np.nan),
-                **{
-                    f"actual_{name}": np.where(
-                        known, self.bundle.reference_targets[name][rows], np.nan
-                    )
-                    for name in self.bundle.target_names
-                },
-                "error": np.repeat([errors.get(row, "") for row in range(len(ids))], k),
-            }
-        )
+        Args:
+            frame: As `predict` takes it.
+            source: What the table is called in messages.
 
-    def _prepare(
-        self, frame: Any, *, source: str
-    ) -> tuple[ModelInputs, NDArray[np.int64], dict[int, str], list[str]]:
+        Raises:
+            CatalogueError: If columns are missing, or rows are faulty and must not be.
+        """
         is_partial = self.on_bad_rows == "absent" or is_records(frame)
         frame = as_frame(frame)
         if is_partial:
@@ -204,7 +269,7 @@ class Predictor:
         _, errors = apply_policy(catalogue, prepared.problems, on_bad_rows=self.on_bad_rows)
         n_rows = len(catalogue)
         kept = np.asarray([row for row in range(n_rows) if row not in errors], dtype=np.int64)
-        return prepared.inputs.take(kept), kept, errors, catalogue.ids
+        return ReadItems(catalogue, prepared.inputs.take(kept), kept, errors)
 
     def _encoders(self) -> dict[str, Encoder]:
         model = self.bundle.model
@@ -243,11 +308,3 @@ def present_names(inputs: ModelInputs) -> list[str]:
     return [
         "+".join(name for name, mask in masks.items() if mask[row]) for row in range(len(inputs))
     ]
-
-
-def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Vectors of length 1; nan where a vector has no direction."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: NDArray[np.float32] = np.full_like(vectors, np.nan)
-    np.divide(vectors, lengths, out=unit, where=lengths > 0)
-    return unit

@@ -29,6 +29,7 @@ LAYERS = [
     {"fusion.predictor", "fusion.tuning"},
     {"fusion.recipe", "fusion.evaluation", "fusion.rounding"},
     {"fusion.fitting"},
+    {"fusion.kept_encoders"},
     {"fusion.estimators", "fusion.report", "fusion.shards"},
     {"fusion.jobs"},
     {"fusion.cli"},

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from fusion import FusionRegressor
 from fusion.cli import app
 from fusion.cli.similar_table import MOST_ITEMS, show_similar
+from fusion.report import HeadWords
 
 CONFIG = """
 title = "Coats"
@@ -82,7 +83,10 @@ def test_training_forecasts_new_items_for_machines_and_for_people(trained):
     assert (table["sales_units"] >= 0).all() and table["error"].isna().all()
     page = (trained / "new_items.html").read_text()
     assert "Coats" in page and "brand: Okami" in page and "likely" in page
-    assert '<section id="new-items"' in (trained / "report.html").read_text()
+    assert "Units, next 4 weeks" in page and "units_next_4w" not in page
+    report = (trained / "report.html").read_text()
+    assert '<section id="new-items"' in report
+    assert report.count("<bdi>Units, next 4 weeks</bdi>") > 2
 
 
 def test_new_items_that_lack_a_column_are_refused_before_the_training(shop, tmp_path):
@@ -106,7 +110,8 @@ def ask(shop, trained, *more):
 def test_similar_items_are_printed_with_what_they_sold(shop, trained):
     result = ask(shop, trained, "--k", 2)
     assert result.exit_code == 0, result.output
-    assert "actual_units_next_4w" in "".join(result.output.split())
+    told = " ".join(result.output.split())
+    assert "Units, next 4 weeks" in told and "sold 3" in told and "actual_" not in told
     assert "8 rows, 0 with an error" in result.output
 
 
@@ -169,7 +174,52 @@ def test_a_long_list_of_similar_items_says_how_to_get_the_rest(capsys):
                 "actual_units": 3.0,
                 "error": "",
             }
-        )
+        ),
+        {"actual_units": HeadWords("Units", "units", "units", unit="units")},
     )
     told = capsys.readouterr().out
     assert f"The first {MOST_ITEMS} of {n} items" in told and "[red]0" in told
+
+
+@pytest.fixture
+def embedded(monkeypatch):
+    """How many items were embedded, call by call."""
+    import fusion.predictor as module
+
+    counts, prepare = [], module.prepare_inputs
+
+    def counted(encoders, catalogue, **options):
+        counts.append(len(catalogue))
+        return prepare(encoders, catalogue, **options)
+
+    monkeypatch.setattr(module, "prepare_inputs", counted)
+    return counts
+
+
+def test_items_are_embedded_once_for_likeness_answers_and_page(shop, trained, tmp_path, embedded):
+    result = ask(shop, trained, "--page", tmp_path / "new.html", "--out", tmp_path / "near.csv")
+    assert result.exit_code == 0 and embedded == [8], result.output
+
+
+def test_new_items_of_a_training_are_embedded_once(shop, tmp_path, embedded):
+    result = run("train", shop / "train.toml", "--out", tmp_path / "out", "--quiet")
+    assert result.exit_code == 0, result.output
+    assert embedded[-1] == 8 and embedded.count(8) == 1
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_predict_writes_the_page_that_similar_writes(shop, trained, tmp_path, suffix):
+    ask(shop, trained, "--page", tmp_path / "similar.html")
+    past = ("--sales", shop / "sales.csv", "--as-of", "2025-03-03", "--quiet")
+    out = ("--out", tmp_path / f"answers{suffix}", "--page", tmp_path / "predict.html")
+    result = run("predict", trained / "bundle", "--items", shop / "ask.csv", *past, *out)
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "predict.html").read_text() == (tmp_path / "similar.html").read_text()
+
+
+def test_a_page_of_a_folder_of_answers_is_refused_before_the_work(shop, trained, tmp_path):
+    out = ("--out", tmp_path / "job", "--page", tmp_path / "new.html", "--quiet")
+    result = run("predict", trained / "bundle", "--items", shop / "ask.csv", *out)
+    told = " ".join(result.output.split())
+    assert result.exit_code == 1 and "page must go with one items table" in told
+    assert "--sales FILE" in told and not (tmp_path / "job").exists()

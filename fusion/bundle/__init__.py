@@ -5,8 +5,8 @@ BUNDLE/bundle.json            format, schema, encoders, fusion, heads, metrics, 
                               of the rest
 BUNDLE/bundle.sha256          SHA-256 of bundle.json
 BUNDLE/weights.safetensors    every weight that was trained or fitted
-BUNDLE/reference.safetensors  ids, titles, fused vectors and targets of the training items, for
-                              `similar`
+BUNDLE/reference.safetensors  ids, titles, content (vectors of texts and photos, levels of
+                              categories, numbers) and targets of the training items, for `similar`
 ```
 
 Pretrained encoders are not copied: their name, configuration and fingerprint are, and loading
@@ -25,6 +25,7 @@ from fusion.first_use import on_first_use
 
 if TYPE_CHECKING:
     from fusion.bundle.bundle import Bundle, load_bundle, save_bundle
+    from fusion.bundle.content import Content, content_of
     from fusion.bundle.folder import check_bundle_folder
     from fusion.bundle.parts import PACKAGES, name_and_config, rebuild
     from fusion.bundle.reference import TITLE_CHARACTERS
@@ -33,7 +34,9 @@ __all__ = [
     "PACKAGES",
     "TITLE_CHARACTERS",
     "Bundle",
+    "Content",
     "check_bundle_folder",
+    "content_of",
     "load_bundle",
     "name_and_config",
     "rebuild",
@@ -46,6 +49,8 @@ __getattr__ = on_first_use(
         "Bundle": "bundle",
         "load_bundle": "bundle",
         "save_bundle": "bundle",
+        "Content": "content",
+        "content_of": "content",
         "check_bundle_folder": "folder",
         "PACKAGES": "parts",
         "name_and_config": "parts",

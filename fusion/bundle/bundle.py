@@ -12,10 +12,11 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
-from torch import Tensor, from_numpy
+from torch import Tensor
 
 from encoders.dtype import processor_has_bfloat16
 from encoders.process_state import OwnGenerators
+from fusion.bundle.content import Content, content_of
 from fusion.bundle.document import FORMAT, Document, described
 from fusion.bundle.folder import check_bundle_folder, read_bundle, write_bundle
 from fusion.bundle.parts import (
@@ -25,6 +26,8 @@ from fusion.bundle.parts import (
     rebuild_ensemble,
 )
 from fusion.bundle.reference import (
+    content_as_tensors,
+    content_of_tensors,
     targets_as_tensors,
     targets_of_tensors,
     texts_as_tensors,
@@ -50,7 +53,7 @@ class Bundle:
         targets: Target column of each head.
         info: What is worth knowing, JSON-serialisable: metrics, training, problems found.
         reference_ids: Ids of the training items.
-        reference: Their fused vectors `[n, fused_dim]`, float32.
+        reference: Their content, which `similar` compares with.
         reference_titles: What people call them, at most 80 characters; empty where nothing does.
         reference_targets: Target column -> what was known of them `[n]`, in its own unit; NaN:
             nothing.
@@ -61,9 +64,7 @@ class Bundle:
     targets: dict[str, str]
     info: dict[str, Any] = field(default_factory=dict)
     reference_ids: list[str] = field(default_factory=list)
-    reference: NDArray[np.float32] = field(
-        default_factory=lambda: np.zeros((0, 0), dtype=np.float32)
-    )
+    reference: Content = field(default_factory=Content)
     reference_titles: list[str] = field(default_factory=list)
     reference_targets: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
@@ -99,7 +100,7 @@ def save_bundle(bundle: Bundle, folder: str | Path) -> None:
         "weights.safetensors": _pack(bundle.model.state()),
         "reference.safetensors": _pack(
             {
-                "vectors": from_numpy(bundle.reference),
+                **content_as_tensors(bundle.reference),
                 **targets_as_tensors(
                     [bundle.reference_targets[name] for name in bundle.target_names]
                 ),
@@ -157,7 +158,7 @@ def _rebuilt(
         targets={head: entry["target"] for head, entry in document["heads"].items()},
         info=document["info"],
         reference_ids=texts_of_tensors("ids", reference),
-        reference=reference["vectors"].numpy(),
+        reference=content_of_tensors(reference),
         reference_titles=texts_of_tensors("titles", reference),
     )
     bundle.reference_targets = targets_of_tensors(
@@ -180,17 +181,31 @@ def _check_members(document: Document, weights: Mapping[str, Tensor]) -> None:
 
 
 def _check_reference(bundle: Bundle) -> None:
-    vectors, n_ids = bundle.reference, len(bundle.reference_ids)
-    width = bundle.model.fused_dim if n_ids else vectors.shape[-1]
-    if vectors.dtype != np.float32 or vectors.shape != (n_ids, width):
+    """Refuses content of the training items that is of another number of items, or no titles."""
+    content, n_ids = bundle.reference, len(bundle.reference_ids)
+    arrays: dict[str, NDArray[Any]] = {**content.vectors, "levels": content.levels}
+    shapes = {name: list(array.shape) for name, array in arrays.items()}
+    if any(len(shape) != 2 or shape[0] != n_ids for shape in shapes.values()):
         raise BundleError(
-            f"vectors of the training items must be [{n_ids}, {width}] in float32, as many as ids, "
-            f"got {list(vectors.shape)} in {vectors.dtype}."
+            f"content of the training items must be as many rows as ids, {n_ids}, got {shapes}."
         )
     if len(bundle.reference_titles) != n_ids:
         raise BundleError(
             f"titles of the training items must be as many as ids, {n_ids}, got "
             f"{len(bundle.reference_titles)}."
+        )
+
+
+def _check_comparable(bundle: Bundle, asked: Content) -> None:
+    """Refuses content of the training items that is no content of items that may be asked about."""
+    known, n_ids = bundle.reference, len(bundle.reference_ids)
+    widths, wanted = (
+        {**{name: one.shape[1] for name, one in each.vectors.items()}, "": each.levels.shape[1]}
+        for each in (known, asked)
+    )
+    if n_ids and widths != wanted:
+        raise BundleError(
+            f"content of the training items must have the widths {wanted}, got {widths}."
         )
 
 
@@ -210,6 +225,7 @@ def _check_answers(bundle: Bundle) -> None:
         catalogue = build_catalogue(_items_to_ask(bundle), schema, photos=None)
         encoders = {name: model.encoder(name) for name in model.modalities}
         inputs = prepare_inputs(encoders, catalogue).inputs
+        _check_comparable(bundle, content_of(model, inputs))
         with torch.inference_mode():
             raw = model(**inputs.batch(np.arange(len(catalogue))))
             for name, outputs in raw.items():

@@ -1,4 +1,4 @@
-"""The training items of a bundle as tensors: their ids, their titles and what was known of each."""
+"""The training items of a bundle as tensors: ids, titles, content and what was known of each."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,11 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, from_numpy
 
+from fusion.bundle.content import Content
 from fusion.bundle.document import described
 from fusion.errors import BundleError
 
 TITLE_CHARACTERS = 80
 """Characters of a title that are kept: enough to tell people which item is meant."""
+VECTORS = "vectors."
 
 
 def texts_as_tensors(name: str, texts: list[str]) -> dict[str, Tensor]:
@@ -36,6 +38,31 @@ def texts_of_tensors(name: str, tensors: Mapping[str, Tensor]) -> list[str]:
             joined[start:end].decode("utf-8", errors="surrogatepass")
             for start, end in zip(starts, ends, strict=True)
         ]
+
+
+def content_as_tensors(content: Content) -> dict[str, Tensor]:
+    """Vectors of each modality `[n, dim]`, float32, and levels of categories `[n, n_columns]`."""
+    vectors = {f"{VECTORS}{name}": from_numpy(one) for name, one in content.vectors.items()}
+    return {**vectors, "levels": from_numpy(content.levels)}
+
+
+def content_of_tensors(tensors: Mapping[str, Tensor]) -> Content:
+    """The other way.
+
+    Raises:
+        BundleError: If levels are missing, or numbers are of another kind.
+    """
+    with described("content of the training items"):
+        vectors = {
+            name.removeprefix(VECTORS): tensor.numpy()
+            for name, tensor in sorted(tensors.items())
+            if name.startswith(VECTORS)
+        }
+        levels = tensors["levels"].numpy()
+        kinds = {*(one.dtype.name for one in vectors.values()), levels.dtype.name}
+        if levels.dtype != np.int64 or any(one.dtype != np.float32 for one in vectors.values()):
+            raise ValueError(f"vectors are float32 and levels int64, got {sorted(kinds)}")
+        return Content(vectors, levels)
 
 
 def targets_as_tensors(targets: Sequence[NDArray[np.float64]]) -> dict[str, Tensor]:

@@ -1,7 +1,6 @@
 """Similar items in a terminal."""
 
-import math
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 from rich.table import Table
@@ -14,39 +13,34 @@ MOST_ITEMS = 50
 """Items that are printed; a file takes all of them."""
 
 
-def show_similar(table: Any) -> None:
+def show_similar(table: Any, words: Mapping[str, Any]) -> None:
     """Prints what `Predictor.similar` found, one line for each known item.
 
     Args:
         table: A frame as `Predictor.similar` gives it.
+        words: Its columns of what was known -> how each is told, as `fusion.jobs.similar` gives it.
     """
-    actual = [name for name in table.columns if str(name).startswith("actual_")]
     k = int(table["rank"].max()) if len(table) else 1
     shown = Table(box=None)
     for name in ("item", "most like it", "title"):
         shown.add_column(name, overflow="fold")
-    for name in ("similarity", *actual):
+    for name in ("similarity", *(each.title for each in words.values())):
         shown.add_column(_text(name), justify="right", overflow="fold")
     for row in table.head(MOST_ITEMS * k).to_dict("records"):
-        name = row["id"] if row["rank"] == 1 else ""
+        item = row["id"] if row["rank"] == 1 else ""
         if row["error"]:
             if row["rank"] == 1:
-                shown.add_row(_text(name), _text(row["error"]))
+                shown.add_row(_text(item), _text(row["error"]))
         elif isinstance(row["similar_id"], str):
-            numbers = (_number(row[column]) for column in actual)
+            numbers = (_text(each.say_known(row[known])) for known, each in words.items())
             found = (_text(row["similar_id"]), _text(row["similar_title"]))
-            shown.add_row(_text(name), *found, f"{row['similarity']:.2f}", *numbers)
+            shown.add_row(_text(item), *found, f"{row['similarity']:.2f}", *numbers)
         elif row["rank"] == 1:
-            shown.add_row(_text(name), "nothing is known of it")
+            shown.add_row(_text(item), "nothing is known of it")
     say(shown)
     n_items = len(table) // k
     if n_items > MOST_ITEMS:
         say(f"The first {MOST_ITEMS} of {n_items} items; --out FILE writes all of them.")
-
-
-def _number(value: float) -> str:
-    """A known target; a dash where nothing was known."""
-    return "-" if math.isnan(value) else f"{value:,.6g}"
 
 
 def _text(cell: Hashable) -> Text:

@@ -23,6 +23,9 @@ from fusion.cli.shared import (
 from fusion.cli.similar_table import show_similar
 
 ModelFolder = Annotated[Path | None, typer.Argument(help="Folder of a trained model.")]
+Page = Annotated[
+    Path | None, typer.Option("--page", help="HTML page for people: forecasts in words, likeness.")
+]
 Answers = Annotated[
     Path | None, typer.Option("--out", help="CSV or Parquet file, or a folder for the job.")
 ]
@@ -59,6 +62,7 @@ def predict(
     bundle: ModelFolder = None,
     items: ItemFiles = None,
     out: Answers = None,
+    page: Page = None,
     *,
     asked: ItemOptions,
     on_bad_rows: Policy = BadRows.RECORD,
@@ -93,6 +97,7 @@ def predict(
             bundle,
             source,
             out,
+            page=page,
             shard_rows=job.shard_rows,
             engine=engine,
             retry_failed=job.retry_failed,
@@ -115,9 +120,7 @@ def similar(
     out: Annotated[
         Path | None, typer.Option("--out", help="CSV or Parquet file; printed where not given.")
     ] = None,
-    page: Annotated[
-        Path | None, typer.Option("--page", help="HTML page for people, with forecasts too.")
-    ] = None,
+    page: Page = None,
     asked: ItemOptions,
     on_bad_rows: Policy = BadRows.RECORD,
     quiet: Quiet = False,
@@ -128,10 +131,11 @@ def similar(
 
     source = asked.source(items, on_bad_rows)
     with open_stage(quiet, log_json) as stage:
-        table = run(bundle, source, k=k, output=out, page=page, stage=stage)
+        found = run(bundle, source, k=k, output=out, page=page, stage=stage)
+    table = found.table
     firsts = table[table["rank"] == 1]
     n_failed = int((firsts["error"] != "").sum())
     if out is None and page is None:
-        show_similar(table)
+        show_similar(table, found.words)
     written = ", ".join(str(path) for path in (out, page) if path is not None)
     say(f"{len(firsts)} rows, {n_failed} with an error{written and f': {written}'}")

@@ -74,7 +74,8 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         validation_fraction: Share of the rows that early stopping looks at, in (0, 1), where
             `training={"folds": 1}`; else each of the networks looks at another fold.
         training: Settings of training, such as `{"epochs": 20}`.
-        tuning: Settings of fine-tuning, such as `{"mode": "last_layers"}`; or just the mode.
+        tuning: Settings of fine-tuning, such as `{"mode": "last_layers"}`; or just the mode. Kept
+            are the encoders, tuned or as they were, that err less on training rows held out.
         tuning_folder: Holds states of the tuning, so that a killed `fit` goes on from there.
         verbose: Shows progress bars where True.
         random_state: Seed of everything that is random.
@@ -202,7 +203,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         self.n_features_in_ = len(bundle.schema.columns)
 
     def _fit(self, X: Any, targets: Mapping[str, ArrayLike], validation_rows: Any) -> Self:
-        from fusion.fitting import fit_bundle
+        from fusion.kept_encoders import fit_better
         from fusion.recipe import Sources, check_choices
 
         frame = self._frame(X, reset=True)
@@ -227,7 +228,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         if mistakes:
             check_choices(frame, arrays, recipe=recipe, sources=sources, mistakes=mistakes)
         with progress_shown() if self.verbose else quiet() as stage:
-            self.fitted_: Fitted = fit_bundle(
+            self.fitted_: Fitted = fit_better(
                 frame,
                 arrays,
                 recipe=recipe,

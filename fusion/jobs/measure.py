@@ -23,7 +23,6 @@ from fusion.progress import Stage, silent, within
 from fusion.recipe import Recipe, Sources
 from fusion.training.threads import computing_with
 
-ORIGINAL, TUNED = "encoders as they were", "encoders tuned"
 Columns = dict[str, NDArray[np.float64]]
 Predictions = dict[tuple[str, Kind], Columns]
 Targets = Mapping[str, NDArray[np.float64]]

@@ -1,4 +1,4 @@
-"""New items of a training job: read and checked before the work, forecast after it."""
+"""New items: those of a training, read before it and forecast after it; and the page for people."""
 
 from pathlib import Path
 
@@ -12,9 +12,10 @@ from fusion.data.schema import Schema, missing_columns
 from fusion.data.tables import read_table, write_table
 from fusion.jobs.config import SalesSection, TrainConfig
 from fusion.jobs.sales import join_history
-from fusion.predictor import Predictor
+from fusion.jobs.source import ItemSource, sales_section
+from fusion.predictor import Predictor, ReadItems
 from fusion.progress import Stage, silent, within
-from fusion.report import NewItems, build_new_items, write_new_items
+from fusion.report import NewItems, best_rows, tell_new_items, write_new_items
 
 PREDICTIONS = "new_items_predictions.csv"
 PAGE = "new_items.html"
@@ -92,10 +93,57 @@ def forecast_new_items(
         stage=within(stage, "new items"),
     )
     source = "items" if config.data.new_items is None else config.data.new_items.name
-    answers = predictor.predict(frame, source=source)
+    items = predictor.read(frame, source=source)
+    answers = predictor.answer_table(items)
     write_table(answers, folder / PREDICTIONS)
-    new = build_new_items(
-        predictor, frame, answers=answers, details=config.data.details, source=source
-    )
-    write_new_items(new, folder / PAGE, title=config.title)
+    return write_page(predictor, answers, items.take(best_rows(predictor, answers)), folder / PAGE)
+
+
+def write_page(
+    predictor: Predictor, answers: pd.DataFrame, shown: ReadItems, page: Path
+) -> NewItems:
+    """Writes the page for people: the one way of a training, of `predict` and of `similar`.
+
+    Args:
+        predictor: The model that answered.
+        answers: What it says of all items, as `Predictor.predict` gives it.
+        shown: The items of `best_rows`, in this order.
+        page: Where to write.
+
+    Returns:
+        What the page shows.
+    """
+    info = predictor.bundle.info
+    details = [name for name in info.get("details") or () if isinstance(name, str)]
+    new = tell_new_items(predictor, answers, shown, details=details)
+    write_new_items(new, page, title=str(info.get("title") or "New items"))
     return new
+
+
+def page_of_answers(
+    bundle: Bundle, source: ItemSource, output: Path, page: Path, *, stage: Stage = silent
+) -> None:
+    """Writes the page for people of answers that lie in a file: only what it shows is read again.
+
+    Args:
+        bundle: The model that answered.
+        source: All items, in the order of the answers.
+        output: The file of answers.
+        page: Where to write.
+        stage: Opens progress bars.
+    """
+    frame = read_table(source.items, delimiter=source.delimiter)
+    if source.sales is not None:
+        frame = join_history(frame, sales_section(bundle, source.sales))
+    predictor = Predictor(
+        bundle,
+        photos=source.photos,
+        store=source.store,
+        on_bad_rows=source.on_bad_rows,
+        stage=within(stage, "page"),
+    )
+    answers = read_table(output, delimiter="," if output.suffix.lower() == ".csv" else None)
+    numbers = {name: pd.to_numeric(answers[name]).astype("float64") for name in predictor.columns()}
+    answers = answers.assign(**numbers, error=answers["error"].fillna(""))
+    shown = frame.iloc[best_rows(predictor, answers)].reset_index(drop=True)
+    write_page(predictor, answers, predictor.read(shown, source=source.items.name), page)

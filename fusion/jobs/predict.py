@@ -2,7 +2,7 @@
 
 Reads: a bundle, an items table of any size, photos and, where past sales are given, a sales table.
 Writes: one CSV or Parquet file, rows in input order, failures with their reason; or a folder of a
-job with these, see `fusion.shards.plan`.
+job with these, see `fusion.shards.plan`; where asked for, a page for people.
 """
 
 from dataclasses import dataclass
@@ -43,6 +43,7 @@ def predict(
     source: ItemSource,
     output: Path,
     *,
+    page: Path | None = None,
     shard_rows: int = PredictSettings.shard_rows,
     engine: Engine | None = None,
     retry_failed: bool = False,
@@ -54,6 +55,8 @@ def predict(
         bundle: Folder of the model.
         source: Items, and where the rest lies.
         output: A `.csv` or `.parquet` file, or a folder.
+        page: Where the page for people is written (HTML), which takes both tables into memory;
+            None writes none.
         shard_rows: Rows that are done or lost together.
         engine: Where it is done, see `predict_catalogue`.
         retry_failed: Do the shards with error records again.
@@ -88,6 +91,7 @@ def predict(
     else:
         mistakes.add(folder_mistakes("out", output))
     mistakes.add(source.overwritten("out", output, bundle))
+    mistakes.add(_page_mistakes(page, output, source, bundle))
     checked_description(bundle, source, mistakes=mistakes)
     if not has_plan(job_folder(output) if output.suffix else output):
         _check_model(places, source)
@@ -95,7 +99,27 @@ def predict(
     result = predict_catalogue(
         places, output, settings, engine=engine, retry_failed=retry_failed, stage=stage
     )
+    if page is not None and not result.failed_shards:
+        from fusion.jobs.new_items import page_of_answers
+        from fusion.shards.models import kept_bundle
+
+        page_of_answers(kept_bundle(places), source, output, page, stage=stage)
     return PredictResult(output, result)
+
+
+def _page_mistakes(page: Path | None, output: Path, source: ItemSource, bundle: Path) -> list[str]:
+    """What speaks against a page: it is of one table of items and one file of answers."""
+    if page is None:
+        return []
+    found = list(file_mistakes("page", page, suffixes=(".html",)))
+    found += source.overwritten("page", page, bundle)
+    if not output.suffix or source.items.is_dir():
+        what = f"a folder of items, {source.items}" if output.suffix else f"the folder {output}"
+        found.append(
+            f"page must go with one items table and one output file, got {what}. Give a .csv or "
+            ".parquet file, or leave --page out."
+        )
+    return found
 
 
 def _check_model(places: Places, source: ItemSource) -> None:

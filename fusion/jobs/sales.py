@@ -31,6 +31,11 @@ def sales_target(section: SalesSection) -> str:
     return f"units_next_{section.horizon_weeks}w"
 
 
+def horizons(section: SalesSection | None) -> dict[str, int]:
+    """Over how many weeks the units of a target were added up; nothing without a sales table."""
+    return {} if section is None else {sales_target(section): section.horizon_weeks}
+
+
 def not_launched(section: SalesSection) -> str:
     """Why an item has no units in the horizon: it was not sold before its end."""
     return f"not launched yet: no sale up to {section.horizon_weeks} week(s) after {section.as_of}"

@@ -5,6 +5,7 @@ Writes, where asked for: one CSV or Parquet file, rows in input order; a page fo
 forecasts too.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -12,13 +13,27 @@ import pandas as pd
 from fusion.data.header import WRITTEN
 from fusion.data.tables import write_table
 from fusion.errors import CatalogueError
+from fusion.jobs.new_items import write_page
 from fusion.jobs.sales import join_history
 from fusion.jobs.source import ItemSource, opened, sales_section
 from fusion.mistakes import Mistakes
 from fusion.places import file_mistakes
 from fusion.progress import Stage, silent
-from fusion.report import build_new_items, write_new_items
+from fusion.report import HeadWords, best_rows, head_words
 from fusion.shards.lock import locked_file
+
+
+@dataclass(frozen=True)
+class SimilarResult:
+    """What was found.
+
+    Args:
+        table: As `Predictor.similar` gives it.
+        words: Column of what was known of the known items -> how it is told to people.
+    """
+
+    table: pd.DataFrame
+    words: dict[str, HeadWords]
 
 
 def similar(
@@ -29,7 +44,7 @@ def similar(
     output: Path | None = None,
     page: Path | None = None,
     stage: Stage = silent,
-) -> pd.DataFrame:
+) -> SimilarResult:
     """The `k` known items most like each item, see `Predictor.similar`.
 
     Args:
@@ -41,7 +56,7 @@ def similar(
         stage: Opens progress bars.
 
     Returns:
-        `min(k, known items)` rows for each item, in input order.
+        `min(k, known items)` rows for each item, in input order, and how they are told.
 
     Raises:
         BundleError: If the bundle is damaged.
@@ -62,13 +77,13 @@ def similar(
     if source.sales is not None:
         frame = join_history(frame, sales_section(predictor.bundle, source.sales))
     n_similar = min(k, len(predictor.bundle.reference_ids))
-    table = predictor.similar(frame, n_similar, source=source.items.name)
+    items = predictor.read(frame, source=source.items.name)
+    table = predictor.nearest(items, n_similar)
     if output is not None:
         with locked_file(output):
             write_table(table, output, formula_safe=["similar_title"])
     if page is not None:
-        info = predictor.bundle.info
-        details = [name for name in info.get("details") or () if isinstance(name, str)]
-        new = build_new_items(predictor, frame, details=details, source=source.items.name)
-        write_new_items(new, page, title=str(info.get("title") or "New items"))
-    return table
+        answers = predictor.answer_table(items)
+        write_page(predictor, answers, items.take(best_rows(predictor, answers)), page)
+    words = (head_words(predictor, name) for name in predictor.bundle.model.heads)
+    return SimilarResult(table, {f"actual_{each.target}": each for each in words})

@@ -31,6 +31,7 @@ from fusion.report import (
     ReportItem,
     TrainingReport,
     TuningSummary,
+    head_title,
 )
 
 
@@ -169,6 +170,7 @@ def _head_result(config: TrainConfig, outcome: Outcome, name: str) -> HeadResult
         items=tuple(
             _report_items(config, outcome, actual=target, columns=columns, rows=test[known])
         ),
+        title=head_title(bundle, name),
     )
 
 

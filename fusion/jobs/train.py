@@ -24,9 +24,11 @@ from fusion.jobs.config import TrainConfig, head_choices
 from fusion.jobs.items import LabelledItems, labelled_items
 from fusion.jobs.measure import Experiment, measure, modality_columns
 from fusion.jobs.new_items import PAGE, forecast_new_items
+from fusion.jobs.sales import horizons
 from fusion.jobs.split import row_groups, split_rows
 from fusion.jobs.summary import Outcome, training_report
 from fusion.jobs.tuned import TuningChoice, trained, tuning_choice, tuning_summary
+from fusion.kept_encoders import state_kept
 from fusion.mistakes import Mistakes
 from fusion.places import folder_mistakes
 from fusion.platforms import require_posix
@@ -137,12 +139,12 @@ def train_checked(
         stage=stage,
     )
     if choice is not None:
-        stated = fitted.bundle.info.get("tuning", "")
-        fitted.bundle.info["tuning"] = f"{choice.statement} {stated}".rstrip()
+        state_kept(fitted, choice.verdict)
     fitted.bundle.info.update(
         title=config.title,
         split=config.split.model_dump(),
         sales=None if config.sales is None else config.sales.model_dump(mode="json"),
+        horizon_weeks=horizons(config.sales),
         details=config.data.details,
         n_rows={"train": len(experiment.split.train), "test": len(experiment.split.test)},
         metrics={name: result.to_dict() for name, result in evaluations.items()},
@@ -150,7 +152,7 @@ def train_checked(
     tuning = None if choice is None else tuning_summary(experiment, choice)
     outcome = Outcome(items, experiment, fitted, table, evaluations, tuning)
     _write(folder, config, outcome, choice, stage=stage)
-    said = [] if choice is None else [choice.statement]
+    said = [] if choice is None else [choice.verdict.statement]
     left_out = [f"{_rows(count)} left out: {reason}." for reason, count in items.unknown.items()]
     n_faulty = sum(reason not in items.unknown for reason in items.dropped.values())
     if n_faulty:
@@ -253,7 +255,7 @@ def _write(
     stage: Stage,
 ) -> None:
     save_bundle(outcome.fitted.bundle, folder / "bundle")
-    more = {} if choice is None else {"tuning": choice.to_dict()}
+    more = {} if choice is None else {"tuning": choice.verdict.to_dict()}
     metrics = {
         name: {**result.to_dict(), "leak": outcome.fitted.leaks.get(name, ""), **more}
         for name, result in outcome.evaluations.items()

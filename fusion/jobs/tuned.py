@@ -1,23 +1,19 @@
 """What tuning did to a model, beside the same model with encoders as they were."""
 
-import math
 from dataclasses import dataclass, replace
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from encoders.base import Encoder
 from fusion.bundle import Bundle
 from fusion.evaluation.result import Kind
 from fusion.fitting import Fitted
 from fusion.jobs.cost import Cost, measured
-from fusion.jobs.measure import ORIGINAL, TUNED, Experiment
+from fusion.jobs.measure import Experiment
+from fusion.kept_encoders import ORIGINAL, TUNED, KeptEncoders, kept_encoders
 from fusion.progress import Stage, silent, within
 from fusion.report import Losses, TuningCost, TuningSummary
-from fusion.training.shares import held_out_loss
 from fusion.tuning import TuningSettings
-from heads import Head
 
 
 @dataclass(frozen=True)
@@ -36,45 +32,24 @@ class TuningChoice:
     Args:
         tuned: The model with tuned encoders.
         original: The same with encoders as they were.
-        losses: Of both, in this order; 1.0 is as good as the best constant answer.
+        verdict: Which of them errs less.
     """
 
     tuned: Trained
     original: Trained
-    losses: tuple[float, float]
-
-    @property
-    def is_tuned(self) -> bool:
-        """True where tuned encoders erred less, and are kept."""
-        return self.losses[0] < self.losses[1]
+    verdict: KeptEncoders
 
     @property
     def kept(self) -> Trained:
         """The model that is saved and reported."""
-        return self.tuned if self.is_tuned else self.original
+        return self.tuned if self.verdict.is_tuned else self.original
 
     @property
     def other(self) -> tuple[str, Kind, Bundle, pd.DataFrame]:
         """What the model that is kept is compared with."""
-        if self.is_tuned:
+        if self.verdict.is_tuned:
             return ORIGINAL, "original", self.original.fitted.bundle, self.original.table
         return TUNED, "tuned", self.tuned.fitted.bundle, self.tuned.table
-
-    @property
-    def statement(self) -> str:
-        """Which is kept and why, in a sentence."""
-        name, loss = (TUNED, 0) if self.is_tuned else (ORIGINAL, 1)
-        return (
-            f"Kept: {name}. Their loss on training rows held out is {self.losses[loss]:.4g}, the "
-            f"other one {self.losses[1 - loss]:.4g} (1 is a constant answer); test rows had no say."
-        )
-
-    def to_dict(self) -> dict[str, object]:
-        """The choice as plain JSON values."""
-        return {
-            "kept": TUNED if self.is_tuned else ORIGINAL,
-            "held_out_loss": dict(zip((TUNED, ORIGINAL), self.losses, strict=True)),
-        }
 
 
 def trained(experiment: Experiment, *, stage: Stage = silent) -> Trained:
@@ -90,28 +65,13 @@ def tuning_choice(
 ) -> TuningChoice | None:
     """Trains with encoders as they were, on the same rows with the same seed, and compares.
 
-    Rows that the encoders were tuned on have no say: with one fold only those of early stopping
-    are judged by. None where encoders were not tuned.
+    None where encoders were not tuned.
     """
     if tuned.fitted.tuned is None:
         return None
     recipe = replace(experiment.recipe, tuning=TuningSettings(mode="none"))
     original = trained(replace(experiment, recipe=recipe), stage=within(stage, ORIGINAL))
-    rows = tuned.fitted.tuned.judged
-    for one in (tuned, original):
-        assert one.fitted.held_out is not None
-        rows = np.intersect1d(rows, one.fitted.held_out.rows)
-    return TuningChoice(tuned, original, (_loss(tuned.fitted, rows), _loss(original.fitted, rows)))
-
-
-def _loss(fitted: Fitted, rows: NDArray[np.int64]) -> float:
-    """Infinite where there is no row to judge by, so that encoders stay as they are."""
-    if fitted.held_out is None or not len(rows):
-        return math.inf
-    model = fitted.bundle.model
-    heads: dict[str, Head] = {name: model.head(name) for name in model.heads}
-    loss = held_out_loss(heads, fitted.targets, fitted.held_out, rows)
-    return math.inf if math.isnan(loss) else loss
+    return TuningChoice(tuned, original, kept_encoders(tuned.fitted, original.fitted))
 
 
 def tuning_summary(experiment: Experiment, choice: TuningChoice) -> TuningSummary:
@@ -126,7 +86,7 @@ def tuning_summary(experiment: Experiment, choice: TuningChoice) -> TuningSummar
             TuningCost(ORIGINAL, original.cost.seconds, original.cost.peak_gib),
             TuningCost(TUNED, cost.seconds, cost.peak_gib),
         ),
-        kept=choice.statement,
+        kept=choice.verdict.statement,
         runs=tuple(
             Losses(run.train_loss, run.validation_loss, run.best_epoch) for run in fitted.tuned.runs
         ),

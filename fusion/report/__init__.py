@@ -14,13 +14,15 @@ from fusion.report.content import (
     TuningCost,
     TuningSummary,
 )
-from fusion.report.new_items import build_new_items
+from fusion.report.forecast_words import HeadWords, head_title, head_words
+from fusion.report.new_items import best_rows, build_new_items, tell_new_items
 from fusion.report.page import render_new_items, render_report, write_new_items, write_report
 
 __all__ = [
     "ColumnSummary",
     "DataSummary",
     "HeadResult",
+    "HeadWords",
     "Losses",
     "ModalitySummary",
     "NewItem",
@@ -30,9 +32,13 @@ __all__ = [
     "TrainingReport",
     "TuningCost",
     "TuningSummary",
+    "best_rows",
     "build_new_items",
+    "head_title",
+    "head_words",
     "render_new_items",
     "render_report",
+    "tell_new_items",
     "write_new_items",
     "write_report",
 ]

@@ -69,7 +69,7 @@ def head_answer(result: HeadResult) -> Answer:
     fusion, rival = fusion_score(evaluation), best_simple(evaluation)
     verdict = "" if rival is None else rival.verdict or "no clear difference"
     return Answer(
-        name=in_words(evaluation.head),
+        name=result.title or in_words(evaluation.head),
         tone=TONES.get(verdict, "open"),
         lead=LEADS[verdict],
         sentence=_sentence(result, fusion, rival),

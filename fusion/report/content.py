@@ -47,6 +47,7 @@ class HeadResult:
         actual: Targets `[n_test]` in business units; 0 or 1 for a classification.
         predicted: Prediction columns `[n_test]` of the fusion; the first one is the answer.
         items: All test items; the page picks the best and the worst.
+        title: What is asked, in words for people.
 
     Raises:
         ValueError: If there is no prediction column or one has another length than `actual`.
@@ -56,6 +57,7 @@ class HeadResult:
     actual: Floats
     predicted: dict[str, Floats]
     items: tuple[ReportItem, ...] = ()
+    title: str = ""
 
     def __post_init__(self) -> None:
         shapes = {name: values.shape for name, values in self.predicted.items()}

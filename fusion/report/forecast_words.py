@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from fusion.bundle import Bundle, name_and_config
 from fusion.data.known import known_rows
 from fusion.predictor import Predictor
 from fusion.report.number_text import DASH, number, percent, rough
+from heads import HEADS
 
 HOT_QUANTILE = 0.75
 EVEN = 0.5
@@ -20,7 +22,7 @@ class HeadWords:
     """How one head's answers in a table of predictions are told.
 
     Args:
-        title: What is asked: the target column, or what a probability is one of.
+        title: What is asked, see `head_title`.
         target: The target column.
         middle: Column of the median; of the only answer where there is no median.
         mean: Column of the mean; None where it gives none.
@@ -94,21 +96,57 @@ class HotRule:
         return float(answers[self.column]) >= self.threshold
 
 
+def head_title(bundle: Bundle, name: str) -> str:
+    """What a head asks for, in words for people: `Units, next 8 weeks`.
+
+    A name that somebody gave it is the best; else what its answer is one of, or its unit and, where
+    the target was added up from past sales, over how many weeks; else the target column. Where two
+    heads would be called the same, the target is added, or the head's name.
+    """
+    titles = {other: _plain_title(bundle, other) for other in bundle.model.heads}
+    alike = [other for other, title in titles.items() if title == titles[name]]
+    if len(alike) == 1:
+        return titles[name]
+    told_apart = len({bundle.targets[other] for other in alike}) == len(alike)
+    return f"{titles[name]} ({bundle.targets[name] if told_apart else name})"
+
+
+def _plain_title(bundle: Bundle, name: str) -> str:
+    head, target = bundle.model.head(name), bundle.targets[name]
+    kind = name_and_config(HEADS, head)["name"]
+    if name != target and not name.startswith(kind):
+        return name
+    first = head.described_columns[0]
+    if first.kind == "probability":
+        return f"{positive_label(bundle, name)}?"
+    if not first.unit:
+        return target
+    weeks = bundle.info.get("horizon_weeks", {}).get(target)
+    unit = first.unit[:1].upper() + first.unit[1:]
+    return unit if weeks is None else f"{unit}, next {weeks} week{'' if weeks == 1 else 's'}"
+
+
+def positive_label(bundle: Bundle, name: str) -> str:
+    """What a probability is one of: the class of a classifier, else what the head calls it."""
+    first = bundle.model.head(name).described_columns[0]
+    return str([first.label, *bundle.info.get("classes", [])][-1])
+
+
 def head_words(predictor: Predictor, name: str) -> HeadWords:
     """How the answers of one head are told."""
     bundle = predictor.bundle
     columns = bundle.model.head(name).described_columns
     names = {column.name: predictor.column_name(name, column.name) for column in columns}
     target = bundle.targets[name]
-    first = columns[0]
+    first, title = columns[0], head_title(bundle, name)
     if first.kind == "probability":
-        label = str([first.label, *bundle.info.get("classes", [])][-1])
-        return HeadWords(f"{label}?", target, names[first.name], label=label)
+        label = positive_label(bundle, name)
+        return HeadWords(title, target, names[first.name], label=label)
     levels = {column.level: names[column.name] for column in columns if column.level is not None}
     mean = next((names[column.name] for column in columns if column.kind == "mean"), None)
     low, high = (min(levels), max(levels)) if len(levels) > 1 else (EVEN, EVEN)
     return HeadWords(
-        title=target,
+        title=title,
         target=target,
         middle=levels.get(EVEN, mean or names[first.name]),
         mean=mean,

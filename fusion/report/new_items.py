@@ -8,10 +8,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from encoders import NumericEncoder
-from fusion.data.catalogue import Catalogue, build_catalogue
+from fusion.data.catalogue import Catalogue
 from fusion.data.cells import is_missing
-from fusion.data.frames import as_frame
-from fusion.predictor import Predictor
+from fusion.predictor import Predictor, ReadItems
 from fusion.report.content import MOST_SHOWN, NewItem, NewItems, SimilarItem
 from fusion.report.forecast_words import HeadWords, head_words, hot_rule
 from fusion.report.number_text import number
@@ -21,37 +20,56 @@ MOST_DETAILS = 4
 
 
 def build_new_items(
-    predictor: Predictor,
-    frame: Any,
-    *,
-    answers: pd.DataFrame | None = None,
-    details: Sequence[str] = (),
-    source: str = "items",
+    predictor: Predictor, frame: Any, *, details: Sequence[str] = (), source: str = "items"
 ) -> NewItems:
     """The table of new items for people.
 
     Args:
         predictor: A trained model and how it reads items.
         frame: One row an item, as `Predictor.predict` takes it.
-        answers: What `Predictor.predict` gave for these rows; asked for here where None.
         details: Columns shown beside each item; the categories of the model where none are given.
         source: What the table is called.
 
     Raises:
         CatalogueError: If columns are missing, or rows are faulty and must not be.
     """
-    bundle, frame = predictor.bundle, as_frame(frame)
-    if answers is None:
-        answers = predictor.predict(frame, source=source)
+    items = predictor.read(frame, source=source)
+    answers = predictor.answer_table(items)
+    shown = items.take(best_rows(predictor, answers))
+    return tell_new_items(predictor, answers, shown, details=details)
+
+
+def best_rows(predictor: Predictor, answers: pd.DataFrame) -> NDArray[np.int64]:
+    """Rows that a page shows, the largest answer first; those without an answer come last.
+
+    Args:
+        predictor: A trained model.
+        answers: What it says of all items, as `Predictor.predict` gives it.
+    """
+    first = next(iter(predictor.bundle.model.heads))
+    return ranked(answers, head_words(predictor, first))[:MOST_SHOWN]
+
+
+def tell_new_items(
+    predictor: Predictor, answers: pd.DataFrame, shown: ReadItems, *, details: Sequence[str] = ()
+) -> NewItems:
+    """The table of new items for people, of answers that are there already.
+
+    Args:
+        predictor: The model that answered.
+        answers: What it says of all items, as `Predictor.predict` gives it.
+        shown: The items of `best_rows`, in this order.
+        details: Columns shown beside each item; the categories of the model where none are given.
+    """
+    bundle, catalogue = predictor.bundle, shown.catalogue
     table = answers.reset_index(drop=True)
     words = {name: head_words(predictor, name) for name in bundle.model.heads}
     rule = hot_rule(predictor, words)
-    order = ranked(table, next(iter(words.values())))[:MOST_SHOWN]
-    shown = frame.iloc[order].reset_index(drop=True)
-    catalogue = build_catalogue(shown, bundle.schema, photos=predictor.photos, source=source)
-    similar = _similar(predictor, shown, next(iter(words.values())), source=source)
+    order = best_rows(predictor, table)
+    similar = _similar(predictor, shown, next(iter(words.values())))
     unknown = unknown_facts(predictor, catalogue)
-    names = [name for name in details or bundle.schema.categorical if name in shown.columns]
+    frame, titles = catalogue.frame, catalogue.titles
+    names = [name for name in details or bundle.schema.categorical if name in frame.columns]
     photos: Any = catalogue.values.get("image", [None] * len(order))
     items = []
     for place, row in enumerate(order.tolist()):
@@ -60,9 +78,9 @@ def build_new_items(
             NewItem(
                 rank=None if error else place + 1,
                 id=str(answer["id"]),
-                title=catalogue.titles[place] or str(answer["id"]),
+                title=titles[place] or str(answer["id"]),
                 photo=photos[place][0] if photos[place] else None,
-                details=_facts(shown, place, names[:MOST_DETAILS]),
+                details=_facts(frame, place, names[:MOST_DETAILS]),
                 answers=tuple(each.say(answer) for each in words.values()),
                 is_hot=not error and rule is not None and rule.holds(answer),
                 similar=similar[place],
@@ -72,7 +90,7 @@ def build_new_items(
         )
     notes = _notes(table[table["error"] == ""], words.values())
     return NewItems(
-        source=source,
+        source=catalogue.source,
         n_items=len(table),
         questions=tuple(each.title for each in words.values()),
         items=tuple(items),
@@ -102,11 +120,11 @@ def unknown_facts(predictor: Predictor, catalogue: Catalogue) -> list[tuple[str,
 
 
 def _similar(
-    predictor: Predictor, frame: pd.DataFrame, words: HeadWords, *, source: str
+    predictor: Predictor, shown: ReadItems, words: HeadWords
 ) -> list[tuple[SimilarItem, ...]]:
     """The nearest known items of each row, and what was known of them."""
     k = min(N_SIMILAR, len(predictor.bundle.reference_ids))
-    nearest = predictor.similar(frame, k, source=source)
+    nearest = predictor.nearest(shown, k)
     known = [
         SimilarItem(found_id, title or found_id, words.say_known(outcome))
         if isinstance(found_id, str)

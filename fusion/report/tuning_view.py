@@ -8,7 +8,7 @@ from fusion.evaluation.result import Evaluation, Score
 from fusion.report.answer import fusion_score, in_words, primary, proof
 from fusion.report.charts import Chart, tuning_chart
 from fusion.report.comparison import TONES, Comparison, against_other
-from fusion.report.content import TrainingReport, TuningCost, TuningSummary
+from fusion.report.content import HeadResult, TrainingReport, TuningCost, TuningSummary
 from fusion.report.data_view import Bar, share_bar
 from fusion.report.metric_names import metric_name, write
 from fusion.report.number_text import DASH, GAP, decimals, duration, number, short
@@ -85,7 +85,7 @@ def tuning_view(report: TrainingReport) -> TuningView | None:
         statement=tuning.statement,
         kept=tuning.kept,
         weights=_weights(tuning),
-        heads=tuple(_head(result.evaluation, ratios) for result in report.heads),
+        heads=tuple(_head(result, ratios) for result in report.heads),
         costs=_cost_rows(tuning.costs),
         ratios=None if ratios is None else (_times(ratios[0]), _times(ratios[1])),
         chart=tuning_chart(tuning.runs),
@@ -104,12 +104,13 @@ def _over(last: float, first: float) -> float:
     return last / first if math.isfinite(last) and last > 0 and first > 0 else math.nan
 
 
-def _head(evaluation: Evaluation, ratios: tuple[float, float] | None) -> HeadTuning:
+def _head(result: HeadResult, ratios: tuple[float, float] | None) -> HeadTuning:
+    evaluation = result.evaluation
     other = next((one for one in evaluation.scores if one.kind in ("original", "tuned")), None)
     verdict = "" if other is None else other.verdict or "not defined"
     left = other is not None and other.kind == "tuned"
     return HeadTuning(
-        name=in_words(evaluation.head),
+        name=result.title or in_words(evaluation.head),
         tone=TONES.get(verdict, "open"),
         lead=(LEFT_LEADS if left else LEADS)[verdict],
         sentence=_sentence(evaluation, other, ratios),

@@ -45,6 +45,13 @@ def test_visuelle2_550(script, monkeypatch, launches, tmp_path, capsys) -> None:
     assert "| photo alone |" in capsys.readouterr().out
 
 
+def test_similar_items(script, launches, tmp_path, capsys) -> None:
+    options = ["--data", str(launches), "--store", str(tmp_path / "store")]
+    script("similar_items").main([*options, *ONE_EPOCH])
+    printed = capsys.readouterr().out
+    assert all(f"| {way} |" in printed for way in ("content", "fused vectors", "image alone"))
+
+
 @pytest.mark.parametrize("trains", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_photo_pretraining(
     script, monkeypatch, clothes, launches, tmp_path, capsys, trains

@@ -41,7 +41,11 @@ def regressor(checkpoint, **options):
 
 @pytest.fixture(scope="module")
 def fitted(items, checkpoint):
-    return regressor(checkpoint).fit(items[["title"]], items["units"])
+    """A model whose tuned encoders err less: so few rows cannot say so themselves."""
+    with pytest.MonkeyPatch.context() as patch:
+        losses = {True: 0.5, False: 0.9}
+        patch.setattr("fusion.kept_encoders._loss", lambda one, _: losses[one.tuned is not None])
+        return regressor(checkpoint).fit(items[["title"]], items["units"])
 
 
 def test_a_loaded_model_reads_texts_with_tuned_encoders(fitted, items, tmp_path):
@@ -149,3 +153,29 @@ def test_noise_and_mixup_change_a_training_and_not_its_predictions_of_one_row(it
         np.testing.assert_array_equal(answers[name], model.predict(frame))
     assert not np.allclose(answers["plain"], answers["noise"])
     assert not np.allclose(answers["plain"], answers["mixup"])
+
+
+@pytest.mark.parametrize("kind", [FusionRegressor, FusionClassifier])
+def test_tuning_that_hurts_on_rows_held_out_is_not_kept(items, checkpoint, kind, caplog):
+    target = items["units"]
+    if kind is FusionClassifier:
+        target = items["title"].str.contains("red coat").rename("hot")
+    model = kind(
+        text_encoder=str(checkpoint),
+        tuning={**TUNING, "mode": "full", "learning_rate": 0.3},
+        training=FAST,
+        random_state=0,
+    ).fit(items[["title"]], target)
+    assert model.bundle_.model.encoder("text").adapter is None
+    assert model.bundle_.info["tuning"].startswith("Kept: encoders as they were. Their loss on")
+    assert "Kept: encoders as they were" in caplog.text
+    plain = kind(text_encoder=str(checkpoint), training=FAST, random_state=0)
+    plain.fit(items[["title"]], target)
+    pd.testing.assert_frame_equal(
+        model.predict_table(items[["title"]]), plain.predict_table(items[["title"]])
+    )
+
+
+def test_tuning_that_helps_on_rows_held_out_is_kept_and_said(fitted):
+    stated = fitted.bundle_.info["tuning"]
+    assert stated.startswith("Kept: encoders tuned. Their loss on")

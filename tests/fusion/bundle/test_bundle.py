@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from fusion import BundleError, FusionRegressor, load_bundle
-from fusion.bundle import save_bundle
+from fusion.bundle import Content, save_bundle
 from fusion.predictor import Predictor
 
 
@@ -150,11 +150,13 @@ def test_a_new_row_is_predicted_without_the_training_data(folder):
     assert table["present"].tolist() == ["numeric+text"]
 
 
-def test_nothing_is_similar_to_a_vector_without_direction_and_ties_follow_ids(fitted, items):
+def test_nothing_is_similar_to_an_item_without_content_and_ties_follow_ids(fitted, items):
     bundle = replace(fitted.bundle_)
-    bundle.reference = np.zeros_like(bundle.reference)
-    bundle.reference[[7, 3, 20]] = -fitted.embed(items.head(1))  # opposite, and yet nearer than 0
-    found = Predictor(bundle).similar(items.head(1), 4)
+    known = bundle.reference
+    vectors, levels = np.zeros_like(known.vectors["text"]), np.zeros_like(known.levels)
+    bundle.reference = Content({"text": vectors}, levels)
+    vectors[[7, 3, 20]] = -known.vectors["text"][0]  # opposite, and yet nearer than nothing
+    found = Predictor(bundle).similar(items.head(1).assign(brand=None), 4)
     ids = sorted(bundle.reference_ids[place] for place in (7, 3, 20))
     assert found["similar_id"].tolist()[:3] == ids
     assert found["similarity"].tolist()[:3] == pytest.approx([-1.0] * 3, abs=1e-5)

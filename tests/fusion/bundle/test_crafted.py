@@ -150,11 +150,11 @@ def peak_kb():
         b"[]",
         b"\xff\xfe",
         b"[" * 100_000,
-        b'{"format": 7}',
+        b'{"format": 8}',
         b'{"format": NaN}',
         b'{"format": 1e999}',
         b'{"format": ' + b"9" * 10_000 + b"}",
-        b'{"format": 7, "n_members": 1, "files": []}',
+        b'{"format": 8, "n_members": 1, "files": []}',
     ],
     ids=lambda content: content[:12],
 )
@@ -211,9 +211,14 @@ def test_weights_of_another_shape_or_without_a_number_are_refused(folder, write_
 @pytest.mark.parametrize(
     "change",
     [
-        lambda tensors: tensors | {"vectors": tensors["vectors"][1:]},
-        lambda tensors: tensors | {"vectors": tensors["vectors"][:, 1:].contiguous()},
-        lambda tensors: tensors | {"vectors": tensors["vectors"].double()},
+        lambda tensors: tensors | {"levels": tensors["levels"][1:]},
+        lambda tensors: tensors | {"levels": tensors["levels"][:, :0]},
+        lambda tensors: tensors | {"levels": tensors["levels"].float()},
+        lambda tensors: tensors | {"levels": tensors["levels"][:, 0]},
+        lambda tensors: tensors | {"vectors.text": tensors["vectors.text"][1:]},
+        lambda tensors: tensors | {"vectors.text": tensors["vectors.text"][:, 1:].contiguous()},
+        lambda tensors: tensors | {"vectors.text": tensors["vectors.text"].double()},
+        lambda tensors: tensors | {"vectors.photo": tensors["vectors.text"].clone()},
         lambda tensors: tensors | {"ids_ends": tensors["ids_ends"].flip(0).contiguous()},
         lambda tensors: tensors | {"ids_ends": tensors["ids_ends"] * 10**12},
         lambda tensors: tensors | {"titles_ends": tensors["titles_ends"][:0]},
@@ -225,10 +230,10 @@ def test_weights_of_another_shape_or_without_a_number_are_refused(folder, write_
         lambda tensors: tensors | {"has_target": tensors["has_target"].double()},
         lambda tensors: tensors | {"ids": tensors["ids"][1:].contiguous()},
         lambda tensors: tensors | {"ids": torch.full_like(tensors["ids"], 255)},
-        lambda tensors: {"vectors": tensors["vectors"]},
+        lambda tensors: {"levels": tensors["levels"]},
     ],
 )
-def test_ids_and_vectors_of_training_items_must_fit_each_other(folder, write_weights, change):
+def test_ids_and_content_of_training_items_must_fit_each_other(folder, write_weights, change):
     tensors = load((folder / "reference.safetensors").read_bytes())
     write_weights(folder, save(change(tensors)), "reference.safetensors")
     with pytest.raises(BundleError):
