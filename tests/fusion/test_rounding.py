@@ -132,7 +132,7 @@ def test_a_change_that_was_not_measured_is_said_to_be_unknown(rounded, tmp_path,
 @pytest.mark.usefixtures("bfloat16")
 def test_rows_that_cannot_be_read_any_more_cost_no_trained_model(rounded, items):
     bundle, titles = rounded.bundle_, list(items["title"])
-    inputs = Predictor(bundle)._prepare(items, source="items")[0]
+    inputs = Predictor(bundle).read(items).inputs
     rows = np.arange(10)
 
     def measured(values):
