@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from fusion.documents import sealed
-from fusion.errors import ConfigError, JobError
+from fusion.errors import CatalogueError, ConfigError, JobError
 from fusion.shards import (
     InProcessEngine,
     job_status,
@@ -125,7 +125,7 @@ def check(tmp_path, job, straight, files_of):
                 told.append(str(error))
         try:
             result = job.run(output, engine=InProcessEngine())
-        except (ConfigError, JobError) as error:
+        except (CatalogueError, ConfigError, JobError) as error:
             return [*told, str(error)]
         assert result.failed_shards == {}
         again = files_of(output)
