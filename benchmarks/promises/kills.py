@@ -43,7 +43,7 @@ POINTS = (
 
 def run(settings: Settings) -> Outcome:
     """200 random kills of jobs by one process and of jobs by two workers, and the twelve points."""
-    rows = settings.n(20_000, least=120)
+    rows = settings.n(20_000, least=6 * SHARD_ROWS)  # so that the second shard has an error
     kills = settings.n(200)
     write_items(settings.folder / "items.csv", rows=rows)
     job = partial(job_of, settings.folder / "items.csv", shard_rows=min(SHARD_ROWS, rows // 6))
