@@ -178,7 +178,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     runtimes = ", ".join(f"{name} {version(name)}" for name in used)
     write_section(
         "Text embedding in int8: ONNX Runtime and OpenVINO",
-        command="python benchmarks/int8_backends.py",
+        command="python benchmarks/int8_backends.py" + (" --data DATA" if effect else ""),
         workload=f"{len(texts):,} different texts of product words, mean 35 tokens; "
         f"`BertEncoder.encode` with all-MiniLM-L6-v2 on the CPU, {torch.get_num_threads()} "
         f"threads, {runtimes}, int8 instructions of the processor: {int8_instructions()}; "
