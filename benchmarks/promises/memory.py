@@ -17,6 +17,8 @@ from encoders.tiny_bert import tiny_checkpoint
 
 SIZES = (10_000, 100_000, 1_000_000)
 MOST = 0.10
+LOOK_S = 0.5
+"""Seconds between two looks at the memory, which take some hundredths of a second a process."""
 LEAST_ROWS = 8_192
 """Two shards: both workers of the smallest job must have work."""
 FUSION = Path(sys.executable).with_name("fusion")
@@ -36,7 +38,7 @@ def run_job(
     most = 0.0
     while process.poll() is None:
         most = max(most, _memory(process))
-        time.sleep(0.1)
+        time.sleep(LOOK_S)
     if process.returncode:
         raise RuntimeError(f"fusion {verb[0]} ended with {process.returncode}")
     lines = (folder / "events.jsonl").read_text(encoding="utf-8").splitlines()
