@@ -196,7 +196,7 @@ def _opened(output: Path, places: Places, kind: str) -> Iterator[None]:
     """The folder of a job, made if absent, for one writer."""
     refuse_inputs(output, {"items": places.items})
     refuse_strangers(output, kind)
-    with nothing_unplanned(output, kind):
+    with _nothing_unplanned(output, kind):
         make_folders(output, kind)
         with locked(output):
             refuse_other_than_files(output, kind)
@@ -204,7 +204,7 @@ def _opened(output: Path, places: Places, kind: str) -> Iterator[None]:
 
 
 @contextmanager
-def nothing_unplanned(output: Path, kind: str) -> Iterator[None]:
+def _nothing_unplanned(output: Path, kind: str) -> Iterator[None]:
     """Removes what a block made for a job that an error stops before it is planned.
 
     Files in a folder that was there before stay, and so does a job that another process begins.

@@ -164,6 +164,29 @@ def watched() -> Install:
     return watch_disk
 
 
+@pytest.fixture
+def crash(
+    forked: Callable[[Callable[[], object]], int],
+    ended: Callable[[int], int],
+    watch_disk: Install,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Callable[..., None]:
+    """Runs a function in a process that ends at a step of writing a file below a folder."""
+
+    def at(step: str, name: str, folder: Path, function: Callable[[], object]) -> None:
+        def hook(now: str, what: str) -> None:
+            if (now, what) == (step, name):
+                os.kill(os.getpid(), 9)
+
+        def run() -> None:
+            watch_disk(monkeypatch, folder, hook)
+            function()
+
+        assert ended(forked(run)) == -9, f"{step} {name} was never reached"
+
+    return at
+
+
 @pytest.fixture(scope="session", name="disk_error")
 def error_of_the_disk() -> Callable[[int, str, Path], OSError]:
     """The error that the system raises at a step of writing a file."""

@@ -1,7 +1,5 @@
 """A process that ends at each step of writing each kind of file, and the run that goes on."""
 
-import os
-
 import pytest
 
 from fusion.shards import embed_catalogue, run_shard, verify_job
@@ -32,24 +30,6 @@ def straight(tmp_path_factory, job, files_of):
     output = tmp_path_factory.mktemp("straight")
     job.run(output)
     return files_of(output)
-
-
-@pytest.fixture
-def crash(forked, ended, watch_disk, monkeypatch):
-    """Runs a function in a process that ends at a step of writing a file."""
-
-    def at(step, name, output, function):
-        def hook(now, what):
-            if (now, what) == (step, name):
-                os.kill(os.getpid(), 9)
-
-        def run():
-            watch_disk(monkeypatch, output, hook)
-            function()
-
-        assert ended(forked(run)) == -9, f"{step} {name} was never reached"
-
-    return at
 
 
 def states(output):

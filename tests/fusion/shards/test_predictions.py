@@ -1,7 +1,6 @@
 """Predictions as a job: any size, any way of running it, one file in the order of the input."""
 
 import logging
-import os
 from dataclasses import replace
 
 import numpy as np
@@ -160,24 +159,6 @@ def test_two_workers_and_a_stop_after_each_shard_give_the_bytes_of_one_run(
         assert predicted(places, stopped).n_already == 3
         assert straight.read_bytes() == by_two.read_bytes() == stopped.read_bytes()
     assert not list(tmp_path.glob("*.job"))
-
-
-@pytest.fixture
-def crash(forked, ended, watch_disk, monkeypatch):
-    """Runs a function in a process that ends at a step of writing a file below a folder."""
-
-    def at(step, name, folder, function):
-        def hook(now, what):
-            if (now, what) == (step, name):
-                os.kill(os.getpid(), 9)
-
-        def run():
-            watch_disk(monkeypatch, folder, hook)
-            function()
-
-        assert ended(forked(run)) == -9, f"{step} {name} was never reached"
-
-    return at
 
 
 POINTS = [
