@@ -1,7 +1,7 @@
 """Configuration of a training job: a TOML file, checked as a whole before anything runs."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -9,19 +9,17 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, field_validator, model_validator
 
-from fusion.build import HeadChoice
 from fusion.data.dates import date_advice, date_cells
 from fusion.data.delimiters import checked_delimiter
 from fusion.data.problems import OnBadRows
 from fusion.encoder_choice import EncoderChoice
 from fusion.errors import unknown_name
 from fusion.files import expanded
+from fusion.head_choice import HeadChoice, known_decoders, known_heads, known_strategies
 from fusion.jobs.config_file import config_values
 from fusion.mistakes import RunSettings, checked_settings
-from fusion.strategies import FUSIONS
 from fusion.training import TrainingSettings
 from fusion.tuning import TuningSettings
-from heads import DECODERS, HEADS
 
 
 class Section(RunSettings):
@@ -94,7 +92,7 @@ class HeadSection(Section):
     @field_validator("head")
     @classmethod
     def _known_head(cls, head: str) -> str:
-        return _known("head", head, HEADS)
+        return _known("head", head, known_heads())
 
     @field_validator("target")
     @classmethod
@@ -107,7 +105,7 @@ class HeadSection(Section):
     @field_validator("decoder")
     @classmethod
     def _known_decoder(cls, decoder: str | None) -> str | None:
-        return None if decoder is None else _known("decoder", decoder, DECODERS)
+        return None if decoder is None else _known("decoder", decoder, known_decoders())
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -193,7 +191,7 @@ class ModelSection(Section):
     @field_validator("strategy")
     @classmethod
     def _known_strategy(cls, strategy: str) -> str:
-        return _known("strategy", strategy, FUSIONS)
+        return _known("strategy", strategy, known_strategies())
 
 
 class SplitSection(Section):
@@ -293,7 +291,7 @@ class TrainConfig(Section):
             self.sales.table = base / expanded(self.sales.table)
 
 
-def _known(name: str, value: str, registry: Mapping[str, Any]) -> str:
-    if value not in registry:
-        raise ValueError(unknown_name(name, value, registry))
+def _known(name: str, value: str, valid: Sequence[str]) -> str:
+    if value not in valid:
+        raise ValueError(unknown_name(name, value, valid))
     return value

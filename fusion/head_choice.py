@@ -1,0 +1,59 @@
+"""Which head a user chose, checked by its name: usual ones are known without torch."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fusion.strategies.names import KNOWN as STRATEGIES
+from heads.names import KNOWN as HEAD_NAMES
+from heads.names import KNOWN_DECODERS as DECODER_NAMES
+
+
+@dataclass(frozen=True)
+class HeadChoice:
+    """One question: which head answers it, on which target, with which options.
+
+    Args:
+        head: Name in `HEADS`.
+        target: The target column; the columns of the steps, in their order, where it has steps.
+        options: Options of the head.
+        decoder: Name in `DECODERS` of how networks answer it; None: as the head suggests.
+    """
+
+    head: str
+    target: str | tuple[str, ...]
+    options: Mapping[str, Any]
+    decoder: str | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The target columns."""
+        return (self.target,) if isinstance(self.target, str) else self.target
+
+
+def known_heads() -> tuple[str, ...]:
+    """Names of all heads that can be chosen."""
+    if "heads.registry" not in sys.modules:  # then nobody has added any
+        return HEAD_NAMES
+    from heads import HEADS
+
+    return tuple(HEADS)
+
+
+def known_decoders() -> tuple[str, ...]:
+    """Names of all decoders that can be chosen."""
+    if "heads.decoders" not in sys.modules:
+        return DECODER_NAMES
+    from heads import DECODERS
+
+    return tuple(DECODERS)
+
+
+def known_strategies() -> tuple[str, ...]:
+    """Names of all fusion strategies that can be chosen."""
+    if "fusion.strategies.registry" not in sys.modules:
+        return STRATEGIES
+    from fusion.strategies import FUSIONS
+
+    return tuple(FUSIONS)
