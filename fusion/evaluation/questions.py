@@ -1,11 +1,12 @@
 """What a head asks, read off its columns: numbers or classes, one question a step."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from heads import Column, Floats, Head
+from heads.columns import columns_by_step, probability_columns
 
 Columns = dict[str, Floats]
 
@@ -73,25 +74,6 @@ def asked_values(head: Head, target: Floats) -> Floats:
     if probability_columns(head.columns):
         return head.encode_target(target).astype(np.float64)
     return target
-
-
-def columns_by_step(columns: Sequence[Column]) -> dict[int | None, tuple[Column, ...]]:
-    """Columns of each step, in the order of the steps; one entry, None, where there are none."""
-    steps = sorted({each.step for each in columns}, key=lambda step: step or 0)
-    return {step: tuple(each for each in columns if each.step == step) for step in steps}
-
-
-def probability_columns(columns: Sequence[Column]) -> tuple[Column, ...]:
-    """Those that tell the probability of a class, in the order of the classes."""
-    return tuple(each for each in columns if each.kind == "probability")
-
-
-def class_labels(columns: Sequence[Column]) -> tuple[str, ...]:
-    """Labels that positions of a class column stand for; none without such a column."""
-    if not any(each.kind == "class" for each in columns):
-        return ()
-    first = next(iter(columns_by_step(columns).values()))
-    return tuple(each.label for each in probability_columns(first))
 
 
 def none_impossible(shares: Floats, *, n_rows: int) -> Floats:
