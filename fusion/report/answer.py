@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from fusion.evaluation.result import Evaluation, Score
-from fusion.report.content import HeadResult
+from fusion.report.head_result import HeadResult
 from fusion.report.metric_names import metric_name, write, write_gain, write_interval
 from fusion.report.number_text import DASH, GAP, number, percent
 

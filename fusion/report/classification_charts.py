@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from fusion.report.charts import ACCENT, INK, MUTED, SOFT, Chart, new_axes, to_svg
-from fusion.report.content import Floats, HeadResult
+from fusion.report.head_result import Floats, HeadResult
 from fusion.report.number_text import percent
 
 N_BINS = 10

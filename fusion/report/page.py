@@ -21,8 +21,9 @@ from fusion.report.comparison import (
     metric_table,
     without_each,
 )
-from fusion.report.content import DataSummary, HeadResult, NewItems, TrainingReport
+from fusion.report.content import DataSummary, NewItems, TrainingReport
 from fusion.report.data_view import dropped_groups, problem_groups, share_bar, split_bars
+from fusion.report.head_result import HeadResult
 from fusion.report.metric_names import metric_name
 from fusion.report.number_text import GAP, number
 from fusion.report.regression_charts import regression_charts
