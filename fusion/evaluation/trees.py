@@ -64,7 +64,10 @@ def _scale(target: Floats) -> _Scale:
 
 
 def _mean_and_quantiles(trees: Callable[..., Floats], question: Question) -> Columns:
-    """Means by Poisson loss and quantiles of logarithms, of amounts; of others as they are."""
+    """Means by Poisson loss and quantiles of logarithms, of amounts; of others as they are.
+
+    Quantiles that cross give way to the one nearest to the median.
+    """
     target, levels = question.values, question.levels
     scale = _scale(target)
     amounts = not (target < 0).any()
@@ -77,7 +80,10 @@ def _mean_and_quantiles(trees: Callable[..., Floats], question: Question) -> Col
         return np.expm1(found).clip(min=0.0) if amounts else scale.decode(found)
 
     order = sorted(levels, key=levels.__getitem__)
-    ordered = np.sort([quantile(levels[name]) for name in order], axis=0)
+    ordered = np.stack([quantile(levels[name]) for name in order])
+    middle = int(np.argmin([abs(levels[name] - MEDIAN) for name in order]))
+    ordered[: middle + 1] = np.minimum.accumulate(ordered[middle::-1])[::-1]
+    ordered[middle:] = np.maximum.accumulate(ordered[middle:])
     columns = dict(zip(order, ordered, strict=True))
     others = [each.name for each in question.columns if each.level is None]
     if not others:

@@ -98,6 +98,8 @@ def card_grids(result: HeadResult) -> tuple[CardGrid, ...]:
 
 def outcomes(result: HeadResult) -> list[Outcome]:
     """Every item with what happened and what was said of it, averaged over steps."""
+    if not result.items:
+        return []
     if not result.labels:
         whole = result.over_steps()
         rows = zip(result.items, whole.actual.tolist(), whole.answer.tolist(), strict=True)
