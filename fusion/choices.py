@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from encoders.process_state import OwnGenerators
 from fusion.build import CLOSED_FORM_FUSION
 from fusion.data.catalogue import Catalogue
-from fusion.data.known import is_known, known_rows
+from fusion.data.known import known_rows
 from fusion.data.problems import Problem, shown
 from fusion.data.schema import Schema, missing_columns
 from fusion.errors import CatalogueError, unknown_name
@@ -81,14 +81,9 @@ def _head_mistakes(choice: HeadChoice, target: NDArray[np.float64] | None) -> li
     def trial() -> object:
         return kind.fitted(sound, in_dim=1, **choice.options) if len(sound) else None
 
-    what = f"head {choice.head} of {target_name(choice)}"
+    what = f"head {choice.head} of {choice.target}"
     taken = ("target", "in_dim")
     return _option_mistakes(what, choice.options, kind.fitted, taken=taken, trial=trial)
-
-
-def target_name(choice: HeadChoice) -> str:
-    """What the target of a head is called in messages: its column, or its columns."""
-    return " and ".join(choice.columns)
 
 
 def few_target_mistakes(
@@ -106,7 +101,7 @@ def few_target_mistakes(
     for name, values in targets.items():
         n_known = len(known_rows(values))
         if n_known < min(least, len(values)):
-            column = target_name(heads[name])
+            column = heads[name].target
             mistakes[column] = (
                 f"{column} must be known in {least} or more {rows}, got {n_known} of "
                 f"{len(values)}. Give more items that have it, or leave its heads out."
@@ -216,14 +211,14 @@ def target_problems(
     return [
         Problem(
             code="bad_target",
-            message=f"must be {rule}, got {', '.join(f'{one:g}' for one in values[row].ravel())}",
+            message=f"must be {rule}, got {values[row]:g}",
             row=int(row),
             id=catalogue.ids[row],
-            column=target_name(heads[name]),
+            column=heads[name].target,
         )
         for name, values in targets.items()
         for rule, broken in HEADS[heads[name].head].target_faults(values).items()
-        for row in np.flatnonzero(broken & is_known(values))
+        for row in np.flatnonzero(broken & ~np.isnan(values))
     ]
 
 
@@ -231,9 +226,9 @@ def unknown_rows(
     catalogue: Catalogue, heads: Mapping[str, HeadChoice], targets: Targets
 ) -> list[Problem]:
     """One problem for each row that has no target at all, so that no head learns from it."""
-    columns = list(dict.fromkeys(target_name(choice) for choice in heads.values()))
+    columns = list(dict.fromkeys(choice.target for choice in heads.values()))
     what = "must be given" if len(columns) == 1 else f"one of {', '.join(columns)} must be given"
-    unknown = ~np.any([is_known(values) for values in targets.values()], axis=0)
+    unknown = np.all([np.isnan(values) for values in targets.values()], axis=0)
     return [
         Problem(
             code="target_missing",

@@ -12,24 +12,11 @@ from heads.names import KNOWN_DECODERS as DECODER_NAMES
 
 @dataclass(frozen=True)
 class HeadChoice:
-    """One question: which head answers it, on which target, with which options.
-
-    Args:
-        head: Name in `HEADS`.
-        target: The target column; the columns of the steps, in their order, where it has steps.
-        options: Options of the head.
-        decoder: Name in `DECODERS` of how networks answer it; None: as the head suggests.
-    """
+    """One question: which head answers it, on which target column, with which options."""
 
     head: str
-    target: str | tuple[str, ...]
+    target: str
     options: Mapping[str, Any]
-    decoder: str | None = None
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The target columns."""
-        return (self.target,) if isinstance(self.target, str) else self.target
 
 
 def known_heads() -> tuple[str, ...]:

@@ -125,9 +125,7 @@ def head_targets(
 ) -> Targets:
     """Targets `[n]`, or `[n, n_steps]` of several columns, by head, as far as they are there."""
     return {
-        name: columns[choice.target]
-        if isinstance(choice.target, str)
-        else np.stack([columns[column] for column in choice.columns], axis=1)
+        name: choice.values_of(columns)
         for name, choice in heads.items()
         if all(column in columns for column in choice.columns)
     }

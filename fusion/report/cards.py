@@ -31,6 +31,7 @@ MEASURED = (
     ("Furthest off", "Largest error of all test items."),
 )
 
+
 class Outcome(NamedTuple):
     """One item with what happened and what was said of it.
 

@@ -20,7 +20,7 @@ def classification_charts(result: HeadResult, *, name: str) -> list[Chart]:
     if not actual.any() or actual.all():
         return []
     return [
-        _calibration(actual.astype(np.float64), probability, name, result.positive),
+        calibration_chart(actual.astype(np.float64), probability, name, result.positive),
         _precision_recall(actual.astype(np.float64), probability, name, result.positive),
     ]
 
@@ -58,7 +58,8 @@ def precision_recall(actual: Floats, probability: Floats) -> tuple[Floats, Float
     return np.append(0.0, recall), np.append(precision[0], precision)
 
 
-def _calibration(actual: Floats, probability: Floats, name: str, positive: str) -> Chart:
+def calibration_chart(actual: Floats, probability: Floats, name: str, positive: str) -> Chart:
+    """Stated probabilities against the shares that turned out `positive`, with intervals."""
     stated, seen, count = calibration_bins(actual, probability)
     axes = new_axes("stated probability", f"share that turned out {positive}")
     axes.plot([0, 1], [0, 1], color=INK, linewidth=1)

@@ -161,6 +161,7 @@ class NewItems:
         items: The items, the best first; those that could not be read last.
         notes: How the table is read, a sentence or two each.
         hot: What a hot item is called; empty where no rule tells hot items.
+        order: Which items stand first.
     """
 
     source: str
@@ -169,6 +170,7 @@ class NewItems:
     items: tuple[NewItem, ...]
     notes: tuple[str, ...]
     hot: str = ""
+    order: str = "the largest forecast first"
 
 
 @dataclass(frozen=True)
