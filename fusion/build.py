@@ -1,8 +1,8 @@
-"""Turns choices (names, options) into built encoders, fusions and heads."""
+"""Turns choices (names, options) into built encoders, fusions, heads and decoders."""
 
 import copy
 import inspect
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,17 +22,62 @@ from fusion.store import as_kept
 from fusion.strategies import FUSIONS, Fusion
 from heads import HEADS
 from heads.base import Head
+from heads.decoders import DECODERS, Decoder
 
 CLOSED_FORM_FUSION = "join"
 
 
 @dataclass(frozen=True)
 class HeadChoice:
-    """One question: which head answers it, on which target column, with which options."""
+    """One question: which head states it, on which target, with which options.
+
+    Args:
+        head: Name in `HEADS`.
+        target: Target column; of a head with several steps all of them, in order.
+        options: Options of `Head.fitted`.
+        decoder: Name in `DECODERS` of what answers it; None takes that of the head.
+    """
 
     head: str
-    target: str
+    target: str | tuple[str, ...]
     options: Mapping[str, Any]
+    decoder: str | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Its target columns."""
+        return (self.target,) if isinstance(self.target, str) else self.target
+
+    @property
+    def target_name(self) -> str:
+        """What its target is called."""
+        return target_name(self.columns)
+
+    @property
+    def target_shape(self) -> tuple[int, ...]:
+        """Shape of the target of one row."""
+        return () if isinstance(self.target, str) else (len(self.target),)
+
+    @property
+    def decoder_name(self) -> str:
+        """Name of what answers it; the head must be known."""
+        return self.decoder or HEADS[self.head].decoder
+
+    def values_of(self, by_column: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+        """Its target `[n, *target_shape]` out of target columns `[n]`."""
+        if isinstance(self.target, str):
+            return by_column[self.target]
+        return np.stack([by_column[name] for name in self.target], axis=1)
+
+
+def target_name(columns: Sequence[str]) -> str:
+    """What a target of some columns is called.
+
+    Example:
+        >>> target_name(["price"]), target_name(["week_1", "week_2", "week_3"])
+        ('price', 'week_1 to week_3')
+    """
+    return columns[0] if len(columns) == 1 else f"{columns[0]} to {columns[-1]}"
 
 
 def pretrained_encoders(
@@ -119,9 +164,13 @@ def own_encoder(encoder: Encoder) -> Encoder:
 
 
 def build_heads(
-    choices: Mapping[str, HeadChoice], targets: Mapping[str, NDArray[np.float64]], *, in_dim: int
+    choices: Mapping[str, HeadChoice], targets: Mapping[str, NDArray[np.float64]]
 ) -> dict[str, Head]:
     """Heads fitted on the targets of the training rows that have one (NaN: none).
+
+    Args:
+        choices: Heads by name.
+        targets: Targets `[n, *target_shape]` of each.
 
     Raises:
         ConfigError: If a head or an option is unknown.
@@ -130,10 +179,32 @@ def build_heads(
     for name, choice in choices.items():
         try:
             known = targets[name][known_rows(targets[name])]
-            built[name] = HEADS[choice.head].fitted(known, in_dim=in_dim, **choice.options)
+            built[name] = HEADS[choice.head].fitted(known, **choice.options)
         except TypeError as error:
             raise ConfigError(f"options of head {choice.head} must be its own: {error}.") from error
     return built
+
+
+def build_decoders(
+    choices: Mapping[str, HeadChoice], heads: Mapping[str, Head], *, fused_dim: int
+) -> dict[str, Decoder]:
+    """A decoder of one network for each head."""
+    return {
+        name: DECODERS[choices[name].decoder_name](fused_dim, head) for name, head in heads.items()
+    }
+
+
+def targets_by_column(
+    choices: Mapping[str, HeadChoice], targets: Mapping[str, NDArray[np.float64]]
+) -> dict[str, NDArray[np.float64]]:
+    """Target columns `[n]` out of the targets `[n, *target_shape]` of heads."""
+    return {
+        column: np.ascontiguousarray(values)
+        for name, choice in choices.items()
+        for column, values in zip(
+            choice.columns, targets[name].reshape(len(targets[name]), len(choice.columns)).T, strict=True
+        )
+    }
 
 
 def build_fusion(
