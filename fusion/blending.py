@@ -43,9 +43,7 @@ class ScoreDecoders(NamedDecoders):
 
     def forward(self, scores: Tensor) -> Raw:
         """Raw outputs of every head, as of one network."""
-        return {
-            name: decoder(scores[:, None, self.places[name]]) for name, decoder in self.items()
-        }
+        return {name: decoder(scores[:, None, self.places[name]]) for name, decoder in self.items()}
 
 
 def blend(raw: Raw, others: Mapping[str, Tensor], kept: Mapping[str, Tensor]) -> Raw:

@@ -2,8 +2,7 @@
 
 import copy
 import inspect
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from fusion.data.catalogue import Catalogue
 from fusion.data.known import known_rows
 from fusion.encoder_choice import EncoderChoice, is_checkpoint
 from fusion.errors import ConfigError, unknown_name
+from fusion.head_choice import HeadChoice
 from fusion.mistakes import Mistakes
 from fusion.store import as_kept
 from fusion.strategies import FUSIONS, Fusion
@@ -27,57 +27,9 @@ from heads.decoders import DECODERS, Decoder
 CLOSED_FORM_FUSION = "join"
 
 
-@dataclass(frozen=True)
-class HeadChoice:
-    """One question: which head states it, on which target, with which options.
-
-    Args:
-        head: Name in `HEADS`.
-        target: Target column; of a head with several steps all of them, in order.
-        options: Options of `Head.fitted`.
-        decoder: Name in `DECODERS` of what answers it; None takes that of the head.
-    """
-
-    head: str
-    target: str | tuple[str, ...]
-    options: Mapping[str, Any]
-    decoder: str | None = None
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Its target columns."""
-        return (self.target,) if isinstance(self.target, str) else self.target
-
-    @property
-    def target_name(self) -> str:
-        """What its target is called."""
-        return target_name(self.columns)
-
-    @property
-    def target_shape(self) -> tuple[int, ...]:
-        """Shape of the target of one row."""
-        return () if isinstance(self.target, str) else (len(self.target),)
-
-    @property
-    def decoder_name(self) -> str:
-        """Name of what answers it; the head must be known."""
-        return self.decoder or HEADS[self.head].decoder
-
-    def values_of(self, by_column: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
-        """Its target `[n, *target_shape]` out of target columns `[n]`."""
-        if isinstance(self.target, str):
-            return by_column[self.target]
-        return np.stack([by_column[name] for name in self.target], axis=1)
-
-
-def target_name(columns: Sequence[str]) -> str:
-    """What a target of some columns is called.
-
-    Example:
-        >>> target_name(["price"]), target_name(["week_1", "week_2", "week_3"])
-        ('price', 'week_1 to week_3')
-    """
-    return columns[0] if len(columns) == 1 else f"{columns[0]} to {columns[-1]}"
+def decoder_name(choice: HeadChoice) -> str:
+    """Name of the decoder that answers a known head: the one asked for, else the head's own."""
+    return choice.decoder or HEADS[choice.head].decoder
 
 
 def pretrained_encoders(
@@ -190,7 +142,7 @@ def build_decoders(
 ) -> dict[str, Decoder]:
     """A decoder of one network for each head."""
     return {
-        name: DECODERS[choices[name].decoder_name](fused_dim, head) for name, head in heads.items()
+        name: DECODERS[decoder_name(choices[name])](fused_dim, head) for name, head in heads.items()
     }
 
 
@@ -202,7 +154,9 @@ def targets_by_column(
         column: np.ascontiguousarray(values)
         for name, choice in choices.items()
         for column, values in zip(
-            choice.columns, targets[name].reshape(len(targets[name]), len(choice.columns)).T, strict=True
+            choice.columns,
+            targets[name].reshape(len(targets[name]), len(choice.columns)).T,
+            strict=True,
         )
     }
 

@@ -11,15 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encoders.process_state import OwnGenerators
-from fusion.build import CLOSED_FORM_FUSION, HeadChoice
+from fusion.build import CLOSED_FORM_FUSION
 from fusion.data.catalogue import Catalogue
 from fusion.data.known import is_known, known_rows
 from fusion.data.problems import Problem, shown
 from fusion.data.schema import Schema, missing_columns
 from fusion.errors import CatalogueError, unknown_name
+from fusion.head_choice import HeadChoice
 from fusion.strategies import FUSIONS
 from heads import HEADS
-from heads.base import Head, any_of_row
+from heads.base import Head
 from heads.decoders import DECODERS
 
 Targets = Mapping[str, NDArray[np.float64]]
@@ -29,7 +30,7 @@ SHOWN_COLUMNS = 20
 def is_closed_form(heads: Mapping[str, HeadChoice]) -> bool:
     """True where all heads are answered by decoders that are solved without gradient steps."""
     known = bool(heads) and are_known(heads)
-    return known and all(DECODERS[choice.decoder_name].closed_form for choice in heads.values())
+    return known and all(DECODERS[decoder_name(choice)].closed_form for choice in heads.values())
 
 
 def are_known(heads: Mapping[str, HeadChoice]) -> bool:
@@ -42,8 +43,8 @@ def _unknown_names(choices: Iterable[HeadChoice]) -> list[str]:
     for choice in choices:
         if not isinstance(choice.head, str) or choice.head not in HEADS:
             mistakes.append(unknown_name("head", choice.head, HEADS))
-        elif not isinstance(choice.decoder_name, str) or choice.decoder_name not in DECODERS:
-            mistakes.append(unknown_name("decoder", choice.decoder_name, DECODERS))
+        elif not isinstance(decoder_name(choice), str) or decoder_name(choice) not in DECODERS:
+            mistakes.append(unknown_name("decoder", decoder_name(choice), DECODERS))
     return mistakes
 
 
@@ -74,7 +75,7 @@ def head_mistakes(heads: Mapping[str, HeadChoice], targets: Targets) -> list[str
     if unknown := _unknown_names(heads.values()):
         return unknown
     mistakes = []
-    if len({DECODERS[choice.decoder_name].closed_form for choice in heads.values()}) > 1:
+    if len({DECODERS[decoder_name(choice)].closed_form for choice in heads.values()}) > 1:
         mistakes.append(
             "heads must all be trained by gradient or all be solved in closed form, got both. "
             "Train the linear head in a run of its own."
@@ -92,7 +93,7 @@ def _head_mistakes(choice: HeadChoice, target: NDArray[np.float64] | None) -> li
         if len(sound):
             head = kind.fitted(sound, **choice.options)
             _check_shape(choice, head)
-            DECODERS[choice.decoder_name](1, head)
+            DECODERS[decoder_name(choice)](1, head)
 
     what = f"head {choice.head} of {choice.target_name}"
     return _option_mistakes(what, choice.options, kind.fitted, taken=("target",), trial=trial)
@@ -136,7 +137,7 @@ def faulty_rows(choice: HeadChoice, target: NDArray[np.float64]) -> NDArray[np.b
     """Mask `[n]` of the targets that break a rule of their head."""
     faulty = np.zeros(len(target), dtype=bool)
     for mask in HEADS[choice.head].target_faults(target).values():
-        faulty |= any_of_row(mask)
+        faulty |= mask
     return faulty
 
 
@@ -233,15 +234,14 @@ def target_problems(
     return [
         Problem(
             code="bad_target",
-            message=f"must be {rule}, got {values.reshape(broken.shape)[row, place]:g}",
+            message=f"must be {rule}, got {', '.join(f'{one:g}' for one in values[row].flat)}",
             row=int(row),
             id=catalogue.ids[row],
-            column=heads[name].columns[place],
+            column=heads[name].target_name,
         )
         for name, values in targets.items()
-        for rule, mask in HEADS[heads[name].head].target_faults(values).items()
-        for broken in [(mask & ~np.isnan(values)).reshape(len(values), len(heads[name].columns))]
-        for row, place in np.argwhere(broken)
+        for rule, broken in HEADS[heads[name].head].target_faults(values).items()
+        for row in np.flatnonzero(broken & is_known(values))
     ]
 
 

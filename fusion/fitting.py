@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from encoders.base import Encoder
+from fusion.blending import score_decoder
 from fusion.build import (
     CLOSED_FORM_FUSION,
     build_decoders,
@@ -19,7 +20,6 @@ from fusion.build import (
     own_encoder,
     targets_by_column,
 )
-from fusion.blending import score_decoder
 from fusion.bundle import TITLE_CHARACTERS, Bundle, content_of
 from fusion.choices import Targets, few_target_mistakes, is_closed_form
 from fusion.data.batch import ModelInputs
@@ -264,7 +264,10 @@ class _Fit:
         }
         candidates = {
             name: [
-                Candidate(head := HEADS[choices[name].head].fitted(known[name], **each), score_decoder(head))
+                Candidate(
+                    head := HEADS[choices[name].head].fitted(known[name], **each),
+                    score_decoder(head),
+                )
                 for each in some
             ]
             for name, some in options.items()

@@ -16,7 +16,6 @@ from torch import Tensor
 
 from encoders.dtype import processor_has_bfloat16
 from encoders.process_state import OwnGenerators
-from fusion.build import target_name
 from fusion.bundle.content import Content, content_of
 from fusion.bundle.document import FORMAT, Document, described
 from fusion.bundle.folder import check_bundle_folder, read_bundle, write_bundle
@@ -40,6 +39,7 @@ from fusion.embedding import prepare_inputs
 from fusion.ensemble import ProductEnsemble
 from fusion.errors import BundleError
 from fusion.files import expanded, json_bytes
+from fusion.head_choice import joined_target, target_name
 from fusion.parameters import EncoderPlaces
 from fusion.progress import say_once
 
@@ -77,6 +77,13 @@ class Bundle:
     def target_name(self, head: str) -> str:
         """What the target of a head is called."""
         return target_name(self.targets[head])
+
+    def target_of(
+        self, head: str, by_column: Mapping[str, NDArray[np.float64]]
+    ) -> NDArray[np.float64]:
+        """The target `[n, *target_shape]` of a head out of target columns `[n]`."""
+        shape = self.model.head(head).target_shape
+        return joined_target(by_column, self.targets[head], shape=shape)
 
 
 def save_bundle(bundle: Bundle, folder: str | Path) -> None:

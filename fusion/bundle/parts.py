@@ -163,9 +163,7 @@ def name_and_config(registry: Mapping[str, Any], part: Any) -> dict[str, Any]:
     return {"name": names[0], "config": part.config}
 
 
-def rebuild(
-    registry: Mapping[str, Any], entry: dict[str, Any], *given: Any, what: str
-) -> Any:
+def rebuild(registry: Mapping[str, Any], entry: dict[str, Any], *given: Any, what: str) -> Any:
     """A part from what `name_and_config` gave and `given`; `what` names it in messages.
 
     Raises:

@@ -70,14 +70,14 @@ def evaluate_head(
 def _filled(head: Head, name: str, columns: Columns, *, n: int) -> dict[str, Floats]:
     """Every column of the head, checked."""
     if len(columns) == 1:
-        columns = dict.fromkeys(column_names(head), next(iter(columns.values())))
-    missing = [column for column in column_names(head) if column not in columns]
+        columns = dict.fromkeys(head.column_names, next(iter(columns.values())))
+    missing = [column for column in head.column_names if column not in columns]
     if missing:
         raise ValueError(
-            f"predictions of {name!r} must hold {', '.join(column_names(head))}, got none of "
+            f"predictions of {name!r} must hold {', '.join(head.column_names)}, got none of "
             f"{', '.join(missing)}. Add these columns."
         )
-    filled = {column: np.asarray(columns[column], dtype=np.float64) for column in column_names(head)}
+    filled = {column: np.asarray(columns[column], dtype=np.float64) for column in head.column_names}
     for column, values in filled.items():
         if values.shape != (n,) or not np.isfinite(values).all():
             odd = int((~np.isfinite(values)).sum())
