@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encoders.process_state import OwnGenerators
-from fusion.build import CLOSED_FORM_FUSION
+from fusion.build import CLOSED_FORM_FUSION, decoder_name
 from fusion.data.catalogue import Catalogue
 from fusion.data.known import is_known, known_rows
 from fusion.data.problems import Problem, shown

@@ -343,7 +343,7 @@ class _Fit:
         return {**encoders, **fresh}, inputs.merged(more.inputs)
 
     def _model(self, encoders: Mapping[str, Encoder]) -> ProductModel:
-        """An untrained network; decoders and encoders that train are its own, the rest is shared."""
+        """An untrained network; heads, and encoders that do not train, are shared by all of them."""
         own = {name: own_encoder(encoder) for name, encoder in encoders.items()}
         dims = {name: encoder.embedding_dim for name, encoder in own.items()}
         strategy = CLOSED_FORM_FUSION if self.closed_form else self.recipe.strategy

@@ -118,8 +118,8 @@ def _known_targets(model: "Bundle", frame: "pd.DataFrame", *, source: str) -> "T
         with mistakes.gathered():
             if not known.any():
                 raise CatalogueError(
-                    f"{model.target_name(name)} must be known in at least one row of {source}, got none. "
-                    "Measure on items that have been sold."
+                    f"{model.target_name(name)} must be known in at least one row of {source}, got "
+                    "none. Measure on items that have been sold."
                 )
             head = model.model.head(name)
             if head.task == "classification":

@@ -35,7 +35,7 @@ class Experiment:
     Args:
         frame: All good rows.
         catalogue: The same, checked.
-        targets: Targets `[n, *target_shape]` of each head, by the head's name; NaN where there is none.
+        targets: Targets `[n, *target_shape]` of each head, by its name; NaN where there is none.
         split: Which rows are for what.
         groups: A label `[n]` for each row; rows of one group are no new evidence for each other.
         recipe: How the fusion is made, its columns resolved.

@@ -12,7 +12,8 @@ class NamedDecoders(nn.ModuleDict):
     and the names of its own attributes. Inside, names begin with `=` and dots are written `%2E`.
 
     Example:
-        >>> named = NamedDecoders({"units.next": nn.Linear(2, 1, bias=False), "type": nn.Identity()})
+        >>> layer = nn.Linear(2, 1, bias=False)
+        >>> named = NamedDecoders({"units.next": layer, "type": nn.Identity()})
         >>> list(named), "units" in named, list(named.state_dict())
         (['units.next', 'type'], False, ['=units%2Enext.weight'])
     """
