@@ -1,4 +1,4 @@
-"""Turns choices (names, options) into built encoders, fusions and heads."""
+"""Turns choices (names, options) into built encoders, fusions, heads and decoders."""
 
 import copy
 import inspect
@@ -22,8 +22,14 @@ from fusion.store import as_kept
 from fusion.strategies import FUSIONS, Fusion
 from heads import HEADS
 from heads.base import Head
+from heads.decoders import DECODERS, Decoder
 
 CLOSED_FORM_FUSION = "join"
+
+
+def decoder_name(choice: HeadChoice) -> str:
+    """Name of the decoder that answers a known head: the one asked for, else the head's own."""
+    return choice.decoder or HEADS[choice.head].decoder
 
 
 def pretrained_encoders(
@@ -110,9 +116,13 @@ def own_encoder(encoder: Encoder) -> Encoder:
 
 
 def build_heads(
-    choices: Mapping[str, HeadChoice], targets: Mapping[str, NDArray[np.float64]], *, in_dim: int
+    choices: Mapping[str, HeadChoice], targets: Mapping[str, NDArray[np.float64]]
 ) -> dict[str, Head]:
     """Heads fitted on the targets of the training rows that have one (NaN: none).
+
+    Args:
+        choices: Heads by name.
+        targets: Targets `[n, *target_shape]` of each.
 
     Raises:
         ConfigError: If a head or an option is unknown.
@@ -121,10 +131,34 @@ def build_heads(
     for name, choice in choices.items():
         try:
             known = targets[name][known_rows(targets[name])]
-            built[name] = HEADS[choice.head].fitted(known, in_dim=in_dim, **choice.options)
+            built[name] = HEADS[choice.head].fitted(known, **choice.options)
         except TypeError as error:
             raise ConfigError(f"options of head {choice.head} must be its own: {error}.") from error
     return built
+
+
+def build_decoders(
+    choices: Mapping[str, HeadChoice], heads: Mapping[str, Head], *, fused_dim: int
+) -> dict[str, Decoder]:
+    """A decoder of one network for each head."""
+    return {
+        name: DECODERS[decoder_name(choices[name])](fused_dim, head) for name, head in heads.items()
+    }
+
+
+def targets_by_column(
+    choices: Mapping[str, HeadChoice], targets: Mapping[str, NDArray[np.float64]]
+) -> dict[str, NDArray[np.float64]]:
+    """Target columns `[n]` out of the targets `[n, *target_shape]` of heads."""
+    return {
+        column: np.ascontiguousarray(values)
+        for name, choice in choices.items()
+        for column, values in zip(
+            choice.columns,
+            targets[name].reshape(len(targets[name]), len(choice.columns)).T,
+            strict=True,
+        )
+    }
 
 
 def build_fusion(

@@ -90,7 +90,7 @@ class FusionRegressor(RegressorMixin, FusionEstimator):  # type: ignore[misc]
             if known.sum() < 2:
                 raise ValueError(f"{column} must be known in at least two rows, got {known.sum()}.")
             truth = arrays[column][known]
-            answers = table[predictor.column_name(name, head.columns[0])].to_numpy()[known]
+            answers = table[predictor.column_name(name, head.columns[0].name)].to_numpy()[known]
             if head.task == "classification":
                 truth = head.encode_target(truth).astype(np.float64)
             weights = None if sample_weight is None else np.asarray(sample_weight)[known]

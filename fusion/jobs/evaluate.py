@@ -78,12 +78,13 @@ def _measured(
     table = predictor.predict(frame, source=source)
     metrics: Metrics = {}
     for name, target in targets.items():
-        scored = np.isfinite(target) & (table["error"] == "").to_numpy()
+        known = np.isfinite(target).all(axis=tuple(range(1, target.ndim)))
+        scored = known & (table["error"] == "").to_numpy()
         if not scored.any():
-            first = table["error"][np.isfinite(target)].iloc[0]
+            first = table["error"][known].iloc[0]
             raise CatalogueError(
                 f"{source} must have a row with both an answer and a known "
-                f"{model.targets[name]}, got none, as {first}. Correct these rows."
+                f"{model.target_name(name)}, got none, as {first}. Correct these rows."
             )
         columns = {
             column: values[scored] for column, values in head_columns(model, name, table).items()
@@ -106,16 +107,19 @@ def _known_targets(model: "Bundle", frame: "pd.DataFrame", *, source: str) -> "T
 
     mistakes = Mistakes()
     targets = {}
-    raise_for(missing_columns(sorted(set(model.targets.values())), frame.columns), source=source)
-    for name, column in model.targets.items():
+    raise_for(missing_columns(model.target_columns, frame.columns), source=source)
+    read = {}
+    for column in model.target_columns:
         style = model.schema.format_of(column, "numeric")
-        target, _ = target_values(frame, column, number_format=style, source=source)
-        known = np.isfinite(target)
+        read[column], _ = target_values(frame, column, number_format=style, source=source)
+    for name in model.targets:
+        target = model.target_of(name, read)
+        known = np.isfinite(target).all(axis=tuple(range(1, target.ndim)))
         with mistakes.gathered():
             if not known.any():
                 raise CatalogueError(
-                    f"{column} must be known in at least one row of {source}, got none. "
-                    "Measure on items that have been sold."
+                    f"{model.target_name(name)} must be known in at least one row of {source}, got "
+                    "none. Measure on items that have been sold."
                 )
             head = model.model.head(name)
             if head.task == "classification":

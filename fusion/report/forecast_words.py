@@ -212,12 +212,12 @@ def _words(
     levels = {column.level: names[column.name] for column in columns if column.level is not None}
     mean = next((names[column.name] for column in columns if column.kind == "mean"), None)
     low, high = (min(levels), max(levels)) if len(levels) > 1 else (EVEN, EVEN)
-    nearest = min(levels, key=lambda level: abs(level - EVEN), default=None)
-    about = names[first.name] if mean is None and nearest is None else mean or levels[nearest]
+    nearest = min(levels, key=lambda level: abs(level - EVEN), default=EVEN)
+    answer = mean or levels.get(nearest, names[first.name])
     return HeadWords(
         title=title,
         target=target,
-        middle=levels.get(EVEN, about),
+        middle=levels.get(EVEN, answer),
         mean=mean,
         low=levels[low] if low < high else None,
         high=levels[high] if low < high else None,
