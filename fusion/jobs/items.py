@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from fusion.data.catalogue import Catalogue
 from fusion.data.problems import Problem
 from fusion.embedding import prepare_inputs
+from fusion.head_choice import HeadChoice
 from fusion.jobs.check import check_config, usable_rows
 from fusion.jobs.config import TrainConfig
 from fusion.mistakes import Mistakes
@@ -25,7 +26,8 @@ class LabelledItems:
     Args:
         frame: Rows that stay, counted from 0.
         catalogue: The same, checked.
-        targets: Targets `[n]` of each target column.
+        heads: What is asked, by name; heads that read labels know them.
+        targets: Targets `[n]` of each target column; of labels their positions.
         n_read: Number of rows in the file.
         problems: Everything that was wrong.
         dropped: Row of the file -> why it was left out.
@@ -37,6 +39,7 @@ class LabelledItems:
 
     frame: pd.DataFrame
     catalogue: Catalogue
+    heads: dict[str, HeadChoice]
     targets: dict[str, NDArray[np.float64]]
     n_read: int
     problems: list[Problem]
@@ -78,6 +81,7 @@ def labelled_items(
     return LabelledItems(
         frame=catalogue.frame.iloc[kept].reset_index(drop=True),
         catalogue=good,
+        heads=checked.heads,
         targets={name: values[kept] for name, values in checked.targets.items()},
         n_read=len(catalogue),
         problems=[*catalogue.problems, *extra],

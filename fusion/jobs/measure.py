@@ -12,6 +12,7 @@ from fusion.bundle import Bundle
 from fusion.data.catalogue import Catalogue
 from fusion.data.folds import DRAWN, Validation
 from fusion.data.known import known_rows
+from fusion.data.labels import label_positions
 from fusion.data.schema import ROLES, Schema
 from fusion.data.split import Split
 from fusion.encoder_choice import EncoderChoice
@@ -88,12 +89,16 @@ class Experiment:
 
 
 def head_columns(bundle: Bundle, head: str, table: pd.DataFrame) -> Columns:
-    """Columns of one head under the head's own names."""
+    """Columns of one head under the head's own names, classes as positions of their labels."""
     predictor = Predictor(bundle)
-    return {
-        column.name: table[predictor.column_name(head, column.name)].to_numpy(dtype=np.float64)
-        for column in bundle.model.head(head).columns
-    }
+    labels, columns = predictor.labels(), {}
+    for column in bundle.model.head(head).columns:
+        name = predictor.column_name(head, column.name)
+        if name in labels:
+            columns[column.name] = label_positions(list(table[name]), labels[name], column=name)[0]
+        else:
+            columns[column.name] = table[name].to_numpy(dtype=np.float64)
+    return columns
 
 
 def measure(
