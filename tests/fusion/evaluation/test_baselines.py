@@ -59,7 +59,7 @@ def parts(frame: pd.DataFrame, schema: Schema = SCHEMA) -> tuple[Catalogue, Cata
 def predict(name: str, frame: pd.DataFrame, target: Floats, **options: Any) -> dict[str, Floats]:
     training, test = parts(frame, options.get("schema", SCHEMA))
     head = options.get("head", RegressionHead)
-    fitted = head.fitted(target[: len(training)], in_dim=1)
+    fitted = head.fitted(target[: len(training)])
     columns = BASELINES[name](training, target[: len(training)], test, head=fitted, seed=0)
     assert columns is not None
     return columns
@@ -80,7 +80,7 @@ def test_every_baseline_fills_every_column_with_possible_numbers(
     name: str, head_class: type[Head]
 ) -> None:
     columns = usual(name, head_class)
-    assert tuple(columns) == head_class.tiny().columns
+    assert tuple(columns) == tuple(column.name for column in head_class.tiny().columns)
     for column, values in columns.items():
         assert values.shape == (N_TEST,)
         assert values.dtype == np.float64
@@ -119,7 +119,7 @@ def test_a_test_row_changes_no_prediction_of_another_row(name: str) -> None:
 
 def test_baselines_that_read_more_predict_better() -> None:
     _, target = items()
-    head = RegressionHead.fitted(target[:N_TRAIN], in_dim=1)
+    head = RegressionHead.fitted(target[:N_TRAIN])
     names = ("median", "category median", "numbers only (boosted trees)", "TF-IDF + boosted trees")
     found = [primary(head, target[N_TRAIN:], usual(name)) for name in names]
     assert found == sorted(found)
@@ -136,7 +136,7 @@ def test_a_shuffled_target_falls_to_chance(name: str) -> None:
     training, test = whole.take(range(250)), whole.take(range(250, 500))
     known, asked = target[:250], target[250:]
     for head_class, chance in ((RegressionHead, 0.0), (HotItemHead, None)):
-        head = head_class.fitted(known, in_dim=1)
+        head = head_class.fitted(known)
         columns = BASELINES[name](training, known, test, head=head, seed=0)
         assert columns is not None
         found = head.metrics(asked, columns)
@@ -167,10 +167,10 @@ def small(colours: Sequence[str | None], target: list[float], asked: Sequence[st
     )
     values = np.array(target)
     kind = HotItemHead if np.isin(values, (0.0, 1.0)).all() else RegressionHead
-    head = kind.fitted(values, in_dim=1)
+    head = kind.fitted(values)
     columns = BASELINES["category median"](known, values, test, head=head, seed=0)
     assert columns is not None
-    return columns[head.columns[-1]].tolist()
+    return columns[head.columns[-1].name].tolist()
 
 
 def test_category_median_takes_the_column_that_explains_most() -> None:
@@ -192,7 +192,7 @@ def test_nearest_neighbours_average_the_nearest_rows() -> None:
     target = np.concatenate([np.arange(10.0), np.arange(100.0, 110.0)])
     test = catalogue(pd.DataFrame({"size": [1.0, 9.0]}), schema)
     columns = BASELINES["nearest neighbours"](
-        known, target, test, head=LinearHead.fitted(target, in_dim=1), seed=0
+        known, target, test, head=LinearHead.fitted(target), seed=0
     )
     assert columns is not None
     np.testing.assert_allclose(columns["prediction"], [4.5, 104.5])
@@ -202,7 +202,7 @@ def test_nearest_neighbours_tell_mean_and_median_apart_where_the_head_does() -> 
     schema = Schema(numeric=("size",))
     known = catalogue(pd.DataFrame({"size": [1.0] * 3}), schema)
     target = np.array([1.0, 10.0, 100.0])
-    head = RegressionHead(1, scale="log", centre=2.0)
+    head = RegressionHead(scale="log", centre=2.0)
     columns = BASELINES["nearest neighbours"](known, target, known, head=head, seed=0)
     assert columns is not None
     np.testing.assert_allclose(columns["prediction"], [37.0] * 3)
@@ -229,7 +229,7 @@ NEEDS: dict[str, Callable[[], Schema]] = {
 def test_a_baseline_without_its_columns_does_not_apply(name: str) -> None:
     frame, target = items(40)
     training, test = parts(frame, NEEDS[name]())
-    head = RegressionHead.fitted(target, in_dim=1)
+    head = RegressionHead.fitted(target)
     assert BASELINES[name](training, target[: len(training)], test, head=head, seed=0) is None
 
 
@@ -238,7 +238,7 @@ def test_columns_without_a_value_are_no_columns(name: str) -> None:
     frame, target = items(40)
     empty = frame.assign(**{name: None for name in frame.columns})
     training, test = parts(empty)
-    head = RegressionHead.fitted(target, in_dim=1)
+    head = RegressionHead.fitted(target)
     found = BASELINES[name](training, target[: len(training)], test, head=head, seed=0)
     assert (found is None) == (name != "median")
 
@@ -287,8 +287,19 @@ def test_few_rows_are_enough(name: str) -> None:
     assert predict(name, frame, labels, head=HotItemHead)["hot_probability"].max() <= 1
 
 
-def test_a_point_without_quantiles_of_its_own_fills_the_quantile_columns() -> None:
+@pytest.mark.parametrize("shift", [0.0, -60.0])
+def test_trees_answer_every_quantile_level_and_never_cross(shift: float) -> None:
+    frame, target = items()
+    head = functools.partial(QuantilesHead.fitted, levels=(0.1, 0.5, 0.9))
+    columns = predict(
+        "numbers only (boosted trees)", frame, target + shift, head=SimpleNamespace(fitted=head)
+    )
+    low, middle, high = columns.values()
+    assert (low <= middle).all() and (middle <= high).all()
+    inside = np.mean((low <= target[-N_TEST:] + shift) & (target[-N_TEST:] + shift <= high))
+    assert 0.55 <= inside <= 0.95
+
+
+def test_trees_tell_the_mean_beside_the_median() -> None:
     columns = usual("numbers only (boosted trees)", SalesVolumeHead)
-    np.testing.assert_array_equal(columns["sales_units_p10"], columns["sales_units_p50"])
-    np.testing.assert_array_equal(columns["sales_units_p90"], columns["sales_units_p50"])
     assert (columns["sales_units"] != columns["sales_units_p50"]).any()
