@@ -8,8 +8,7 @@ Writes: nothing, or one JSON file.
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from fusion.data.known import is_finite
 from fusion.data.problems import raise_for
 from fusion.data.schema import missing_columns
 from fusion.errors import CatalogueError
@@ -78,7 +77,7 @@ def _measured(
     table = predictor.predict(frame, source=source)
     metrics: Metrics = {}
     for name, target in targets.items():
-        known = np.isfinite(target).all(axis=tuple(range(1, target.ndim)))
+        known = is_finite(target)
         scored = known & (table["error"] == "").to_numpy()
         if not scored.any():
             first = table["error"][known].iloc[0]
@@ -114,7 +113,7 @@ def _known_targets(model: "Bundle", frame: "pd.DataFrame", *, source: str) -> "T
         read[column], _ = target_values(frame, column, number_format=style, source=source)
     for name in model.targets:
         target = model.target_of(name, read)
-        known = np.isfinite(target).all(axis=tuple(range(1, target.ndim)))
+        known = is_finite(target)
         with mistakes.gathered():
             if not known.any():
                 raise CatalogueError(
