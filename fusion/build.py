@@ -4,6 +4,7 @@ import copy
 import inspect
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -138,11 +139,21 @@ def build_heads(
 
 
 def build_decoders(
-    choices: Mapping[str, HeadChoice], heads: Mapping[str, Head], *, fused_dim: int
+    heads: Mapping[str, Head],
+    *,
+    fused_dim: int,
+    names: Mapping[str, str | None] = MappingProxyType({}),
 ) -> dict[str, Decoder]:
-    """A decoder of one network for each head."""
+    """Decoders of one network.
+
+    Args:
+        heads: By name.
+        fused_dim: Length of a fused vector.
+        names: Name in `DECODERS` of what answers a head, where it is not the head's own.
+    """
     return {
-        name: DECODERS[decoder_name(choices[name])](fused_dim, head) for name, head in heads.items()
+        name: DECODERS[names.get(name) or head.decoder](fused_dim, head)
+        for name, head in heads.items()
     }
 
 

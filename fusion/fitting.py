@@ -343,13 +343,14 @@ class _Fit:
         return {**encoders, **fresh}, inputs.merged(more.inputs)
 
     def _model(self, encoders: Mapping[str, Encoder]) -> ProductModel:
-        """An untrained network; heads, and encoders that do not train, are shared by all of them."""
+        """An untrained network; all of them share heads, and encoders that do not train."""
         own = {name: own_encoder(encoder) for name, encoder in encoders.items()}
         dims = {name: encoder.embedding_dim for name, encoder in own.items()}
         strategy = CLOSED_FORM_FUSION if self.closed_form else self.recipe.strategy
         suited = {"projection_dim": suited_projection(len(self.catalogue))}
         fusion = build_fusion(strategy, dims, self.recipe.strategy_options, suited=suited)
-        decoders = build_decoders(self.recipe.heads, self.heads, fused_dim=fusion.fused_dim)
+        names = {name: choice.decoder for name, choice in self.recipe.heads.items()}
+        decoders = build_decoders(self.heads, fused_dim=fusion.fused_dim, names=names)
         return ProductModel(own, fusion=fusion, heads=self.heads, decoders=decoders)
 
 

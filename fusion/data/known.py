@@ -22,8 +22,17 @@ def is_known(target: Floats) -> Mask:
         >>> is_known(np.array([[1.0, 2.0], [3.0, np.nan]])).tolist()
         [True, False]
     """
-    mask: Mask = ~np.isnan(target).any(axis=tuple(range(1, target.ndim)))
-    return mask
+    return ~_any_of_row(np.isnan(target))
+
+
+def is_finite(target: Floats) -> Mask:
+    """Mask `[n]` of the rows whose target is known and finite."""
+    return ~_any_of_row(~np.isfinite(target))
+
+
+def _any_of_row(mask: Mask) -> Mask:
+    rows: Mask = mask.any(axis=tuple(range(1, mask.ndim)))
+    return rows
 
 
 def known_rows(target: Floats) -> Rows:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fusion.data.known import is_finite
 from fusion.data.labels import label_positions, read_labels
 from fusion.data.problems import raise_for
 from fusion.data.schema import missing_columns
@@ -80,7 +81,7 @@ def _measured(
     table = predictor.predict(frame, source=source)
     metrics: Metrics = {}
     for name, target in targets.items():
-        known = np.isfinite(target).all(axis=tuple(range(1, target.ndim)))
+        known = is_finite(target)
         scored = known & (table["error"] == "").to_numpy()
         if not scored.any():
             first = table["error"][known].iloc[0]
@@ -119,7 +120,7 @@ def _known_targets(model: "Bundle", frame: "pd.DataFrame", *, source: str) -> "T
     mistakes.refuse()
     for name in model.targets:
         target = model.target_of(name, read)
-        known = np.isfinite(target).all(axis=tuple(range(1, target.ndim)))
+        known = is_finite(target)
         with mistakes.gathered():
             if not known.any():
                 raise CatalogueError(

@@ -40,7 +40,7 @@ def identity_of(
     """
     digest = hashlib.sha256(settings.model_dump_json(exclude=ASIDE).encode())
     digest.update(state_hash(model.trained_part().own_state()).encode())
-    parts = [(model.head(name), model.decoder(name)) for name in sorted(targets)]
+    parts = [(model.heads[name], model.decoder(name)) for name in sorted(targets)]
     configs = [model.fusion.config, *(part.config for pair in parts for part in pair)]
     digest.update(json.dumps(configs, sort_keys=True).encode())
     for modality in sorted(inputs.values):
