@@ -51,7 +51,10 @@ def _confusion(result: HeadResult, name: str) -> Chart:
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     axes = new_axes("predicted", "actual")
     axes.grid(visible=False)
-    axes.figure.subplots_adjust(left=0.3, bottom=0.24 if _is_long(labels) else 0.16)
+    is_long = _is_long(labels)
+    axes.figure.subplots_adjust(left=0.34, bottom=0.32 if is_long else 0.18)
+    axes.yaxis.set_label_coords(-0.49, 0.5)
+    axes.xaxis.set_label_coords(0.5, -0.42 if is_long else -0.14)
     for (row, column), share in np.ndenumerate(shares):
         corner = (column - 0.48, row - 0.48)
         cell = Rectangle(corner, 0.96, 0.96, color=ACCENT, alpha=DARKEST * share, linewidth=0)

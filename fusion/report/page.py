@@ -156,7 +156,8 @@ def head_charts(result: HeadResult, *, name: str) -> list[Chart]:
     if result.actual.ndim > 1:
         is_number = not (result.labels or result.positive)
         means = regression_charts(result.over_steps(), name=name) if is_number else []
-        return [*step_charts(result, name=name), *means]
+        titled = [replace(each, title=f"{each.title}, mean of the steps") for each in means]
+        return [*step_charts(result, name=name), *titled]
     if result.labels:
         return class_charts(result, name=name)
     if result.positive:
