@@ -80,7 +80,7 @@ def test_every_baseline_fills_every_column_with_possible_numbers(
     name: str, head_class: type[Head]
 ) -> None:
     columns = usual(name, head_class)
-    assert tuple(columns) == head_class.tiny().columns
+    assert tuple(columns) == head_class.tiny().column_names
     for column, values in columns.items():
         assert values.shape == (N_TEST,)
         assert values.dtype == np.float64
@@ -170,7 +170,7 @@ def small(colours: Sequence[str | None], target: list[float], asked: Sequence[st
     head = kind.fitted(values)
     columns = BASELINES["category median"](known, values, test, head=head, seed=0)
     assert columns is not None
-    return columns[head.columns[-1]].tolist()
+    return columns[head.column_names[-1]].tolist()
 
 
 def test_category_median_takes_the_column_that_explains_most() -> None:
@@ -202,7 +202,7 @@ def test_nearest_neighbours_tell_mean_and_median_apart_where_the_head_does() -> 
     schema = Schema(numeric=("size",))
     known = catalogue(pd.DataFrame({"size": [1.0] * 3}), schema)
     target = np.array([1.0, 10.0, 100.0])
-    head = RegressionHead(1, scale="log", centre=2.0)
+    head = RegressionHead(scale="log", centre=2.0)
     columns = BASELINES["nearest neighbours"](known, target, known, head=head, seed=0)
     assert columns is not None
     np.testing.assert_allclose(columns["prediction"], [37.0] * 3)

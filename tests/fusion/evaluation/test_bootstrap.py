@@ -110,7 +110,7 @@ def test_the_seed_decides_the_interval() -> None:
 
 
 def test_draws_of_one_class_are_drawn_anew() -> None:
-    head = HotItemHead(1)
+    head = HotItemHead()
     metric, _ = primary_metric(head)
     target = np.array([1.0, 0, 0, 0, 0, 0])  # a third of the draws has no positive
     first = {"hot_probability": np.array([0.9, 0.1, 0.2, 0.3, 0.4, 0.5])}
@@ -121,7 +121,7 @@ def test_draws_of_one_class_are_drawn_anew() -> None:
 
 
 def test_an_undefined_metric_gives_an_undefined_gain() -> None:
-    metric, _ = primary_metric(HotItemHead(1))
+    metric, _ = primary_metric(HotItemHead())
     columns = {"hot_probability": np.array([0.1, 0.9])}
     found = paired_bootstrap(metric, np.zeros(2), columns, columns, higher_is_better=True)
     assert np.isnan(found).all()
@@ -150,7 +150,7 @@ def test_the_primary_metric_alone_is_the_same_number(name: str) -> None:
     draw = np.random.default_rng(0)
     head = HEADS[name].tiny()
     target = draw.poisson(8, 100).astype(np.float64)
-    columns = {column: draw.random(100).round(1) for column in head.columns}
+    columns = {column: draw.random(100).round(1) for column in head.column_names}
     metric, used = primary_metric(head)
     found = metric(target, {column: columns[column] for column in used})
     assert found == pytest.approx(head.metrics(target, columns)[head.primary_metric], abs=1e-12)
@@ -161,11 +161,11 @@ def test_a_head_of_ones_own_is_measured_by_its_own_metrics() -> None:
         def metrics(self, target: Floats, prediction: dict[str, Floats]) -> dict[str, float]:
             return {"r2": -super().metrics(target, prediction)["r2"]}
 
-    head: Head = Upside(1)
+    head: Head = Upside()
     target, prediction = np.random.default_rng(0).random((2, 20))
     metric, used = primary_metric(head)
-    assert used == head.columns
-    found = metric(target, dict.fromkeys(head.columns, prediction))
+    assert used == head.column_names
+    found = metric(target, dict.fromkeys(head.column_names, prediction))
     assert found == -metrics.r2(target, prediction)
 
 
