@@ -153,9 +153,12 @@ class Head(ABC):
 
     @classmethod
     def target_faults(cls, target: Floats) -> dict[str, NDArray[np.bool_]]:
-        """Rule -> mask `[n]` of the targets that break it; rules that none breaks are left out."""
-        odd = ~(np.abs(target) <= LIMIT)
-        return broken_rules({f"finite and within +-{LIMIT:.0e}": any_of_row(odd)})
+        """Rule -> mask of the targets that break it; rules that none breaks are left out.
+
+        Shape:
+            target and masks `[n, *target_shape]`.
+        """
+        return broken_rules({f"finite and within +-{LIMIT:.0e}": ~(np.abs(target) <= LIMIT)})
 
     def encode_target(self, target: Floats) -> NDArray[np.float32]:
         """Targets as `loss` takes them, from business units (default: the same numbers).
@@ -208,11 +211,6 @@ class Head(ABC):
         return f"{self.columns[0].name}: {about}"
 
 
-def any_of_row(broken: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Mask `[n]` of the rows in which at least one of `[n, *target_shape]` is true."""
-    return np.asarray(broken.any(axis=tuple(range(1, broken.ndim))))
-
-
 def broken_rules(masks: dict[str, NDArray[np.bool_]]) -> dict[str, NDArray[np.bool_]]:
     """The rules that at least one target breaks."""
     return {rule: mask for rule, mask in masks.items() if mask.any()}
@@ -226,6 +224,6 @@ def refuse_faults(faults: dict[str, NDArray[np.bool_]]) -> None:
     """
     if faults:
         clauses = [
-            f"{rule} (broken in {mask.sum()} of {len(mask)} rows)" for rule, mask in faults.items()
+            f"{rule} (broken in {mask.sum()} of {mask.size} rows)" for rule, mask in faults.items()
         ]
         raise ValueError(f"target must be {', '.join(clauses)}. Correct the target column.")

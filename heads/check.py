@@ -176,9 +176,9 @@ def _check_target(head: Head, target: Floats) -> None:
     broken[0] = np.nan
     masks = list(head.target_faults(broken).values())
     _require(bool(masks), "a missing target must be a fault")
-    _require(all(mask.shape == (len(target),) for mask in masks), "target_faults must give [n]")
-    encoded = head.encode_target(target)
     shape = (len(target), *head.target_shape)
+    _require(all(m.shape == shape for m in masks), f"masks of target_faults must be {shape}")
+    encoded = head.encode_target(target)
     _require(encoded.shape == shape, f"encode_target must give {shape}, got {encoded.shape}")
     _require(encoded.dtype == np.float32, "encode_target must give float32")
     columns = head.decode(_raw(head, BATCH, 1))

@@ -86,4 +86,5 @@ class LeastSquaresDecoder(Decoder):
         del memory, future
         # one product an output: its rounding does not depend on how many outputs there are
         products = [fused.double() @ weight for weight in self.weight]
-        return (torch.stack(products, dim=-1) + self.bias).unflatten(-1, self.raw_shape)
+        scores = torch.stack(products, dim=-1) + self.bias
+        return scores.reshape(*fused.shape[:-1], *self.raw_shape)

@@ -38,5 +38,5 @@ class LinearDecoder(Decoder):
     ) -> Tensor:
         """Raw outputs `[batch, n_networks, *target_shape, raw_dim]`; reads fused vectors alone."""
         del memory, future
-        raw: Tensor = self.linear(fused).unflatten(-1, self.raw_shape)
-        return raw
+        raw: Tensor = self.linear(fused)
+        return raw.reshape(*fused.shape[:-1], *self.raw_shape)
