@@ -145,18 +145,20 @@ class MulticlassHead(Head):
         return max(float(torch.special.entr(shares).sum()), LEAST_LOSS)
 
     @classmethod
-    def fitted(cls, target: Floats, **options: Any) -> Self:
+    def fitted(  # type: ignore[override]  # names its options, so that a typo fails
+        cls, target: Floats, *, labels: Sequence[str]
+    ) -> Self:
         """A head that starts at the shares of the labels in the training rows.
 
         Args:
             target: Positions in `labels`.
-            options: `labels`.
+            labels: Two or more different texts.
 
         Raises:
             ValueError: If targets are no positions in `labels`, or all of them are the same.
         """
         refuse_faults(cls.target_faults(target))
-        head = cls(**options)
+        head = cls(labels=labels)
         n_labels = len(head.labels)
         if len(target) and target.max() >= n_labels:
             raise ValueError(

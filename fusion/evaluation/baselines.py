@@ -66,7 +66,7 @@ class Baseline:
         found: Columns = {}
         for question in questions(head, target):
             found |= answer(question)
-        return {column.name: found[column.name] for column in head.columns}
+        return {name: found[name] for name in head.column_names}
 
 
 def learn_constant(training: Catalogue, test: Catalogue, *, seed: int) -> Answer:

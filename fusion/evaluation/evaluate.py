@@ -70,7 +70,7 @@ def evaluate_head(
 
 def _filled(head: Head, name: str, columns: Columns, *, n: int) -> dict[str, Floats]:
     """Every column of the head, checked."""
-    names = [column.name for column in head.columns]
+    names = head.column_names
     if len(columns) == 1:
         columns = dict.fromkeys(names, next(iter(columns.values())))
     missing = [column for column in names if column not in columns]

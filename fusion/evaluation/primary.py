@@ -48,7 +48,7 @@ def primary_metric(
         found = [quick(*trial) for trial in trials]
         if np.allclose(found, wanted, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True):
             return quick, used
-    return slow, tuple(column.name for column in head.columns)
+    return slow, head.column_names
 
 
 def _candidates(head: Head) -> Iterator[tuple[Metric, tuple[str, ...]]]:

@@ -323,7 +323,7 @@ def test_frames_of_other_packages_are_read_by_the_names_of_their_columns(package
     model = FusionRegressor(**LINE).fit(make(x), pl.Series("units", y.to_numpy()))
     assert model.bundle_.schema.numeric == ("price", "stock")
     assert model.feature_names_in_.tolist() == ["price", "stock"]
-    assert model.bundle_.targets == {"units": "units"}
+    assert model.bundle_.targets == {"units": ("units",)}
     expected = FusionRegressor(**LINE).fit(x, y).predict(x)
     assert model.predict(make(x)) == pytest.approx(expected)
     loaded = FusionRegressor(**LINE)
@@ -337,9 +337,9 @@ def test_a_table_of_targets_may_come_from_another_package():
     x, y = numbers()
     targets = pl.DataFrame({"a": y.to_numpy(), "b": -y.to_numpy()})
     model = FusionRegressor(head={"a": "linear", "b": "linear"}).fit(pl.from_pandas(x), targets)
-    assert model.bundle_.targets == {"a": "a", "b": "b"}
+    assert model.bundle_.targets == {"a": ("a",), "b": ("b",)}
     single = FusionRegressor(**LINE).fit(x, targets[["a"]])
-    assert single.bundle_.targets == {"a": "a"}
+    assert single.bundle_.targets == {"a": ("a",)}
     with pytest.raises(ValueError, match="y must be one column, got a, b"):
         FusionRegressor(**LINE).fit(x, targets)
 

@@ -90,7 +90,7 @@ def test_every_baseline_fills_every_column_with_possible_numbers(
     name: str, head_class: type[Head]
 ) -> None:
     columns = usual(name, head_class)
-    assert tuple(columns) == tuple(column.name for column in head_class.tiny().columns)
+    assert tuple(columns) == head_class.tiny().column_names
     for column, values in columns.items():
         assert values.shape == (N_TEST,)
         assert values.dtype == np.float64
@@ -180,7 +180,7 @@ def small(colours: Sequence[str | None], target: list[float], asked: Sequence[st
     head = kind.fitted(values)
     columns = BASELINES["category median"](known, values, test, head=head, seed=0)
     assert columns is not None
-    return columns[head.columns[-1].name].tolist()
+    return columns[head.column_names[-1]].tolist()
 
 
 def test_category_median_takes_the_column_that_explains_most() -> None:

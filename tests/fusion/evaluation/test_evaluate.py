@@ -111,7 +111,7 @@ def test_what_was_asked_travels_with_the_scores() -> None:
 
 def test_a_lower_error_is_a_gain() -> None:
     target = np.array([4.0, 0.0, 8.0, 4.0] * 10)
-    columns = [column.name for column in SalesVolumeHead.tiny().columns]
+    columns = SalesVolumeHead.tiny().column_names
     found = evaluate_head(
         SalesVolumeHead.tiny(),
         name="sales_volume",

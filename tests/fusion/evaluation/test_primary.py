@@ -47,7 +47,7 @@ def test_steps_are_measured_together(steps_head) -> None:
     target, columns = targets(head), drawn(head, 1)
     metric, used = primary_metric(head, target, [columns])
     assert metric(target, columns) == pytest.approx(head.metrics(target, columns)["wape"])
-    assert used == tuple(column.name for column in head.columns)
+    assert used == head.column_names
 
 
 def test_a_head_of_ones_own_is_measured_by_its_own_metrics() -> None:
@@ -57,7 +57,7 @@ def test_a_head_of_ones_own_is_measured_by_its_own_metrics() -> None:
 
     head: Head = Upside()
     target, prediction = np.random.default_rng(0).random((2, 20))
-    columns = {column.name: prediction for column in head.columns}
+    columns = dict.fromkeys(head.column_names, prediction)
     metric, used = primary_metric(head, target, [columns])
     assert used == tuple(columns)
     assert metric(target, columns) == -metrics.r2(target, prediction)
