@@ -18,6 +18,7 @@ from fusion.errors import BundleError, ConfigError, unknown_name
 from fusion.estimators.base import NO_TARGET, FusionEstimator
 from fusion.mistakes import Mistakes
 from fusion.parameters import check_kept
+from fusion.progress import say_once
 
 if TYPE_CHECKING:
     from fusion.bundle import Bundle
@@ -91,7 +92,8 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):  # type: ignore[misc]
             return positions, dict(heads)
         labels = [str(label) for label in self.classes_.tolist()]
         for name, codes in positions.items():
-            mistakes.add(filter(None, [label_mistakes(codes, labels, what=name)]))
+            if told := label_mistakes(codes, labels, what=name):
+                say_once(told)  # what scikit-learn takes is not refused
         return positions, {
             name: replace(choice, options={**choice.options, "labels": labels})
             for name, choice in heads.items()

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fusion.data.known import is_finite
-from fusion.data.labels import label_positions, read_labels
 from fusion.data.problems import raise_for
 from fusion.data.schema import missing_columns
 from fusion.errors import CatalogueError
@@ -144,6 +143,7 @@ def _read_target(
         CatalogueError: With every label that it does not know.
     """
     from fusion.data.catalogue import target_values
+    from fusion.data.labels import label_positions, read_labels
 
     labels = model.target_labels.get(column)
     if labels is None:

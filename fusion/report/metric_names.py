@@ -101,6 +101,9 @@ METRICS = {
     "accuracy": MetricName(
         "Right class", "percent", "Share of items whose likeliest class is the right one."
     ),
+    "majority_share": MetricName(
+        "Commonest class", "percent", "Share of right classes if the commonest one were always called."
+    ),
     "macro_f1": MetricName(
         "Macro F1",
         "score",

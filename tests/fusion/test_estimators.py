@@ -282,7 +282,7 @@ def test_three_rows_and_one_class_are_clear_errors(items):
     x = items.drop(columns="sales")
     with pytest.raises(ValueError, match="at least 5 usable rows"):
         regressor().fit(x[:3], items["sales"][:3])
-    with pytest.raises(ValueError, match="two classes, got 1"):
+    with pytest.raises(ValueError, match="two classes or more, got 1"):
         FusionClassifier().fit(x, np.ones(120))
 
 
