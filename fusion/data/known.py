@@ -32,7 +32,7 @@ def is_finite(target: Floats) -> Mask:
 
 def any_of_row(mask: Mask) -> Mask:
     """Mask `[n]` of the rows in which anything of `[n, *target_shape]` is true."""
-    rows: Mask = mask.any(axis=tuple(range(1, mask.ndim)))
+    rows: Mask = np.asarray(mask.any(axis=tuple(range(1, mask.ndim))))
     return rows
 
 
