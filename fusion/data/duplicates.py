@@ -158,10 +158,12 @@ def _photo_pairs(photos: Sequence[Sequence[Photo] | None]) -> Pairs:
 
 def _digest_and_content(photo: Photo) -> tuple[bytes, bytes | None]:
     """SHA-256 of a photo's bytes, and the bytes; None where they are too many for a photo."""
+    if isinstance(photo, bytes):
+        return hashlib.sha256(photo).digest(), photo
     try:
-        content = photo if isinstance(photo, bytes) else read_file(photo)
+        content = read_file(photo)
     except PhotoError:
-        with Path(photo).open("rb") as file:
+        with photo.open("rb") as file:
             return hashlib.file_digest(file, "sha256").digest(), None
     return hashlib.sha256(content).digest(), content
 
