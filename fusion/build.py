@@ -3,7 +3,6 @@
 import copy
 import inspect
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from fusion.data.catalogue import Catalogue
 from fusion.data.known import known_rows
 from fusion.encoder_choice import EncoderChoice, is_checkpoint
 from fusion.errors import ConfigError, unknown_name
+from fusion.head_choice import HeadChoice
 from fusion.mistakes import Mistakes
 from fusion.store import as_kept
 from fusion.strategies import FUSIONS, Fusion
@@ -24,15 +24,6 @@ from heads import HEADS
 from heads.base import Head
 
 CLOSED_FORM_FUSION = "join"
-
-
-@dataclass(frozen=True)
-class HeadChoice:
-    """One question: which head answers it, on which target column, with which options."""
-
-    head: str
-    target: str
-    options: Mapping[str, Any]
 
 
 def pretrained_encoders(

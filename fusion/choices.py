@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encoders.process_state import OwnGenerators
-from fusion.build import CLOSED_FORM_FUSION, HeadChoice
+from fusion.build import CLOSED_FORM_FUSION
 from fusion.data.catalogue import Catalogue
 from fusion.data.known import known_rows
 from fusion.data.problems import Problem, shown
 from fusion.data.schema import Schema, missing_columns
 from fusion.errors import CatalogueError, unknown_name
+from fusion.head_choice import HeadChoice
 from fusion.strategies import FUSIONS
 from heads import HEADS
 

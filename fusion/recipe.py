@@ -11,7 +11,7 @@ import pandas as pd
 
 from encoders.adapter import reached
 from encoders.base import Encoder
-from fusion.build import HeadChoice, pretrained_encoders
+from fusion.build import pretrained_encoders
 from fusion.choices import (
     Targets,
     are_known,
@@ -30,6 +30,7 @@ from fusion.data.policy import refuse_early
 from fusion.data.problems import OnBadRows, Problem, check_policy
 from fusion.encoder_choice import EncoderChoice
 from fusion.errors import ConfigError, MissingExtraError
+from fusion.head_choice import HeadChoice
 from fusion.mistakes import Mistakes
 from fusion.places import folder_mistakes
 from fusion.progress import say_once

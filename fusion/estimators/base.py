@@ -35,9 +35,9 @@ from fusion.progress import progress_shown, quiet, say_once
 
 if TYPE_CHECKING:
     from encoders import Encoder
-    from fusion.build import HeadChoice
     from fusion.bundle import Bundle
     from fusion.fitting import Fitted
+    from fusion.head_choice import HeadChoice
     from fusion.predictor import Predictor
     from fusion.recipe import Recipe, Sources
     from fusion.training import TrainingHistory
@@ -302,7 +302,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         )
 
     def _heads(self, targets: Sequence[str], mistakes: Mistakes) -> "dict[str, HeadChoice]":
-        from fusion.build import HeadChoice
+        from fusion.head_choice import HeadChoice
 
         head = self.default_head if self.head is None else self.head
         heads = dict(head) if isinstance(head, Mapping) else dict.fromkeys(targets, head)

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from encoders.base import Encoder
-from fusion.build import HeadChoice, pretrained_encoders
+from fusion.build import pretrained_encoders
 from fusion.choices import (
     Targets,
     are_known,
@@ -29,6 +29,7 @@ from fusion.data.schema import Schema
 from fusion.data.tables import read_table
 from fusion.encoder_choice import EncoderChoice
 from fusion.errors import ConfigError
+from fusion.head_choice import HeadChoice
 from fusion.jobs.config import TrainConfig, head_choices
 from fusion.jobs.new_items import read_new_items
 from fusion.jobs.sales import join_sales, not_launched, sales_target
