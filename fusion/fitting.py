@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from encoders.base import Encoder
 from fusion.build import (
     CLOSED_FORM_FUSION,
-    HeadChoice,
     build_fusion,
     build_heads,
     fitted_encoders,
@@ -27,6 +26,7 @@ from fusion.data.folds import DRAWN, Validation, validation_folds
 from fusion.data.known import known_rows, missing_target_notes
 from fusion.data.leaks import find_leaks
 from fusion.ensemble import ProductEnsemble
+from fusion.head_choice import HeadChoice
 from fusion.model import ProductModel
 from fusion.progress import Stage, silent
 from fusion.ready import ReadyItems
