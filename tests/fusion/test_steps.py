@@ -9,9 +9,10 @@ from fusion.choices import head_mistakes, target_problems
 from fusion.data.catalogue import build_catalogue
 from fusion.data.known import is_known
 from fusion.data.schema import Schema
-from fusion.fitting import fit_bundle
 from fusion.head_choice import HeadChoice
-from fusion.recipe import Recipe, Sources
+from fusion.kept_encoders import fit_better
+from fusion.mistakes import Mistakes
+from fusion.recipe import Recipe, Sources, check_choices
 from fusion.training import TrainingSettings
 from heads import HEADS
 
@@ -45,7 +46,9 @@ def fitted(targets, heads, *, options=SMALL):
         strategy_options=options,
         training=TrainingSettings(epochs=30, folds=2),
     )
-    return fit_bundle(items(), targets, recipe=recipe, sources=Sources())
+    sources = Sources()
+    checked = check_choices(items(), targets, recipe=recipe, sources=sources, mistakes=Mistakes())
+    return fit_better(checked, targets, recipe=recipe, sources=sources)
 
 
 @pytest.fixture(scope="module")
