@@ -7,7 +7,6 @@ import argparse
 import json
 import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -49,10 +48,9 @@ def without(schema: Schema, modality: str) -> dict[str, list[str]]:
     hidden = {
         name for role in ROLES_OF.get(modality, (modality,)) for name in getattr(schema, role)
     }
-    roles = {
+    return {
         role: [name for name in getattr(schema, role) if name not in hidden] for role in ROLES[1:]
     }
-    return {**roles, "id": [] if schema.id is None else [schema.id]}
 
 
 def experiment_of(config: TrainConfig, store: Path) -> Experiment:
@@ -76,12 +74,12 @@ def contributions(experiment: Experiment, bundle: Bundle) -> dict[str, dict[str,
     test = experiment.split.test
     target = np.log1p(experiment.targets[HEAD][test])
     latents = pd.read_csv(demo_folder() / "latents.csv").set_index("item_id")
-    true = latents.loc[experiment.frame["item_id"].iloc[test]]
+    true = latents.loc[experiment.catalogue.frame["item_id"].iloc[test]]
     full = log_median(experiment, bundle)
     found = {"fusion": {"r2": metrics.r2(target, full)}}
     for modality, part in PARTS.items():
-        recipe = replace(experiment.recipe, columns=without(experiment.catalogue.schema, modality))
-        rest = log_median(experiment, experiment.fit(recipe).bundle)
+        less = experiment.narrowed(without(experiment.catalogue.schema, modality))
+        rest = log_median(less, less.fit().bundle)
         truth = true[f"{part}_part"].to_numpy(dtype=np.float64)
         found[modality] = {
             "drop": metrics.r2(target, full) - metrics.r2(target, rest),

@@ -31,6 +31,7 @@ LAYERS = [
         "fusion.choices",
         "fusion.label_choices",
         "fusion.pretraining",
+        "fusion.ready",
         "fusion.training",
     },
     {"fusion.predictor", "fusion.tuning"},

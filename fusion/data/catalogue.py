@@ -147,6 +147,41 @@ def build_catalogue(
     )
 
 
+def narrowed_catalogue(catalogue: Catalogue, schema: Schema) -> Catalogue:
+    """The same rows, of which fewer modalities are read; only the row text is written anew.
+
+    Args:
+        catalogue: Rows whose problems were settled.
+        schema: Modalities of the catalogue's own with all their columns; the row may have fewer.
+
+    Raises:
+        ValueError: If a modality is another one than that of the catalogue.
+    """
+    values: dict[str, Values] = {}
+    for modality in schema.modalities:
+        if modality == "row":
+            continue
+        if _columns_of(modality, schema) != _columns_of(modality, catalogue.schema):
+            raise ValueError(
+                f"columns of {modality} must be those of the catalogue or none. Read it again."
+            )
+        values[modality] = catalogue.values[modality]
+    present = {name: catalogue.present[name] for name in values}
+    if schema.row == catalogue.schema.row and schema.row:
+        values["row"], present["row"] = catalogue.values["row"], catalogue.present["row"]
+    elif schema.row:
+        # Cells of tables are written as they were read, so faulty ones stay out.
+        values["row"], _ = _read_rows(catalogue.frame, schema, catalogue.values)
+        present["row"] = present_rows(values["row"])
+    return replace(catalogue, schema=schema, values=values, present=present)
+
+
+def _columns_of(modality: str, schema: Schema) -> tuple[str, ...]:
+    if modality in ("numeric", "history"):
+        return schema.tables.get(modality, ())
+    return tuple(getattr(schema, modality))
+
+
 def with_ids(problems: Sequence[Problem], *, ids: Sequence[str]) -> list[Problem]:
     """Problems with the ids of their rows, in the order of the rows."""
     named = [

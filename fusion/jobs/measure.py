@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from encoders.base import Encoder
 from fusion.bundle import Bundle
 from fusion.data.catalogue import Catalogue
 from fusion.data.folds import DRAWN, Validation
@@ -15,12 +15,12 @@ from fusion.data.known import known_rows
 from fusion.data.labels import label_positions
 from fusion.data.schema import ROLES, Schema
 from fusion.data.split import Split
-from fusion.encoder_choice import EncoderChoice
 from fusion.evaluation import BASELINES, Evaluation, evaluate_head
 from fusion.evaluation.result import Kind
-from fusion.fitting import Fitted, fit_bundle
+from fusion.fitting import Fitted, fit_ready
 from fusion.predictor import Predictor
 from fusion.progress import Stage, silent, within
+from fusion.ready import ReadyItems
 from fusion.recipe import Recipe, Sources
 from fusion.training.threads import computing_with
 
@@ -34,18 +34,16 @@ class Experiment:
     """Rows, targets and recipe that every way of predicting shares.
 
     Args:
-        frame: All good rows.
-        catalogue: The same, checked.
+        ready: All good rows, checked and embedded.
         targets: Targets `[n, *target_shape]` of each head, by its name; NaN where there is none.
         split: Which rows are for what.
         groups: A label `[n]` for each row; rows of one group are no new evidence for each other.
-        recipe: How the fusion is made, its columns resolved.
-        sources: Where the photos and the store are.
+        recipe: How the fusion is made.
+        sources: Where the store and the states of a tuning are.
         validation: Which of all rows early stopping looks at.
     """
 
-    frame: pd.DataFrame
-    catalogue: Catalogue
+    ready: ReadyItems
     targets: Targets
     split: Split
     groups: NDArray[np.int64]
@@ -54,38 +52,48 @@ class Experiment:
     validation: Validation = DRAWN
 
     @property
+    def catalogue(self) -> Catalogue:
+        """All good rows."""
+        return self.ready.catalogue
+
+    @property
     def known(self) -> NDArray[np.int64]:
         """Rows that may be learned from: training and validation."""
         return np.sort(np.concatenate([self.split.train, self.split.validation]))
 
-    def fit(self, recipe: Recipe, *, stage: Stage = silent) -> Fitted:
-        """A model made by a recipe on the known rows; similar items have the ids of the table."""
-        fitted = fit_bundle(
-            self.frame.iloc[self.known].reset_index(drop=True),
+    def fit(self, *, stage: Stage = silent) -> Fitted:
+        """A model of the known rows."""
+        return fit_ready(
+            self.ready.take(self.known),
             {name: values[self.known] for name, values in self.targets.items()},
-            recipe=recipe,
+            recipe=self.recipe,
             sources=self.sources,
             validation=self.validation.of_rows(self.known),
             stage=stage,
         )
-        fitted.bundle.reference_ids = self._ids(self.known)
-        return fitted
 
     def predict(self, bundle: Bundle, *, stage: Stage = silent) -> pd.DataFrame:
-        """Answers of a bundle on the test rows."""
+        """Answers of a bundle on the test rows, by the way that new items take."""
         predictor = Predictor(
             bundle,
-            photos=self.sources.photos,
             store=self.sources.store,
             on_bad_rows=self.recipe.on_bad_rows,
             stage=within(stage, "test rows"),
         )
-        table = predictor.predict(self.frame.iloc[self.split.test].reset_index(drop=True))
-        return table.assign(id=self._ids(self.split.test))
+        return predictor.answer_table(predictor.read_ready(self.ready.take(self.split.test)))
 
-    def _ids(self, rows: NDArray[np.int64]) -> list[str]:
-        """Ids in the whole table: where no column names them, a part would count from 0 again."""
-        return [self.catalogue.ids[row] for row in rows]
+    def narrowed(self, columns: Mapping[str, Sequence[str]]) -> "Experiment":
+        """The same with fewer modalities.
+
+        Args:
+            columns: Columns of every role but the id, empty where none is read.
+
+        Raises:
+            ValueError: If a modality loses a part of its columns; the row may.
+        """
+        roles: dict[str, Any] = {role: tuple(columns[role]) for role in ROLES[1:]}
+        schema = replace(self.catalogue.schema, **roles)
+        return replace(self, ready=self.ready.narrowed(schema))
 
 
 def head_columns(bundle: Bundle, head: str, table: pd.DataFrame) -> Columns:
@@ -181,8 +189,9 @@ def _modality_tables(
         return tables
     with stage("measuring modalities", len(subsets), "models") as work:
         for key, kept in subsets:
-            other = experiment.fit(_restricted(experiment.recipe, bundle, kept=kept)).bundle
-            tables[key] = (other, experiment.predict(other))
+            less = experiment.narrowed(modality_columns(bundle.schema, kept))
+            other = less.fit().bundle
+            tables[key] = (other, less.predict(other))
             work(1)
     return tables
 
@@ -196,24 +205,8 @@ def _subsets(modalities: Sequence[str]) -> Iterator[tuple[tuple[str, Kind], tupl
         yield (f"without {name}", "without"), tuple(kept for kept in modalities if kept != name)
 
 
-def _restricted(recipe: Recipe, bundle: Bundle, *, kept: Sequence[str]) -> Recipe:
-    """The recipe on some modalities, with the encoders that are already loaded."""
-    encoders = recipe.encoders
-    for modality in kept:
-        encoder = bundle.model.encoder(modality)
-        if encoder.cacheable:
-            encoders = _with_encoder(encoders, encoder)
-    return replace(recipe, columns=modality_columns(bundle.schema, kept), encoders=encoders)
-
-
-def _with_encoder(choice: EncoderChoice, encoder: Encoder) -> EncoderChoice:
-    if encoder.modality == "text":
-        return replace(choice, text=encoder)
-    return replace(choice, image=encoder)
-
-
 def modality_columns(schema: Schema, kept: Sequence[str]) -> dict[str, list[str]]:
-    """Columns by role of some modalities of a schema; all other roles are empty.
+    """Columns by role of some modalities of a schema, but of the id; all other roles are empty.
 
     The row repeats columns of other modalities, so it goes with the text and never holds a column
     of a modality that is left out.
@@ -228,4 +221,4 @@ def modality_columns(schema: Schema, kept: Sequence[str]) -> dict[str, list[str]
     columns = {role: list(getattr(schema, role)) if role in chosen else [] for role in ROLES[1:]}
     there = {name for names in columns.values() for name in names}
     columns["row"] = [name for name in schema.row if name in there] if "text" in kept else []
-    return {**columns, "id": [] if schema.id is None else [schema.id]}
+    return columns
