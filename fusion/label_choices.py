@@ -43,20 +43,16 @@ class LabelTargets:
     def mistakes(self) -> list[str]:
         """Why labels cannot be learned from, a sentence each."""
         found = {
-            " and ".join(choice.columns): (choice, choice.options["labels"])
-            for choice in self.heads.values()
-            if choice.columns[0] in self.labels
-        }
-        told = [
-            label_mistakes(
+            choice.target_name: label_mistakes(
                 np.concatenate([self.positions[name] for name in choice.columns]),
-                labels,
-                what=what,
+                choice.options["labels"],
+                what=choice.target_name,
             )
-            for what, (choice, labels) in found.items()
-            if all(name in self.positions for name in choice.columns)
-        ]
-        return [sentence for sentence in told if sentence]
+            for choice in self.heads.values()
+            if isinstance(choice.options.get("labels"), tuple)
+            and self.positions.keys() >= set(choice.columns)
+        }
+        return [sentence for sentence in found.values() if sentence]
 
 
 def label_columns(heads: Mapping[str, HeadChoice]) -> set[str]:

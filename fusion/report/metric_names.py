@@ -102,7 +102,9 @@ METRICS = {
         "Right class", "percent", "Share of items whose likeliest class is the right one."
     ),
     "majority_share": MetricName(
-        "Commonest class", "percent", "Share of right classes if the commonest one were always called."
+        "Commonest class",
+        "percent",
+        "Share of the commonest class: what always calling it would hit.",
     ),
     "macro_f1": MetricName(
         "Macro F1",
