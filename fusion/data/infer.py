@@ -125,7 +125,7 @@ def _listed(given: Mapping[str, Sequence[str] | None]) -> dict[str, list[str]]:
     """Roles with a list; a single name counts as a list of one, as in `as_frame` a number too."""
     for role in given:
         if role not in ROLES:
-            raise CatalogueError(unknown_name("given", role, ROLES))
+            raise CatalogueError(unknown_name("a role of columns", role, ROLES))
     listed: dict[str, list[str]] = {}
     problems = []
     for role, names in given.items():
