@@ -200,8 +200,8 @@ CALLS = {
     ),
     "fusion pretrain": lambda s: run(
         "pretrain", "--items", s.shop / "items.csv", "--out", s.out / "mlm", "--column",
-        "text=title", "--objective", "mlm", "--encoder", f"text={tiny_checkpoint()}", "--epochs", "1",
-        "--quiet",
+        "text=title", "--objective", "mlm", "--encoder", f"text={tiny_checkpoint()}", "--epochs",
+        "1", "--quiet",
     ),
 }  # fmt: skip
 
