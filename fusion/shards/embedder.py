@@ -66,7 +66,7 @@ class Embedder(Work):
             bundle = kept_bundle(places)
             _check_columns(settings, bundle.schema)
             precisions = precisions_of(encoders_of(bundle))
-            return Planned(bundle.schema, bundle.schema.columns, settings=precisions)
+            return Planned(bundle.schema, bundle.schema.all_columns, settings=precisions)
         given: dict[str, list[str] | None] = dict(settings.columns)
         given |= {role: [] for role in ("numeric", "categorical", "dates", "history", "row")}
         sample = _sample(places.items, delimiter=settings.delimiter)
@@ -83,7 +83,7 @@ class Embedder(Work):
             )
         kept = {role: getattr(found, role) for role in ("text", "image") if role in encoders}
         schema = Schema(id=found.id, **kept)
-        return Planned(schema, schema.columns, describe_encoders(encoders))
+        return Planned(schema, schema.all_columns, describe_encoders(encoders))
 
     @classmethod
     def loaded(cls, folder: Path, plan: Plan, places: Places) -> Self:
