@@ -2,8 +2,7 @@
 
 import copy
 import inspect
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,11 @@ from numpy.typing import NDArray
 
 from encoders import ENCODERS
 from encoders.base import Encoder
-from encoders.names import RESNETS
 from fusion.data.catalogue import Catalogue
 from fusion.data.known import known_rows
-from fusion.encoder_choice import EncoderChoice, is_checkpoint
+from fusion.encoder_choice import EncoderChoice, EncoderChoices
 from fusion.errors import ConfigError, unknown_name
+from fusion.head_choice import HeadChoice
 from fusion.mistakes import Mistakes
 from fusion.store import as_kept
 from fusion.strategies import FUSIONS, Fusion
@@ -26,23 +25,14 @@ from heads.base import Head
 CLOSED_FORM_FUSION = "join"
 
 
-@dataclass(frozen=True)
-class HeadChoice:
-    """One question: which head answers it, on which target column, with which options."""
-
-    head: str
-    target: str
-    options: Mapping[str, Any]
-
-
 def pretrained_encoders(
-    choice: EncoderChoice, modalities: Mapping[str, str], *, store: Path | None = None
+    choices: EncoderChoices, modalities: Iterable[str], *, store: Path | None = None
 ) -> dict[str, Encoder]:
-    """Encoders that need no fitting, for the modalities that read text or photos with them.
+    """Encoders that need no fitting, for the modalities that have such a one.
 
     Args:
-        choice: Names or built encoders; the latter compute in the precision they were built in.
-        modalities: Modality name -> kind (`text`, `image`, `table`).
+        choices: Which encoders; one that is built, or is told its `dtype`, keeps its precision.
+        modalities: Those that are there.
         store: Folder of the embedding store, whose precision is kept.
 
     Raises:
@@ -51,18 +41,38 @@ def pretrained_encoders(
     """
     built: dict[str, Encoder] = {}
     mistakes = Mistakes()
-    for modality, kind in modalities.items():
-        with mistakes.gathered():
-            if modality == "text" and choice.text != "tfidf":
-                built[modality] = _text_encoder(choice.text, backend=choice.backend)
-            elif kind == "image":
-                built[modality] = _image_encoder(choice)
+    for modality in modalities:
+        choice = choices[modality]
+        if not choice.learns:
+            with mistakes.gathered():
+                built[modality] = built_encoder(choice, modality)
     mistakes.refuse()
-    given = (choice.text, choice.image)
     return {
-        modality: encoder if encoder in given else as_kept(encoder, store)
+        modality: as_kept(encoder, store) if _is_free(choices[modality]) else encoder
         for modality, encoder in built.items()
     }
+
+
+def _is_free(choice: EncoderChoice) -> bool:
+    """True where nobody asked for a precision."""
+    return isinstance(choice.encoder, str) and choice.options.get("dtype", "auto") == "auto"
+
+
+def built_encoder(choice: EncoderChoice, modality: str) -> Encoder:
+    """An encoder that needs no fitting.
+
+    Raises:
+        ConfigError: If an option has a value of a wrong type.
+        ValueError, OSError, ImportError: If its weights cannot be found or used.
+    """
+    if isinstance(choice.encoder, Encoder):
+        return choice.encoder
+    try:
+        return ENCODERS[choice.encoder](**choice.options)
+    except TypeError as error:
+        raise ConfigError(
+            f"options of encoders.{modality} must be those of {choice.encoder}: {error}."
+        ) from error
 
 
 def fitted_encoders(
@@ -70,36 +80,30 @@ def fitted_encoders(
     *,
     modalities: Collection[str],
     transform: str,
+    choices: EncoderChoices,
 ) -> dict[str, Encoder]:
     """Encoders that learn from the training rows: TF-IDF texts, numbers and categories.
 
-    Why TF-IDF for `row`: model names and sizes are words that no pretrained encoder knows, and it
+    Why: model names and sizes are words that no pretrained encoder knows, and TF-IDF of the `row`
     costs next to nothing beside one.
 
     Args:
         catalogue: The training rows, checked.
         modalities: Those that no pretrained encoder reads.
         transform: `squash` or `linear`, see `NumericEncoder`.
+        choices: Which encoders.
     """
     schema = catalogue.schema
     built: dict[str, Encoder] = {}
     for modality in modalities:
-        kind = schema.modalities[modality]
-        values = catalogue.values[modality]
-        if kind == "text":
-            built[modality] = ENCODERS["tfidf"].fitted(values)
-        elif modality == "history":
-            built[modality] = ENCODERS["numeric"].fitted(
-                values, numeric=schema.history, transform=transform
-            )
-        elif kind == "table":
-            built[modality] = ENCODERS["numeric"].fitted(
-                values,
-                numeric=schema.numeric,
-                categorical=schema.categorical,
-                dates=schema.dates,
-                transform=transform,
-            )
+        options = dict(choices[modality].options)
+        if schema.modalities[modality] == "table":
+            roles = {"numeric": schema.numeric, "categorical": schema.categorical}
+            roles |= {"dates": schema.dates}
+            options |= {"numeric": schema.history} if modality == "history" else roles
+            options["transform"] = transform
+        kind = ENCODERS[str(choices[modality].encoder)]
+        built[modality] = kind.fitted(catalogue.values[modality], **options)
     return built
 
 
@@ -162,20 +166,3 @@ def build_fusion(
         return FUSIONS[strategy](dims, **{**defaults, **options})
     except TypeError as error:
         raise ConfigError(f"options of strategy {strategy} must be its own: {error}.") from error
-
-
-def _text_encoder(choice: str | Encoder, *, backend: str) -> Encoder:
-    if isinstance(choice, Encoder):
-        return choice
-    return (
-        ENCODERS["bert"](choice, backend=backend) if is_checkpoint(choice) else ENCODERS[choice]()
-    )
-
-
-def _image_encoder(choice: EncoderChoice) -> Encoder:
-    if isinstance(choice.image, Encoder):
-        return choice.image
-    if choice.image not in RESNETS:
-        return ENCODERS[choice.image]()
-    weights = str(choice.weights) if isinstance(choice.weights, Path) else choice.weights
-    return ENCODERS["resnet"](choice.image, weights=weights, decoder=choice.decoder)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from encoders.adapter import reached
 from encoders.base import Encoder
-from fusion.build import HeadChoice, pretrained_encoders
+from fusion.build import pretrained_encoders
 from fusion.choices import (
     Targets,
     are_known,
@@ -28,8 +28,9 @@ from fusion.data.codes import coded_columns
 from fusion.data.infer import infer_schema
 from fusion.data.policy import refuse_early
 from fusion.data.problems import OnBadRows, Problem, check_policy
-from fusion.encoder_choice import EncoderChoice
+from fusion.encoder_choice import EncoderChoices
 from fusion.errors import ConfigError, MissingExtraError
+from fusion.head_choice import HeadChoice
 from fusion.mistakes import Mistakes
 from fusion.places import folder_mistakes
 from fusion.progress import say_once
@@ -50,7 +51,7 @@ class Recipe:
         heads: Name -> head, target column and options.
         columns: Role (`text`, `image`, `numeric`, `categorical`, `dates`, `history`, `id`) ->
             columns; a role that is None or not there is found in the table.
-        encoders: Which encoders read text and photos.
+        encoders: Which encoder reads which modality.
         strategy: Name of the fusion strategy.
         strategy_options: Its options; the rest follows from the number of rows.
         training: How to train.
@@ -64,7 +65,7 @@ class Recipe:
 
     heads: Mapping[str, HeadChoice]
     columns: Mapping[str, Sequence[str] | None] = field(default_factory=dict)
-    encoders: EncoderChoice = field(default_factory=EncoderChoice)
+    encoders: EncoderChoices = field(default_factory=EncoderChoices)
     strategy: str = "concat"
     strategy_options: Mapping[str, Any] = field(default_factory=dict)
     training: TrainingSettings = field(default_factory=TrainingSettings)
@@ -203,7 +204,7 @@ def check_tuning(
     for name, encoder in chosen.items():
         if encoder.adapter is not None:
             raise ConfigError(
-                f"{name}_encoder must not have been tuned, got one with {encoder.adapter.kind}. "
+                f"encoders.{name} must not have been tuned, got one with {encoder.adapter.kind}. "
                 "Build a fresh encoder."
             )
         reached(settings.adapter, encoder.blocks)

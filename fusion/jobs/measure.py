@@ -7,14 +7,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from encoders.base import Encoder
 from fusion.bundle import Bundle
 from fusion.data.catalogue import Catalogue
 from fusion.data.folds import DRAWN, Validation
 from fusion.data.known import known_rows
 from fusion.data.schema import Schema
 from fusion.data.split import Split
-from fusion.encoder_choice import EncoderChoice
 from fusion.evaluation import BASELINES, Evaluation, evaluate_head
 from fusion.evaluation.result import Kind
 from fusion.fitting import Fitted, fit_bundle
@@ -194,18 +192,11 @@ def _subsets(modalities: Sequence[str]) -> Iterator[tuple[tuple[str, Kind], tupl
 
 def _restricted(recipe: Recipe, bundle: Bundle, *, kept: Sequence[str]) -> Recipe:
     """The recipe on some modalities, with the encoders that are already loaded."""
-    encoders = recipe.encoders
-    for modality in kept:
-        encoder = bundle.model.encoder(modality)
-        if encoder.cacheable:
-            encoders = _with_encoder(encoders, encoder)
+    loaded = {name: bundle.model.encoder(name) for name in kept}
+    encoders = recipe.encoders.with_encoders(
+        {name: encoder for name, encoder in loaded.items() if encoder.cacheable}
+    )
     return replace(recipe, columns=modality_columns(bundle.schema, kept), encoders=encoders)
-
-
-def _with_encoder(choice: EncoderChoice, encoder: Encoder) -> EncoderChoice:
-    if encoder.modality == "text":
-        return replace(choice, text=encoder)
-    return replace(choice, image=encoder)
 
 
 def modality_columns(schema: Schema, kept: Sequence[str]) -> dict[str, list[str]]:

@@ -127,7 +127,7 @@ def test_a_target_and_a_listed_column_are_read_in_their_style_too() -> None:
 @pytest.mark.parametrize("written", ["1234", "", "DD.MM", "1234,5 furlongs", 3])
 def test_a_damaged_format_is_refused(written: Any) -> None:
     with pytest.raises(ValueError, match="schema key formats"):
-        Schema.from_dict({"numeric": ["x"], "formats": {"x": written}})
+        Schema.from_dict({"columns": {"numeric": ["x"]}, "formats": {"x": written}})
 
 
 def test_columns_are_counted_once_however_many_rows_they_have() -> None:
