@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from torch import nn
+if TYPE_CHECKING:
+    from torch import nn
 
 Kind = Literal["layers", "lora"]
 MOST_RANK = 1024
@@ -51,7 +52,7 @@ def as_adapter(value: Adapter | Mapping[str, Any]) -> Adapter:
     return Adapter(**value) if isinstance(value, Mapping) else value
 
 
-def reached(adapter: Adapter, blocks: Sequence[nn.Module]) -> list[nn.Module]:
+def reached(adapter: Adapter, blocks: "Sequence[nn.Module]") -> "list[nn.Module]":
     """The blocks that an adapter reaches, from the input to the output.
 
     Args:
@@ -74,7 +75,9 @@ def adapter_config(adapter: Adapter | None) -> dict[str, Any] | None:
     return None if adapter is None else asdict(adapter)
 
 
-def attach(network: nn.Module, blocks: Sequence[nn.Module], adapter: Adapter) -> tuple[str, ...]:
+def attach(
+    network: "nn.Module", blocks: "Sequence[nn.Module]", adapter: Adapter
+) -> tuple[str, ...]:
     """Makes what an adapter reaches trainable, and nothing else; the names of these parameters.
 
     Args:
@@ -100,7 +103,9 @@ def attach(network: nn.Module, blocks: Sequence[nn.Module], adapter: Adapter) ->
     return tuple(names)
 
 
-def _inject_lora(network: nn.Module, blocks: Sequence[nn.Module], *, rank: int) -> None:
+def _inject_lora(network: "nn.Module", blocks: "Sequence[nn.Module]", *, rank: int) -> None:
+    from torch import nn
+
     try:
         from peft import LoraConfig, inject_adapter_in_model
     except ImportError as error:

@@ -1,20 +1,13 @@
 """Random changes of photos while a model trains, so that it does not learn them by heart."""
 
-import math
 from dataclasses import dataclass
-
-import torch
-from torch import Tensor
-from torch.nn import functional as F
+from typing import TYPE_CHECKING
 
 from encoders.augment_texts import check_shares
 
-MAX_STRETCH = 4 / 3
-"""A crop is at most this much wider or higher than the photo's own shape."""
-ERASED = (0.02, 0.2)
-"""Share of the area of an erased rectangle."""
-MAX_ERASED_STRETCH = 1 / 0.3
-LUMA = (0.299, 0.587, 0.114)
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -51,6 +44,7 @@ class PhotoAugmentation:
         ValueError: If an option is outside its range; all of them in one message.
 
     Example:
+        >>> import torch
         >>> augment = PhotoAugmentation(flip=1.0)
         >>> photo = torch.arange(3, dtype=torch.uint8).expand(1, 3, 1, 3)
         >>> augment(photo, generator=torch.Generator())[0, 0]
@@ -71,8 +65,7 @@ class PhotoAugmentation:
         """True where every photo stays as it is."""
         return self == PhotoAugmentation()
 
-    @torch.no_grad()
-    def __call__(self, pixels: Tensor, *, generator: torch.Generator) -> Tensor:
+    def __call__(self, pixels: "Tensor", *, generator: "torch.Generator") -> "Tensor":
         """The photos, each changed by its own draws; the same tensor where everything is off.
 
         Args:
@@ -82,96 +75,12 @@ class PhotoAugmentation:
         Raises:
             ValueError: If the pixels are not uint8 `[n, 3, height, width]`.
         """
-        _check_pixels(pixels)
-        if self.is_off or pixels.numel() == 0:
-            return pixels
-        changed = pixels.float()
-        if self.crop < 1.0:
-            changed = _cropped(changed, self.crop, self.flip, generator)
-        elif self.flip:
-            changed = _mirrored(changed, self.flip, generator)
-        if self.colour:
-            changed = _recoloured(changed, self.colour, generator)
-        if self.erasing:
-            changed = _erased(changed, self.erasing, generator)
-        last = pixels.is_contiguous(memory_format=torch.channels_last)
-        layout = torch.channels_last if last else torch.contiguous_format
-        return changed.round().to(torch.uint8).contiguous(memory_format=layout)
+        from encoders.photo_changes import changed_photos  # torch
+
+        return changed_photos(pixels, self, generator=generator)
 
 
 GENTLE = PhotoAugmentation(crop=0.7, flip=0.5)
 """What fine-tuning uses unless told otherwise: nothing that changes a product's colour."""
 STRONG = PhotoAugmentation(crop=0.25, flip=0.5, colour=0.4)
 """For self-supervision, whose two views of one photo have to differ to teach anything."""
-
-
-def _check_pixels(pixels: Tensor) -> None:
-    if pixels.dtype != torch.uint8 or pixels.ndim != 4 or pixels.shape[1] != 3:
-        raise ValueError(
-            f"pixels must be uint8 [n, 3, height, width], got {pixels.dtype} "
-            f"{list(pixels.shape)}. Augment them before they are scaled."
-        )
-
-
-def _draws(count: int, pixels: Tensor, generator: torch.Generator) -> list[Tensor]:
-    """`count` tensors `[n]` of numbers in [0, 1): one of each for a photo."""
-    size = (count, len(pixels))
-    drawn = torch.rand(size, generator=generator, device=generator.device).to(pixels.device)
-    return list(drawn.unbind())
-
-
-def _box(area: Tensor, stretch: Tensor) -> tuple[Tensor, Tensor]:
-    """Width and height of a box of that share of the area, as shares of the photo's."""
-    return (area * stretch).sqrt(), (area / stretch).sqrt()
-
-
-def _centres(n_pixels: int, pixels: Tensor) -> Tensor:
-    """Where the centres of a row of pixels lie, from -1 to 1."""
-    return (2 * torch.arange(n_pixels, device=pixels.device) + 1) / n_pixels - 1
-
-
-def _cropped(pixels: Tensor, least: float, flip: float, generator: torch.Generator) -> Tensor:
-    share, stretch, across, down, mirror = _draws(5, pixels, generator)
-    area = least + (1 - least) * share
-    # A stretch beyond the area would leave the photo, and cutting it off would lose area.
-    stretch = ((2 * stretch - 1) * (-area.log()).clamp(max=math.log(MAX_STRETCH))).exp()
-    width, height = _box(area, stretch)
-    sign = torch.where(mirror < flip, -1.0, 1.0)
-    x = torch.outer(width * sign, _centres(pixels.shape[3], pixels))
-    y = torch.outer(height, _centres(pixels.shape[2], pixels))
-    x += ((2 * across - 1) * (1 - width))[:, None]
-    y += ((2 * down - 1) * (1 - height))[:, None]
-    grid = torch.stack(torch.broadcast_tensors(x[:, None, :], y[:, :, None]), dim=-1)
-    return F.grid_sample(pixels, grid, padding_mode="border", align_corners=False)
-
-
-def _mirrored(pixels: Tensor, flip: float, generator: torch.Generator) -> Tensor:
-    (mirror,) = _draws(1, pixels, generator)
-    return torch.where((mirror < flip).view(-1, 1, 1, 1), pixels.flip(-1), pixels)
-
-
-def _recoloured(pixels: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    brightness, contrast, saturation = (
-        (1 + strength * (2 * draw - 1)).view(-1, 1, 1, 1) for draw in _draws(3, pixels, generator)
-    )
-    grey = (pixels * pixels.new_tensor(LUMA).view(3, 1, 1)).sum(1, keepdim=True)
-    middle = grey.mean((2, 3), keepdim=True)
-    # All three at once: grey carries contrast, and what differs from grey saturation as well.
-    colours = (pixels - grey) * (saturation * contrast)
-    return ((middle + (grey - middle) * contrast + colours) * brightness).clamp(0, 255)
-
-
-def _erased(pixels: Tensor, chance: float, generator: torch.Generator) -> Tensor:
-    happens, area, stretch, across, down = _draws(5, pixels, generator)
-    area = ERASED[0] + (ERASED[1] - ERASED[0]) * area
-    width, height = _box(area, ((2 * stretch - 1) * math.log(MAX_ERASED_STRETCH)).exp())
-    in_x = _inside(_centres(pixels.shape[3], pixels), width, across)
-    in_y = _inside(_centres(pixels.shape[2], pixels), height, down)
-    hidden = in_y[:, :, None] & in_x[:, None, :] & (happens < chance)[:, None, None]
-    return torch.where(hidden[:, None], pixels.mean((2, 3), keepdim=True), pixels)
-
-
-def _inside(centres: Tensor, length: Tensor, place: Tensor) -> Tensor:
-    """`[n, pixels]`, True between the ends of a stretch that lies within -1 to 1."""
-    middle = (2 * place - 1) * (1 - length)
-    return (centres - middle[:, None]).abs() < length[:, None]

@@ -1,8 +1,12 @@
-"""Which question a user asks: a head on a target column."""
+"""Which head a user chose, checked by its name: usual ones are known without torch."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from fusion.strategies.names import KNOWN as STRATEGIES
+from heads.names import KNOWN as HEAD_NAMES
 
 
 @dataclass(frozen=True)
@@ -12,3 +16,21 @@ class HeadChoice:
     head: str
     target: str
     options: Mapping[str, Any]
+
+
+def known_heads() -> tuple[str, ...]:
+    """Names of all heads that can be chosen."""
+    if "heads.registry" not in sys.modules:  # then nobody has added any
+        return HEAD_NAMES
+    from heads import HEADS
+
+    return tuple(HEADS)
+
+
+def known_strategies() -> tuple[str, ...]:
+    """Names of all fusion strategies that can be chosen."""
+    if "fusion.strategies.registry" not in sys.modules:
+        return STRATEGIES
+    from fusion.strategies import FUSIONS
+
+    return tuple(FUSIONS)

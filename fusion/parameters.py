@@ -173,10 +173,10 @@ class EncoderPlaces:
 
 
 def _no_such_place(modality: str, option: str, place: str, entries: Mapping[str, Any]) -> str:
-    used = ", ".join(f"{name} {entries[name]['name']}" for name in sorted(entries))
+    used = ", ".join(f"{entries[name]['name']} ({name})" for name in sorted(entries))
     return (
-        f"encoders.{modality}.{option} must be left out for a bundle whose encoders are {used}, got "
-        f"{place!r}: it says where weights lie now."
+        f"encoders.{modality}.{option} must be left out for a bundle whose encoders are {used}, "
+        f"got {place!r}: it says where weights lie now."
     )
 
 

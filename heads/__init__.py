@@ -1,20 +1,34 @@
-"""Heads: fused vectors in, one business answer out. Imports nothing of `fusion` or `encoders`."""
+"""Heads: fused vectors in, one business answer out. Imports nothing of `fusion` or `encoders`.
 
-from heads.base import Column, Floats, Head
-from heads.check import check_head
-from heads.closed_form import ClosedForm
-from heads.hot_item import HotItemHead
-from heads.linear import LinearHead
-from heads.regression import RegressionHead
-from heads.sales_volume import SalesVolumeHead
+`registry.py` shows every head on one screen. Names are imported when they are first used, so that
+the name of a head can be checked without torch.
+"""
 
-HEADS: dict[str, type[Head]] = {
-    "sales_volume": SalesVolumeHead,
-    "regression": RegressionHead,
-    "hot_item": HotItemHead,
-    "linear": LinearHead,
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from heads.base import Column, Floats, Head
+    from heads.check import check_head
+    from heads.closed_form import ClosedForm
+    from heads.hot_item import HotItemHead
+    from heads.linear import LinearHead
+    from heads.registry import HEADS
+    from heads.regression import RegressionHead
+    from heads.sales_volume import SalesVolumeHead
+
+_PLACES = {
+    "HEADS": "registry",
+    "ClosedForm": "closed_form",
+    "Column": "base",
+    "Floats": "base",
+    "Head": "base",
+    "HotItemHead": "hot_item",
+    "LinearHead": "linear",
+    "RegressionHead": "regression",
+    "SalesVolumeHead": "sales_volume",
+    "check_head": "check",
 }
-"""Every head by its registry name; add your own with `HEADS["mine"] = Mine`."""
 
 __all__ = [
     "HEADS",
@@ -28,3 +42,10 @@ __all__ = [
     "SalesVolumeHead",
     "check_head",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """A public name, imported now."""
+    if name not in _PLACES:
+        raise AttributeError(f"module 'heads' has no attribute {name!r}")
+    return getattr(import_module(f"heads.{_PLACES[name]}"), name)

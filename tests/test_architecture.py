@@ -8,7 +8,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 LAYERS = [
-    {"encoders", "heads", "fusion.strategies", "fusion.errors", "fusion.first_use"},
+    {"fusion.first_use"},
+    {"encoders", "heads", "fusion.strategies", "fusion.errors"},
     {"fusion.platforms", "fusion.processes", "fusion.progress"},
     {"fusion.files"},
     {"fusion.folders"},
@@ -18,13 +19,13 @@ LAYERS = [
         "fusion.data",
         "fusion.linear",
         "fusion.mistakes",
+        "fusion.modalities",
         "fusion.neighbours",
-        "fusion.parameters",
         "fusion.places",
         "fusion.trainers",
     },
-    {"fusion.encoder_choice", "fusion.model", "fusion.store"},
-    {"fusion.build", "fusion.embedding", "fusion.ensemble"},
+    {"fusion.encoder_choice", "fusion.head_choice", "fusion.model", "fusion.store"},
+    {"fusion.build", "fusion.embedding", "fusion.ensemble", "fusion.parameters"},
     {"fusion.choices", "fusion.training", "fusion.bundle", "fusion.pretraining"},
     {"fusion.predictor", "fusion.tuning"},
     {"fusion.recipe", "fusion.evaluation", "fusion.rounding"},

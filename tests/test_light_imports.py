@@ -11,10 +11,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+import fusion.strategies.names as strategy_names
+import heads.names as head_names
 from encoders import ENCODERS
 from encoders.names import KNOWN
 from fusion import FusionRegressor
 from fusion.encoder_choice import EncoderChoice
+from fusion.head_choice import known_heads, known_strategies
 from fusion.shards import (
     InProcessEngine,
     JobSettings,
@@ -22,6 +25,8 @@ from fusion.shards import (
     embed_catalogue,
     predict_catalogue,
 )
+from fusion.strategies import FUSIONS
+from heads import HEADS
 
 ROOT = Path(__file__).parent.parent
 WHERE_THEY_ARE_USED = {
@@ -53,6 +58,17 @@ print(json.dumps([seen, codes]))
 """
 
 
+WRONG = """
+heads = [{head = "regresion", target = "ads"}]
+model = {strategy = "concatt"}
+encoders = {text = "minlm"}
+training = {epochs = -1}
+tuning = {mode = "all", precision = "float8"}
+[data]
+items = "items.csv"
+"""
+
+
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):
     """A finished job with its store, and a model of TF-IDF, colours and numbers."""
@@ -73,6 +89,7 @@ def shop(tmp_path_factory):
     )
     items.to_csv(folder / "items.csv", index=False)
     items.drop(columns="title").to_csv(folder / "less.csv", index=False)
+    (folder / "wrong.toml").write_text(WRONG)
     columns = {"image": ["photo"], "id": ["id"]}
     settings = JobSettings(EncoderChoice(image="colour_texture"), columns)
     places = Places(folder / "less.csv", photos, folder / "store")
@@ -128,21 +145,27 @@ def test_each_command_imports_only_what_it_uses(shop):
         ["train", str(shop / "gone.toml")],
         ["import FusionRegressor"],
     ]
-    steps = [*without_torch, [*predict, "--items", items]]
+    wrong = ["train", str(shop / "wrong.toml")]
+    steps = [*without_torch, wrong, [*predict, "--items", items]]
     watched = ["torch", "pandas", "transformers", "torchvision", "torch._dynamo", "matplotlib",
                "skimage", "accelerate", "jinja2"]  # fmt: skip
     seen, codes = run_steps(steps, watched)
     n = len(without_torch) - 1
-    assert codes == [0, 0, 0, 0, 0, 0, 2, *[1] * (n - 7), 0]
+    assert codes == [0, 0, 0, 0, 0, 0, 2, *[1] * (n - 6), 0]
     assert seen[:n] == [[]] * n
-    assert seen[n] == ["pandas"]  # FusionRegressor
-    assert seen[n + 1] == ["pandas", "skimage", "torch"]  # predictions
+    assert seen[n : n + 2] == [["pandas"]] * 2  # FusionRegressor, values of a configuration
+    assert seen[n + 2] == ["pandas", "skimage", "torch"]  # predictions
 
 
 @pytest.mark.parametrize(("modality", "names"), KNOWN.items())
 def test_names_that_are_known_without_torch_are_those_of_encoders(modality, names):
     own = {name for name, kind in ENCODERS.items() if kind.modality == modality}
     assert own - {"bert", "resnet"} == set(names)  # these two go by the names of their weights
+
+
+def test_names_that_are_known_without_torch_are_those_of_heads_and_strategies():
+    assert known_heads() == tuple(HEADS) == head_names.KNOWN
+    assert known_strategies() == tuple(FUSIONS) == strategy_names.KNOWN
 
 
 def imports_at_the_top(path):

@@ -118,7 +118,7 @@ def load_bundle(folder: str | Path, *, places: EncoderPlaces | None = None) -> B
 
     Args:
         folder: The bundle.
-        places: Where checkpoints lie now, if they have moved; other weights are refused.
+        places: Where weights of encoders lie now, if they have moved; others are refused.
 
     Raises:
         BundleError: If a file is absent or changed, the format is unknown, an encoder's weights

@@ -4,7 +4,7 @@ A faulty value is absent in `values` and named in `problems`; nothing is put in 
 a faulty row stops the work, leaves or stays without that value is `apply_policy`'s question.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any

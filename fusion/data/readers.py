@@ -111,7 +111,7 @@ def read_row_texts(table: Table) -> Read:
 
     Problems are those of columns that play no other role; the others are told there.
     """
-    schema, names = table.schema, table.columns
+    schema, names, fault = table.schema, table.columns, table.modality.fault_code
     problems: list[Problem] = []
     columns: list[list[str | None]] = []
     told_there = _other_text_columns(table)
@@ -122,7 +122,6 @@ def read_row_texts(table: Table) -> Read:
             formatted = schema.format_of(name, "numeric") != ""
             columns.append(_written_values(table.frame[name], read, formatted=formatted))
         else:
-            fault = table.modality.fault_code
             texts, found = read_cells(table.frame[name], lambda cell: read_text(cell, kind=fault))
             columns.append(texts)
             problems += [] if name in told_there else found

@@ -279,11 +279,8 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         columns = {} if self.columns is None else self.columns
         if isinstance(columns, Mapping):
             return columns
-        mistakes.add(
-            [
-                f"columns must be columns by role, such as {{'text': ['title']}}, got {shown(columns)}."
-            ]
-        )
+        example = "{'text': ['title']}"
+        mistakes.add([f"columns must be names by role, such as {example}, got {shown(columns)}."])
         return {}
 
     def _heads(self, targets: Sequence[str], mistakes: Mistakes) -> "dict[str, HeadChoice]":

@@ -1,7 +1,7 @@
 """Configuration of a training job: a TOML file, checked as a whole before anything runs."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -15,14 +15,12 @@ from fusion.data.problems import OnBadRows
 from fusion.encoder_choice import EncoderChoices
 from fusion.errors import unknown_name
 from fusion.files import expanded
-from fusion.head_choice import HeadChoice
+from fusion.head_choice import HeadChoice, known_heads, known_strategies
 from fusion.jobs.config_file import config_values
 from fusion.mistakes import RunSettings, checked_settings
 from fusion.modalities import input_roles
-from fusion.strategies import FUSIONS
 from fusion.training import TrainingSettings
 from fusion.tuning import TuningSettings
-from heads import HEADS
 
 
 class Section(RunSettings):
@@ -96,7 +94,7 @@ class HeadSection(Section):
     @field_validator("head")
     @classmethod
     def _known_head(cls, head: str) -> str:
-        return _known("head", head, HEADS)
+        return _known("head", head, known_heads())
 
 
 def head_names(sections: Sequence[HeadSection]) -> list[str]:
@@ -159,7 +157,7 @@ class ModelSection(Section):
     @field_validator("strategy")
     @classmethod
     def _known_strategy(cls, strategy: str) -> str:
-        return _known("strategy", strategy, FUSIONS)
+        return _known("strategy", strategy, known_strategies())
 
 
 class SplitSection(Section):
@@ -268,7 +266,7 @@ class TrainConfig(Section):
             self.sales.table = base / expanded(self.sales.table)
 
 
-def _known(name: str, value: str, registry: Mapping[str, Any]) -> str:
-    if value not in registry:
-        raise ValueError(unknown_name(name, value, registry))
+def _known(name: str, value: str, valid: Sequence[str]) -> str:
+    if value not in valid:
+        raise ValueError(unknown_name(name, value, valid))
     return value

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from fusion.data.schema import Schema
 from fusion.errors import ConfigError, JobError
 from fusion.mistakes import Mistakes
+from fusion.modalities import MODALITIES
 from fusion.progress import Stage, silent
 from fusion.shards.plan import Places, Plan
 from fusion.shards.settings import MOST_KEPT, JobSettings
@@ -68,20 +69,22 @@ class Embedder(Work):
             precisions = precisions_of(encoders_of(bundle))
             return Planned(bundle.schema, bundle.schema.all_columns, settings=precisions)
         given: dict[str, list[str] | None] = dict(settings.columns)
-        given |= {role: [] for role in ("numeric", "categorical", "dates", "history", "row")}
+        learned = [each for name, each in MODALITIES.items() if settings.encoders[name].learns]
+        given |= {role: [] for each in learned for role in each.roles}
         sample = _sample(places.items, delimiter=settings.delimiter)
         found = infer_schema(sample, photos=places.photos, given=given, source=places.items.name)
         from fusion.build import pretrained_encoders  # torch: once the columns are right
         from fusion.choices import why_ignored
 
-        encoders = pretrained_encoders(settings.choice, found.modalities, store=places.store)
+        encoders = pretrained_encoders(settings.encoders, found.modalities, store=places.store)
         if not encoders:
             raise ConfigError(
                 f"{places.items} must have a text or photo column that an encoder without training "
-                "reads, got none. Name them with --text and --image, and the folder with --photos."
-                f"{why_ignored(found)}"
+                "reads, got none. Name them with --column text=NAME and --column image=NAME, and "
+                f"the folder with --photos.{why_ignored(found)}"
             )
-        kept = {role: getattr(found, role) for role in ("text", "image") if role in encoders}
+        roles = [role for modality in encoders for role in MODALITIES[modality].roles]
+        kept = {role: getattr(found, role) for role in roles}
         schema = Schema(id=found.id, **kept)
         return Planned(schema, schema.all_columns, describe_encoders(encoders))
 

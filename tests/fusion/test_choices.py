@@ -12,8 +12,9 @@ import pytest
 import fusion.fitting
 from encoders import ColourTextureEncoder, TfidfEncoder
 from fusion import CatalogueError, ConfigError, FusionClassifier, FusionRegressor
-from fusion.build import EncoderChoice, HeadChoice
+from fusion.build import EncoderChoice
 from fusion.choices import head_mistakes, strategy_mistakes
+from fusion.head_choice import HeadChoice
 from fusion.places import file_mistakes, folder_mistakes, input_mistakes
 from fusion.strategies import FUSIONS
 

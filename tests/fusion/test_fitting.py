@@ -11,7 +11,8 @@ from fusion.data.catalogue import build_catalogue
 from fusion.data.folds import DRAWN, Validation
 from fusion.data.schema import Schema
 from fusion.fitting import with_groups
-from fusion.recipe import HeadChoice, Recipe
+from fusion.head_choice import HeadChoice
+from fusion.recipe import Recipe
 
 RECIPE = Recipe({"units": HeadChoice("regression", target="units", options={})})
 LINEAR = Recipe({"units": HeadChoice("linear", target="units", options={})})

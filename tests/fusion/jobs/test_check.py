@@ -266,8 +266,9 @@ def test_mistakes_of_a_configuration_itself_are_told_together(shop):
 def test_an_encoder_with_too_few_layers_cannot_be_tuned(shop):
     from encoders.bert import BertEncoder
     from encoders.tiny_bert import tiny_checkpoint
+    from fusion.head_choice import HeadChoice
     from fusion.jobs.config import TuningSettings
-    from fusion.recipe import HeadChoice, check_tuning
+    from fusion.recipe import check_tuning
 
     encoders = {"text": BertEncoder(str(tiny_checkpoint()))}
     heads = {"units": HeadChoice("regression", target="units", options={})}

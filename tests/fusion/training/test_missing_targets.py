@@ -10,10 +10,11 @@ import torch
 import fusion.training.ensemble
 import fusion.training.neighbours as neighbours
 from encoders import TfidfEncoder
-from fusion.build import HeadChoice, build_heads
+from fusion.build import build_heads
 from fusion.data.batch import ModelInputs
 from fusion.data.known import folds_within, known_rows
 from fusion.ensemble import ProductEnsemble
+from fusion.head_choice import HeadChoice
 from fusion.model import ProductModel
 from fusion.strategies import ConcatFusion, JoinFusion
 from fusion.training import TrainingHistory, TrainingSettings, best_options, fit_ensemble, fit_model
