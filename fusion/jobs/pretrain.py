@@ -223,8 +223,9 @@ def _schema(frame: pd.DataFrame, source: Source, settings: PretrainingSettings) 
     """Columns of the modalities that the objective needs; no other is looked at."""
     wanted = settings.modalities
     given = {role: names for role, names in source.columns.items() if names is not None}
+    roles = ("id", *input_roles())
     unknown = [
-        unknown_name("a role of columns", role, ROLES) for role in given if role not in ROLES
+        unknown_name("a role of columns", role, roles) for role in given if role not in roles
     ]
     if unknown:
         raise ConfigError("\n".join(unknown))

@@ -56,7 +56,7 @@ def test_damaged_schema_is_refused(values: dict[str, object]) -> None:
 
 
 def test_an_unknown_role_is_refused_with_the_nearest_one() -> None:
-    with pytest.raises(ValueError, match="got 'txt'. Did you mean 'text'"):
+    with pytest.raises(ValueError, match="got 'txt'\\. Did you mean 'text'"):
         Schema(columns={"txt": ("title",)})
 
 
