@@ -134,8 +134,8 @@ def read_row_texts(table: Table) -> Read:
 
 def _other_text_columns(table: Table) -> set[str]:
     """Columns that another modality reads as texts."""
-    kinds = table.schema.modalities
-    others = [name for name in kinds if kinds[name] == "text" and name != table.modality.name]
+    kind, own = table.modality.kind, table.modality.name
+    others = [n for n, other in table.schema.modalities.items() if other == kind and n != own]
     return {column for name in others for column in table.schema.columns_read_by(name)}
 
 
