@@ -2,21 +2,24 @@
 
 import copy
 import inspect
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from encoders import ENCODERS
-from encoders.base import Encoder
+from encoders.base import Encoder, LearnsFromRows
 from fusion.data.catalogue import Catalogue
 from fusion.data.known import known_rows
+from fusion.data.readers import Values
 from fusion.encoder_choice import EncoderChoice, EncoderChoices
 from fusion.errors import ConfigError, unknown_name
 from fusion.head_choice import HeadChoice
-from fusion.mistakes import Mistakes
+from fusion.mistakes import Mistakes, parameter_names
 from fusion.store import as_kept
 from fusion.strategies import FUSIONS, Fusion
 from heads import HEADS
@@ -67,44 +70,60 @@ def built_encoder(choice: EncoderChoice, modality: str) -> Encoder:
     """
     if isinstance(choice.encoder, Encoder):
         return choice.encoder
-    try:
+    with _own_options(choice, modality):
         return ENCODERS[choice.encoder](**choice.options)
+
+
+def fitted_encoders(
+    catalogue: Catalogue,
+    choices: EncoderChoices,
+    *,
+    modalities: Collection[str],
+    transform: str,
+) -> dict[str, Encoder]:
+    """Encoders that learn from the training rows, as TF-IDF and the one of tables do.
+
+    Args:
+        catalogue: The training rows, checked.
+        choices: Which encoders.
+        modalities: Those that no pretrained encoder reads.
+        transform: `squash` or `linear`, see `NumericEncoder`.
+
+    Raises:
+        ConfigError: If an option has a value of a wrong type.
+    """
+    built: dict[str, Encoder] = {}
+    for modality in modalities:
+        choice, values = choices[modality], catalogue.values[modality]
+        kind = cast(LearnsFromRows, ENCODERS[str(choice.encoder)])
+        suited = {"transform": transform, **_columns_by_type(values)}
+        names = parameter_names(kind.fitted) or ()
+        given = {name: value for name, value in suited.items() if name in names}
+        with _own_options(choice, modality):
+            built[modality] = kind.fitted(values, **{**given, **choice.options})
+    return built
+
+
+@contextmanager
+def _own_options(choice: EncoderChoice, modality: str) -> Iterator[None]:
+    """Tells of options that an encoder cannot take as what they are."""
+    try:
+        yield
     except TypeError as error:
         raise ConfigError(
             f"options of encoders.{modality} must be those of {choice.encoder}: {error}."
         ) from error
 
 
-def fitted_encoders(
-    catalogue: Catalogue,
-    *,
-    modalities: Collection[str],
-    transform: str,
-    choices: EncoderChoices,
-) -> dict[str, Encoder]:
-    """Encoders that learn from the training rows: TF-IDF texts, numbers and categories.
-
-    Why: model names and sizes are words that no pretrained encoder knows, and TF-IDF of the `row`
-    costs next to nothing beside one.
-
-    Args:
-        catalogue: The training rows, checked.
-        modalities: Those that no pretrained encoder reads.
-        transform: `squash` or `linear`, see `NumericEncoder`.
-        choices: Which encoders.
-    """
-    schema = catalogue.schema
-    built: dict[str, Encoder] = {}
-    for modality in modalities:
-        options = dict(choices[modality].options)
-        if schema.modalities[modality] == "table":
-            roles = {"numeric": schema.numeric, "categorical": schema.categorical}
-            roles |= {"dates": schema.dates}
-            options |= {"numeric": schema.history} if modality == "history" else roles
-            options["transform"] = transform
-        kind = ENCODERS[str(choices[modality].encoder)]
-        built[modality] = kind.fitted(catalogue.values[modality], **options)
-    return built
+def _columns_by_type(values: Values) -> dict[str, list[str]]:
+    """Columns of a frame as an encoder of tables names them; none of other values."""
+    if not isinstance(values, pd.DataFrame):
+        return {}
+    roles = {"M": "dates", "O": "categorical"}  # by the kinds of NumPy; all others are numbers
+    columns: dict[str, list[str]] = {"numeric": [], "categorical": [], "dates": []}
+    for name, dtype in values.dtypes.items():
+        columns[roles.get(dtype.kind, "numeric")].append(str(name))
+    return columns
 
 
 def own_encoder(encoder: Encoder) -> Encoder:

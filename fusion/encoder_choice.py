@@ -199,9 +199,7 @@ def _known() -> dict[str, Known]:
 
 def _described(kind: "type[Encoder]") -> Known:
     """What the class of somebody's own encoder says by itself."""
-    from encoders import Encoder
-
-    learns = kind.fitted.__func__ is not Encoder.fitted.__func__
+    learns = hasattr(kind, "fitted")
     names = parameter_names(kind.fitted if learns else kind)
     if names is not None:
         names -= SET_ELSEWHERE | {role for each in MODALITIES.values() for role in each.roles}

@@ -196,10 +196,10 @@ def check_tuning(
     chosen = tunable(settings, encoders)
     if not chosen or is_closed_form(heads):
         what = "a linear head" if chosen else "none that can be tuned"
+        of = f" of {' or '.join(settings.modalities)}" if settings.modalities else ""
         raise ConfigError(
-            "tuning must have a head trained by gradient and an encoder bert or resnet of "
-            f"{' or '.join(settings.modalities)}, got {what}. Use another head or encoder, or "
-            "tuning mode 'none'."
+            f"tuning must have a head trained by gradient and an encoder bert or resnet{of}, got "
+            f"{what}. Use another head or encoder, or tuning mode 'none'."
         )
     for name, encoder in chosen.items():
         if encoder.adapter is not None:
@@ -231,6 +231,6 @@ def tunable(settings: TuningSettings, encoders: Mapping[str, Encoder]) -> dict[s
     """The encoders that a tuning changes."""
     return {
         name: encoders[name]
-        for name in settings.modalities
+        for name in settings.modalities or encoders
         if name in encoders and encoders[name].blocks
     }

@@ -181,7 +181,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             got = f"classes {shown(classes)}" if classes else "one of a regressor"
             raise BundleError(f"bundle must be that of a classifier with two classes, got {got}.")
         self.bundle_ = bundle
-        self.n_features_in_ = len(bundle.schema.columns)
+        self.n_features_in_ = len(bundle.schema.all_columns)
 
     def _fit(self, X: Any, targets: Mapping[str, ArrayLike], validation_rows: Any) -> Self:
         from fusion.kept_encoders import fit_better

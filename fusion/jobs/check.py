@@ -35,6 +35,7 @@ from fusion.jobs.new_items import read_new_items
 from fusion.jobs.sales import join_sales, not_launched, sales_target
 from fusion.jobs.split import column_groups, split_dates, split_rows
 from fusion.mistakes import Mistakes
+from fusion.modalities import MODALITIES
 from fusion.places import photo_folder_mistakes
 from fusion.recipe import MIN_ROWS, check_logs, check_tuning
 
@@ -275,7 +276,8 @@ def schema_of(frame: pd.DataFrame, config: TrainConfig) -> Schema:
     data = config.data
     given: dict[str, list[str] | None] = {"id": _id_of(frame, config), **data.columns}
     if data.photos is None:
-        given.setdefault("image", [])
+        of_photos = [one for one in MODALITIES.values() if one.kind == "image"]
+        given = {**{role: [] for one in of_photos for role in one.roles}, **given}
     targets = [entry.target for entry in config.heads]
     return infer_schema(
         frame,
@@ -292,8 +294,8 @@ def _id_of(frame: pd.DataFrame, config: TrainConfig) -> list[str] | None:
     It is taken where it names each row and is given no other role.
     """
     data, sales = config.data, config.sales
-    listed = {role: names for role, names in data.columns.items() if role != "row"}
-    taken = {*data.exclude, *(name for names in listed.values() for name in names)}
+    own = [role for one in MODALITIES.values() if not one.repeats for role in one.roles]
+    taken = {*data.exclude, *(name for role in own for name in data.columns.get(role, ()))}
     if sales is None or sales.item in taken or sales.item not in frame.columns:
         return None
     column = frame[sales.item]

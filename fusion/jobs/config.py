@@ -12,13 +12,13 @@ from pydantic import Field, field_validator, model_validator
 from fusion.data.dates import date_advice, date_cells
 from fusion.data.delimiters import checked_delimiter
 from fusion.data.problems import OnBadRows
-from fusion.data.schema import ROLES
 from fusion.encoder_choice import EncoderChoices
 from fusion.errors import unknown_name
 from fusion.files import expanded
 from fusion.head_choice import HeadChoice, known_heads, known_strategies
 from fusion.jobs.config_file import config_values
 from fusion.mistakes import RunSettings, checked_settings
+from fusion.modalities import input_roles
 from fusion.training import TrainingSettings
 from fusion.tuning import TuningSettings
 
@@ -48,9 +48,10 @@ class DataSection(Section):
     @field_validator("columns")
     @classmethod
     def _known_roles(cls, columns: dict[str, list[str]]) -> dict[str, list[str]]:
-        unknown = [role for role in columns if role not in ROLES]
+        roles = ("id", *input_roles())
+        unknown = [role for role in columns if role not in roles]
         if unknown:
-            raise ValueError("\n".join(unknown_name("role", role, ROLES) for role in unknown))
+            raise ValueError("\n".join(unknown_name("role", role, roles) for role in unknown))
         return columns
 
     @field_validator("delimiter")

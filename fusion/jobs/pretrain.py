@@ -23,13 +23,14 @@ from fusion.data.catalogue import Catalogue, build_catalogue
 from fusion.data.infer import infer_schema
 from fusion.data.policy import apply_policy
 from fusion.data.problems import OnBadRows, Problem, check_policy
-from fusion.data.schema import ROLES, Schema
+from fusion.data.schema import Schema
 from fusion.data.tables import read_table
 from fusion.embedding import problem_code
 from fusion.encoder_choice import HUB, EncoderChoice, EncoderChoices
 from fusion.errors import ConfigError, unknown_name
 from fusion.files import readable
 from fusion.mistakes import Mistakes, checked_settings
+from fusion.modalities import input_roles
 from fusion.places import folder_mistakes, photo_folder_mistakes
 from fusion.pretraining import (
     FILES,
@@ -222,8 +223,9 @@ def _schema(frame: pd.DataFrame, source: Source, settings: PretrainingSettings) 
     """Columns of the modalities that the objective needs; no other is looked at."""
     wanted = settings.modalities
     given = {role: names for role, names in source.columns.items() if names is not None}
+    roles = ("id", *input_roles())
     unknown = [
-        unknown_name("a role of columns", role, ROLES) for role in given if role not in ROLES
+        unknown_name("a role of columns", role, roles) for role in given if role not in roles
     ]
     if unknown:
         raise ConfigError("\n".join(unknown))
@@ -233,9 +235,9 @@ def _schema(frame: pd.DataFrame, source: Source, settings: PretrainingSettings) 
             f"columns of {', '.join(needless)} must be left out with objective "
             f"{settings.objective!r}, which learns from {' and '.join(wanted)}."
         )
-    others: dict[str, list[str]] = {role: [] for role in ROLES if role not in ("id", *wanted)}
+    others: dict[str, list[str]] = {role: [] for role in input_roles() if role not in wanted}
     schema = infer_schema(frame, photos=source.photos, given={**given, **others})
-    lacking = [modality for modality in wanted if not getattr(schema, modality)]
+    lacking = [modality for modality in wanted if not schema.columns_of(modality)]
     if lacking:
         raise ConfigError(
             f"{source.items.name} must have a column of the role {' and of '.join(lacking)} for "
@@ -248,10 +250,10 @@ def _schema(frame: pd.DataFrame, source: Source, settings: PretrainingSettings) 
 def _problems(contents: Mapping[str, Contents], catalogue: Catalogue) -> Iterator[Problem]:
     """Texts and photos that could not be read."""
     for modality, found in contents.items():
-        columns = ", ".join(getattr(catalogue.schema, modality))
+        columns = ", ".join(catalogue.schema.columns_of(modality))
         for row, error in found.failures.items():
             code = problem_code(error, modality)
-            yield Problem(code, str(error), row=row, column=columns)
+            yield Problem(code, str(error), row=row, column=columns, modality=modality)
 
 
 def _facts(
@@ -261,7 +263,7 @@ def _facts(
     kept = [row for row in range(len(catalogue)) if row not in dropped]
     return {
         "table": catalogue.source,
-        "columns": {name: list(getattr(catalogue.schema, name)) for name in contents},
+        "columns": {name: list(catalogue.schema.columns_of(name)) for name in contents},
         "n_read": len(catalogue),
         "n_without": {
             name: sum(not found.places[row] for row in kept) for name, found in contents.items()

@@ -197,7 +197,7 @@ def _check_columns(
     """Takes the columns that the model reads and a table lacks as mistakes."""
     with described("schema"):
         schema = Schema.from_dict(document["schema"])
-    columns, there = schema.columns, list(names)
+    columns, there = schema.all_columns, list(names)
     joined = [name for name in columns if HISTORY.fullmatch(name)]
     if source.on_bad_rows == "absent":  # what is absent is told later
         found = there if source.sales is None else [*there, *joined]

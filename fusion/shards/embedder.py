@@ -67,7 +67,7 @@ class Embedder(Work):
             bundle = kept_bundle(places)
             _check_columns(settings, bundle.schema)
             precisions = precisions_of(encoders_of(bundle))
-            return Planned(bundle.schema, bundle.schema.columns, settings=precisions)
+            return Planned(bundle.schema, bundle.schema.all_columns, settings=precisions)
         given: dict[str, list[str] | None] = dict(settings.columns)
         learned = [each for name, each in MODALITIES.items() if settings.encoders[name].learns]
         given |= {role: [] for each in learned for role in each.roles}
@@ -84,9 +84,8 @@ class Embedder(Work):
                 f"the folder with --photos.{why_ignored(found)}"
             )
         roles = [role for modality in encoders for role in MODALITIES[modality].roles]
-        kept = {role: getattr(found, role) for role in roles}
-        schema = Schema(id=found.id, **kept)
-        return Planned(schema, schema.columns, describe_encoders(encoders))
+        schema = Schema(found.id, {role: found.columns_of(role) for role in roles}, found.formats)
+        return Planned(schema, schema.all_columns, describe_encoders(encoders))
 
     @classmethod
     def loaded(cls, folder: Path, plan: Plan, places: Places) -> Self:
@@ -199,7 +198,8 @@ def _rebuilt(entries: Mapping[str, dict[str, Any]]) -> "dict[str, Encoder]":
     encoders = {}
     for modality, entry in entries.items():
         encoder = rebuild(ENCODERS, entry, what=f"encoder of {modality}")
-        if (encoder.modality, encoder.fingerprint) != (modality, entry["fingerprint"]):
+        kind = MODALITIES[modality].kind  # a plan names none that is not there
+        if (encoder.modality, encoder.fingerprint) != (kind, entry["fingerprint"]):
             raise JobError(
                 f"encoder of {modality} must have the weights that the job was begun with, got "
                 "others. Put them back, or begin a new output folder."
@@ -216,8 +216,7 @@ def _check_columns(settings: JobSettings, schema: Schema) -> None:
     """
     mistakes = Mistakes()
     for role, names in settings.columns.items():
-        own = schema.id if role == "id" else getattr(schema, role)
-        columns = [own] if isinstance(own, str) else list(own or ())
+        columns = [schema.id] if role == "id" and schema.id else schema.columns_of(role)
         if names is not None and sorted(names) != sorted(columns):
             got = ", ".join(names) or "none"
             mistakes.add(

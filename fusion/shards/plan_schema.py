@@ -54,7 +54,7 @@ def _checked_settings(settings: dict[str, Any]) -> dict[str, Any]:
 
 def _checked_schema(schema: dict[str, Any]) -> dict[str, Any]:
     if schema.keys() != Schema().to_dict().keys():
-        raise ValueError("must have every role")
+        raise ValueError("must have every key")
     return schema
 
 
