@@ -16,9 +16,8 @@ import heads.names as head_names
 from encoders import ENCODERS
 from encoders.names import KNOWN
 from fusion import FusionRegressor
-from fusion.encoder_choice import EncoderChoices
+from fusion.encoder_choice import EncoderChoices, described
 from fusion.head_choice import known_heads, known_strategies
-from fusion.mistakes import parameter_names
 from fusion.shards import (
     InProcessEngine,
     JobSettings,
@@ -164,10 +163,9 @@ def test_what_is_known_of_encoders_without_torch_is_what_they_say(name):
     assert list(ENCODERS) == list(KNOWN)
     assert kind.modality == known.kind
     assert known.learns == ("fitted" in vars(kind))
-    names = parameter_names(kind.fitted if known.learns else kind)
-    assert {*known.options, known.named_by} - {""} <= names
-    if not known.learns:  # all but what tuning sets
-        assert names - {*known.options, known.named_by} <= {"adapter"}
+    own, taken = described(kind).options, {*known.options, known.named_by} - {""}
+    assert taken <= set(own)
+    assert known.learns or taken == set(own)  # what is fitted says what may be chosen of it
 
 
 def test_names_that_are_known_without_torch_are_those_of_heads_and_strategies():

@@ -127,7 +127,7 @@ COMMANDS = [
     ("embed --items items.csv --out j --encoder text=MiniLMM", 1, ["Did you mean 'minilm'?"]),
     ("embed --items items.csv --out j --encoder minilm", 1, ["must be written MODALITY=NAME"]),
     ("embed --items items.csv --out j --encoder txet=minilm", 1, ["Did you mean 'text'?"]),
-    ("embed --items items.csv --out j --encoder image.wights=a", 1, ["Did you mean 'weights'?"]),
+    ("embed --items items.csv --out j --encoder image.wights=a", 1, ["Did you mean 'weights'"]),
     ("embed --items items.csv --out j --encoder text=tfidf", 1, ["encoders.text must be one that"]),
     (
         "embed --items items.csv --out j --column title",
