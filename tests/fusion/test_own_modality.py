@@ -15,6 +15,7 @@ from encoders.check import check_encoder
 from fusion import FusionRegressor
 from fusion.data.cells import CellFault, read_cells
 from fusion.data.readers import Read, Table
+from fusion.encoder_choice import EncoderChoices
 from fusion.errors import BundleError, CatalogueError, ConfigError
 from fusion.jobs.config import TrainConfig
 from fusion.jobs.train import train
@@ -155,7 +156,7 @@ def test_its_encoder_is_fitted_on_the_training_rows_if_it_learns(
     loaded = FusionRegressor.load(tmp_path / "model").bundle_.model.encoder("vector")
     assert loaded.config == encoder.config
     with pytest.raises(ConfigError, match="must be one that needs no training, got 'scaled'"):
-        JobSettings({"vector": "scaled"})
+        JobSettings(EncoderChoices({"vector": "scaled"}))
 
 
 def test_its_encoder_has_options_of_its_own(items, units):
@@ -203,7 +204,8 @@ def test_a_training_job_measures_it_and_reports_it(items, units, tmp_path):
     }
     result = train(TrainConfig.from_dict(config), tmp_path / "out")
     page = result.report.read_text()
-    print(page[page.index("<body") :])
+    assert "<bdi>vector alone</bdi>" in page
+    assert '<bdi>shape</bdi></th><td class="role">vector</td>' in page
     metrics = json.loads((result.folder / "metrics.json").read_text())
-    print(metrics)
-    assert 0
+    r2 = {score["name"]: score["metrics"]["r2"] for score in metrics["linear"]["scores"]}
+    assert r2["vector alone"] > 0.9 > 0.5 > r2["numeric alone"]
