@@ -8,7 +8,7 @@ from fusion import FusionRegressor
 from fusion.bundle import Content
 
 SMALL = {
-    "text_encoder": "tfidf",
+    "encoders": {"text": "tfidf"},
     "training": {"epochs": 2, "folds": 1},
     "strategy_options": {"n_members": 1, "width": 8},
     "random_state": 0,
