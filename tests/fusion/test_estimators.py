@@ -42,7 +42,7 @@ def test_text_and_numbers_together_explain_what_neither_does_alone(items):
     y = items.pop("sales") if "sales" in items else None
     x = items.drop(columns="item_id")
     scores = {
-        name: regressor(training={"epochs": 40, "batch_size": 32}, **columns)
+        name: regressor(training={"epochs": 40, "batch_size": 32}, columns=columns)
         .fit(x[:90], y[:90])
         .score(x[90:], y[90:])
         for name, columns in {
@@ -254,7 +254,7 @@ def test_a_classifier_gives_probabilities_and_its_own_labels(items, tmp_path):
         ),
         ({"strategy_options": {"widht": 3}}, "widht"),
         ({"on_bad_rows": "rais"}, "Did you mean 'raise'"),
-        ({"text": ["txt"], "numeric": ["prize"]}, "prize"),
+        ({"columns": {"text": ["txt"], "numeric": ["prize"]}}, "prize"),
         ({"training": {"epochs": 0}}, "training has 1 mistake.*\n.*epochs: .* got 0"),
         ({"training": {"epoch": 3}}, "Did you mean 'epochs'"),
         ({"tuning": "lara"}, "tuning has 1 mistake.*\n.*got 'lara'. Did you mean 'lora'"),
@@ -327,7 +327,7 @@ def numbers(n=24):
     return pd.DataFrame({"price": price, "stock": stock}), pd.Series(price * stock, name="units")
 
 
-LINE = {"head": "linear", "numeric": ["price", "stock"]}
+LINE = {"head": "linear", "columns": {"numeric": ["price", "stock"]}}
 
 
 @pytest.mark.parametrize("package", ["polars", "pyarrow"])
@@ -412,7 +412,7 @@ def test_a_network_may_answer_questions_of_any_name(tmp_path):
 
 def test_validation_rows_are_positions_or_a_mask():
     x, y = numbers(40)
-    one = {"training": {"epochs": 1, "folds": 1}, "numeric": ["price", "stock"]}
+    one = {"training": {"epochs": 1, "folds": 1}, "columns": {"numeric": ["price", "stock"]}}
     mask = np.arange(40) % 5 == 0
     by_mask = regressor(**one).fit(x, y, validation_rows=mask)
     by_place = regressor(**one).fit(x, y, validation_rows=np.flatnonzero(mask))

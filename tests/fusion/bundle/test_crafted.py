@@ -341,7 +341,7 @@ def resnet_model(some_items, tmp_path):
 
     Image.new("RGB", (40, 40), "red").save(tmp_path / "red.png")
     items = some_items(60)[["cost"]].assign(photo="red.png")
-    settings = {"image": ["photo"], "photos": tmp_path, "numeric": ["cost"]}
+    settings = {"columns": {"image": ["photo"], "numeric": ["cost"]}, "photos": tmp_path}
     return _fitted(items, settings)
 
 
