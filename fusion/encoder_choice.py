@@ -201,10 +201,10 @@ def described(kind: "type[Encoder]") -> Known:
     """What the class of somebody's own encoder says by itself."""
     from encoders import Encoder
 
-    learns = hasattr(kind, "fitted")
-    has_none = not learns and kind.__init__ is Encoder.__init__  # which is that of torch
-    names = set[str]() if has_none else parameter_names(kind.fitted if learns else kind)
+    fitted = getattr(kind, "fitted", None)  # what learns from rows has it
+    has_none = fitted is None and kind.__init__ is Encoder.__init__  # which is that of torch
+    names = set[str]() if has_none else parameter_names(fitted or kind)
     if names is not None:
         names -= SET_ELSEWHERE | {role for each in MODALITIES.values() for role in each.roles}
     options = None if names is None else dict.fromkeys(sorted(names))
-    return Known(kind.modality, learns=learns, options=options)
+    return Known(kind.modality, learns=fitted is not None, options=options)

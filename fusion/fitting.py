@@ -27,7 +27,7 @@ from fusion.data.frames import as_frame
 from fusion.data.known import known_rows, missing_target_notes
 from fusion.data.leaks import find_leaks
 from fusion.data.policy import apply_policy, left_out
-from fusion.data.problems import Problem
+from fusion.data.problems import Problem, raise_for
 from fusion.embedding import Prepared, prepare_inputs
 from fusion.ensemble import ProductEnsemble
 from fusion.mistakes import Mistakes
@@ -330,6 +330,7 @@ class _Fit:
             self.catalogue, self.recipe.encoders, modalities=left, transform=transform
         )
         more: Prepared = prepare_inputs(fresh, self.catalogue, stage=self.stage)
+        raise_for(more.problems, source=self.catalogue.source)  # it was fitted on these values
         return {**encoders, **fresh}, inputs.merged(more.inputs)
 
     def _model(self, encoders: Mapping[str, Encoder], targets: Targets) -> ProductModel:

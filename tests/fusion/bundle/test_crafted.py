@@ -150,11 +150,11 @@ def peak_kb():
         b"[]",
         b"\xff\xfe",
         b"[" * 100_000,
-        b'{"format": 8}',
+        b'{"format": 9}',
         b'{"format": NaN}',
         b'{"format": 1e999}',
         b'{"format": ' + b"9" * 10_000 + b"}",
-        b'{"format": 8, "n_members": 1, "files": []}',
+        b'{"format": 9, "n_members": 1, "files": []}',
     ],
     ids=lambda content: content[:12],
 )
