@@ -160,7 +160,7 @@ def rows_of(heading):
 def test_the_configuration_page_has_every_role_and_the_encoder_of_every_modality():
     assert {role for role, _ in rows_of("[data.columns]")} == {"id", *input_roles()}
     defaults = {name: f"`{each.default_encoder}`" for name, each in MODALITIES.items()}
-    assert dict(rows_of("[encoders]")).items() >= defaults.items()
+    assert dict(rows_of("[encoders]")[: len(defaults)]) == defaults
     options = {name for known in KNOWN.values() for name in known.options}
     page = text_of(ROOT / "docs" / "configuration.md").split("\n## [encoders]\n")[1]
     assert [name for name in options if f"`{name}`" not in page.split("\n## ")[0]] == []
