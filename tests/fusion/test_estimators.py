@@ -57,6 +57,16 @@ def test_text_and_numbers_together_explain_what_neither_does_alone(items):
     assert scores["both"] > scores["numbers"] + 0.1
 
 
+def test_options_of_encoders_reach_the_encoders_of_the_model(items):
+    encoders = {"text": {"name": "tfidf", "embedding_dim": 5}, "numeric": {"n_bins": 2}}
+    model = regressor(encoders=encoders, training={"epochs": 1, "folds": 2})
+    model.fit(items.drop(columns="sales"), items["sales"])
+    built = model.bundle_.model
+    assert built.encoder("text").embedding_dim == 5
+    assert built.encoder("numeric").config["n_bins"] == 2
+    assert clone(model).encoders == encoders
+
+
 def test_the_line_through_the_points_gives_exactly_3500():
     ads = np.arange(10, 51, 10)
     frame = pd.DataFrame({"ads": ads, "reviews": ads * 10})
