@@ -7,7 +7,6 @@ import argparse
 import json
 import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -46,11 +45,10 @@ def configuration(*, seed: int, store: Path, epochs: int | None) -> TrainConfig:
 def without(schema: Schema, modality: str) -> dict[str, list[str]]:
     """Columns of each role once a modality's columns have left every role, `row` included."""
     hidden = set(schema.columns_read_by(modality))
-    roles = {
+    return {
         role: [name for name in schema.columns_of(role) if name not in hidden]
         for role in input_roles()
     }
-    return {**roles, "id": [] if schema.id is None else [schema.id]}
 
 
 def experiment_of(config: TrainConfig, store: Path) -> Experiment:
@@ -74,12 +72,12 @@ def contributions(experiment: Experiment, bundle: Bundle) -> dict[str, dict[str,
     test = experiment.split.test
     target = np.log1p(experiment.targets[HEAD][test])
     latents = pd.read_csv(demo_folder() / "latents.csv").set_index("item_id")
-    true = latents.loc[experiment.frame["item_id"].iloc[test]]
+    true = latents.loc[experiment.catalogue.frame["item_id"].iloc[test]]
     full = log_median(experiment, bundle)
     found = {"fusion": {"r2": metrics.r2(target, full)}}
     for modality, part in PARTS.items():
-        recipe = replace(experiment.recipe, columns=without(experiment.catalogue.schema, modality))
-        rest = log_median(experiment, experiment.fit(recipe).bundle)
+        less = experiment.narrowed(without(experiment.catalogue.schema, modality))
+        rest = log_median(less, less.fit().bundle)
         truth = true[f"{part}_part"].to_numpy(dtype=np.float64)
         found[modality] = {
             "drop": metrics.r2(target, full) - metrics.r2(target, rest),

@@ -1,6 +1,6 @@
 """From a trained model and new rows to one row of answers for each item."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,11 @@ from fusion.data.frames import as_frame
 from fusion.data.policy import apply_policy, refuse_early
 from fusion.data.problems import OnBadRows, check_policy, shown
 from fusion.data.records import is_records
-from fusion.embedding import prepare_inputs
+from fusion.embedding import Prepared, prepare_inputs
 from fusion.files import expanded
 from fusion.modalities import MODALITIES
 from fusion.progress import Stage, silent
+from fusion.ready import ReadyItems
 
 CHUNK_ROWS = 4096
 SIMILARITY_DIGITS = 6
@@ -267,6 +268,21 @@ class Predictor:
         catalogue = build_catalogue(frame, self.bundle.schema, photos=self.photos, source=source)
         refuse_early(catalogue, on_bad_rows=self.on_bad_rows)
         prepared = prepare_inputs(self._encoders(), catalogue, store=self.store, stage=self.stage)
+        return self._settled(catalogue, prepared)
+
+    def read_ready(self, ready: ReadyItems) -> ReadItems:
+        """Items that were made ready for a training, as `read` gives them; only other encoders run.
+
+        Raises:
+            CatalogueError: If a photo cannot be read any more, and faulty rows must not be.
+        """
+        encoders = self._encoders()
+        prepared = ready.prepared(encoders, store=self.store, stage=self.stage)
+        in_order = replace(prepared, inputs=prepared.inputs.restricted(encoders))
+        return self._settled(ready.catalogue, in_order)
+
+    def _settled(self, catalogue: Catalogue, prepared: Prepared) -> ReadItems:
+        """Items whose faulty rows have become errors, or absent values."""
         _, errors = apply_policy(catalogue, prepared.problems, on_bad_rows=self.on_bad_rows)
         n_rows = len(catalogue)
         kept = np.asarray([row for row in range(n_rows) if row not in errors], dtype=np.int64)

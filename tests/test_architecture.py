@@ -27,7 +27,7 @@ LAYERS = [
     },
     {"fusion.encoder_choice", "fusion.head_choice", "fusion.model", "fusion.store"},
     {"fusion.build", "fusion.embedding", "fusion.ensemble", "fusion.parameters"},
-    {"fusion.choices", "fusion.training", "fusion.bundle", "fusion.pretraining"},
+    {"fusion.choices", "fusion.training", "fusion.bundle", "fusion.pretraining", "fusion.ready"},
     {"fusion.predictor", "fusion.tuning"},
     {"fusion.recipe", "fusion.evaluation", "fusion.rounding"},
     {"fusion.fitting"},

@@ -208,11 +208,10 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         with mistakes.gathered():
             if validation_rows is not None:
                 rows = row_positions(validation_rows, n_rows=len(frame))
-        if mistakes:
-            check_choices(frame, arrays, recipe=recipe, sources=sources, mistakes=mistakes)
+        checked = check_choices(frame, arrays, recipe=recipe, sources=sources, mistakes=mistakes)
         with progress_shown() if self.verbose else quiet() as stage:
             self.fitted_: Fitted = fit_better(
-                frame,
+                checked,
                 arrays,
                 recipe=recipe,
                 sources=sources,

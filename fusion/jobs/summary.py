@@ -112,7 +112,7 @@ def _data_summary(config: TrainConfig, outcome: Outcome) -> DataSummary:
             )
             for name in model.modalities
         },
-        columns=tuple(_column_summaries(items.frame, schema)),
+        columns=tuple(_column_summaries(items.catalogue.frame, schema)),
         ignored={
             name: "the target" if name in items.targets else reason
             for name, reason in schema.ignored.items()

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import fusion.fitting
+import fusion.ready
 from encoders import ENCODERS, ColourTextureEncoder, TfidfEncoder
 from fusion import CatalogueError, ConfigError, FusionClassifier, FusionRegressor
 from fusion.build import pretrained_encoders
@@ -34,7 +34,7 @@ def no_work(monkeypatch):
     def refuse(*arguments, **options):
         raise AssertionError("the work has begun")
 
-    monkeypatch.setattr(fusion.fitting, "prepare_inputs", refuse)
+    monkeypatch.setattr(fusion.ready, "prepare_inputs", refuse)
 
 
 @pytest.fixture

@@ -63,4 +63,4 @@ def test_what_repeats_others_goes_with_its_kind_and_holds_no_column_that_is_left
     assert both["row"] == ["title", "price", "brand"]
     assert modality_columns(SCHEMA, ("text",))["row"] == ["title"]
     alone = modality_columns(SCHEMA, ("numeric",))
-    assert alone["row"] == [] and alone["categorical"] == ["brand"] and alone["id"] == ["sku"]
+    assert alone["row"] == [] and alone["categorical"] == ["brand"] and "id" not in alone
