@@ -49,8 +49,8 @@ class Recipe:
 
     Args:
         heads: Name -> head, target column and options.
-        columns: Role (`text`, `image`, `numeric`, `categorical`, `dates`, `history`, `id`) ->
-            columns; a role that is None or not there is found in the table.
+        columns: Role of a modality (see `MODALITIES`), or `id`, -> columns; a role that is None or
+            not there is found in the table.
         encoders: Which encoder reads which modality.
         strategy: Name of the fusion strategy.
         strategy_options: Its options; the rest follows from the number of rows.
