@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from encoders.names import KNOWN, PLACES, Known
 from fusion.errors import ConfigError, unknown_name
@@ -89,10 +89,6 @@ class EncoderChoices:
     def __getitem__(self, modality: str) -> EncoderChoice:
         """The choice for a modality of `MODALITIES`."""
         return _chosen(modality, self.given.get(modality, {}))
-
-    def with_encoders(self, built: "Mapping[str, Encoder]") -> Self:
-        """The same with built encoders for some modalities."""
-        return type(self)({**self.given, **built})
 
 
 def _plain(choice: Any) -> dict[str, Any]:
