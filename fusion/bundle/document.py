@@ -10,7 +10,7 @@ from fusion.documents import strict_json
 from fusion.errors import BundleError
 
 Document = dict[str, Any]
-FORMAT = 8
+FORMAT = 9
 RESTORE = "Restore the folder from a copy or train again."
 MOST_MEMBERS = 1000
 TOLD_CHARACTERS = 2000
