@@ -18,6 +18,7 @@ from fusion.bundle import check_bundle_folder, save_bundle
 from fusion.choices import few_target_mistakes, head_mistakes
 from fusion.data.policy import left_out
 from fusion.data.tables import write_table
+from fusion.encoder_choice import EncoderChoices
 from fusion.evaluation import Evaluation
 from fusion.files import json_bytes, write_atomically
 from fusion.fitting import with_findings
@@ -229,6 +230,7 @@ def build_experiment(config: TrainConfig, items: LabelledItems, *, folder: Path)
     mistakes.refuse()
     recipe = Recipe(
         heads=heads,
+        encoders=EncoderChoices(config.encoders),
         strategy=config.model.strategy,
         strategy_options=config.model.options,
         training=config.training,
