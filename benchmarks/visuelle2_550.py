@@ -84,7 +84,9 @@ def answers(launches: Launches, head: Head, target: Floats, *, seed: int) -> Way
         model = kind(head=name, random_state=seed, **columns, **launches.options)
         model.fit(launches.training[used], pd.Series(target, name=TARGET))
         table = model.predict_table(launches.test[used])
-        found[key] = {column: table[column].to_numpy(dtype=np.float64) for column in head.column_names}
+        found[key] = {
+            column: table[column].to_numpy(dtype=np.float64) for column in head.column_names
+        }
     return found
 
 
