@@ -21,8 +21,9 @@ from visuelle2_550 import SCHEMA, TARGET, Launches
 
 from encoders import ResNetEncoder
 from fusion import FusionClassifier, FusionRegressor
-from fusion.build import EncoderChoice
+from fusion.encoder_choice import EncoderChoices
 from fusion.jobs.pretrain import Source, pretrain
+from fusion.modalities import input_roles
 from fusion.pretraining import PretrainingSettings
 from fusion.progress import progress_shown
 from fusion.store import embed_values
@@ -61,9 +62,9 @@ def self_supervised(clothes: Clothes, work: Path, settings: PretrainingSettings)
         work.mkdir(parents=True, exist_ok=True)
         clothes.names.iloc[clothes.train].to_frame("photo").to_csv(work / "photos.csv", index=False)
         source = Source(work / "photos.csv", clothes.photos, {"image": ["photo"]})
-        choice = EncoderChoice(image="resnet18", weights=None)
+        encoders = EncoderChoices({"image": {"name": "resnet18", "weights": None}})
         with progress_shown() as stage:
-            pretrain(source, folder, settings, choice=choice, stage=stage)
+            pretrain(source, folder, settings, encoders=encoders, stage=stage)
     return folder / "image.safetensors"
 
 
@@ -86,12 +87,10 @@ def launches_read(
     """Answers on the test launches from tags and photo: units, and chances of hot items."""
     hot = HotItemHead.fitted(launches.units_training)
     labels = hot.encode_target(launches.units_training).astype(np.float64)
-    columns = {
-        role: list(getattr(SCHEMA, role))
-        for role in ("text", "image", "numeric", "categorical", "dates", "history", "row")
-    }
+    columns = {role: list(SCHEMA.columns_of(role)) for role in input_roles()}
     used = [name for names in columns.values() for name in names]
-    options = {**launches.options, **columns, "image_encoder": encoder}
+    encoders = {**launches.options["encoders"], "image": encoder}
+    options = {**launches.options, "columns": columns, "encoders": encoders}
     found: dict[str, list[Floats]] = {"units": [], "hot": []}
     for seed in range(n_seeds):
         units = FusionRegressor(head="sales_volume", random_state=seed, **options)

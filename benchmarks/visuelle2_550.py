@@ -19,6 +19,7 @@ from fusion.data.catalogue import Catalogue, build_catalogue
 from fusion.data.schema import Schema
 from fusion.evaluation import BASELINES, Evaluation, Score, evaluate_head
 from fusion.evaluation.result import Kind
+from fusion.modalities import input_roles
 from heads import Head, HotItemHead, SalesVolumeHead
 
 Floats = NDArray[np.float64]
@@ -28,7 +29,7 @@ Ways = dict[tuple[str, Kind], Columns]
 TARGET = "total12"
 TRAINING_SEASONS = ("SS17", "AW17", "SS18", "AW18")
 TAGS = ("category", "color", "fabric")
-SCHEMA = Schema(text=("text",), image=("image",), categorical=TAGS)
+SCHEMA = Schema(columns={"text": ("text",), "image": ("image",), "categorical": TAGS})
 MODALITIES: Mapping[tuple[str, Kind], tuple[str, ...]] = {
     ("fusion", "fusion"): ("text", "image", "categorical"),
     ("text of tags alone", "alone"): ("text",),
@@ -60,8 +61,10 @@ class Launches:
             "photos": self.photos,
             "store": store,
             "training": training,
-            "text_encoder": BertEncoder("minilm"),
-            "image_encoder": ResNetEncoder("resnet18", weights="clothing18"),
+            "encoders": {
+                "text": BertEncoder("minilm"),
+                "image": ResNetEncoder("resnet18", weights="clothing18"),
+            },
             "validation_fraction": 0.15,
         }
 
@@ -77,11 +80,10 @@ def answers(launches: Launches, head: Head, target: Floats, *, seed: int) -> Way
     found: Ways = {}
     for key, roles in MODALITIES.items():
         columns = {
-            role: list(getattr(SCHEMA, role)) if role in roles else []
-            for role in ("text", "image", "numeric", "categorical", "dates", "history", "row")
+            role: list(SCHEMA.columns_of(role)) if role in roles else [] for role in input_roles()
         }
         used = [column for names in columns.values() for column in names]
-        model = kind(head=name, random_state=seed, **columns, **launches.options)
+        model = kind(head=name, random_state=seed, columns=columns, **launches.options)
         model.fit(launches.training[used], pd.Series(target, name=TARGET))
         table = model.predict_table(launches.test[used])
         found[key] = {

@@ -60,7 +60,7 @@ def unknown_name(name: str, value: object, valid: Iterable[str]) -> str:
     """Message for a name that is in none of the lists, with the nearest valid names.
 
     Args:
-        name: What the value stands for, such as `text_encoder`.
+        name: What the value stands for, such as `strategy`.
         value: The value that was given.
         valid: Every valid value.
 

@@ -28,6 +28,7 @@ from fusion.data.duplicates import near_duplicate_groups
 from fusion.data.folds import DRAWN, Validation, validation_folds
 from fusion.data.known import known_rows, missing_target_notes
 from fusion.data.leaks import find_leaks
+from fusion.data.problems import raise_for
 from fusion.ensemble import ProductEnsemble
 from fusion.head_choice import HeadChoice
 from fusion.model import ProductModel
@@ -311,12 +312,15 @@ class _Fit:
     def _with_fitted(self) -> tuple[dict[str, Encoder], ModelInputs]:
         """All encoders, those that learn from rows fitted on these, and what they make of them."""
         transform = "linear" if self.closed_form else "squash"
-        left = [
-            name for name in self.catalogue.schema.modalities if name not in self.ready.encoders
-        ]
-        fresh = fitted_encoders(self.catalogue, modalities=left, transform=transform)
-        encoders = {**self.ready.encoders, **fresh}
-        return encoders, self.ready.prepared(encoders, stage=self.stage).inputs
+        known = self.ready.encoders
+        left = [name for name in self.catalogue.schema.modalities if name not in known]
+        fresh = fitted_encoders(
+            self.catalogue, self.recipe.encoders, modalities=left, transform=transform
+        )
+        encoders = {**known, **fresh}
+        prepared = self.ready.prepared(encoders, stage=self.stage)
+        raise_for(prepared.problems, source=self.catalogue.source)  # they were fitted on these
+        return encoders, prepared.inputs
 
     def _model(self, encoders: Mapping[str, Encoder]) -> ProductModel:
         """An untrained network; all of them share heads, and encoders that do not train."""

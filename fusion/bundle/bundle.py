@@ -34,14 +34,17 @@ from fusion.bundle.reference import (
     texts_of_tensors,
 )
 from fusion.data.catalogue import build_catalogue
+from fusion.data.labels import label_texts
 from fusion.data.schema import Schema
 from fusion.embedding import prepare_inputs
 from fusion.ensemble import ProductEnsemble
 from fusion.errors import BundleError
 from fusion.files import expanded, json_bytes
 from fusion.head_choice import joined_target, target_name
+from fusion.modalities import MODALITIES
 from fusion.parameters import EncoderPlaces
 from fusion.progress import say_once
+from heads.columns import class_labels
 
 
 @dataclass
@@ -56,8 +59,8 @@ class Bundle:
         reference_ids: Ids of the training items.
         reference: Their content, which `similar` compares with.
         reference_titles: What people call them, at most 80 characters; empty where nothing does.
-        reference_targets: Target column -> what was known of them `[n]`, in its own unit; NaN:
-            nothing.
+        reference_targets: Target column -> what was known of them `[n]`, in its own unit, of
+            labels their positions; NaN: nothing.
     """
 
     model: ProductEnsemble
@@ -77,6 +80,21 @@ class Bundle:
     def target_name(self, head: str) -> str:
         """What the target of a head is called."""
         return target_name(self.targets[head])
+
+    @property
+    def target_labels(self) -> dict[str, tuple[str, ...]]:
+        """Target column that holds labels -> what the positions in it stand for."""
+        return {
+            column: labels
+            for name, columns in self.targets.items()
+            if (labels := class_labels(self.model.head(name).columns))
+            for column in columns
+        }
+
+    def told_target(self, column: str, values: NDArray[np.float64]) -> NDArray[Any]:
+        """Values `[n]` of a target column as tables show them: numbers, or labels as text."""
+        labels = self.target_labels
+        return label_texts(values, labels[column]) if column in labels else values
 
     def target_of(
         self, head: str, by_column: Mapping[str, NDArray[np.float64]]
@@ -129,7 +147,7 @@ def load_bundle(folder: str | Path, *, places: EncoderPlaces | None = None) -> B
 
     Args:
         folder: The bundle.
-        places: Where checkpoints lie now, if they have moved; other weights are refused.
+        places: Where weights of encoders lie now, if they have moved; others are refused.
 
     Raises:
         BundleError: If a file is absent or changed, the format is unknown, an encoder's weights
@@ -252,17 +270,22 @@ def _check_answers(bundle: Bundle) -> None:
 def _items_to_ask(bundle: Bundle) -> pd.DataFrame:
     """A row without a value, and one with values where no pretrained encoder has to run."""
     schema, model = bundle.schema, bundle.model
-    known: dict[str, str | None] = {
-        **dict.fromkeys((*schema.numeric, *schema.history), "1"),
-        **dict.fromkeys(schema.categorical, "a"),
-        **dict.fromkeys(schema.dates, "2024-01-01"),
-    }
-    for modality, columns in (("text", schema.text), ("image", schema.image)):
-        if columns:
-            costs_much = model.encoder(modality).cacheable or modality == "image"
-            known |= dict.fromkeys(columns, None if costs_much else "a")
-    columns = schema.columns or ("nothing",)
+    known: dict[str, str | None] = {}
+    for modality, kind in schema.modalities.items():
+        costs_much = model.encoder(modality).cacheable
+        for role in MODALITIES[modality].roles:
+            cell = None if costs_much else _cell_to_ask(kind, role)
+            for name in schema.columns_of(role):
+                known[name] = known.get(name, cell) if cell is not None else None
+    columns = schema.all_columns or ("nothing",)
     return pd.DataFrame({name: [None, known.get(name)] for name in columns}, dtype=object)
+
+
+def _cell_to_ask(kind: str, role: str) -> str | None:
+    """A cell that can be read in a role; None where none is known."""
+    if kind == "table":
+        return {"categorical": "a", "dates": "2024-01-01"}.get(role, "1")
+    return "a" if kind == "text" else None
 
 
 def _tell_of_other_precision(document: Document, *, name: str) -> None:

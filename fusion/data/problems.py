@@ -38,6 +38,7 @@ ADVICE = {
     "date": "Write dates as 2024-01-31 or leave the cells empty.",
     "photo": "Name a file inside the photo folder, or leave the cell empty.",
     "target": "Write a finite number into the target column, or leave these rows out.",
+    "target_label": "Write one of the labels into the target column, or leave these rows out.",
     "sales": "Correct these rows of the sales table, or leave them out.",
 }
 
@@ -52,6 +53,7 @@ class Problem:
         row: Position in the table, from 0; None where the table as a whole is concerned.
         id: Id of the row's item, where it has one.
         column: Name of the column, where one is concerned.
+        modality: The modality whose value is at fault; None if the fault is not that of one value.
 
     Example:
         >>> print(Problem("number_not_read", "must be a number, got 'x'", row=16, id="A12"))
@@ -63,6 +65,7 @@ class Problem:
     row: int | None = None
     id: str | None = None
     column: str | None = None
+    modality: str | None = None
 
     @property
     def where(self) -> str:

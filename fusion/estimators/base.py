@@ -11,30 +11,30 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from fusion.data.absent import with_absent_columns
 from fusion.data.folds import Validation, row_positions
 from fusion.data.frames import arrow_table, as_frame, is_unnamed
-from fusion.data.problems import OnBadRows, shown
+from fusion.data.problems import OnBadRows, raise_for, shown
 from fusion.data.records import check_is_table, frame_of_records, is_records
-from fusion.data.targets import check_target_names, target_arrays
-from fusion.errors import BundleError, unknown_name
+from fusion.data.targets import check_target_names, target_arrays, target_series
+from fusion.encoder_choice import EncoderChoices
+from fusion.errors import unknown_name
 from fusion.files import expanded
 from fusion.mistakes import Mistakes, Settings, checked_settings
 from fusion.parameters import (
     EncoderPlaces,
     check_known,
-    checkpoint_place,
     kept_parameters,
+    merged_encoders,
     restored_parameters,
 )
 from fusion.progress import progress_shown, quiet, say_once
 
 if TYPE_CHECKING:
-    from encoders import Encoder
     from fusion.bundle import Bundle
     from fusion.fitting import Fitted
     from fusion.head_choice import HeadChoice
@@ -51,23 +51,24 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
     """What the regressor and the classifier share; use those.
 
     Args:
-        text: Text columns, joined with their names; found in the table where None, as below.
-        image: Photo columns; their embeddings are averaged, absent ones left out.
-        numeric: Number columns.
-        categorical: Category columns.
-        dates: Date columns, taken as calendar features.
-        history: Columns of sales history, a modality of their own.
-        row: Columns that are also written as one text, a modality of its own; where None, texts,
-            categories and numbers, if there are texts and categories.
-        id: Column of item ids.
+        encoders: Modality -> what reads it: a name, a built encoder, or a mapping of a `name` and
+            options of that encoder, such as `{"text": "minilm", "image": {"name": "resnet50",
+            "weights": "imagenet"}}`. Texts: `minilm`, `tfidf`, a hub id or a checkpoint folder;
+            photos: `resnet18` .. `resnet152` or `colour_texture`, `weights` being `clothing18`,
+            `imagenet`, a torchvision name, a safetensors file, or None. Others by default.
+        columns: Role -> its columns, such as `{"text": ["title"], "id": ["sku"]}`; a role that is
+            left out is found in the table, an empty list means none. `text`: joined with their
+            names; `image`: photos, their embeddings averaged, absent ones left out; `numeric`;
+            `categorical`; `dates`: calendar features; `history`: past sales, a modality of their
+            own; `row`: columns that are also written as one text, a modality of its own (texts,
+            categories and numbers, if there are texts and categories); `id`: one column.
         photos: Folder that holds the photos.
-        text_encoder: `minilm`, `tfidf`, a hub id, a checkpoint folder, or an encoder.
-        image_encoder: `resnet18` .. `resnet152`, `colour_texture`, or an encoder.
-        image_weights: `clothing18`, `imagenet`, a torchvision name, a safetensors file, or None.
         strategy: Fusion strategy: `concat` or `gated`.
         strategy_options: Options of the strategy, such as `{"n_members": 4}`.
         head: Head, or (of a regressor) a mapping `{target column: head}` for several targets at
-            once; where None, `regression` for the regressor and `hot_item` for the classifier.
+            once, a tuple of columns where a head answers several steps; where None, `regression`
+            for the regressor, and for the classifier `hot_item` of two classes, `multiclass` of
+            more.
         head_options: Options by head, such as `{"hot_item": {"quantile": 0.9}}`.
         store: Folder of the embedding store; without one, embeddings are not kept.
         on_bad_rows: `raise`, `record` or `absent`, see `fusion.Predictor`.
@@ -86,18 +87,9 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
     def __init__(
         self,
         *,
-        text: Columns = None,
-        image: Columns = None,
-        numeric: Columns = None,
-        categorical: Columns = None,
-        dates: Columns = None,
-        history: Columns = None,
-        row: Columns = None,
-        id: str | None = None,
+        encoders: Mapping[str, Any] | None = None,
+        columns: Mapping[str, Columns] | None = None,
         photos: Paths = None,
-        text_encoder: "str | Encoder" = "minilm",
-        image_encoder: "str | Encoder" = "resnet18",
-        image_weights: str | Path | None = "clothing18",
         strategy: str = "concat",
         strategy_options: Mapping[str, Any] | None = None,
         head: str | Mapping[str, str] | None = None,
@@ -111,18 +103,9 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         verbose: bool = False,
         random_state: Any = None,
     ) -> None:
-        self.text = text
-        self.image = image
-        self.numeric = numeric
-        self.categorical = categorical
-        self.dates = dates
-        self.history = history
-        self.row = row
-        self.id = id
+        self.encoders = encoders
+        self.columns = columns
         self.photos = photos
-        self.text_encoder = text_encoder
-        self.image_encoder = image_encoder
-        self.image_weights = image_weights
         self.strategy = strategy
         self.strategy_options = strategy_options
         self.head = head
@@ -170,54 +153,54 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         Args:
             folder: The bundle.
             parameters: Parameters that take the place of the saved ones, such as `photos` and
-                `store` where they lie elsewhere now. `text_encoder` and `image_weights` also say
-                where the bundle's own checkpoint or weight file lies now; other weights are
-                refused. All others count at the next `fit`.
+                `store` where they lie elsewhere now. `encoders` also says where the bundle's own
+                checkpoint or weight file lies now, as `{"text": FOLDER}` or
+                `{"image": {"weights": FILE}}`; other weights are refused, and modalities that are
+                left out stay as they are. All others count at the next `fit`.
 
         Raises:
             BundleError: If the bundle is damaged, or an encoder cannot be found or is another.
-            ConfigError: If a parameter is unknown.
+            ConfigError: If a parameter or a choice of encoders is unknown.
         """
         from fusion.bundle import load_bundle
 
         valid = sorted(cls().get_params(deep=False))
         check_known(parameters, valid)
-        places = EncoderPlaces(
-            checkpoint_place(parameters.get("text_encoder")),
-            checkpoint_place(parameters.get("image_weights")),
-        )
+        places = EncoderPlaces.of(parameters.get("encoders"))
         bundle = load_bundle(folder, places=places)
         kept = restored_parameters(
             bundle.info.get("parameters"), estimator=cls.__name__, valid=valid
         )
+        if "encoders" in parameters:
+            merged = merged_encoders(kept.get("encoders"), parameters["encoders"])
+            EncoderChoices({} if merged is None else merged)
+            parameters = {**parameters, "encoders": merged}
         estimator = cls(**{**kept, **parameters})
         estimator._adopt(bundle)
         return estimator
 
     def _adopt(self, bundle: "Bundle") -> None:
-        classes = bundle.info.get("classes", [])
-        if isinstance(self, ClassifierMixin) and not _are_two_classes(classes):
-            got = f"classes {shown(classes)}" if classes else "one of a regressor"
-            raise BundleError(f"bundle must be that of a classifier with two classes, got {got}.")
         self.bundle_ = bundle
-        self.n_features_in_ = len(bundle.schema.columns)
+        self.n_features_in_ = len(bundle.schema.all_columns)
 
     def _fit(self, X: Any, targets: Mapping[str, ArrayLike], validation_rows: Any) -> Self:
         from fusion.kept_encoders import fit_better
+        from fusion.label_choices import head_targets
         from fusion.recipe import Sources, check_choices
 
         frame = self._frame(X, reset=True)
-        arrays = target_arrays(targets)
-        for name, values in arrays.items():
+        mistakes = Mistakes()
+        columns, heads = self._read_targets(targets, self._heads(mistakes, targets), mistakes)
+        for name, values in columns.items():
             if len(values) != len(frame):
                 raise ValueError(
                     f"{name} must have {len(frame)} rows as X, got {len(values)}. Give one target "
                     "for each row of X, in its order."
                 )
-        mistakes = Mistakes()
         with mistakes.gathered():
-            check_target_names(frame, arrays)
-        recipe = self._recipe(list(arrays), mistakes)
+            check_target_names(frame, columns)
+        arrays = head_targets(heads, columns)
+        recipe = self._recipe(heads, mistakes)
         sources = Sources()
         with mistakes.gathered():
             sources = self._sources()
@@ -261,9 +244,29 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         mistakes.refuse()
         return Sources(paths["photos"], paths["store"], paths["tuning_folder"])
 
-    def _recipe(self, targets: Sequence[str], mistakes: Mistakes) -> "Recipe":
+    def _read_targets(
+        self,
+        targets: Mapping[str, ArrayLike],
+        heads: "Mapping[str, HeadChoice]",
+        mistakes: Mistakes,
+    ) -> "tuple[dict[str, NDArray[np.float64]], dict[str, HeadChoice]]":
+        """Target columns `[n]` as numbers, or as positions of labels that the heads then know.
+
+        Raises:
+            CatalogueError: With every cell that is none.
+        """
+        from fusion.label_choices import read_label_targets, shared_label_mistakes
+
+        given = {name: target_series(name, values) for name, values in targets.items()}
+        mistakes.add(shared_label_mistakes(heads))
+        labelled = read_label_targets(heads, given)
+        raise_for(labelled.problems, source="y")
+        mistakes.add(labelled.mistakes)
+        numbers = {name: one for name, one in given.items() if name not in labelled.positions}
+        return {**target_arrays(numbers), **labelled.positions}, labelled.heads
+
+    def _recipe(self, heads: "Mapping[str, HeadChoice]", mistakes: Mistakes) -> "Recipe":
         """What `fit` is asked to do; wrong values are left at their defaults and told."""
-        from fusion.encoder_choice import EncoderChoice
         from fusion.recipe import Recipe
         from fusion.training import TrainingSettings
         from fusion.tuning import TuningSettings
@@ -271,27 +274,18 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         seed = 0
         with mistakes.gathered():
             seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        encoders, training = EncoderChoice(), TrainingSettings()
+        encoders, training = EncoderChoices(), TrainingSettings()
         tuning = TuningSettings(mode="none")
         with mistakes.gathered():
-            encoders = EncoderChoice(self.text_encoder, self.image_encoder, self.image_weights)
+            encoders = EncoderChoices({} if self.encoders is None else self.encoders)
         with mistakes.gathered():
             training = _settings(TrainingSettings, self.training or {}, seed=seed, name="training")
         with mistakes.gathered():
             given = {"mode": self.tuning} if isinstance(self.tuning, str) else self.tuning
             tuning = _settings(TuningSettings, given, seed=seed, name="tuning")
         return Recipe(
-            heads=self._heads(targets, mistakes),
-            columns={
-                "text": self.text,
-                "image": self.image,
-                "numeric": self.numeric,
-                "categorical": self.categorical,
-                "dates": self.dates,
-                "history": self.history,
-                "row": self.row,
-                "id": None if self.id is None else [self.id],
-            },
+            heads=heads,
+            columns=self._columns(mistakes),
             encoders=encoders,
             strategy=self.strategy,
             strategy_options={} if self.strategy_options is None else self.strategy_options,
@@ -301,10 +295,22 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             on_bad_rows=self.on_bad_rows,
         )
 
-    def _heads(self, targets: Sequence[str], mistakes: Mistakes) -> "dict[str, HeadChoice]":
-        from fusion.head_choice import HeadChoice
+    def _columns(self, mistakes: Mistakes) -> Mapping[str, Columns]:
+        """Columns by role; what is none is told."""
+        columns = {} if self.columns is None else self.columns
+        if isinstance(columns, Mapping):
+            return columns
+        example = "{'text': ['title']}"
+        mistakes.add([f"columns must be names by role, such as {example}, got {shown(columns)}."])
+        return {}
 
-        head = self.default_head if self.head is None else self.head
+    def _heads(
+        self, mistakes: Mistakes, targets: Mapping[str, ArrayLike]
+    ) -> "dict[str, HeadChoice]":
+        """What is asked, by the name of its target."""
+        from fusion.head_choice import HeadChoice, target_name
+
+        head = self._default_head() if self.head is None else self.head
         heads = dict(head) if isinstance(head, Mapping) else dict.fromkeys(targets, head)
         options = {} if self.head_options is None else self.head_options
         if not isinstance(options, Mapping):
@@ -314,9 +320,15 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             if name not in heads.values():
                 mistakes.add([unknown_name("head_options", name, set(map(str, heads.values())))])
         return {
-            target: HeadChoice(head, target=target, options=options.get(head, {}))
+            target if isinstance(target, str) else target_name(target): HeadChoice(
+                head, target=target, options=options.get(head, {})
+            )
             for target, head in heads.items()
         }
+
+    def _default_head(self) -> str:
+        """The head where none is asked for."""
+        return self.default_head
 
     def _predictor(self) -> "Predictor":
         from fusion.predictor import Predictor
@@ -360,11 +372,16 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         more = [name for name in frame.columns if name not in seen]
         return frame.assign(**unused)[[*seen, *more]]
 
-    def _answers(self, X: Any) -> NDArray[np.float64]:
-        """First column of the first head; bad rows stop here, an array has no place for reasons."""
+    def _answers(self, X: Any) -> pd.DataFrame:
+        """Columns of the first head by their own names; bad rows stop here: arrays have no reasons.
+
+        Classes are told by their labels.
+        """
         predictor = self._predictor()
         table = predictor.predict(self._frame(X, reset=False))
-        return np.asarray(table[predictor.columns()[0]], dtype=np.float64)
+        name, head = next(iter(self.bundle_.model.heads.items()))
+        columns = {each.name: predictor.column_name(name, each.name) for each in head.columns}
+        return pd.DataFrame({own: table[column] for own, column in columns.items()})
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -373,12 +390,6 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         tags.input_tags.categorical = True
         tags.target_tags.required = True
         return tags
-
-
-def _are_two_classes(classes: Any) -> bool:
-    """True for a list of two different labels, as a bundle keeps them."""
-    is_pair = isinstance(classes, list) and len(classes) == 2
-    return is_pair and all(isinstance(label, str | int | float) for label in classes)
 
 
 def _settings(model: type[Settings], given: Any, *, seed: int, name: str) -> Settings:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,11 +11,13 @@ from fusion.bundle import Bundle
 from fusion.data.catalogue import Catalogue
 from fusion.data.folds import DRAWN, Validation
 from fusion.data.known import known_rows
-from fusion.data.schema import ROLES, Schema
+from fusion.data.labels import label_positions
+from fusion.data.schema import Schema
 from fusion.data.split import Split
 from fusion.evaluation import BASELINES, Evaluation, evaluate_head
 from fusion.evaluation.result import Kind
 from fusion.fitting import Fitted, fit_ready
+from fusion.modalities import MODALITIES, input_roles
 from fusion.predictor import Predictor
 from fusion.progress import Stage, silent, within
 from fusion.ready import ReadyItems
@@ -90,18 +91,22 @@ class Experiment:
         Raises:
             ValueError: If a modality loses a part of its columns; the row may.
         """
-        roles: dict[str, Any] = {role: tuple(columns[role]) for role in ROLES[1:]}
-        schema = replace(self.catalogue.schema, **roles)
+        named = {role: tuple(names) for role, names in columns.items()}
+        schema = replace(self.catalogue.schema, columns=named)
         return replace(self, ready=self.ready.narrowed(schema))
 
 
 def head_columns(bundle: Bundle, head: str, table: pd.DataFrame) -> Columns:
-    """Columns of one head under the head's own names."""
+    """Columns of one head under the head's own names, classes as positions of their labels."""
     predictor = Predictor(bundle)
-    return {
-        column.name: table[predictor.column_name(head, column.name)].to_numpy(dtype=np.float64)
-        for column in bundle.model.head(head).columns
-    }
+    labels, columns = predictor.labels(), {}
+    for column in bundle.model.head(head).columns:
+        name = predictor.column_name(head, column.name)
+        if name in labels:
+            columns[column.name] = label_positions(list(table[name]), labels[name], column=name)[0]
+        else:
+            columns[column.name] = table[name].to_numpy(dtype=np.float64)
+    return columns
 
 
 def measure(
@@ -177,7 +182,7 @@ def _baselines(
 def _modality_tables(
     experiment: Experiment, bundle: Bundle, *, stage: Stage
 ) -> dict[tuple[str, Kind], tuple[Bundle, pd.DataFrame]]:
-    own = [name for name in bundle.model.modalities if name != "row"]  # row repeats the others
+    own = [n for n in bundle.model.modalities if not MODALITIES[n].repeats]
     subsets = list(_subsets(own))
     tables: dict[tuple[str, Kind], tuple[Bundle, pd.DataFrame]] = {}
     if not subsets:
@@ -203,17 +208,16 @@ def _subsets(modalities: Sequence[str]) -> Iterator[tuple[tuple[str, Kind], tupl
 def modality_columns(schema: Schema, kept: Sequence[str]) -> dict[str, list[str]]:
     """Columns by role of some modalities of a schema, but of the id; all other roles are empty.
 
-    The row repeats columns of other modalities, so it goes with the text and never holds a column
-    of a modality that is left out.
+    One that repeats others goes with those of its kind, and never holds a column of a modality
+    that is left out.
     """
-    roles = {
-        "text": ("text",),
-        "image": ("image",),
-        "numeric": ("numeric", "categorical", "dates"),
-        "history": ("history",),
-    }
-    chosen = {role for modality in kept for role in roles.get(modality, ())}
-    columns = {role: list(getattr(schema, role)) if role in chosen else [] for role in ROLES[1:]}
-    there = {name for names in columns.values() for name in names}
-    columns["row"] = [name for name in schema.row if name in there] if "text" in kept else []
+    own = [MODALITIES[name] for name in kept if not MODALITIES[name].repeats]
+    there = {column for one in own for column in schema.columns_read_by(one.name)}
+    columns: dict[str, list[str]] = {role: [] for role in input_roles()}
+    columns |= {role: list(schema.columns_of(role)) for one in own for role in one.roles}
+    for one in MODALITIES.values():
+        if one.repeats and one.kind in {other.kind for other in own}:
+            columns |= {
+                role: [n for n in schema.columns_of(role) if n in there] for role in one.roles
+            }
     return columns

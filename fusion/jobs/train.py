@@ -18,10 +18,11 @@ from fusion.bundle import check_bundle_folder, save_bundle
 from fusion.choices import few_target_mistakes, head_mistakes
 from fusion.data.policy import left_out
 from fusion.data.tables import write_table
+from fusion.encoder_choice import EncoderChoices
 from fusion.evaluation import Evaluation
 from fusion.files import json_bytes, write_atomically
 from fusion.fitting import with_findings
-from fusion.jobs.config import TrainConfig, head_choices
+from fusion.jobs.config import TrainConfig
 from fusion.jobs.items import LabelledItems, labelled_items
 from fusion.jobs.measure import Experiment, measure
 from fusion.jobs.new_items import PAGE, forecast_new_items
@@ -205,7 +206,7 @@ def build_experiment(config: TrainConfig, items: LabelledItems, *, folder: Path)
     Raises:
         ConfigError: If the split leaves too few rows with the target of a head.
     """
-    heads = head_choices(config.heads)
+    heads = items.heads
     targets = {name: choice.values_of(items.targets) for name, choice in heads.items()}
     groups = row_groups(config.split, items.catalogue)
     split, validation = split_rows(
@@ -229,6 +230,7 @@ def build_experiment(config: TrainConfig, items: LabelledItems, *, folder: Path)
     mistakes.refuse()
     recipe = Recipe(
         heads=heads,
+        encoders=EncoderChoices(config.encoders),
         strategy=config.model.strategy,
         strategy_options=config.model.options,
         training=config.training,
@@ -263,7 +265,10 @@ def _write(
     }
     write_atomically(folder / "metrics.json", json_bytes(metrics))
     test = outcome.experiment.split.test
-    actual = {f"actual_{name}": values[test] for name, values in outcome.items.targets.items()}
+    actual = {
+        f"actual_{name}": outcome.fitted.bundle.told_target(name, values[test])
+        for name, values in outcome.items.targets.items()
+    }
     write_table(outcome.table.assign(**actual), folder / "test_predictions.csv")
     new = None
     if outcome.items.new_items is not None:

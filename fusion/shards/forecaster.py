@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from fusion.data.absent import tell_absent_columns
+from fusion.data.labels import label_texts
 from fusion.data.problems import Problem, raise_for
 from fusion.data.schema import Schema, missing_columns
 from fusion.errors import CatalogueError
@@ -71,7 +72,7 @@ class Forecaster(Work):
         schema = bundle.schema
         known: dict[str, Any] = dict(precisions_of(encoders_of(bundle)))
         if settings.sales is None:
-            return Planned(schema, schema.columns, settings=known)
+            return Planned(schema, schema.all_columns, settings=known)
         names = sales_columns(bundle.info, settings.sales)
         columns = columns_beside_sales(schema, names)
         _check_names(places.items, names.id, settings)
@@ -108,7 +109,7 @@ class Forecaster(Work):
         keys, problems = read_item_ids(frame, self.item)
         found = self.history.reindex(pd.Index(keys, dtype=object))
         joined = frame.assign(**{name: found[name].to_numpy() for name in NAMES})
-        absent = [name for name in self.predictor.bundle.schema.columns if name not in joined]
+        absent = [name for name in self.predictor.bundle.schema.all_columns if name not in joined]
         joined = joined.assign(**dict.fromkeys(absent))
         return joined, [] if self.is_id else problems  # the id's own faults are told as such
 
@@ -136,10 +137,12 @@ class Forecaster(Work):
         from fusion.predictor import present_names
 
         inputs = prepared.inputs.take(rows)
-        answers = self.predictor.answers(inputs)
+        answers, labels = self.predictor.answers(inputs), self.predictor.labels()
         nothing = np.zeros(0)
         columns = {
-            name: pa.array(answers.get(name, nothing), pa.float64())
+            name: pa.array(label_texts(answers.get(name, nothing), labels[name]), pa.string())
+            if name in labels
+            else pa.array(answers.get(name, nothing), pa.float64())
             for name in self.predictor.columns()
         }
         names = present_names(inputs)
@@ -150,7 +153,7 @@ def columns_beside_sales(schema: Schema, names: "SalesColumns") -> list[str]:
     """Columns that items must have where past sales come from a sales table."""
     from fusion.data.history import NAMES
 
-    own = [name for name in schema.columns if name not in NAMES]
+    own = [name for name in schema.all_columns if name not in NAMES]
     return list(dict.fromkeys([*own, names.id]))
 
 
@@ -168,7 +171,7 @@ def _in_any_table(
     for path in list_files(items):
         names = column_names(path, delimiter=settings.delimiter)
         there = [*names, *NAMES]
-        tell_absent_columns(schema.columns, there, id_column=schema.id, source=path.name)
+        tell_absent_columns(schema.all_columns, there, id_column=schema.id, source=path.name)
         found |= set(names)
     return [name for name in columns if name in found]
 

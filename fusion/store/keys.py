@@ -11,6 +11,7 @@ from encoders.base import Encoder
 from encoders.stream import read_ahead
 
 KEY_THREADS = 8  # they wait for the disk more than they compute
+MOST_PARTS = 1024  # of one thread at a time
 
 HELD_BYTES = 32 * 2**20
 """Bytes of photo files that stay in memory from the look at them until they are encoded."""
@@ -67,7 +68,7 @@ def keyed_values(
         values: Raw values; None is absent.
         held: Takes contents of photo files that are encoded next; None where none is.
     """
-    size = 1024 if encoder.modality == "text" else 16
+    size = min(8 * encoder.piece_parts, MOST_PARTS)  # a hash costs less than the reading of a part
     pieces = [values[start : start + size] for start in range(0, len(values), size)]
     for keyed in read_ahead(partial(_keyed, encoder, held), pieces, n_threads=KEY_THREADS):
         yield from keyed

@@ -17,7 +17,7 @@ SMALL = {"n_members": 2, "width": 32}
 
 
 def regressor(**options):
-    given = {"text_encoder": "tfidf", "training": FAST, "strategy_options": SMALL}
+    given = {"encoders": {"text": "tfidf"}, "training": FAST, "strategy_options": SMALL}
     return FusionRegressor(**{"random_state": 0, **given, **options})
 
 
@@ -42,7 +42,7 @@ def test_text_and_numbers_together_explain_what_neither_does_alone(items):
     y = items.pop("sales") if "sales" in items else None
     x = items.drop(columns="item_id")
     scores = {
-        name: regressor(training={"epochs": 40, "batch_size": 32}, **columns)
+        name: regressor(training={"epochs": 40, "batch_size": 32}, columns=columns)
         .fit(x[:90], y[:90])
         .score(x[90:], y[90:])
         for name, columns in {
@@ -57,6 +57,16 @@ def test_text_and_numbers_together_explain_what_neither_does_alone(items):
     assert scores["both"] > scores["numbers"] + 0.1
 
 
+def test_options_of_encoders_reach_the_encoders_of_the_model(items):
+    encoders = {"text": {"name": "tfidf", "embedding_dim": 5}, "numeric": {"n_bins": 2}}
+    model = regressor(encoders=encoders, training={"epochs": 1, "folds": 2})
+    model.fit(items.drop(columns="sales"), items["sales"])
+    built = model.bundle_.model
+    assert built.encoder("text").embedding_dim == 5
+    assert built.encoder("numeric").config["n_bins"] == 2
+    assert clone(model).encoders == encoders
+
+
 def test_the_line_through_the_points_gives_exactly_3500():
     ads = np.arange(10, 51, 10)
     frame = pd.DataFrame({"ads": ads, "reviews": ads * 10})
@@ -68,7 +78,12 @@ def test_the_line_through_the_points_gives_exactly_3500():
 def test_columns_find_their_roles(items):
     model = regressor(training={"epochs": 1}).fit(items.drop(columns="sales"), items["sales"])
     schema = model.bundle_.schema
-    assert (schema.id, schema.text, schema.numeric, schema.categorical) == (
+    assert (
+        schema.id,
+        schema.columns_of("text"),
+        schema.columns_of("numeric"),
+        schema.columns_of("categorical"),
+    ) == (
         "item_id",
         ("text",),
         ("price",),
@@ -122,14 +137,20 @@ def test_photos_of_two_columns_are_averaged_and_a_bad_one_is_named(items, tmp_pa
         .head(40)
         .assign(front=["red.png", "blue.png"] * 20, back=["blue.png", None] * 20)
     )
-    settings = {"photos": tmp_path, "image_encoder": "colour_texture", "training": {"epochs": 1}}
-    model = regressor(image=["front", "back"], **settings).fit(frame, items["sales"][:40])
+    settings = {
+        "photos": tmp_path,
+        "encoders": {"image": "colour_texture"},
+        "training": {"epochs": 1},
+    }
+    model = regressor(columns={"image": ["front", "back"]}, **settings).fit(
+        frame, items["sales"][:40]
+    )
     assert model.embed(frame).shape == (40, 4 * 32)  # four networks side by side
     bad = frame.copy()
     bad.loc[3, "front"] = "broken.jpg"
     with pytest.raises(CatalogueError, match=r"row 4 \(id A3\)"):
         model.predict(bad)
-    recorded = regressor(image=["front", "back"], on_bad_rows="record", **settings)
+    recorded = regressor(columns={"image": ["front", "back"]}, on_bad_rows="record", **settings)
     recorded.bundle_ = model.bundle_
     table = recorded.predict_table(bad)
     assert table["error"].ne("").tolist() == [row == 3 for row in range(40)]
@@ -221,7 +242,7 @@ def test_cross_validation_grid_search_and_pipelines_work(items):
 def test_a_classifier_gives_probabilities_and_its_own_labels(items, tmp_path):
     x, labels = items.drop(columns="sales"), np.where(items["sales"] > 110, "yes", "no")
     model = FusionClassifier(
-        text_encoder="tfidf", training={"epochs": 30, "batch_size": 32}, random_state=0
+        encoders={"text": "tfidf"}, training={"epochs": 30, "batch_size": 32}, random_state=0
     ).fit(x, labels)
     assert model.score(x, labels) > 0.85
     probabilities = model.predict_proba(x)
@@ -236,11 +257,14 @@ def test_a_classifier_gives_probabilities_and_its_own_labels(items, tmp_path):
     [
         ({"strategy": "concatt"}, "Did you mean 'concat'"),
         ({"head": "regresion"}, "Did you mean 'regression'"),
-        ({"text_encoder": "minilmm"}, "Did you mean 'minilm'"),
-        ({"image_encoder": "resnet81", "image": ["text"]}, "Did you mean 'resnet18'"),
+        ({"encoders": {"text": "minilmm"}}, "Did you mean 'minilm'"),
+        (
+            {"columns": {"image": ["text"]}, "encoders": {"image": "resnet81"}},
+            "Did you mean 'resnet18'",
+        ),
         ({"strategy_options": {"widht": 3}}, "widht"),
         ({"on_bad_rows": "rais"}, "Did you mean 'raise'"),
-        ({"text": ["txt"], "numeric": ["prize"]}, "prize"),
+        ({"columns": {"text": ["txt"], "numeric": ["prize"]}}, "prize"),
         ({"training": {"epochs": 0}}, "training has 1 mistake.*\n.*epochs: .* got 0"),
         ({"training": {"epoch": 3}}, "Did you mean 'epochs'"),
         ({"tuning": "lara"}, "tuning has 1 mistake.*\n.*got 'lara'. Did you mean 'lora'"),
@@ -263,7 +287,7 @@ def test_all_problems_come_in_one_message_with_row_and_column(items):
     x["text"] = x["text"].astype(object)
     x.loc[9, "text"] = "a lone \ud800 surrogate"
     with pytest.raises(CatalogueError) as caught:
-        regressor(numeric=["price"]).fit(x, y)
+        regressor(columns={"numeric": ["price"]}).fit(x, y)
     message = str(caught.value)
     for place in ("row 3 (id A2)", "row 6 (id A5)", "row 8 (id A1)", "row 10 (id A9)"):
         assert place in message
@@ -282,7 +306,7 @@ def test_three_rows_and_one_class_are_clear_errors(items):
     x = items.drop(columns="sales")
     with pytest.raises(ValueError, match="at least 5 usable rows"):
         regressor().fit(x[:3], items["sales"][:3])
-    with pytest.raises(ValueError, match="two classes, got 1"):
+    with pytest.raises(ValueError, match="two classes or more, got 1"):
         FusionClassifier().fit(x, np.ones(120))
 
 
@@ -313,7 +337,7 @@ def numbers(n=24):
     return pd.DataFrame({"price": price, "stock": stock}), pd.Series(price * stock, name="units")
 
 
-LINE = {"head": "linear", "numeric": ["price", "stock"]}
+LINE = {"head": "linear", "columns": {"numeric": ["price", "stock"]}}
 
 
 @pytest.mark.parametrize("package", ["polars", "pyarrow"])
@@ -321,7 +345,7 @@ def test_frames_of_other_packages_are_read_by_the_names_of_their_columns(package
     make = {"polars": pl.from_pandas, "pyarrow": pa.Table.from_pandas}[package]
     x, y = numbers()
     model = FusionRegressor(**LINE).fit(make(x), pl.Series("units", y.to_numpy()))
-    assert model.bundle_.schema.numeric == ("price", "stock")
+    assert model.bundle_.schema.columns_of("numeric") == ("price", "stock")
     assert model.feature_names_in_.tolist() == ["price", "stock"]
     assert model.bundle_.targets == {"units": ("units",)}
     expected = FusionRegressor(**LINE).fit(x, y).predict(x)
@@ -357,7 +381,7 @@ def test_columns_of_several_levels_and_numbers_have_text_names():
     x, y = numbers()
     x.columns = pd.MultiIndex.from_tuples([("price", "mean"), ("stock", 2024)])
     model = FusionRegressor(head="linear").fit(x, y)
-    assert model.bundle_.schema.numeric == ("price_mean", "stock_2024")
+    assert model.bundle_.schema.columns_of("numeric") == ("price_mean", "stock_2024")
     assert len(model.predict(x)) == len(x)
 
 
@@ -398,7 +422,7 @@ def test_a_network_may_answer_questions_of_any_name(tmp_path):
 
 def test_validation_rows_are_positions_or_a_mask():
     x, y = numbers(40)
-    one = {"training": {"epochs": 1, "folds": 1}, "numeric": ["price", "stock"]}
+    one = {"training": {"epochs": 1, "folds": 1}, "columns": {"numeric": ["price", "stock"]}}
     mask = np.arange(40) % 5 == 0
     by_mask = regressor(**one).fit(x, y, validation_rows=mask)
     by_place = regressor(**one).fit(x, y, validation_rows=np.flatnonzero(mask))
@@ -423,8 +447,8 @@ def test_other_validation_rows_are_refused_with_one_message(rows):
 
 def test_columns_may_be_listed_by_names_that_are_no_text():
     items = pd.DataFrame({10: np.arange(8.0), 20: np.arange(8.0) ** 2, "a": np.arange(8.0)})
-    model = FusionRegressor(head="linear", numeric=[10, 20]).fit(items, np.arange(8.0))
-    assert model.bundle_.schema.numeric == ("10", "20")
+    model = FusionRegressor(head="linear", columns={"numeric": [10, 20]}).fit(items, np.arange(8.0))
+    assert model.bundle_.schema.columns_of("numeric") == ("10", "20")
 
 
 def test_sparse_columns_and_targets_are_read_as_dense_ones():

@@ -19,7 +19,9 @@ LINEAR = Recipe({"units": HeadChoice("linear", target="units", options={})})
 
 
 def catalogue(texts):
-    return build_catalogue(pd.DataFrame({"text": texts}), Schema(text=("text",)), photos=None)
+    return build_catalogue(
+        pd.DataFrame({"text": texts}), Schema(columns={"text": ("text",)}), photos=None
+    )
 
 
 def words(number):
@@ -40,7 +42,7 @@ def test_beside_photos_a_few_words_are_no_sign_of_a_copy_and_a_whole_text_is(tmp
     for number, pixels in enumerate(noise):
         Image.fromarray(pixels).save(tmp_path / f"{number}.png")
     photos = [f"{number}.png" for number in range(40)]
-    schema = Schema(text=("text",), image=("photo",))
+    schema = Schema(columns={"text": ("text",), "image": ("photo",)})
 
     def folds(texts):
         frame = pd.DataFrame({"text": texts, "photo": photos})
@@ -79,7 +81,9 @@ def test_an_estimator_never_stops_a_network_on_copies_of_its_rows(monkeypatch):
     monkeypatch.setattr(fusion.fitting, "fit_ensemble", spy)
     settings = {"training": {"epochs": 1, "folds": 2}, "strategy_options": {"width": 8}}
     frame = pd.DataFrame({"text": PAIRS, "price": np.arange(40.0) % 7})
-    model = FusionRegressor(text=["text"], text_encoder="tfidf", random_state=0, **settings)
+    model = FusionRegressor(
+        columns={"text": ["text"]}, encoders={"text": "tfidf"}, random_state=0, **settings
+    )
     model.fit(frame, np.arange(40.0))
     assert sorted(np.concatenate(seen).tolist()) == list(range(40))
     for fold in seen:

@@ -58,7 +58,7 @@ def complaint_about(kind, folder, items):
         model = kind.load(folder)
     except BundleError as error:
         return "a message without end" if len(str(error)) > 5000 else None
-    rows = items.reindex(columns=list(model.bundle_.schema.columns)).astype(object)
+    rows = items.reindex(columns=list(model.bundle_.schema.all_columns)).astype(object)
     if model.bundle_.schema.id is not None:
         rows[model.bundle_.schema.id] = ["a", "b", "c"]
     try:
@@ -372,7 +372,7 @@ def test_every_odd_value_in_every_place_does_no_harm(
 
 @pytest.fixture
 def bert_model(some_items):
-    settings = {"text": ["title"], "text_encoder": str(tiny_checkpoint())}
+    settings = {"columns": {"text": ["title"]}, "encoders": {"text": str(tiny_checkpoint())}}
     return _fitted(some_items(60)[["title", "cost"]], settings)
 
 
@@ -382,7 +382,7 @@ def resnet_model(some_items, tmp_path):
 
     Image.new("RGB", (40, 40), "red").save(tmp_path / "red.png")
     items = some_items(60)[["cost"]].assign(photo="red.png")
-    settings = {"image": ["photo"], "photos": tmp_path, "numeric": ["cost"]}
+    settings = {"columns": {"image": ["photo"], "numeric": ["cost"]}, "photos": tmp_path}
     return _fitted(items, settings)
 
 

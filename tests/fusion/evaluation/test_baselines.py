@@ -1,5 +1,6 @@
 import functools
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,14 +10,25 @@ import pytest
 from fusion.data.catalogue import Catalogue, build_catalogue
 from fusion.data.schema import Schema
 from fusion.evaluation import BASELINES
-from heads import Floats, Head, HotItemHead, LinearHead, RegressionHead, SalesVolumeHead
+from heads import (
+    Floats,
+    Head,
+    HotItemHead,
+    LinearHead,
+    MulticlassHead,
+    QuantilesHead,
+    RegressionHead,
+    SalesVolumeHead,
+)
 
 SCHEMA = Schema(
-    text=("title",),
-    numeric=("size", "empty"),
-    categorical=("colour", "noise"),
-    dates=("launched",),
-    history=("units_last_4w",),
+    columns={
+        "text": ("title",),
+        "numeric": ("size", "empty"),
+        "categorical": ("colour", "noise"),
+        "dates": ("launched",),
+        "history": ("units_last_4w",),
+    }
 )
 WORDS = ("cotton shirt", "silk dress", "leather boot", "wool scarf")
 COLOURS = np.array(["red", "green", "blue", "black"])
@@ -160,7 +172,7 @@ def test_median_is_the_best_constant_of_each_column() -> None:
 
 
 def small(colours: Sequence[str | None], target: list[float], asked: Sequence[str | None]) -> Any:
-    schema = Schema(categorical=("constant", "colour"))
+    schema = Schema(columns={"categorical": ("constant", "colour")})
     known, test = (
         catalogue(pd.DataFrame({"constant": "x", "colour": np.array(part, dtype=object)}), schema)
         for part in (colours, asked)
@@ -187,7 +199,7 @@ def test_category_prevalence_leans_on_the_overall_prevalence() -> None:
 
 
 def test_nearest_neighbours_average_the_nearest_rows() -> None:
-    schema = Schema(numeric=("size",))
+    schema = Schema(columns={"numeric": ("size",)})
     known = catalogue(pd.DataFrame({"size": np.repeat([0.0, 10.0], 10)}), schema)
     target = np.concatenate([np.arange(10.0), np.arange(100.0, 110.0)])
     test = catalogue(pd.DataFrame({"size": [1.0, 9.0]}), schema)
@@ -199,7 +211,7 @@ def test_nearest_neighbours_average_the_nearest_rows() -> None:
 
 
 def test_nearest_neighbours_tell_mean_and_median_apart_where_the_head_does() -> None:
-    schema = Schema(numeric=("size",))
+    schema = Schema(columns={"numeric": ("size",)})
     known = catalogue(pd.DataFrame({"size": [1.0] * 3}), schema)
     target = np.array([1.0, 10.0, 100.0])
     head = RegressionHead(scale="log", centre=2.0)
@@ -218,10 +230,10 @@ def test_targets_as_large_as_a_head_takes_do_no_harm(name: str, sign: float) -> 
 
 
 NEEDS: dict[str, Callable[[], Schema]] = {
-    "category median": lambda: Schema(text=("title",), numeric=("size",)),
-    "nearest neighbours": lambda: Schema(categorical=("colour",)),
-    "numbers only (boosted trees)": lambda: Schema(text=("title",)),
-    "TF-IDF + boosted trees": lambda: Schema(numeric=("size",)),
+    "category median": lambda: Schema(columns={"text": ("title",), "numeric": ("size",)}),
+    "nearest neighbours": lambda: Schema(columns={"categorical": ("colour",)}),
+    "numbers only (boosted trees)": lambda: Schema(columns={"text": ("title",)}),
+    "TF-IDF + boosted trees": lambda: Schema(columns={"numeric": ("size",)}),
 }
 
 
@@ -287,8 +299,73 @@ def test_few_rows_are_enough(name: str) -> None:
     assert predict(name, frame, labels, head=HotItemHead)["hot_probability"].max() <= 1
 
 
-def test_a_point_without_quantiles_of_its_own_fills_the_quantile_columns() -> None:
+@pytest.mark.parametrize("shift", [0.0, -60.0])
+def test_trees_answer_every_quantile_level_and_never_cross(shift: float) -> None:
+    frame, target = items()
+    head = functools.partial(QuantilesHead.fitted, levels=(0.1, 0.5, 0.9))
+    columns = predict(
+        "numbers only (boosted trees)", frame, target + shift, head=SimpleNamespace(fitted=head)
+    )
+    low, middle, high = (columns[f"prediction_p{level}"] for level in (10, 50, 90))
+    assert (low <= middle).all() and (middle <= high).all()
+    inside = np.mean((low <= target[-N_TEST:] + shift) & (target[-N_TEST:] + shift <= high))
+    assert 0.55 <= inside <= 0.95
+
+
+def test_trees_tell_the_mean_beside_the_median() -> None:
     columns = usual("numbers only (boosted trees)", SalesVolumeHead)
-    np.testing.assert_array_equal(columns["sales_units_p10"], columns["sales_units_p50"])
-    np.testing.assert_array_equal(columns["sales_units_p90"], columns["sales_units_p50"])
     assert (columns["sales_units"] != columns["sales_units_p50"]).any()
+
+
+LABELS = ("down", "flat", "up")
+
+
+def trend(target: Floats) -> Floats:
+    """Positions of labels: terciles of the targets."""
+    return np.searchsorted(np.quantile(target, [1 / 3, 2 / 3]), target).astype(np.float64)
+
+
+@functools.cache
+def classes(name: str) -> dict[str, Floats]:
+    frame, target = items()
+    head = functools.partial(MulticlassHead.fitted, labels=LABELS)
+    return predict(name, frame, trend(target), head=SimpleNamespace(fitted=head))
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_every_baseline_gives_each_class_a_probability_and_names_the_likeliest(name: str) -> None:
+    columns = classes(name)
+    assert list(columns) == ["predicted_class", *(f"probability_{label}" for label in LABELS)]
+    chances = np.stack(list(columns.values())[1:], axis=1)
+    np.testing.assert_allclose(chances.sum(axis=1), 1.0)
+    assert (chances > 0).all()  # a class that occurs later was not impossible
+    np.testing.assert_array_equal(columns["predicted_class"], chances.argmax(axis=1))
+
+
+def test_trees_know_classes_better_than_their_shares() -> None:
+    truth = trend(items()[1])[-N_TEST:]
+    constant, trees = classes("median"), classes("numbers only (boosted trees)")
+    head = MulticlassHead(labels=LABELS)
+    known, guessed = (head.metrics(truth, columns) for columns in (trees, constant))
+    assert known["log_loss"] < guessed["log_loss"]
+    assert known["accuracy"] > guessed["accuracy"]
+
+
+def test_shares_of_classes_are_those_of_the_training_rows_with_one_more_of_each() -> None:
+    known = catalogue(pd.DataFrame({"size": np.arange(7.0)}), Schema(numeric=("size",)))
+    target = np.array([0.0, 0, 0, 0, 1, 1, 1])
+    head = MulticlassHead(labels=LABELS)
+    columns = BASELINES["median"](known, target, known, head=head, seed=0)
+    assert columns is not None
+    found = [columns[f"probability_{label}"][0] for label in LABELS]
+    np.testing.assert_allclose(found, [5 / 10, 4 / 10, 1 / 10])
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_each_step_is_answered_as_if_it_stood_alone(name: str, steps_head: Any) -> None:
+    frame, target = items()
+    steps = np.stack([target, 2 * target + 1], axis=1)
+    both = predict(name, frame, steps, head=steps_head)
+    for place, answers in enumerate(both.values()):
+        alone = predict(name, frame, steps[:, place], head=LinearHead)
+        np.testing.assert_array_equal(answers, alone["prediction"])

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-import fusion.data.catalogue
+import fusion.data.readers
 from fusion.data.cells import read_cells
 from fusion.jobs.config import TrainConfig
 from fusion.jobs.items import labelled_items
@@ -42,7 +42,7 @@ def config(tmp_path):
     frame.to_csv(tmp_path / "items.csv", index=False)
     return TrainConfig.from_dict(
         {
-            "data": {"items": "items.csv", "photos": "photos", "text": ["title"]},
+            "data": {"items": "items.csv", "photos": "photos", "columns": {"text": ["title"]}},
             "heads": [{"head": "linear", "target": "units"}],
             "encoders": {"text": "tfidf", "image": "colour_texture"},
         },
@@ -76,7 +76,7 @@ def test_photos_and_cells_are_read_once_for_all_models(config, tmp_path, opened,
         n_cells[column.name] += len(column)
         return read_cells(column, read)
 
-    monkeypatch.setattr(fusion.data.catalogue, "read_cells", counted)
+    monkeypatch.setattr(fusion.data.readers, "read_cells", counted)
     result = train(config, tmp_path / "out")
     kinds = {score.kind for score in result.evaluations["linear"].scores}
     assert {"alone", "without"} <= kinds  # photos are in four of the models
@@ -105,7 +105,7 @@ def test_ready_rows_are_answered_as_new_items_are(config, tmp_path):
 def test_a_narrower_row_text_holds_no_column_that_was_left_out(config, tmp_path):
     experiment = build_experiment(config, labelled_items(config, store=None), folder=tmp_path)
     whole = experiment.catalogue
-    assert set(whole.schema.row) == {"title", "brand", "weight"}
+    assert set(whole.schema.columns_of("row")) == {"title", "brand", "weight"}
     roles = ("image", "numeric", "categorical", "dates", "history")
     narrow = experiment.narrowed({**dict.fromkeys(roles, ()), "text": ["title"], "row": ["title"]})
     assert set(narrow.catalogue.values) == {"text", "row"}
