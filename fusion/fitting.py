@@ -10,12 +10,15 @@ import torch
 from numpy.typing import NDArray
 
 from encoders.base import Encoder
+from fusion.blending import score_decoder
 from fusion.build import (
     CLOSED_FORM_FUSION,
+    build_decoders,
     build_fusion,
     build_heads,
     fitted_encoders,
     own_encoder,
+    targets_by_column,
 )
 from fusion.bundle import TITLE_CHARACTERS, Bundle, content_of
 from fusion.choices import Targets, is_closed_form
@@ -35,10 +38,12 @@ from fusion.recipe import Recipe, Sources, tunable
 from fusion.rounding import largest_changes
 from fusion.trainers import training_alone
 from fusion.training import TrainingHistory, best_options, fit_ensemble
+from fusion.training.options import Candidate
 from fusion.training.shares import HeldOut
 from fusion.training.threads import computing_with, threads_for
 from fusion.tuning.crossfit import CrossFit, Tuned, TuningData
 from heads import HEADS
+from heads.base import Head
 
 Rows = NDArray[np.int64]
 
@@ -88,8 +93,8 @@ def fit_ready(
 
     Args:
         ready: The rows to learn from.
-        targets: Targets `[n]` in business units for each head of the recipe, NaN where there is
-            none: the row is left out for this head alone.
+        targets: Targets `[n, *target_shape]` in business units for each head of the recipe, NaN
+            where there is none: the row is left out for this head alone.
         recipe: How.
         sources: Where the store and the states of a tuning are.
         validation: Which rows early stopping looks at; see `with_groups` where nothing is given.
@@ -116,16 +121,19 @@ def with_findings(
     Returns:
         The model with leaks and missing targets; what bfloat16 changes stands in its bundle.
     """
-    by_column = {heads[name].target: one for name, one in fitted.targets.items()}
-    leaks = find_leaks(ready.catalogue, by_column)
+    leaks = find_leaks(ready.catalogue, targets_by_column(heads, fitted.targets))
     moved = largest_changes(fitted.bundle, ready, fitted.watched, store=store)
     if moved is not None:
         fitted.bundle.info["bfloat16"] = moved
     return replace(
         fitted,
-        missing=missing_target_notes(by_column),
+        missing=missing_target_notes(
+            {heads[name].target_name: values for name, values in fitted.targets.items()}
+        ),
         leaks={
-            name: leaks[choice.target] for name, choice in heads.items() if choice.target in leaks
+            name: " ".join(dict.fromkeys(found))
+            for name, choice in heads.items()
+            if (found := [leaks[column] for column in choice.columns if column in leaks])
         },
     )
 
@@ -172,12 +180,14 @@ class _Fit:
         self.sources = sources
         self.stage = stage
         self.closed_form = is_closed_form(recipe.heads)
+        self.heads: dict[str, Head] = {}
 
     def run(self, targets: Targets, *, validation: Validation) -> Fitted:
         with training_alone():
             torch.manual_seed(self.recipe.training.seed)
             encoders, inputs = self._with_fitted()
             folds = self._folds(validation)
+            self.heads = build_heads(self.recipe.heads, targets)
             self._decide_options(encoders, inputs, targets, folds)
             tuned = self._tuned(encoders, inputs, targets, validation)
             if tuned is not None:
@@ -186,7 +196,7 @@ class _Fit:
             embedded = {} if tuned is None else tuned.embedded
             known = inputs.merged(ModelInputs(inputs.present, embedded))
             ensemble, histories, answers = fit_ensemble(
-                lambda: self._model(encoders, targets),
+                lambda: self._model(encoders),
                 inputs,
                 targets,
                 folds=folds,
@@ -204,13 +214,10 @@ class _Fit:
         return Bundle(
             model=ensemble,
             schema=self.catalogue.schema,
-            targets={name: choice.target for name, choice in self.recipe.heads.items()},
+            targets={name: choice.columns for name, choice in self.recipe.heads.items()},
             reference_ids=list(self.catalogue.ids),
             reference_titles=[title[:TITLE_CHARACTERS] for title in self.catalogue.titles],
-            reference_targets={
-                choice.target: np.asarray(targets[name], dtype=np.float64)
-                for name, choice in self.recipe.heads.items()
-            },
+            reference_targets=targets_by_column(self.recipe.heads, targets),
             reference=content_of(ensemble, known),
         )
 
@@ -232,7 +239,13 @@ class _Fit:
             for name, choice in choices.items()
         }
         candidates = {
-            name: [HEADS[choices[name].head].fitted(known[name], in_dim=1, **each) for each in some]
+            name: [
+                Candidate(
+                    head := HEADS[choices[name].head].fitted(known[name], **each),
+                    score_decoder(head),
+                )
+                for each in some
+            ]
             for name, some in options.items()
             if len(some) > 1
         }
@@ -240,7 +253,7 @@ class _Fit:
             return
         with computing_with(threads_for(self.recipe.training.threads, inputs)):
             best = best_options(
-                ProductEnsemble([self._model(encoders, targets)]).eval(),
+                ProductEnsemble([self._model(encoders)]).eval(),
                 inputs,
                 targets,
                 candidates=candidates,
@@ -252,6 +265,7 @@ class _Fit:
             for name, place in best.items()
         }
         self.recipe = replace(self.recipe, heads={**choices, **decided})
+        self.heads = build_heads(self.recipe.heads, targets)
 
     def _tuned(
         self,
@@ -267,7 +281,7 @@ class _Fit:
         chosen = tunable(settings, encoders)
         job = CrossFit(
             chosen,
-            lambda adapted: self._model(adapted, targets),
+            self._model,
             settings,
             store=self.sources.store,
             folder=self.sources.tuning,
@@ -308,15 +322,16 @@ class _Fit:
         raise_for(prepared.problems, source=self.catalogue.source)  # they were fitted on these
         return encoders, prepared.inputs
 
-    def _model(self, encoders: Mapping[str, Encoder], targets: Targets) -> ProductModel:
-        """An untrained network; encoders that train are its own, the others are shared."""
+    def _model(self, encoders: Mapping[str, Encoder]) -> ProductModel:
+        """An untrained network; all of them share heads, and encoders that do not train."""
         own = {name: own_encoder(encoder) for name, encoder in encoders.items()}
         dims = {name: encoder.embedding_dim for name, encoder in own.items()}
         strategy = CLOSED_FORM_FUSION if self.closed_form else self.recipe.strategy
         suited = {"projection_dim": suited_projection(len(self.catalogue))}
         fusion = build_fusion(strategy, dims, self.recipe.strategy_options, suited=suited)
-        heads = build_heads(self.recipe.heads, targets, in_dim=fusion.fused_dim)
-        return ProductModel(own, fusion=fusion, heads=heads)
+        names = {name: choice.decoder for name, choice in self.recipe.heads.items()}
+        decoders = build_decoders(self.heads, fused_dim=fusion.fused_dim, names=names)
+        return ProductModel(own, fusion=fusion, heads=self.heads, decoders=decoders)
 
 
 def suited_projection(n_rows: int) -> int:

@@ -24,7 +24,6 @@ from fusion.ready import UsableItems, usable_items
 from fusion.recipe import MIN_ROWS, TOO_FEW, Checked, Recipe, Sources
 from fusion.training.shares import held_out_loss
 from fusion.tuning import TuningSettings
-from heads import Head
 
 ORIGINAL, TUNED = "encoders as they were", "encoders tuned"
 
@@ -94,8 +93,8 @@ def fit_better(
 
     Args:
         checked: The table.
-        targets: Targets `[n]` in business units for each head of the recipe, NaN where there is
-            none: the row is left out for this head alone.
+        targets: Targets `[n, *target_shape]` in business units for each head of the recipe, NaN
+            where there is none: the row is left out for this head alone.
         recipe: How.
         sources: Where the store and the states of a tuning are.
         validation: Which rows of the table early stopping looks at; see `with_groups` where
@@ -152,7 +151,6 @@ def _loss(fitted: Fitted, rows: NDArray[np.int64]) -> float:
     """Infinite where there is no row to judge by, so that encoders stay as they are."""
     if fitted.held_out is None or not len(rows):
         return math.inf
-    model = fitted.bundle.model
-    heads: dict[str, Head] = {name: model.head(name) for name in model.heads}
+    heads = fitted.bundle.model.heads
     loss = held_out_loss(heads, fitted.targets, fitted.held_out, rows)
     return math.inf if math.isnan(loss) else loss

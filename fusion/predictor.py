@@ -16,6 +16,7 @@ from fusion.data.absent import with_absent_columns
 from fusion.data.batch import ModelInputs
 from fusion.data.catalogue import Catalogue, build_catalogue
 from fusion.data.frames import as_frame
+from fusion.data.labels import label_texts
 from fusion.data.policy import apply_policy, refuse_early
 from fusion.data.problems import OnBadRows, check_policy, shown
 from fusion.data.records import is_records
@@ -24,6 +25,7 @@ from fusion.files import expanded
 from fusion.modalities import MODALITIES
 from fusion.progress import Stage, silent
 from fusion.ready import ReadyItems
+from heads.columns import class_labels
 
 CHUNK_ROWS = 4096
 SIMILARITY_DIGITS = 6
@@ -112,8 +114,9 @@ class Predictor:
 
         Returns:
             Columns `id` (as the table writes it), those of every head (units and ranges are the
-            heads'), `present` (the modalities that were there, joined by `+`; the row, which
-            repeats others, is left out) and `error` (empty where there is none).
+            heads'; a class is its label), `present` (the modalities that were there, joined by
+            `+`; the row, which repeats others, is left out) and `error` (empty where there is
+            none).
 
         Raises:
             CatalogueError: If columns are missing, or rows are faulty and must not be.
@@ -126,11 +129,12 @@ class Predictor:
         """Answers of every head to items that were read, as `predict` gives them."""
         n_rows = len(items)
         columns: dict[str, Any] = {"id": items.catalogue.ids}
-        answers = self.answers(items.inputs)
+        answers, labels = self.answers(items.inputs), self.labels()
         for name in self.columns():
-            columns[name] = np.full(n_rows, np.nan)
+            values = np.full(n_rows, np.nan)
             if name in answers:
-                columns[name][items.kept] = answers[name]
+                values[items.kept] = answers[name]
+            columns[name] = label_texts(values, labels[name]) if name in labels else values
         present = np.full(n_rows, "", dtype=object)
         present[items.kept] = present_names(items.inputs)
         columns["present"] = present
@@ -138,7 +142,10 @@ class Predictor:
         return pd.DataFrame(columns)
 
     def answers(self, inputs: ModelInputs) -> dict[str, NDArray[np.float64]]:
-        """Prediction column -> answers `[n]` to model inputs; nothing where there are no rows."""
+        """Prediction column -> answers `[n]` to model inputs; nothing where there are no rows.
+
+        Classes are positions in `labels`.
+        """
         with torch.inference_mode():
             chunks = [self._answers(inputs, rows) for rows in _chunks(len(inputs))]
         if not chunks:
@@ -149,10 +156,19 @@ class Predictor:
         """Names of all prediction columns, head by head."""
         model = self.bundle.model
         return [
-            self.column_name(name, column)
-            for name in model.heads
-            for column in model.head(name).columns
+            self.column_name(name, column.name)
+            for name, head in model.heads.items()
+            for column in head.columns
         ]
+
+    def labels(self) -> dict[str, tuple[str, ...]]:
+        """Prediction column of a class -> what the positions in it stand for."""
+        return {
+            self.column_name(name, column.name): class_labels(head.columns)
+            for name, head in self.bundle.model.heads.items()
+            for column in head.columns
+            if column.kind == "class"
+        }
 
     def column_name(self, head: str, column: str) -> str:
         """Name of a head's column in the table: its own, or longer where two would be the same.
@@ -160,12 +176,13 @@ class Predictor:
         Then the target stands before it, or the head's name where targets are the same too.
         """
         model, targets = self.bundle.model, self.bundle.targets
-        everyone = [(name, own) for name in model.heads for own in model.head(name).columns]
+        everyone = [(name, one.name) for name, own in model.heads.items() for one in own.columns]
         alike = [name for name, own in everyone if own == column]
         if len(alike) == 1:
             return column
         told_apart = len({targets[name] for name in alike}) == len(alike)
-        return f"{targets[head] if told_apart else head}_{column}"
+        by_target = told_apart and all(len(targets[name]) == 1 for name in alike)
+        return f"{targets[head][0] if by_target else head}_{column}"
 
     def embed(self, frame: Any, *, source: str = "items") -> NDArray[np.float32]:
         """Fused vectors `[n, fused_dim]` of items; NaN in rows that could not be read."""
@@ -224,8 +241,8 @@ class Predictor:
                 "similar_title": of_known(bundle.reference_titles),
                 "similarity": similarity.ravel(),
                 **{
-                    f"actual_{name}": np.where(known, bundle.reference_targets[name][near], np.nan)
-                    for name in bundle.target_names
+                    f"actual_{name}": bundle.told_target(name, np.where(known, found[near], np.nan))
+                    for name, found in sorted(bundle.reference_targets.items())
                 },
                 "error": np.repeat([items.errors.get(row, "") for row in range(n_rows)], k),
             }
@@ -300,7 +317,7 @@ class Predictor:
         return {
             self.column_name(name, column): values.double().numpy()
             for name, outputs in raw.items()
-            for column, values in model.head(name).predict(outputs).items()
+            for column, values in model.head(name).decode(outputs).items()
         }
 
 

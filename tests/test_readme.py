@@ -71,9 +71,9 @@ def registries():
     """Puts back the tables that a page adds its own parts to."""
     from encoders import ENCODERS
     from fusion.strategies import FUSIONS
-    from heads import HEADS
+    from heads import DECODERS, HEADS
 
-    tables = [ENCODERS, FUSIONS, HEADS]
+    tables = [ENCODERS, FUSIONS, HEADS, DECODERS]
     before = [dict(table) for table in tables]
     yield
     for table, entries in zip(tables, before, strict=True):

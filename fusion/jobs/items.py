@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fusion.data.catalogue import Catalogue
 from fusion.data.problems import Problem
+from fusion.head_choice import HeadChoice
 from fusion.jobs.check import check_config, usable_rows
 from fusion.jobs.config import TrainConfig
 from fusion.mistakes import Mistakes
@@ -25,7 +26,8 @@ class LabelledItems:
 
     Args:
         ready: Rows that stay, counted from 0, checked and embedded.
-        targets: Targets `[n]` of each target column.
+        heads: What is asked, by name; heads that read labels know them.
+        targets: Targets `[n]` of each target column; of labels their positions.
         n_read: Number of rows in the file.
         problems: Everything that was wrong.
         dropped: Row of the file -> why it was left out.
@@ -36,6 +38,7 @@ class LabelledItems:
     """
 
     ready: ReadyItems
+    heads: dict[str, HeadChoice]
     targets: dict[str, NDArray[np.float64]]
     n_read: int
     problems: list[Problem]
@@ -87,6 +90,7 @@ def labelled_items(
     )
     return LabelledItems(
         ready=usable.ready,
+        heads=checked.heads,
         targets={name: values[usable.rows] for name, values in checked.targets.items()},
         n_read=len(checked.catalogue),
         problems=[*checked.catalogue.problems, *usable.problems, *checked.problems],

@@ -11,6 +11,7 @@ from fusion.bundle import Bundle
 from fusion.data.catalogue import Catalogue
 from fusion.data.folds import DRAWN, Validation
 from fusion.data.known import known_rows
+from fusion.data.labels import label_positions
 from fusion.data.schema import Schema
 from fusion.data.split import Split
 from fusion.evaluation import BASELINES, Evaluation, evaluate_head
@@ -34,7 +35,7 @@ class Experiment:
 
     Args:
         ready: All good rows, checked and embedded.
-        targets: Targets `[n]` of each head, by the head's name; NaN where there is none.
+        targets: Targets `[n, *target_shape]` of each head, by its name; NaN where there is none.
         split: Which rows are for what.
         groups: A label `[n]` for each row; rows of one group are no new evidence for each other.
         recipe: How the fusion is made.
@@ -96,12 +97,16 @@ class Experiment:
 
 
 def head_columns(bundle: Bundle, head: str, table: pd.DataFrame) -> Columns:
-    """Columns of one head under the head's own names."""
+    """Columns of one head under the head's own names, classes as positions of their labels."""
     predictor = Predictor(bundle)
-    return {
-        column: table[predictor.column_name(head, column)].to_numpy(dtype=np.float64)
-        for column in bundle.model.head(head).columns
-    }
+    labels, columns = predictor.labels(), {}
+    for column in bundle.model.head(head).columns:
+        name = predictor.column_name(head, column.name)
+        if name in labels:
+            columns[column.name] = label_positions(list(table[name]), labels[name], column=name)[0]
+        else:
+            columns[column.name] = table[name].to_numpy(dtype=np.float64)
+    return columns
 
 
 def measure(
@@ -134,7 +139,7 @@ def measure(
         evaluations[name] = evaluate_head(
             bundle.model.head(name),
             name=name,
-            target_column=bundle.targets[name],
+            target_column=bundle.target_name(name),
             target=experiment.targets[name][rows],
             groups=experiment.groups[rows],
             fusion=_taken(head_columns(bundle, name, table), known),

@@ -22,7 +22,7 @@ from fusion.encoder_choice import EncoderChoices
 from fusion.evaluation import Evaluation
 from fusion.files import json_bytes, write_atomically
 from fusion.fitting import with_findings
-from fusion.jobs.config import TrainConfig, head_choices
+from fusion.jobs.config import TrainConfig
 from fusion.jobs.items import LabelledItems, labelled_items
 from fusion.jobs.measure import Experiment, measure
 from fusion.jobs.new_items import PAGE, forecast_new_items
@@ -206,8 +206,8 @@ def build_experiment(config: TrainConfig, items: LabelledItems, *, folder: Path)
     Raises:
         ConfigError: If the split leaves too few rows with the target of a head.
     """
-    heads = head_choices(config.heads)
-    targets = {name: items.targets[choice.target] for name, choice in heads.items()}
+    heads = items.heads
+    targets = {name: choice.values_of(items.targets) for name, choice in heads.items()}
     groups = row_groups(config.split, items.catalogue)
     split, validation = split_rows(
         config.split,
@@ -265,7 +265,10 @@ def _write(
     }
     write_atomically(folder / "metrics.json", json_bytes(metrics))
     test = outcome.experiment.split.test
-    actual = {f"actual_{name}": values[test] for name, values in outcome.items.targets.items()}
+    actual = {
+        f"actual_{name}": outcome.fitted.bundle.told_target(name, values[test])
+        for name, values in outcome.items.targets.items()
+    }
     write_table(outcome.table.assign(**actual), folder / "test_predictions.csv")
     new = None
     if outcome.items.new_items is not None:

@@ -306,7 +306,7 @@ def test_three_rows_and_one_class_are_clear_errors(items):
     x = items.drop(columns="sales")
     with pytest.raises(ValueError, match="at least 5 usable rows"):
         regressor().fit(x[:3], items["sales"][:3])
-    with pytest.raises(ValueError, match="two classes, got 1"):
+    with pytest.raises(ValueError, match="two classes or more, got 1"):
         FusionClassifier().fit(x, np.ones(120))
 
 
@@ -347,7 +347,7 @@ def test_frames_of_other_packages_are_read_by_the_names_of_their_columns(package
     model = FusionRegressor(**LINE).fit(make(x), pl.Series("units", y.to_numpy()))
     assert model.bundle_.schema.columns_of("numeric") == ("price", "stock")
     assert model.feature_names_in_.tolist() == ["price", "stock"]
-    assert model.bundle_.targets == {"units": "units"}
+    assert model.bundle_.targets == {"units": ("units",)}
     expected = FusionRegressor(**LINE).fit(x, y).predict(x)
     assert model.predict(make(x)) == pytest.approx(expected)
     loaded = FusionRegressor(**LINE)
@@ -361,9 +361,9 @@ def test_a_table_of_targets_may_come_from_another_package():
     x, y = numbers()
     targets = pl.DataFrame({"a": y.to_numpy(), "b": -y.to_numpy()})
     model = FusionRegressor(head={"a": "linear", "b": "linear"}).fit(pl.from_pandas(x), targets)
-    assert model.bundle_.targets == {"a": "a", "b": "b"}
+    assert model.bundle_.targets == {"a": ("a",), "b": ("b",)}
     single = FusionRegressor(**LINE).fit(x, targets[["a"]])
-    assert single.bundle_.targets == {"a": "a"}
+    assert single.bundle_.targets == {"a": ("a",)}
     with pytest.raises(ValueError, match="y must be one column, got a, b"):
         FusionRegressor(**LINE).fit(x, targets)
 
