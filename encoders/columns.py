@@ -1,12 +1,13 @@
 """Table columns to arrays, with every unreadable cell named by its column and row."""
 
-import difflib
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from encoders.spelling import did_you_mean
 
 FIRST_LEVEL = 2  # codes 0 and 1 are a missing and an unseen or rare level
 MAX_LEVELS = 1000
@@ -81,8 +82,7 @@ def read_dates(frame: pd.DataFrame, name: str) -> tuple[NDArray[np.float64], NDA
 
 def _column(frame: pd.DataFrame, name: str) -> "pd.Series[Any]":
     if name not in frame.columns:
-        near = difflib.get_close_matches(name, [str(c) for c in frame.columns], n=2, cutoff=0.5)
-        hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+        hint = did_you_mean(name, map(str, frame.columns))
         raise ValueError(f"column {name!r} must be in the table, got a table without it.{hint}")
     column = frame[name]
     if isinstance(column, pd.DataFrame):
