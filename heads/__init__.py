@@ -1,7 +1,7 @@
-"""Heads: fused vectors in, one business answer out. Imports nothing of `fusion` or `encoders`.
+"""Heads: one business question each, and how a network answers it. Imports nothing of ours.
 
-`registry.py` shows every head on one screen. Names are imported when they are first used, so that
-the name of a head can be checked without torch.
+`registry.py` shows every head on one screen, `decoders/` every decoder. Names are imported when
+they are first used, so that the name of a head can be checked without torch.
 """
 
 from importlib import import_module
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from heads.base import Column, Floats, Head
     from heads.check import check_head
-    from heads.closed_form import ClosedForm
+    from heads.decoders import DECODERS, ClosedForm, Decoder, check_decoder
     from heads.hot_item import HotItemHead
     from heads.linear import LinearHead
     from heads.registry import HEADS
@@ -18,28 +18,34 @@ if TYPE_CHECKING:
     from heads.sales_volume import SalesVolumeHead
 
 _PLACES = {
+    "DECODERS": "decoders",
     "HEADS": "registry",
-    "ClosedForm": "closed_form",
+    "ClosedForm": "decoders",
     "Column": "base",
+    "Decoder": "decoders",
     "Floats": "base",
     "Head": "base",
     "HotItemHead": "hot_item",
     "LinearHead": "linear",
     "RegressionHead": "regression",
     "SalesVolumeHead": "sales_volume",
+    "check_decoder": "decoders",
     "check_head": "check",
 }
 
 __all__ = [
+    "DECODERS",
     "HEADS",
     "ClosedForm",
     "Column",
+    "Decoder",
     "Floats",
     "Head",
     "HotItemHead",
     "LinearHead",
     "RegressionHead",
     "SalesVolumeHead",
+    "check_decoder",
     "check_head",
 ]
 

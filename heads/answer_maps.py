@@ -89,7 +89,7 @@ def fit_mean_map(
     Tried are no map, one parameter (a factor or a shift), and two (a power or a line) from 100 rows
     on. Each is fitted so that the means add up to the targets; where answers as they are miss the
     total by more than its standard error, leaving them is no choice. Several answers to one row are
-    mapped each on its own and then averaged, as `predict` does with those of an ensemble: a mean of
+    mapped each on its own and then averaged, as `decode` does with those of an ensemble: a mean of
     four networks scatters less than the one network that a row was held out from, and a map fitted
     to the one would be too low for a logarithm of the other. Mapped one by one, both have the same
     expectation.

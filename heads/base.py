@@ -1,14 +1,17 @@
-"""What every head can do: fused vectors in, one business answer out."""
+"""What every head can do: state one business question, and read its answer off raw outputs."""
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 Floats = NDArray[np.float64]
+Parts = NDArray[np.int64]
+Kind = Literal["mean", "quantile", "probability", "point", "class"]
 LEAST_LOSS = 1e-3
 """Floor of `constant_loss`: a target of one value has a best loss of 0."""
 LIMIT = 1e100
@@ -17,30 +20,40 @@ LIMIT = 1e100
 
 @dataclass(frozen=True)
 class Column:
-    """What a prediction column says.
+    """What a prediction column says. It holds one value a row.
 
     Args:
-        name: Its name.
-        kind: `"mean"`, `"quantile"` or `"probability"`.
+        name: Its name, unique within a head.
+        kind: `"mean"`, `"quantile"`, `"probability"`, `"point"` (a number that claims to be none
+            of these) or `"class"`: the position of the class among the probability columns of the
+            same step, in the order of `Head.columns`.
         level: Level of a quantile, in (0, 1).
         label: What a probability is one of, such as `hot`.
+        step: Step of the target that is answered, 1 to n_steps; None where it has no steps.
+        window: What time the answer covers, such as `8 weeks`; empty where that is not said.
         unit: Unit of the answer, such as `units`; empty where it is the target's own.
     """
 
     name: str
-    kind: Literal["mean", "quantile", "probability"]
+    kind: Kind
     level: float | None = None
     label: str = ""
+    step: int | None = None
+    window: str = ""
     unit: str = ""
 
 
-class Head(nn.Module, ABC):
-    """Answers one question about a product: loss, decoding and metrics in one place.
+class Head(ABC):
+    """A business question: its target, loss, answer columns and metrics. It has no weights.
 
-    Heads act on the last axis. Whatever axes lie between the batch and the last one (the members
-    of an ensemble) are trained each on their own by `loss` and averaged by `predict`.
+    A `heads.decoders.Decoder` gives the raw outputs that `loss` and `decode` read. The networks of
+    an ensemble stand side by side in the second axis of these: `loss` trains each on its own,
+    `decode` averages over this axis alone.
 
-    Law: `type(head)(**head.config)` rebuilds the head; `load_state_dict` then gives its weights.
+    Shape:
+        raw `[batch, n_networks, *target_shape, raw_dim]`, target `[batch, *target_shape]`.
+
+    Law: `type(head)(**head.config)` rebuilds the head, its scales and calibration included.
     """
 
     task: ClassVar[str]
@@ -49,20 +62,42 @@ class Head(nn.Module, ABC):
     """Key of `metrics` that is reported first."""
     higher_is_better: ClassVar[bool]
     """Direction of the primary metric."""
-    closed_form: ClassVar[bool] = False
-    """True where `solve(fused, target)` finds the weights and no gradient step does."""
+    decoder: ClassVar[str] = "linear"
+    """Name in `heads.decoders.DECODERS` of what answers it where nothing else is asked for."""
+    reads_labels: ClassVar[bool] = False
+    """True where targets are positions in `labels`, an option of `fitted` and of the config."""
+    raw_is_additive: ClassVar[bool] = False
+    """True where raw outputs are the scores of `additive_scale`, so that least squares suits."""
+
+    @property
+    def target_shape(self) -> tuple[int, ...]:
+        """Shape of the target of one row: `()` (the default) or `(n_steps,)`."""
+        return ()
 
     @property
     @abstractmethod
-    def columns(self) -> tuple[str, ...]:
-        """Names of the prediction columns; the first one is the answer."""
+    def raw_dim(self) -> int:
+        """Raw outputs for one number of the target: parameters, quantiles or classes; >= 1."""
 
     @property
-    def described_columns(self) -> tuple[Column, ...]:
-        """What each of `columns` says (default: a probability, or a mean, by the task)."""
-        if self.task == "classification":
-            return tuple(Column(name, "probability", label="positive") for name in self.columns)
-        return tuple(Column(name, "mean") for name in self.columns)
+    @abstractmethod
+    def columns(self) -> tuple[Column, ...]:
+        """The prediction columns; the first is the answer, which charts and rankings use."""
+
+    @property
+    def start(self) -> Tensor | None:
+        """Raw outputs of the best constant answer, where the bias of a decoder begins.
+
+        Shape:
+            `[*target_shape, raw_dim]`, float32; None (the default) where zeros are about it, as on
+            a standardised scale: a decoder then keeps the small bias that it draws.
+        """
+        return None
+
+    @property
+    def n_scores(self) -> int:
+        """Scores a row of `additive_scale`, >= 1 (default: one for each number of the target)."""
+        return math.prod(self.target_shape)
 
     @property
     @abstractmethod
@@ -70,20 +105,28 @@ class Head(nn.Module, ABC):
         """Keyword arguments, JSON-serialisable, that rebuild this head."""
 
     @abstractmethod
-    def forward(self, fused: Tensor) -> Tensor:
-        """Raw outputs `[batch, ..., raw_dim]` for fused vectors `[batch, ..., in_dim]`."""
-
-    @abstractmethod
     def loss(self, raw: Tensor, target: Tensor) -> Tensor:
-        """Mean loss (>= 0, scalar) of raw outputs against an encoded target `[batch]`."""
+        """Loss (>= 0, scalar) of raw outputs against an encoded target, the mean over everything.
+
+        Shape:
+            raw `[batch, n_networks, *target_shape, raw_dim]`, target `[batch, *target_shape]`.
+        """
 
     @abstractmethod
-    def predict(self, raw: Tensor) -> dict[str, Tensor]:
-        """Columns `[batch]` in business units, averaged over the axes between."""
+    def decode(self, raw: Tensor) -> dict[str, Tensor]:
+        """Values `[batch]`, float64, of each of `columns` by name, in business units.
+
+        Shape:
+            raw `[batch, n_networks, *target_shape, raw_dim]`; networks alone are averaged.
+        """
 
     @abstractmethod
     def metrics(self, target: Floats, prediction: dict[str, Floats]) -> dict[str, float]:
-        """Metrics of prediction columns against targets in business units."""
+        """Metrics of prediction columns `[n]` against targets in business units.
+
+        Shape:
+            target `[n, *target_shape]`.
+        """
 
     @abstractmethod
     def constant_loss(self, target: Tensor) -> float:
@@ -91,8 +134,8 @@ class Head(nn.Module, ABC):
 
     @classmethod
     @abstractmethod
-    def fitted(cls, target: Floats, *, in_dim: int, **options: Any) -> Self:
-        """A head whose scales come from the targets of the training rows."""
+    def fitted(cls, target: Floats, **options: Any) -> Self:
+        """A head whose scales come from the targets `[n, *target_shape]` of the training rows."""
 
     @classmethod
     @abstractmethod
@@ -101,38 +144,50 @@ class Head(nn.Module, ABC):
 
     @classmethod
     def target_faults(cls, target: Floats) -> dict[str, NDArray[np.bool_]]:
-        """Rule -> mask `[n]` of the targets that break it; rules that none breaks are left out."""
-        odd = ~(np.abs(target) <= LIMIT)
-        return broken_rules({f"finite and within +-{LIMIT:.0e}": odd})
+        """Rule -> mask of the targets that break it; rules that none breaks are left out.
+
+        Shape:
+            target and masks `[n, *target_shape]`.
+        """
+        return broken_rules({f"finite and within +-{LIMIT:.0e}": ~(np.abs(target) <= LIMIT)})
 
     def encode_target(self, target: Floats) -> NDArray[np.float32]:
-        """Targets as `loss` takes them, from business units (default: the same numbers)."""
+        """Targets as `loss` takes them, from business units (default: the same numbers).
+
+        Shape:
+            `[n, *target_shape]`, given and returned.
+        """
         return target.astype(np.float32)
 
-    def linear_target(self, target: Floats) -> Floats:
-        """Targets `[n]`, float64, on the scale on which effects add up (default: the encoded ones).
+    def additive_scale(self, target: Floats) -> Floats:
+        """Targets on scales on which effects add up (default: the encoded ones).
 
-        Why: a linear model beside the network is solved on this scale, see
-        `fusion.linear.LinearPart`.
+        Why: linear models, kernels and neighbours average on these, and a decoder of `n_scores`
+        inputs makes raw outputs of what they say, see `fusion.linear.LinearPart`.
+
+        Shape:
+            target `[n, *target_shape]` -> `[n, n_scores]`, float64.
         """
-        return self.encode_target(target).astype(np.float64)
+        return self.encode_target(target).astype(np.float64).reshape(len(target), self.n_scores)
 
-    def calibrate(self, raw: Tensor, target: Floats, *, parts: NDArray[np.int64]) -> None:
-        """Corrects what `predict` reads off raw outputs (default: nothing is corrected).
+    def calibrate(self, raw: Tensor, target: Floats, *, parts: Parts) -> None:
+        """Corrects what `decode` reads off raw outputs (default: nothing is corrected).
 
         Args:
-            raw: `[n, ..., raw_dim]` on rows that the answering weights were not trained on.
-            target: Their targets `[n]` in business units.
+            raw: `[n, n_networks, *target_shape, raw_dim]` on rows that the answering weights were
+                not trained on.
+            target: Their targets `[n, *target_shape]` in business units.
             parts: Label of the part `[n]` of each row, for corrections that are chosen by
                 cross-validation; rows that belong together share a part.
         """
+        del raw, target, parts
 
     @classmethod
     def open_options(cls, target: Floats, **options: Any) -> tuple[dict[str, Any], ...]:
         """Options of `fitted` between which rows held out decide, the likeliest first.
 
         Args:
-            target: Training targets.
+            target: Training targets `[n, *target_shape]`.
             options: What was asked for.
 
         Returns:
@@ -141,9 +196,10 @@ class Head(nn.Module, ABC):
         del target
         return (options,)
 
-    def statement(self) -> str:
+    def describe(self) -> str:
         """One sentence that states what the answer means, for bundles and reports."""
-        return f"{self.columns[0]}: {(type(self).__doc__ or type(self).__name__).splitlines()[0]}"
+        about = (type(self).__doc__ or type(self).__name__).splitlines()[0]
+        return f"{self.columns[0].name}: {about}"
 
 
 def broken_rules(masks: dict[str, NDArray[np.bool_]]) -> dict[str, NDArray[np.bool_]]:
@@ -159,6 +215,6 @@ def refuse_faults(faults: dict[str, NDArray[np.bool_]]) -> None:
     """
     if faults:
         clauses = [
-            f"{rule} (broken in {mask.sum()} of {len(mask)} rows)" for rule, mask in faults.items()
+            f"{rule} (broken in {mask.sum()} of {mask.size} rows)" for rule, mask in faults.items()
         ]
         raise ValueError(f"target must be {', '.join(clauses)}. Correct the target column.")

@@ -7,11 +7,10 @@ from typing import Any, ClassVar, Literal, Self, get_args
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from heads.base import LEAST_LOSS, Column, Floats, Head, refuse_faults
-from heads.members import beside, member_mean, side_by_side
+from heads.base import LEAST_LOSS, Column, Floats, Head, Parts, refuse_faults
 from heads.platt import fit_platt
 
 Rule = Literal["labels", "top_quantile"]
@@ -24,14 +23,13 @@ class HotItemHead(Head):
     threshold is set once, on the training rows, and kept.
 
     Shape:
-        raw `[batch, ..., 1]`: logits.
+        raw `[batch, n_networks, 1]`: logits.
 
     Args:
-        in_dim: Length of a fused vector.
         rule: `"labels"` (targets are 0 or 1) or `"top_quantile"` (targets are compared).
         threshold: A target from here upwards is hot; only with `"top_quantile"`.
         quantile: The quantile level in (0, 1) that was asked for; only with `"top_quantile"`.
-        prevalence: Share of hot training rows in (0, 1); the bias starts at its log-odds.
+        prevalence: Share of hot training rows in (0, 1); raw outputs start at its log-odds.
         calibration: Intercept and slope (> 0) of the stated log-odds on the logits.
 
     Raises:
@@ -39,7 +37,7 @@ class HotItemHead(Head):
 
     Example:
         >>> units = np.array([1.0, 2, 3, 4, 5, 6, 7, 8])
-        >>> HotItemHead.fitted(units, in_dim=2).statement()
+        >>> HotItemHead.fitted(units).describe()
         'hot item = target >= 7 (top 25 % of the training rows)'
     """
 
@@ -49,7 +47,6 @@ class HotItemHead(Head):
 
     def __init__(
         self,
-        in_dim: int,
         *,
         rule: Rule = "labels",
         threshold: float | None = None,
@@ -57,7 +54,6 @@ class HotItemHead(Head):
         prevalence: float = 0.5,
         calibration: Sequence[float] = (0.0, 1.0),
     ) -> None:
-        super().__init__()
         _check_rule(rule)
         if (rule == "top_quantile") != (threshold is not None):
             raise ValueError(
@@ -66,48 +62,46 @@ class HotItemHead(Head):
             )
         if not 0.0 < prevalence < 1.0:
             raise ValueError(f"prevalence must be in (0, 1), got {prevalence}. Give two classes.")
-        self.in_dim, self.rule, self.threshold = in_dim, rule, threshold
+        self.rule, self.threshold = rule, threshold
         self.quantile, self.prevalence = quantile, prevalence
         self.calibration = list(calibration)
-        self.linear = nn.Linear(in_dim, 1)
-        nn.init.constant_(self.linear.bias, math.log(prevalence / (1.0 - prevalence)))
 
     @property
-    def columns(self) -> tuple[str, ...]:
+    def raw_dim(self) -> int:
+        """One: the logit."""
+        return 1
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
         """The probability of a hot item."""
-        return ("hot_probability",)
+        return (Column("hot_probability", "probability", label="hot"),)
 
     @property
-    def described_columns(self) -> tuple[Column, ...]:
-        """The same with its meaning."""
-        return (Column(self.columns[0], "probability", label="hot"),)
+    def start(self) -> Tensor:
+        """The log-odds `[1]` of the prevalence."""
+        return torch.tensor([math.log(self.prevalence / (1.0 - self.prevalence))])
 
     @property
     def config(self) -> dict[str, Any]:
         """Keyword arguments that rebuild this head."""
-        names = ("in_dim", "rule", "threshold", "quantile", "prevalence", "calibration")
+        names = ("rule", "threshold", "quantile", "prevalence", "calibration")
         return {name: getattr(self, name) for name in names}
-
-    def forward(self, fused: Tensor) -> Tensor:
-        """Logits `[batch, ..., 1]`."""
-        logits: Tensor = self.linear(fused)
-        return logits
 
     def loss(self, raw: Tensor, target: Tensor) -> Tensor:
         """Mean binary cross-entropy in nats, >= 0."""
         logits = raw[..., 0]
-        labels = beside(target, raw).expand_as(logits).to(logits)
+        labels = target[:, None].expand_as(logits).to(logits)
         return F.binary_cross_entropy_with_logits(logits, labels)
 
-    def predict(self, raw: Tensor) -> dict[str, Tensor]:
-        """Probability in [0, 1], float64; members are averaged as probabilities."""
+    def decode(self, raw: Tensor) -> dict[str, Tensor]:
+        """Probability in [0, 1], float64; networks are averaged as probabilities."""
         intercept, slope = self.calibration
         log_odds = intercept + slope * raw[..., 0].double()
-        return {"hot_probability": member_mean(log_odds.sigmoid())}
+        return {"hot_probability": log_odds.sigmoid().mean(dim=1)}
 
-    def calibrate(self, raw: Tensor, target: Floats, *, parts: NDArray[np.int64]) -> None:
+    def calibrate(self, raw: Tensor, target: Floats, *, parts: Parts) -> None:
         """Sets the log-odds that are stated, see `heads.platt.fit_platt`."""
-        logits = side_by_side(raw[..., 0].detach().double()).cpu().numpy()
+        logits = raw[..., 0].detach().double().cpu().numpy()  # [n, n_networks]
         labels = self.encode_target(target).astype(np.float64)
         self.calibration = list(fit_platt(logits, labels, parts=parts))
 
@@ -153,13 +147,12 @@ class HotItemHead(Head):
 
     @classmethod
     def fitted(  # type: ignore[override]  # names its options, so that a typo fails
-        cls, target: Floats, *, in_dim: int, rule: Rule | None = None, quantile: float = 0.75
+        cls, target: Floats, *, rule: Rule | None = None, quantile: float = 0.75
     ) -> Self:
         """A head whose rule and prevalence come from the training targets.
 
         Args:
             target: Training targets: labels 0/1, or units.
-            in_dim: Length of a fused vector.
             rule: A rule; by default `"labels"` if only 0 and 1 occur, else `"top_quantile"`.
             quantile: With `"top_quantile"`, at most the share 1 - quantile is hot: the threshold
                 is the smallest target that keeps to it, or the largest one if ties leave no other.
@@ -177,17 +170,17 @@ class HotItemHead(Head):
             )
         if rule == "labels":
             _check_labels(target)
-            return cls(in_dim, rule=rule, prevalence=float(target.mean()))
+            return cls(rule=rule, prevalence=float(target.mean()))
         threshold = _top_threshold(target, quantile)
         share = float((target >= threshold).mean())
-        return cls(in_dim, rule=rule, threshold=threshold, quantile=quantile, prevalence=share)
+        return cls(rule=rule, threshold=threshold, quantile=quantile, prevalence=share)
 
     @classmethod
     def tiny(cls) -> Self:
-        """Four inputs; ten units or more are hot."""
-        return cls(4, rule="top_quantile", threshold=10.0, quantile=0.75, prevalence=0.25)
+        """Ten units or more are hot."""
+        return cls(rule="top_quantile", threshold=10.0, quantile=0.75, prevalence=0.25)
 
-    def statement(self) -> str:
+    def describe(self) -> str:
         """The rule of *hot* in one sentence."""
         share = f"{100 * self.prevalence:.3g} % of the training rows"
         if self.threshold is None:

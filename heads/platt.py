@@ -22,8 +22,8 @@ def fit_platt(logits: Floats, labels: Floats, *, parts: NDArray[np.int64]) -> tu
 
     Why: networks that are stopped early are too timid, and those that are not too bold.
     *Source:* Platt (1999), probabilistic outputs; *differs:* several logits for one row (the
-    members of an ensemble) are moved each on its own, and their probabilities averaged, as
-    `predict` does; moved is only what is likelier in cross-validation.
+    networks of an ensemble) are moved each on its own, and their probabilities averaged, as
+    `decode` does; moved is only what is likelier in cross-validation.
 
     Args:
         logits: `[n, k]` by k networks that have not seen the row.

@@ -7,12 +7,11 @@ from typing import Any, ClassVar, Literal, Self, get_args
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from heads.answer_maps import AnswerMap, fit_mean_map
-from heads.base import Column, Floats, Head, broken_rules
-from heads.members import beside, member_mean, side_by_side
+from heads.base import Column, Floats, Head, Parts, broken_rules
 
 Distribution = Literal["negative_binomial", "poisson"]
 LOG_MEAN_RANGE = (-8.0, 20.0)
@@ -34,12 +33,11 @@ class SalesVolumeHead(Head):
     likelihood, which stays <= 1, so the loss stays >= 0.
 
     Shape:
-        raw `[batch, ..., 2]`: log mean, log dispersion; `[batch, ..., 1]` for `"poisson"`.
+        raw `[batch, n_networks, 2]`: log mean, log dispersion; the first alone for `"poisson"`.
 
     Args:
-        in_dim: Length of a fused vector.
         distribution: `"negative_binomial"`, or `"poisson"` where variance equals the mean.
-        log_mean: Start of the log mean (the bias), natural log of units.
+        log_mean: Start of the log mean, natural log of units.
         log_dispersion: Start of the log dispersion; unused by `"poisson"`.
         levels: Level of the distribution at which each quantile column is read; `calibrate` sets
             them, so that a tenth of what sells lies below the 10 % quantile though real sales
@@ -51,7 +49,7 @@ class SalesVolumeHead(Head):
         ValueError: If the distribution is unknown.
 
     Example:
-        >>> head = SalesVolumeHead.fitted(np.array([0.0, 4.0, 8.0]), in_dim=2)
+        >>> head = SalesVolumeHead.fitted(np.array([0.0, 4.0, 8.0]))
         >>> round(math.exp(head.log_mean), 6)
         4.0
     """
@@ -62,7 +60,6 @@ class SalesVolumeHead(Head):
 
     def __init__(
         self,
-        in_dim: int,
         *,
         distribution: Distribution = "negative_binomial",
         log_mean: float = 0.0,
@@ -70,71 +67,65 @@ class SalesVolumeHead(Head):
         levels: Mapping[str, float] = LEVELS,
         mean_map: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__()
         if distribution not in get_args(Distribution):
             raise ValueError(
                 f"distribution must be one of {', '.join(get_args(Distribution))}, "
                 f"got {distribution!r}. Take negative_binomial unless variance equals the mean."
             )
-        self.in_dim, self.distribution = in_dim, distribution
+        self.distribution = distribution
         self.log_mean, self.log_dispersion = log_mean, log_dispersion
         self.levels = dict(levels)
         self.mean_map = AnswerMap.from_config(mean_map)
-        start = [log_mean, log_dispersion][: 1 if distribution == "poisson" else 2]
-        self.linear = nn.Linear(in_dim, len(start))
-        with torch.no_grad():
-            self.linear.bias.copy_(torch.tensor(start))
 
     @property
-    def columns(self) -> tuple[str, ...]:
+    def raw_dim(self) -> int:
+        """Parameters of the distribution: 2, or 1 for `"poisson"`."""
+        return 1 if self.distribution == "poisson" else 2
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
         """Mean, 10 % quantile, median and 90 % quantile of units."""
-        return ("sales_units", *(f"sales_units_{name}" for name in LEVELS))
-
-    @property
-    def described_columns(self) -> tuple[Column, ...]:
-        """The same with their meaning."""
-        mean, *quantiles = self.columns
         return (
-            Column(mean, "mean", unit="units"),
+            Column("sales_units", "mean", unit="units"),
             *(
-                Column(name, "quantile", level=level, unit="units")
-                for name, level in zip(quantiles, LEVELS.values(), strict=True)
+                Column(f"sales_units_{name}", "quantile", level=level, unit="units")
+                for name, level in LEVELS.items()
             ),
         )
 
     @property
+    def start(self) -> Tensor:
+        """Log mean and log dispersion of the likeliest constant, `[raw_dim]`."""
+        return torch.tensor([self.log_mean, self.log_dispersion][: self.raw_dim])
+
+    @property
     def config(self) -> dict[str, Any]:
         """Keyword arguments that rebuild this head."""
-        names = ("in_dim", "distribution", "log_mean", "log_dispersion", "levels")
+        names = ("distribution", "log_mean", "log_dispersion", "levels")
         mean_map = None if self.mean_map is None else self.mean_map.config
         return {**{name: getattr(self, name) for name in names}, "mean_map": mean_map}
 
-    def forward(self, fused: Tensor) -> Tensor:
-        """Raw `[batch, ..., raw_dim]`: log mean and, unless Poisson, log dispersion."""
-        raw: Tensor = self.linear(fused)
-        return raw
-
-    def linear_target(self, target: Floats) -> Floats:
-        """log(1 + units): what raises sales acts by factors."""
-        return np.asarray(np.log1p(target), dtype=np.float64)
+    def additive_scale(self, target: Floats) -> Floats:
+        """log(1 + units), `[n, 1]`: what raises sales acts by factors."""
+        return np.asarray(np.log1p(target), dtype=np.float64).reshape(len(target), 1)
 
     def loss(self, raw: Tensor, target: Tensor) -> Tensor:
         """Mean full negative log-likelihood in nats, >= 0, gamma terms included."""
-        units = beside(target.double(), raw)
+        units = target.double()[:, None]
         if self.distribution == "poisson":
             return poisson_nll(clamped_mean(raw), units).mean().float()
         nll = negative_binomial_nll(clamped_mean(raw), clamped_dispersion(raw), units)
         return nll.mean().float()
 
-    def predict(self, raw: Tensor) -> dict[str, Tensor]:
+    def decode(self, raw: Tensor) -> dict[str, Tensor]:
         """Units >= 0, float64.
 
-        Members: `sales_units` is the mean of their means, each mapped on its own; the quantiles,
+        Networks: `sales_units` is the mean of their means, each mapped on its own; the quantiles,
         whole numbers, are those of the distribution whose log mean and log dispersion are the
-        members' averages.
+        networks' averages.
         """
-        means = clamped_mean(raw.detach()).exp()
-        mean = member_mean(means if self.mean_map is None else self.mean_map(means))
+        means = clamped_mean(raw.detach()).exp()  # [batch, n_networks]
+        mean = (means if self.mean_map is None else self.mean_map(means)).mean(dim=1)
         sold = self._distribution(raw)
         quantiles = {
             f"sales_units_{name}": torch.as_tensor(sold.ppf(level)).to(mean)
@@ -142,7 +133,7 @@ class SalesVolumeHead(Head):
         }
         return {"sales_units": mean, **quantiles}
 
-    def calibrate(self, raw: Tensor, target: Floats, *, parts: NDArray[np.int64]) -> None:
+    def calibrate(self, raw: Tensor, target: Floats, *, parts: Parts) -> None:
         """Sets the levels of the quantile columns, each within 0.005 and 0.995, and the mean.
 
         Real sales follow no textbook distribution, so its mean is not theirs: see
@@ -157,17 +148,17 @@ class SalesVolumeHead(Head):
             name: float(np.quantile(places, level).clip(*OUTERMOST))
             for name, level in LEVELS.items()
         }
-        means = side_by_side(clamped_mean(raw.detach()).exp()).cpu().numpy()
+        means = clamped_mean(raw.detach()).exp().cpu().numpy()
         self.mean_map = fit_mean_map(means, target, link="log", parts=parts)
 
     def _distribution(self, raw: Tensor) -> Any:
-        """The members' common distribution of each row, a frozen one of scipy."""
+        """The networks' common distribution of each row, a frozen one of scipy."""
         from scipy import stats  # takes a second to import
 
-        mu = member_mean(clamped_mean(raw.detach())).exp().cpu().numpy()
+        mu = clamped_mean(raw.detach()).mean(dim=1).exp().cpu().numpy()
         if self.distribution == "poisson":
             return stats.poisson(mu)
-        r = member_mean(clamped_dispersion(raw.detach())).neg().exp().cpu().numpy()
+        r = clamped_dispersion(raw.detach()).mean(dim=1).neg().exp().cpu().numpy()
         return stats.nbinom(r, r / (r + mu))
 
     def metrics(self, target: Floats, prediction: dict[str, Floats]) -> dict[str, float]:
@@ -200,19 +191,19 @@ class SalesVolumeHead(Head):
     def constant_loss(self, target: Tensor) -> float:
         """Loss (> 0) of the training mean with the one dispersion that fits best."""
         log_mean, log_dispersion = best_constant(target.double().cpu().numpy())
-        raw = torch.tensor([[log_mean, log_dispersion]]).expand(len(target), 2)
+        raw = torch.tensor([log_mean, log_dispersion]).expand(len(target), 1, 2)
         return float(self.loss(raw.to(target.device), target))
 
     @classmethod
-    def fitted(cls, target: Floats, *, in_dim: int, **options: Any) -> Self:
+    def fitted(cls, target: Floats, **options: Any) -> Self:
         """A head that starts at the best constant answer for the training targets."""
         log_mean, log_dispersion = best_constant(target)
-        return cls(in_dim, log_mean=log_mean, log_dispersion=log_dispersion, **options)
+        return cls(log_mean=log_mean, log_dispersion=log_dispersion, **options)
 
     @classmethod
     def tiny(cls) -> Self:
-        """Four inputs, about twenty units."""
-        return cls(4, log_mean=3.0)
+        """About twenty units."""
+        return cls(log_mean=3.0)
 
     @classmethod
     def target_faults(cls, target: Floats) -> dict[str, NDArray[np.bool_]]:
@@ -228,12 +219,12 @@ class SalesVolumeHead(Head):
 
 
 def clamped_mean(raw: Tensor) -> Tensor:
-    """Log mean `[batch, ...]` of raw outputs, float64, inside `LOG_MEAN_RANGE`."""
+    """Log mean `[batch, n_networks]` of raw outputs, float64, inside `LOG_MEAN_RANGE`."""
     return raw[..., 0].double().clamp(*LOG_MEAN_RANGE)
 
 
 def clamped_dispersion(raw: Tensor) -> Tensor:
-    """Log dispersion `[batch, ...]` of raw outputs, float64, inside `LOG_DISPERSION_RANGE`."""
+    """Log dispersion `[batch, n_networks]` of raw outputs, float64, clamped like the mean."""
     return raw[..., 1].double().clamp(*LOG_DISPERSION_RANGE)
 
 

@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Sequence
-from typing import Literal, get_args
+from dataclasses import dataclass
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 import torch
@@ -17,6 +18,99 @@ SKEWED = 1.0
 N_KNOTS = 101
 RANKED_ROWS = 100
 """Rows below which ranks say too little of a distribution."""
+REACH = 8.0
+"""Targets and answers are clipped this many spreads away from the centre."""
+
+
+@dataclass(frozen=True)
+class StandardScale:
+    """A scale and the targets' standard deviations on it: where raw outputs of a head lie.
+
+    Args:
+        scale: `"identity"`, `"log"` (targets > 0), `"log1p"` (targets >= 0) or `"rank"` (normal
+            scores of the ranks).
+        centre: Mean of the training targets on that scale.
+        spread: Standard deviation on that scale, >= 0; 0 makes every answer the centre.
+        knots: With `"rank"` alone: training targets at evenly spaced levels, ascending.
+
+    Raises:
+        ValueError: If the scale is unknown, the spread negative, or knots are missing or left over.
+
+    Example:
+        >>> StandardScale.fitted(np.array([1.0, 10, 100, 1e3, 1e4])).scale
+        'log'
+    """
+
+    scale: Scale = "identity"
+    centre: float = 0.0
+    spread: float = 1.0
+    knots: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_scale(self.scale)
+        if not self.spread >= 0.0:
+            raise ValueError(f"spread must be 0 or more, got {self.spread}. Use fitted().")
+        if (self.scale == "rank") != (len(self.knots) > 0):
+            raise ValueError(
+                f"knots must be given with the scale rank alone, got {len(self.knots)} with "
+                f"{self.scale!r}. Use fitted(), which takes them from the training rows."
+            )
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Keyword arguments that rebuild it, JSON-serialisable."""
+        return {**vars(self), "knots": list(self.knots)}
+
+    @property
+    def is_never_negative(self) -> bool:
+        """True where no answer can lie below 0, whatever rows happen to show."""
+        return self.scale in ("log", "log1p") or (self.scale == "rank" and self.knots[0] >= 0)
+
+    def encode(self, target: Floats) -> Floats:
+        """Spreads away from the centre, clipped to [-8, 8], of the same shape.
+
+        So a test row that the log scale cannot hold (0 or less) lies at -8, and metrics, which
+        see the target itself, still count it in full.
+        """
+        lowest = self.centre - REACH * (self.spread or 1.0)
+        scaled = encode(target, self.scale, lowest=lowest, knots=self.knots)
+        distance = (scaled - self.centre) / (self.spread or 1.0)
+        clipped: Floats = distance.clip(-REACH, REACH)
+        return clipped
+
+    def decode(self, spreads: Tensor) -> Tensor:
+        """Values in the unit of the target, float64, of the same shape.
+
+        Spreads are clipped to [-8, 8] and values to +-1e100, so that they are finite; on the log
+        scales they are >= 0. The order of spreads is that of the values.
+        """
+        scaled = self.centre + self.spread * spreads.double().clamp(-REACH, REACH)
+        return decode(scaled, self.scale, knots=self.knots)
+
+    @classmethod
+    def fitted(cls, target: Floats, transform: Scale | Literal["auto"] = "auto") -> Self:
+        """The scale of training targets.
+
+        Args:
+            target: Training targets, of any shape.
+            transform: A scale; or `"auto"`: a logarithm (`log` if every target is > 0, `log1p` if
+                every one is >= 0) where the skewness exceeds 1 and the logarithm at least halves
+                its absolute value; else `identity`.
+
+        Raises:
+            ValueError: If the named scale cannot hold the targets.
+        """
+        scale = likely_scale(target) if transform == "auto" else transform
+        check_scale(scale)
+        if not holds(target, scale):
+            raise ValueError(
+                f"target must suit the scale {scale!r}, got {target.min()}. Use transform='auto'."
+            )
+        knots = rank_knots(target) if scale == "rank" else []
+        scaled = encode(target, scale, lowest=-math.inf, knots=knots)
+        centre, spread = float(scaled.mean()), float(scaled.std())
+        constant = spread <= 1e-12 * abs(centre)  # what rounding leaves of equal targets
+        return cls(scale, centre, 0.0 if constant else spread, tuple(knots))
 
 
 def check_scale(scale: str) -> None:

@@ -111,6 +111,14 @@ def _scarves(folder: Path) -> "pd.DataFrame":
     return frame
 
 
+@pytest.fixture(scope="session")
+def steps_head() -> Any:
+    """The class of a head with several steps, which no table of heads lists."""
+    import runpy
+
+    return runpy.run_path(str(Path(__file__).parent / "heads" / "steps_head.py"))["StepsHead"]
+
+
 @pytest.fixture(params=["float32", "bfloat16"])
 def precision(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Runs a test twice: "auto" is float32, then bfloat16, whatever the processor has."""

@@ -3,10 +3,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 import heads
-from heads import HEADS, ClosedForm, Head, HotItemHead, LinearHead, RegressionHead, check_head
+from heads import (
+    DECODERS,
+    HEADS,
+    Column,
+    Head,
+    HotItemHead,
+    LinearHead,
+    RegressionHead,
+    check_head,
+)
 
 ROOM = Path(heads.__file__).parent
 
@@ -22,28 +30,23 @@ def test_registry_name_is_the_file_name(name):
 
 
 @pytest.mark.parametrize("name", HEADS)
-def test_closed_form_heads_solve_and_the_others_have_weights(name):
-    head = HEADS[name].tiny()
-    assert isinstance(head, ClosedForm) == head.closed_form
-    assert bool(list(head.parameters())) != head.closed_form
-
-
-@pytest.mark.parametrize("name", HEADS)
 def test_targets_that_are_not_finite_are_faults_of_their_rows(name):
     faults = HEADS[name].target_faults(np.array([np.nan, 1.0, np.inf, 2.0]))
     assert [mask.tolist() for mask in faults.values()] == [[True, False, True, False]]
     assert not HEADS[name].target_faults(np.array([0.0, 1.0]))
 
 
+def test_a_head_with_several_steps_keeps_the_contract(steps_head):
+    check_head(steps_head)
+
+
 @pytest.mark.parametrize("name", HEADS)
-def test_predictions_are_float64(name):
-    head = HEADS[name].tiny()
-    columns = head.predict(head(torch.ones(2, 4)))
-    assert {values.dtype for values in columns.values()} == {torch.float64}
+def test_the_decoder_that_a_head_names_is_registered(name):
+    assert HEADS[name].decoder in DECODERS
 
 
 def test_heads_import_nothing_of_the_other_rooms():
-    for path in ROOM.glob("*.py"):
+    for path in ROOM.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom):
@@ -52,8 +55,8 @@ def test_heads_import_nothing_of_the_other_rooms():
 
 
 class BatchMixer(RegressionHead):
-    def forward(self, fused):
-        return super().forward(fused - fused.mean(dim=0)) if len(fused) else super().forward(fused)
+    def decode(self, raw):
+        return super().decode(raw - raw.mean(dim=0) if len(raw) else raw)
 
 
 class DeafHead(RegressionHead):
@@ -68,20 +71,61 @@ class ForgetfulHead(RegressionHead):
 
 
 class OvershootingHead(HotItemHead):
-    def predict(self, raw):
-        return {"hot_probability": super().predict(raw)["hot_probability"] * 1.5}
+    def decode(self, raw):
+        return {"hot_probability": super().decode(raw)["hot_probability"] * 1.5}
 
 
-class FirstMemberHead(LinearHead):
-    """Forgets all members but the first."""
+class FirstNetworkHead(LinearHead):
+    """Forgets all networks but the first."""
 
-    def predict(self, raw):
-        return {"prediction": raw.flatten(1)[:, 0] + (raw.ndim - 2)}
+    def decode(self, raw):
+        return super().decode(raw[:, :1])
+
+
+class SummingHead(LinearHead):
+    """Adds the networks up."""
+
+    def decode(self, raw):
+        return super().decode(raw * raw.shape[1])
 
 
 class NegativeLossHead(RegressionHead):
     def loss(self, raw, target):
         return super().loss(raw, target) - 1.0
+
+
+class LopsidedHead(RegressionHead):
+    """Trains the mean of the networks, not each of them."""
+
+    def loss(self, raw, target):
+        return super().loss(raw.mean(dim=1, keepdim=True), target)
+
+
+class LateHead(HotItemHead):
+    @property
+    def start(self):
+        return super().start + 1.0
+
+
+class SingleHead(LinearHead):
+    def decode(self, raw):
+        return {name: values.float() for name, values in super().decode(raw).items()}
+
+
+class ProudHead(HotItemHead):
+    """Says that logits are additive scores."""
+
+    raw_is_additive = True
+
+
+class CrossingHead(RegressionHead):
+    @property
+    def columns(self):
+        low = Column("low", "quantile", level=0.1)
+        return (*super().columns, low)
+
+    def decode(self, raw):
+        return {**super().decode(raw), "low": super().decode(raw + 1)["prediction"]}
 
 
 @pytest.mark.parametrize(
@@ -91,10 +135,25 @@ class NegativeLossHead(RegressionHead):
         (DeafHead, "the gradient must reach"),
         (ForgetfulHead, "must rebuild the head"),
         (OvershootingHead, r"must be in \[0, 1\]"),
-        (FirstMemberHead, "of equal members"),
+        (FirstNetworkHead, "must not depend on the networks' order"),
+        (SummingHead, "of equal networks"),
         (NegativeLossHead, "loss must be 0 or more"),
+        (LopsidedHead, "mean over networks, each on its own"),
+        (LateHead, "start must be as good as the best constant"),
+        (SingleHead, "must be float64"),
+        (ProudHead, "additive raw outputs must be perfect"),
+        (CrossingHead, "quantiles must be in order"),
     ],
 )
 def test_check_head_names_the_broken_rule(broken: type[Head], rule):
     with pytest.raises((AssertionError, RuntimeError), match=rule):
         check_head(broken)
+
+
+def test_check_head_sees_steps_that_are_mixed(steps_head):
+    class MixingHead(steps_head):
+        def decode(self, raw):
+            return super().decode(raw + 0.1 * raw.mean(dim=2, keepdim=True))
+
+    with pytest.raises(AssertionError, match="must depend on its step alone"):
+        check_head(MixingHead)

@@ -9,69 +9,69 @@ UNITS = RNG.permutation(np.arange(1.0, 101.0))
 
 
 def test_top_quantile_marks_the_top_quarter_of_the_training_rows():
-    head = HotItemHead.fitted(UNITS, in_dim=2, rule="top_quantile", quantile=0.75)
+    head = HotItemHead.fitted(UNITS, rule="top_quantile", quantile=0.75)
     assert head.threshold == 76
     assert head.encode_target(UNITS).sum() == 25
-    assert head.statement() == "hot item = target >= 76 (top 25 % of the training rows)"
+    assert head.describe() == "hot item = target >= 76 (top 25 % of the training rows)"
 
 
 def test_threshold_is_kept_for_new_rows():
-    head = HotItemHead.fitted(UNITS, in_dim=2)
+    head = HotItemHead.fitted(UNITS)
     again = HotItemHead(**head.config)
     assert again.encode_target(np.array([75.9, 76.0, 1e6, -3.0])).tolist() == [0, 1, 1, 0]
-    assert again.statement() == head.statement()
+    assert again.describe() == head.describe()
 
 
 def test_ties_never_make_more_rows_hot_than_asked_unless_nothing_else_splits():
     tied = np.repeat([0.0, 5.0, 9.0], [60, 30, 10])
-    head = HotItemHead.fitted(tied, in_dim=2, quantile=0.75)
+    head = HotItemHead.fitted(tied, quantile=0.75)
     assert (head.threshold, head.prevalence) == (9.0, 0.1)
     top_heavy = np.repeat([2.0, 9.0], [10, 90])
-    head = HotItemHead.fitted(top_heavy, in_dim=2, quantile=0.75)
+    head = HotItemHead.fitted(top_heavy, quantile=0.75)
     assert (head.threshold, head.prevalence) == (9.0, 0.9)
-    assert "90 %" in head.statement()
+    assert "90 %" in head.describe()
 
 
 def test_labels_are_recognised_and_taken_as_they_are():
     labels = np.array([0.0, 1, 0, 0, 1, 0, 0, 0])
-    head = HotItemHead.fitted(labels, in_dim=2)
+    head = HotItemHead.fitted(labels)
     assert (head.rule, head.threshold, head.prevalence) == ("labels", None, 0.25)
     assert head.encode_target(labels).tolist() == labels.tolist()
-    assert head.statement() == "hot item = label 1 (25 % of the training rows)"
+    assert head.describe() == "hot item = label 1 (25 % of the training rows)"
     with pytest.raises(ValueError, match=r"0 or 1 under the rule labels, got 0\.5"):
         head.encode_target(np.array([0.5]))
 
 
-def test_bias_starts_at_the_prevalence():
-    head = HotItemHead.fitted(UNITS, in_dim=2)
-    start = head.predict(head(torch.zeros(1, 2)))["hot_probability"].item()
-    assert start == pytest.approx(0.25)
+def test_raw_outputs_start_at_the_prevalence():
+    head = HotItemHead.fitted(UNITS)
+    start = head.start.expand(100, 1, 1)
+    assert head.decode(start)["hot_probability"].numpy() == pytest.approx(0.25)
     target = torch.tensor(head.encode_target(UNITS))
-    loss = head.loss(head(torch.zeros(100, 2)), target).item()
+    loss = head.loss(start, target).item()
     entropy = -(0.25 * np.log(0.25) + 0.75 * np.log(0.75))
     assert loss == pytest.approx(entropy, rel=1e-5)
     assert head.constant_loss(target) == pytest.approx(entropy)
 
 
 def test_constant_loss_of_one_class_is_the_floor():
-    assert HotItemHead(1).constant_loss(torch.ones(4)) == pytest.approx(1e-3)
+    assert HotItemHead().constant_loss(torch.ones(4)) == pytest.approx(1e-3)
 
 
-def test_loss_is_cross_entropy_over_rows_and_members():
+def test_loss_is_cross_entropy_over_rows_and_networks():
     logits = torch.tensor([[[0.0], [2.0]], [[-1.0], [1.0]]])
     probability = 1 / (1 + np.exp([-0.0, -2.0, 1.0, -1.0]))
-    found = HotItemHead(1).loss(logits, torch.tensor([1.0, 0.0])).item()
+    found = HotItemHead().loss(logits, torch.tensor([1.0, 0.0])).item()
     by_hand = -np.log([probability[0], probability[1], 1 - probability[2], 1 - probability[3]])
     assert found == pytest.approx(by_hand.mean(), rel=1e-5)
 
 
-def test_members_are_averaged_as_probabilities():
+def test_networks_are_averaged_as_probabilities():
     raw = torch.tensor([[[0.0], [1e9]]])
-    assert HotItemHead(1).predict(raw)["hot_probability"].item() == 0.75
+    assert HotItemHead().decode(raw)["hot_probability"].item() == 0.75
 
 
 def test_shuffled_target_gives_chance():
-    head = HotItemHead.fitted(UNITS, in_dim=2)
+    head = HotItemHead.fitted(UNITS)
     score = {"hot_probability": UNITS / 101}
     assert head.metrics(UNITS, score)["pr_auc"] == pytest.approx(1)
     found = [head.metrics(RNG.permutation(UNITS), score) for _ in range(30)]
@@ -83,7 +83,7 @@ def test_shuffled_target_gives_chance():
 
 
 def test_metrics_take_units_and_equal_the_table_made_by_hand():
-    head = HotItemHead(1, rule="top_quantile", threshold=10.0)
+    head = HotItemHead(rule="top_quantile", threshold=10.0)
     probability = np.array([0.9, 0.6, 0.4, 0.1])
     found = head.metrics(np.array([12.0, 3.0, 10.0, 1.0]), {"hot_probability": probability})
     by_hand = {
@@ -100,7 +100,7 @@ def test_metrics_take_units_and_equal_the_table_made_by_hand():
 
 
 def test_one_class_in_a_test_set_gives_nan_where_undefined():
-    head = HotItemHead(1, rule="top_quantile", threshold=10.0)
+    head = HotItemHead(rule="top_quantile", threshold=10.0)
     found = head.metrics(np.zeros(3), {"hot_probability": np.array([0.1, 0.2, 0.3])})
     undefined = {name for name, value in found.items() if np.isnan(value)}
     assert undefined == {"pr_auc", "roc_auc", "precision_at_prevalence", "f1"}
@@ -110,7 +110,7 @@ def test_one_class_in_a_test_set_gives_nan_where_undefined():
 @pytest.mark.parametrize("target", [np.ones(4), np.zeros(4), np.full(4, 7.0), np.ones(0)])
 def test_one_class_in_training_is_a_problem(target):
     with pytest.raises(ValueError, match="hot and other items"):
-        HotItemHead.fitted(target, in_dim=2)
+        HotItemHead.fitted(target)
 
 
 @pytest.mark.parametrize(
@@ -124,9 +124,9 @@ def test_one_class_in_training_is_a_problem(target):
 )
 def test_unfit_arguments_are_refused(options, rule):
     with pytest.raises(ValueError, match=rule):
-        HotItemHead(2, **options)
+        HotItemHead(**options)
 
 
 def test_unfit_quantile_is_refused():
     with pytest.raises(ValueError, match=r"quantile must be in \(0, 1\), got 75"):
-        HotItemHead.fitted(UNITS, in_dim=2, quantile=75)
+        HotItemHead.fitted(UNITS, quantile=75)

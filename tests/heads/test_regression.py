@@ -11,7 +11,7 @@ NORMAL = RNG.normal(50, 5, 500)
 
 
 def decoded(head, *raw):
-    return head.predict(torch.tensor(raw).reshape(-1, 1))["prediction_p50"].numpy()
+    return head.decode(torch.tensor(raw).reshape(-1, 1, 1))["prediction_p50"].numpy()
 
 
 @pytest.mark.parametrize(
@@ -26,44 +26,44 @@ def decoded(head, *raw):
     ],
 )
 def test_auto_takes_a_logarithm_only_where_it_halves_the_skewness(target, scale):
-    assert RegressionHead.fitted(target, in_dim=2).scale == scale
+    assert RegressionHead.fitted(target).standard.scale == scale
 
 
 def test_named_transform_is_obeyed_or_refused():
-    assert RegressionHead.fitted(NORMAL, in_dim=2, transform="log").scale == "log"
+    assert RegressionHead.fitted(NORMAL, transform="log").standard.scale == "log"
     with pytest.raises(ValueError, match="must suit the scale 'log'"):
-        RegressionHead.fitted(np.array([0.0, 1.0]), in_dim=2, transform="log")
+        RegressionHead.fitted(np.array([0.0, 1.0]), transform="log")
     with pytest.raises(ValueError, match="identity, log, log1p, rank, got 'sqrt'"):
-        RegressionHead.fitted(NORMAL, in_dim=2, transform="sqrt")
+        RegressionHead.fitted(NORMAL, transform="sqrt")
 
 
 @pytest.mark.parametrize("target", [PRICES, np.append(PRICES, 0.0), NORMAL, NORMAL - 100])
-def test_predict_undoes_encode_target(target):
-    head = RegressionHead.fitted(target, in_dim=2)
+def test_decode_undoes_encode_target(target):
+    head = RegressionHead.fitted(target)
     encoded = head.encode_target(target)
     assert encoded.mean() == pytest.approx(0, abs=1e-5)
     assert encoded.std() == pytest.approx(1, abs=1e-5)
     np.testing.assert_allclose(decoded(head, *encoded.tolist()), target, rtol=1e-5, atol=1e-5)
 
 
-def test_loss_equals_huber_of_torch_per_member():
-    head = RegressionHead(2)
+def test_loss_equals_huber_of_torch_per_network():
+    head = RegressionHead()
     raw, target = 3 * torch.randn(6, 4, 1), torch.randn(6)
-    members = [F.huber_loss(raw[:, i, 0], target, delta=1.0) for i in range(4)]
-    assert head.loss(raw, target).item() == pytest.approx(torch.stack(members).mean().item())
-    assert head.loss(torch.tensor([[0.5]]), torch.zeros(1)).item() == pytest.approx(0.125)
-    assert head.loss(torch.tensor([[3.0]]), torch.zeros(1)).item() == pytest.approx(2.5)
+    networks = [F.huber_loss(raw[:, i, 0], target, delta=1.0) for i in range(4)]
+    assert head.loss(raw, target).item() == pytest.approx(torch.stack(networks).mean().item())
+    assert head.loss(torch.tensor([[[0.5]]]), torch.zeros(1)).item() == pytest.approx(0.125)
+    assert head.loss(torch.tensor([[[3.0]]]), torch.zeros(1)).item() == pytest.approx(2.5)
 
 
-def test_members_are_averaged_after_decoding():
-    head = RegressionHead(2, scale="log")
+def test_networks_are_averaged_after_decoding():
+    head = RegressionHead(scale="log")
     raw = torch.tensor([[[0.0], [2.0]]])
-    assert head.predict(raw)["prediction"].item() == pytest.approx((1 + np.exp(2)) / 2)
+    assert head.decode(raw)["prediction"].item() == pytest.approx((1 + np.exp(2)) / 2)
 
 
 def test_constant_target_gives_a_constant_answer():
-    head = RegressionHead.fitted(np.full(7, 0.1), in_dim=2)
-    assert head.spread == 0
+    head = RegressionHead.fitted(np.full(7, 0.1))
+    assert head.standard.spread == 0
     assert decoded(head, -5.0, 0.0, 5.0) == pytest.approx(0.1, rel=1e-12)
     encoded = torch.tensor(head.encode_target(np.full(7, 0.1)))
     assert encoded.abs().max() < 1e-12
@@ -72,54 +72,54 @@ def test_constant_target_gives_a_constant_answer():
 
 @pytest.mark.parametrize("scale", ["identity", "log", "log1p"])
 def test_answers_stay_within_eight_spreads_and_finite(scale):
-    wide = RegressionHead(2, scale=scale, centre=100.0, spread=300.0)
+    wide = RegressionHead(scale=scale, centre=100.0, spread=300.0)
     values = decoded(wide, -1e30, -8.0, 0.0, 8.0, 1e30)
     assert np.isfinite(values).all() and np.abs(values).max() <= 1.0001e100
     assert (np.diff(values) >= 0).all()
     assert scale == "identity" or values.min() >= 0
-    narrow = RegressionHead(2, centre=10.0, spread=0.5)
+    narrow = RegressionHead(centre=10.0, spread=0.5)
     assert decoded(narrow, -1e30, 1e30).tolist() == [6.0, 14.0]
 
 
 @pytest.mark.parametrize("scale", ["log", "log1p"])
 def test_test_rows_that_the_scale_cannot_hold_lie_at_the_end_of_its_reach(scale):
-    head = RegressionHead(2, scale=scale, centre=3.0)
+    head = RegressionHead(scale=scale, centre=3.0)
     assert head.encode_target(np.array([-5.0])).tolist() == [-8.0]
     assert np.isfinite(head.encode_target(np.array([0.0, 1e300]))).all()
 
 
 def test_constant_loss_is_beaten_by_no_constant():
-    head = RegressionHead.fitted(PRICES, in_dim=2, transform="identity")
+    head = RegressionHead.fitted(PRICES, transform="identity")
     target = torch.tensor(head.encode_target(PRICES))
     losses = [F.huber_loss(torch.full_like(target, c), target) for c in np.linspace(-2, 2, 401)]
     assert head.constant_loss(target) == pytest.approx(min(losses).item(), abs=1e-4)
 
 
 def test_metrics_of_a_perfect_answer():
-    found = RegressionHead(2).metrics(PRICES, {"prediction": PRICES, "prediction_p50": PRICES})
+    found = RegressionHead().metrics(PRICES, {"prediction": PRICES, "prediction_p50": PRICES})
     perfect = {"r2": 1, "rmse": 0, "bias": 0, "mae": 0, "wape": 0, "spearman": 1}
     assert found == pytest.approx(perfect)
 
 
 def test_squares_and_totals_are_of_the_mean_and_absolute_errors_of_the_median():
     target, mean, median = np.array([1.0, 2.0, 9.0]), np.full(3, 4.0), np.full(3, 2.0)
-    found = RegressionHead(2).metrics(target, {"prediction": mean, "prediction_p50": median})
+    found = RegressionHead().metrics(target, {"prediction": mean, "prediction_p50": median})
     assert (found["r2"], found["bias"]) == (0.0, 0.0)
     assert found["rmse"] == pytest.approx(np.sqrt((9 + 4 + 25) / 3))
     assert (found["mae"], found["wape"]) == (pytest.approx(8 / 3), pytest.approx(8 / 12))
 
 
 def test_log_scale_learns_the_median():
-    head = RegressionHead.fitted(PRICES, in_dim=1)
+    head = RegressionHead.fitted(PRICES)
     target = torch.tensor(head.encode_target(PRICES))
-    ones = torch.ones(len(target), 1)
+    raw = torch.zeros(1, requires_grad=True)
     for _ in range(100):
-        gradient = torch.autograd.grad(head.loss(head(ones), target), head.linear.bias)[0]
-        head.linear.bias.data -= gradient
-    answer = head.predict(head(ones[:1]))["prediction"].item()
+        loss = head.loss(raw.expand(len(target), 1, 1), target)
+        raw.data -= torch.autograd.grad(loss, raw)[0]
+    answer = head.decode(raw.detach().reshape(1, 1, 1))["prediction"].item()
     assert answer == pytest.approx(np.exp(3), rel=0.1)  # the mean is exp(3.5)
-    assert "median" in head.statement()
-    assert "mean" in RegressionHead(1).statement()
+    assert "median" in head.describe()
+    assert "mean" in RegressionHead().describe()
 
 
 def test_targets_beyond_the_limit_are_faults():
@@ -131,16 +131,18 @@ def test_targets_beyond_the_limit_are_faults():
 
 def test_negative_spread_is_refused():
     with pytest.raises(ValueError, match="spread must be 0 or more, got -1"):
-        RegressionHead(2, spread=-1.0)
+        RegressionHead(spread=-1.0)
     with pytest.raises(ValueError, match="scale must be one of"):
-        RegressionHead(2, scale="cube")
+        RegressionHead(scale="cube")
 
 
 def calibrated_on_what_is_not_negative(target):
     """A head on ranks, whose rows held out happen to hold no negative target."""
-    head = RegressionHead.fitted(target, in_dim=2, transform="rank")
+    head = RegressionHead.fitted(target, transform="rank")
     rows = target >= 0
-    raw = 0.5 * torch.from_numpy(head.encode_target(target[rows]))[:, None]  # shrunken answers
+    raw = (
+        0.5 * torch.from_numpy(head.encode_target(target[rows]))[:, None, None]
+    )  # shrunken answers
     head.calibrate(raw, target[rows], parts=np.arange(rows.sum()) % 4)
     return head
 
@@ -148,17 +150,17 @@ def calibrated_on_what_is_not_negative(target):
 def test_negative_answers_stay_negative_where_rows_held_out_show_none():
     head = calibrated_on_what_is_not_negative(np.append(PRICES, [-50.0] * 9))
     assert head.mean_map is not None and head.mean_map.link == "identity"
-    assert head.predict(torch.tensor([[-8.0]]))["prediction"].item() < -10
+    assert head.decode(torch.tensor([[[-8.0]]]))["prediction"].item() < -10
     assert calibrated_on_what_is_not_negative(PRICES).mean_map.link == "log"
 
 
 def test_the_statement_says_which_columns_were_mapped_on_rows_held_out():
-    assert RegressionHead(2).statement() == (
+    assert RegressionHead().describe() == (
         "prediction = between mean and median; prediction_p50 = about the median; "
         "learned with Huber loss"
     )
     held_out = {"link": "identity", "intercept": 1.0}
-    told = RegressionHead(2, scale="log", mean_map=held_out).statement()
+    told = RegressionHead(scale="log", mean_map=held_out).describe()
     assert told.startswith("prediction = mean, mapped on rows held out; prediction_p50 = about")
-    told = RegressionHead(2, median_map=held_out).statement()
+    told = RegressionHead(median_map=held_out).describe()
     assert "between mean and median; prediction_p50 = median, mapped on rows held out" in told
