@@ -28,7 +28,7 @@ Ways = dict[tuple[str, Kind], Columns]
 TARGET = "total12"
 TRAINING_SEASONS = ("SS17", "AW17", "SS18", "AW18")
 TAGS = ("category", "color", "fabric")
-SCHEMA = Schema(text=("text",), image=("image",), categorical=TAGS)
+SCHEMA = Schema(columns={"text": ("text",), "image": ("image",), "categorical": TAGS})
 MODALITIES: Mapping[tuple[str, Kind], tuple[str, ...]] = {
     ("fusion", "fusion"): ("text", "image", "categorical"),
     ("text of tags alone", "alone"): ("text",),

@@ -6,7 +6,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 import torch
@@ -31,7 +31,8 @@ class Encoder(nn.Module, ABC):
     what was fitted.
     """
 
-    modality: ClassVar[Literal["text", "image", "table"]]
+    modality: ClassVar[str]
+    """Kind of value that it reads: `text`, `image`, `table`, or that of somebody's own modality."""
     cacheable: ClassVar[bool] = False
     """True where the embedding of a part never changes and is worth keeping on disk."""
     window_parts: ClassVar[int] = 4096
@@ -76,12 +77,6 @@ class Encoder(nn.Module, ABC):
     @abstractmethod
     def tiny(cls) -> Self:
         """A small instance, offline and fast, for contract tests."""
-
-    @classmethod
-    def fitted(cls, values: Any, **options: Any) -> Self:
-        """An encoder fitted on the values of the training rows (default: nothing to fit)."""
-        del values
-        return cls(**options)
 
     @property
     def origin(self) -> dict[str, str] | None:
@@ -187,6 +182,21 @@ class Encoder(nn.Module, ABC):
         nested = [self.parts(value) for value in values]
         flat = self.encode_parts([part for parts in nested for part in parts])
         return average_parts(flat, counts=[len(parts) for parts in nested])
+
+
+class LearnsFromRows(Protocol):
+    """The class of an encoder that learns from training rows before the model is trained."""
+
+    def fitted(self, values: Any, **options: Any) -> Encoder:
+        """An encoder fitted on the values of the training rows.
+
+        Args:
+            values: One a row; for tables a frame of numbers (float64), dates (datetime64) and
+                categories (object).
+            **options: Those of the user, and as far as they are parameters: `numeric`,
+                `categorical` and `dates`, the columns of a frame, and `transform`, which is
+                `linear` where heads are solved in closed form, else `squash`.
+        """
 
 
 def fingerprint_of(encoder: Encoder, config: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -59,7 +59,8 @@ class ResNetEncoder(Encoder):
         architecture: "resnet18", "resnet34", "resnet50", "resnet101" or "resnet152".
         weights: "imagenet" (torchvision's default) or another of torchvision's names, found in
             its cache, never downloaded; "clothing18", which comes along; a `.safetensors` path;
-            None: random, drawn from torch's global generator.
+            "auto": clothing18 for resnet18, imagenet for the others; None: random, drawn from
+            torch's global generator.
         weights_sha256: What the weight file must have, hex; None: not compared.
         dtype: "auto", "float32" or "bfloat16": what is computed in; weights stay float32. auto is
             bfloat16 where the processor has it (see `encoders.dtype`).
@@ -77,7 +78,7 @@ class ResNetEncoder(Encoder):
         (2, 512)
     """
 
-    modality: ClassVar[Literal["text", "image", "table"]] = "image"
+    modality: ClassVar[str] = "image"
     cacheable: ClassVar[bool] = True
     window_parts: ClassVar[int] = 64
     piece_parts: ClassVar[int] = 2
@@ -87,7 +88,7 @@ class ResNetEncoder(Encoder):
         self,
         architecture: str = "resnet18",
         *,
-        weights: str | Path | None = "imagenet",
+        weights: str | Path | None = "auto",
         weights_sha256: str | None = None,
         dtype: str = "auto",
         decoder: str = "exact",
@@ -102,6 +103,8 @@ class ResNetEncoder(Encoder):
         self.architecture = architecture
         self.decoder = decoder
         self.dtype = resolve_dtype(dtype)
+        if weights == "auto":
+            weights = "clothing18" if architecture == "resnet18" else "imagenet"
         found = find_weights(weights, architecture=architecture, sha256=weights_sha256)
         self.weights, self.weights_sha256 = found.name, found.sha256
         self.preprocessing = found.preprocessing

@@ -2,22 +2,24 @@
 
 import copy
 import inspect
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from encoders import ENCODERS
-from encoders.base import Encoder
-from encoders.names import RESNETS
+from encoders.base import Encoder, LearnsFromRows
 from fusion.data.catalogue import Catalogue
 from fusion.data.known import known_rows
-from fusion.encoder_choice import EncoderChoice, is_checkpoint
+from fusion.data.readers import Values
+from fusion.encoder_choice import EncoderChoice, EncoderChoices
 from fusion.errors import ConfigError, unknown_name
 from fusion.head_choice import HeadChoice
-from fusion.mistakes import Mistakes
+from fusion.mistakes import Mistakes, parameter_names
 from fusion.store import as_kept
 from fusion.strategies import FUSIONS, Fusion
 from heads import HEADS
@@ -27,13 +29,13 @@ CLOSED_FORM_FUSION = "join"
 
 
 def pretrained_encoders(
-    choice: EncoderChoice, modalities: Mapping[str, str], *, store: Path | None = None
+    choices: EncoderChoices, modalities: Iterable[str], *, store: Path | None = None
 ) -> dict[str, Encoder]:
-    """Encoders that need no fitting, for the modalities that read text or photos with them.
+    """Encoders that need no fitting, for the modalities that have such a one.
 
     Args:
-        choice: Names or built encoders; the latter compute in the precision they were built in.
-        modalities: Modality name -> kind (`text`, `image`, `table`).
+        choices: Which encoders; one that is built, or is told its `dtype`, keeps its precision.
+        modalities: Those that are there.
         store: Folder of the embedding store, whose precision is kept.
 
     Raises:
@@ -42,56 +44,86 @@ def pretrained_encoders(
     """
     built: dict[str, Encoder] = {}
     mistakes = Mistakes()
-    for modality, kind in modalities.items():
-        with mistakes.gathered():
-            if modality == "text" and choice.text != "tfidf":
-                built[modality] = _text_encoder(choice.text, backend=choice.backend)
-            elif kind == "image":
-                built[modality] = _image_encoder(choice)
+    for modality in modalities:
+        choice = choices[modality]
+        if not choice.learns:
+            with mistakes.gathered():
+                built[modality] = built_encoder(choice, modality)
     mistakes.refuse()
-    given = (choice.text, choice.image)
     return {
-        modality: encoder if encoder in given else as_kept(encoder, store)
+        modality: as_kept(encoder, store) if _is_free(choices[modality]) else encoder
         for modality, encoder in built.items()
     }
 
 
+def _is_free(choice: EncoderChoice) -> bool:
+    """True where nobody asked for a precision."""
+    return isinstance(choice.encoder, str) and choice.options.get("dtype", "auto") == "auto"
+
+
+def built_encoder(choice: EncoderChoice, modality: str) -> Encoder:
+    """An encoder that needs no fitting.
+
+    Raises:
+        ConfigError: If an option has a value of a wrong type.
+        ValueError, OSError, ImportError: If its weights cannot be found or used.
+    """
+    if isinstance(choice.encoder, Encoder):
+        return choice.encoder
+    with _own_options(choice, modality):
+        return ENCODERS[choice.encoder](**choice.options)
+
+
 def fitted_encoders(
     catalogue: Catalogue,
+    choices: EncoderChoices,
     *,
     modalities: Collection[str],
     transform: str,
 ) -> dict[str, Encoder]:
-    """Encoders that learn from the training rows: TF-IDF texts, numbers and categories.
-
-    Why TF-IDF for `row`: model names and sizes are words that no pretrained encoder knows, and it
-    costs next to nothing beside one.
+    """Encoders that learn from the training rows, as TF-IDF and the one of tables do.
 
     Args:
         catalogue: The training rows, checked.
+        choices: Which encoders.
         modalities: Those that no pretrained encoder reads.
         transform: `squash` or `linear`, see `NumericEncoder`.
+
+    Raises:
+        ConfigError: If an option has a value of a wrong type.
     """
-    schema = catalogue.schema
     built: dict[str, Encoder] = {}
     for modality in modalities:
-        kind = schema.modalities[modality]
-        values = catalogue.values[modality]
-        if kind == "text":
-            built[modality] = ENCODERS["tfidf"].fitted(values)
-        elif modality == "history":
-            built[modality] = ENCODERS["numeric"].fitted(
-                values, numeric=schema.history, transform=transform
-            )
-        elif kind == "table":
-            built[modality] = ENCODERS["numeric"].fitted(
-                values,
-                numeric=schema.numeric,
-                categorical=schema.categorical,
-                dates=schema.dates,
-                transform=transform,
-            )
+        choice, values = choices[modality], catalogue.values[modality]
+        kind = cast(LearnsFromRows, ENCODERS[str(choice.encoder)])
+        suited = {"transform": transform, **_columns_by_type(values)}
+        names = parameter_names(kind.fitted) or ()
+        given = {name: value for name, value in suited.items() if name in names}
+        with _own_options(choice, modality):
+            built[modality] = kind.fitted(values, **{**given, **choice.options})
     return built
+
+
+@contextmanager
+def _own_options(choice: EncoderChoice, modality: str) -> Iterator[None]:
+    """Tells of options that an encoder cannot take as what they are."""
+    try:
+        yield
+    except TypeError as error:
+        raise ConfigError(
+            f"options of encoders.{modality} must be those of {choice.encoder}: {error}."
+        ) from error
+
+
+def _columns_by_type(values: Values) -> dict[str, list[str]]:
+    """Columns of a frame as an encoder of tables names them; none of other values."""
+    if not isinstance(values, pd.DataFrame):
+        return {}
+    roles = {"M": "dates", "O": "categorical"}  # by the kinds of NumPy; all others are numbers
+    columns: dict[str, list[str]] = {"numeric": [], "categorical": [], "dates": []}
+    for name, dtype in values.dtypes.items():
+        columns[roles.get(dtype.kind, "numeric")].append(str(name))
+    return columns
 
 
 def own_encoder(encoder: Encoder) -> Encoder:
@@ -153,20 +185,3 @@ def build_fusion(
         return FUSIONS[strategy](dims, **{**defaults, **options})
     except TypeError as error:
         raise ConfigError(f"options of strategy {strategy} must be its own: {error}.") from error
-
-
-def _text_encoder(choice: str | Encoder, *, backend: str) -> Encoder:
-    if isinstance(choice, Encoder):
-        return choice
-    return (
-        ENCODERS["bert"](choice, backend=backend) if is_checkpoint(choice) else ENCODERS[choice]()
-    )
-
-
-def _image_encoder(choice: EncoderChoice) -> Encoder:
-    if isinstance(choice.image, Encoder):
-        return choice.image
-    if choice.image not in RESNETS:
-        return ENCODERS[choice.image]()
-    weights = str(choice.weights) if isinstance(choice.weights, Path) else choice.weights
-    return ENCODERS["resnet"](choice.image, weights=weights, decoder=choice.decoder)

@@ -3,7 +3,6 @@
 Each check gives back sentences; `fusion.mistakes.Mistakes` gathers them with those of all others.
 """
 
-import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -18,6 +17,7 @@ from fusion.data.problems import Problem, shown
 from fusion.data.schema import Schema, missing_columns
 from fusion.errors import CatalogueError, unknown_name
 from fusion.head_choice import HeadChoice
+from fusion.mistakes import parameter_names
 from fusion.strategies import FUSIONS
 from heads import HEADS
 
@@ -129,7 +129,7 @@ def _option_mistakes(
     """Options that `call` does not have, or else why a trial of all of them fails."""
     if not isinstance(options, Mapping):
         return [f"options of {what} must be names and values, got {shown(options)}."]
-    names = _option_names(call)
+    names = parameter_names(call)
     if names is not None:
         valid = names - set(taken)
         unknown = [name for name in options if name not in valid]
@@ -143,22 +143,6 @@ def _option_mistakes(
     except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
         return [f"{what}: {error}"]
     return []
-
-
-def _option_names(call: Callable[..., Any]) -> set[str] | None:
-    """Names of the parameters; where `fitted` hands options on, those of its class too.
-
-    Returns:
-        None where any name may be right.
-    """
-    names: set[str] = set()
-    owner = getattr(call, "__self__", None)
-    for each in (call, owner) if isinstance(owner, type) else (call,):
-        parameters = inspect.signature(each).parameters.values()
-        names |= {one.name for one in parameters if one.kind is not one.VAR_KEYWORD}
-        if all(one.kind is not one.VAR_KEYWORD for one in parameters):
-            return names
-    return None
 
 
 def column_mistakes(

@@ -12,6 +12,7 @@ from encoders.photo_file import PhotoError
 from fusion.data.batch import ModelInputs
 from fusion.data.catalogue import Catalogue
 from fusion.data.problems import Problem
+from fusion.modalities import MODALITIES, UNITS
 from fusion.processes import first_alone
 from fusion.progress import Stage, silent
 from fusion.store import Embedded, StoreReport, embed_values
@@ -77,7 +78,7 @@ def prepare_inputs(
 
 def unit_of(encoder: Encoder) -> str:
     """What is counted where an encoder is at work."""
-    return {"text": "texts", "image": "photos"}.get(encoder.modality, "values")
+    return UNITS.get(encoder.modality, "values")
 
 
 def _take(prepared: Prepared, modality: str, embedded: Embedded, *, catalogue: Catalogue) -> None:
@@ -88,7 +89,7 @@ def _take(prepared: Prepared, modality: str, embedded: Embedded, *, catalogue: C
     prepared.warnings.extend(
         (row, f"{modality}:{code}") for row, codes in embedded.warnings.items() for code in codes
     )
-    columns = ", ".join(getattr(catalogue.schema, modality))
+    columns = ", ".join(catalogue.schema.columns_read_by(modality))
     for row, error in embedded.failures.items():
         prepared.problems.append(
             Problem(
@@ -97,12 +98,12 @@ def _take(prepared: Prepared, modality: str, embedded: Embedded, *, catalogue: C
                 row=row,
                 id=catalogue.ids[row],
                 column=columns,
+                modality=modality,
             )
         )
 
 
 def problem_code(error: Exception, modality: str) -> str:
     """Code of a value that could not be embedded: `photo_truncated`, `text_not_read`, ..."""
-    if isinstance(error, PhotoError):
-        return f"photo_{error.code}"
-    return "photo_not_read" if modality == "image" else "text_not_read"
+    what = error.code if isinstance(error, PhotoError) else "not_read"
+    return f"{MODALITIES[modality].fault_code}_{what}"

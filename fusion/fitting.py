@@ -326,7 +326,9 @@ class _Fit:
     ) -> tuple[dict[str, Encoder], ModelInputs]:
         transform = "linear" if self.closed_form else "squash"
         left = [name for name in self.catalogue.schema.modalities if name not in encoders]
-        fresh = fitted_encoders(self.catalogue, modalities=left, transform=transform)
+        fresh = fitted_encoders(
+            self.catalogue, self.recipe.encoders, modalities=left, transform=transform
+        )
         more: Prepared = prepare_inputs(fresh, self.catalogue, stage=self.stage)
         return {**encoders, **fresh}, inputs.merged(more.inputs)
 

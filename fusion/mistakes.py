@@ -1,7 +1,8 @@
 """What a user chose: every mistake at once, with the nearest valid names."""
 
+import inspect
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar, get_args, get_type_hints
 
@@ -95,8 +96,8 @@ def checked_settings(model: type[Settings], values: Any, *, source: str) -> Sett
 
 
 def _mistake(detail: Any, model: type) -> str:
-    place = ".".join(map(str, detail["loc"]))
-    return f"{place}: {_said(detail, model)}" if place else _said(detail, model)
+    place, said = ".".join(map(str, detail["loc"])), _said(detail, model)
+    return said if not place or said.startswith(f"{place}.") else f"{place}: {said}"
 
 
 def _said(detail: Any, model: type) -> str:
@@ -134,3 +135,19 @@ def _table(annotation: Any) -> type:
     while get_args(annotation):
         annotation = get_args(annotation)[0]
     return annotation  # type: ignore[no-any-return]
+
+
+def parameter_names(call: Callable[..., Any]) -> set[str] | None:
+    """Names of the parameters; where `fitted` hands options on, those of its class too.
+
+    Returns:
+        None where any name may be right.
+    """
+    names: set[str] = set()
+    owner = getattr(call, "__self__", None)
+    for each in (call, owner) if isinstance(owner, type) else (call,):
+        parameters = inspect.signature(each).parameters.values()
+        names |= {one.name for one in parameters if one.kind is not one.VAR_KEYWORD}
+        if all(one.kind is not one.VAR_KEYWORD for one in parameters):
+            return names
+    return None

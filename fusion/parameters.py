@@ -1,10 +1,12 @@
-"""What a loaded model keeps of its estimator, and where its checkpoints lie now."""
+"""What a loaded model keeps of its estimator, and where weights of its encoders lie now."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+from encoders.names import PLACES
+from fusion.encoder_choice import EncoderChoices
 from fusion.errors import BundleError, ConfigError, unknown_name
 
 USED_AFTER_TRAINING = ("photos", "store", "tuning_folder", "on_bad_rows", "verbose")
@@ -32,10 +34,8 @@ def kept_parameters(parameters: Mapping[str, Any], *, estimator: str) -> dict[st
     for name, value in parameters.items():
         try:
             values[name] = _plain(value)
-        except TypeError:
-            lost[name] = (
-                value.why if isinstance(value, NotKept) else f"was a {type(value).__name__}"
-            )
+        except _NoJsonError as error:
+            lost[name] = value.why if isinstance(value, NotKept) else str(error)
     return {"estimator": estimator, "values": values, "lost": lost}
 
 
@@ -102,66 +102,93 @@ def check_kept(parameters: Mapping[str, Any]) -> None:
         )
 
 
-def checkpoint_place(choice: Any) -> str | None:
-    """Where a chosen checkpoint or weight file lies; None for a choice that has no place.
+def merged_encoders(kept: Any, given: Any) -> Any:
+    """The encoders that a model was saved with, those that are given now in their place.
 
-    Args:
-        choice: A path, a name, an encoder, or None.
+    Options without a name go to the encoder that was there; so a new place keeps the rest.
     """
-    if choice is None:
-        return None
-    from encoders import ENCODERS, Encoder  # torch: only where something was chosen
-
-    if isinstance(choice, Encoder):
-        choice = choice.config.get("checkpoint")
-    if choice is None or (choice in ENCODERS and not Path(choice).exists()):
-        return None
-    return str(choice)
+    if not isinstance(kept, Mapping) or not isinstance(given, Mapping):
+        return given
+    merged = dict(kept)
+    for modality, choice in given.items():
+        before = kept.get(modality)
+        if isinstance(choice, Mapping) and "name" not in choice and before is not None:
+            before = before if isinstance(before, Mapping) else {"name": before}
+            choice = {**before, **choice}
+        merged[modality] = choice
+    return merged
 
 
 @dataclass(frozen=True)
 class EncoderPlaces:
-    """Where checkpoints lie now that lay elsewhere when a model was saved.
+    """Where weights of encoders lie now that lay elsewhere when a model was saved.
 
     Args:
-        text: Folder or hub id of the text checkpoint; None: where the bundle says.
-        photo_weights: Weight file of the photo encoder, or its name; None: where the bundle says.
+        moved: Modality, option and place of each; a place is a path or a name.
     """
 
-    text: str | None = None
-    photo_weights: str | None = None
+    moved: tuple[tuple[str, str, str], ...] = ()
 
-    def applied(self, entries: Mapping[str, Any]) -> dict[str, Any]:
-        """Descriptions of encoders, by modality, that look for their checkpoints there.
+    @classmethod
+    def of(cls, encoders: Any) -> Self:
+        """The places that a choice of encoders names; none of one that says nothing of places.
+
+        Args:
+            encoders: As `EncoderChoices` takes them.
 
         Raises:
-            BundleError: If there is no encoder of that kind, so that the place would say nothing.
+            ConfigError: As `EncoderChoices`.
         """
-        found = dict(entries)
-        for option, kind, key, place in (
-            ("text_encoder", "bert", "checkpoint", self.text),
-            ("image_weights", "resnet", "weights", self.photo_weights),
-        ):
-            moved = [name for name, entry in entries.items() if entry["name"] == kind]
-            if place is not None and not moved:
-                used = ", ".join(sorted(entry["name"] for entry in entries.values()))
-                raise BundleError(
-                    f"{option} must be left out for a bundle whose encoders are {used}, got "
-                    f"{place!r}: it says where a checkpoint lies now."
-                )
-            for name in moved if place is not None else ():
-                config = {**entries[name]["config"], key: place}
-                if kind == "bert" and (place == "minilm" or Path(str(place)).is_dir()):
-                    config["revision"] = None  # only hub models have one
-                found[name] = {**entries[name], "config": config}
+        choices = EncoderChoices({} if encoders is None else encoders)
+        found = []
+        for modality in choices.given:
+            choice = choices[modality]
+            is_name = isinstance(choice.encoder, str)
+            options = choice.options if is_name else choice.encoder.config  # type: ignore[union-attr]
+            if is_name and "name" not in choices.given[modality]:
+                options = choices.given[modality]  # without what the default encoder is named by
+            found += [(modality, name, str(options[name])) for name in PLACES if options.get(name)]
+        return cls(tuple(found))
+
+    def applied(self, entries: Mapping[str, Any]) -> dict[str, Any]:
+        """Descriptions of encoders, by modality, that look for their weights there.
+
+        Raises:
+            BundleError: If an encoder has no such option, so that the place would say nothing.
+        """
+        found = {modality: dict(entry) for modality, entry in entries.items()}
+        unknown = []
+        for modality, option, place in self.moved:
+            config = found.get(modality, {}).get("config", {})
+            if option not in config:
+                unknown.append(_no_such_place(modality, option, place, entries))
+                continue
+            config = {**config, option: place}
+            if "revision" in config and (place == "minilm" or Path(place).is_dir()):
+                config["revision"] = None  # only hub models have one
+            found[modality]["config"] = config
+        if unknown:
+            raise BundleError("\n".join(unknown))
         return found
+
+
+def _no_such_place(modality: str, option: str, place: str, entries: Mapping[str, Any]) -> str:
+    used = ", ".join(f"{entries[name]['name']} ({name})" for name in sorted(entries))
+    return (
+        f"encoders.{modality}.{option} must be left out for a bundle whose encoders are {used}, "
+        f"got {place!r}: it says where weights lie now."
+    )
+
+
+class _NoJsonError(TypeError):
+    """A value has no JSON form."""
 
 
 def _plain(value: Any) -> Any:
     """The value as JSON types.
 
     Raises:
-        TypeError: If it has none.
+        _NoJsonError: If it has none.
     """
     if value is None or isinstance(value, bool | int | float | str):
         return value
@@ -169,10 +196,10 @@ def _plain(value: Any) -> Any:
         return str(value)
     if isinstance(value, Mapping):
         if not all(isinstance(name, str) for name in value):
-            raise TypeError("keys must be text")
+            raise _NoJsonError("was a mapping by other names than text")
         return {name: _plain(entry) for name, entry in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(entry) for entry in value]
     if hasattr(value, "tolist"):  # numbers and arrays of numpy, columns of pandas
         return _plain(value.tolist())
-    raise TypeError(f"{type(value).__name__} has no JSON form")
+    raise _NoJsonError(f"was a {type(value).__name__}")

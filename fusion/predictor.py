@@ -22,6 +22,7 @@ from fusion.data.problems import OnBadRows, check_policy, shown
 from fusion.data.records import is_records
 from fusion.embedding import prepare_inputs
 from fusion.files import expanded
+from fusion.modalities import MODALITIES
 from fusion.progress import Stage, silent
 
 CHUNK_ROWS = 4096
@@ -304,8 +305,9 @@ def _chunks(n_rows: int) -> list[NDArray[np.int64]]:
 
 
 def present_names(inputs: ModelInputs) -> list[str]:
-    """The modalities that each row has, joined by `+`, without the row, which repeats others."""
-    masks = {name: mask.numpy() for name, mask in inputs.present.items() if name != "row"}
+    """The modalities that each row has, joined by `+`, without those that repeat others."""
+    own = [name for name in inputs.present if not MODALITIES[name].repeats]
+    masks = {name: inputs.present[name].numpy() for name in own}
     return [
         "+".join(name for name, mask in masks.items() if mask[row]) for row in range(len(inputs))
     ]

@@ -28,7 +28,7 @@ from fusion.data.codes import coded_columns
 from fusion.data.infer import infer_schema
 from fusion.data.policy import refuse_early
 from fusion.data.problems import OnBadRows, Problem, check_policy
-from fusion.encoder_choice import EncoderChoice
+from fusion.encoder_choice import EncoderChoices
 from fusion.errors import ConfigError, MissingExtraError
 from fusion.head_choice import HeadChoice
 from fusion.mistakes import Mistakes
@@ -51,7 +51,7 @@ class Recipe:
         heads: Name -> head, target column and options.
         columns: Role (`text`, `image`, `numeric`, `categorical`, `dates`, `history`, `id`) ->
             columns; a role that is None or not there is found in the table.
-        encoders: Which encoders read text and photos.
+        encoders: Which encoder reads which modality.
         strategy: Name of the fusion strategy.
         strategy_options: Its options; the rest follows from the number of rows.
         training: How to train.
@@ -65,7 +65,7 @@ class Recipe:
 
     heads: Mapping[str, HeadChoice]
     columns: Mapping[str, Sequence[str] | None] = field(default_factory=dict)
-    encoders: EncoderChoice = field(default_factory=EncoderChoice)
+    encoders: EncoderChoices = field(default_factory=EncoderChoices)
     strategy: str = "concat"
     strategy_options: Mapping[str, Any] = field(default_factory=dict)
     training: TrainingSettings = field(default_factory=TrainingSettings)
@@ -196,15 +196,15 @@ def check_tuning(
     chosen = tunable(settings, encoders)
     if not chosen or is_closed_form(heads):
         what = "a linear head" if chosen else "none that can be tuned"
+        of = f" of {' or '.join(settings.modalities)}" if settings.modalities else ""
         raise ConfigError(
-            "tuning must have a head trained by gradient and an encoder bert or resnet of "
-            f"{' or '.join(settings.modalities)}, got {what}. Use another head or encoder, or "
-            "tuning mode 'none'."
+            f"tuning must have a head trained by gradient and an encoder bert or resnet{of}, got "
+            f"{what}. Use another head or encoder, or tuning mode 'none'."
         )
     for name, encoder in chosen.items():
         if encoder.adapter is not None:
             raise ConfigError(
-                f"{name}_encoder must not have been tuned, got one with {encoder.adapter.kind}. "
+                f"encoders.{name} must not have been tuned, got one with {encoder.adapter.kind}. "
                 "Build a fresh encoder."
             )
         reached(settings.adapter, encoder.blocks)
@@ -231,6 +231,6 @@ def tunable(settings: TuningSettings, encoders: Mapping[str, Encoder]) -> dict[s
     """The encoders that a tuning changes."""
     return {
         name: encoders[name]
-        for name in settings.modalities
+        for name in settings.modalities or encoders
         if name in encoders and encoders[name].blocks
     }

@@ -39,6 +39,7 @@ from fusion.embedding import prepare_inputs
 from fusion.ensemble import ProductEnsemble
 from fusion.errors import BundleError
 from fusion.files import expanded, json_bytes
+from fusion.modalities import MODALITIES
 from fusion.parameters import EncoderPlaces
 from fusion.progress import say_once
 
@@ -117,7 +118,7 @@ def load_bundle(folder: str | Path, *, places: EncoderPlaces | None = None) -> B
 
     Args:
         folder: The bundle.
-        places: Where checkpoints lie now, if they have moved; other weights are refused.
+        places: Where weights of encoders lie now, if they have moved; others are refused.
 
     Raises:
         BundleError: If a file is absent or changed, the format is unknown, an encoder's weights
@@ -240,17 +241,22 @@ def _check_answers(bundle: Bundle) -> None:
 def _items_to_ask(bundle: Bundle) -> pd.DataFrame:
     """A row without a value, and one with values where no pretrained encoder has to run."""
     schema, model = bundle.schema, bundle.model
-    known: dict[str, str | None] = {
-        **dict.fromkeys((*schema.numeric, *schema.history), "1"),
-        **dict.fromkeys(schema.categorical, "a"),
-        **dict.fromkeys(schema.dates, "2024-01-01"),
-    }
-    for modality, columns in (("text", schema.text), ("image", schema.image)):
-        if columns:
-            costs_much = model.encoder(modality).cacheable or modality == "image"
-            known |= dict.fromkeys(columns, None if costs_much else "a")
-    columns = schema.columns or ("nothing",)
+    known: dict[str, str | None] = {}
+    for modality, kind in schema.modalities.items():
+        costs_much = model.encoder(modality).cacheable
+        for role in MODALITIES[modality].roles:
+            cell = None if costs_much else _cell_to_ask(kind, role)
+            for name in schema.columns_of(role):
+                known[name] = known.get(name, cell) if cell is not None else None
+    columns = schema.all_columns or ("nothing",)
     return pd.DataFrame({name: [None, known.get(name)] for name in columns}, dtype=object)
+
+
+def _cell_to_ask(kind: str, role: str) -> str | None:
+    """A cell that can be read in a role; None where none is known."""
+    if kind == "table":
+        return {"categorical": "a", "dates": "2024-01-01"}.get(role, "1")
+    return "a" if kind == "text" else None
 
 
 def _tell_of_other_precision(document: Document, *, name: str) -> None:

@@ -13,12 +13,13 @@ from encoders.base import Tensors
 from encoders.columns import FIRST_LEVEL
 from fusion.data.batch import ModelInputs
 from fusion.ensemble import ProductEnsemble
+from fusion.modalities import MODALITIES
 
 Floats = NDArray[np.float32]
 Levels = NDArray[np.int64]
 Mask = NDArray[np.bool_]
-NO_CONTENT = ("row", "history")
-"""Modalities that say the others once more, or what happened to an item and not what it is."""
+HAPPENED = "history"
+"""The modality that says what happened to an item and not what it is."""
 LEAST_DISTANCE = 0.05
 """Mean distances are at least this, so that a part in which all are alike does not rule."""
 SCORES = 2**23
@@ -136,7 +137,8 @@ def content_of(model: ProductEnsemble, inputs: ModelInputs) -> Content:
     vectors: dict[str, Floats] = {}
     levels = [np.zeros((len(inputs), 0), dtype=np.int64)]
     read = model.modalities
-    for name in [name for name in read if name not in NO_CONTENT] or read:
+    told = [name for name in read if name != HAPPENED and not MODALITIES[name].repeats]
+    for name in told or read:
         encoder = model.encoder(name)
         if isinstance(encoder, NumericEncoder):
             tensors = inputs.tensors[name]

@@ -7,6 +7,7 @@ from typing import Any
 from encoders import ENCODERS
 from encoders.base import Encoder
 from encoders.dtype import TwoPrecisions, processor_has_bfloat16
+from encoders.names import KNOWN, PLACES, Known
 from fusion.build import own_encoder
 from fusion.bundle.budget import AllocationBudget
 from fusion.bundle.document import Document, described
@@ -109,12 +110,14 @@ def _rebuild_encoder(modality: str, entry: dict[str, Any], *, n_weight_bytes: in
             with described(what), _budget(n_weight_bytes):
                 encoder = rebuild(ENCODERS, entry, what=what)
     except BundleError as error:
-        option = {"bert": "text_encoder", "resnet": "image_weights"}.get(entry["name"])
+        option = next((name for name in PLACES if entry["config"].get(name)), None)
         if option is None:
             raise
+        is_name = kind is not None and KNOWN.get(entry["name"], Known("")).named_by == option
+        choice, word = ("PLACE", "") if is_name else (f"{{'{option}': PLACE}}", f".{option}")
         raise BundleError(
-            f"{error} Where it lies elsewhere now, say where: load(..., {option}=PLACE) or "
-            f"--{option.replace('_', '-')} PLACE."
+            f"{error} Where it lies elsewhere now, say where: load(..., encoders={{'{modality}': "
+            f"{choice}}}) or --encoder {modality}{word}=PLACE."
         ) from error
     return encoder
 

@@ -7,19 +7,21 @@ import typer
 
 from fusion.cli.job_options import ItemFiles, JobOptions, StatusOf, show_status
 from fusion.cli.option_groups import grouped
+from fusion.cli.part_options import (
+    Columns,
+    Encoders,
+    column_words,
+    encoder_words,
+    moved_encoders,
+)
 from fusion.cli.shared import (
-    Backend,
     BadRows,
-    Decoder,
     Delimiter,
-    IdColumn,
-    ImageColumns,
     LogJson,
     Photos,
     Policy,
     Quiet,
     Store,
-    TextColumns,
     VectorType,
     app,
     complain,
@@ -29,29 +31,6 @@ from fusion.cli.shared import (
 )
 
 JobFolder = Annotated[Path | None, typer.Option("--out", help="Folder of the job.")]
-TextChoice = Annotated[
-    str | None,
-    typer.Option(
-        help="minilm (where not given), a hub id or a folder; with --bundle, where "
-        "the model's text checkpoint lies now, if it moved."
-    ),
-]
-ImageChoice = Annotated[
-    str | None, typer.Option(help="resnet18 (where not given) .. resnet152, colour_texture.")
-]
-WeightsChoice = Annotated[
-    str | None,
-    typer.Option(
-        help="clothing18 (where not given), imagenet, a file; with --bundle, where "
-        "the model's weight file lies now, if it moved."
-    ),
-]
-DecoderChoice = Annotated[
-    Decoder, typer.Option(help="fast: decode large JPEGs at a fraction of their size.")
-]
-BackendChoice = Annotated[
-    Backend, typer.Option(help="onnx, openvino: run the text encoder in int8 on the CPU.")
-]
 FusingBundle = Annotated[
     Path | None, typer.Option("--bundle", help="Trained model: gives fused vectors.")
 ]
@@ -70,14 +49,8 @@ def embed(
     out: JobFolder = None,
     delimiter: Delimiter = None,
     photos: Photos = None,
-    id_column: IdColumn = None,
-    text: TextColumns = None,
-    image: ImageColumns = None,
-    text_encoder: TextChoice = None,
-    image_encoder: ImageChoice = None,
-    image_weights: WeightsChoice = None,
-    decoder: DecoderChoice = Decoder.EXACT,
-    backend: BackendChoice = Backend.TORCH,
+    column: Columns = None,
+    encoder: Encoders = None,
     bundle: FusingBundle = None,
     store: Store = None,
     on_bad_rows: Policy = BadRows.RECORD,
@@ -96,32 +69,29 @@ def embed(
     if status is not None:
         show_status(status)
         return
-    from fusion.encoder_choice import EncoderChoice
+    from fusion.encoder_choice import EncoderChoices
     from fusion.errors import ConfigError
     from fusion.jobs.embed import check_places, summary_lines
     from fusion.jobs.embed import embed as run
     from fusion.mistakes import Mistakes
+    from fusion.parameters import EncoderPlaces
     from fusion.shards import JobSettings, Places
 
     if items is None or out is None:
         raise ConfigError("--items and --out must be given, or --status alone. See --help.")
     mistakes = Mistakes()
-    if bundle is not None and image_encoder is not None:
-        mistakes.add(["--image-encoder must be left out with --bundle, whose own is used."])
-    chosen = {"text": text_encoder, "image": image_encoder, "weights": image_weights}
-    moved = () if bundle is None else (text_encoder, image_weights)
+    moved, encoders, columns = EncoderPlaces(), EncoderChoices(), dict[str, list[str] | None]()
+    with mistakes.gathered():
+        if bundle is not None:
+            moved = moved_encoders(encoder)
+        else:
+            encoders = EncoderChoices(encoder_words(encoder))
+    with mistakes.gathered():
+        columns |= column_words(column)
     with mistakes.gathered():
         settings = JobSettings(
-            choice=EncoderChoice(
-                **{n: c for n, c in chosen.items() if c is not None and bundle is None},
-                decoder=decoder.value,
-                backend=backend.value,
-            ),
-            columns={
-                "id": None if id_column is None else [id_column],
-                "text": text,
-                "image": image,
-            },
+            encoders=encoders,
+            columns=columns,
             on_bad_rows=on_bad_rows.value,
             dtype=dtype.value,
             normalize=normalize,
@@ -130,7 +100,7 @@ def embed(
         )
     with mistakes.gathered():
         engine = job.chosen_engine()
-    places = Places(items, photos, store, bundle, *moved)
+    places = Places(items, photos, store, bundle, moved)
     check_places(places, out, mistakes)
     with open_stage(quiet, log_json) as stage:
         result = run(

@@ -4,16 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fusion.cli.shared import (
-    AsOf,
-    BadRows,
-    Delimiter,
-    MovedText,
-    MovedWeights,
-    Photos,
-    SalesFile,
-    Store,
-)
+from fusion.cli.part_options import MovedEncoders, moved_encoders
+from fusion.cli.shared import AsOf, BadRows, Delimiter, Photos, SalesFile, Store
 
 if TYPE_CHECKING:
     from fusion.jobs.source import ItemSource
@@ -28,25 +20,33 @@ class ItemOptions:
     store: Store = None
     sales: SalesFile = None
     as_of: AsOf = None
-    text_encoder: MovedText = None
-    image_weights: MovedWeights = None
+    encoder: MovedEncoders = None
 
     def source(self, items: Path, on_bad_rows: BadRows) -> "ItemSource":
         """The items as jobs take them.
 
         Raises:
-            ConfigError: If one of `--sales` and `--as-of` is given alone.
+            ConfigError: If one of `--sales` and `--as-of` is given alone, or `--encoder` says
+                anything but where weights lie.
         """
-        from fusion.errors import ConfigError
         from fusion.jobs.source import ItemSource
+        from fusion.mistakes import Mistakes
         from fusion.parameters import EncoderPlaces
         from fusion.shards import PastSales
 
+        mistakes = Mistakes()
+        places = EncoderPlaces()
+        with mistakes.gathered():
+            places = moved_encoders(self.encoder)
         if (self.sales is None) != (self.as_of is None):
             given = "--as-of" if self.sales is None else "--sales"
-            raise ConfigError(
-                f"--sales and --as-of must be given together, got {given} alone. Give both or none."
+            mistakes.add(
+                [
+                    f"--sales and --as-of must be given together, got {given} alone. Give both or "
+                    "none."
+                ]
             )
+        mistakes.refuse()
         past = None
         if self.sales is not None and self.as_of is not None:
             past = PastSales(self.sales, self.as_of)
@@ -57,5 +57,5 @@ class ItemOptions:
             on_bad_rows.value,
             past,
             self.delimiter,
-            EncoderPlaces(self.text_encoder, self.image_weights),
+            places,
         )

@@ -5,13 +5,12 @@ from typing import Annotated
 
 import typer
 
+from fusion.cli.part_options import Columns, Encoders, column_words, encoder_words
 from fusion.cli.shared import (
     BadRows,
     BatchSize,
     Delimiter,
     Epochs,
-    IdColumn,
-    ImageColumns,
     Items,
     LogJson,
     Logs,
@@ -19,8 +18,6 @@ from fusion.cli.shared import (
     Policy,
     Quiet,
     Seed,
-    TextColumns,
-    TextEncoder,
     app,
     finite,
     open_stage,
@@ -37,14 +34,8 @@ def pretrain(
     out: Annotated[Path, typer.Option("--out", help="Output folder.")] = Path("runs/pretrained"),
     delimiter: Delimiter = None,
     photos: Photos = None,
-    id_column: IdColumn = None,
-    text: TextColumns = None,
-    image: ImageColumns = None,
-    text_encoder: TextEncoder = "minilm",
-    image_encoder: Annotated[str, typer.Option(help="resnet18 .. resnet152.")] = "resnet18",
-    image_weights: Annotated[
-        str, typer.Option(help="clothing18, imagenet, a file, or none for random ones.")
-    ] = "clothing18",
+    column: Columns = None,
+    encoder: Encoders = None,
     image_size: Annotated[int | None, typer.Option(help="Side of the photos, pixels.")] = None,
     text_layers: Annotated[int | None, typer.Option(help="Last layers that train.")] = None,
     image_layers: Annotated[int | None, typer.Option(help="Last stages that train.")] = None,
@@ -62,7 +53,7 @@ def pretrain(
     log_json: LogJson = False,
 ) -> None:
     """Teach encoders from photos and texts without sales; killed, it goes on where it was."""
-    from fusion.encoder_choice import EncoderChoice
+    from fusion.encoder_choice import EncoderChoices
     from fusion.jobs.pretrain import Source, settings_of, summary_lines
     from fusion.jobs.pretrain import pretrain as run
     from fusion.mistakes import Mistakes
@@ -82,13 +73,13 @@ def pretrain(
             seed=seed,
             tensorboard=tensorboard,
         )
-    columns = {"id": None if id_column is None else [id_column], "text": text, "image": image}
-    weights = None if image_weights == "none" else image_weights
     with mistakes.gathered():
-        choice = EncoderChoice(text_encoder, image_encoder, weights)
+        columns = column_words(column)
+    with mistakes.gathered():
+        choices = EncoderChoices(encoder_words(encoder))
     mistakes.refuse()
     source = Source(items, photos, columns, on_bad_rows.value, delimiter)
     with open_stage(quiet, log_json) as stage:
-        result = run(source, out, settings, choice=choice, stage=stage)
+        result = run(source, out, settings, encoders=choices, stage=stage)
     for line in summary_lines(result, out):
         say(line)

@@ -61,21 +61,6 @@ class BadRows(StrEnum):
     ABSENT = "absent"
 
 
-class Decoder(StrEnum):
-    """How photos are decoded."""
-
-    EXACT = "exact"
-    FAST = "fast"
-
-
-class Backend(StrEnum):
-    """What runs a text encoder."""
-
-    TORCH = "torch"
-    ONNX = "onnx"
-    OPENVINO = "openvino"
-
-
 class TuningMode(StrEnum):
     """What fine-tuning changes of an encoder."""
 
@@ -142,21 +127,7 @@ SalesFile = Annotated[
 AsOf = Annotated[
     str | None, typer.Option("--as-of", help="Date of the forecast; goes with --sales.")
 ]
-TextEncoder = Annotated[str, typer.Option(help="minilm, a hub id or a folder.")]
-MovedText = Annotated[
-    str | None,
-    typer.Option("--text-encoder", help="Where the model's text checkpoint lies now, if it moved."),
-]
-MovedWeights = Annotated[
-    str | None,
-    typer.Option("--image-weights", help="Where the model's photo weights lie now, if they moved."),
-]
 BundleFolder = Annotated[Path, typer.Argument(help="Folder of a trained model.")]
-IdColumn = Annotated[str | None, typer.Option("--id", help="The id column.")]
-TextColumns = Annotated[list[str] | None, typer.Option("--text", help="A text column.")]
-ImageColumns = Annotated[
-    list[str] | None, typer.Option("--image", help="A column of photo names or photo bytes.")
-]
 Epochs = Annotated[int | None, typer.Option(help="Passes over the rows, at most.")]
 BatchSize = Annotated[int | None, typer.Option(help="Rows in one step.")]
 Logs = Annotated[Path | None, typer.Option(help="Folder for TensorBoard logs.")]

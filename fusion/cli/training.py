@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from fusion.cli.part_options import Columns, Encoders, column_words, encoder_words
 from fusion.cli.shared import (
     BatchSize,
     Epochs,
@@ -26,13 +27,15 @@ from fusion.cli.shared import (
 def train(
     config: Annotated[Path, typer.Argument(help="Configuration, TOML.")],
     out: Annotated[Path, typer.Option("--out", help="Output folder.")] = Path("runs/model"),
+    encoder: Encoders = None,
+    column: Columns = None,
     seed: Seed = None,
     quiet: Quiet = False,
     log_json: LogJson = False,
 ) -> None:
     """Train, measure and save a model, and write its report."""
     overrides = {} if seed is None else {"training.seed": seed}
-    settings = _settings(config, overrides)
+    settings = _settings(config, overrides, encoder, column)
     from fusion.jobs.train import train as run
 
     with open_stage(quiet, log_json) as stage:
@@ -54,6 +57,8 @@ def fine_tune(
         float | None, typer.Option(help="Of the last layer.", callback=finite)
     ] = None,
     tensorboard: Logs = None,
+    encoder: Encoders = None,
+    column: Columns = None,
     seed: Seed = None,
     quiet: Quiet = False,
     log_json: LogJson = False,
@@ -73,7 +78,7 @@ def fine_tune(
         "training.seed": seed,
     }
     overrides = {name: value for name, value in given.items() if value is not None}
-    settings = _settings(config, overrides)
+    settings = _settings(config, overrides, encoder, column)
     from fusion.jobs.train import fine_tune as run
 
     with open_stage(quiet, log_json) as stage:
@@ -97,11 +102,38 @@ def demo(
     show_result(result)
 
 
-def _settings(config: Path, overrides: dict[str, Any]) -> Any:
+def _settings(
+    config: Path,
+    overrides: dict[str, Any],
+    encoder: list[str] | None,
+    column: list[str] | None,
+) -> Any:
     """The configuration; what is wrong with it is told before all that trains is imported."""
     from fusion.jobs.config_file import config_values
 
-    config_values(config)
+    values = config_values(config)
     from fusion.jobs.config import TrainConfig
 
-    return TrainConfig.from_file(config, overrides=overrides)
+    return TrainConfig.from_file(config, overrides=overrides | _parts(values, encoder, column))
+
+
+def _parts(
+    values: dict[str, Any], encoder: list[str] | None, column: list[str] | None
+) -> dict[str, Any]:
+    """What options choose in place of the file; of an encoder, options alone keep its name."""
+    from fusion.mistakes import Mistakes
+    from fusion.parameters import merged_encoders
+
+    encoders, columns, mistakes = dict[str, Any](), dict[str, list[str]](), Mistakes()
+    with mistakes.gathered():
+        encoders = encoder_words(encoder)
+    with mistakes.gathered():
+        columns = column_words(column)
+    mistakes.refuse()
+    merged = merged_encoders(values.get("encoders", {}), encoders)
+    found = {f"encoders.{modality}": merged[modality] for modality in encoders}
+    data = values.get("data")
+    before = data.get("columns", {}) if isinstance(data, dict) else {}
+    if columns and isinstance(before, dict):  # else the mistake is reported with all others
+        found["data.columns"] = {**before, **columns}
+    return found

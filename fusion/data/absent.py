@@ -17,7 +17,9 @@ def with_absent_columns(frame: "pd.DataFrame", schema: Schema, *, source: str) -
     Raises:
         CatalogueError: As `tell_absent_columns`.
     """
-    lacking = tell_absent_columns(schema.columns, frame.columns, id_column=schema.id, source=source)
+    lacking = tell_absent_columns(
+        schema.all_columns, frame.columns, id_column=schema.id, source=source
+    )
     if not lacking:
         return frame
     import pandas as pd  # the columns are told without it

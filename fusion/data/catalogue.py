@@ -4,7 +4,7 @@ A faulty value is absent in `values` and named in `problems`; nothing is put in 
 a faulty row stops the work, leaves or stays without that value is `apply_policy`'s question.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,24 +13,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fusion.data.cells import (
-    canonical_text,
-    cells,
-    is_missing,
-    plain_text,
-    read_category,
-    read_cells,
-    read_id,
-    read_text,
-)
-from fusion.data.dates import date_cells
+from fusion.data.cells import is_missing, read_cells, read_id
 from fusion.data.frames import as_frame
 from fusion.data.numbers import number_cells
-from fusion.data.photos import read_photo_cell
 from fusion.data.problems import Problem, raise_for, shown
+from fusion.data.readers import Table, Values
 from fusion.data.schema import Schema, missing_columns
-
-Values = list[Any] | pd.DataFrame
+from fusion.modalities import MODALITIES
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,9 +52,10 @@ class Catalogue:
     @property
     def titles(self) -> list[str]:
         """What people call each row: its first text column as written, empty where missing."""
-        if not self.schema.text:
+        texts = self.schema.columns_of("text")
+        if not texts:
             return [""] * len(self)
-        return ["" if is_missing(c) else str(c) for c in self.frame[self.schema.text[0]]]
+        return ["" if is_missing(cell) else str(cell) for cell in self.frame[texts[0]]]
 
     def take(self, rows: Sequence[int] | NDArray[np.integer[Any]]) -> "Catalogue":
         """The catalogue of these rows, in this order; problems follow their rows."""
@@ -123,24 +113,19 @@ def build_catalogue(
         CatalogueError: If columns or the photo folder are missing; all of it in one message.
     """
     frame = as_frame(frame)
-    problems = missing_columns(schema.columns, frame.columns) + _folder_problems(
+    problems = missing_columns(schema.all_columns, frame.columns) + _folder_problems(
         frame, schema, photos
     )
     raise_for(problems, source=source)
     ids, problems = _read_ids(frame, schema.id)
     values: dict[str, Values] = {}
-    if schema.text:
-        values["text"], found = _read_texts(frame, schema.text)
-        problems += found
-    if schema.image:
-        values["image"], found = _read_photos(frame, schema.image, root=photos)
-        problems += found
-    for modality, columns in schema.tables.items():
-        values[modality], found = _read_cells(frame[list(columns)], schema)
-        problems += found
-    if schema.row:
-        values["row"], found = _read_rows(frame, schema, values)
-        problems += found
+    for name in schema.modalities:
+        modality = MODALITIES[name]
+        values[name], found = modality.read(Table(frame, schema, modality, photos, values))
+        if len(values[name]) != len(frame):
+            got = f"got {len(values[name])} for {len(frame)} rows"
+            raise ValueError(f"read of modality {name} must give one value a row, {got}.")
+        problems += [replace(problem, modality=name) for problem in found]
     present = {name: present_rows(value) for name, value in values.items()}
     return Catalogue(
         frame, schema, ids, values, present, with_ids(problems, ids=ids), source=source
@@ -166,12 +151,14 @@ def present_rows(values: Values) -> NDArray[np.bool_]:
 
 
 def _folder_problems(frame: pd.DataFrame, schema: Schema, photos: Path | None) -> list[Problem]:
-    if not schema.image or (photos is not None and Path(photos).is_dir()):
+    kinds = schema.modalities
+    columns = [n for m in kinds if kinds[m] == "image" for n in schema.columns_read_by(m)]
+    if not columns or (photos is not None and Path(photos).is_dir()):
         return []
     got = "none" if photos is None else repr(str(photos))
     named = [
         name
-        for name in schema.image
+        for name in columns
         if name in frame.columns
         and any(isinstance(cell, str) and not is_missing(cell) for cell in frame[name])
     ]
@@ -197,96 +184,6 @@ def _read_ids(frame: pd.DataFrame, column: str | None) -> tuple[list[str], list[
                 message = f"must be unique, got {shown(value)} of row {before + 1} again"
                 problems.append(Problem("id_duplicate", message, row, column=column))
     return [value or "" for value in found], problems
-
-
-def _read_texts(
-    frame: pd.DataFrame, columns: Sequence[str]
-) -> tuple[list[str | None], list[Problem]]:
-    """One text per row: the cell of a single column, else `name: text` lines of those not empty."""
-    found = [read_cells(frame[name], read_text) for name in columns]
-    problems = [problem for _, faults in found for problem in faults]
-    faulty = {problem.row for problem in problems}
-    texts: list[str | None] = []
-    for row, parts in enumerate(zip(*(values for values, _ in found), strict=True)):
-        lines = [
-            part if len(columns) == 1 else f"{name}: {part}"
-            for name, part in zip(columns, parts, strict=True)
-            if part is not None
-        ]
-        texts.append("\n".join(lines) if lines and row not in faulty else None)
-    return texts, problems
-
-
-def _read_rows(
-    frame: pd.DataFrame, schema: Schema, values: Mapping[str, Values]
-) -> tuple[list[str | None], list[Problem]]:
-    """Each row as `name: value` lines; a faulty cell is left out as a missing one is.
-
-    Problems are those of columns that play no other role; the others are told there.
-    """
-    problems: list[Problem] = []
-    columns: list[list[str | None]] = []
-    texts_read = set(schema.text)
-    tables = schema.modality_of_cells
-    for name in schema.row:
-        if name in tables:
-            read = pd.DataFrame(values[tables[name]])[name]
-            formatted = schema.format_of(name, "numeric") != ""
-            columns.append(_written_values(frame[name], read, formatted=formatted))
-        else:
-            texts, found = read_cells(frame[name], lambda cell: read_text(cell, kind="row"))
-            columns.append(texts)
-            problems += [] if name in texts_read else found
-    names = schema.row
-    lines = (
-        [f"{name}: {part}" for name, part in zip(names, parts, strict=True) if part is not None]
-        for parts in zip(*columns, strict=True)
-    )
-    return ["\n".join(parts) if parts else None for parts in lines], problems
-
-
-def _written_values(
-    column: "pd.Series[Any]", values: "pd.Series[Any]", *, formatted: bool
-) -> list[str | None]:
-    """Values in their one text; plain numbers from their cells, so that no digit is lost."""
-    known = values.notna().tolist()
-    if formatted or values.dtype != np.float64:
-        read = zip(cells(values), known, strict=True)
-        return [plain_text(value) if there else None for value, there in read]
-    texts, _ = read_cells(column, lambda cell: canonical_text(read_text(cell).strip()))
-    return [text if there else None for text, there in zip(texts, known, strict=True)]
-
-
-def _read_photos(
-    frame: pd.DataFrame, columns: Sequence[str], *, root: Path | None
-) -> tuple[list[list[Path | bytes] | None], list[Problem]]:
-    """The photos of each row; None where there is none or where one of them is faulty."""
-    found = [read_cells(frame[name], lambda cell: read_photo_cell(root, cell)) for name in columns]
-    problems = [problem for _, faults in found for problem in faults]
-    faulty = {problem.row for problem in problems}
-    rows = zip(*(values for values, _ in found), strict=True)
-    paths = [[path for path in row if path is not None] for row in rows]
-    whole = [None if row in faulty else found or None for row, found in enumerate(paths)]
-    return whole, problems
-
-
-def _read_cells(frame: pd.DataFrame, schema: Schema) -> tuple[pd.DataFrame, list[Problem]]:
-    """A frame of numbers, dates and categories; each faulty cell is missing."""
-    output: dict[str, Any] = {}
-    problems: list[Problem] = []
-    categorical, dates = (
-        set(names) - set(schema.history) for names in (schema.categorical, schema.dates)
-    )
-    for name in frame.columns:
-        if name in categorical:
-            values, found = read_cells(frame[name], read_category)
-            output[name] = pd.Series(values, dtype=object, index=frame.index)
-        elif name in dates:
-            output[name], found = date_cells(frame[name], schema.format_of(name, "dates"))
-        else:
-            output[name], found = number_cells(frame[name], schema.format_of(name, "numeric"))
-        problems += found
-    return pd.DataFrame(output, index=frame.index, columns=frame.columns), problems
 
 
 def target_values(

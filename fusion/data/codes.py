@@ -91,7 +91,7 @@ def coded_columns(frame: pd.DataFrame, schema: Schema, *, listed: Sequence[str] 
         return ""
     columns = [
         name
-        for name in schema.categorical
+        for name in schema.columns_of("categorical")
         if not isinstance(frame[name].dtype, pd.CategoricalDtype)
         and _whole_numbers(_some(frame[name])) is not None
     ]

@@ -40,8 +40,9 @@ from fusion.data.frames import as_frame, column_name
 from fusion.data.numbers import find_number_format, read_number
 from fusion.data.photos import SCHEME, photo_path
 from fusion.data.problems import Problem, raise_for, shown
-from fusion.data.schema import EXCLUDED, HISTORY, ROLES, Schema, missing_columns
+from fusion.data.schema import EXCLUDED, HISTORY, Schema, missing_columns
 from fusion.errors import CatalogueError, unknown_name
+from fusion.modalities import input_roles
 
 ID_NAMES = (
     *("id", "item_id", "product_id", "sku", "sku_id", "item_sku", "article_id", "style_id"),
@@ -118,14 +119,15 @@ def infer_schema(
     if formats is None:
         read = {*ignored, *(n for role in FORMATTED for n in columns.get(role, ()))}
         formats = {name: how.text for name, how in written.items() if how.text and name in read}
-    return Schema(id=key[0] if key else None, ignored=ignored, formats=dict(formats), **columns)
+    return Schema(key[0] if key else None, columns, formats=dict(formats), ignored=ignored)
 
 
 def _listed(given: Mapping[str, Sequence[str] | None]) -> dict[str, list[str]]:
     """Roles with a list; a single name counts as a list of one, as in `as_frame` a number too."""
+    roles = ("id", *input_roles())
     for role in given:
-        if role not in ROLES:
-            raise CatalogueError(unknown_name("given", role, ROLES))
+        if role not in roles:
+            raise CatalogueError(unknown_name("role of columns", role, roles))
     listed: dict[str, list[str]] = {}
     problems = []
     for role, names in given.items():

@@ -6,9 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from fusion.data.catalogue import Catalogue, Values, present_rows, reasons, with_ids
+from fusion.data.catalogue import Catalogue, present_rows, reasons, with_ids
 from fusion.data.problems import SHOWN_ROWS, OnBadRows, Problem, check_policy, raise_for
-from fusion.data.schema import Schema
 
 
 def refuse_early(
@@ -49,12 +48,14 @@ def apply_policy(
         ConfigError: If the policy is unknown.
     """
     check_policy(on_bad_rows)
-    problems = [*catalogue.problems, *with_ids(extra_problems, ids=catalogue.ids)]
+    extra_problems = with_ids(extra_problems, ids=catalogue.ids)
+    problems = [*catalogue.problems, *extra_problems]
     if on_bad_rows == "raise":
         raise_for(problems, source=catalogue.source)
     raise_for([problem for problem in problems if problem.row is None], source=catalogue.source)
     if on_bad_rows == "absent":
-        catalogue, problems = _absent_values(catalogue, problems)
+        catalogue = _without_values(catalogue, extra_problems)
+        problems = [problem for problem in problems if problem.modality is None]
     dropped = reasons(problems)
     kept = [row for row in range(len(catalogue)) if row not in dropped]
     return replace(catalogue, problems=[]).take(kept), dropped
@@ -75,40 +76,21 @@ def left_out(dropped: Mapping[int, str]) -> str:
     return "\n".join([f" {len(dropped)} {noun} left out:", *lines])
 
 
-def _absent_values(
-    catalogue: Catalogue, problems: Sequence[Problem]
-) -> tuple[Catalogue, list[Problem]]:
-    """The catalogue without the faulty values, and the problems that are of another kind."""
-    values = {name: _copied(value) for name, value in catalogue.values.items()}
-    others = []
-    for problem in problems:
-        modality = concerned_modality(problem, catalogue.schema)
-        if modality is None or problem.row is None:
-            others.append(problem)
+def _without_values(catalogue: Catalogue, extra_problems: Sequence[Problem]) -> Catalogue:
+    """The catalogue without values that were found faulty after it was read.
+
+    Those found while it was read are missing in it already.
+    """
+    values = {name: value.copy() for name, value in catalogue.values.items()}
+    for problem in extra_problems:
+        if problem.modality is None or problem.row is None:
             continue
-        value = values[modality]
+        value = values[problem.modality]
         if isinstance(value, pd.DataFrame):
             column = str(problem.column)
             floats = value.dtypes[column] == np.float64
             value.loc[problem.row, column] = np.nan if floats else None
-        elif modality != "row":  # the row text was written without the cell
+        else:
             value[problem.row] = None
     present = {name: present_rows(value) for name, value in values.items()}
-    return replace(catalogue, values=values, present=present), others
-
-
-def _copied(values: Values) -> Values:
-    return values.copy()
-
-
-def concerned_modality(problem: Problem, schema: Schema) -> str | None:
-    """The modality whose value is at fault; None if the fault is not that of one value."""
-    kind = problem.code.split("_", maxsplit=1)[0]
-    if kind in ("text", "photo"):
-        modality = {"text": "text", "photo": "image"}[kind]
-        return modality if modality in schema.modalities else None
-    if kind == "row":
-        return "row" if schema.row else None
-    if kind in ("number", "date", "category"):
-        return schema.modality_of_cells.get(problem.column or "")
-    return None
+    return replace(catalogue, values=values, present=present)

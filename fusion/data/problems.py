@@ -52,6 +52,7 @@ class Problem:
         row: Position in the table, from 0; None where the table as a whole is concerned.
         id: Id of the row's item, where it has one.
         column: Name of the column, where one is concerned.
+        modality: The modality whose value is at fault; None if the fault is not that of one value.
 
     Example:
         >>> print(Problem("number_not_read", "must be a number, got 'x'", row=16, id="A12"))
@@ -63,6 +64,7 @@ class Problem:
     row: int | None = None
     id: str | None = None
     column: str | None = None
+    modality: str | None = None
 
     @property
     def where(self) -> str:

@@ -3,15 +3,17 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
+from itertools import chain
 from typing import Any, Literal, Self
 
 from encoders.spelling import did_you_mean
 from fusion.data.formats import FORMATS, is_number_format
 from fusion.data.problems import Problem, shown
+from fusion.errors import unknown_name
+from fusion.modalities import MODALITIES, input_roles
 
-Kind = Literal["text", "image", "table"]
 EXCLUDED = "excluded"
 """Reason of a column that is ignored because the user said so."""
 COMPARED_NAMES = 100_000
@@ -22,7 +24,6 @@ PAST_SALES = (
     "Past sales come from a sales table: `fusion predict`, `evaluate` and `similar` take --sales "
     "FILE --as-of DATE; elsewhere add them to the items first, with fusion.data.add_history."
 )
-ROLES = ("id", "text", "image", "numeric", "categorical", "dates", "history", "row")
 
 
 @dataclass(frozen=True)
@@ -31,43 +32,40 @@ class Schema:
 
     Args:
         id: Column that names each item; None counts the rows from 0.
-        text: Columns that are read as one text; several are joined as `name: text` lines.
-        image: Columns that name photos inside the photo folder; an item has all of them.
-        numeric: Columns of numbers; with `categorical` and `dates` they are the modality `numeric`.
-        categorical: Columns of labels.
-        dates: Columns of dates.
-        history: Columns of numbers about past sales; the modality `history`.
-        row: Columns that are written as one more text, `name: value` lines; the modality `row`,
-            which is read by TF-IDF.
+        columns: Role -> columns, for the roles of `MODALITIES`: several `text` columns are joined
+            as `name: text` lines; an item has all photos of its `image` columns; `numeric`,
+            `categorical` and `dates` are one modality, `numeric`; `history` are numbers about past
+            sales; `row` columns are written as one more text, `name: value` lines.
         formats: How the cells of a column are written where they are neither plain numbers nor ISO
             dates, such as `1.234,5 EUR` or `DD.MM.YYYY`; found in the training table, so that a new
             row is read as the training rows were. Targets are among them.
         ignored: Columns that play no role, each with the reason.
 
     Raises:
-        ValueError: If a column stands twice in one role or in two roles of the same modality.
+        ValueError: If a role is unknown, or a column stands twice in one role or in two roles of
+            the same modality.
 
     Example:
-        >>> Schema(text=("title",), numeric=("price",)).modalities
+        >>> Schema(columns={"text": ("title",), "numeric": ("price",)}).modalities
         {'text': 'text', 'numeric': 'table'}
     """
 
     id: str | None = None
-    text: tuple[str, ...] = ()
-    image: tuple[str, ...] = ()
-    numeric: tuple[str, ...] = ()
-    categorical: tuple[str, ...] = ()
-    dates: tuple[str, ...] = ()
-    history: tuple[str, ...] = ()
-    row: tuple[str, ...] = ()
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     formats: dict[str, str] = field(default_factory=dict, hash=False)
     ignored: dict[str, str] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
-        for name in ROLES[1:]:
-            # A list would make the schema changeable and unequal to one that was read back.
-            object.__setattr__(self, name, tuple(getattr(self, name)))
-        for columns in (self.text, self.row, self.image, *self.tables.values()):
+        roles = input_roles()
+        for role in self.columns:
+            if role not in roles:
+                hint = "Add the modality that has this role to MODALITIES first, if it is your own."
+                raise ValueError(f"{unknown_name('role of columns', role, roles)} {hint}")
+        # Lists would make the schema changeable, and another order unequal to one read back.
+        ordered = {role: tuple(self.columns[role]) for role in roles if self.columns.get(role)}
+        object.__setattr__(self, "columns", ordered)
+        for modality in self.modalities:
+            columns = self.columns_read_by(modality)
             twice = [name for name, count in Counter(columns).items() if count > 1]
             if twice:
                 raise ValueError(
@@ -75,12 +73,24 @@ class Schema:
                     "twice. List each of them once."
                 )
 
+    def columns_of(self, role: str) -> tuple[str, ...]:
+        """Columns of one role, none where it is not taken."""
+        return self.columns.get(role, ())
+
+    def columns_read_by(self, modality: str) -> tuple[str, ...]:
+        """Columns of one modality, role by role."""
+        return tuple(n for role in MODALITIES[modality].roles for n in self.columns_of(role))
+
+    @property
+    def modalities(self) -> dict[str, str]:
+        """Configured modalities and the kind of each, in the order of `MODALITIES`."""
+        return {n: one.kind for n, one in MODALITIES.items() if self.columns_read_by(n)}
+
     @property
     def tables(self) -> dict[str, tuple[str, ...]]:
         """Columns of each configured modality that is a table."""
-        table = (*self.numeric, *self.categorical, *self.dates)
-        both = {"numeric": table, "history": self.history}
-        return {name: columns for name, columns in both.items() if columns}
+        kinds = self.modalities
+        return {name: self.columns_read_by(name) for name in kinds if kinds[name] == "table"}
 
     @cached_property
     def modality_of_cells(self) -> dict[str, str]:
@@ -92,24 +102,10 @@ class Schema:
         return found
 
     @property
-    def modalities(self) -> dict[str, Kind]:
-        """Configured modalities and what each of them is made of."""
-        kinds: dict[str, Kind] = {}
-        if self.text:
-            kinds["text"] = "text"
-        if self.image:
-            kinds["image"] = "image"
-        if self.row:
-            kinds["row"] = "text"
-        return {**kinds, **dict.fromkeys(self.tables, "table")}
-
-    @property
-    def columns(self) -> tuple[str, ...]:
+    def all_columns(self) -> tuple[str, ...]:
         """Every column that plays a role, each once, the id first."""
-        names = [] if self.id is None else [self.id]
-        for role in ROLES[1:]:
-            names += getattr(self, role)
-        return tuple(dict.fromkeys(names))
+        key = [] if self.id is None else [self.id]
+        return tuple(dict.fromkeys([*key, *chain.from_iterable(self.columns.values())]))
 
     @property
     def unread(self) -> dict[str, str]:
@@ -124,8 +120,10 @@ class Schema:
     def to_dict(self) -> dict[str, Any]:
         """The schema as plain JSON types; `from_dict` gives it back."""
         return {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in asdict(self).items()
+            "id": self.id,
+            "columns": {role: list(names) for role, names in self.columns.items()},
+            "formats": dict(self.formats),
+            "ignored": dict(self.ignored),
         }
 
     @classmethod
@@ -133,7 +131,7 @@ class Schema:
         """A schema from what `to_dict` gave.
 
         Raises:
-            ValueError: If a key is unknown or a value has the wrong type.
+            ValueError: If a key or a role is unknown or a value has the wrong type.
         """
         known = {item.name for item in fields(cls)}
         if not values.keys() <= known:
@@ -142,30 +140,34 @@ class Schema:
                 f"schema keys must be among {', '.join(sorted(known))}, got {names}. Remove them."
             )
         for name, value in values.items():
-            _check_role(name, value)
+            _check_value(name, value)
         return cls(**values)
 
 
-def _check_role(name: str, value: object) -> None:
+def _check_value(name: str, value: object) -> None:
     if name == "id":
         valid = value is None or isinstance(value, str)
-    elif name == "ignored":
-        valid = isinstance(value, dict)
+    elif name == "columns":
+        valid = isinstance(value, dict) and all(map(_is_list_of_names, value.values()))
     elif name == "formats":
         valid = isinstance(value, dict) and all(
             isinstance(item, str) and (item in FORMATS or is_number_format(item))
             for item in value.values()
         )
     else:
-        valid = isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
+        valid = isinstance(value, dict)
     if not valid:
         rule = {
             "id": "a column name or null",
+            "columns": "an object of roles and lists of column names",
             "ignored": "an object",
             "formats": "an object of columns and formats of numbers or dates",
         }
-        wanted = rule.get(name, "a list of column names")
-        raise ValueError(f"schema key {name} must be {wanted}, got {shown(value)}. Correct it.")
+        raise ValueError(f"schema key {name} must be {rule[name]}, got {shown(value)}. Correct it.")
+
+
+def _is_list_of_names(value: object) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
 
 
 def missing_columns(wanted: Iterable[str], columns: Iterable[str]) -> list[Problem]:

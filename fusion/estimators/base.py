@@ -27,14 +27,13 @@ from fusion.mistakes import Mistakes, Settings, checked_settings
 from fusion.parameters import (
     EncoderPlaces,
     check_known,
-    checkpoint_place,
     kept_parameters,
+    merged_encoders,
     restored_parameters,
 )
 from fusion.progress import progress_shown, quiet, say_once
 
 if TYPE_CHECKING:
-    from encoders import Encoder
     from fusion.bundle import Bundle
     from fusion.fitting import Fitted
     from fusion.head_choice import HeadChoice
@@ -51,19 +50,18 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
     """What the regressor and the classifier share; use those.
 
     Args:
-        text: Text columns, joined with their names; found in the table where None, as below.
-        image: Photo columns; their embeddings are averaged, absent ones left out.
-        numeric: Number columns.
-        categorical: Category columns.
-        dates: Date columns, taken as calendar features.
-        history: Columns of sales history, a modality of their own.
-        row: Columns that are also written as one text, a modality of its own; where None, texts,
-            categories and numbers, if there are texts and categories.
-        id: Column of item ids.
+        encoders: Modality -> what reads it: a name, a built encoder, or a mapping of a `name` and
+            options of that encoder, such as `{"text": "minilm", "image": {"name": "resnet50",
+            "weights": "imagenet"}}`. Texts: `minilm`, `tfidf`, a hub id or a checkpoint folder;
+            photos: `resnet18` .. `resnet152` or `colour_texture`, `weights` being `clothing18`,
+            `imagenet`, a torchvision name, a safetensors file, or None. Others by default.
+        columns: Role -> its columns, such as `{"text": ["title"], "id": ["sku"]}`; a role that is
+            left out is found in the table, an empty list means none. `text`: joined with their
+            names; `image`: photos, their embeddings averaged, absent ones left out; `numeric`;
+            `categorical`; `dates`: calendar features; `history`: past sales, a modality of their
+            own; `row`: columns that are also written as one text, a modality of its own (texts,
+            categories and numbers, if there are texts and categories); `id`: one column.
         photos: Folder that holds the photos.
-        text_encoder: `minilm`, `tfidf`, a hub id, a checkpoint folder, or an encoder.
-        image_encoder: `resnet18` .. `resnet152`, `colour_texture`, or an encoder.
-        image_weights: `clothing18`, `imagenet`, a torchvision name, a safetensors file, or None.
         strategy: Fusion strategy: `concat` or `gated`.
         strategy_options: Options of the strategy, such as `{"n_members": 4}`.
         head: Head, or (of a regressor) a mapping `{target column: head}` for several targets at
@@ -86,18 +84,9 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
     def __init__(
         self,
         *,
-        text: Columns = None,
-        image: Columns = None,
-        numeric: Columns = None,
-        categorical: Columns = None,
-        dates: Columns = None,
-        history: Columns = None,
-        row: Columns = None,
-        id: str | None = None,
+        encoders: Mapping[str, Any] | None = None,
+        columns: Mapping[str, Columns] | None = None,
         photos: Paths = None,
-        text_encoder: "str | Encoder" = "minilm",
-        image_encoder: "str | Encoder" = "resnet18",
-        image_weights: str | Path | None = "clothing18",
         strategy: str = "concat",
         strategy_options: Mapping[str, Any] | None = None,
         head: str | Mapping[str, str] | None = None,
@@ -111,18 +100,9 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         verbose: bool = False,
         random_state: Any = None,
     ) -> None:
-        self.text = text
-        self.image = image
-        self.numeric = numeric
-        self.categorical = categorical
-        self.dates = dates
-        self.history = history
-        self.row = row
-        self.id = id
+        self.encoders = encoders
+        self.columns = columns
         self.photos = photos
-        self.text_encoder = text_encoder
-        self.image_encoder = image_encoder
-        self.image_weights = image_weights
         self.strategy = strategy
         self.strategy_options = strategy_options
         self.head = head
@@ -170,26 +150,27 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         Args:
             folder: The bundle.
             parameters: Parameters that take the place of the saved ones, such as `photos` and
-                `store` where they lie elsewhere now. `text_encoder` and `image_weights` also say
-                where the bundle's own checkpoint or weight file lies now; other weights are
-                refused. All others count at the next `fit`.
+                `store` where they lie elsewhere now. `encoders` also says where the bundle's own
+                checkpoint or weight file lies now, as `{"text": FOLDER}` or
+                `{"image": {"weights": FILE}}`; other weights are refused, and modalities that are
+                left out stay as they are. All others count at the next `fit`.
 
         Raises:
             BundleError: If the bundle is damaged, or an encoder cannot be found or is another.
-            ConfigError: If a parameter is unknown.
+            ConfigError: If a parameter or a choice of encoders is unknown.
         """
         from fusion.bundle import load_bundle
 
         valid = sorted(cls().get_params(deep=False))
         check_known(parameters, valid)
-        places = EncoderPlaces(
-            checkpoint_place(parameters.get("text_encoder")),
-            checkpoint_place(parameters.get("image_weights")),
-        )
+        places = EncoderPlaces.of(parameters.get("encoders"))
         bundle = load_bundle(folder, places=places)
         kept = restored_parameters(
             bundle.info.get("parameters"), estimator=cls.__name__, valid=valid
         )
+        if "encoders" in parameters:
+            merged = merged_encoders(kept.get("encoders"), parameters["encoders"])
+            parameters = {**parameters, "encoders": merged}
         estimator = cls(**{**kept, **parameters})
         estimator._adopt(bundle)
         return estimator
@@ -200,7 +181,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             got = f"classes {shown(classes)}" if classes else "one of a regressor"
             raise BundleError(f"bundle must be that of a classifier with two classes, got {got}.")
         self.bundle_ = bundle
-        self.n_features_in_ = len(bundle.schema.columns)
+        self.n_features_in_ = len(bundle.schema.all_columns)
 
     def _fit(self, X: Any, targets: Mapping[str, ArrayLike], validation_rows: Any) -> Self:
         from fusion.kept_encoders import fit_better
@@ -264,7 +245,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
 
     def _recipe(self, targets: Sequence[str], mistakes: Mistakes) -> "Recipe":
         """What `fit` is asked to do; wrong values are left at their defaults and told."""
-        from fusion.encoder_choice import EncoderChoice
+        from fusion.encoder_choice import EncoderChoices
         from fusion.recipe import Recipe
         from fusion.training import TrainingSettings
         from fusion.tuning import TuningSettings
@@ -272,10 +253,10 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         seed = 0
         with mistakes.gathered():
             seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        encoders, training = EncoderChoice(), TrainingSettings()
+        encoders, training = EncoderChoices(), TrainingSettings()
         tuning = TuningSettings(mode="none")
         with mistakes.gathered():
-            encoders = EncoderChoice(self.text_encoder, self.image_encoder, self.image_weights)
+            encoders = EncoderChoices({} if self.encoders is None else self.encoders)
         with mistakes.gathered():
             training = _settings(TrainingSettings, self.training or {}, seed=seed, name="training")
         with mistakes.gathered():
@@ -283,16 +264,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             tuning = _settings(TuningSettings, given, seed=seed, name="tuning")
         return Recipe(
             heads=self._heads(targets, mistakes),
-            columns={
-                "text": self.text,
-                "image": self.image,
-                "numeric": self.numeric,
-                "categorical": self.categorical,
-                "dates": self.dates,
-                "history": self.history,
-                "row": self.row,
-                "id": None if self.id is None else [self.id],
-            },
+            columns=self._columns(mistakes),
             encoders=encoders,
             strategy=self.strategy,
             strategy_options={} if self.strategy_options is None else self.strategy_options,
@@ -301,6 +273,15 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             validation_fraction=self.validation_fraction,
             on_bad_rows=self.on_bad_rows,
         )
+
+    def _columns(self, mistakes: Mistakes) -> Mapping[str, Columns]:
+        """Columns by role; what is none is told."""
+        columns = {} if self.columns is None else self.columns
+        if isinstance(columns, Mapping):
+            return columns
+        example = "{'text': ['title']}"
+        mistakes.add([f"columns must be names by role, such as {example}, got {shown(columns)}."])
+        return {}
 
     def _heads(self, targets: Sequence[str], mistakes: Mistakes) -> "dict[str, HeadChoice]":
         from fusion.head_choice import HeadChoice

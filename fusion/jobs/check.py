@@ -27,7 +27,7 @@ from fusion.data.policy import apply_policy, left_out, refuse_early
 from fusion.data.problems import OnBadRows, Problem
 from fusion.data.schema import Schema
 from fusion.data.tables import read_table
-from fusion.encoder_choice import EncoderChoice
+from fusion.encoder_choice import EncoderChoices
 from fusion.errors import ConfigError
 from fusion.head_choice import HeadChoice
 from fusion.jobs.config import TrainConfig, head_choices
@@ -35,6 +35,7 @@ from fusion.jobs.new_items import read_new_items
 from fusion.jobs.sales import join_sales, not_launched, sales_target
 from fusion.jobs.split import column_groups, split_dates, split_rows
 from fusion.mistakes import Mistakes
+from fusion.modalities import MODALITIES
 from fusion.places import photo_folder_mistakes
 from fusion.recipe import MIN_ROWS, check_logs, check_tuning
 
@@ -95,7 +96,7 @@ def check_config(
             catalogue = build_catalogue(
                 frame, schema, photos=config.data.photos, source=config.data.items.name
             )
-        coded = coded_columns(frame, schema, listed=config.data.categorical)
+        coded = coded_columns(frame, schema, listed=config.data.columns.get("categorical"))
         notes += [coded] if coded else []
         targets, problems = _read_targets(config, frame, schema)
         unknown = _unknown_rows(config, targets, problems)
@@ -109,7 +110,7 @@ def check_config(
         mistakes.add(photo_folder_mistakes(config.data.photos))
         with mistakes.gathered():
             encoders = pretrained_encoders(
-                encoder_choice(config), catalogue.schema.modalities, store=store
+                EncoderChoices(config.encoders), catalogue.schema.modalities, store=store
             )
             check_tuning(config.tuning, heads, encoders)
         with mistakes.gathered():
@@ -273,16 +274,10 @@ def usable_rows(
 def schema_of(frame: pd.DataFrame, config: TrainConfig) -> Schema:
     """Roles of the columns, as configured and, for the rest, as found."""
     data = config.data
-    given = {
-        "id": _id_of(frame, config),
-        "text": data.text,
-        "image": [] if data.photos is None and data.image is None else data.image,
-        "numeric": data.numeric,
-        "categorical": data.categorical,
-        "dates": data.dates,
-        "history": data.history,
-        "row": data.row,
-    }
+    given: dict[str, list[str] | None] = {"id": _id_of(frame, config), **data.columns}
+    if data.photos is None:
+        of_photos = [one for one in MODALITIES.values() if one.kind == "image"]
+        given = {**{role: [] for one in of_photos for role in one.roles}, **given}
     targets = [entry.target for entry in config.heads]
     return infer_schema(
         frame,
@@ -294,22 +289,14 @@ def schema_of(frame: pd.DataFrame, config: TrainConfig) -> Schema:
 
 
 def _id_of(frame: pd.DataFrame, config: TrainConfig) -> list[str] | None:
-    """The id as configured, else the column that a sales table knows the items by; None: find it.
+    """The column that a sales table knows the items by, where no id is named; None: find it.
 
-    The latter where it names each row and is given no other role.
+    It is taken where it names each row and is given no other role.
     """
     data, sales = config.data, config.sales
-    if data.id is not None:
-        return [data.id]
-    listed = (data.text, data.image, data.numeric, data.categorical, data.dates, data.history)
-    taken = {*data.exclude, *(name for names in listed for name in names or ())}
+    own = [role for one in MODALITIES.values() if not one.repeats for role in one.roles]
+    taken = {*data.exclude, *(name for role in own for name in data.columns.get(role, ()))}
     if sales is None or sales.item in taken or sales.item not in frame.columns:
         return None
     column = frame[sales.item]
     return [sales.item] if column.is_unique and column.notna().all() else None
-
-
-def encoder_choice(config: TrainConfig) -> EncoderChoice:
-    """Encoders as configured."""
-    section = config.encoders
-    return EncoderChoice(section.text, section.image, section.weights)

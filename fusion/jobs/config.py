@@ -12,12 +12,13 @@ from pydantic import Field, field_validator, model_validator
 from fusion.data.dates import date_advice, date_cells
 from fusion.data.delimiters import checked_delimiter
 from fusion.data.problems import OnBadRows
-from fusion.encoder_choice import EncoderChoice
+from fusion.encoder_choice import EncoderChoices
 from fusion.errors import unknown_name
 from fusion.files import expanded
 from fusion.head_choice import HeadChoice, known_heads, known_strategies
 from fusion.jobs.config_file import config_values
 from fusion.mistakes import RunSettings, checked_settings
+from fusion.modalities import input_roles
 from fusion.training import TrainingSettings
 from fusion.tuning import TuningSettings
 
@@ -36,18 +37,22 @@ class DataSection(Section):
     delimiter: str | None = None
     photos: Path | None = None
     on_bad_rows: OnBadRows = "raise"
-    id: str | None = None
-    text: list[str] | None = None
-    image: list[str] | None = None
-    numeric: list[str] | None = None
-    categorical: list[str] | None = None
-    dates: list[str] | None = None
-    history: list[str] | None = None
-    row: list[str] | None = None
+    columns: dict[str, list[str]] = Field(
+        default_factory=dict, description="Columns by role; an empty list means none."
+    )
     exclude: list[str] = Field(default_factory=list, description="Columns never to be used.")
     details: list[str] = Field(
         default_factory=list, description="Columns shown beside an item in the report."
     )
+
+    @field_validator("columns")
+    @classmethod
+    def _known_roles(cls, columns: dict[str, list[str]]) -> dict[str, list[str]]:
+        roles = ("id", *input_roles())
+        unknown = [role for role in columns if role not in roles]
+        if unknown:
+            raise ValueError("\n".join(unknown_name("role", role, roles) for role in unknown))
+        return columns
 
     @field_validator("delimiter")
     @classmethod
@@ -143,19 +148,6 @@ def _options_of(section: HeadSection, alike: Sequence[HeadSection]) -> list[str]
     ]
 
 
-class EncoderSection(Section):
-    """Which encoders read texts and photos."""
-
-    text: str = "minilm"
-    image: str = "resnet18"
-    weights: str | None = "clothing18"
-
-    @model_validator(mode="after")
-    def _known_encoders(self) -> Self:
-        EncoderChoice(self.text, self.image, self.weights)
-        return self
-
-
 class ModelSection(Section):
     """How the modalities are joined."""
 
@@ -212,7 +204,10 @@ class TrainConfig(Section):
     data: DataSection
     sales: SalesSection | None = None
     heads: list[HeadSection] = Field(min_length=1)
-    encoders: EncoderSection = EncoderSection()
+    encoders: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Modality -> encoder: a name, or a table of a name and options.",
+    )
     model: ModelSection = ModelSection()
     training: TrainingSettings = TrainingSettings()
     tuning: TuningSettings = TuningSettings(mode="none")
@@ -225,6 +220,12 @@ class TrainConfig(Section):
     def _heads_told_apart(cls, heads: list[HeadSection]) -> list[HeadSection]:
         head_names(heads)
         return heads
+
+    @field_validator("encoders")
+    @classmethod
+    def _known_encoders(cls, encoders: dict[str, Any]) -> dict[str, Any]:
+        EncoderChoices(encoders)
+        return encoders
 
     @classmethod
     def from_file(cls, path: Path, *, overrides: dict[str, Any] | None = None) -> Self:

@@ -7,17 +7,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from encoders.base import Encoder
 from fusion.bundle import Bundle
 from fusion.data.catalogue import Catalogue
 from fusion.data.folds import DRAWN, Validation
 from fusion.data.known import known_rows
-from fusion.data.schema import ROLES, Schema
+from fusion.data.schema import Schema
 from fusion.data.split import Split
-from fusion.encoder_choice import EncoderChoice
 from fusion.evaluation import BASELINES, Evaluation, evaluate_head
 from fusion.evaluation.result import Kind
 from fusion.fitting import Fitted, fit_bundle
+from fusion.modalities import MODALITIES, input_roles
 from fusion.predictor import Predictor
 from fusion.progress import Stage, silent, within
 from fusion.recipe import Recipe, Sources
@@ -169,7 +168,7 @@ def _baselines(
 def _modality_tables(
     experiment: Experiment, bundle: Bundle, *, stage: Stage
 ) -> dict[tuple[str, Kind], tuple[Bundle, pd.DataFrame]]:
-    own = [name for name in bundle.model.modalities if name != "row"]  # row repeats the others
+    own = [n for n in bundle.model.modalities if not MODALITIES[n].repeats]
     subsets = list(_subsets(own))
     tables: dict[tuple[str, Kind], tuple[Bundle, pd.DataFrame]] = {}
     if not subsets:
@@ -193,34 +192,26 @@ def _subsets(modalities: Sequence[str]) -> Iterator[tuple[tuple[str, Kind], tupl
 
 def _restricted(recipe: Recipe, bundle: Bundle, *, kept: Sequence[str]) -> Recipe:
     """The recipe on some modalities, with the encoders that are already loaded."""
-    encoders = recipe.encoders
-    for modality in kept:
-        encoder = bundle.model.encoder(modality)
-        if encoder.cacheable:
-            encoders = _with_encoder(encoders, encoder)
+    loaded = {name: bundle.model.encoder(name) for name in kept}
+    encoders = recipe.encoders.with_encoders(
+        {name: encoder for name, encoder in loaded.items() if encoder.cacheable}
+    )
     return replace(recipe, columns=modality_columns(bundle.schema, kept), encoders=encoders)
-
-
-def _with_encoder(choice: EncoderChoice, encoder: Encoder) -> EncoderChoice:
-    if encoder.modality == "text":
-        return replace(choice, text=encoder)
-    return replace(choice, image=encoder)
 
 
 def modality_columns(schema: Schema, kept: Sequence[str]) -> dict[str, list[str]]:
     """Columns by role of some modalities of a schema; all other roles are empty.
 
-    The row repeats columns of other modalities, so it goes with the text and never holds a column
-    of a modality that is left out.
+    One that repeats others goes with those of its kind, and never holds a column of a modality
+    that is left out.
     """
-    roles = {
-        "text": ("text",),
-        "image": ("image",),
-        "numeric": ("numeric", "categorical", "dates"),
-        "history": ("history",),
-    }
-    chosen = {role for modality in kept for role in roles.get(modality, ())}
-    columns = {role: list(getattr(schema, role)) if role in chosen else [] for role in ROLES[1:]}
-    there = {name for names in columns.values() for name in names}
-    columns["row"] = [name for name in schema.row if name in there] if "text" in kept else []
+    own = [MODALITIES[name] for name in kept if not MODALITIES[name].repeats]
+    there = {column for one in own for column in schema.columns_read_by(one.name)}
+    columns: dict[str, list[str]] = {role: [] for role in input_roles()}
+    columns |= {role: list(schema.columns_of(role)) for one in own for role in one.roles}
+    for one in MODALITIES.values():
+        if one.repeats and one.kind in {other.kind for other in own}:
+            columns |= {
+                role: [n for n in schema.columns_of(role) if n in there] for role in one.roles
+            }
     return {**columns, "id": [] if schema.id is None else [schema.id]}

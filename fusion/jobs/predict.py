@@ -11,7 +11,6 @@ from pathlib import Path
 from fusion.data.header import WRITTEN
 from fusion.jobs.source import ItemSource, checked_description, sales_section
 from fusion.mistakes import Mistakes
-from fusion.parameters import EncoderPlaces
 from fusion.places import file_mistakes, folder_mistakes
 from fusion.progress import Stage, silent
 from fusion.shards.job import Engine, JobResult
@@ -77,14 +76,12 @@ def predict(
             delimiter=source.delimiter,
             sales=source.sales,
         )
-    moved = source.encoders or EncoderPlaces()
     places = Places(
         items=source.items,
         photos=source.photos,
         store=source.store,
         bundle=bundle,
-        text_encoder=moved.text,
-        image_weights=moved.photo_weights,
+        encoders=source.encoders,
     )
     if output.suffix:
         mistakes.add(file_mistakes("out", output, suffixes=WRITTEN))

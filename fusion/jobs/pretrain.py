@@ -14,22 +14,23 @@ import pandas as pd
 
 from encoders import ENCODERS
 from encoders.base import Encoder
-from encoders.bert import BertEncoder
-from encoders.names import RESNETS
+from encoders.names import KNOWN
 from encoders.process_state import OwnGenerators
 from encoders.resnet import ResNetEncoder
+from fusion.build import built_encoder
 from fusion.choices import why_ignored
 from fusion.data.catalogue import Catalogue, build_catalogue
 from fusion.data.infer import infer_schema
 from fusion.data.policy import apply_policy
 from fusion.data.problems import OnBadRows, Problem, check_policy
-from fusion.data.schema import ROLES, Schema
+from fusion.data.schema import Schema
 from fusion.data.tables import read_table
 from fusion.embedding import problem_code
-from fusion.encoder_choice import EncoderChoice
+from fusion.encoder_choice import HUB, EncoderChoice, EncoderChoices
 from fusion.errors import ConfigError, unknown_name
 from fusion.files import readable
 from fusion.mistakes import Mistakes, checked_settings
+from fusion.modalities import input_roles
 from fusion.places import folder_mistakes, photo_folder_mistakes
 from fusion.pretraining import (
     FILES,
@@ -45,6 +46,9 @@ from fusion.progress import Stage, silent
 from fusion.recipe import check_logs
 from fusion.shards.lock import check_free, locked
 
+TRAINABLE = {"text": "bert", "image": "resnet"}
+"""The encoders that the objectives know how to train, by modality."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -53,7 +57,8 @@ class Source:
     Args:
         items: Items table.
         photos: Folder of the photos.
-        columns: Columns of the roles `id`, `text` and `image`; found where not given.
+        columns: Columns of the role `id` and of the modalities that are learned from; found where
+            not given.
         on_bad_rows: What faulty rows do.
         delimiter: What separates the cells of a CSV table; found in it where None.
     """
@@ -70,7 +75,7 @@ def pretrain(
     output: Path,
     settings: PretrainingSettings,
     *,
-    choice: EncoderChoice | None = None,
+    encoders: EncoderChoices | None = None,
     stage: Stage = silent,
 ) -> PretrainingResult:
     """Trains encoders on the texts and photos of a catalogue; a run that was stopped goes on.
@@ -79,7 +84,7 @@ def pretrain(
         source: Items and photos.
         output: Folder of the run; made if absent.
         settings: Objective, and how it is trained.
-        choice: Encoders to begin with.
+        encoders: Encoders to begin with.
         stage: Opens progress bars.
 
     Raises:
@@ -87,11 +92,11 @@ def pretrain(
         ConfigError: If an encoder cannot be trained, or the items lack what the objective needs.
         JobError: If the folder is in use, or belongs to something else.
     """
-    catalogue, encoders = _checked(source, output, settings, choice=choice or EncoderChoice())
+    catalogue, built = _checked(source, output, settings, choices=encoders or EncoderChoices())
     values: dict[str, Any] = catalogue.values
     contents = {
         modality: read_contents(encoder, values[modality], stage=stage)
-        for modality, encoder in encoders.items()
+        for modality, encoder in built.items()
     }
     problems = list(_problems(contents, catalogue))
     _, dropped = apply_policy(catalogue, problems, on_bad_rows=source.on_bad_rows)
@@ -99,7 +104,7 @@ def pretrain(
     output.mkdir(parents=True, exist_ok=True)
     with locked(output):
         return pretrain_encoders(
-            encoders,
+            built,
             join_contents(contents, kept),
             settings,
             output,
@@ -109,7 +114,7 @@ def pretrain(
 
 
 def _checked(
-    source: Source, output: Path, settings: PretrainingSettings, *, choice: EncoderChoice
+    source: Source, output: Path, settings: PretrainingSettings, *, choices: EncoderChoices
 ) -> tuple[Catalogue, dict[str, Encoder]]:
     """The items and the encoders, once nothing that can be seen before the work is wrong.
 
@@ -139,7 +144,7 @@ def _checked(
         schema = _schema(frame, source, settings)
         catalogue = build_catalogue(frame, schema, photos=source.photos, source=source.items.name)
     with mistakes.gathered():
-        encoders = build_encoders(choice, settings)
+        encoders = build_encoders(choices, settings)
         check_encoders(encoders, settings)
     mistakes.refuse()
     assert catalogue is not None
@@ -156,20 +161,19 @@ def settings_of(**given: Any) -> PretrainingSettings:
     return checked_settings(PretrainingSettings, values, source="pretraining")
 
 
-def build_encoders(choice: EncoderChoice, settings: PretrainingSettings) -> dict[str, Encoder]:
+def build_encoders(choices: EncoderChoices, settings: PretrainingSettings) -> dict[str, Encoder]:
     """The encoders that an objective trains, in float32; random weights follow from the seed.
 
     Raises:
         ConfigError: If an encoder cannot be trained.
         ValueError, OSError, ImportError: If its weights cannot be found or used.
     """
-    build = {"text": _text_encoder, "image": _image_encoder}
     encoders: dict[str, Encoder] = {}
     mistakes = Mistakes()
     with OwnGenerators(settings.seed):
         for modality in settings.modalities:
             with mistakes.gathered():
-                encoders[modality] = build[modality](choice)
+                encoders[modality] = _trainable_encoder(choices[modality], modality)
     mistakes.refuse()
     image = encoders.get("image")
     if isinstance(image, ResNetEncoder) and settings.image_size is not None:
@@ -194,45 +198,51 @@ def summary_lines(result: PretrainingResult, output: Path) -> list[str]:
     return lines + [f"{name:<6} encoder  {output / FILES[name]}" for name in result.ended_with]
 
 
-def _text_encoder(choice: EncoderChoice) -> Encoder:
-    if isinstance(choice.text, BertEncoder):
-        return choice.text
-    if isinstance(choice.text, Encoder) or choice.text in ENCODERS:
-        name = choice.text if isinstance(choice.text, str) else type(choice.text).__name__
+def _trainable_encoder(choice: EncoderChoice, modality: str) -> Encoder:
+    """An encoder whose weights an objective trains, in float32.
+
+    Raises:
+        ConfigError: If it is another than these objectives know to train.
+        ValueError, OSError, ImportError: If its weights cannot be found or used.
+    """
+    name = TRAINABLE[modality]
+    is_built = isinstance(choice.encoder, Encoder)
+    got = choice.encoder if isinstance(choice.encoder, str) else type(choice.encoder).__name__
+    if not (isinstance(choice.encoder, ENCODERS[name]) if is_built else got == name):
+        known = KNOWN[name]
+        valid = [*known.names, *(HUB if known.reads_checkpoints else ())]
         raise ConfigError(
-            f"text_encoder must be minilm, a hub id or the folder of a checkpoint, got {name}, "
-            "which has no weights to train."
+            f"encoders.{modality} must be one of {', '.join(valid)}, got {got}, which has no "
+            "weights to train."
         )
-    return BertEncoder(choice.text, dtype="float32", backend=choice.backend)
-
-
-def _image_encoder(choice: EncoderChoice) -> Encoder:
-    if isinstance(choice.image, ResNetEncoder):
-        return choice.image
-    if choice.image not in RESNETS:
-        raise ConfigError(unknown_name("image_encoder", choice.image, RESNETS))
-    return ResNetEncoder(
-        str(choice.image), weights=choice.weights, decoder=choice.decoder, dtype="float32"
-    )
+    options = {"dtype": "float32", **choice.options}
+    return built_encoder(choice if is_built else replace(choice, options=options), modality)
 
 
 def _schema(frame: pd.DataFrame, source: Source, settings: PretrainingSettings) -> Schema:
     """Columns of the modalities that the objective needs; no other is looked at."""
     wanted = settings.modalities
-    given = {role: source.columns.get(role) for role in ("id", "text", "image")}
-    needless = [role for role in ("text", "image") if given[role] and role not in wanted]
+    given = {role: names for role, names in source.columns.items() if names is not None}
+    roles = ("id", *input_roles())
+    unknown = [
+        unknown_name("a role of columns", role, roles) for role in given if role not in roles
+    ]
+    if unknown:
+        raise ConfigError("\n".join(unknown))
+    needless = [role for role in given if role not in ("id", *wanted)]
     if needless:
         raise ConfigError(
-            f"{needless[0]} columns must be left out with objective {settings.objective!r}."
+            f"columns of {', '.join(needless)} must be left out with objective "
+            f"{settings.objective!r}, which learns from {' and '.join(wanted)}."
         )
-    others: dict[str, list[str]] = {role: [] for role in ROLES if role not in ("id", *wanted)}
+    others: dict[str, list[str]] = {role: [] for role in input_roles() if role not in wanted}
     schema = infer_schema(frame, photos=source.photos, given={**given, **others})
-    lacking = [modality for modality in wanted if not getattr(schema, modality)]
+    lacking = [modality for modality in wanted if not schema.columns_of(modality)]
     if lacking:
         raise ConfigError(
             f"{source.items.name} must have a column of the role {' and of '.join(lacking)} for "
-            f"objective {settings.objective!r}, got none. Name it with --text or --image, and the "
-            f"folder of the photos with --photos.{why_ignored(schema)}"
+            f"objective {settings.objective!r}, got none. Name it with --column {lacking[0]}=NAME, "
+            f"and the folder of the photos with --photos.{why_ignored(schema)}"
         )
     return schema
 
@@ -240,10 +250,10 @@ def _schema(frame: pd.DataFrame, source: Source, settings: PretrainingSettings) 
 def _problems(contents: Mapping[str, Contents], catalogue: Catalogue) -> Iterator[Problem]:
     """Texts and photos that could not be read."""
     for modality, found in contents.items():
-        columns = ", ".join(getattr(catalogue.schema, modality))
+        columns = ", ".join(catalogue.schema.columns_of(modality))
         for row, error in found.failures.items():
             code = problem_code(error, modality)
-            yield Problem(code, str(error), row=row, column=columns)
+            yield Problem(code, str(error), row=row, column=columns, modality=modality)
 
 
 def _facts(
@@ -253,7 +263,7 @@ def _facts(
     kept = [row for row in range(len(catalogue)) if row not in dropped]
     return {
         "table": catalogue.source,
-        "columns": {name: list(getattr(catalogue.schema, name)) for name in contents},
+        "columns": {name: list(catalogue.schema.columns_of(name)) for name in contents},
         "n_read": len(catalogue),
         "n_without": {
             name: sum(not found.places[row] for row in kept) for name, found in contents.items()

@@ -2,7 +2,7 @@
 
 import codecs
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +42,7 @@ class ItemSource:
         on_bad_rows: What faulty rows do.
         sales: Past sales, for a model that was trained with a sales table.
         delimiter: What separates the cells of the items table, where it is CSV; found where None.
-        encoders: Where checkpoints lie now, if they have moved.
+        encoders: Where weights of the model's encoders lie now, if they have moved.
     """
 
     items: Path
@@ -51,7 +51,7 @@ class ItemSource:
     on_bad_rows: OnBadRows = "raise"
     sales: PastSales | None = None
     delimiter: str | None = None
-    encoders: EncoderPlaces | None = None
+    encoders: EncoderPlaces = field(default_factory=EncoderPlaces)
 
     def overwritten(self, name: str, path: Path | None, bundle: Path) -> list[str]:
         """Why an output of this name may not go to a path, see `input_mistakes`."""
@@ -197,7 +197,7 @@ def _check_columns(
     """Takes the columns that the model reads and a table lacks as mistakes."""
     with described("schema"):
         schema = Schema.from_dict(document["schema"])
-    columns, there = schema.columns, list(names)
+    columns, there = schema.all_columns, list(names)
     joined = [name for name in columns if HISTORY.fullmatch(name)]
     if source.on_bad_rows == "absent":  # what is absent is told later
         found = there if source.sales is None else [*there, *joined]

@@ -15,13 +15,14 @@ from encoders.base import Encoder
 from fusion.bundle import PACKAGES
 from fusion.data.cells import is_missing
 from fusion.data.known import known_rows
-from fusion.data.schema import ROLES, Schema
+from fusion.data.schema import Schema
 from fusion.data.split import Split
 from fusion.evaluation import Evaluation
 from fusion.fitting import Fitted
 from fusion.jobs.config import SplitSection, TrainConfig
 from fusion.jobs.items import LabelledItems
 from fusion.jobs.measure import Columns, Experiment, head_columns
+from fusion.modalities import MODALITIES
 from fusion.report import (
     ColumnSummary,
     DataSummary,
@@ -33,6 +34,9 @@ from fusion.report import (
     TuningSummary,
     head_title,
 )
+
+ROLE_WORDS = {"numeric": "numbers", "categorical": "categories"}
+"""What the cells of a role are called where its name is that of the modality or an adjective."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,7 @@ def _data_summary(config: TrainConfig, outcome: Outcome) -> DataSummary:
         split=split_sentence(config.split, split),
         modalities={
             _modality_label(schema, name): ModalitySummary(
-                columns=_modality_columns(schema, name),
+                columns=schema.columns_read_by(name),
                 encoder=encoder_name(model.encoder(name)),
                 share_present=float(items.catalogue.present[name].mean()),
             )
@@ -128,22 +132,18 @@ def encoder_name(encoder: Encoder) -> str:
 
 def _modality_label(schema: Schema, modality: str) -> str:
     """A modality with what is in it, where its name says less: it may hold no number at all."""
-    if modality != "numeric":
+    roles = MODALITIES[modality].roles
+    if len(roles) == 1:
         return modality
-    parts = {"numbers": schema.numeric, "categories": schema.categorical, "dates": schema.dates}
-    return f"numeric ({', '.join(part for part, columns in parts.items() if columns)})"
-
-
-def _modality_columns(schema: Schema, modality: str) -> tuple[str, ...]:
-    if modality in schema.tables:
-        return schema.tables[modality]
-    return tuple(getattr(schema, modality))
+    taken = [ROLE_WORDS.get(role, role) for role in roles if schema.columns_of(role)]
+    return f"{modality} ({', '.join(taken)})"
 
 
 def _column_summaries(frame: pd.DataFrame, schema: Schema) -> list[ColumnSummary]:
     summaries = []
-    for role in ROLES[1:-1]:  # the row repeats columns of other roles
-        for name in getattr(schema, role):
+    told = [one for one in MODALITIES.values() if not one.repeats]
+    for role in (role for modality in told for role in modality.roles):
+        for name in schema.columns_of(role):
             known = frame[name].dropna()
             example = str(known.iloc[0])[:80] if len(known) else ""
             missing = 1.0 - len(known) / max(len(frame), 1)

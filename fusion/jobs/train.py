@@ -17,9 +17,9 @@ import numpy as np
 from fusion.bundle import check_bundle_folder, save_bundle
 from fusion.choices import few_target_mistakes
 from fusion.data.tables import write_table
+from fusion.encoder_choice import EncoderChoices
 from fusion.evaluation import Evaluation
 from fusion.files import json_bytes, write_atomically
-from fusion.jobs.check import encoder_choice
 from fusion.jobs.config import TrainConfig, head_choices
 from fusion.jobs.items import LabelledItems, labelled_items
 from fusion.jobs.measure import Experiment, measure, modality_columns
@@ -220,7 +220,7 @@ def build_experiment(config: TrainConfig, items: LabelledItems, *, folder: Path)
     recipe = Recipe(
         heads=heads,
         columns=modality_columns(schema, list(schema.modalities)),
-        encoders=encoder_choice(config),
+        encoders=EncoderChoices(config.encoders),
         strategy=config.model.strategy,
         strategy_options=config.model.options,
         training=config.training,

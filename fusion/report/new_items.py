@@ -69,7 +69,9 @@ def tell_new_items(
     similar = _similar(predictor, shown, next(iter(words.values())))
     unknown = unknown_facts(predictor, catalogue)
     frame, titles = catalogue.frame, catalogue.titles
-    names = [name for name in details or bundle.schema.categorical if name in frame.columns]
+    names = [
+        name for name in details or bundle.schema.columns_of("categorical") if name in frame.columns
+    ]
     photos: Any = catalogue.values.get("image", [None] * len(order))
     items = []
     for place, row in enumerate(order.tolist()):

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from fusion.data.schema import Schema
 from fusion.errors import ConfigError, JobError
 from fusion.mistakes import Mistakes
+from fusion.modalities import MODALITIES
 from fusion.progress import Stage, silent
 from fusion.shards.plan import Places, Plan
 from fusion.shards.settings import MOST_KEPT, JobSettings
@@ -66,24 +67,25 @@ class Embedder(Work):
             bundle = kept_bundle(places)
             _check_columns(settings, bundle.schema)
             precisions = precisions_of(encoders_of(bundle))
-            return Planned(bundle.schema, bundle.schema.columns, settings=precisions)
+            return Planned(bundle.schema, bundle.schema.all_columns, settings=precisions)
         given: dict[str, list[str] | None] = dict(settings.columns)
-        given |= {role: [] for role in ("numeric", "categorical", "dates", "history", "row")}
+        learned = [each for name, each in MODALITIES.items() if settings.encoders[name].learns]
+        given |= {role: [] for each in learned for role in each.roles}
         sample = _sample(places.items, delimiter=settings.delimiter)
         found = infer_schema(sample, photos=places.photos, given=given, source=places.items.name)
         from fusion.build import pretrained_encoders  # torch: once the columns are right
         from fusion.choices import why_ignored
 
-        encoders = pretrained_encoders(settings.choice, found.modalities, store=places.store)
+        encoders = pretrained_encoders(settings.encoders, found.modalities, store=places.store)
         if not encoders:
             raise ConfigError(
                 f"{places.items} must have a text or photo column that an encoder without training "
-                "reads, got none. Name them with --text and --image, and the folder with --photos."
-                f"{why_ignored(found)}"
+                "reads, got none. Name them with --column text=NAME and --column image=NAME, and "
+                f"the folder with --photos.{why_ignored(found)}"
             )
-        kept = {role: getattr(found, role) for role in ("text", "image") if role in encoders}
-        schema = Schema(id=found.id, **kept)
-        return Planned(schema, schema.columns, describe_encoders(encoders))
+        roles = [role for modality in encoders for role in MODALITIES[modality].roles]
+        schema = Schema(found.id, {role: found.columns_of(role) for role in roles}, found.formats)
+        return Planned(schema, schema.all_columns, describe_encoders(encoders))
 
     @classmethod
     def loaded(cls, folder: Path, plan: Plan, places: Places) -> Self:
@@ -196,7 +198,8 @@ def _rebuilt(entries: Mapping[str, dict[str, Any]]) -> "dict[str, Encoder]":
     encoders = {}
     for modality, entry in entries.items():
         encoder = rebuild(ENCODERS, entry, what=f"encoder of {modality}")
-        if (encoder.modality, encoder.fingerprint) != (modality, entry["fingerprint"]):
+        kind = MODALITIES[modality].kind  # a plan names none that is not there
+        if (encoder.modality, encoder.fingerprint) != (kind, entry["fingerprint"]):
             raise JobError(
                 f"encoder of {modality} must have the weights that the job was begun with, got "
                 "others. Put them back, or begin a new output folder."
@@ -213,8 +216,7 @@ def _check_columns(settings: JobSettings, schema: Schema) -> None:
     """
     mistakes = Mistakes()
     for role, names in settings.columns.items():
-        own = schema.id if role == "id" else getattr(schema, role)
-        columns = [own] if isinstance(own, str) else list(own or ())
+        columns = [schema.id] if role == "id" and schema.id else schema.columns_of(role)
         if names is not None and sorted(names) != sorted(columns):
             got = ", ".join(names) or "none"
             mistakes.add(

@@ -9,9 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fusion.data.catalogue import reasons
-from fusion.data.policy import concerned_modality
 from fusion.data.problems import Problem, report_problems, shown
-from fusion.data.schema import Schema
 from fusion.errors import CatalogueError
 from fusion.shards.commit import RowError
 from fusion.shards.shard import Shard, rows_of
@@ -69,14 +67,14 @@ def repeated_faults(
 
 
 def settle(
-    faults: Sequence[Fault], *, policy: str, schema: Schema
+    faults: Sequence[Fault], *, policy: str
 ) -> tuple[dict[int, list[Fault]], dict[int, list[Fault]]]:
     """Faults by row: of rows that get no answer, and of values that are taken as absent."""
     failed: dict[int, list[Fault]] = defaultdict(list)
     tolerated: dict[int, list[Fault]] = defaultdict(list)
     for fault in faults:
-        value = concerned_modality(fault.problem, schema) is not None
-        (tolerated if policy == "absent" and value else failed)[fault.row].append(fault)
+        of_value = fault.problem.modality is not None
+        (tolerated if policy == "absent" and of_value else failed)[fault.row].append(fault)
     return dict(sorted(failed.items())), dict(tolerated)
 
 

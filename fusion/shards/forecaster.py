@@ -71,7 +71,7 @@ class Forecaster(Work):
         schema = bundle.schema
         known: dict[str, Any] = dict(precisions_of(encoders_of(bundle)))
         if settings.sales is None:
-            return Planned(schema, schema.columns, settings=known)
+            return Planned(schema, schema.all_columns, settings=known)
         names = sales_columns(bundle.info, settings.sales)
         columns = columns_beside_sales(schema, names)
         _check_names(places.items, names.id, settings)
@@ -108,7 +108,7 @@ class Forecaster(Work):
         keys, problems = read_item_ids(frame, self.item)
         found = self.history.reindex(pd.Index(keys, dtype=object))
         joined = frame.assign(**{name: found[name].to_numpy() for name in NAMES})
-        absent = [name for name in self.predictor.bundle.schema.columns if name not in joined]
+        absent = [name for name in self.predictor.bundle.schema.all_columns if name not in joined]
         joined = joined.assign(**dict.fromkeys(absent))
         return joined, [] if self.is_id else problems  # the id's own faults are told as such
 
@@ -150,7 +150,7 @@ def columns_beside_sales(schema: Schema, names: "SalesColumns") -> list[str]:
     """Columns that items must have where past sales come from a sales table."""
     from fusion.data.history import NAMES
 
-    own = [name for name in schema.columns if name not in NAMES]
+    own = [name for name in schema.all_columns if name not in NAMES]
     return list(dict.fromkeys([*own, names.id]))
 
 
@@ -168,7 +168,7 @@ def _in_any_table(
     for path in list_files(items):
         names = column_names(path, delimiter=settings.delimiter)
         there = [*names, *NAMES]
-        tell_absent_columns(schema.columns, there, id_column=schema.id, source=path.name)
+        tell_absent_columns(schema.all_columns, there, id_column=schema.id, source=path.name)
         found |= set(names)
     return [name for name in columns if name in found]
 

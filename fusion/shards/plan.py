@@ -21,7 +21,7 @@ OUT/manifest.json       written last: all files of a finished job
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -65,40 +65,33 @@ class Places:
         photos: Folder of the photos.
         store: Folder of the embedding store.
         bundle: Folder of the trained model that fuses or predicts.
-        text_encoder: Where its text checkpoint lies now, if it has moved; a folder or a hub id.
-        image_weights: Where its photo weights lie now, if they have moved.
+        encoders: Where weights of its encoders lie now, if they have moved.
     """
 
     items: Path
     photos: Path | None = None
     store: Path | None = None
     bundle: Path | None = None
-    text_encoder: str | None = None
-    image_weights: str | None = None
+    encoders: EncoderPlaces = field(default_factory=EncoderPlaces)
 
-    @property
-    def encoders(self) -> EncoderPlaces:
-        """Where checkpoints of the trained model lie now."""
-        return EncoderPlaces(self.text_encoder, self.image_weights)
-
-    def to_dict(self) -> dict[str, str | None]:
-        """Absolute paths as JSON types; names of checkpoints that are no paths stay."""
-        found: dict[str, str | None] = {}
-        for name, place in asdict(self).items():
-            is_name = isinstance(place, str) and not Path(place).exists()
-            found[name] = place if place is None or is_name else str(Path(place).resolve())
-        return found
+    def to_dict(self) -> dict[str, Any]:
+        """Absolute paths as JSON types; names of weights that are no paths stay."""
+        paths = {name: getattr(self, name) for name in ("items", "photos", "store", "bundle")}
+        moved = [(*what, _absolute(place)) for *what, place in self.encoders.moved]
+        found = {name: path and _absolute(path) for name, path in paths.items()}
+        return {**found, "encoders": moved}
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, str | None]) -> Self:
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Places from what `to_dict` gave."""
-        names = {"text_encoder", "image_weights"}
-        return cls(
-            **{  # type: ignore[arg-type]
-                name: place if place is None or name in names else Path(place)
-                for name, place in values.items()
-            }
-        )
+        paths = {name: path and Path(path) for name, path in values.items() if name != "encoders"}
+        return cls(**paths, encoders=EncoderPlaces(tuple(map(tuple, values["encoders"]))))
+
+
+def _absolute(place: Path | str) -> str:
+    """A path, absolute; a name that is none stays."""
+    is_name = isinstance(place, str) and not Path(place).exists()
+    return str(place) if is_name else str(Path(place).resolve())
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from fusion.data.schema import Schema
 from fusion.documents import EXACT, Count, Nested, Positive, Sha256, Text
 from fusion.shards.shard import InputFile, Shard
 
-FORMAT = 5
+FORMAT = 6
 MAX_PLAN_BYTES = 500_000_000  # of 2,000,000 shards; each has some 200 bytes
 MAX_SHARDS = 2_000_000
 MAX_FILES = 200_000
@@ -37,7 +37,7 @@ class _Settings:
     on_bad_rows: Literal["raise", "record", "absent"]
     shard_rows: Positive
     delimiter: Annotated[Text, Field(min_length=1, max_length=1)] | None
-    columns: dict[Literal["id", "text", "image"], list[Text]] = field(default_factory=dict)
+    columns: dict[Text, list[Text]] = field(default_factory=dict)
     dtype: Literal["float32", "float16"] = "float32"
     normalize: bool = False
     history: Sha256 | None = None
@@ -54,7 +54,7 @@ def _checked_settings(settings: dict[str, Any]) -> dict[str, Any]:
 
 def _checked_schema(schema: dict[str, Any]) -> dict[str, Any]:
     if schema.keys() != Schema().to_dict().keys():
-        raise ValueError("must have every role")
+        raise ValueError("must have every key")
     return schema
 
 
@@ -68,7 +68,7 @@ Cut = tuple[Count, Count, Positive, Count, Positive, Count | None, Sha256, Repea
 class PlanDocument:
     """The content of `plan.json`."""
 
-    format: Literal[5]
+    format: Literal[6]
     n_rows: Positive
     n_repeated: Count
     settings: Annotated[Nested, AfterValidator(_checked_settings)]
@@ -98,8 +98,7 @@ class PlacesDocument:
     photos: Place | None
     store: Place | None
     bundle: Place | None
-    text_encoder: Place | None
-    image_weights: Place | None
+    encoders: Annotated[list[tuple[Text, Text, Place]], Field(max_length=100)]
 
 
 def check_roles(

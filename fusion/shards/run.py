@@ -132,9 +132,7 @@ class ShardRunner:
         prepared = self.work.prepare(catalogue, store=self.places.store, stage=rows_done.stage)
         faults += faults_of("encode", prepared.problems, kept)
         self._refuse(faults, shard=shard)
-        failed, tolerated = settle(
-            faults, policy=self.plan.settings["on_bad_rows"], schema=self.plan.schema
-        )
+        failed, tolerated = settle(faults, policy=self.plan.settings["on_bad_rows"])
         sound = np.asarray([i for i, row in enumerate(kept) if row not in failed], dtype=np.int64)
         answers = self.work.answers(prepared, sound)
         warnings = _warnings(prepared, tolerated, kept=kept, sound=sound)

@@ -3,16 +3,17 @@
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from fusion.data.delimiters import checked_delimiter
 from fusion.data.problems import check_policy
-from fusion.encoder_choice import EncoderChoice
+from fusion.encoder_choice import EncoderChoices
 from fusion.errors import ConfigError, unknown_name
 from fusion.files import read_regular_file
 from fusion.mistakes import Mistakes
+from fusion.modalities import MODALITIES
 
 MAX_BUNDLE_BYTES = 100_000_000  # of the list of a trained model's files
 VECTOR_TYPES = ("float32", "float16")
@@ -25,9 +26,9 @@ class JobSettings:
     """What a job does, whatever it is run on.
 
     Args:
-        choice: Encoders; not used where a trained model fuses.
-        columns: Columns of the roles `id`, `text` and `image`; found in the first rows where not
-            given.
+        encoders: Which encoder reads which modality; not used where a trained model fuses.
+        columns: Columns of the role `id` and of the roles of modalities that are embedded; found in
+            the first rows where not given.
         on_bad_rows: `record` (an error record), `absent` (a faulty text or photo is absent and
             named in `warnings`) or `raise` (the job stops at the first shard with one).
         dtype: `float32`, or `float16`: half the size, about three digits.
@@ -40,7 +41,7 @@ class JobSettings:
     work: ClassVar[str] = "embed"
     doing: ClassVar[str] = "embedding"
 
-    choice: EncoderChoice = field(default_factory=EncoderChoice)
+    encoders: EncoderChoices = field(default_factory=EncoderChoices)
     columns: Mapping[str, list[str] | None] = field(default_factory=dict)
     on_bad_rows: str = "record"
     dtype: str = "float32"
@@ -53,25 +54,20 @@ class JobSettings:
         add_cutting_mistakes(mistakes, self)
         if self.dtype not in VECTOR_TYPES:
             mistakes.add([unknown_name("dtype", self.dtype, VECTOR_TYPES)])
-        if self.choice.text == "tfidf":
-            mistakes.add(
-                [
-                    "text_encoder must be one that needs no training, got 'tfidf', which learns "
-                    "its words from the rows of a training. Take minilm, or a model that was "
-                    "trained with it: --bundle FOLDER."
-                ]
-            )
-        for role in self.columns:
-            if role not in ("id", "text", "image"):
-                mistakes.add([unknown_name("columns", role, ("id", "text", "image"))])
+        mistakes.add(_untrained_mistake(self.encoders, name) for name in self._learned)
+        valid = ["id", *(role for name in self._embedded for role in MODALITIES[name].roles)]
+        mistakes.add(
+            unknown_name("a role of columns", role, valid)
+            for role in self.columns
+            if role not in valid
+        )
         mistakes.refuse()
 
     def to_dict(self, *, bundle: Path | None) -> dict[str, Any]:
         """The settings as JSON types, a trained model by its SHA-256."""
-        choice = {f"encoder {entry.name}": _name(getattr(self.choice, entry.name))
-                  for entry in fields(self.choice)}  # fmt: skip
+        chosen = {f"encoder {name}": self.encoders[name].to_dict() for name in self._embedded}
         return {
-            **({} if bundle else choice),
+            **({} if bundle else chosen),
             "bundle": None if bundle is None else bundle_sha256(bundle),
             "columns": {name: value for name, value in self.columns.items() if value is not None},
             "on_bad_rows": self.on_bad_rows,
@@ -80,6 +76,24 @@ class JobSettings:
             "delimiter": self.delimiter,
             "normalize": self.normalize,
         }
+
+    @property
+    def _embedded(self) -> list[str]:
+        """Modalities whose encoders need no training."""
+        return [name for name in MODALITIES if not self.encoders[name].learns]
+
+    @property
+    def _learned(self) -> list[str]:
+        """Modalities for which an encoder was chosen that does need training."""
+        return [name for name in self.encoders.given if self.encoders[name].learns]
+
+
+def _untrained_mistake(encoders: EncoderChoices, modality: str) -> str:
+    return (
+        f"encoders.{modality} must be one that needs no training, got "
+        f"{encoders[modality].encoder!r}, which learns from the rows of a training. Take another, "
+        "or a model that was trained with it: --bundle FOLDER."
+    )
 
 
 class Cutting(Protocol):
@@ -117,11 +131,6 @@ def check_stall(stall_s: float) -> None:
     """
     if not 0 < stall_s < math.inf:
         raise ConfigError(f"stall seconds must be positive and finite, got {stall_s}.")
-
-
-def _name(choice: Any) -> str:
-    """A choice as it can be compared later: a built encoder by its fingerprint."""
-    return str(choice) if isinstance(choice, str | Path | None) else choice.fingerprint
 
 
 def bundle_sha256(bundle: Path) -> str:

@@ -9,6 +9,7 @@ from encoders.base import Encoder
 from encoders.stream import read_ahead
 
 KEY_THREADS = 8  # they wait for the disk more than they compute
+MOST_PARTS = 1024  # of one thread at a time
 
 Keyed = list[tuple[bytes, Any]]
 """Key and raw content of each part of a value."""
@@ -28,7 +29,7 @@ def keyed_values(encoder: Encoder, values: Sequence[Any]) -> Iterator[Keyed | Ex
 
     Why threads: to know a photo's content is to read its file, and disks answer many at once.
     """
-    size = 1024 if encoder.modality == "text" else 16
+    size = min(8 * encoder.piece_parts, MOST_PARTS)  # a hash costs less than the reading of a part
     pieces = [values[start : start + size] for start in range(0, len(values), size)]
     for keyed in read_ahead(partial(_keyed, encoder), pieces, n_threads=KEY_THREADS):
         yield from keyed

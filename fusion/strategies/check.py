@@ -7,7 +7,7 @@ from torch import Tensor
 
 from fusion.strategies.base import Embeddings, Fusion, Present
 
-DIMS = {"image": 6, "numeric": 3, "text": 5}
+DIMS = {"a": 6, "b": 3, "c": 5}
 ROWS = 7
 
 

@@ -9,7 +9,9 @@ from encoders.adapter import Adapter
 from encoders.augment_photos import GENTLE, PhotoAugmentation
 from encoders.augment_texts import TextAugmentation
 from encoders.dtype import resolve_dtype
+from fusion.errors import unknown_name
 from fusion.mistakes import RunSettings
+from fusion.modalities import MODALITIES
 
 Mode = Literal["none", "lora", "last_layers", "full", "gradual"]
 
@@ -33,8 +35,8 @@ class TuningSettings(RunSettings):
         "gradual: the last layer first, then one more at a time; lora: low-rank matrices beside "
         "the weights of the last layers (extra lora).",
     )
-    modalities: tuple[Literal["text", "image"], ...] = Field(
-        default=("text", "image"), description="Which modalities are tuned, where they are there."
+    modalities: tuple[str, ...] | None = Field(
+        default=None, description="Which modalities are tuned; all whose encoders can be, if None."
     )
     layers: int = Field(
         default=2, ge=1, description="Last layers (of a ResNet: stages) that are reached."
@@ -104,6 +106,13 @@ class TuningSettings(RunSettings):
         default=None, description="Folder for TensorBoard logs; none are written where absent."
     )
 
+    @field_validator("modalities")
+    @classmethod
+    def _are_known(cls, modalities: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if unknown := [name for name in modalities or () if name not in MODALITIES]:
+            raise ValueError("\n".join(unknown_name("one", name, MODALITIES) for name in unknown))
+        return modalities
+
     @field_validator("precision")
     @classmethod
     def _can_be_computed(cls, precision: str) -> str:
@@ -112,8 +121,8 @@ class TuningSettings(RunSettings):
 
     @model_validator(mode="after")
     def _something_to_tune(self) -> Self:
-        if self.mode != "none" and not self.modalities:
-            raise ValueError("modalities must name text, image or both, got none. Or mode='none'.")
+        if self.mode != "none" and self.modalities == ():
+            raise ValueError("modalities must name one or more, got none. Or mode='none'.")
         return self
 
     @property

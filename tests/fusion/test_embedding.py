@@ -16,7 +16,7 @@ def test_a_progress_bar_ends_where_it_says(tmp_path, kept, works):
             tmp_path / f"{name}.png"
         )
     frame = pd.DataFrame({"p": ["a.png", "b.png", None], "q": ["c.png", None, None]})
-    catalogue = build_catalogue(frame, Schema(image=("p", "q")), photos=tmp_path)
+    catalogue = build_catalogue(frame, Schema(columns={"image": ("p", "q")}), photos=tmp_path)
     store = tmp_path / "store" if kept else None
     prepare_inputs({"image": ColourTextureEncoder()}, catalogue, store=store, stage=works)
     works.check()
@@ -31,7 +31,7 @@ def test_photos_that_cannot_be_opened_are_counted_too(tmp_path, works):
     for name in ("a.png", "b.png"):
         Image.new("RGB", (8, 8), "red").save(tmp_path / name)
     frame = pd.DataFrame({"p": ["a.png", "b.png"]})
-    catalogue = build_catalogue(frame, Schema(image=("p",)), photos=tmp_path)
+    catalogue = build_catalogue(frame, Schema(columns={"image": ("p",)}), photos=tmp_path)
     (tmp_path / "b.png").unlink()
     prepared = prepare_inputs({"image": ColourTextureEncoder()}, catalogue, stage=works)
     assert len(prepared.problems) == 1
@@ -43,7 +43,9 @@ def test_chunks_of_long_texts_are_what_is_counted(works):
     encoder = BertEncoder(**BertEncoder.tiny().config | {"long_text": "chunks"})
     frame = pd.DataFrame({"t": ["many words " * 200, "few words", None]})
     prepare_inputs(
-        {"text": encoder}, build_catalogue(frame, Schema(text=("t",)), photos=None), stage=works
+        {"text": encoder},
+        build_catalogue(frame, Schema(columns={"text": ("t",)}), photos=None),
+        stage=works,
     )
     works.check()
     (work,) = works.opened

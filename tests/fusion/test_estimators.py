@@ -68,7 +68,12 @@ def test_the_line_through_the_points_gives_exactly_3500():
 def test_columns_find_their_roles(items):
     model = regressor(training={"epochs": 1}).fit(items.drop(columns="sales"), items["sales"])
     schema = model.bundle_.schema
-    assert (schema.id, schema.text, schema.numeric, schema.categorical) == (
+    assert (
+        schema.id,
+        schema.columns_of("text"),
+        schema.columns_of("numeric"),
+        schema.columns_of("categorical"),
+    ) == (
         "item_id",
         ("text",),
         ("price",),
@@ -321,7 +326,7 @@ def test_frames_of_other_packages_are_read_by_the_names_of_their_columns(package
     make = {"polars": pl.from_pandas, "pyarrow": pa.Table.from_pandas}[package]
     x, y = numbers()
     model = FusionRegressor(**LINE).fit(make(x), pl.Series("units", y.to_numpy()))
-    assert model.bundle_.schema.numeric == ("price", "stock")
+    assert model.bundle_.schema.columns_of("numeric") == ("price", "stock")
     assert model.feature_names_in_.tolist() == ["price", "stock"]
     assert model.bundle_.targets == {"units": "units"}
     expected = FusionRegressor(**LINE).fit(x, y).predict(x)
@@ -357,7 +362,7 @@ def test_columns_of_several_levels_and_numbers_have_text_names():
     x, y = numbers()
     x.columns = pd.MultiIndex.from_tuples([("price", "mean"), ("stock", 2024)])
     model = FusionRegressor(head="linear").fit(x, y)
-    assert model.bundle_.schema.numeric == ("price_mean", "stock_2024")
+    assert model.bundle_.schema.columns_of("numeric") == ("price_mean", "stock_2024")
     assert len(model.predict(x)) == len(x)
 
 
@@ -424,7 +429,7 @@ def test_other_validation_rows_are_refused_with_one_message(rows):
 def test_columns_may_be_listed_by_names_that_are_no_text():
     items = pd.DataFrame({10: np.arange(8.0), 20: np.arange(8.0) ** 2, "a": np.arange(8.0)})
     model = FusionRegressor(head="linear", numeric=[10, 20]).fit(items, np.arange(8.0))
-    assert model.bundle_.schema.numeric == ("10", "20")
+    assert model.bundle_.schema.columns_of("numeric") == ("10", "20")
 
 
 def test_sparse_columns_and_targets_are_read_as_dense_ones():

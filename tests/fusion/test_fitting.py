@@ -19,7 +19,9 @@ LINEAR = Recipe({"units": HeadChoice("linear", target="units", options={})})
 
 
 def catalogue(texts):
-    return build_catalogue(pd.DataFrame({"text": texts}), Schema(text=("text",)), photos=None)
+    return build_catalogue(
+        pd.DataFrame({"text": texts}), Schema(columns={"text": ("text",)}), photos=None
+    )
 
 
 def words(number):
@@ -40,7 +42,7 @@ def test_beside_photos_a_few_words_are_no_sign_of_a_copy_and_a_whole_text_is(tmp
     for number, pixels in enumerate(noise):
         Image.fromarray(pixels).save(tmp_path / f"{number}.png")
     photos = [f"{number}.png" for number in range(40)]
-    schema = Schema(text=("text",), image=("photo",))
+    schema = Schema(columns={"text": ("text",), "image": ("photo",)})
 
     def folds(texts):
         frame = pd.DataFrame({"text": texts, "photo": photos})

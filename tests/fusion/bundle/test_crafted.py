@@ -57,7 +57,7 @@ def complaint_about(kind, folder, items):
         model = kind.load(folder)
     except BundleError as error:
         return "a message without end" if len(str(error)) > 5000 else None
-    rows = items.reindex(columns=list(model.bundle_.schema.columns)).astype(object)
+    rows = items.reindex(columns=list(model.bundle_.schema.all_columns)).astype(object)
     if model.bundle_.schema.id is not None:
         rows[model.bundle_.schema.id] = ["a", "b", "c"]
     try:

@@ -23,7 +23,9 @@ def codes(catalogue: Any) -> list[tuple[int | None, str]]:
 
 
 def test_missing_columns_and_the_missing_photo_folder_are_one_message(tmp_path: Path) -> None:
-    schema = Schema(id="id", text=("titel",), image=("photo",), numeric=("price",))
+    schema = Schema(
+        id="id", columns={"text": ("titel",), "image": ("photo",), "numeric": ("price",)}
+    )
     frame = pd.DataFrame({"title": ["a"], "photo": ["b"]})
     for photos in (None, tmp_path / "none"):
         with pytest.raises(CatalogueError) as caught:
@@ -44,7 +46,9 @@ def test_missing_columns_and_the_missing_photo_folder_are_one_message(tmp_path: 
     ],
 )
 def test_a_bad_text_is_absent_and_named(cell: object, code: str) -> None:
-    catalogue = build_catalogue(column("good", cell, ""), Schema(text=("x",)), photos=None)
+    catalogue = build_catalogue(
+        column("good", cell, ""), Schema(columns={"text": ("x",)}), photos=None
+    )
     assert catalogue.values["text"] == ["good", None, None]
     assert catalogue.present["text"].tolist() == [True, False, False]
     assert codes(catalogue) == [(1, code)]
@@ -56,7 +60,7 @@ def test_several_text_columns_are_joined_with_their_names() -> None:
     frame = pd.DataFrame(
         {"title": ["Shirt", None, " "], "colour": ["red", "blue", None], "size": [1.0, 2.0, NAN]}
     )
-    schema = Schema(text=("title", "colour", "size"), categorical=("colour",))
+    schema = Schema(columns={"text": ("title", "colour", "size"), "categorical": ("colour",)})
     catalogue = build_catalogue(frame, schema, photos=None)
     joined = ["title: Shirt\ncolour: red\nsize: 1", "colour: blue\nsize: 2", None]
     assert catalogue.values["text"] == joined
@@ -65,7 +69,7 @@ def test_several_text_columns_are_joined_with_their_names() -> None:
 
 def test_one_text_column_is_the_text_itself_with_any_valid_character() -> None:
     texts = ["  two  spaces ", "e" + "\u0301" * 100_000, "x" * MAX_TEXT]
-    catalogue = build_catalogue(column(*texts), Schema(text=("x",)), photos=None)
+    catalogue = build_catalogue(column(*texts), Schema(columns={"text": ("x",)}), photos=None)
     assert catalogue.values["text"] == texts
     assert catalogue.problems == []
 
@@ -73,7 +77,7 @@ def test_one_text_column_is_the_text_itself_with_any_valid_character() -> None:
 def test_numbers_of_every_type_are_read() -> None:
     cells = (1, 2.5, True, "3", " -4.5e1 ", Decimal("1.5"), np.int64(2**53), None, "", "N/A", pd.NA)
     expected = [1, 2.5, 1, 3, -45, 1.5, 2**53, NAN, NAN, NAN, NAN]
-    catalogue = build_catalogue(column(*cells), Schema(numeric=("x",)), photos=None)
+    catalogue = build_catalogue(column(*cells), Schema(columns={"numeric": ("x",)}), photos=None)
     values = catalogue.values["numeric"]
     np.testing.assert_array_equal(values["x"], expected)
     assert values["x"].dtype == np.float64
@@ -88,26 +92,30 @@ def test_number_types_of_pandas_are_read(dtype: str) -> None:
     cells = [Decimal(1), Decimal(2)] if dtype.startswith("decimal") else [1, 2]
     missing = [] if dtype == "int8" else [None]
     frame = pd.DataFrame({"x": pd.Series([*cells, *missing], dtype=kind)})
-    values = build_catalogue(frame, Schema(numeric=("x",)), photos=None).values["numeric"]
+    values = build_catalogue(frame, Schema(columns={"numeric": ("x",)}), photos=None).values[
+        "numeric"
+    ]
     np.testing.assert_array_equal(values["x"], [1.0, 2.0, NAN][: len(frame)])
 
 
 def test_text_in_a_number_column_and_infinite_numbers_are_named_with_the_value() -> None:
     cells = (1e308, "abc", float("inf"), "-inf", 10**400, "1e999", b"1", "1_0", "1,5", "0x1F", 2j)
-    catalogue = build_catalogue(column(*cells), Schema(numeric=("x",)), photos=None)
+    catalogue = build_catalogue(column(*cells), Schema(columns={"numeric": ("x",)}), photos=None)
     bad, infinite = "number_not_read", "number_infinite"
     expected = [bad, infinite, infinite, infinite, infinite, bad, bad, bad, bad, bad]
     assert codes(catalogue) == list(enumerate(expected, start=1))
     assert catalogue.problems[0].message == "must be a number, got 'abc'"
     assert catalogue.values["numeric"]["x"].notna().tolist() == [True, *[False] * 10]
-    fast = build_catalogue(pd.DataFrame({"x": [1.0, -np.inf]}), Schema(numeric=("x",)), photos=None)
+    fast = build_catalogue(
+        pd.DataFrame({"x": [1.0, -np.inf]}), Schema(columns={"numeric": ("x",)}), photos=None
+    )
     assert codes(fast) == [(1, infinite)]
     assert "got -inf" in fast.problems[0].message
 
 
 def test_a_constant_column_is_read_as_it_is() -> None:
     frame = pd.DataFrame({"x": [7.0, 7.0, 7.0]})
-    catalogue = build_catalogue(frame, Schema(numeric=("x",)), photos=None)
+    catalogue = build_catalogue(frame, Schema(columns={"numeric": ("x",)}), photos=None)
     assert catalogue.values["numeric"]["x"].tolist() == [7.0, 7.0, 7.0]
     assert catalogue.problems == []
 
@@ -127,12 +135,16 @@ def test_categories_have_one_form_whatever_their_type() -> None:
         b"b",
         "\ud800",
     )
-    catalogue = build_catalogue(column(*cells), Schema(categorical=("x",)), photos=None)
+    catalogue = build_catalogue(
+        column(*cells), Schema(columns={"categorical": ("x",)}), photos=None
+    )
     expected = ["1"] * 4 + ["red", "2.5", "True", None, None, "2024-01-02", None, None]
     assert catalogue.values["numeric"]["x"].tolist() == expected
     assert codes(catalogue) == [(10, "category_not_text"), (11, "category_lone_surrogate")]
     floats = pd.DataFrame({"x": [1.0, NAN]})
-    values = build_catalogue(floats, Schema(categorical=("x",)), photos=None).values["numeric"]
+    values = build_catalogue(floats, Schema(columns={"categorical": ("x",)}), photos=None).values[
+        "numeric"
+    ]
     assert values["x"].tolist() == ["1", None]
 
 
@@ -140,7 +152,7 @@ def test_a_date_is_the_one_on_the_wall_whatever_its_zone() -> None:
     berlin = pd.Timestamp("2024-07-01 02:00", tz="Europe/Berlin")
     noon = datetime(2024, 7, 1, 12, tzinfo=UTC)
     cells = ("2024-07-01", "2024-07-01T02:00+02:00", berlin, noon, date(2024, 7, 1), None, "NaT")
-    catalogue = build_catalogue(column(*cells), Schema(dates=("x",)), photos=None)
+    catalogue = build_catalogue(column(*cells), Schema(columns={"dates": ("x",)}), photos=None)
     values = catalogue.values["numeric"]["x"]
     assert values.dtype == "datetime64[us]"
     day = pd.Timestamp("2024-07-01")
@@ -150,13 +162,16 @@ def test_a_date_is_the_one_on_the_wall_whatever_its_zone() -> None:
     assert catalogue.present["numeric"].tolist() == [True] * 5 + [False] * 2
     aware = pd.DataFrame({"x": pd.Series([berlin])})
     assert (
-        build_catalogue(aware, Schema(dates=("x",)), photos=None).values["numeric"]["x"][0] == late
+        build_catalogue(aware, Schema(columns={"dates": ("x",)}), photos=None).values["numeric"][
+            "x"
+        ][0]
+        == late
     )
 
 
 def test_what_is_no_date_is_named() -> None:
     cells = ("2024-13-01", "01/02/2024", 20241301, "soon", "2024-01-01")
-    catalogue = build_catalogue(column(*cells), Schema(dates=("x",)), photos=None)
+    catalogue = build_catalogue(column(*cells), Schema(columns={"dates": ("x",)}), photos=None)
     assert codes(catalogue) == [(row, "date_not_read") for row in range(4)]
     assert "got '01/02/2024'" in catalogue.problems[1].message
 
@@ -174,7 +189,7 @@ def test_ids_are_text_and_every_later_duplicate_is_named() -> None:
 
 def test_without_an_id_column_rows_are_counted() -> None:
     frame = pd.DataFrame({"x": [1.0, 2.0]}, index=[7, 7])
-    catalogue = build_catalogue(frame, Schema(numeric=("x",)), photos=None)
+    catalogue = build_catalogue(frame, Schema(columns={"numeric": ("x",)}), photos=None)
     assert catalogue.ids == ["0", "1"]
     assert len(catalogue) == 2
 
@@ -186,7 +201,9 @@ def test_photos_of_several_columns_are_one_list_and_one_bad_photo_makes_it_absen
         (tmp_path / name).touch()
     front = ["a.jpg", None, "a.jpg", None]
     frame = pd.DataFrame({"front": front, "back": ["b.jpg", "b.jpg", "../b.jpg", None]})
-    catalogue = build_catalogue(frame, Schema(image=("front", "back")), photos=tmp_path)
+    catalogue = build_catalogue(
+        frame, Schema(columns={"image": ("front", "back")}), photos=tmp_path
+    )
     a, b = tmp_path.resolve() / "a.jpg", tmp_path.resolve() / "b.jpg"
     assert catalogue.values["image"] == [[a, b], [b], None, None]
     assert codes(catalogue) == [(2, "photo_outside")]
@@ -197,7 +214,7 @@ def test_photos_of_several_columns_are_one_list_and_one_bad_photo_makes_it_absen
 
 def test_take_moves_values_and_problems_together() -> None:
     frame = pd.DataFrame({"id": list("abc"), "x": ["1", "bad", "3"], "t": ["u", "v", "w"]})
-    schema = Schema(id="id", numeric=("x",), text=("t",))
+    schema = Schema(id="id", columns={"numeric": ("x",), "text": ("t",)})
     taken = build_catalogue(frame, schema, photos=None).take([2, 1, 1])
     assert taken.ids == ["c", "b", "b"]
     assert taken.values["text"] == ["w", "v", "v"]
@@ -221,7 +238,9 @@ def test_a_target_that_is_no_number_or_infinite_is_named_and_a_missing_one_is_na
 
 
 def test_an_empty_table_is_a_catalogue_of_no_items() -> None:
-    schema = Schema(text=("a",), numeric=("x",), categorical=("c",), dates=("d",))
+    schema = Schema(
+        columns={"text": ("a",), "numeric": ("x",), "categorical": ("c",), "dates": ("d",)}
+    )
     frame = pd.DataFrame({name: [] for name in "axcd"})
     catalogue = build_catalogue(frame, schema, photos=None)
     assert len(catalogue) == 0

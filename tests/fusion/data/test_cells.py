@@ -21,12 +21,14 @@ from fusion.shards.tables import read_rows, scan_file
 
 SCHEMA = Schema(
     id="sku",
-    text=("title",),
-    numeric=("price", "sale"),
-    categorical=("size",),
-    dates=("launch",),
-    history=("units_last_4w",),
-    row=("title", "size", "price", "sale"),
+    columns={
+        "text": ("title",),
+        "numeric": ("price", "sale"),
+        "categorical": ("size",),
+        "dates": ("launch",),
+        "history": ("units_last_4w",),
+        "row": ("title", "size", "price", "sale"),
+    },
 )
 CSV_CELLS = {
     "title": ["Shirt", "1.0", "007", "true", ""],
@@ -88,7 +90,7 @@ def means(frame: pd.DataFrame) -> list[Any]:
 
 
 def shards_of(path: Path, *, shard_rows: int) -> list[Any]:
-    columns = SCHEMA.columns
+    columns = SCHEMA.all_columns
     found: list[Any] = []
     scanned = scan_file(path, shard_rows=shard_rows, columns=columns, id_column="sku")
     for number, piece in enumerate(scanned.pieces):
@@ -141,9 +143,14 @@ def test_a_frame_and_its_csv_file_mean_the_same(tmp_path: Path) -> None:
     frame.to_csv(tmp_path / "t.csv", index=False)
     again = read_table(tmp_path / "t.csv")
     for schema in (
-        Schema(categorical=tuple(frame.columns), row=tuple(frame.columns)),
-        Schema(numeric=("c0", "c1", "c2", "c4", "c5", "c6", "c7", "c8", "c13"), row=("c7", "c8")),
-        Schema(dates=("c9", "c10", "c11")),
+        Schema(columns={"categorical": tuple(frame.columns), "row": tuple(frame.columns)}),
+        Schema(
+            columns={
+                "numeric": ("c0", "c1", "c2", "c4", "c5", "c6", "c7", "c8", "c13"),
+                "row": ("c7", "c8"),
+            }
+        ),
+        Schema(columns={"dates": ("c9", "c10", "c11")}),
     ):
         catalogues = [build_catalogue(table, schema, photos=None) for table in (frame, again)]
         assert catalogues[0].problems == catalogues[1].problems == []
@@ -174,7 +181,9 @@ def test_a_frame_and_its_csv_file_mean_the_same(tmp_path: Path) -> None:
 )
 def test_a_label_has_one_form_and_a_code_is_not_touched(cells: tuple[Any, ...], label: str) -> None:
     frame = pd.DataFrame({"x": pd.Series(cells, dtype=object)})
-    catalogue = build_catalogue(frame, Schema(categorical=("x",), row=("x",)), photos=None)
+    catalogue = build_catalogue(
+        frame, Schema(columns={"categorical": ("x",), "row": ("x",)}), photos=None
+    )
     assert catalogue.problems == []
     assert set(pd.DataFrame(catalogue.values["numeric"])["x"]) == {label}
     assert set(catalogue.values["row"]) == {f"x: {label}"}
@@ -198,14 +207,16 @@ def test_integers_keep_every_digit_in_ids_labels_and_the_row_text(
             tmp_path / "t.parquet",
         )
         frame = read_table(tmp_path / "t.parquet")
-    schema = Schema(id="id", categorical=("x",), row=("x",))
+    schema = Schema(id="id", columns={"categorical": ("x",), "row": ("x",)})
     catalogue = build_catalogue(frame, schema, photos=None)
     exact = [str(value) for value in BIG]
     assert catalogue.ids[:4] == exact
     assert pd.DataFrame(catalogue.values["numeric"])["x"].tolist() == [*exact, None]
     assert catalogue.values["row"][:4] == [f"x: {text}" for text in exact]
     assert [problem.code for problem in catalogue.problems] == ["id_missing"]
-    numbers = build_catalogue(frame, Schema(numeric=("x",), row=("x",)), photos=None)
+    numbers = build_catalogue(
+        frame, Schema(columns={"numeric": ("x",), "row": ("x",)}), photos=None
+    )
     assert numbers.values["row"][:4] == [f"x: {text}" for text in exact]
 
 
@@ -233,9 +244,9 @@ def test_scalars_of_pandas_are_read_as_what_they_are_or_refused_by_name() -> Non
     )
     frame["band_type"] = frame["band_type"].where(frame.index % 4 == 0, frame["band_type"][0])
     schema = infer_schema(frame, photos=None)
-    assert schema.categorical == ("band", "band_type")
-    assert schema.dates == ("month",)
-    assert schema.numeric == ("price", "year", "age")
+    assert schema.columns_of("categorical") == ("band", "band_type")
+    assert schema.columns_of("dates") == ("month",)
+    assert schema.columns_of("numeric") == ("price", "year", "age")
     assert set(schema.ignored) == {"tags", "sizes"}
     assert all("no text, number or date" in reason for reason in schema.ignored.values())
     catalogue = build_catalogue(frame, schema, photos=None)
@@ -245,7 +256,9 @@ def test_scalars_of_pandas_are_read_as_what_they_are_or_refused_by_name() -> Non
     assert values["year"][0] == 1990.0
     assert values["month"][1] == pd.Timestamp("2021-02-01")
     assert values["band_type"][0] == "(0, 1]"
-    listed = build_catalogue(frame, Schema(categorical=("tags",), numeric=("sizes",)), photos=None)
+    listed = build_catalogue(
+        frame, Schema(columns={"categorical": ("tags",), "numeric": ("sizes",)}), photos=None
+    )
     assert {(p.column, p.code) for p in listed.problems} == {
         ("tags", "category_not_text"),
         ("sizes", "number_not_read"),
@@ -256,7 +269,14 @@ def test_a_faulty_cell_leaves_the_row_text_alone_and_a_fault_of_the_row_itself_i
     frame = pd.DataFrame(
         {"t": ["Hat", "Cap"], "price": ["12,9O", "5"], "note": [b"x", "new"], "d": ["soon", None]}
     )
-    schema = Schema(text=("t",), numeric=("price",), dates=("d",), row=("t", "price", "note", "d"))
+    schema = Schema(
+        columns={
+            "text": ("t",),
+            "numeric": ("price",),
+            "dates": ("d",),
+            "row": ("t", "price", "note", "d"),
+        }
+    )
     catalogue = build_catalogue(frame, schema, photos=None)
     assert catalogue.values["row"] == ["t: Hat", "t: Cap\nprice: 5\nnote: new"]
     assert [problem.code for problem in catalogue.problems] == [

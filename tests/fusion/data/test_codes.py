@@ -79,14 +79,16 @@ NUMBERS = {
 @pytest.mark.parametrize("name", LABELS)
 def test_whole_numbers_that_name_things_are_labels(name):
     for cells in (pd.Series(LABELS[name]), pd.Series(LABELS[name]).astype(object)):
-        assert infer_schema(pd.DataFrame({name: cells}), photos=None).categorical == (name,)
+        assert infer_schema(pd.DataFrame({name: cells}), photos=None).columns_of("categorical") == (
+            name,
+        )
 
 
 @pytest.mark.parametrize("name", NUMBERS)
 def test_whole_numbers_that_count_or_measure_stay_numbers(name):
     frame = pd.DataFrame({name: NUMBERS[name]})
-    assert infer_schema(frame, photos=None).numeric == (name,)
-    assert infer_schema(frame.astype(str), photos=None).numeric == (name,)
+    assert infer_schema(frame, photos=None).columns_of("numeric") == (name,)
+    assert infer_schema(frame.astype(str), photos=None).columns_of("numeric") == (name,)
 
 
 def test_what_is_read_as_a_label_is_told_and_can_be_changed(caplog):
@@ -96,7 +98,7 @@ def test_what_is_read_as_a_label_is_told_and_can_be_changed(caplog):
     assert "not as numbers: store." in told and "list all number columns under numeric" in told
     assert coded_columns(frame, schema, listed=["store"]) == ""
     given = {"numeric": ["store", "price"]}
-    assert infer_schema(frame, photos=None, given=given).numeric == ("store", "price")
+    assert infer_schema(frame, photos=None, given=given).columns_of("numeric") == ("store", "price")
     FusionRegressor(head="linear").fit(frame, RANDOM.normal(size=N))
     assert told in caplog.text
 

@@ -32,7 +32,7 @@ def test_dates_in_one_form_are_read_and_the_form_is_kept(
     cells: tuple[str, ...], written: str
 ) -> None:
     schema = infer_schema(dates(*cells), photos=None)
-    assert schema.dates == ("launch",)
+    assert schema.columns_of("dates") == ("launch",)
     assert schema.formats == {"launch": written}
     again = Schema.from_dict(schema.to_dict())
     assert read(dates(*cells), again) == [read(dates(cell), again)[0] for cell in cells]
@@ -55,7 +55,7 @@ def test_dates_whose_day_and_month_cannot_be_told_apart_are_told_with_what_to_do
     cells: tuple[str, ...],
 ) -> None:
     schema = infer_schema(dates(*cells), photos=None)
-    assert schema.dates == ()
+    assert schema.columns_of("dates") == ()
     assert "cannot be told apart; write them as 2024-01-31" in schema.ignored["launch"]
 
 
@@ -63,13 +63,15 @@ def test_eight_digits_are_a_date_as_text_and_as_a_number() -> None:
     for cells in ((20240131, 20240201), ("20240131", "20240201"), (20240131.0, 20240201.0, None)):
         frame = pd.DataFrame({"launch": cells})
         schema = infer_schema(frame, photos=None)
-        assert schema.dates == ("launch",)
+        assert schema.columns_of("dates") == ("launch",)
         assert read(frame, schema)[:2] == ["2024-01-31T00:00", "2024-02-01T00:00"]
-    assert infer_schema(pd.DataFrame({"n": [20240131, 29999999]}), photos=None).numeric == ("n",)
+    assert infer_schema(pd.DataFrame({"n": [20240131, 29999999]}), photos=None).columns_of(
+        "numeric"
+    ) == ("n",)
 
 
 def test_months_and_quarters_are_their_first_day() -> None:
-    schema = Schema(dates=("launch",))
+    schema = Schema(columns={"dates": ("launch",)})
     cells = ("2024-03", "2024Q2", pd.Period("2024-03"), pd.Period("2024Q2"))
     assert read(dates(*cells), schema) == ["2024-03-01T00:00", "2024-04-01T00:00"] * 2
 
@@ -77,7 +79,7 @@ def test_months_and_quarters_are_their_first_day() -> None:
 def test_offsets_and_zones_never_change_the_day() -> None:
     cells = ("2024-07-01T00:30+02:00", "2024-07-01T23:30-05:00", "2024-07-01T12:00Z")
     expected = ["2024-07-01T00:30", "2024-07-01T23:30", "2024-07-01T12:00"]
-    assert read(dates(*cells), Schema(dates=("launch",))) == expected
+    assert read(dates(*cells), Schema(columns={"dates": ("launch",)})) == expected
     zoned = pd.Series(pd.date_range("2024-07-01", periods=2, tz="Pacific/Auckland"))
     values, problems = read_date_column(zoned)
     assert problems == []
@@ -89,9 +91,9 @@ def test_offsets_and_zones_never_change_the_day() -> None:
 )
 def test_years_of_two_digits_are_told_with_what_to_do(cells: tuple[str, ...]) -> None:
     schema = infer_schema(dates(*cells).assign(price=range(len(cells))), photos=None)
-    assert schema.dates == schema.categorical == ()
+    assert schema.columns_of("dates") == schema.columns_of("categorical") == ()
     assert "write years with four digits" in schema.ignored["launch"]
 
 
 def test_sizes_that_are_no_dates_stay_labels() -> None:
-    assert infer_schema(dates(*("40-30-20", "10-15-12") * 4), photos=None).categorical
+    assert infer_schema(dates(*("40-30-20", "10-15-12") * 4), photos=None).columns_of("categorical")

@@ -24,7 +24,7 @@ def test_frames_of_every_package_keep_names_and_cells(make) -> None:
     assert {name: frame[name].tolist() for name in frame.columns} == TABLE
     assert infer_schema(make(TABLE), photos=None).id == "sku"
     catalogue = build_catalogue(
-        make(TABLE), Schema(id="sku", numeric=("stock", "price")), photos=None
+        make(TABLE), Schema(id="sku", columns={"numeric": ("stock", "price")}), photos=None
     )
     assert catalogue.ids == ["a", "b", "c"]
     assert catalogue.values["numeric"]["price"].tolist() == TABLE["price"]

@@ -37,13 +37,15 @@ def test_every_kind_of_column_gets_its_role(tmp_path: Path) -> None:
     schema = infer_schema(items(), photos=tmp_path, exclude=["units_next_4w"])
     assert schema == Schema(
         id="sku",
-        text=("title",),
-        image=("photo",),
-        numeric=("price", "weight", "sale"),
-        categorical=("colour", "brand_id"),
-        dates=("launch",),
-        history=("units_last_4w",),
-        row=("title", "price", "weight", "sale", "colour", "brand_id"),
+        columns={
+            "text": ("title",),
+            "image": ("photo",),
+            "numeric": ("price", "weight", "sale"),
+            "categorical": ("colour", "brand_id"),
+            "dates": ("launch",),
+            "history": ("units_last_4w",),
+            "row": ("title", "price", "weight", "sale", "colour", "brand_id"),
+        },
     )
     assert schema.ignored == {
         "units_next_4w": "excluded",
@@ -65,7 +67,7 @@ def test_photo_names_without_a_folder_are_ignored_and_existing_files_are_found(
     frame = pd.DataFrame({"picture": [f"p{row}" for row in range(30)]})
     for name in frame["picture"]:
         (tmp_path / name).touch()
-    assert infer_schema(frame, photos=tmp_path).image == ("picture",)
+    assert infer_schema(frame, photos=tmp_path).columns_of("image") == ("picture",)
 
 
 def test_web_addresses_are_no_photos(tmp_path: Path) -> None:
@@ -76,9 +78,9 @@ def test_web_addresses_are_no_photos(tmp_path: Path) -> None:
 def test_listed_columns_are_taken_as_they_are_and_an_empty_list_means_none() -> None:
     listed = {"text": ["code", "colour"], "numeric": [], "id": "sku", "dates": None}
     schema = infer_schema(items(), photos=None, given=listed)
-    assert schema.text == ("code", "colour")
-    assert schema.numeric == ()
-    assert schema.dates == ("launch",)
+    assert schema.columns_of("text") == ("code", "colour")
+    assert schema.columns_of("numeric") == ()
+    assert schema.columns_of("dates") == ("launch",)
     assert schema.ignored["price"] == (
         "seems numeric, but numeric columns are named, so no others are looked for"
     )
@@ -103,16 +105,16 @@ def test_a_listed_and_excluded_column_and_an_unknown_role_are_refused() -> None:
 def test_arrays_and_unnamed_columns_become_x0_x1() -> None:
     array = np.arange(12.0).reshape(6, 2)
     for table in (array, pd.DataFrame(array)):
-        assert infer_schema(table, photos=None).numeric == ("x0", "x1")
+        assert infer_schema(table, photos=None).columns_of("numeric") == ("x0", "x1")
     odd = pd.DataFrame(array, columns=[(1, 2), 7])
-    assert infer_schema(odd, photos=None).numeric == ("1_2", "7")
+    assert infer_schema(odd, photos=None).columns_of("numeric") == ("1_2", "7")
 
 
 def test_one_word_in_a_number_column_does_not_change_its_role() -> None:
     frame = items()
     frame["weight"] = frame["weight"].where(frame.index != 7, "heavy")
     schema = infer_schema(frame, photos=None)
-    assert "weight" in schema.numeric
+    assert "weight" in schema.columns_of("numeric")
     problems = build_catalogue(frame, schema, photos=None).problems
     assert [(problem.row, problem.column) for problem in problems] == [(7, "weight")]
 
@@ -124,7 +126,11 @@ def test_duplicate_ids_do_not_hide_the_id_column() -> None:
 
 
 def test_three_rows_and_no_rows_have_a_schema() -> None:
-    assert infer_schema(items(4).head(3), photos=None).numeric == ("price", "weight", "sale")
+    assert infer_schema(items(4).head(3), photos=None).columns_of("numeric") == (
+        "price",
+        "weight",
+        "sale",
+    )
     assert set(infer_schema(items().head(0), photos=None).ignored) == set(items().columns)
 
 
@@ -168,8 +174,13 @@ def test_every_column_has_one_role_or_a_reason_and_is_then_readable(
     schema = infer_schema(frame, photos=None)
     roles = [
         *([schema.id] if schema.id is not None else []),
-        *(*schema.text, *schema.image, *schema.numeric),
-        *(*schema.categorical, *schema.dates, *schema.history, *schema.ignored),
+        *(*schema.columns_of("text"), *schema.columns_of("image"), *schema.columns_of("numeric")),
+        *(
+            *schema.columns_of("categorical"),
+            *schema.columns_of("dates"),
+            *schema.columns_of("history"),
+            *schema.ignored,
+        ),
     ]
     assert sorted(roles) == sorted(table)
     assert all(schema.ignored.values())

@@ -35,7 +35,7 @@ def test_numbers_in_one_style_are_read_and_the_style_is_kept(
     cells: tuple[str, ...], written: str, values: list[float]
 ) -> None:
     schema = infer_schema(prices(*cells), photos=None)
-    assert schema.numeric == ("price",)
+    assert schema.columns_of("numeric") == ("price",)
     assert schema.formats == {"price": written}
     again = Schema.from_dict(schema.to_dict())
     assert again == schema
@@ -56,7 +56,9 @@ def test_a_new_row_is_read_in_the_style_of_the_training_rows() -> None:
 
 
 def test_the_row_text_has_the_number_that_was_read() -> None:
-    schema = Schema(numeric=("price",), row=("price",), formats={"price": "1.234,5 €"})
+    schema = Schema(
+        columns={"numeric": ("price",), "row": ("price",)}, formats={"price": "1.234,5 €"}
+    )
     catalogue = build_catalogue(prices("1.234,50 €", "7", 7.5, "x"), schema, photos=None)
     assert catalogue.values["row"] == ["price: 1234.5", "price: 7", "price: 7.5", None]
 
@@ -75,7 +77,7 @@ def test_numbers_that_may_be_read_in_two_ways_are_told_with_what_to_do(
     cells: tuple[str, ...], said: str
 ) -> None:
     schema = infer_schema(prices(*cells), photos=None)
-    assert schema.numeric == () and schema.formats == {}
+    assert schema.columns_of("numeric") == () and schema.formats == {}
     assert said in schema.ignored["price"]
     assert schema.unread == schema.ignored
 
@@ -108,14 +110,14 @@ def test_one_faulty_cell_does_not_hide_the_style_of_a_column() -> None:
 def test_a_few_written_cells_do_not_decide_about_a_typed_column() -> None:
     frame = prices(*[1.5] * 39, "31.01.2024", other=range(40))
     schema = infer_schema(frame, photos=None)
-    assert schema.numeric == ("price", "other")
+    assert schema.columns_of("numeric") == ("price", "other")
 
 
 def test_a_target_and_a_listed_column_are_read_in_their_style_too() -> None:
     frame = prices("1.234,50", "7,00", units=["1.000", "1.234.567"])
     schema = infer_schema(frame, photos=None, exclude=["units"], given={"numeric": ["price"]})
     assert schema.formats == {"price": "1.234,5", "units": "1.234,5"}
-    assert "units" not in schema.columns
+    assert "units" not in schema.all_columns
     style = schema.format_of("units", "numeric")
     values, problems = target_values(frame.head(1), "units", number_format=style)
     np.testing.assert_array_equal(values, [1000.0])
@@ -125,7 +127,7 @@ def test_a_target_and_a_listed_column_are_read_in_their_style_too() -> None:
 @pytest.mark.parametrize("written", ["1234", "", "DD.MM", "1234,5 furlongs", 3])
 def test_a_damaged_format_is_refused(written: Any) -> None:
     with pytest.raises(ValueError, match="schema key formats"):
-        Schema.from_dict({"numeric": ["x"], "formats": {"x": written}})
+        Schema.from_dict({"columns": {"numeric": ["x"]}, "formats": {"x": written}})
 
 
 def test_columns_are_counted_once_however_many_rows_they_have() -> None:

@@ -179,6 +179,6 @@ def test_building_a_catalogue_opens_no_file_outside_the_photo_folder(
 ) -> None:
     frame = pd.DataFrame({"photo": pd.Series(["a.jpg", *BAD], dtype=object)})
     infer_schema(frame, photos=root)
-    catalogue = build_catalogue(frame, Schema(image=("photo",)), photos=root)
+    catalogue = build_catalogue(frame, Schema(columns={"image": ("photo",)}), photos=root)
     assert len(catalogue.faulty_rows()) == len(BAD)
     assert [Path(name) for name in opened if not Path(name).is_relative_to(root)] == []

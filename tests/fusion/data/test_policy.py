@@ -10,12 +10,14 @@ from fusion.errors import CatalogueError, ConfigError
 
 SCHEMA = Schema(
     id="id",
-    text=("title",),
-    image=("photo",),
-    numeric=("price",),
-    categorical=("colour",),
-    dates=("launch",),
-    history=("units_last_4w",),
+    columns={
+        "text": ("title",),
+        "image": ("photo",),
+        "numeric": ("price",),
+        "categorical": ("colour",),
+        "dates": ("launch",),
+        "history": ("units_last_4w",),
+    },
 )
 FAULTS: list[tuple[int, str, Any]] = [
     (1, "photo", "../x.jpg"),
@@ -101,10 +103,10 @@ def test_absent_keeps_rows_with_one_bad_value_and_records_the_others(tmp_path: P
 def test_a_photo_that_failed_to_decode_later_becomes_absent_too(tmp_path: Path) -> None:
     clean = table(tmp_path, faults=False)
     later = [
-        Problem("photo_unreadable", "must be a picture", 2, column="photo"),
-        Problem("number_not_read", "must be below 1", 3, column="price"),
-        Problem("category_not_text", "must be known", 4, column="colour"),
-        Problem("date_not_read", "must be past", 5, column="launch"),
+        Problem("photo_unreadable", "must be a picture", 2, column="photo", modality="image"),
+        Problem("number_not_read", "must be below 1", 3, column="price", modality="numeric"),
+        Problem("category_not_text", "must be known", 4, column="colour", modality="numeric"),
+        Problem("date_not_read", "must be past", 5, column="launch", modality="numeric"),
     ]
     kept, dropped = apply_policy(clean, later, on_bad_rows="absent")
     assert dropped == {}
@@ -142,7 +144,9 @@ def test_absent_takes_the_faulty_cell_alone_out_of_the_row_text() -> None:
     frame = pd.DataFrame(
         {"title": ["Hat", "Cap"], "price": ["12,9O", "5"], "note": ["new", b"x"]}, dtype=object
     )
-    schema = Schema(text=("title",), numeric=("price",), row=("title", "price", "note"))
+    schema = Schema(
+        columns={"text": ("title",), "numeric": ("price",), "row": ("title", "price", "note")}
+    )
     catalogue = build_catalogue(frame, schema, photos=None)
     kept, dropped = apply_policy(catalogue, on_bad_rows="absent")
     assert dropped == {}

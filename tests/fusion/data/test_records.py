@@ -12,7 +12,10 @@ from fusion.data.records import frame_of_records, is_records
 from fusion.data.schema import Schema
 from fusion.errors import CatalogueError
 
-SCHEMA = Schema(id="sku", text=("title",), numeric=("price", "weight"), history=("units_last_4w",))
+SCHEMA = Schema(
+    id="sku",
+    columns={"text": ("title",), "numeric": ("price", "weight"), "history": ("units_last_4w",)},
+)
 
 
 def test_one_dict_is_a_row_and_a_list_of_dicts_are_rows():

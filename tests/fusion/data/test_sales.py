@@ -152,7 +152,7 @@ def test_new_columns_are_found_as_history_and_the_target_is_not_an_input() -> No
     items = add_target(items, sales, columns=columns, as_of="2024-01-15", horizon_weeks=1)
     schema = infer_schema(items, photos=None)
     new = ("units_last_1w", "units_last_2w", "weeks_on_sale", "weeks_since_last_sale")
-    assert schema.history == new
+    assert schema.columns_of("history") == new
     assert "units_next_1w" in schema.ignored
 
 

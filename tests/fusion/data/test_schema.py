@@ -6,7 +6,9 @@ from fusion.data.schema import Schema, missing_columns
 
 
 def test_schema_survives_json() -> None:
-    schema = Schema(id="sku", text=("title",), numeric=("price",), ignored={"x": "constant"})
+    schema = Schema(
+        id="sku", columns={"text": ("title",), "numeric": ("price",)}, ignored={"x": "constant"}
+    )
     again = Schema.from_dict(json.loads(json.dumps(schema.to_dict())))
     assert again == schema
     assert again.ignored == schema.ignored
@@ -14,7 +16,15 @@ def test_schema_survives_json() -> None:
 
 
 def test_numbers_categories_and_dates_are_one_modality_and_history_another() -> None:
-    schema = Schema(text=("t",), image=("i",), categorical=("c",), dates=("d",), history=("h",))
+    schema = Schema(
+        columns={
+            "text": ("t",),
+            "image": ("i",),
+            "categorical": ("c",),
+            "dates": ("d",),
+            "history": ("h",),
+        }
+    )
     kinds = {"text": "text", "image": "image", "numeric": "table", "history": "table"}
     assert schema.modalities == kinds
     assert schema.tables == {"numeric": ("c", "d"), "history": ("h",)}
@@ -22,17 +32,32 @@ def test_numbers_categories_and_dates_are_one_modality_and_history_another() -> 
 
 
 def test_a_column_may_be_text_and_category_but_not_number_and_category() -> None:
-    assert Schema(text=("colour",), categorical=("colour",)).columns == ("colour",)
+    assert Schema(columns={"text": ("colour",), "categorical": ("colour",)}).all_columns == (
+        "colour",
+    )
     with pytest.raises(ValueError, match="colour twice"):
-        Schema(numeric=("colour",), categorical=("colour",))
+        Schema(columns={"numeric": ("colour",), "categorical": ("colour",)})
 
 
 @pytest.mark.parametrize(
-    "values", [{"txt": []}, {"text": "title"}, {"id": 3}, {"numeric": [1]}, {"ignored": []}]
+    "values",
+    [
+        {"txt": []},
+        {"columns": {"text": "title"}},
+        {"columns": ["title"]},
+        {"id": 3},
+        {"columns": {"numeric": [1]}},
+        {"ignored": []},
+    ],
 )
 def test_damaged_schema_is_refused(values: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="schema key"):
         Schema.from_dict(values)
+
+
+def test_an_unknown_role_is_refused_with_the_nearest_one() -> None:
+    with pytest.raises(ValueError, match="got 'txt'\\. Did you mean 'text'"):
+        Schema(columns={"txt": ("title",)})
 
 
 def test_missing_columns_come_with_the_nearest_names() -> None:

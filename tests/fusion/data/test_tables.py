@@ -99,7 +99,9 @@ def test_a_table_survives_both_formats(tmp_path: Path) -> None:
     for name in ("t.csv", "t.parquet"):
         write_table(frame, tmp_path / name)
         again = read_table(tmp_path / name)
-        values = build_catalogue(again, Schema(numeric=("x", "n")), photos=None).values["numeric"]
+        values = build_catalogue(
+            again, Schema(columns={"numeric": ("x", "n")}), photos=None
+        ).values["numeric"]
         np.testing.assert_array_equal(values["x"], frame["x"])
         assert values["n"].tolist() == [1, -2]
         assert again["id"].tolist() == ["007", "8"]

@@ -37,16 +37,19 @@ def names():
 
 def test_a_catalogue_looks_columns_up(names):
     kinds = {"categorical": names[:100], "dates": names[100:200], "numeric": names[200:]}
-    schema = Schema(text=("title",), row=("title", *names), **kinds)
+    schema = Schema(columns={"text": ("title",), "row": ("title", *names), **kinds})
     cells = [*["red"] * 100, *["2024-01-31"] * 100, *["1.5"] * 100]
     frame = pd.DataFrame({"title": ["a", "b"], **dict(zip(map(str, names), cells, strict=True))})
     assert build_catalogue(frame, schema, photos=None).problems == []
 
 
 def test_faults_find_their_modality_without_a_search(names):
-    schema = Schema(numeric=names)
+    schema = Schema(columns={"numeric": names})
     frame = pd.DataFrame({str(name): [1.0] for name in names})
-    problems = [Problem("number_not_read", "must be", row=0, column=name) for name in names]
+    problems = [
+        Problem("number_not_read", "must be", row=0, column=name, modality="numeric")
+        for name in names
+    ]
     catalogue = build_catalogue(frame, schema, photos=None)
     kept, dropped = apply_policy(catalogue, problems, on_bad_rows="absent")
     assert dropped == {} and np.isnan(kept.values["numeric"]).all(axis=None)

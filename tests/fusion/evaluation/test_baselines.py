@@ -12,11 +12,13 @@ from fusion.evaluation import BASELINES
 from heads import Floats, Head, HotItemHead, LinearHead, RegressionHead, SalesVolumeHead
 
 SCHEMA = Schema(
-    text=("title",),
-    numeric=("size", "empty"),
-    categorical=("colour", "noise"),
-    dates=("launched",),
-    history=("units_last_4w",),
+    columns={
+        "text": ("title",),
+        "numeric": ("size", "empty"),
+        "categorical": ("colour", "noise"),
+        "dates": ("launched",),
+        "history": ("units_last_4w",),
+    }
 )
 WORDS = ("cotton shirt", "silk dress", "leather boot", "wool scarf")
 COLOURS = np.array(["red", "green", "blue", "black"])
@@ -160,7 +162,7 @@ def test_median_is_the_best_constant_of_each_column() -> None:
 
 
 def small(colours: Sequence[str | None], target: list[float], asked: Sequence[str | None]) -> Any:
-    schema = Schema(categorical=("constant", "colour"))
+    schema = Schema(columns={"categorical": ("constant", "colour")})
     known, test = (
         catalogue(pd.DataFrame({"constant": "x", "colour": np.array(part, dtype=object)}), schema)
         for part in (colours, asked)
@@ -187,7 +189,7 @@ def test_category_prevalence_leans_on_the_overall_prevalence() -> None:
 
 
 def test_nearest_neighbours_average_the_nearest_rows() -> None:
-    schema = Schema(numeric=("size",))
+    schema = Schema(columns={"numeric": ("size",)})
     known = catalogue(pd.DataFrame({"size": np.repeat([0.0, 10.0], 10)}), schema)
     target = np.concatenate([np.arange(10.0), np.arange(100.0, 110.0)])
     test = catalogue(pd.DataFrame({"size": [1.0, 9.0]}), schema)
@@ -199,7 +201,7 @@ def test_nearest_neighbours_average_the_nearest_rows() -> None:
 
 
 def test_nearest_neighbours_tell_mean_and_median_apart_where_the_head_does() -> None:
-    schema = Schema(numeric=("size",))
+    schema = Schema(columns={"numeric": ("size",)})
     known = catalogue(pd.DataFrame({"size": [1.0] * 3}), schema)
     target = np.array([1.0, 10.0, 100.0])
     head = RegressionHead(1, scale="log", centre=2.0)
@@ -218,10 +220,10 @@ def test_targets_as_large_as_a_head_takes_do_no_harm(name: str, sign: float) -> 
 
 
 NEEDS: dict[str, Callable[[], Schema]] = {
-    "category median": lambda: Schema(text=("title",), numeric=("size",)),
-    "nearest neighbours": lambda: Schema(categorical=("colour",)),
-    "numbers only (boosted trees)": lambda: Schema(text=("title",)),
-    "TF-IDF + boosted trees": lambda: Schema(numeric=("size",)),
+    "category median": lambda: Schema(columns={"text": ("title",), "numeric": ("size",)}),
+    "nearest neighbours": lambda: Schema(columns={"categorical": ("colour",)}),
+    "numbers only (boosted trees)": lambda: Schema(columns={"text": ("title",)}),
+    "TF-IDF + boosted trees": lambda: Schema(columns={"numeric": ("size",)}),
 }
 
 

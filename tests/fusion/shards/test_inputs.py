@@ -146,7 +146,7 @@ def test_a_folder_of_csv_files_whose_first_has_no_rows_is_read(
     found = JobSettings(choice=choice, columns={"id": ["id"]})  # text and photos: found by itself
     places = Places(items, shop / "photos")
     embed_catalogue(places, tmp_path / "found", found, engine=InProcessEngine())
-    assert read_plan(tmp_path / "found").schema.image == ("photo",)
+    assert read_plan(tmp_path / "found").schema.columns_of("image") == ("photo",)
 
 
 def test_an_image_data_set_may_have_no_photo_in_a_row(tmp_path: Path) -> None:
