@@ -11,7 +11,7 @@ Bundles store these names, never a place of code: a part must be there again whe
 """
 
 import inspect
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -73,24 +73,23 @@ def register(kind: str, name: str, part: Any) -> None:
 
     Example:
         >>> from fusion.strategies import ConcatFusion
-        >>> register("fusion", "concat", ConcatFusion)  # doctest: +ELLIPSIS
+        >>> register("fusion", "concat", ConcatFusion)
         Traceback (most recent call last):
-        fusion.errors.ConfigError: name of a fusion must be new, got 'concat', which is ...
+        fusion.errors.ConfigError: fusion name must be new, got 'concat' again. Choose another.
     """
     if kind not in KINDS:
         raise ConfigError(unknown_name("kind", kind, KINDS))
     if not isinstance(name, str) or not name.isidentifier():
         raise ConfigError(
-            f"name of a {kind} must be letters, digits and _, got {name!r}. Choose another."
+            f"{kind} name must be letters, digits and _, got {name!r}. Choose another."
         )
     table: MutableMapping[str, Any] = _found(KINDS[kind].table)
-    if name in table:
-        owner = table[name]
-        said = getattr(owner, "__qualname__", type(owner).__qualname__)
-        raise ConfigError(
-            f"name of a {kind} must be new, got {name!r}, which is {said} already. Choose another."
-        )
-    _check_part(kind, name, part)
+    if name in table or (kind == "encoder" and name in _names_of_weights()):
+        raise ConfigError(f"{kind} name must be new, got {name!r} again. Choose another.")
+    if kind == "modality":
+        _check_modality(name, part, table)
+    else:
+        _check_class(part, _found(KINDS[kind].base))
     table[name] = part
 
 
@@ -165,20 +164,40 @@ def _found(place: tuple[str, str]) -> Any:
     return getattr(import_module(module), name)
 
 
-def _check_part(kind: str, name: str, part: Any) -> None:
-    """Refuses what is no part of a kind, or one that lacks methods.
+def _names_of_weights() -> set[str]:
+    """Names that choose an encoder by its weights, such as `resnet50`."""
+    from encoders.names import KNOWN
+
+    return {name for known in KNOWN.values() for name in known.names}
+
+
+def _check_modality(name: str, part: Any, table: Mapping[str, Any]) -> None:
+    """Refuses what is no modality of that name, or has a role that another one has.
+
+    Raises:
+        ConfigError: With the rule that is broken.
+    """
+    base = _found(KINDS["modality"].base)
+    if not isinstance(part, base) or part.name != name:
+        got = repr(getattr(part, "name", part))
+        raise ConfigError(
+            f"part must be a {base.__name__} named {name!r}, got {got}. Give it that name."
+        )
+    owners = {role: each.name for each in table.values() for role in each.roles} | {"id": "the id"}
+    taken = [f"{role} (of {owners[role]})" for role in part.roles if role in owners]
+    if taken or not part.roles:
+        raise ConfigError(
+            f"roles of {name} must be one or more of its own, got {', '.join(taken) or 'none'}. "
+            "Choose others."
+        )
+
+
+def _check_class(part: Any, base: type) -> None:
+    """Refuses what does not derive from a class, or lacks methods.
 
     Raises:
         ConfigError: With what is missing.
     """
-    base = _found(KINDS[kind].base)
-    if kind == "modality":
-        if not isinstance(part, base) or part.name != name:
-            got = repr(getattr(part, "name", part))
-            raise ConfigError(
-                f"part must be a {base.__name__} named {name!r}, got {got}. Give it that name."
-            )
-        return
     if not inspect.isclass(part) or not issubclass(part, base):
         got = getattr(part, "__qualname__", type(part).__qualname__)
         raise ConfigError(

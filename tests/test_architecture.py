@@ -12,6 +12,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS = [
     {"encoders", "heads", "fusion.first_use"},
     {"fusion.strategies", "fusion.errors"},
+    {"fusion.plugins"},
     {"fusion.platforms", "fusion.processes", "fusion.progress"},
     {"fusion.files"},
     {"fusion.folders"},
