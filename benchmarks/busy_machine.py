@@ -94,7 +94,7 @@ def fit_trees(items: pd.DataFrame, *, threads: int) -> None:
             catalogue.take(known),
             target[known],
             catalogue.take(np.arange(len(known), len(items))),
-            head=RegressionHead.fitted(target[known], in_dim=1),
+            head=RegressionHead.fitted(target[known]),
             seed=0,
         )
 

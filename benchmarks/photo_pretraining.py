@@ -84,7 +84,7 @@ def launches_read(
     launches: Launches, encoder: ResNetEncoder, *, n_seeds: int
 ) -> dict[str, list[Floats]]:
     """Answers on the test launches from tags and photo: units, and chances of hot items."""
-    hot = HotItemHead.fitted(launches.units_training, in_dim=1)
+    hot = HotItemHead.fitted(launches.units_training)
     labels = hot.encode_target(launches.units_training).astype(np.float64)
     columns = {
         role: list(getattr(SCHEMA, role))
@@ -134,7 +134,7 @@ def launch_rows(
 ) -> list[dict[str, object]]:
     """WAPE and PR-AUC with each encoder, with their distance to no training."""
     actual = launches.units_test
-    rule = HotItemHead.fitted(launches.units_training, in_dim=1)
+    rule = HotItemHead.fitted(launches.units_training)
     hot = rule.encode_target(actual).astype(np.float64)
     found = {n: launches_read(launches, e, n_seeds=n_seeds) for n, e in encoders.items()}
     base = found["random weights"]

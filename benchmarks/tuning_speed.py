@@ -91,6 +91,7 @@ def by_trainer(data: Prices) -> dict[str, float]:
 
 def by_toolkit(data: Prices, settings: dict[str, Any]) -> dict[str, float]:
     """The same epochs by `tune_model`: batches of 32 sorted by length in windows."""
+    from fusion.build import build_decoders
     from fusion.data.batch import ModelInputs
     from fusion.model import ProductModel
     from fusion.strategies import JoinFusion
@@ -106,8 +107,9 @@ def by_toolkit(data: Prices, settings: dict[str, Any]) -> dict[str, float]:
     how = TuningSettings(**settings, epochs=data.epochs)
     encoder = BertEncoder("minilm", adapter=how.adapter)
     fusion = JoinFusion({"text": encoder.embedding_dim})
-    head = RegressionHead.fitted(values[: len(rows)], in_dim=fusion.fused_dim)
-    model = ProductModel({"text": encoder}, fusion=fusion, heads={"y": head})
+    heads = {"y": RegressionHead.fitted(values[: len(rows)])}
+    decoders = build_decoders(heads, fused_dim=fusion.fused_dim)
+    model = ProductModel({"text": encoder}, fusion=fusion, heads=heads, decoders=decoders)
     present = torch.ones(len(texts), dtype=torch.bool)
     inputs = ModelInputs({"text": present}, values={"text": texts}, encoders={"text": encoder})
     start = time.perf_counter()
@@ -117,7 +119,7 @@ def by_toolkit(data: Prices, settings: dict[str, Any]) -> dict[str, float]:
     with torch.inference_mode():
         embedded = torch.from_numpy(encoder.encode(texts[len(rows) :]))
         raw = model.forward_embeddings({"text": embedded}, {"text": present[len(rows) :]})
-    answers = head.predict(raw["y"])["prediction"].numpy()
+    answers = heads["y"].decode(raw["y"])["prediction"].numpy()
     return {"seconds": seconds, "r2": r2_score(goal[test], answers), **_peak()}
 
 

@@ -92,7 +92,7 @@ def evaluated(launches: Launches, head: Head, *, seed: int) -> Evaluation:
     """Scores of every way of predicting with one seed; labels for hot items, units otherwise."""
     training, test = launches.units_training, launches.units_test
     if isinstance(head, HotItemHead):
-        rule = HotItemHead.fitted(training, in_dim=1)  # the top quarter of all training rows
+        rule = HotItemHead.fitted(training)  # the top quarter of all training rows
         training, test = (
             rule.encode_target(units).astype(np.float64) for units in (training, test)
         )
@@ -156,7 +156,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     training = {} if options.epochs is None else {"epochs": options.epochs}
     launches = Launches(options.data, store=options.store, training=training)
     heads: tuple[Head, Head] = (
-        SalesVolumeHead.fitted(launches.units_training, in_dim=1),
+        SalesVolumeHead.fitted(launches.units_training),
         HotItemHead(1),
     )
     volumes, hot = (

@@ -1,10 +1,11 @@
-"""Turns choices (names, options) into built encoders, fusions and heads."""
+"""Turns choices (names, options) into built encoders, fusions, heads and decoders."""
 
 import copy
 import inspect
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, cast
 
 import numpy as np
@@ -24,8 +25,14 @@ from fusion.store import as_kept
 from fusion.strategies import FUSIONS, Fusion
 from heads import HEADS
 from heads.base import Head
+from heads.decoders import DECODERS, Decoder
 
 CLOSED_FORM_FUSION = "join"
+
+
+def decoder_name(choice: HeadChoice) -> str:
+    """Name of the decoder that answers a known head: the one asked for, else the head's own."""
+    return choice.decoder or HEADS[choice.head].decoder
 
 
 def pretrained_encoders(
@@ -142,9 +149,13 @@ def own_encoder(encoder: Encoder) -> Encoder:
 
 
 def build_heads(
-    choices: Mapping[str, HeadChoice], targets: Mapping[str, NDArray[np.float64]], *, in_dim: int
+    choices: Mapping[str, HeadChoice], targets: Mapping[str, NDArray[np.float64]]
 ) -> dict[str, Head]:
     """Heads fitted on the targets of the training rows that have one (NaN: none).
+
+    Args:
+        choices: Heads by name.
+        targets: Targets `[n, *target_shape]` of each.
 
     Raises:
         ConfigError: If a head or an option is unknown.
@@ -153,10 +164,44 @@ def build_heads(
     for name, choice in choices.items():
         try:
             known = targets[name][known_rows(targets[name])]
-            built[name] = HEADS[choice.head].fitted(known, in_dim=in_dim, **choice.options)
+            built[name] = HEADS[choice.head].fitted(known, **choice.options)
         except TypeError as error:
             raise ConfigError(f"options of head {choice.head} must be its own: {error}.") from error
     return built
+
+
+def build_decoders(
+    heads: Mapping[str, Head],
+    *,
+    fused_dim: int,
+    names: Mapping[str, str | None] = MappingProxyType({}),
+) -> dict[str, Decoder]:
+    """Decoders of one network.
+
+    Args:
+        heads: By name.
+        fused_dim: Length of a fused vector.
+        names: Name in `DECODERS` of what answers a head, where it is not the head's own.
+    """
+    return {
+        name: DECODERS[names.get(name) or head.decoder](fused_dim, head)
+        for name, head in heads.items()
+    }
+
+
+def targets_by_column(
+    choices: Mapping[str, HeadChoice], targets: Mapping[str, NDArray[np.float64]]
+) -> dict[str, NDArray[np.float64]]:
+    """Target columns `[n]` out of the targets `[n, *target_shape]` of heads."""
+    return {
+        column: np.ascontiguousarray(values)
+        for name, choice in choices.items()
+        for column, values in zip(
+            choice.columns,
+            targets[name].reshape(len(targets[name]), len(choice.columns)).T,
+            strict=True,
+        )
+    }
 
 
 def build_fusion(

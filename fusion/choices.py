@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encoders.process_state import OwnGenerators
-from fusion.build import CLOSED_FORM_FUSION
+from fusion.build import CLOSED_FORM_FUSION, decoder_name
 from fusion.data.catalogue import Catalogue
-from fusion.data.known import known_rows
+from fusion.data.known import is_known, known_rows
 from fusion.data.problems import Problem, shown
 from fusion.data.schema import Schema, missing_columns
 from fusion.errors import CatalogueError, unknown_name
@@ -20,20 +20,32 @@ from fusion.head_choice import HeadChoice
 from fusion.mistakes import parameter_names
 from fusion.strategies import FUSIONS
 from heads import HEADS
+from heads.base import Head
+from heads.decoders import DECODERS
 
 Targets = Mapping[str, NDArray[np.float64]]
 SHOWN_COLUMNS = 20
 
 
 def is_closed_form(heads: Mapping[str, HeadChoice]) -> bool:
-    """True where all heads are solved at once, without gradient steps."""
+    """True where all heads are answered by decoders that are solved without gradient steps."""
     known = bool(heads) and are_known(heads)
-    return known and all(HEADS[choice.head].closed_form for choice in heads.values())
+    return known and all(DECODERS[decoder_name(choice)].closed_form for choice in heads.values())
 
 
 def are_known(heads: Mapping[str, HeadChoice]) -> bool:
-    """True where every head is a name in `HEADS`."""
-    return all(isinstance(choice.head, str) and choice.head in HEADS for choice in heads.values())
+    """True where every head is a name in `HEADS`, and every decoder one in `DECODERS`."""
+    return not _unknown_names(heads.values())
+
+
+def _unknown_names(choices: Iterable[HeadChoice]) -> list[str]:
+    mistakes = []
+    for choice in choices:
+        if not isinstance(choice.head, str) or choice.head not in HEADS:
+            mistakes.append(unknown_name("head", choice.head, HEADS))
+        elif not isinstance(decoder_name(choice), str) or decoder_name(choice) not in DECODERS:
+            mistakes.append(unknown_name("decoder", decoder_name(choice), DECODERS))
+    return mistakes
 
 
 def strategy_mistakes(strategy: str, options: Any, *, heads: Mapping[str, HeadChoice]) -> list[str]:
@@ -56,15 +68,14 @@ def head_mistakes(heads: Mapping[str, HeadChoice], targets: Targets) -> list[str
 
     Args:
         heads: By name.
-        targets: Targets `[n]` of these heads; those of a head may be left out.
+        targets: Targets `[n, *target_shape]` of these heads; those of a head may be left out.
     """
     if not heads:
         return ["heads must hold at least one head, got none."]
-    if not are_known(heads):
-        names = [choice.head for choice in heads.values() if not are_known({"": choice})]
-        return [unknown_name("head", name, HEADS) for name in names]
+    if unknown := _unknown_names(heads.values()):
+        return unknown
     mistakes = []
-    if len({HEADS[choice.head].closed_form for choice in heads.values()}) > 1:
+    if len({DECODERS[decoder_name(choice)].closed_form for choice in heads.values()}) > 1:
         mistakes.append(
             "heads must all be trained by gradient or all be solved in closed form, got both. "
             "Train the linear head in a run of its own."
@@ -78,12 +89,25 @@ def _head_mistakes(choice: HeadChoice, target: NDArray[np.float64] | None) -> li
     kind = HEADS[choice.head]
     sound = np.empty(0) if target is None else target[~faulty_rows(choice, target)]
 
-    def trial() -> object:
-        return kind.fitted(sound, in_dim=1, **choice.options) if len(sound) else None
+    def trial() -> None:
+        if len(sound):
+            head = kind.fitted(sound, **choice.options)
+            _check_shape(choice, head)
+            DECODERS[decoder_name(choice)](1, head)
 
-    what = f"head {choice.head} of {choice.target}"
-    taken = ("target", "in_dim")
-    return _option_mistakes(what, choice.options, kind.fitted, taken=taken, trial=trial)
+    what = f"head {choice.head} of {choice.target_name}"
+    return _option_mistakes(what, choice.options, kind.fitted, taken=("target",), trial=trial)
+
+
+def _check_shape(choice: HeadChoice, head: Head) -> None:
+    """Refuses another number of target columns than a head answers.
+
+    Raises:
+        ValueError: Saying how many it answers.
+    """
+    if head.target_shape != choice.target_shape:
+        wanted = f"{head.target_shape[0]} columns" if head.target_shape else "one column"
+        raise ValueError(f"target must be {wanted}, got {', '.join(choice.columns)}.")
 
 
 def few_target_mistakes(
@@ -93,7 +117,7 @@ def few_target_mistakes(
 
     Args:
         heads: By name.
-        targets: Targets `[n]` of these heads, NaN where there is none.
+        targets: Targets `[n, *target_shape]` of these heads, NaN where there is none.
         least: Rows that must have each target; fewer where there are fewer in all.
         rows: What they are called.
     """
@@ -101,7 +125,7 @@ def few_target_mistakes(
     for name, values in targets.items():
         n_known = len(known_rows(values))
         if n_known < min(least, len(values)):
-            column = heads[name].target
+            column = heads[name].target_name
             mistakes[column] = (
                 f"{column} must be known in {least} or more {rows}, got {n_known} of "
                 f"{len(values)}. Give more items that have it, or leave its heads out."
@@ -111,9 +135,8 @@ def few_target_mistakes(
 
 def faulty_rows(choice: HeadChoice, target: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Mask `[n]` of the targets that break a rule of their head."""
-    masks = HEADS[choice.head].target_faults(target).values()
     faulty = np.zeros(len(target), dtype=bool)
-    for mask in masks:
+    for mask in HEADS[choice.head].target_faults(target).values():
         faulty |= mask
     return faulty
 
@@ -195,14 +218,14 @@ def target_problems(
     return [
         Problem(
             code="bad_target",
-            message=f"must be {rule}, got {values[row]:g}",
+            message=f"must be {rule}, got {', '.join(f'{one:g}' for one in values[row].flat)}",
             row=int(row),
             id=catalogue.ids[row],
-            column=heads[name].target,
+            column=heads[name].target_name,
         )
         for name, values in targets.items()
         for rule, broken in HEADS[heads[name].head].target_faults(values).items()
-        for row in np.flatnonzero(broken & ~np.isnan(values))
+        for row in np.flatnonzero(broken & is_known(values))
     ]
 
 
@@ -210,9 +233,9 @@ def unknown_rows(
     catalogue: Catalogue, heads: Mapping[str, HeadChoice], targets: Targets
 ) -> list[Problem]:
     """One problem for each row that has no target at all, so that no head learns from it."""
-    columns = list(dict.fromkeys(choice.target for choice in heads.values()))
+    columns = list(dict.fromkeys(choice.target_name for choice in heads.values()))
     what = "must be given" if len(columns) == 1 else f"one of {', '.join(columns)} must be given"
-    unknown = np.all([np.isnan(values) for values in targets.values()], axis=0)
+    unknown = ~np.any([is_known(values) for values in targets.values()], axis=0)
     return [
         Problem(
             code="target_missing",

@@ -22,15 +22,17 @@ class ProductEnsemble(nn.Module):
 
     Shape:
         inputs `{modality: tensors}`, embeddings `{modality: [batch, dim]}`, present
-        `{modality: [batch]}` -> `{head: [batch, n_answers, raw_dim]}`.
+        `{modality: [batch]}` -> `{head: [batch, n_networks, *target_shape, raw_dim]}`.
 
     Args:
-        members: Models with the same modalities and heads; encoders that do not train are shared.
+        members: Models with the same modalities that share their heads, and encoders that do not
+            train.
         linear: The linear part; None where there is none.
         neighbours: The nearest known items; None where they count nothing.
 
     Raises:
-        ValueError: If there is no member, or their modalities or heads differ.
+        ValueError: If there is no member, their modalities differ, or they do not share their
+            heads: what is calibrated once must hold for all of them.
     """
 
     def __init__(
@@ -41,11 +43,14 @@ class ProductEnsemble(nn.Module):
         neighbours: NeighbourPart | None = None,
     ) -> None:
         super().__init__()
-        kinds = {(member.modalities, tuple(member.heads)) for member in members}
+        kinds = {
+            (member.modalities, *((name, id(head)) for name, head in member.heads.items()))
+            for member in members
+        }
         if len(kinds) != 1:
             raise ValueError(
-                "members must be one or more models with the same modalities and heads, "
-                f"got {len(members)} of {len(kinds)} kinds."
+                "members must be one or more models with the same modalities that share their "
+                f"heads, got {len(members)} of {len(kinds)} kinds."
             )
         self.members = nn.ModuleList(members)
         self._parts = [member.trained_part() for member in members]  # modules of the members
@@ -65,9 +70,9 @@ class ProductEnsemble(nn.Module):
         return self.first.modalities
 
     @property
-    def heads(self) -> tuple[str, ...]:
-        """Names of the heads."""
-        return tuple(self.first.heads)
+    def heads(self) -> dict[str, Head]:
+        """Every head by its name; all members share them."""
+        return self.first.heads
 
     @property
     def fused_dim(self) -> int:
@@ -93,15 +98,15 @@ class ProductEnsemble(nn.Module):
         return self.first.encoder(modality)
 
     def head(self, name: str) -> Head:
-        """A head that decodes and measures answers; its weights are the first member's."""
-        return self.first.head(name)
+        """One head by its name."""
+        return self.heads[name]
 
     def forward(
         self, inputs: Mapping[str, Tensors], embeddings: Embeddings, present: Present
     ) -> Raw:
-        """Raw outputs of every head: the members' side by side, each blended."""
+        """Raw outputs of every head: the networks of all members, each blended."""
         answers = [part(inputs, embeddings, present) for part in self._parts]
-        raw = {name: _side_by_side([answer[name] for answer in answers]) for name in self.heads}
+        raw = {name: torch.cat([answer[name] for answer in answers], dim=1) for name in self.heads}
         if self.linear is not None:
             raw = self.linear.blend(raw, self.linear_blocks(inputs, embeddings), present)
         if self.neighbours is not None:
@@ -161,9 +166,3 @@ class ProductEnsemble(nn.Module):
             for key, tensor in part.own_state().items()
             if i == 0 or not key.startswith(shared)
         ]
-
-
-def _side_by_side(raws: list[Tensor]) -> Tensor:
-    """Raw outputs `[batch, ..., raw_dim]` of several members as `[batch, n_answers, raw_dim]`."""
-    flat = [raw.reshape(raw.shape[0], raw.shape[1:-1].numel(), raw.shape[-1]) for raw in raws]
-    return torch.cat(flat, dim=1)

@@ -10,12 +10,15 @@ import torch
 from numpy.typing import NDArray
 
 from encoders.base import Encoder
+from fusion.blending import score_decoder
 from fusion.build import (
     CLOSED_FORM_FUSION,
+    build_decoders,
     build_fusion,
     build_heads,
     fitted_encoders,
     own_encoder,
+    targets_by_column,
 )
 from fusion.bundle import TITLE_CHARACTERS, Bundle, content_of
 from fusion.choices import Targets, few_target_mistakes, is_closed_form
@@ -38,10 +41,12 @@ from fusion.rounding import largest_changes
 from fusion.store import StoreReport
 from fusion.trainers import training_alone
 from fusion.training import TrainingHistory, best_options, fit_ensemble
+from fusion.training.options import Candidate
 from fusion.training.shares import HeldOut
 from fusion.training.threads import computing_with, threads_for
 from fusion.tuning.crossfit import CrossFit, Tuned, TuningData
 from heads import HEADS
+from heads.base import Head
 
 Rows = NDArray[np.int64]
 
@@ -92,8 +97,8 @@ def fit_bundle(
 
     Args:
         frame: One row an item.
-        targets: Targets `[n]` in business units for each head of the recipe, NaN where there is
-            none: the row is left out for this head alone.
+        targets: Targets `[n, *target_shape]` in business units for each head of the recipe, NaN
+            where there is none: the row is left out for this head alone.
         recipe: How.
         sources: Where the photos and the store are.
         validation: Which rows early stopping looks at; see `with_groups` where nothing is given.
@@ -121,8 +126,7 @@ def fit_bundle(
     few = few_target_mistakes(recipe.heads, targets, least=MIN_ROWS)
     if few:
         raise ValueError("\n".join(few) + left_out(dropped))
-    by_column = {recipe.heads[name].target: one for name, one in targets.items()}
-    leaks = find_leaks(good, by_column)
+    leaks = find_leaks(good, targets_by_column(recipe.heads, targets))
     bundle, histories, tuned, held_out = job.run(
         encoders,
         prepared.inputs.take(kept),
@@ -139,11 +143,13 @@ def fit_bundle(
         ignored=dict(catalogue.schema.ignored),
         held_out=held_out,
         targets=targets,
-        missing=missing_target_notes(by_column),
+        missing=missing_target_notes(
+            {recipe.heads[name].target_name: values for name, values in targets.items()}
+        ),
         leaks={
-            name: leaks[choice.target]
+            name: " ".join(dict.fromkeys(found))
             for name, choice in recipe.heads.items()
-            if choice.target in leaks
+            if (found := [leaks[column] for column in choice.columns if column in leaks])
         },
     )
 
@@ -189,6 +195,7 @@ class _Fit:
         self.sources = sources
         self.stage = stage
         self.closed_form = is_closed_form(recipe.heads)
+        self.heads: dict[str, Head] = {}
 
     def run(
         self,
@@ -202,6 +209,7 @@ class _Fit:
             torch.manual_seed(self.recipe.training.seed)
             encoders, inputs = self._with_fitted(encoders, inputs)
             folds = self._folds(validation)
+            self.heads = build_heads(self.recipe.heads, targets)
             self._decide_options(encoders, inputs, targets, folds)
             tuned = self._tuned(encoders, inputs, targets, validation)
             if tuned is not None:
@@ -210,7 +218,7 @@ class _Fit:
             embedded = {} if tuned is None else tuned.embedded
             known = inputs.merged(ModelInputs(inputs.present, embedded))
             ensemble, histories, answers = fit_ensemble(
-                lambda: self._model(encoders, targets),
+                lambda: self._model(encoders),
                 inputs,
                 targets,
                 folds=folds,
@@ -221,13 +229,10 @@ class _Fit:
         bundle = Bundle(
             model=ensemble,
             schema=self.catalogue.schema,
-            targets={name: choice.target for name, choice in self.recipe.heads.items()},
+            targets={name: choice.columns for name, choice in self.recipe.heads.items()},
             reference_ids=list(self.catalogue.ids),
             reference_titles=[title[:TITLE_CHARACTERS] for title in self.catalogue.titles],
-            reference_targets={
-                choice.target: np.asarray(targets[name], dtype=np.float64)
-                for name, choice in self.recipe.heads.items()
-            },
+            reference_targets=targets_by_column(self.recipe.heads, targets),
         )
         if tuned is not None:
             bundle.info["tuning"] = tuned.statement
@@ -258,7 +263,13 @@ class _Fit:
             for name, choice in choices.items()
         }
         candidates = {
-            name: [HEADS[choices[name].head].fitted(known[name], in_dim=1, **each) for each in some]
+            name: [
+                Candidate(
+                    head := HEADS[choices[name].head].fitted(known[name], **each),
+                    score_decoder(head),
+                )
+                for each in some
+            ]
             for name, some in options.items()
             if len(some) > 1
         }
@@ -266,7 +277,7 @@ class _Fit:
             return
         with computing_with(threads_for(self.recipe.training.threads, inputs)):
             best = best_options(
-                ProductEnsemble([self._model(encoders, targets)]).eval(),
+                ProductEnsemble([self._model(encoders)]).eval(),
                 inputs,
                 targets,
                 candidates=candidates,
@@ -278,6 +289,7 @@ class _Fit:
             for name, place in best.items()
         }
         self.recipe = replace(self.recipe, heads={**choices, **decided})
+        self.heads = build_heads(self.recipe.heads, targets)
 
     def _tuned(
         self,
@@ -293,7 +305,7 @@ class _Fit:
         chosen = tunable(settings, encoders)
         job = CrossFit(
             chosen,
-            lambda adapted: self._model(adapted, targets),
+            self._model,
             settings,
             store=self.sources.store,
             folder=self.sources.tuning,
@@ -332,15 +344,16 @@ class _Fit:
         more: Prepared = prepare_inputs(fresh, self.catalogue, stage=self.stage)
         return {**encoders, **fresh}, inputs.merged(more.inputs)
 
-    def _model(self, encoders: Mapping[str, Encoder], targets: Targets) -> ProductModel:
-        """An untrained network; encoders that train are its own, the others are shared."""
+    def _model(self, encoders: Mapping[str, Encoder]) -> ProductModel:
+        """An untrained network; all of them share heads, and encoders that do not train."""
         own = {name: own_encoder(encoder) for name, encoder in encoders.items()}
         dims = {name: encoder.embedding_dim for name, encoder in own.items()}
         strategy = CLOSED_FORM_FUSION if self.closed_form else self.recipe.strategy
         suited = {"projection_dim": suited_projection(len(self.catalogue))}
         fusion = build_fusion(strategy, dims, self.recipe.strategy_options, suited=suited)
-        heads = build_heads(self.recipe.heads, targets, in_dim=fusion.fused_dim)
-        return ProductModel(own, fusion=fusion, heads=heads)
+        names = {name: choice.decoder for name, choice in self.recipe.heads.items()}
+        decoders = build_decoders(self.heads, fused_dim=fusion.fused_dim, names=names)
+        return ProductModel(own, fusion=fusion, heads=self.heads, decoders=decoders)
 
 
 def suited_projection(n_rows: int) -> int:

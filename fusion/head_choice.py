@@ -1,22 +1,72 @@
 """Which head a user chose, checked by its name: usual ones are known without torch."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fusion.plugins import load_plugins
 from fusion.strategies.names import KNOWN as STRATEGIES
 from heads.names import KNOWN as HEAD_NAMES
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 
 @dataclass(frozen=True)
 class HeadChoice:
-    """One question: which head answers it, on which target column, with which options."""
+    """One question: which head states it, on which target, with which options.
+
+    Args:
+        head: Name in `HEADS`.
+        target: Target column; of a head with several steps the columns of all steps, in order.
+        options: Options of `Head.fitted`.
+        decoder: Name in `DECODERS` of what answers it; None takes that of the head.
+    """
 
     head: str
-    target: str
+    target: str | tuple[str, ...]
     options: Mapping[str, Any]
+    decoder: str | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Its target columns."""
+        return (self.target,) if isinstance(self.target, str) else self.target
+
+    @property
+    def target_name(self) -> str:
+        """What its target is called."""
+        return target_name(self.columns)
+
+    @property
+    def target_shape(self) -> tuple[int, ...]:
+        """Shape of the target of one row: `()`, or `(n_steps,)`."""
+        return () if isinstance(self.target, str) else (len(self.target),)
+
+    def values_of(self, by_column: "Mapping[str, NDArray[np.float64]]") -> "NDArray[np.float64]":
+        """Its target `[n, *target_shape]` out of target columns `[n]`."""
+        return joined_target(by_column, self.columns, shape=self.target_shape)
+
+
+def target_name(columns: Sequence[str]) -> str:
+    """What a target of some columns is called.
+
+    Example:
+        >>> target_name(["price"]), target_name(["week_1", "week_2", "week_3"])
+        ('price', 'week_1 to week_3')
+    """
+    return columns[0] if len(columns) == 1 else f"{columns[0]} to {columns[-1]}"
+
+
+def joined_target(
+    by_column: "Mapping[str, NDArray[np.float64]]", columns: Sequence[str], *, shape: Sequence[int]
+) -> "NDArray[np.float64]":
+    """A target `[n, *shape]` out of its columns `[n]`."""
+    import numpy as np
+
+    return np.stack([by_column[name] for name in columns], axis=1).reshape(-1, *shape)
 
 
 def known_heads() -> tuple[str, ...]:

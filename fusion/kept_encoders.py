@@ -19,7 +19,6 @@ from fusion.progress import Stage, say_once, silent, within
 from fusion.recipe import Recipe, Sources
 from fusion.training.shares import held_out_loss
 from fusion.tuning import TuningSettings
-from heads import Head
 
 ORIGINAL, TUNED = "encoders as they were", "encoders tuned"
 
@@ -113,7 +112,6 @@ def _loss(fitted: Fitted, rows: NDArray[np.int64]) -> float:
     """Infinite where there is no row to judge by, so that encoders stay as they are."""
     if fitted.held_out is None or not len(rows):
         return math.inf
-    model = fitted.bundle.model
-    heads: dict[str, Head] = {name: model.head(name) for name in model.heads}
+    heads = fitted.bundle.model.heads
     loss = held_out_loss(heads, fitted.targets, fitted.held_out, rows)
     return math.inf if math.isnan(loss) else loss

@@ -1,4 +1,4 @@
-"""The linear model beside the networks: one score for each question, and how much it counts."""
+"""The linear model beside the networks: scores for each question, and how much they count."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fusion.blending import Raw, blend, single_score_heads
+from fusion.blending import Raw, ScoreDecoders, blend
 from fusion.strategies.base import Present
 from heads.base import Head
 
@@ -14,7 +14,7 @@ Blocks = Mapping[str, tuple[Tensor, ...]]
 
 
 class LinearPart(nn.Module):
-    """Answers every question by a linear score, and blends that answer with the networks'.
+    """Answers every question by linear scores, and blends that answer with the networks'.
 
     Why: on a few hundred rows a linear model with a penalty of its own for each modality errs less
     than any network, on many rows more; how much each counts is measured, not guessed.
@@ -23,15 +23,15 @@ class LinearPart(nn.Module):
 
     Shape:
         blocks `{modality: ([batch, dim], ...)}`, present `{modality: [batch]}` -> scores
-        `[batch, n_heads]`; an absent modality adds nothing to a score.
+        `[batch, n_scores of all heads]`; an absent modality adds nothing to a score.
 
     Args:
         dims: Lengths of the blocks of each modality.
-        heads: The networks' heads; each is made anew for a single score.
+        heads: The networks' heads: scores are those of `Head.additive_scale`.
 
     Example:
         >>> from heads import RegressionHead
-        >>> part = LinearPart({"text": [2]}, {"price": RegressionHead.tiny()})
+        >>> part = LinearPart({"text": [2]}, {"price": RegressionHead()})
         >>> part.scores({"text": (torch.ones(3, 2),)}, {"text": torch.ones(3).bool()}).shape
         torch.Size([3, 1])
     """
@@ -45,11 +45,12 @@ class LinearPart(nn.Module):
         super().__init__()
         self.dims = {name: list(sizes) for name, sizes in sorted(dims.items())}
         n_features = sum(sum(sizes) for sizes in self.dims.values())
-        self.answers = single_score_heads(heads)
+        self.answers = ScoreDecoders(heads)
+        n_scores = self.answers.n_scores
         self.register_buffer("center", torch.zeros(n_features, dtype=torch.float64))
-        weights = torch.zeros(n_features, len(self.answers), dtype=torch.float64)
+        weights = torch.zeros(n_features, n_scores, dtype=torch.float64)
         self.register_buffer("weights", weights)
-        offsets = torch.zeros(len(self.dims), len(self.answers), dtype=torch.float64)
+        offsets = torch.zeros(len(self.dims), n_scores, dtype=torch.float64)
         self.register_buffer("offsets", offsets)
         self.register_buffer("shares", torch.ones(len(self.answers)))
 
@@ -74,7 +75,7 @@ class LinearPart(nn.Module):
         return torch.cat(parts, dim=1)
 
     def scores(self, blocks: Blocks, present: Present) -> Tensor:
-        """Scores `[batch, n_heads]`: standard deviations of the linear target from its mean."""
+        """Scores of all heads: standard deviations of their additive scales from the means."""
         there = torch.stack([present[name] for name in self.dims], dim=1).double()
         scores: Tensor = self.features(blocks, present) @ self.weights + there @ self.offsets
         return scores.float()
@@ -83,16 +84,17 @@ class LinearPart(nn.Module):
         """Centre and weights of a part that was solved for some of the heads on rows of their own.
 
         There is one centre: a head that was solved around another one is moved from it to this one,
-        by `offsets [n_modalities, n_heads]`, as an absent modality must add nothing.
+        by `offsets [n_modalities, n_scores]`, as an absent modality must add nothing.
         """
         if not self.weights.any():
             self.center.copy_(solved.center)
-        places = [list(self.answers).index(name) for name in solved.answers]
+        places = [place for name in solved.answers for place in self.answers.places[name]]
         self.weights[:, places] = solved.weights
         moved = (self.center - solved.center)[:, None] * solved.weights
         sizes = [sum(parts) for parts in self.dims.values()]
         self.offsets[:, places] = torch.stack([part.sum(dim=0) for part in moved.split(sizes)])
 
     def blend(self, raw: Raw, blocks: Blocks, present: Present) -> Raw:
-        """Raw outputs `[batch, ..., raw_dim]` of the networks, moved towards the linear answer."""
-        return blend(raw, self.scores(blocks, present), self.answers, self.shares)
+        """Raw outputs of the networks, moved towards the linear answer; shapes stay."""
+        others = self.answers(self.scores(blocks, present))
+        return blend(raw, others, dict(zip(self.answers, self.shares, strict=True)))

@@ -1,4 +1,4 @@
-"""The heart: encoders, a fusion and heads, joined into one model. Read this first."""
+"""The heart: encoders, a fusion and decoders, joined into one model. Read this first."""
 
 from collections.abc import Callable, Mapping
 from typing import cast
@@ -9,44 +9,61 @@ from torch import Tensor, nn
 from encoders.base import Encoder, Tensors
 from fusion.strategies.base import Embeddings, Fusion, Present
 from heads.base import Head
-from heads.named import NamedHeads
+from heads.decoders.base import Decoder
+from heads.decoders.named import NamedDecoders
 
 Raw = dict[str, Tensor]
+"""Head -> what decoders answer, before decoding: `[batch, n_networks, *target_shape, raw_dim]`."""
 Change = Callable[[Embeddings, Present], Embeddings]
 
 
 class ProductModel(nn.Module):
-    """Predicts from whatever is known of a product: encode each modality, fuse, answer.
+    """Predicts from whatever is known of a product: encode each modality, fuse, decode.
+
+    A head is a question without weights: its loss, and what raw outputs say in business units. The
+    decoder of the same name is how this network answers it.
 
     Frozen and trained encoders share one corridor: both end in `{modality: [batch, dim]}`. Whoever
     has embeddings at hand (from a store, say) starts in the middle, with `forward_embeddings`.
 
     Shape:
         inputs `{modality: tensors}`, present `{modality: [batch]}` ->
-        `{head: [batch, ..., raw_dim]}`.
+        `{head: [batch, n_networks, *target_shape, raw_dim]}`.
 
     Args:
         encoders: One encoder for each modality.
         fusion: A fusion whose dims are the embedding lengths of the encoders.
-        heads: One head for each question, each built for `fusion.fused_dim`.
+        heads: One head for each question; other networks may share them.
+        decoders: One decoder for each head, each built for `fusion.fused_dim`.
 
     Raises:
-        ValueError: If the fusion was built for other modalities or lengths.
+        ValueError: If the fusion was built for other modalities or lengths, or heads and decoders
+            have other names.
 
     Example:
         >>> from encoders import NumericEncoder
         >>> from fusion.strategies import JoinFusion
-        >>> from heads import LinearHead
-        >>> numbers = NumericEncoder.tiny()
+        >>> from heads import RegressionHead
+        >>> from heads.decoders import LinearDecoder
+        >>> numbers, price = NumericEncoder.tiny(), RegressionHead()
         >>> fusion = JoinFusion({"numeric": numbers.embedding_dim})
-        >>> heads = {"sales": LinearHead(fusion.fused_dim)}
-        >>> model = ProductModel({"numeric": numbers}, fusion=fusion, heads=heads)
+        >>> model = ProductModel(
+        ...     {"numeric": numbers},
+        ...     fusion=fusion,
+        ...     heads={"price": price},
+        ...     decoders={"price": LinearDecoder(fusion.fused_dim, price)},
+        ... )
         >>> model.modalities
         ('numeric',)
     """
 
     def __init__(
-        self, encoders: Mapping[str, Encoder], *, fusion: Fusion, heads: Mapping[str, Head]
+        self,
+        encoders: Mapping[str, Encoder],
+        *,
+        fusion: Fusion,
+        heads: Mapping[str, Head],
+        decoders: Mapping[str, Decoder],
     ) -> None:
         super().__init__()
         dims = {name: encoder.embedding_dim for name, encoder in sorted(encoders.items())}
@@ -54,9 +71,15 @@ class ProductModel(nn.Module):
             raise ValueError(f"fusion must be built for {dims}, got dims {fusion.dims}.")
         if not heads:
             raise ValueError("heads must hold at least one head, got none.")
+        if tuple(heads) != tuple(decoders):
+            raise ValueError(
+                f"decoders must be those of the heads {', '.join(heads)}, in their order, got "
+                f"{', '.join(decoders) or 'none'}."
+            )
         self.encoders = nn.ModuleDict(dict(sorted(encoders.items())))
         self.fusion = fusion
-        self.heads = NamedHeads(dict(heads))
+        self.heads = dict(heads)
+        self.decoders = NamedDecoders(dict(decoders))
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -67,14 +90,14 @@ class ProductModel(nn.Module):
         """The encoder of one modality."""
         return cast(Encoder, self.encoders[modality])
 
-    def head(self, name: str) -> Head:
-        """One head by its name."""
-        return cast(Head, self.heads[name])
+    def decoder(self, name: str) -> Decoder:
+        """The decoder of one head."""
+        return cast(Decoder, self.decoders[name])
 
     @property
-    def named_heads(self) -> dict[str, Head]:
-        """Every head by its name."""
-        return {name: self.head(name) for name in self.heads}
+    def is_closed_form(self) -> bool:
+        """True where every decoder is solved at once, without gradient steps."""
+        return all(self.decoder(name).closed_form for name in self.heads)
 
     def forward(self, inputs: Mapping[str, Tensors], present: Present) -> Raw:
         """Raw outputs of every head from preprocessed values of every modality."""
@@ -87,12 +110,12 @@ class ProductModel(nn.Module):
     def forward_embeddings(self, embeddings: Embeddings, present: Present) -> Raw:
         """Raw outputs of every head from embeddings of every modality."""
         fused = self.fusion(embeddings, present)
-        return {name: head(fused) for name, head in self.heads.items()}
+        return {name: decoder(fused) for name, decoder in self.decoders.items()}
 
     def fuse(self, embeddings: Embeddings, present: Present) -> Tensor:
-        """Fused vectors `[batch, fused_dim]`: the mean over the members of the ensemble."""
+        """Fused vectors `[batch, fused_dim]`: the mean over the networks of the fusion."""
         fused: Tensor = self.fusion(embeddings, present)
-        return fused.flatten(start_dim=1, end_dim=-2).mean(dim=1) if fused.dim() > 2 else fused
+        return fused.mean(dim=1)
 
     def trained_part(self) -> "TrainedPart":
         """The modules that training changes; frozen encoders are left out."""
@@ -100,7 +123,7 @@ class ProductModel(nn.Module):
 
 
 class TrainedPart(nn.Module):
-    """Fusion, heads and the encoders that train: what is optimised, kept and saved.
+    """Fusion, decoders and the encoders that train: what is optimised, kept and saved.
 
     Its modules are the model's own, so training it trains the model.
     """
@@ -114,7 +137,7 @@ class TrainedPart(nn.Module):
         }
         self.encoders = nn.ModuleDict(changed)
         self.fusion = model.fusion
-        self.heads = model.heads
+        self.decoders = model.decoders
 
     def forward(
         self,
@@ -134,7 +157,7 @@ class TrainedPart(nn.Module):
         live = {name: self.encoders[name](tensors) for name, tensors in inputs.items()}
         known = {**embeddings, **live}
         fused = self.fusion(known if change is None else change(known, present), present)
-        return {name: head(fused) for name, head in self.heads.items()}
+        return {name: decoder(fused) for name, decoder in self.decoders.items()}
 
     def own_state(self) -> dict[str, Tensor]:
         """Weights that no checkpoint holds, by the names of `state_dict`."""
@@ -145,7 +168,7 @@ class TrainedPart(nn.Module):
                 for name, tensor in cast(Encoder, encoder).own_state().items()
             },
             **{f"fusion.{name}": tensor for name, tensor in self.fusion.state_dict().items()},
-            **{f"heads.{name}": tensor for name, tensor in self.heads.state_dict().items()},
+            **{f"decoders.{name}": tensor for name, tensor in self.decoders.state_dict().items()},
         }
 
     def load_own_state(self, weights: Mapping[str, Tensor]) -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fusion.blending import Raw, blend, single_score_heads
+from fusion.blending import Raw, ScoreDecoders, blend
 from fusion.strategies.base import Embeddings, Present
 from heads.base import Head
 
@@ -25,7 +25,7 @@ class Near(NamedTuple):
     Args:
         similarities: Mean cosines `[n, k]` in [-1, 1], the largest first; -inf where fewer than k
             known items can be compared.
-        targets: `[n, k, n_targets]`; of items tied for the last place the mean of all tied ones.
+        targets: `[n, k, n_scores]`; of items tied for the last place the mean of all tied ones.
     """
 
     similarities: Tensor
@@ -42,8 +42,8 @@ class Known(NamedTuple):
 
     Args:
         vectors: Of `joined`, `[n_known, dim]`.
-        targets: `[n_known, n_targets]`; what stands where there is none says nothing.
-        has_target: Mask `[n_known, n_targets]`.
+        targets: `[n_known, n_scores]`; what stands where there is none says nothing.
+        has_target: Mask `[n_known, n_scores]`.
     """
 
     vectors: Tensor
@@ -64,11 +64,11 @@ class NeighbourPart(nn.Module):
 
     Shape:
         embeddings `{modality: [batch, dim]}`, present `{modality: [batch]}` -> scores
-        `[batch, n_heads]`.
+        `[batch, n_scores of all heads]`.
 
     Args:
         dims: Length of the embedding of each modality that is compared.
-        heads: The networks' heads; each is made anew for a single score.
+        heads: The networks' heads: scores are those of `Head.additive_scale`.
         n_known: Number of known items.
         n_neighbours: How many of them are asked.
         temperature: Similarities (mean cosine) are divided by it: small asks the nearest alone.
@@ -78,7 +78,7 @@ class NeighbourPart(nn.Module):
 
     Example:
         >>> from heads import RegressionHead
-        >>> part = NeighbourPart({"text": 2}, {"price": RegressionHead.tiny()}, n_known=4)
+        >>> part = NeighbourPart({"text": 2}, {"price": RegressionHead()}, n_known=4)
         >>> part.scores({"text": torch.ones(3, 2)}, {"text": torch.ones(3).bool()}).shape
         torch.Size([3, 1])
     """
@@ -106,10 +106,11 @@ class NeighbourPart(nn.Module):
         self.dims = dict(sorted(dims.items()))
         self.n_neighbours = n_neighbours
         self.temperature = temperature
-        self.answers = single_score_heads(heads)
+        self.answers = ScoreDecoders(heads)
+        n_scores = self.answers.n_scores
         self.register_buffer("vectors", torch.zeros(n_known, sum(self.dims.values())))
-        self.register_buffer("targets", torch.zeros(n_known, len(self.answers)))
-        self.register_buffer("has_target", torch.ones(n_known, len(self.answers)).bool())
+        self.register_buffer("targets", torch.zeros(n_known, n_scores))
+        self.register_buffer("has_target", torch.ones(n_known, n_scores).bool())
         self.register_buffer("shares", torch.zeros(len(self.answers)))
 
     @property
@@ -132,19 +133,23 @@ class NeighbourPart(nn.Module):
         return joined(embeddings, present, tuple(self.dims))
 
     def scores(self, embeddings: Embeddings, present: Present) -> Tensor:
-        """Weighted mean targets `[batch, n_heads]` of the nearest items, in deviations.
+        """Weighted mean scores of the nearest items, in deviations, those of all heads.
 
         0 where no known item that has the target can be compared.
         """
         return self._means(embeddings, present)[0]
 
     def blend(self, raw: Raw, embeddings: Embeddings, present: Present) -> Raw:
-        """Raw outputs `[batch, ..., raw_dim]`, moved towards the answer of the nearest items.
+        """Raw outputs, moved towards the answer of the nearest items; shapes stay.
 
         Rows without a neighbour stay as they are.
         """
         means, found = self._means(embeddings, present)
-        return blend(raw, means, self.answers, 1.0 - self.shares * found)
+        kept = {
+            name: 1.0 - share * found[:, self.answers.places[name]].all(dim=1)
+            for name, share in zip(self.answers, self.shares, strict=True)
+        }
+        return blend(raw, self.answers(means), kept)
 
     def _means(self, embeddings: Embeddings, present: Present) -> tuple[Tensor, Tensor]:
         near = nearest_of_each(

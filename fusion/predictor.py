@@ -149,9 +149,9 @@ class Predictor:
         """Names of all prediction columns, head by head."""
         model = self.bundle.model
         return [
-            self.column_name(name, column)
-            for name in model.heads
-            for column in model.head(name).columns
+            self.column_name(name, column.name)
+            for name, head in model.heads.items()
+            for column in head.columns
         ]
 
     def column_name(self, head: str, column: str) -> str:
@@ -160,12 +160,13 @@ class Predictor:
         Then the target stands before it, or the head's name where targets are the same too.
         """
         model, targets = self.bundle.model, self.bundle.targets
-        everyone = [(name, own) for name in model.heads for own in model.head(name).columns]
+        everyone = [(name, one.name) for name, own in model.heads.items() for one in own.columns]
         alike = [name for name, own in everyone if own == column]
         if len(alike) == 1:
             return column
         told_apart = len({targets[name] for name in alike}) == len(alike)
-        return f"{targets[head] if told_apart else head}_{column}"
+        by_target = told_apart and all(len(targets[name]) == 1 for name in alike)
+        return f"{targets[head][0] if by_target else head}_{column}"
 
     def embed(self, frame: Any, *, source: str = "items") -> NDArray[np.float32]:
         """Fused vectors `[n, fused_dim]` of items; NaN in rows that could not be read."""
@@ -225,7 +226,7 @@ class Predictor:
                 "similarity": similarity.ravel(),
                 **{
                     f"actual_{name}": np.where(known, bundle.reference_targets[name][near], np.nan)
-                    for name in bundle.target_names
+                    for name in bundle.target_columns
                 },
                 "error": np.repeat([items.errors.get(row, "") for row in range(n_rows)], k),
             }
@@ -285,7 +286,7 @@ class Predictor:
         return {
             self.column_name(name, column): values.double().numpy()
             for name, outputs in raw.items()
-            for column, values in model.head(name).predict(outputs).items()
+            for column, values in model.head(name).decode(outputs).items()
         }
 
 

@@ -48,7 +48,7 @@ class Recipe:
     """Everything that decides how a model is made, apart from the rows.
 
     Args:
-        heads: Name -> head, target column and options.
+        heads: Name -> head, target columns, options and decoder.
         columns: Role (`text`, `image`, `numeric`, `categorical`, `dates`, `history`, `id`) ->
             columns; a role that is None or not there is found in the table.
         encoders: Which encoder reads which modality.
@@ -115,7 +115,7 @@ def check_choices(
 
     Args:
         frame: One row an item.
-        targets: Targets `[n]` for each head of the recipe, NaN where there is none.
+        targets: Targets `[n, *target_shape]` for each head of the recipe, NaN where there is none.
         recipe: How a model is made.
         sources: Where things lie.
         mistakes: What has been found before; all of it is told together.
@@ -154,7 +154,7 @@ def check_choices(
 
 
 def _read(frame: pd.DataFrame, *, recipe: Recipe, sources: Sources) -> Catalogue:
-    names = {choice.target for choice in recipe.heads.values()}
+    names = {column for choice in recipe.heads.values() for column in choice.columns}
     exclude = [name for name in frame.columns if name in names]
     schema = infer_schema(
         frame,

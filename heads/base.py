@@ -42,6 +42,10 @@ class Column:
     window: str = ""
     unit: str = ""
 
+    def values_of(self, target: Floats) -> Floats:
+        """What this column answers of a target: `[n]` of `[n]`, or its step of `[n, n_steps]`."""
+        return target if self.step is None else target[:, self.step - 1]
+
 
 class Head(ABC):
     """A business question: its target, loss, answer columns and metrics. It has no weights.
@@ -83,6 +87,11 @@ class Head(ABC):
     @abstractmethod
     def columns(self) -> tuple[Column, ...]:
         """The prediction columns; the first is the answer, which charts and rankings use."""
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Names of `columns`."""
+        return tuple(column.name for column in self.columns)
 
     @property
     def start(self) -> Tensor | None:

@@ -1,8 +1,8 @@
 """Bundles: one folder is one trained model, readable by anyone, loadable without code of its own.
 
 ```
-BUNDLE/bundle.json            format, schema, encoders, fusion, heads, metrics, size and SHA-256
-                              of the rest
+BUNDLE/bundle.json            format, schema, encoders, fusion, heads, decoders, metrics, size
+                              and SHA-256 of the rest
 BUNDLE/bundle.sha256          SHA-256 of bundle.json
 BUNDLE/weights.safetensors    every weight that was trained or fitted
 BUNDLE/reference.safetensors  ids, titles, content (vectors of texts and photos, levels of

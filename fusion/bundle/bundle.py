@@ -39,6 +39,7 @@ from fusion.embedding import prepare_inputs
 from fusion.ensemble import ProductEnsemble
 from fusion.errors import BundleError
 from fusion.files import expanded, json_bytes
+from fusion.head_choice import joined_target, target_name
 from fusion.modalities import MODALITIES
 from fusion.parameters import EncoderPlaces
 from fusion.progress import say_once
@@ -51,7 +52,7 @@ class Bundle:
     Args:
         model: The networks and what stands beside them, in eval mode.
         schema: Which columns it reads.
-        targets: Target column of each head.
+        targets: Target columns of each head: one, or one for each of its steps.
         info: What is worth knowing, JSON-serialisable: metrics, training, problems found.
         reference_ids: Ids of the training items.
         reference: Their content, which `similar` compares with.
@@ -62,7 +63,7 @@ class Bundle:
 
     model: ProductEnsemble
     schema: Schema
-    targets: dict[str, str]
+    targets: dict[str, tuple[str, ...]]
     info: dict[str, Any] = field(default_factory=dict)
     reference_ids: list[str] = field(default_factory=list)
     reference: Content = field(default_factory=Content)
@@ -70,9 +71,20 @@ class Bundle:
     reference_targets: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
     @property
-    def target_names(self) -> list[str]:
-        """Target columns, each once, sorted."""
-        return sorted(set(self.targets.values()))
+    def target_columns(self) -> list[str]:
+        """Target columns of all heads, each once, sorted."""
+        return sorted({column for columns in self.targets.values() for column in columns})
+
+    def target_name(self, head: str) -> str:
+        """What the target of a head is called."""
+        return target_name(self.targets[head])
+
+    def target_of(
+        self, head: str, by_column: Mapping[str, NDArray[np.float64]]
+    ) -> NDArray[np.float64]:
+        """The target `[n, *target_shape]` of a head out of target columns `[n]`."""
+        shape = self.model.head(head).target_shape
+        return joined_target(by_column, self.targets[head], shape=shape)
 
 
 def save_bundle(bundle: Bundle, folder: str | Path) -> None:
@@ -103,7 +115,7 @@ def save_bundle(bundle: Bundle, folder: str | Path) -> None:
             {
                 **content_as_tensors(bundle.reference),
                 **targets_as_tensors(
-                    [bundle.reference_targets[name] for name in bundle.target_names]
+                    [bundle.reference_targets[name] for name in bundle.target_columns]
                 ),
                 **texts_as_tensors("ids", bundle.reference_ids),
                 **texts_as_tensors("titles", bundle.reference_titles),
@@ -156,14 +168,14 @@ def _rebuilt(
     bundle = Bundle(
         model=model,
         schema=schema,
-        targets={head: entry["target"] for head, entry in document["heads"].items()},
+        targets={head: tuple(entry["target"]) for head, entry in document["heads"].items()},
         info=document["info"],
         reference_ids=texts_of_tensors("ids", reference),
         reference=content_of_tensors(reference),
         reference_titles=texts_of_tensors("titles", reference),
     )
     bundle.reference_targets = targets_of_tensors(
-        reference, bundle.target_names, n_items=len(bundle.reference_ids)
+        reference, bundle.target_columns, n_items=len(bundle.reference_ids)
     )
     _check_reference(bundle)
     _check_answers(bundle)
@@ -230,11 +242,11 @@ def _check_answers(bundle: Bundle) -> None:
         with torch.inference_mode():
             raw = model(**inputs.batch(np.arange(len(catalogue))))
             for name, outputs in raw.items():
-                answers = model.head(name).predict(outputs)
+                answers = model.head(name).decode(outputs)
                 for column in model.head(name).columns:
-                    if answers[column].shape != (len(catalogue),):
+                    if answers[column.name].shape != (len(catalogue),):
                         raise BundleError(f"answers of {name} must be one number for each item.")
-                    if not answers[column].isfinite().all():
+                    if not answers[column.name].isfinite().all():
                         raise BundleError(f"answers of {name} must be finite numbers.")
 
 

@@ -10,7 +10,7 @@ from fusion.documents import strict_json
 from fusion.errors import BundleError
 
 Document = dict[str, Any]
-FORMAT = 8
+FORMAT = 9
 RESTORE = "Restore the folder from a copy or train again."
 MOST_MEMBERS = 1000
 TOLD_CHARACTERS = 2000
@@ -31,7 +31,7 @@ _KEYS: dict[str, tuple[type, ...]] = {
 }
 _PART: dict[str, tuple[type, ...]] = {"name": (str,), "config": (dict,)}
 _ENCODER = {**_PART, "fingerprint": (str,), "origin": (dict, NoneType)}
-_HEAD = {**_PART, "target": (str,)}
+_HEAD = {**_PART, "target": (list,), "decoder": (dict,)}
 _FILE: dict[str, tuple[type, ...]] = {"sha256": (str,), "size_bytes": (int,)}
 
 
@@ -52,6 +52,13 @@ def parsed_document(content: bytes) -> Document:
     for kind, keys in (("encoders", _ENCODER), ("heads", _HEAD), ("files", _FILE)):
         for name, entry in document[kind].items():
             _check(f"{kind} {shown(name)}", entry, keys)
+    for name, entry in document["heads"].items():
+        _check(f"decoder of {shown(name)}", entry["decoder"], _PART)
+        if not entry["target"] or not all(isinstance(one, str) for one in entry["target"]):
+            raise BundleError(
+                f"'target' of heads {shown(name)} must be names of columns, got "
+                f"{shown(entry['target'])}. {RESTORE}"
+            )
     if not 1 <= document["n_members"] <= MOST_MEMBERS:
         got = shown(document["n_members"])
         raise BundleError(f"n_members must be from 1 to {MOST_MEMBERS}, got {got}. {RESTORE}")
@@ -90,4 +97,10 @@ def _check(what: str, found: object, keys: Mapping[str, tuple[type, ...]]) -> No
             raise BundleError(f"{key!r} of {what} must be {names}, got {shown(value)}. {RESTORE}")
 
 
-_JSON = {int: "a whole number", str: "a text", dict: "an object", NoneType: "null"}
+_JSON = {
+    int: "a whole number",
+    str: "a text",
+    dict: "an object",
+    list: "a list",
+    NoneType: "null",
+}

@@ -1,7 +1,8 @@
 """Parts of a model as names and configurations, and back."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
+from math import prod
 from typing import Any
 
 from encoders import ENCODERS
@@ -18,6 +19,8 @@ from fusion.model import ProductModel
 from fusion.neighbours import NeighbourPart
 from fusion.strategies import FUSIONS
 from heads import HEADS
+from heads.base import Head
+from heads.decoders import DECODERS
 
 PACKAGES = ("torch", "torchvision", "transformers", "scikit-learn", "numpy")
 SPARE_BYTES = 2**26
@@ -27,7 +30,7 @@ TIMES_WEIGHTS = 16
 SHOWN_NAME = 100
 
 
-def described_parts(model: ProductEnsemble, targets: Mapping[str, str]) -> Document:
+def described_parts(model: ProductEnsemble, targets: Mapping[str, Sequence[str]]) -> Document:
     """What the parts of a model are rebuilt from, besides their weights.
 
     Raises:
@@ -46,11 +49,12 @@ def described_parts(model: ProductEnsemble, targets: Mapping[str, str]) -> Docum
         else {**model.neighbours.config, "shares": model.neighbours.neighbour_shares},
         "heads": {
             name: {
-                **name_and_config(HEADS, model.head(name)),
-                "target": targets[name],
-                "statement": model.head(name).statement(),
+                **name_and_config(HEADS, head),
+                "target": list(targets[name]),
+                "decoder": name_and_config(DECODERS, model.first.decoder(name)),
+                "description": head.describe(),
             }
-            for name in model.heads
+            for name, head in model.heads.items()
         },
     }
 
@@ -70,30 +74,47 @@ def rebuild_ensemble(document: Document, *, n_weight_bytes: int) -> ProductEnsem
         for modality, entry in document["encoders"].items()
     }
     with described("description"), _budget(n_weight_bytes):
+        heads = {name: _rebuild_head(name, entry) for name, entry in document["heads"].items()}
         members = []
         for _ in range(document["n_members"]):
             fusion = rebuild(FUSIONS, document["fusion"], what="fusion")
-            heads = {
-                name: rebuild(HEADS, entry, what=f"head {name[:SHOWN_NAME]}")
-                for name, entry in document["heads"].items()
+            decoders = {
+                name: rebuild(
+                    DECODERS,
+                    document["heads"][name]["decoder"],
+                    fusion.fused_dim,
+                    head,
+                    what=f"decoder of {name[:SHOWN_NAME]}",
+                )
+                for name, head in heads.items()
             }
             with described("encoders"):
                 own = {name: own_encoder(encoder) for name, encoder in encoders.items()}
             with described("fusion, heads and encoders together"):
-                members.append(ProductModel(own, fusion=fusion, heads=heads))
+                members.append(ProductModel(own, fusion=fusion, heads=heads, decoders=decoders))
         linear, neighbours = document["linear"], document["neighbours"]
-        named = members[0].named_heads
         with described("linear"):
-            line = None if linear is None else LinearPart(linear["dims"], named)
+            line = None if linear is None else LinearPart(linear["dims"], heads)
         with described("neighbours"):
             near = (
                 None
                 if neighbours is None
                 else NeighbourPart(
-                    heads=named, **{k: v for k, v in neighbours.items() if k != "shares"}
+                    heads=heads, **{k: v for k, v in neighbours.items() if k != "shares"}
                 )
             )
         return ProductEnsemble(members, linear=line, neighbours=near)
+
+
+def _rebuild_head(name: str, entry: dict[str, Any]) -> Head:
+    """A head whose target has as many numbers as there are target columns."""
+    what = f"head {name[:SHOWN_NAME]}"
+    head: Head = rebuild(HEADS, entry, what=what)
+    with described(what):
+        n_columns, n_numbers = len(entry["target"]), prod(head.target_shape)
+    if n_columns != n_numbers:
+        raise BundleError(f"{what} must have {n_numbers} target columns, got {n_columns}.")
+    return head
 
 
 def _budget(n_weight_bytes: int) -> AllocationBudget:
@@ -145,8 +166,8 @@ def name_and_config(registry: Mapping[str, Any], part: Any) -> dict[str, Any]:
     return {"name": names[0], "config": part.config}
 
 
-def rebuild(registry: Mapping[str, Any], entry: dict[str, Any], *, what: str) -> Any:
-    """A part from what `name_and_config` gave; `what` names it in messages.
+def rebuild(registry: Mapping[str, Any], entry: dict[str, Any], *given: Any, what: str) -> Any:
+    """A part from what `name_and_config` gave and `given`; `what` names it in messages.
 
     Raises:
         BundleError: If the name is in no registry or the part cannot be made, whatever the reason.
@@ -156,7 +177,7 @@ def rebuild(registry: Mapping[str, Any], entry: dict[str, Any], *, what: str) ->
         if name not in registry:
             raise BundleError(unknown_name(what, str(name)[:SHOWN_NAME], registry))
         try:
-            return registry[name](**config)
+            return registry[name](*given, **config)
         except (ValueError, OSError, ImportError) as error:
             if isinstance(error, BundleError):
                 raise

@@ -1,7 +1,8 @@
 """Which rows know a target: NaN says "not known", and nothing else is ever read into it.
 
 A row without one of several targets is left out for the heads of that target alone. So whatever
-learns from targets, or is judged by them, asks here for its head's own rows.
+learns from targets, or is judged by them, asks here for its head's own rows. A target of several
+numbers a row (the steps of a forecast) is known where all of them are.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,11 +12,32 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+
+def is_known(target: Floats) -> Mask:
+    """Mask `[n]` of the rows whose target `[n, *target_shape]` is known.
+
+    Example:
+        >>> is_known(np.array([[1.0, 2.0], [3.0, np.nan]])).tolist()
+        [True, False]
+    """
+    return ~_any_of_row(np.isnan(target))
+
+
+def is_finite(target: Floats) -> Mask:
+    """Mask `[n]` of the rows whose target is known and finite."""
+    return ~_any_of_row(~np.isfinite(target))
+
+
+def _any_of_row(mask: Mask) -> Mask:
+    rows: Mask = mask.any(axis=tuple(range(1, mask.ndim)))
+    return rows
 
 
 def known_rows(target: Floats) -> Rows:
-    """Positions of the rows whose target `[n]` is known, ascending."""
-    return np.flatnonzero(~np.isnan(target))
+    """Positions of the rows whose target `[n, *target_shape]` is known, ascending."""
+    return np.flatnonzero(is_known(target))
 
 
 def heads_by_rows(targets: Mapping[str, Floats]) -> list[tuple[list[str], Rows]]:
@@ -45,10 +67,11 @@ def folds_within(folds: Sequence[Rows], rows: Rows) -> list[Rows]:
 
 
 def on_known_rows(encode: Callable[[Floats], NDArray[np.floating]], target: Floats) -> Floats:
-    """An encoding `[n]` of the known targets; NaN where there is none, which is never encoded."""
+    """An encoding `[n, ...]` of the known targets; NaN where there is none: it is never encoded."""
     rows = known_rows(target)
-    encoded = np.full(len(target), np.nan)
-    encoded[rows] = encode(target[rows])
+    values = encode(target[rows])
+    encoded = np.full((len(target), *values.shape[1:]), np.nan)
+    encoded[rows] = values
     return encoded
 
 
@@ -56,7 +79,7 @@ def missing_target_notes(targets: Mapping[str, Floats]) -> list[str]:
     """A sentence for each target that some rows lack, and so do not count for.
 
     Args:
-        targets: Targets `[n]` of the rows to learn from, by their column.
+        targets: Targets `[n, *target_shape]` of the rows to learn from, by what they are called.
 
     Example:
         >>> missing_target_notes({"units": np.ones(3), "price": np.array([1, np.nan, 3])})

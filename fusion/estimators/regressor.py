@@ -10,6 +10,7 @@ from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
+from fusion.data.known import is_finite
 from fusion.data.targets import named_target, named_targets, refuse_missing, target_arrays
 from fusion.estimators.base import NO_TARGET, FusionEstimator
 from fusion.parameters import check_kept
@@ -77,24 +78,27 @@ class FusionRegressor(RegressorMixin, FusionEstimator):  # type: ignore[misc]
         """
         predictor = self._predictor()
         table = predictor.predict(self._frame(X, reset=False))
-        targets = self.bundle_.targets
-        names = list(dict.fromkeys(targets.values()))
+        bundle = self.bundle_
+        names = list(dict.fromkeys(name for some in bundle.targets.values() for name in some))
         given = {names[0]: named_target(y)[1]} if len(names) == 1 else named_targets(y, names)
         arrays = target_arrays(given)
         check_consistent_length(table, *arrays.values(), sample_weight)
         check_answered(table)
         scores = []
-        for name, column in targets.items():
-            head = self.bundle_.model.head(name)
-            known = np.isfinite(arrays[column])
+        for name, head in bundle.model.heads.items():
+            target = bundle.target_of(name, arrays)
+            known = is_finite(target)
             if known.sum() < 2:
+                column = bundle.target_name(name)
                 raise ValueError(f"{column} must be known in at least two rows, got {known.sum()}.")
-            truth = arrays[column][known]
-            answers = table[predictor.column_name(name, head.columns[0])].to_numpy()[known]
+            target = target[known]
             if head.task == "classification":
-                truth = head.encode_target(truth).astype(np.float64)
+                target = head.encode_target(target).astype(np.float64)
             weights = None if sample_weight is None else np.asarray(sample_weight)[known]
-            scores.append(r2_score(truth, answers, sample_weight=weights))
+            answer = [one for one in head.columns if one.kind == head.columns[0].kind]  # every step
+            found = table[[predictor.column_name(name, one.name) for one in answer]]
+            truth = np.stack([one.values_of(target) for one in answer], axis=1)
+            scores.append(r2_score(truth, found.to_numpy()[known], sample_weight=weights))
         return float(np.mean(scores))
 
 

@@ -95,7 +95,7 @@ def predict_category_median(
     chosen = [answers.get(level, overall) for level in asked]
     return {
         name: np.array([answer[name][0] for answer in chosen], dtype=np.float64)
-        for name in head.columns
+        for name in head.column_names
     }
 
 
@@ -153,8 +153,7 @@ def _values(head: Head, target: Floats) -> Floats:
 
 def _levels(head: Head) -> dict[str, float]:
     """Level in (0, 1) of each quantile column."""
-    columns = head.described_columns
-    return {column.name: column.level for column in columns if column.level is not None}
+    return {column.name: column.level for column in head.columns if column.level is not None}
 
 
 def _scale(target: Floats) -> _Scale:
@@ -177,7 +176,7 @@ def _summary(groups: Floats, head: Head, *, point: Callable[[Floats], Floats]) -
     answer = groups.mean(axis=1) if averaged else point(groups)
     return {
         name: np.quantile(groups, levels[name], axis=1) if name in levels else answer
-        for name in head.columns
+        for name in head.column_names
     }
 
 
@@ -211,7 +210,9 @@ def _boosted(features: Features, target: Floats, *, head: Head, seed: int) -> Co
     if not features.categorical:
         return None
     if head.task == "classification":
-        return dict.fromkeys(head.columns, _probability(features, _values(head, target), seed=seed))
+        return dict.fromkeys(
+            head.column_names, _probability(features, _values(head, target), seed=seed)
+        )
 
     def answer(loss: str, values: Floats) -> Floats:
         trees = HistGradientBoostingRegressor(
@@ -221,9 +222,10 @@ def _boosted(features: Features, target: Floats, *, head: Head, seed: int) -> Co
 
     if levels := _levels(head):
         mean, median = _mean_and_median(answer, target)
-        return {name: median if name in levels else mean for name in head.columns}
+        return {name: median if name in levels else mean for name in head.column_names}
     scale = _scale(target)
-    return dict.fromkeys(head.columns, scale.decode(answer("squared_error", scale.encode(target))))
+    squared = scale.decode(answer("squared_error", scale.encode(target)))
+    return dict.fromkeys(head.column_names, squared)
 
 
 def _mean_and_median(

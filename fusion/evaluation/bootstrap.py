@@ -110,7 +110,7 @@ def primary_metric(head: Head) -> tuple[Metric, tuple[str, ...]]:
     for kind, (quick, column) in QUICK.items():
         if type(head) is kind:
             return _one_column(head, quick, column), (column,)
-    return lambda target, columns: _from_head(head, target, columns), head.columns
+    return lambda target, columns: _from_head(head, target, columns), head.column_names
 
 
 def _one_column(head: Head, quick: Callable[[Floats, Floats], float], column: str) -> Metric:

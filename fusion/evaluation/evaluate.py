@@ -54,7 +54,7 @@ def evaluate_head(
     return Evaluation(
         head=name,
         target=target_column,
-        statement=head.statement(),
+        statement=head.describe(),
         task=head.task,
         primary_metric=head.primary_metric,
         higher_is_better=head.higher_is_better,
@@ -70,14 +70,14 @@ def evaluate_head(
 def _filled(head: Head, name: str, columns: Columns, *, n: int) -> dict[str, Floats]:
     """Every column of the head, checked."""
     if len(columns) == 1:
-        columns = dict.fromkeys(head.columns, next(iter(columns.values())))
-    missing = [column for column in head.columns if column not in columns]
+        columns = dict.fromkeys(head.column_names, next(iter(columns.values())))
+    missing = [column for column in head.column_names if column not in columns]
     if missing:
         raise ValueError(
-            f"predictions of {name!r} must hold {', '.join(head.columns)}, got none of "
+            f"predictions of {name!r} must hold {', '.join(head.column_names)}, got none of "
             f"{', '.join(missing)}. Add these columns."
         )
-    filled = {column: np.asarray(columns[column], dtype=np.float64) for column in head.columns}
+    filled = {column: np.asarray(columns[column], dtype=np.float64) for column in head.column_names}
     for column, values in filled.items():
         if values.shape != (n,) or not np.isfinite(values).all():
             odd = int((~np.isfinite(values)).sum())

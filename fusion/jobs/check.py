@@ -209,7 +209,9 @@ def _undated(config: TrainConfig, catalogue: Catalogue) -> list[Problem]:
 def _of_heads(heads: Mapping[str, HeadChoice], targets: Targets) -> Targets:
     """Targets by head, as far as they are there."""
     return {
-        name: targets[choice.target] for name, choice in heads.items() if choice.target in targets
+        name: choice.values_of(targets)
+        for name, choice in heads.items()
+        if targets.keys() >= set(choice.columns)
     }
 
 

@@ -8,8 +8,7 @@ Writes: nothing, or one JSON file.
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from fusion.data.known import is_finite
 from fusion.data.problems import raise_for
 from fusion.data.schema import missing_columns
 from fusion.errors import CatalogueError
@@ -78,12 +77,13 @@ def _measured(
     table = predictor.predict(frame, source=source)
     metrics: Metrics = {}
     for name, target in targets.items():
-        scored = np.isfinite(target) & (table["error"] == "").to_numpy()
+        known = is_finite(target)
+        scored = known & (table["error"] == "").to_numpy()
         if not scored.any():
-            first = table["error"][np.isfinite(target)].iloc[0]
+            first = table["error"][known].iloc[0]
             raise CatalogueError(
                 f"{source} must have a row with both an answer and a known "
-                f"{model.targets[name]}, got none, as {first}. Correct these rows."
+                f"{model.target_name(name)}, got none, as {first}. Correct these rows."
             )
         columns = {
             column: values[scored] for column, values in head_columns(model, name, table).items()
@@ -106,16 +106,19 @@ def _known_targets(model: "Bundle", frame: "pd.DataFrame", *, source: str) -> "T
 
     mistakes = Mistakes()
     targets = {}
-    raise_for(missing_columns(sorted(set(model.targets.values())), frame.columns), source=source)
-    for name, column in model.targets.items():
+    raise_for(missing_columns(model.target_columns, frame.columns), source=source)
+    read = {}
+    for column in model.target_columns:
         style = model.schema.format_of(column, "numeric")
-        target, _ = target_values(frame, column, number_format=style, source=source)
-        known = np.isfinite(target)
+        read[column], _ = target_values(frame, column, number_format=style, source=source)
+    for name in model.targets:
+        target = model.target_of(name, read)
+        known = is_finite(target)
         with mistakes.gathered():
             if not known.any():
                 raise CatalogueError(
-                    f"{column} must be known in at least one row of {source}, got none. "
-                    "Measure on items that have been sold."
+                    f"{model.target_name(name)} must be known in at least one row of {source}, got "
+                    "none. Measure on items that have been sold."
                 )
             head = model.model.head(name)
             if head.task == "classification":

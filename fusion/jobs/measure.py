@@ -34,7 +34,7 @@ class Experiment:
     Args:
         frame: All good rows.
         catalogue: The same, checked.
-        targets: Targets `[n]` of each head, by the head's name; NaN where there is none.
+        targets: Targets `[n, *target_shape]` of each head, by its name; NaN where there is none.
         split: Which rows are for what.
         groups: A label `[n]` for each row; rows of one group are no new evidence for each other.
         recipe: How the fusion is made, its columns resolved.
@@ -90,7 +90,7 @@ def head_columns(bundle: Bundle, head: str, table: pd.DataFrame) -> Columns:
     """Columns of one head under the head's own names."""
     predictor = Predictor(bundle)
     return {
-        column: table[predictor.column_name(head, column)].to_numpy(dtype=np.float64)
+        column.name: table[predictor.column_name(head, column.name)].to_numpy(dtype=np.float64)
         for column in bundle.model.head(head).columns
     }
 
@@ -125,7 +125,7 @@ def measure(
         evaluations[name] = evaluate_head(
             bundle.model.head(name),
             name=name,
-            target_column=bundle.targets[name],
+            target_column=bundle.target_name(name),
             target=experiment.targets[name][rows],
             groups=experiment.groups[rows],
             fusion=_taken(head_columns(bundle, name, table), known),

@@ -199,7 +199,7 @@ def build_experiment(config: TrainConfig, items: LabelledItems, *, folder: Path)
         ConfigError: If the split leaves too few rows with the target of a head.
     """
     heads = head_choices(config.heads)
-    targets = {name: items.targets[choice.target] for name, choice in heads.items()}
+    targets = {name: choice.values_of(items.targets) for name, choice in heads.items()}
     schema = items.catalogue.schema
     groups = row_groups(config.split, items.catalogue)
     split, validation = split_rows(

@@ -107,16 +107,16 @@ def head_title(bundle: Bundle, name: str) -> str:
     alike = [other for other, title in titles.items() if title == titles[name]]
     if len(alike) == 1:
         return titles[name]
-    told_apart = len({bundle.targets[other] for other in alike}) == len(alike)
-    return f"{titles[name]} ({bundle.targets[name] if told_apart else name})"
+    told_apart = len({bundle.target_name(other) for other in alike}) == len(alike)
+    return f"{titles[name]} ({bundle.target_name(name) if told_apart else name})"
 
 
 def _plain_title(bundle: Bundle, name: str) -> str:
-    head, target = bundle.model.head(name), bundle.targets[name]
+    head, target = bundle.model.head(name), bundle.target_name(name)
     kind = name_and_config(HEADS, head)["name"]
     if name != target and not name.startswith(kind):
         return name
-    first = head.described_columns[0]
+    first = head.columns[0]
     if first.kind == "probability":
         return f"{positive_label(bundle, name)}?"
     if not first.unit:
@@ -128,16 +128,16 @@ def _plain_title(bundle: Bundle, name: str) -> str:
 
 def positive_label(bundle: Bundle, name: str) -> str:
     """What a probability is one of: the class of a classifier, else what the head calls it."""
-    first = bundle.model.head(name).described_columns[0]
+    first = bundle.model.head(name).columns[0]
     return str([first.label, *bundle.info.get("classes", [])][-1])
 
 
 def head_words(predictor: Predictor, name: str) -> HeadWords:
     """How the answers of one head are told."""
     bundle = predictor.bundle
-    columns = bundle.model.head(name).described_columns
+    columns = bundle.model.head(name).columns
     names = {column.name: predictor.column_name(name, column.name) for column in columns}
-    target = bundle.targets[name]
+    target = bundle.target_name(name)
     first, title = columns[0], head_title(bundle, name)
     if first.kind == "probability":
         label = positive_label(bundle, name)
@@ -167,11 +167,11 @@ def hot_rule(predictor: Predictor, words: Mapping[str, HeadWords]) -> HotRule | 
     bundle = predictor.bundle
     for name, each in words.items():
         if each.label:
-            said = bundle.model.head(name).statement()
+            said = bundle.model.head(name).describe()
             statement = f"“{each.label}”: a probability of 50 % or more ({said})."
             return HotRule(each.label, each.middle, EVEN, statement)
     for each in words.values():
-        known = bundle.reference_targets[each.target]
+        known = bundle.reference_targets.get(each.target, np.zeros(0))  # none of several steps
         known = known[known_rows(known)]
         if each.unit == "units" and len(known):
             threshold = float(np.ceil(np.quantile(known, HOT_QUANTILE)))

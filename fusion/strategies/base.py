@@ -12,11 +12,12 @@ Present = dict[str, Tensor]
 
 
 class Fusion(nn.Module, ABC):
-    """Joins embeddings `{modality: [batch, dim]}` into fused vectors `[batch, ..., fused_dim]`.
+    """Joins `{modality: [batch, dim]}` into fused vectors `[batch, n_networks, fused_dim]`.
 
     `present` holds a mask `[batch]` (bool) per modality. What stands in the embedding of an absent
     modality, even NaN, never reaches the output. Modalities are taken in sorted order, so the order
-    of a dict never matters.
+    of a dict never matters. A strategy may be several networks at once, which differ in their
+    weights; one that has none of its own is one network.
 
     Law: `type(fusion)(**fusion.config)` rebuilds the fusion.
     """
@@ -39,7 +40,7 @@ class Fusion(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, embeddings: Embeddings, present: Present) -> Tensor:
-        """Fused vectors `[batch, ..., fused_dim]`."""
+        """Fused vectors `[batch, n_networks, fused_dim]`."""
 
     @classmethod
     @abstractmethod

@@ -48,6 +48,7 @@ def _require(holds: bool, rule: str) -> None:
 
 def _check_shapes(fusion: Fusion, embeddings: Embeddings, present: Present) -> None:
     fused = fusion(embeddings, present)
+    _require(fused.ndim == 3, "give [batch, n_networks, fused_dim]")
     _require(fused.shape[0] == ROWS, "keep the batch as the first axis")
     _require(fused.shape[-1] == fusion.fused_dim, "give vectors of length fused_dim")
     _require(bool(torch.isfinite(fused).all()), "give finite vectors")

@@ -16,7 +16,7 @@ class JoinFusion(Fusion):
 
     Shape:
         embeddings `{modality: [batch, dim]}`, present `{modality: [batch]}` ->
-        `[batch, sum(dims) + n_modalities]`; an absent modality stands as zeros.
+        `[batch, 1, sum(dims) + n_modalities]`; an absent modality stands as zeros.
     """
 
     @property
@@ -38,7 +38,7 @@ class JoinFusion(Fusion):
             for name in self.dims
         ]
         masks = torch.stack([present[name] for name in self.dims], dim=1).to(filled[0].dtype)
-        return torch.cat([*filled, masks], dim=1)
+        return torch.cat([*filled, masks], dim=1)[:, None]  # one network
 
     @classmethod
     def tiny(cls, dims: Mapping[str, int]) -> Self:

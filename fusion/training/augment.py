@@ -1,6 +1,6 @@
 """Changes of numbers and embeddings in training, so that rows are not learned by heart."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -48,11 +48,40 @@ class Mixup:
         return mixed
 
     def of_targets(self, targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Encoded targets, mixed alike; classes become shares; NaN where one of the two is."""
+        """Encoded targets, mixed alike; 0 and 1 become shares; NaN where one of the two is."""
         return {
-            name: self.share * target + (1.0 - self.share) * target[self.partner.to(target.device)]
+            name: self.share * target + (1.0 - self.share) * self._of_partner(target)
             for name, target in targets.items()
         }
+
+    def loss(
+        self,
+        loss: Callable[[Mapping[str, Tensor]], Tensor],
+        targets: Mapping[str, Tensor],
+        labels: Collection[str],
+    ) -> Tensor:
+        """Loss of mixed rows: of mixed targets, or mixed itself where targets are labels.
+
+        Why: between label 0 and label 2 does not lie label 1. A cross-entropy is linear in the
+        target, so a mixed loss is that of mixed classes.
+
+        Args:
+            loss: Of encoded targets `[batch, *target_shape]` of each head.
+            targets: Those of the rows themselves.
+            labels: Heads whose targets are positions of labels.
+        """
+        mixed = self.of_targets(targets)
+        if not labels:
+            return loss(mixed)
+        own, other = dict(mixed), dict(mixed)
+        for name in labels:
+            known = ~mixed[name].isnan()
+            own[name] = targets[name].where(known, torch.nan)
+            other[name] = self._of_partner(targets[name]).where(known, torch.nan)
+        return self.share * loss(own) + (1.0 - self.share) * loss(other)
+
+    def _of_partner(self, target: Tensor) -> Tensor:
+        return target[self.partner.to(target.device)]
 
 
 def with_noise(

@@ -38,10 +38,11 @@ def fit_ensemble(
     """Trains one member for each fold; it learns from all rows but the fold and stops by it.
 
     Args:
-        build: Makes an untrained member; what it draws at random follows `settings.seed`.
+        build: Makes an untrained member; what it draws at random follows `settings.seed`. All
+            members share their heads.
         inputs: Model inputs of all rows.
-        targets: Targets `[n]` in business units for each head, NaN where there is none: the row
-            counts for the other heads alone.
+        targets: Targets `[n, *target_shape]` in business units for each head, NaN where there is
+            none: the row counts for the other heads alone.
         folds: Positions of the rows that each member is stopped by; folds are alike or disjoint.
         settings: How to train; each member takes the next seed.
         known: The same rows as new items are embedded, where that is not how `inputs` are.
@@ -68,7 +69,7 @@ def fit_ensemble(
         histories.append(history)
     ensemble = ProductEnsemble(members).eval()
     found: HeldOut | None = None
-    if not all(ensemble.head(name).closed_form for name in ensemble.heads):
+    if not ensemble.first.is_closed_form:
         with computing_with(threads_for(settings.threads, inputs)):
             found = _fit_beside(
                 ensemble,
@@ -90,19 +91,17 @@ def _fit_beside(
     known: ModelInputs,
     seed: int,
 ) -> HeldOut:
-    """Linear part and nearest items beside trained networks, and the maps of the heads."""
+    """Linear part and nearest items beside trained networks, and what calibrates the heads."""
     held_out = answers_held_out(ensemble, inputs, folds=folds)
     ensemble.linear, raw = fit_linear_part(ensemble, inputs, targets, held_out=held_out, seed=seed)
     ensemble.neighbours, raw = fit_neighbour_part(
         ensemble, inputs, targets, held_out=HeldOut(held_out.folds, raw), known=known
     )
-    for name in ensemble.heads:
+    for name, head in ensemble.heads.items():
         judged = known_rows(targets[name][held_out.rows])
         rows = held_out.rows[judged]
         if len(rows) >= MIN_HELD_OUT:
-            ensemble.head(name).calibrate(
-                raw[name][rows], targets[name][rows], parts=held_out.parts[judged]
-            )
+            head.calibrate(raw[name][rows], targets[name][rows], parts=held_out.parts[judged])
     return HeldOut(held_out.folds, raw)
 
 

@@ -21,7 +21,7 @@ from fusion.training.loss import BalancedLoss
 from fusion.training.settings import TrainingSettings
 from fusion.training.threads import computing_with, threads_for
 from fusion.training.trainer import BestWeights, FusionTrainer, RowDataset
-from heads import ClosedForm
+from heads.decoders.base import ClosedForm
 
 Rows = NDArray[np.int64]
 Targets = Mapping[str, NDArray[np.float64]]
@@ -47,15 +47,15 @@ def fit_model(
 ) -> TrainingHistory:
     """Trains a model in place and leaves it in eval mode with the weights of its best epoch.
 
-    Heads that are solved in closed form are solved on all given rows; the others are trained by
-    gradient, their losses each divided by that of the best constant answer, so that no unit
-    outweighs another.
+    Decoders that are solved in closed form are solved on all given rows; the others are trained by
+    gradient, the losses of their heads each divided by that of the best constant answer, so that no
+    unit outweighs another.
 
     Args:
         model: The model; only its trained part changes.
         inputs: Model inputs of all rows.
-        targets: Targets `[n]` in business units for each head, NaN where there is none: such a
-            row counts for the other heads alone.
+        targets: Targets `[n, *target_shape]` in business units for each head, NaN where there is
+            none: such a row counts for the other heads alone.
         rows: Positions of the training rows and of the validation rows.
         settings: How to train.
         stage: Opens the progress bar, one step an epoch.
@@ -74,7 +74,7 @@ def fit_model(
             f"got {len(train_rows)} and {len(validation_rows)}."
         )
     with computing_with(threads_for(settings.threads, inputs)):
-        if all(model.head(name).closed_form for name in model.heads):
+        if model.is_closed_form:
             _solve(model, inputs, targets, rows=np.concatenate(rows))
             return TrainingHistory()
         return _train(model, inputs, targets, rows=rows, settings=settings, stage=stage)
@@ -85,10 +85,11 @@ def _solve(model: ProductModel, inputs: ModelInputs, targets: Targets, *, rows: 
     with torch.inference_mode():
         batch = inputs.batch(rows)
         embeddings = {**batch["embeddings"], **model.encode(batch["inputs"])}
-        fused = model.fusion(embeddings, batch["present"]).double().numpy()
-    for name in model.heads:
+        fused = model.fuse(embeddings, batch["present"]).double().numpy()
+    for name, head in model.heads.items():
         known = known_rows(targets[name][rows])
-        cast(ClosedForm, model.head(name)).solve(fused[known], targets[name][rows[known]])
+        scores = head.additive_scale(targets[name][rows[known]])
+        cast(ClosedForm, model.decoder(name)).solve(fused[known], scores)
 
 
 def _train(
@@ -134,9 +135,9 @@ def _train(
 
 
 def encoded_targets(model: ProductModel, targets: Targets) -> dict[str, Tensor]:
-    """Targets `[n]` as each head's loss takes them, float32, NaN where there is none."""
+    """Targets `[n, *target_shape]` as each head's loss takes them, float32, NaN for none."""
     return {
-        name: torch.from_numpy(on_known_rows(model.head(name).encode_target, values)).float()
+        name: torch.from_numpy(on_known_rows(model.heads[name].encode_target, values)).float()
         for name, values in targets.items()
     }
 

@@ -10,7 +10,7 @@ from fusion.data.batch import ModelInputs
 from fusion.data.known import folds_within, heads_by_rows
 from fusion.ensemble import ProductEnsemble
 from fusion.linear import LinearPart
-from fusion.training.ridge import Ridge, standardised
+from fusion.training.ridge import Ridge, standardised_scores
 from fusion.training.shares import (
     MIN_HELD_OUT,
     Floats,
@@ -41,35 +41,36 @@ def fit_linear_part(
     Args:
         ensemble: Trained networks.
         inputs: Model inputs of all rows.
-        targets: Targets `[n]` in business units for each head, NaN where there is none: each head
-            is solved and judged on the rows that have its target.
+        targets: Targets `[n, *target_shape]` in business units for each head, NaN where there is
+            none: each head is solved and judged on the rows that have its target.
         held_out: Answers of the networks on rows held out.
         seed: Draws the rows that the penalties are chosen on.
 
     Returns:
         The part, or None where no modality can be read by a linear model or fewer than 20 rows
-        were held out; and the blended answers `[n, n_answers, raw_dim]` of each head on rows held
-        out.
+        were held out; and the blended answers of each head on rows held out.
     """
-    part = unsolved_part(ensemble, inputs, ensemble.first.named_heads)
+    part = unsolved_part(ensemble, inputs, ensemble.heads)
     if part is None or len(held_out.rows) < MIN_HELD_OUT:
         return None, held_out.raw
-    scores = torch.zeros(len(inputs), len(ensemble.heads), dtype=torch.float64)
+    scores = torch.zeros(len(inputs), part.answers.n_scores, dtype=torch.float64)
     scored = torch.zeros_like(scores, dtype=torch.bool)
     for names, rows in heads_by_rows({name: targets[name] for name in ensemble.heads}):
         folds = folds_within(held_out.folds, rows)
         if not can_be_judged(folds, n_rows=len(rows)):
             continue  # too few to blend
-        encoded = [standardised(ensemble.head(n).linear_target(targets[n][rows])) for n in names]
+        encoded = [standardised_scores(ensemble.head(n), targets[n][rows]) for n in names]
         own = _part_of(part, ensemble, names)
         learned = inputs if len(rows) == len(inputs) else inputs.take(rows)
         ridge = Ridge(ensemble, learned, own, seed=seed)
-        found = ridge.solve(np.stack(encoded, axis=1), folds=folds)
-        places = [ensemble.heads.index(name) for name in names]
+        found = ridge.solve(np.concatenate(encoded, axis=1), folds=folds)
+        places = [place for name in names for place in part.answers.places[name]]
         index = torch.from_numpy(rows)[:, None]
         scores[index, places], scored[index, places] = torch.from_numpy(found), torch.tensor(True)
         part.take_over(own)
-    kept, blended = blend_held_out(part.answers, scores, targets, held_out, scored=scored)
+    kept, blended = blend_held_out(
+        part.answers, ensemble.heads, scores, targets, held_out, scored=scored
+    )
     part.shares.copy_(kept)
     return part.eval(), blended
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from fusion.model import ProductModel, Raw
 from heads.base import Head
+from heads.decoders.base import Decoder
 
 
 class BalancedLoss(nn.Module):
@@ -20,18 +21,22 @@ class BalancedLoss(nn.Module):
     Source: Chen et al. (2018), GradNorm, equation 1; differs: set once, at the start.
 
     Args:
-        model: The model whose heads are asked; each must start at its best constant answer.
-        encoded: Encoded targets of the training rows for each head, NaN where there is none; a head
-            without any counts nothing.
+        model: The model whose heads are asked; each decoder must start at about the best constant
+            answer.
+        encoded: Encoded targets `[n, *target_shape]` of the training rows for each head, NaN where
+            there is none; a head without any counts nothing.
     """
 
     def __init__(self, model: ProductModel, encoded: Mapping[str, Tensor]) -> None:
         super().__init__()
-        self.heads = {name: model.head(name) for name in encoded}
+        self.heads = {name: model.heads[name] for name in encoded}
         self.weights = dict.fromkeys(encoded, 0.0)
-        encoded = {name: target[~target.isnan()] for name, target in encoded.items()}
+        encoded = {name: target[known_mask(target)] for name, target in encoded.items()}
         encoded = {name: target for name, target in encoded.items() if len(target)}
-        pulls = {name: pull(self.heads[name], target) for name, target in encoded.items()}
+        pulls = {
+            name: pull(model.decoder(name), self.heads[name], target)
+            for name, target in encoded.items()
+        }
         constants = {n: self.heads[n].constant_loss(target) for n, target in encoded.items()}
         total = sum(constants[name] / pulls[name] for name in encoded)
         self.weights |= {name: 1.0 / (pulls[name] * total) for name in encoded}
@@ -46,19 +51,24 @@ class BalancedLoss(nn.Module):
         """Balanced loss, a scalar.
 
         Args:
-            raw: Raw outputs `[batch, ..., raw_dim]` of each head.
-            encoded: Encoded targets `[batch]` of each head, NaN where there is none.
+            raw: Raw outputs `[batch, n_networks, *target_shape, raw_dim]` of each head.
+            encoded: Encoded targets `[batch, *target_shape]` of each head, NaN where there is none.
             shares: Where a mean over more rows is taken batch by batch: the share of all of them
                 that has the target of each head, so that every target weighs alike in the end.
         """
         losses = []
         for name, target in encoded.items():
-            known = ~target.isnan()
+            known = known_mask(target)
             loss = known_loss(self.heads[name], raw[name], target, known) * self.weights[name]
             if shares is not None:
                 loss = loss * (float(known.double().mean()) / (shares[name] or 1.0))
             losses.append(loss)
         return torch.stack(losses).sum()
+
+
+def known_mask(target: Tensor) -> Tensor:
+    """Mask `[batch]` of the rows of an encoded target `[batch, *target_shape]` without a NaN."""
+    return ~target.isnan().flatten(start_dim=1).any(dim=1) if target.ndim > 1 else ~target.isnan()
 
 
 def known_loss(head: Head, raw: Tensor, target: Tensor, known: Tensor) -> Tensor:
@@ -68,9 +78,9 @@ def known_loss(head: Head, raw: Tensor, target: Tensor, known: Tensor) -> Tensor
     return head.loss(raw, target) if len(target) else raw.sum()
 
 
-def pull(head: Head, target: Tensor) -> float:
-    """Root mean square, over rows, of the loss's gradient at the head's starting answer; > 0."""
-    fused = torch.zeros(1, next(head.parameters()).shape[-1])
-    start = head(fused).detach().repeat(len(target), 1).requires_grad_()
+def pull(decoder: Decoder, head: Head, target: Tensor) -> float:
+    """Root mean square, over rows, of the loss's gradient where a decoder starts; > 0."""
+    start = decoder(torch.zeros(1, 1, decoder.fused_dim)).detach()
+    start = start.repeat(len(target), *[1] * (start.ndim - 1)).requires_grad_()
     (gradient,) = torch.autograd.grad(head.loss(start, target) * len(target), start)
-    return max(float(gradient.square().sum(dim=1).mean().sqrt()), 1e-6)
+    return max(float(gradient.flatten(start_dim=1).square().sum(dim=1).mean().sqrt()), 1e-6)

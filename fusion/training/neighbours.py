@@ -12,7 +12,7 @@ from fusion.data.batch import ModelInputs
 from fusion.data.known import on_known_rows
 from fusion.ensemble import ProductEnsemble
 from fusion.neighbours import Known, NeighbourPart, joined, means_of_each, nearest_of_each
-from fusion.training.ridge import standardised
+from fusion.training.ridge import standardised_scores
 from fusion.training.shares import MIN_HELD_OUT, HeldOut, blend_held_out
 from heads.base import Head
 
@@ -39,8 +39,8 @@ def fit_neighbour_part(
     Args:
         ensemble: Trained networks, with their linear part.
         inputs: Model inputs of all rows, as the heads learned from them.
-        targets: Targets `[n]` in business units for each head, NaN where there is none: each head
-            asks the nearest items that have its target.
+        targets: Targets `[n, *target_shape]` in business units for each head, NaN where there is
+            none: each head asks the nearest items that have its target.
         held_out: Answers so far on rows held out.
         known: Model inputs of the same rows as new items get them: what is compared with.
 
@@ -54,12 +54,14 @@ def fit_neighbour_part(
     tried = list(_candidates(inputs, known, (wanted, has_target), folds=held_out.folds))
     rows = torch.as_tensor(held_out.rows)
     shares = has_target[rows].float().mean(dim=0).clamp_min(1e-9)
-    weights = has_target[rows] / shares  # each head weighs alike, whatever rows it has
+    sizes = [head.n_scores for head in ensemble.heads.values()]
+    weights = has_target[rows] / shares  # each head weighs alike, whatever rows and scores it has
+    weights = weights / torch.tensor(np.repeat(sizes, sizes))
     errors = [float(((one.means - wanted)[rows].square() * weights).mean()) for one in tried]
     best = tried[int(np.argmin(errors))]
     part = NeighbourPart(
         {name: known.embeddings[name].shape[1] for name in best.modalities},
-        ensemble.first.named_heads,
+        ensemble.heads,
         n_known=len(known),
         n_neighbours=N_NEIGHBOURS,
         temperature=best.temperature,
@@ -67,7 +69,9 @@ def fit_neighbour_part(
     part.vectors.copy_(part.joined(known.embeddings, known.present))
     part.targets.copy_(wanted)
     part.has_target.copy_(has_target)
-    kept, blended = blend_held_out(part.answers, best.means, targets, held_out, scored=best.found)
+    kept, blended = blend_held_out(
+        part.answers, ensemble.heads, best.means, targets, held_out, scored=best.found
+    )
     part.shares.copy_(1.0 - kept)
     if not part.shares.any():
         return None, held_out.raw
@@ -80,7 +84,7 @@ class _Candidate(NamedTuple):
     Args:
         modalities: What is compared.
         temperature: How sharply.
-        means: Weighted mean targets `[n, n_heads]`; 0 where nothing was found.
+        means: Weighted mean scores `[n, n_scores]` of all heads; 0 where nothing was found.
         found: Where something was, a mask of the same shape.
     """
 
@@ -93,14 +97,14 @@ class _Candidate(NamedTuple):
 def _standardised_targets(
     ensemble: ProductEnsemble, targets: Mapping[str, Floats]
 ) -> tuple[Tensor, Tensor]:
-    """Targets `[n, n_heads]` in deviations, 0 where there is none, and the mask of where one is."""
-    columns = [_deviations(ensemble.head(name), targets[name]) for name in ensemble.heads]
-    stacked = torch.from_numpy(np.stack(columns, axis=1)).float()
-    return stacked.nan_to_num(nan=0.0), ~stacked.isnan()
+    """Scores `[n, n_scores]` of all heads, 0 where there is none, and a mask of where one is."""
+    columns = [_deviations(head, targets[name]) for name, head in ensemble.heads.items()]
+    scores = torch.from_numpy(np.concatenate(columns, axis=1)).float()
+    return scores.nan_to_num(nan=0.0), ~scores.isnan()
 
 
 def _deviations(head: Head, target: Floats) -> Floats:
-    return on_known_rows(lambda known: standardised(head.linear_target(known)), target)
+    return on_known_rows(lambda known: standardised_scores(head, known), target)
 
 
 def _candidates(

@@ -1,6 +1,7 @@
 """Options of heads that rows held out decide, before any network is trained."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -11,15 +12,23 @@ from fusion.data.batch import ModelInputs
 from fusion.data.known import folds_within, heads_by_rows
 from fusion.ensemble import ProductEnsemble
 from fusion.training.linear import unsolved_part
-from fusion.training.ridge import Ridge, likeliest_variances, standardised
+from fusion.training.ridge import Ridge, likeliest_variances, standardised_scores
 from fusion.training.shares import Floats, HeldOut, Rows, can_be_judged, fit_answer
 from heads.answer_maps import splits
 from heads.base import Head
+from heads.decoders.base import Decoder
 
 MAX_ROWS = 1500
 """Rows, drawn at random, that options are chosen on."""
 EVIDENCE_ROWS = 300
 """Rows that the penalties of this choice are chosen on: it needs no sharp ones."""
+
+
+class Candidate(NamedTuple):
+    """A head with some options, and what answers it by scores: `fusion.blending.score_decoder`."""
+
+    head: Head
+    decoder: Decoder
 
 
 @torch.no_grad()
@@ -28,7 +37,7 @@ def best_options(
     inputs: ModelInputs,
     targets: Mapping[str, Floats],
     *,
-    candidates: Mapping[str, Sequence[Head]],
+    candidates: Mapping[str, Sequence[Candidate]],
     folds: Sequence[Rows],
     seed: int,
 ) -> dict[str, int]:
@@ -39,15 +48,15 @@ def best_options(
     each modality, and smooth in all together), with its map to the mean, takes seconds. *differs*
     from the answer in the end: what only a network sees is not in the choice.
 
-    Heads are judged by the squared error of their first column, the mean (so by R2), on rows held
-    out, maps included.
+    Heads are judged on rows held out, calibration included: by the squared error of their means (so
+    by R2), and those without a mean by their primary metric.
 
     Args:
         ensemble: Untrained networks: they say what a linear model can read.
         inputs: Model inputs of all rows.
-        targets: Targets `[n]` in business units for each name in `candidates`, NaN where there is
-            none: such rows say nothing of this head.
-        candidates: Heads of one input, the likeliest first, by the name of the head in question.
+        targets: Targets `[n, *target_shape]` in business units for each name in `candidates`, NaN
+            where there is none: such rows say nothing of this head.
+        candidates: The likeliest first, by the name of the head in question.
         folds: Positions of the rows of each fold; alike or disjoint.
         seed: Draws rows where there are more than 1,500.
 
@@ -75,26 +84,29 @@ def _best_on_rows(
     inputs: ModelInputs,
     targets: Mapping[str, Floats],
     *,
-    candidates: Mapping[str, Sequence[Head]],
+    candidates: Mapping[str, Sequence[Candidate]],
     held_out: HeldOut,
     seed: int,
 ) -> dict[str, int]:
     """As `best_options`, for heads whose targets are known of all rows."""
     places = [(name, i) for name, some in candidates.items() for i in range(len(some))]
-    heads = {str(place): candidates[name][i] for place, (name, i) in enumerate(places)}
-    values = [targets[name] for name, _ in places]
+    tried = {str(place): candidates[name][i] for place, (name, i) in enumerate(places)}
+    heads = {key: candidate.head for key, candidate in tried.items()}
     part = unsolved_part(ensemble, inputs, heads)
     if part is None or not can_be_judged(held_out.folds, n_rows=len(inputs)):
         return dict.fromkeys(candidates, 0)
-    encoded = [
-        standardised(head.linear_target(target))
-        for head, target in zip(heads.values(), values, strict=True)
-    ]
+    values = {key: targets[name] for key, (name, _) in zip(tried, places, strict=True)}
+    encoded = [standardised_scores(head, values[key]) for key, head in heads.items()]
     blocks = Ridge(ensemble, inputs, part, seed=seed).centred_blocks()
-    solved = _scores(blocks, np.stack(encoded, axis=1), folds=held_out.folds, seed=seed)
+    solved = _scores(blocks, np.concatenate(encoded, axis=1), folds=held_out.folds, seed=seed)
     errors = [
-        _squared_error(head, torch.from_numpy(scores).float(), target, held_out=held_out)
-        for head, scores, target in zip(heads.values(), solved.T, values, strict=True)
+        _held_out_error(
+            candidate,
+            torch.from_numpy(solved[:, part.answers.places[key]]).float(),
+            values[key],
+            held_out=held_out,
+        )
+        for key, candidate in tried.items()
     ]
     return {
         name: int(np.argmin([errors[places.index((name, i))] for i in range(len(some))]))
@@ -139,15 +151,30 @@ def _kernels(blocks: list[Floats]) -> Floats:
     return np.stack([*linear, smooth])
 
 
-def _squared_error(head: Head, scores: Tensor, target: Floats, *, held_out: HeldOut) -> float:
-    """Mean squared error of the first column, calibrated on other parts than it is judged by."""
+def _held_out_error(
+    candidate: Candidate, scores: Tensor, target: Floats, *, held_out: HeldOut
+) -> float:
+    """How far a head errs that was calibrated on other parts than it is judged by."""
+    head, decoder = candidate
     rows, parts = held_out.rows, held_out.parts
     target = target[rows]
     encoded = torch.from_numpy(head.encode_target(target))
-    raw = fit_answer(head, scores[rows], encoded)
-    total = 0.0
+    raw = fit_answer(decoder, head, scores[rows], encoded)
+    answers = {column.name: np.zeros(len(rows)) for column in head.columns}
     for known, asked in splits(parts):
         head.calibrate(raw[torch.from_numpy(known)], target[known], parts=parts[known])
-        mean = head.predict(raw[torch.from_numpy(asked)])[head.columns[0]]
-        total += float(np.square(mean.numpy() - target[asked]).sum())
-    return total / len(rows)
+        for name, values in head.decode(raw[torch.from_numpy(asked)]).items():
+            answers[name][asked] = values.numpy()
+    return _error(head, target, answers)
+
+
+def _error(head: Head, target: Floats, answers: Mapping[str, Floats]) -> float:
+    """Mean squared error of the means; of heads without one the primary metric, less is better."""
+    means = [column for column in head.columns if column.kind == "mean"]
+    if means:
+        errors = [answers[one.name] - one.values_of(target) for one in means]
+        return float(np.square(errors).mean())
+    found = head.metrics(target, dict(answers))[head.primary_metric]
+    if np.isnan(found):  # nothing is known of it
+        return np.inf
+    return -found if head.higher_is_better else found

@@ -11,6 +11,7 @@ from fusion.data.batch import ModelInputs
 from fusion.ensemble import ProductEnsemble
 from fusion.linear import LinearPart
 from fusion.training.kernels import BlockKernels
+from heads.base import Head
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -286,6 +287,12 @@ def ridge_weights(gram: Floats, right: Floats, scales: Floats, noises: Floats) -
         system = scale[:, None] * gram * scale + noise * np.eye(len(gram))
         weights[:, place] = scale * linalg.solve(system, scale * right[:, place], assume_a="pos")
     return weights
+
+
+def standardised_scores(head: Head, target: Floats) -> Floats:
+    """Known targets `[n, *target_shape]` as `[n, n_scores]`, each of mean 0 and variance 1."""
+    scores = [standardised(one) for one in head.additive_scale(target).T]
+    return np.stack(scores, axis=1)
 
 
 def standardised(target: Floats) -> Floats:

@@ -8,11 +8,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import optimize
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
+from fusion.blending import ScoreDecoders
 from fusion.data.known import known_rows
 from heads.base import Head
+from heads.decoders.base import Decoder
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -30,8 +32,8 @@ class HeldOut:
 
     Args:
         folds: Positions of the rows of each fold; no row stands in two.
-        raw: `[n, n_answers, raw_dim]` for each head, on all rows, the answers of the networks that
-            did not see the row side by side; only rows of the folds count.
+        raw: `[n, n_networks, *target_shape, raw_dim]` for each head, on all rows, the answers of
+            the networks that did not see the row; only rows of the folds count.
     """
 
     folds: Sequence[Rows]
@@ -66,7 +68,7 @@ def held_out_loss(
 
     Args:
         heads: By name.
-        targets: Targets `[n]` in business units for each head.
+        targets: Targets `[n, *target_shape]` in business units for each head.
         held_out: Answers on these rows by what was not trained on them.
         rows: Rows that are judged, all of them held out.
     """
@@ -76,62 +78,72 @@ def held_out_loss(
         if len(own):
             target = torch.from_numpy(head.encode_target(targets[name][own]))
             raw = held_out.raw[name][own]
-            losses.append(float(head.loss(raw.mean(dim=1), target)) / head.constant_loss(target))
+            loss = head.loss(raw.mean(dim=1, keepdim=True), target)
+            losses.append(float(loss) / head.constant_loss(target))
     return float(np.mean(losses)) if losses else math.nan
 
 
 def blend_held_out(
-    answers: nn.ModuleDict,
+    answers: ScoreDecoders,
+    heads: Mapping[str, Head],
     scores: Tensor,
     targets: Mapping[str, Floats],
     held_out: HeldOut,
     *,
-    scored: Tensor | None = None,
+    scored: Tensor,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Fits the answer of each head to scores, and finds the share that the answers so far keep.
 
     Args:
-        answers: Heads of one input; fitted in place.
-        scores: `[n, n_heads]`; only rows held out count.
-        targets: Targets `[n]` in business units for each head, NaN where there is none.
+        answers: Decoders of the heads, fitted in place.
+        heads: By name, in the order of the decoders.
+        scores: Of all heads, `[n, n_scores]`; only rows held out count.
+        targets: Targets `[n, *target_shape]` in business units for each head, NaN where there is
+            none.
         held_out: Answers so far.
-        scored: Mask `[n, n_heads]` of the rows that have a score; the others keep the answers so
-            far. All where None.
+        scored: Mask `[n, n_scores]` of what is known; rows without keep the answers so far.
 
     Returns:
-        Shares `[n_heads]` in [0, 1], and the blended answers `[n, n_answers, raw_dim]` of each
-        head. With fewer than 20 scored rows with a target held out the answers so far keep
-        everything.
+        Shares `[n_heads]` in [0, 1], and the blended answers of each head, of the shapes so far.
+        With fewer than 20 scored rows with a target held out the answers so far keep everything.
     """
-    kept = torch.ones(len(answers))
+    kept = torch.ones(len(heads))
     blended = {name: raw.clone() for name, raw in held_out.raw.items()}
-    for place, (name, head) in enumerate(answers.items()):
-        assert isinstance(head, Head)
+    for place, (name, head) in enumerate(heads.items()):
+        own = answers.places[name]
         rows = held_out.rows[known_rows(targets[name][held_out.rows])]
-        if scored is not None:
-            rows = rows[scored[rows, place].numpy()]
+        rows = rows[scored[rows][:, own].all(dim=1).numpy()]
         if len(rows) < MIN_HELD_OUT:
             continue
         target = torch.from_numpy(head.encode_target(targets[name][rows]))
-        other = fit_answer(head, scores[rows, place].float(), target)
+        decoder = answers[name]
+        assert isinstance(decoder, Decoder)
+        other = fit_answer(decoder, head, scores[rows][:, own].float(), target)
         before = held_out.raw[name][rows]
-        kept[place] = share = best_share(head, before.mean(dim=1), other, target)
-        blended[name][rows] = share * before + (1.0 - share) * other[:, None]
+        kept[place] = share = best_share(head, before.mean(dim=1, keepdim=True), other, target)
+        blended[name][rows] = share * before + (1.0 - share) * other
     return kept, blended
 
 
-def fit_answer(head: Head, scores: Tensor, target: Tensor) -> Tensor:
-    """Fits a head of one input to scores `[n]` in place; its raw outputs `[n, raw_dim]`.
+def fit_answer(decoder: Decoder, head: Head, scores: Tensor, target: Tensor) -> Tensor:
+    """Fits a decoder to scores in place; its raw outputs `[n, 1, *target_shape, raw_dim]`.
 
-    Where the search leaves the finite numbers, the head stays as it was made.
+    Where the search leaves the finite numbers, the decoder stays as it was made.
+
+    Args:
+        decoder: Answers by scores.
+        head: The question.
+        scores: `[n, n_scores]`.
+        target: Encoded, `[n, *target_shape]`.
     """
-    parameters = [parameter for parameter in head.parameters() if parameter.requires_grad]
+    parameters = [parameter for parameter in decoder.parameters() if parameter.requires_grad]
     start = parameters_to_vector(parameters).detach().clone()
+    scores = scores[:, None]  # [n, 1, n_scores], as of one network
 
     @torch.enable_grad()
     def loss_and_slope(vector: Floats) -> tuple[float, Floats]:
         vector_to_parameters(torch.as_tensor(vector).to(start), parameters)
-        loss = head.loss(head(scores[:, None]), target)
+        loss = head.loss(decoder(scores), target)
         slopes = torch.autograd.grad(loss, parameters)
         return float(loss.detach()), parameters_to_vector(slopes).double().numpy()
 
@@ -140,7 +152,7 @@ def fit_answer(head: Head, scores: Tensor, target: Tensor) -> Tensor:
     )
     best = torch.as_tensor(found.x).to(start)
     vector_to_parameters(best if torch.isfinite(best).all() else start, parameters)
-    raw: Tensor = head(scores[:, None])
+    raw: Tensor = decoder(scores)
     return raw
 
 
@@ -148,7 +160,7 @@ def best_share(head: Head, networks: Tensor, linear: Tensor, target: Tensor) -> 
     """Share of the networks, 0 to 1: the largest within one standard error of the best.
 
     Shape:
-        networks and linear `[n, raw_dim]`, target `[n]`.
+        networks and linear `[n, 1, *target_shape, raw_dim]`, target `[n, *target_shape]`.
     """
     groups = [torch.from_numpy(g) for g in np.array_split(np.arange(len(target)), N_GROUPS)]
     losses = np.array(

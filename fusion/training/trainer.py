@@ -15,7 +15,7 @@ from fusion.data.batch import ModelInputs
 from fusion.model import Raw, TrainedPart
 from fusion.processes import whole
 from fusion.training.augment import Mixup, with_noise
-from fusion.training.loss import BalancedLoss
+from fusion.training.loss import BalancedLoss, known_mask
 
 EVALUATION_ROWS = 4096
 """Rows that are judged at once where embeddings are ready."""
@@ -84,9 +84,14 @@ class FusionTrainer(transformers.Trainer):
             )
         if model.training and self.mixup:
             mix = Mixup.drawn(len(next(iter(targets.values()))), strength=self.mixup)
-            inputs["change"], targets = mix, mix.of_targets(targets)
+            raw = self.raw(model, {**inputs, "change": mix})
+            return mix.loss(lambda some: self.balanced_loss(raw, some), targets, self._labels())
         loss: Tensor = self.balanced_loss(self.raw(model, inputs), targets)
         return loss
+
+    def _labels(self) -> set[str]:
+        """Heads whose targets are positions of labels."""
+        return {name for name, head in self.balanced_loss.heads.items() if head.reads_labels}
 
     def raw(self, model: nn.Module, inputs: dict[str, Any]) -> Raw:
         """Raw outputs of every head for one mini-batch, float32."""
@@ -119,7 +124,7 @@ class FusionTrainer(transformers.Trainer):
     def _known_shares(self, rows: NDArray[np.int64]) -> dict[str, float]:
         """Share of some rows that has the target of each head, in [0, 1]."""
         targets = self._targets_of(rows)
-        return {name: float((~target.isnan()).double().mean()) for name, target in targets.items()}
+        return {name: float(known_mask(target).double().mean()) for name, target in targets.items()}
 
     def _targets_of(self, rows: NDArray[np.int64]) -> dict[str, Tensor]:
         index = torch.as_tensor(rows)

@@ -70,7 +70,7 @@ class TuningData:
     Args:
         values: `{modality: [n]}` raw values of the modalities that are tuned; None is absent.
         present: Mask `[n]` of each of them.
-        targets: Targets `[n]` in business units for each head.
+        targets: Targets `[n, *target_shape]` in business units for each head.
     """
 
     values: Mapping[str, Sequence[Any]]

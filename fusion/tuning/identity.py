@@ -31,7 +31,7 @@ def identity_of(
     Args:
         model: Before it is tuned.
         inputs: Model inputs of all rows; of photos, what their files hold now.
-        targets: Targets `[n]` of each head.
+        targets: Targets `[n, *target_shape]` of each head.
         rows: Positions of rows, by what they are for.
         settings: How it is tuned.
 
@@ -40,7 +40,8 @@ def identity_of(
     """
     digest = hashlib.sha256(settings.model_dump_json(exclude=ASIDE).encode())
     digest.update(state_hash(model.trained_part().own_state()).encode())
-    configs = [model.fusion.config, *(model.head(name).config for name in sorted(targets))]
+    parts = [(model.heads[name], model.decoder(name)) for name in sorted(targets)]
+    configs = [model.fusion.config, *(part.config for pair in parts for part in pair)]
     digest.update(json.dumps(configs, sort_keys=True).encode())
     for modality in sorted(inputs.values):
         encoder = model.encoder(modality)

@@ -1,4 +1,4 @@
-"""One tuning run: encoders, a fusion and heads learn the target together."""
+"""One tuning run: encoders, a fusion and decoders learn the target together."""
 
 import copy
 import tempfile
@@ -61,9 +61,10 @@ def tune_model(
     in each of n processes is a batch of n x b rows.
 
     Args:
-        model: Encoders with adapters that train, a fusion and heads.
+        model: Encoders with adapters that train, a fusion and decoders.
         inputs: Model inputs of all rows.
-        targets: Targets `[n]` in business units for each head, NaN where there is none.
+        targets: Targets `[n, *target_shape]` in business units for each head, NaN where there is
+            none.
         rows: Positions of the rows to learn from, and of those that early stopping looks at; with
             none of the latter, all epochs are run and the last weights kept.
         settings: How.
@@ -218,6 +219,7 @@ class _Run:
         n_processes = processes().num_processes
         check_whole_step(len(lengths), settings, n_processes=n_processes)
         first = next(iter(encoded.values()))[torch.as_tensor(self.rows[0])].double().numpy()
+        first = first.reshape(len(first), -1).mean(axis=1)  # of several steps: their mean
         return RowOrder(
             lengths,
             step_rows=settings.batch_size * settings.accumulation * n_processes,

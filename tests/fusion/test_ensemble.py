@@ -3,13 +3,13 @@ import pytest
 import torch
 
 from encoders import NumericEncoder
-from fusion.build import own_encoder
+from fusion.build import build_decoders, own_encoder
 from fusion.data.batch import ModelInputs
 from fusion.ensemble import ProductEnsemble
 from fusion.model import ProductModel
 from fusion.strategies import ConcatFusion
 from fusion.training import TrainingSettings, fit_ensemble
-from heads import RegressionHead, SalesVolumeHead
+from heads import SalesVolumeHead
 
 N = 120
 
@@ -30,16 +30,20 @@ def problem():
         embeddings={"text": text},
         tensors={"numeric": encoder.preprocess(frame)},
     )
-    return encoder, inputs, {"units": units.astype(np.float64)}
+    return encoder, inputs, {"units": units.astype(np.float64)}, SalesVolumeHead.fitted(units)
 
 
 def build(problem):
-    encoder, _, targets = problem
+    encoder, _, _, head = problem
     text = _ready(8)
     dims = {"text": 8, "numeric": encoder.embedding_dim}
     fusion = ConcatFusion(dims, width=16, depth=1, n_members=2)
-    heads = {"units": SalesVolumeHead.fitted(targets["units"], in_dim=16)}
-    return ProductModel({"text": text, "numeric": own_encoder(encoder)}, fusion=fusion, heads=heads)
+    return ProductModel(
+        {"text": text, "numeric": own_encoder(encoder)},
+        fusion=fusion,
+        heads={"units": head},
+        decoders=build_decoders({"units": head}, fused_dim=16),
+    )
 
 
 def _ready(dim):
@@ -49,7 +53,7 @@ def _ready(dim):
 
 
 def fit(problem, folds, **settings):
-    _, inputs, targets = problem
+    _, inputs, targets, _ = problem
     return fit_ensemble(
         lambda: build(problem),
         inputs,
@@ -94,7 +98,7 @@ def test_the_answer_is_that_of_members_and_linear_part_together(problem, fitted)
 
 def test_the_linear_part_reads_every_modality_and_learns(problem, fitted):
     ensemble, _ = fitted
-    _, inputs, targets = problem
+    _, inputs, targets, _ = problem
     assert ensemble.linear.dims.keys() == {"numeric", "text"}
     batch = inputs.batch(np.arange(N))
     blocks = ensemble.linear_blocks(batch["inputs"], batch["embeddings"])
@@ -106,7 +110,7 @@ def test_what_was_saved_comes_back(problem, fitted):
     ensemble, _ = fitted
     again = ProductEnsemble(
         [build(problem) for _ in range(3)],
-        linear=type(ensemble.linear)(**ensemble.linear.config, heads=ensemble.first.named_heads),
+        linear=type(ensemble.linear)(**ensemble.linear.config, heads=ensemble.heads),
     ).eval()
     again.load_state({name: tensor.clone() for name, tensor in ensemble.state().items()})
     batch = problem[1].batch(np.arange(7))
@@ -141,10 +145,10 @@ def test_too_few_rows_to_judge_by_leave_the_networks_alone(problem):
     assert ensemble.linear is None
 
 
-def test_members_must_be_alike(problem):
-    other = build(problem)
-    other.heads["price"] = RegressionHead(16)
-    with pytest.raises(ValueError, match="same modalities and heads"):
+def test_members_must_be_alike_and_share_their_heads(problem):
+    fresh = SalesVolumeHead(**problem[3].config)
+    other = build((*problem[:3], fresh))  # calibrating one would not calibrate the other
+    with pytest.raises(ValueError, match="share their heads, got 2 of 2 kinds"):
         ProductEnsemble([build(problem), other])
     with pytest.raises(ValueError, match="one or more models"):
         ProductEnsemble([])

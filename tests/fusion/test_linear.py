@@ -34,8 +34,9 @@ def test_an_absent_modality_adds_nothing_even_where_it_is_nan(part):
 def test_the_blend_lies_between_the_networks_and_the_linear_answer(part):
     raw = {name: torch.randn(3, 4, 1) for name in HEADS}
     blended = part.blend(raw, BLOCKS, PRESENT)
-    linear = part.answers["hot"](part.scores(BLOCKS, PRESENT)[:, [0]])
-    expected = 0.25 * raw["hot"] + 0.75 * linear[:, None, :]
+    linear = part.answers(part.scores(BLOCKS, PRESENT))["hot"]
+    assert linear.shape == (3, 1, 1)
+    expected = 0.25 * raw["hot"] + 0.75 * linear
     torch.testing.assert_close(blended["hot"], expected)
     torch.testing.assert_close(blended["price"], raw["price"])
     assert part.network_shares == {"hot": 0.25, "price": 1.0}

@@ -57,8 +57,7 @@ def test_the_answer_moves_towards_the_nearest_items_by_their_share():
     part.vectors.copy_(unit(6))
     part.targets.copy_(torch.ones(6, 2))
     embeddings, present = {"text": unit(3, seed=1)}, {"text": torch.ones(3).bool()}
-    raw = {name: torch.randn(3, 2, head(torch.zeros(1, head.config["in_dim"])).shape[-1])
-           for name, head in heads.items()}  # fmt: skip
+    raw = {name: torch.randn(3, 2, head.raw_dim) for name, head in heads.items()}
     assert all(torch.equal(part.blend(raw, embeddings, present)[n], raw[n]) for n in raw)
     part.shares.fill_(1.0)
     blended = part.blend(raw, embeddings, present)
@@ -69,7 +68,7 @@ def test_the_answer_moves_towards_the_nearest_items_by_their_share():
 def part_of(known, targets, *, dims=None, n_neighbours=5):
     """A part that answers in units of the targets, and by nothing else."""
     dims = dims or {"text": known.shape[1]}
-    heads = {"price": RegressionHead(1)}
+    heads = {"price": RegressionHead()}
     part = NeighbourPart(dims, heads, n_known=len(known), n_neighbours=n_neighbours)
     part.vectors.copy_(known)
     part.targets.copy_(targets[:, None])

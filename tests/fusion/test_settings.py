@@ -74,7 +74,7 @@ def test_options_of_strategies_and_heads_refuse_what_is_negative_or_not_finite(v
         for name in _fractions(head.fitted):
             n_tried += 1
             with pytest.raises(ValueError, match=name):
-                head.fitted(np.arange(9.0), in_dim=2, **{name: value})
+                head.fitted(np.arange(9.0), **{name: value})
     assert n_tried > 4
 
 

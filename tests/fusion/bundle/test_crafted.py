@@ -15,6 +15,7 @@ from encoders import ENCODERS
 from encoders.tiny_bert import tiny_checkpoint
 from fusion import BundleError, ConfigError, FusionRegressor, load_bundle
 from fusion.bundle import rebuild
+from heads import HEADS, Column, RegressionHead
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:This process:DeprecationWarning"),
@@ -110,8 +111,22 @@ def width(document):
     document["fusion"]["config"]["width"] = 60_000
 
 
-def in_dim(document):
-    document["heads"]["target"]["config"]["in_dim"] = 10**9
+class ManySteps(RegressionHead):
+    """A head with any number of steps, one column each."""
+
+    def __init__(self, *, n_steps):
+        super().__init__()
+        self.target_shape = (n_steps,)
+
+    target_shape = ()
+
+    @property
+    def columns(self):
+        return tuple(Column(f"step_{i}", "mean", step=i + 1) for i in range(*self.target_shape))
+
+
+def steps(document):
+    document["heads"]["target"] |= {"name": "steps", "config": {"n_steps": 10**9}}
 
 
 def bins(document):
@@ -126,8 +141,11 @@ def neighbours(document):
     document["neighbours"] = {"dims": {"text": 10**5}, "n_known": 10**6, "n_neighbours": 5}
 
 
-@pytest.mark.parametrize("ask", [n_members, depth, width, in_dim, bins, linear_dims, neighbours])
-def test_a_description_cannot_ask_for_more_memory_than_its_weights_need(folder, write_crafted, ask):
+@pytest.mark.parametrize("ask", [n_members, depth, width, steps, bins, linear_dims, neighbours])
+def test_a_description_cannot_ask_for_more_memory_than_its_weights_need(
+    folder, write_crafted, monkeypatch, ask
+):
+    monkeypatch.setitem(HEADS, "steps", ManySteps)
     document = json.loads((folder / "bundle.json").read_text())
     ask(document)
     write_crafted(folder, document)
@@ -150,11 +168,11 @@ def peak_kb():
         b"[]",
         b"\xff\xfe",
         b"[" * 100_000,
-        b'{"format": 8}',
+        b'{"format": 9}',
         b'{"format": NaN}',
         b'{"format": 1e999}',
         b'{"format": ' + b"9" * 10_000 + b"}",
-        b'{"format": 8, "n_members": 1, "files": []}',
+        b'{"format": 9, "n_members": 1, "files": []}',
     ],
     ids=lambda content: content[:12],
 )

@@ -61,7 +61,7 @@ def parts(frame: pd.DataFrame, schema: Schema = SCHEMA) -> tuple[Catalogue, Cata
 def predict(name: str, frame: pd.DataFrame, target: Floats, **options: Any) -> dict[str, Floats]:
     training, test = parts(frame, options.get("schema", SCHEMA))
     head = options.get("head", RegressionHead)
-    fitted = head.fitted(target[: len(training)], in_dim=1)
+    fitted = head.fitted(target[: len(training)])
     columns = BASELINES[name](training, target[: len(training)], test, head=fitted, seed=0)
     assert columns is not None
     return columns
@@ -121,7 +121,7 @@ def test_a_test_row_changes_no_prediction_of_another_row(name: str) -> None:
 
 def test_baselines_that_read_more_predict_better() -> None:
     _, target = items()
-    head = RegressionHead.fitted(target[:N_TRAIN], in_dim=1)
+    head = RegressionHead.fitted(target[:N_TRAIN])
     names = ("median", "category median", "numbers only (boosted trees)", "TF-IDF + boosted trees")
     found = [primary(head, target[N_TRAIN:], usual(name)) for name in names]
     assert found == sorted(found)
@@ -138,7 +138,7 @@ def test_a_shuffled_target_falls_to_chance(name: str) -> None:
     training, test = whole.take(range(250)), whole.take(range(250, 500))
     known, asked = target[:250], target[250:]
     for head_class, chance in ((RegressionHead, 0.0), (HotItemHead, None)):
-        head = head_class.fitted(known, in_dim=1)
+        head = head_class.fitted(known)
         columns = BASELINES[name](training, known, test, head=head, seed=0)
         assert columns is not None
         found = head.metrics(asked, columns)
@@ -169,7 +169,7 @@ def small(colours: Sequence[str | None], target: list[float], asked: Sequence[st
     )
     values = np.array(target)
     kind = HotItemHead if np.isin(values, (0.0, 1.0)).all() else RegressionHead
-    head = kind.fitted(values, in_dim=1)
+    head = kind.fitted(values)
     columns = BASELINES["category median"](known, values, test, head=head, seed=0)
     assert columns is not None
     return columns[head.columns[-1]].tolist()
@@ -194,7 +194,7 @@ def test_nearest_neighbours_average_the_nearest_rows() -> None:
     target = np.concatenate([np.arange(10.0), np.arange(100.0, 110.0)])
     test = catalogue(pd.DataFrame({"size": [1.0, 9.0]}), schema)
     columns = BASELINES["nearest neighbours"](
-        known, target, test, head=LinearHead.fitted(target, in_dim=1), seed=0
+        known, target, test, head=LinearHead.fitted(target), seed=0
     )
     assert columns is not None
     np.testing.assert_allclose(columns["prediction"], [4.5, 104.5])
@@ -231,7 +231,7 @@ NEEDS: dict[str, Callable[[], Schema]] = {
 def test_a_baseline_without_its_columns_does_not_apply(name: str) -> None:
     frame, target = items(40)
     training, test = parts(frame, NEEDS[name]())
-    head = RegressionHead.fitted(target, in_dim=1)
+    head = RegressionHead.fitted(target)
     assert BASELINES[name](training, target[: len(training)], test, head=head, seed=0) is None
 
 
@@ -240,7 +240,7 @@ def test_columns_without_a_value_are_no_columns(name: str) -> None:
     frame, target = items(40)
     empty = frame.assign(**{name: None for name in frame.columns})
     training, test = parts(empty)
-    head = RegressionHead.fitted(target, in_dim=1)
+    head = RegressionHead.fitted(target)
     found = BASELINES[name](training, target[: len(training)], test, head=head, seed=0)
     assert (found is None) == (name != "median")
 

@@ -17,7 +17,7 @@ def guess(noise: float) -> dict[str, Floats]:
 
 def evaluation(name: str = "regression") -> Evaluation:
     return evaluate_head(
-        RegressionHead.fitted(TARGET, in_dim=1),
+        RegressionHead.fitted(TARGET),
         name=name,
         target_column="price",
         target=TARGET,
@@ -39,7 +39,7 @@ def rendered(found: Evaluation) -> str:
 
 def test_the_groups_of_the_test_rows_decide_the_intervals_and_are_counted() -> None:
     def found(**options: object) -> Evaluation:
-        head = RegressionHead.fitted(TARGET, in_dim=1)
+        head = RegressionHead.fitted(TARGET)
         return evaluate_head(
             head,
             name="price",
@@ -84,7 +84,7 @@ def test_scores_stand_in_order_with_gains_against_the_fusion() -> None:
 
 def test_original_encoders_stand_between_the_fusion_and_the_baselines() -> None:
     found = evaluate_head(
-        RegressionHead.fitted(TARGET, in_dim=1),
+        RegressionHead.fitted(TARGET),
         name="regression",
         target_column="price",
         target=TARGET,
@@ -130,7 +130,7 @@ def test_a_lower_error_is_a_gain() -> None:
 
 
 def test_hot_items_are_compared_by_the_rule_of_the_head() -> None:
-    head = HotItemHead.fitted(TARGET, in_dim=1)
+    head = HotItemHead.fitted(TARGET)
     found = evaluate_head(
         head,
         name="hot_item",

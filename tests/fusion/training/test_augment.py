@@ -32,6 +32,22 @@ def test_targets_are_mixed_as_embeddings_are():
     assert mix.of_targets({"y": torch.tensor([0.0, 1.0])})["y"].tolist() == [0.25, 0.75]
 
 
+def test_labels_are_not_mixed_but_their_losses_are():
+    nan = float("nan")
+    targets = {"y": torch.tensor([0.0, 2.0, 4.0, nan]), "k": torch.tensor([0.0, 2.0, 1.0, 2.0])}
+    targets["k"][2] = nan
+    seen = []
+
+    def loss(some):
+        seen.append({name: target.tolist() for name, target in some.items()})
+        return some["k"].nansum()
+
+    mixed = Mixup(torch.tensor([1, 0, 3, 2]), 0.75).loss(loss, targets, {"k"})
+    assert [str(one["k"]) for one in seen] == ["[0.0, 2.0, nan, nan]", "[2.0, 0.0, nan, nan]"]
+    assert all(str(one["y"]) == "[0.5, 1.5, nan, nan]" for one in seen)
+    assert mixed == 2.0
+
+
 def test_a_row_keeps_at_least_half_of_itself():
     torch.manual_seed(0)
     shares = [Mixup.drawn(4, strength=0.4).share for _ in range(50)]

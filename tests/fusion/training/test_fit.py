@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from fusion.build import build_decoders
 from fusion.data.batch import ModelInputs
 from fusion.model import ProductModel
 from fusion.strategies import ConcatFusion
@@ -43,8 +44,9 @@ def problem():
         present={"text": torch.ones(200, dtype=torch.bool)}, embeddings={"text": vectors}
     )
     fusion = ConcatFusion({"text": 6}, width=16, depth=1, n_members=2, dropout=0.0)
-    heads = {"y": RegressionHead.fitted(target, in_dim=16)}
-    model = ProductModel({"text": frozen(6)}, fusion=fusion, heads=heads)
+    heads = {"y": RegressionHead.fitted(target)}
+    decoders = build_decoders(heads, fused_dim=16)
+    model = ProductModel({"text": frozen(6)}, fusion=fusion, heads=heads, decoders=decoders)
     return model, inputs, {"y": target}, (np.arange(150), np.arange(150, 200))
 
 
@@ -65,7 +67,7 @@ def test_training_learns_and_keeps_the_best_epoch(problem):
 
 def encoded(model, targets, rows):
     return {
-        name: torch.from_numpy(model.head(name).encode_target(values[rows]))
+        name: torch.from_numpy(model.heads[name].encode_target(values[rows]))
         for name, values in targets.items()
     }
 
@@ -104,15 +106,19 @@ def test_heads_pull_equally_and_one_point_zero_is_the_constant_answer():
     units = np.random.default_rng(0).negative_binomial(3, 0.02, 300).astype(float)
     fusion = ConcatFusion({"text": 4}, width=8, depth=1, n_members=1)
     heads = {
-        "units": SalesVolumeHead.fitted(units, in_dim=8),
-        "hot": HotItemHead.fitted(units, in_dim=8),
+        "units": SalesVolumeHead.fitted(units),
+        "hot": HotItemHead.fitted(units),
     }
-    model = ProductModel({"text": frozen(4)}, fusion=fusion, heads=heads)
+    decoders = build_decoders(heads, fused_dim=8)
+    model = ProductModel({"text": frozen(4)}, fusion=fusion, heads=heads, decoders=decoders)
     targets = encoded(model, {"units": units, "hot": units}, np.arange(300))
     loss = BalancedLoss(model, targets)
-    pulls = {name: pull(model.head(name), targets[name]) * loss.weights[name] for name in heads}
+    pulls = {
+        name: pull(decoders[name], head, targets[name]) * loss.weights[name]
+        for name, head in heads.items()
+    }
     assert pulls["units"] == pytest.approx(pulls["hot"])
-    raw = {name: model.head(name)(torch.zeros(300, 8)) for name in heads}
+    raw = {name: decoder(torch.zeros(300, 1, 8)) for name, decoder in decoders.items()}
     assert loss(raw, targets).item() == pytest.approx(1.0, abs=0.01)
 
 
@@ -133,7 +139,7 @@ def test_tensorboard_logs_are_written_on_request(problem, tmp_path):
 
 def test_restoring_gives_the_weights_of_the_best_epoch_back(problem):
     module = problem[0].trained_part()
-    weight = next(module.heads.parameters())
+    weight = next(module.decoders.parameters())
     best = BestWeights(patience=5, advance=lambda count: None)
     for loss, value in [(1.0, 1.0), (0.5, 2.0), (0.7, 3.0)]:
         torch.nn.init.constant_(weight, value)

@@ -10,7 +10,8 @@ import torch
 import fusion.training.ensemble
 import fusion.training.neighbours as neighbours
 from encoders import TfidfEncoder
-from fusion.build import build_heads
+from fusion.blending import score_decoder
+from fusion.build import build_decoders, build_heads
 from fusion.data.batch import ModelInputs
 from fusion.data.known import folds_within, known_rows
 from fusion.ensemble import ProductEnsemble
@@ -21,6 +22,7 @@ from fusion.training import TrainingHistory, TrainingSettings, best_options, fit
 from fusion.training.augment import Mixup
 from fusion.training.fit import encoded_targets
 from fusion.training.loss import BalancedLoss
+from fusion.training.options import Candidate
 from fusion.training.shares import HeldOut, held_out_loss
 from heads import HotItemHead, LinearHead, RegressionHead
 
@@ -60,18 +62,20 @@ ABSENT = np.flatnonzero(np.random.default_rng(2).random(N) < 0.3)
 KNOWN = np.setdiff1d(EVERYTHING, ABSENT)
 
 
-def model_of(targets):
+def model_of(targets, heads=None):
+    heads = build_heads(HEADS, targets) if heads is None else heads
     fusion = ConcatFusion({"row": 6, "text": 6}, width=8, depth=1, n_members=1, dropout=0.0)
     encoders = {"row": TfidfEncoder(embedding_dim=6), "text": TfidfEncoder(embedding_dim=6)}
-    heads = build_heads(HEADS, targets, in_dim=fusion.fused_dim)
-    return ProductModel(encoders, fusion=fusion, heads=heads)
+    decoders = build_decoders(heads, fused_dim=fusion.fused_dim)
+    return ProductModel(encoders, fusion=fusion, heads=heads, decoders=decoders)
 
 
-def answers(targets, *, rows=EVERYTHING, heads=None):
+def answers(targets, *, rows=EVERYTHING):
     """What is fitted beside networks that stay as they were drawn: answers of each head."""
     rows_of_folds = folds_within(FOLDS, rows)
+    heads = build_heads(HEADS, targets)
     ensemble, _, held_out = fit_ensemble(
-        lambda: model_of(targets if heads is None else heads),
+        lambda: model_of(targets, heads),
         INPUTS.take(rows),
         {name: values[rows] for name, values in targets.items()},
         folds=rows_of_folds,
@@ -80,7 +84,7 @@ def answers(targets, *, rows=EVERYTHING, heads=None):
     with torch.inference_mode():
         raw = ensemble(**INPUTS.batch(EVERYTHING))
         found = {
-            name: torch.stack(list(ensemble.head(name).predict(raw[name]).values()), dim=1)
+            name: torch.stack(list(ensemble.head(name).decode(raw[name]).values()), dim=1)
             for name in ensemble.heads
         }
     return ensemble, found, held_out
@@ -117,7 +121,7 @@ def test_a_head_is_answered_as_if_the_rows_without_its_target_did_not_exist(monk
     monkeypatch.setattr(neighbours, "TEMPERATURES", (0.05,))  # which all heads choose together
     targets = targets_of(absent=ABSENT)
     some, found, _ = answers(targets)
-    alone, expected, _ = answers(targets, rows=KNOWN, heads=targets)
+    alone, expected, _ = answers(targets, rows=KNOWN)
     for one, other in zip(scores(some), scores(alone), strict=True):
         torch.testing.assert_close(one[:, 1], other[:, 1])
     assert some.shares["price"] == pytest.approx(alone.shares["price"])
@@ -135,7 +139,7 @@ def test_what_stands_in_the_place_of_an_absent_target_changes_no_answer():
         with torch.inference_mode():
             raw = ensemble(**INPUTS.batch(EVERYTHING))
         for name in ensemble.heads:
-            again = torch.stack(list(ensemble.head(name).predict(raw[name]).values()), dim=1)
+            again = torch.stack(list(ensemble.head(name).decode(raw[name]).values()), dim=1)
             assert torch.equal(again, found[name])
 
 
@@ -159,7 +163,7 @@ def test_networks_learn_a_head_from_the_rows_that_have_its_target(mixup):
     assert min(history.validation_loss) < 0.85
     with torch.inference_mode():
         raw = model.forward_embeddings(INPUTS.embeddings, INPUTS.present)["price"]
-        price = model.head("price").predict(raw)["prediction"].numpy()
+        price = model.heads["price"].decode(raw)["prediction"].numpy()
     truth = targets_of()["price"][ABSENT]  # rows that only taught the other heads
     assert np.corrcoef(np.log(price[ABSENT]), np.log(truth))[0, 1] > 0.6
 
@@ -225,15 +229,17 @@ def test_a_linear_head_is_solved_on_the_rows_that_have_its_target():
     target = 3.0 + 2.0 * VECTORS[:, 0].double().numpy()
     target[ABSENT] = np.nan
     fusion = JoinFusion({"row": 6})
-    heads = {"a": LinearHead(fusion.fused_dim), "b": LinearHead(fusion.fused_dim)}
+    heads = {"a": LinearHead(), "b": LinearHead()}
     inputs = replace(INPUTS, present={"row": torch.ones(N).bool()}, embeddings={"row": VECTORS})
 
     def solved(targets, rows):
         torch.manual_seed(0)
-        model = ProductModel({"row": TfidfEncoder(embedding_dim=6)}, fusion=fusion, heads=heads)
+        encoders = {"row": TfidfEncoder(embedding_dim=6)}
+        decoders = build_decoders(heads, fused_dim=fusion.fused_dim)
+        model = ProductModel(encoders, fusion=fusion, heads=heads, decoders=decoders)
         rows = np.split(rows, [10])
         fit_model(model, inputs, targets, rows=tuple(rows), settings=TrainingSettings())
-        return {name: copy.deepcopy(model.head(name).state_dict()) for name in targets}
+        return {name: copy.deepcopy(decoders[name].state_dict()) for name in targets}
 
     found = solved({"a": np.nan_to_num(target), "b": target}, EVERYTHING)["b"]
     expected = solved({"a": target, "b": target}, KNOWN)["b"]
@@ -245,12 +251,14 @@ def test_options_are_chosen_by_the_rows_that_have_the_target():
     targets = targets_of(absent=ABSENT)
     targets["price"] = np.exp(VECTORS[:, :3].sum(dim=1).double().numpy() + RANDOM.normal(0, 0.3, N))
     targets["price"][ABSENT] = np.nan
+
+    def candidate(target, scale):
+        head = RegressionHead.fitted(target, transform=scale)
+        return Candidate(head, score_decoder(head))
+
     candidates = {
-        "price": [
-            RegressionHead.fitted(targets["price"][KNOWN], in_dim=1, transform=scale)
-            for scale in ("identity", "log")
-        ],
-        "units": [RegressionHead.fitted(targets["units"], in_dim=1, transform="log1p")] * 2,
+        "price": [candidate(targets["price"][KNOWN], scale) for scale in ("identity", "log")],
+        "units": [candidate(targets["units"], "log1p")] * 2,
     }
     ensemble = ProductEnsemble([model_of(targets)])
     options = {"candidates": candidates, "folds": FOLDS, "seed": 0}
@@ -260,10 +268,10 @@ def test_options_are_chosen_by_the_rows_that_have_the_target():
 
 def test_a_held_out_loss_is_the_mean_over_heads_of_their_own_rows():
     target = np.array([1.0, 0.0, 1.0, np.nan])
-    head = HotItemHead.fitted(target[:3], in_dim=1)
+    head = HotItemHead.fitted(target[:3])
     raw = torch.randn(4, 1, 1)
     held_out = HeldOut([np.arange(4)], {"hot": raw, "price": raw})
-    heads = {"hot": head, "price": RegressionHead(1)}
+    heads = {"hot": head, "price": RegressionHead()}
     targets = {"hot": target, "price": np.full(4, np.nan)}
     alone = held_out_loss({"hot": head}, {"hot": target}, held_out, np.arange(3))
     assert held_out_loss(heads, targets, held_out, np.arange(4)) == pytest.approx(alone)

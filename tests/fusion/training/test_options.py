@@ -3,11 +3,14 @@ import pytest
 import torch
 from torch import nn
 
+from fusion.blending import score_decoder
+from fusion.build import build_decoders
 from fusion.data.batch import ModelInputs
 from fusion.ensemble import ProductEnsemble
 from fusion.model import ProductModel
 from fusion.strategies import ConcatFusion
 from fusion.training import best_options
+from fusion.training.options import Candidate
 from heads import RegressionHead
 from heads.scales import suited_scales
 
@@ -29,13 +32,16 @@ class Given(nn.Module):
 
 def chosen(numbers, target, *, folds=FOLDS):
     fusion = ConcatFusion({"text": 3}, width=4, depth=1, n_members=1)
-    model = ProductModel({"text": Given()}, fusion=fusion, heads={"y": RegressionHead(4)})
+    heads = {"y": RegressionHead()}
+    decoders = build_decoders(heads, fused_dim=4)
+    model = ProductModel({"text": Given()}, fusion=fusion, heads=heads, decoders=decoders)
     inputs = ModelInputs(
         present={"text": torch.ones(len(target), dtype=torch.bool)},
         embeddings={"text": torch.from_numpy(numbers)},
     )
     options = RegressionHead.open_options(target)
-    candidates = {"y.of": [RegressionHead.fitted(target, in_dim=1, **each) for each in options]}
+    tried = [RegressionHead.fitted(target, **each) for each in options]
+    candidates = {"y.of": [Candidate(head, score_decoder(head)) for head in tried]}
     best = best_options(
         ProductEnsemble([model]), inputs, {"y.of": target}, candidates=candidates, folds=folds,
         seed=0,

@@ -8,6 +8,7 @@ from sklearn.gaussian_process.kernels import DotProduct, WhiteKernel
 from sklearn.linear_model import Ridge
 from torch import nn
 
+from fusion.build import build_decoders
 from fusion.data.batch import ModelInputs
 from fusion.ensemble import ProductEnsemble
 from fusion.linear import LinearPart
@@ -64,11 +65,13 @@ class Given(nn.Module):
 
 def ridge_part(rows, present):
     fusion = ConcatFusion({"text": 6}, width=4, depth=1, n_members=1)
-    model = ProductModel({"text": Given()}, fusion=fusion, heads={"y": RegressionHead(4)})
+    heads = {"y": RegressionHead()}
+    decoders = build_decoders(heads, fused_dim=4)
+    model = ProductModel({"text": Given()}, fusion=fusion, heads=heads, decoders=decoders)
     inputs = ModelInputs(
         present={"text": torch.from_numpy(present)}, embeddings={"text": torch.from_numpy(rows)}
     )
-    part = LinearPart({"text": [6]}, {"y": RegressionHead(4)})
+    part = LinearPart({"text": [6]}, heads)
     return RidgePart(ProductEnsemble([model]), inputs, part, seed=0), part
 
 
@@ -126,11 +129,11 @@ class Wide(Given):
 
 def wide_part(blocks, present):
     dims = {name: block.shape[1] for name, block in blocks.items()}
-    heads = {name: RegressionHead(4) for name in ("y", "z")}
+    heads = {name: RegressionHead() for name in ("y", "z")}
     fusion = ConcatFusion(dims, width=4, depth=1, n_members=1)
-    model = ProductModel(
-        {name: Wide(dim) for name, dim in dims.items()}, fusion=fusion, heads=heads
-    )
+    encoders = {name: Wide(dim) for name, dim in dims.items()}
+    decoders = build_decoders(heads, fused_dim=4)
+    model = ProductModel(encoders, fusion=fusion, heads=heads, decoders=decoders)
     inputs = ModelInputs(
         present={name: torch.from_numpy(mask) for name, mask in present.items()},
         embeddings={name: torch.from_numpy(block) for name, block in blocks.items()},

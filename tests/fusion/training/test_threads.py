@@ -7,6 +7,7 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from fusion.build import build_decoders
 from fusion.data.batch import ModelInputs
 from fusion.model import ProductModel
 from fusion.strategies import ConcatFusion
@@ -108,12 +109,15 @@ def fit(**settings):
     target = (vectors[:, 0] * 20 + 100).double().numpy()
     inputs = ModelInputs({"text": torch.ones(N, dtype=torch.bool)}, embeddings={"text": vectors})
 
+    heads = {"y": RegressionHead.fitted(target)}
+
     def build():
         from encoders import TfidfEncoder
 
         fusion = ConcatFusion({"text": 6}, width=16, depth=1, n_members=2)
-        heads = {"y": RegressionHead.fitted(target, in_dim=16)}
-        return ProductModel({"text": TfidfEncoder(embedding_dim=6)}, fusion=fusion, heads=heads)
+        encoders = {"text": TfidfEncoder(embedding_dim=6)}
+        decoders = build_decoders(heads, fused_dim=16)
+        return ProductModel(encoders, fusion=fusion, heads=heads, decoders=decoders)
 
     return fit_ensemble(
         build,

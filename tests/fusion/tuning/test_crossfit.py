@@ -9,7 +9,7 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
 
 from encoders import BertEncoder, ResNetEncoder
-from fusion.build import own_encoder
+from fusion.build import build_decoders, own_encoder
 from fusion.data.folds import DRAWN, Validation
 from fusion.errors import ConfigError, JobError
 from fusion.model import ProductModel
@@ -28,11 +28,16 @@ def made_up(units):
     return TuningData({"text": texts}, {"text": torch.ones(N, dtype=torch.bool)}, {"y": units})
 
 
+def model_of(encoders, fusion, units):
+    heads = {"y": RegressionHead.fitted(units)}
+    decoders = build_decoders(heads, fused_dim=fusion.fused_dim)
+    return ProductModel(encoders, fusion=fusion, heads=heads, decoders=decoders)
+
+
 def cross_fit(settings, units, **options):
     def build(encoders):
         fusion = ConcatFusion({"text": 32}, width=16, n_members=1, dropout=0.0)
-        head = RegressionHead.fitted(units, in_dim=fusion.fused_dim)
-        return ProductModel(encoders, fusion=fusion, heads={"y": head})
+        return model_of(encoders, fusion, units)
 
     return CrossFit({"text": BertEncoder.tiny()}, build, settings, **options)
 
@@ -41,8 +46,7 @@ def photo_cross_fit(encoder, settings, units):
     def build(encoders):
         own = {name: own_encoder(encoder) for name, encoder in encoders.items()}
         fusion = ConcatFusion({"image": encoder.embedding_dim}, width=16, n_members=1)
-        head = RegressionHead.fitted(units, in_dim=fusion.fused_dim)
-        return ProductModel(own, fusion=fusion, heads={"y": head})
+        return model_of(own, fusion, units)
 
     return CrossFit({"image": encoder}, build, settings)
 

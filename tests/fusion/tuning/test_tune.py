@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from encoders import ResNetEncoder
+from fusion.build import build_decoders
 from fusion.data.batch import ModelInputs
 from fusion.errors import ConfigError
 from fusion.model import ProductModel
@@ -148,8 +149,9 @@ def photo_model():
     encoder = ResNetEncoder.tiny()
     encoder.adapt(TuningSettings(mode="last_layers", layers=1).adapter)
     fusion = ConcatFusion({"image": encoder.embedding_dim}, width=16, n_members=1)
-    head = RegressionHead.fitted(units, in_dim=fusion.fused_dim)
-    model = ProductModel({"image": encoder}, fusion=fusion, heads={"units": head})
+    heads = {"units": RegressionHead.fitted(units)}
+    decoders = build_decoders(heads, fused_dim=fusion.fused_dim)
+    model = ProductModel({"image": encoder}, fusion=fusion, heads=heads, decoders=decoders)
     present = torch.tensor([photo is not None for photo in photos])
     inputs = ModelInputs({"image": present}, values={"image": photos}, encoders={"image": encoder})
     return model, inputs, units
@@ -167,9 +169,10 @@ def test_encoders_are_tuned_where_rows_lack_one_of_two_targets(parts):
     price[::3], price[:8] = np.nan, np.nan  # the first batches may have none
     settings = TuningSettings(mode="full", epochs=6, batch_size=8, learning_rate=3e-3, balance=True)
     model = model_of(settings, units)
-    heads = {"price": RegressionHead.fitted(units, in_dim=16), "units": model.head("units")}
+    heads = {"price": RegressionHead.fitted(units), "units": model.heads["units"]}
+    decoders = {**build_decoders({"price": heads["price"]}, fused_dim=16), **model.decoders}
     encoder = model.encoder("text")
-    model = ProductModel({"text": encoder}, fusion=model.fusion, heads=heads)
+    model = ProductModel({"text": encoder}, fusion=model.fusion, heads=heads, decoders=decoders)
     inputs = ModelInputs(
         present={"text": torch.ones(len(texts), dtype=torch.bool)},
         values={"text": texts},

@@ -15,6 +15,7 @@ import torch
 
 from encoders import BertEncoder
 from encoders.tiny_bert import tiny_checkpoint
+from fusion.build import build_decoders
 from fusion.data.batch import ModelInputs
 from fusion.model import ProductModel
 from fusion.processes import is_first
@@ -48,8 +49,9 @@ def model_of(settings, units):
     fusion = ConcatFusion(
         {"text": encoder.embedding_dim}, width=16, n_members=1, dropout=0.0, modality_dropout=0.0
     )
-    head = RegressionHead.fitted(units, in_dim=fusion.fused_dim)
-    return ProductModel({"text": encoder}, fusion=fusion, heads={"units": head})
+    heads = {"units": RegressionHead.fitted(units)}
+    decoders = build_decoders(heads, fused_dim=fusion.fused_dim)
+    return ProductModel({"text": encoder}, fusion=fusion, heads=heads, decoders=decoders)
 
 
 def job(
