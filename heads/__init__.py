@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from heads.decoders import DECODERS, ClosedForm, Decoder, check_decoder
     from heads.hot_item import HotItemHead
     from heads.linear import LinearHead
+    from heads.multiclass import MulticlassHead
+    from heads.quantiles import QuantilesHead
     from heads.registry import HEADS
     from heads.regression import RegressionHead
     from heads.sales_volume import SalesVolumeHead
@@ -27,6 +29,8 @@ _PLACES = {
     "Head": "base",
     "HotItemHead": "hot_item",
     "LinearHead": "linear",
+    "MulticlassHead": "multiclass",
+    "QuantilesHead": "quantiles",
     "RegressionHead": "regression",
     "SalesVolumeHead": "sales_volume",
     "check_decoder": "decoders",
@@ -43,6 +47,8 @@ __all__ = [
     "Head",
     "HotItemHead",
     "LinearHead",
+    "MulticlassHead",
+    "QuantilesHead",
     "RegressionHead",
     "SalesVolumeHead",
     "check_decoder",

@@ -6,6 +6,7 @@ class) it is nan, without a warning: nan is shown as a dash in reports and never
 """
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 from sklearn import metrics as sk
 
@@ -187,6 +188,74 @@ def expected_calibration_error(target: Floats, probability: Floats, *, n_bins: i
     bins = np.searchsorted(edges, probability, side="right")
     gaps = np.bincount(bins, weights=probability - target)  # count * (mean stated - mean seen)
     return float(np.abs(gaps).sum() / len(target))
+
+
+def accuracy(target: Floats, predicted: Floats) -> float:
+    """Share of rows whose class is predicted, in [0, 1]; classes are positions."""
+    _check(target, predicted)
+    return float(np.mean(target == predicted))
+
+
+def macro_f1(target: Floats, predicted: Floats) -> float:
+    """Mean, over the classes that occur or are predicted, of the F1 of each, in [0, 1].
+
+    Every class weighs alike, however rare; one that occurs and is never rightly predicted has 0.
+    Source: scikit-learn's `f1_score(average="macro")`, written out as that warns of few rows.
+    """
+    _check(target, predicted)
+    n_classes = int(max(target.max(), predicted.max())) + 1
+    counts = confusion_matrix(target, predicted, n_classes=n_classes)
+    either = counts.sum(axis=0) + counts.sum(axis=1)  # 2 tp + fp + fn of each class
+    return float(np.mean(2 * counts.diagonal()[either > 0] / either[either > 0]))
+
+
+def multiclass_log_loss(target: Floats, probabilities: Floats) -> float:
+    """Mean negative logarithm of the probability of each row's class, in nats, >= 0.
+
+    Args:
+        target: Positions of the classes `[n]`.
+        probabilities: `[n, n_classes]`, in [0, 1]; those of a row are divided by their sum, and
+            probabilities of 0 are moved inwards by 2.2e-16.
+    """
+    _check(target, probabilities.max(axis=1))
+    if probabilities.min() < 0 or probabilities.max() > 1:
+        raise ValueError(
+            f"probabilities must be in [0, 1], got {probabilities.min()} to {probabilities.max()}. "
+            "Pass logits through a softmax."
+        )
+    own = probabilities[np.arange(len(target)), target.astype(np.int64)]
+    shares = own / np.maximum(probabilities.sum(axis=1), np.finfo(np.float64).tiny)
+    return float(-np.log(shares.clip(min=np.finfo(np.float64).eps)).mean())
+
+
+def confusion_matrix(target: Floats, predicted: Floats, *, n_classes: int) -> NDArray[np.int64]:
+    """Rows of each class (first axis) for which each class is predicted (second axis).
+
+    Args:
+        target: Positions of the classes `[n]`, 0 to n_classes - 1.
+        predicted: Predicted positions `[n]`.
+        n_classes: Number of classes, also of those that do not occur.
+
+    Returns:
+        Counts `[n_classes, n_classes]` whose sum is n.
+
+    Raises:
+        ValueError: If a value is no position.
+
+    Example:
+        >>> confusion_matrix(np.array([0.0, 1, 1]), np.array([0.0, 0, 1]), n_classes=2).tolist()
+        [[1, 0], [1, 1]]
+    """
+    _check(target, predicted)
+    for values in (target, predicted):
+        odd = values[~np.isin(values, np.arange(n_classes))]
+        if len(odd):
+            raise ValueError(
+                f"classes must be positions from 0 to {n_classes - 1}, got {odd[0]}. "
+                "Give n_classes of the head."
+            )
+    cells = target.astype(np.int64) * n_classes + predicted.astype(np.int64)
+    return np.bincount(cells, minlength=n_classes**2).reshape(n_classes, n_classes)
 
 
 def _ratio(part: float, whole: float) -> float:

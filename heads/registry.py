@@ -6,6 +6,8 @@ Another head is one file, one line here and one test file; `check_head` tests it
 from heads.base import Head
 from heads.hot_item import HotItemHead
 from heads.linear import LinearHead
+from heads.multiclass import MulticlassHead
+from heads.quantiles import QuantilesHead
 from heads.regression import RegressionHead
 from heads.sales_volume import SalesVolumeHead
 
@@ -14,4 +16,6 @@ HEADS: dict[str, type[Head]] = {
     "regression": RegressionHead,
     "hot_item": HotItemHead,
     "linear": LinearHead,
+    "multiclass": MulticlassHead,
+    "quantiles": QuantilesHead,
 }

@@ -1,7 +1,7 @@
 """Scales on which a regression is learned, and the way back to the unit of the target."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self, get_args
 
@@ -60,6 +60,11 @@ class StandardScale:
     def config(self) -> dict[str, Any]:
         """Keyword arguments that rebuild it, JSON-serialisable."""
         return {**vars(self), "knots": list(self.knots)}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """The scale that a configuration tells of."""
+        return cls(**{**config, "knots": tuple(config.get("knots", ()))})
 
     @property
     def is_never_negative(self) -> bool:

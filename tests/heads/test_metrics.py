@@ -181,3 +181,42 @@ def test_one_class_gives_nan_where_undefined_and_numbers_elsewhere():
 def test_unfit_input_is_refused_with_the_rule(call, rule):
     with pytest.raises(ValueError, match=rule):
         call()
+
+
+CLASSES = RNG.integers(0, 4, 300).astype(float)
+GUESSES = np.where(RNG.random(300) < 0.5, CLASSES, RNG.integers(0, 3, 300))  # never class 3
+
+
+def test_class_metrics_equal_those_of_scikit_learn():
+    found = metrics.confusion_matrix(CLASSES, GUESSES, n_classes=5)
+    assert (found == sk.confusion_matrix(CLASSES, GUESSES, labels=range(5))).all()
+    assert metrics.accuracy(CLASSES, GUESSES) == sk.accuracy_score(CLASSES, GUESSES)
+    macro = sk.f1_score(CLASSES, GUESSES, average="macro", zero_division=0)
+    assert metrics.macro_f1(CLASSES, GUESSES) == pytest.approx(macro)
+    chances = RNG.dirichlet(np.ones(4), 300)
+    log_loss = sk.log_loss(CLASSES, chances, labels=range(4))
+    assert metrics.multiclass_log_loss(CLASSES, chances) == pytest.approx(log_loss)
+
+
+def test_class_metrics_of_few_rows_with_a_class_each_warn_of_nothing():
+    three = np.array([0.0, 1.0, 2.0])
+    assert metrics.macro_f1(three, three) == metrics.accuracy(three, three) == 1.0
+    assert metrics.macro_f1(three, np.zeros(3)) == pytest.approx((2 / 4) / 3)
+
+
+def test_probabilities_of_zero_cost_much_and_not_endlessly():
+    found = metrics.multiclass_log_loss(np.array([0.0]), np.array([[0.0, 1.0]]))
+    assert 30 < found < 40
+
+
+@pytest.mark.parametrize(
+    ("call", "rule"),
+    [
+        (lambda: metrics.confusion_matrix(CLASSES, GUESSES, n_classes=2), "from 0 to 1"),
+        (lambda: metrics.confusion_matrix(CLASSES, GUESSES + 0.5, n_classes=9), "got"),
+        (lambda: metrics.multiclass_log_loss(np.zeros(1), np.array([[2.0, -1]])), r"in \[0, 1\]"),
+    ],
+)
+def test_unfit_classes_are_refused_with_the_rule(call, rule):
+    with pytest.raises(ValueError, match=rule):
+        call()
