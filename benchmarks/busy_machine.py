@@ -73,8 +73,7 @@ def fit_demo(items: pd.DataFrame, *, store: Path, threads: int, epochs: int) -> 
     """Trains on the items of the demo."""
     FusionRegressor(
         photos=demo_folder() / "photos",
-        text_encoder="tfidf",
-        image_encoder="colour_texture",
+        encoders={"text": "tfidf", "image": "colour_texture"},
         store=store,
         on_bad_rows="absent",
         training={"threads": threads, "epochs": epochs},
@@ -116,7 +115,7 @@ def fit_made_up(n_rows: int, *, threads: int, epochs: int) -> None:
     """Trains on made-up items."""
     frame, target = made_up(n_rows)
     FusionRegressor(
-        text_encoder="tfidf",
+        encoders={"text": "tfidf"},
         training={"threads": threads, "epochs": epochs},
         random_state=0,
     ).fit(frame, target)

@@ -18,7 +18,7 @@ from PIL import Image
 from results import write_section
 
 from fusion import FusionRegressor
-from fusion.encoder_choice import EncoderChoice
+from fusion.encoder_choice import EncoderChoices
 from fusion.shards import InProcessEngine, JobSettings, Places, embed_catalogue
 
 REPEATS = 3
@@ -68,12 +68,13 @@ def shop(folder: Path) -> None:
     items.head(3).to_csv(folder / "new.csv", index=False)
     items.drop(columns="title").to_csv(folder / "untitled.csv", index=False)
     columns = {"image": ["photo"], "id": ["id"]}
-    settings = JobSettings(EncoderChoice(image="colour_texture"), columns)
+    settings = JobSettings(EncoderChoices({"image": "colour_texture"}), columns)
     places = Places(folder / "untitled.csv", photos, folder / "store")
     embed_catalogue(places, folder / "job", settings, engine=InProcessEngine())
     model = FusionRegressor(
-        text=["title"], image=["photo"], numeric=["ads"], id="id", photos=photos,
-        text_encoder="tfidf", image_encoder="colour_texture",
+        columns={"text": ["title"], "image": ["photo"], "numeric": ["ads"], "id": ["id"]},
+        encoders={"text": "tfidf", "image": "colour_texture"}, photos=photos,
+        
         training={"epochs": 2, "folds": 2}, random_state=0,
     )  # fmt: skip
     model.fit(items, draw.random(ROWS)).save(folder / "model")
@@ -90,9 +91,9 @@ def steps(folder: Path) -> dict[str, Step]:
 
     predict = ["--photos", place("photos"), "--out", place("out.csv"), "--quiet"]
     rerun = fusion(
-        "embed", "--items", place("untitled.csv"), "--photos", place("photos"), "--id", "id",
-        "--image", "photo", "--image-encoder", "colour_texture", "--store", place("store"),
-        "--out", place("job"), "--quiet",
+        "embed", "--items", place("untitled.csv"), "--photos", place("photos"), "--column",
+        "id=id", "--column", "image=photo", "--encoder", "image=colour_texture", "--store",
+        place("store"), "--out", place("job"), "--quiet",
     )  # fmt: skip
     wrong_bundle = fusion("predict", place("modle"), "--items", place("new.csv"), *predict)
     no_column = fusion("predict", place("model"), "--items", place("untitled.csv"), *predict)

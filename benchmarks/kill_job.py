@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from encoders.tiny_bert import tiny_checkpoint
-from fusion.build import EncoderChoice
+from fusion.encoder_choice import EncoderChoices
 from fusion.shards import JobSettings, Places, embed_catalogue, pool, run_shard, verify_job, worker
 from fusion.shards.worker import work
 
@@ -207,7 +207,7 @@ def write_items(path: Path, *, rows: int) -> None:
 def job_of(items: Path, *, shard_rows: int, engine: Callable[[], Any]) -> Run:
     """A job that embeds texts with a tiny BERT."""
     settings = JobSettings(
-        choice=EncoderChoice(text=str(tiny_checkpoint())),
+        encoders=EncoderChoices({"text": str(tiny_checkpoint())}),
         columns={"id": ["id"], "text": ["title"], "image": []},
         shard_rows=shard_rows,
     )

@@ -21,7 +21,7 @@ from visuelle2_550 import SCHEMA, TARGET, Launches
 
 from encoders import ResNetEncoder
 from fusion import FusionClassifier, FusionRegressor
-from fusion.build import EncoderChoice
+from fusion.encoder_choice import EncoderChoices
 from fusion.jobs.pretrain import Source, pretrain
 from fusion.pretraining import PretrainingSettings
 from fusion.progress import progress_shown
@@ -61,9 +61,9 @@ def self_supervised(clothes: Clothes, work: Path, settings: PretrainingSettings)
         work.mkdir(parents=True, exist_ok=True)
         clothes.names.iloc[clothes.train].to_frame("photo").to_csv(work / "photos.csv", index=False)
         source = Source(work / "photos.csv", clothes.photos, {"image": ["photo"]})
-        choice = EncoderChoice(image="resnet18", weights=None)
+        encoders = EncoderChoices({"image": {"name": "resnet18", "weights": None}})
         with progress_shown() as stage:
-            pretrain(source, folder, settings, choice=choice, stage=stage)
+            pretrain(source, folder, settings, encoders=encoders, stage=stage)
     return folder / "image.safetensors"
 
 
@@ -91,7 +91,8 @@ def launches_read(
         for role in ("text", "image", "numeric", "categorical", "dates", "history", "row")
     }
     used = [name for names in columns.values() for name in names]
-    options = {**launches.options, **columns, "image_encoder": encoder}
+    encoders = {**launches.options["encoders"], "image": encoder}
+    options = {**launches.options, "columns": columns, "encoders": encoders}
     found: dict[str, list[Floats]] = {"units": [], "hot": []}
     for seed in range(n_seeds):
         units = FusionRegressor(head="sales_volume", random_state=seed, **options)

@@ -51,11 +51,11 @@ def items_of(path: Path, texts: Sequence[str], *, n_rows: int) -> Path:
 def trained(folder: Path, texts: Sequence[str], *, text_encoder: str, n_rows: int) -> Path:
     """A model of a title and two numbers, saved."""
     items = read_table(items_of(folder / "train.csv", texts, n_rows=n_rows))
-    roles = {"id": "sku", "text": ["title"], "numeric": ["price", "weight_g"]}
-    small = {"training": {"epochs": 2, "folds": 1}, "text_encoder": text_encoder}
+    columns = {"id": ["sku"], "text": ["title"], "numeric": ["price", "weight_g"]}
+    small = {"training": {"epochs": 2, "folds": 1}, "encoders": {"text": text_encoder}}
     target = np.random.default_rng(1).lognormal(3, 1, n_rows)
     bundle = folder / f"bundle-{text_encoder.replace('/', '-')[-20:]}"
-    FusionRegressor(**roles, **small, random_state=0).fit(items, target).save(bundle)
+    FusionRegressor(columns=columns, **small, random_state=0).fit(items, target).save(bundle)
     return bundle
 
 

@@ -50,7 +50,7 @@ PLAIN = "as it was"
 N_TEST, N_POOL, N_DRAWS = 400, 600, 1000
 
 
-def learned(frame: pd.DataFrame, work: Path, settings: PretrainingSettings) -> dict[str, str]:
+def learned(frame: pd.DataFrame, work: Path, settings: PretrainingSettings) -> dict[str, Any]:
     """Encoders that have seen photos or texts of the items that are not tested, no sales."""
     folder = work / settings.objective
     if not (folder / "pretraining.json").is_file():
@@ -64,14 +64,15 @@ def learned(frame: pd.DataFrame, work: Path, settings: PretrainingSettings) -> d
         )
         with progress_shown() as stage:
             pretrain(source, folder, settings, stage=stage)
-    made = {"text_encoder": folder / "text", "image_weights": folder / "image.safetensors"}
-    return {option: str(path) for option, path in made.items() if path.exists()}
+    text, image = folder / "text", folder / "image.safetensors"
+    made: dict[str, Any] = {"text": text} if text.exists() else {}
+    return made | ({"image": {"weights": image}} if image.exists() else {})
 
 
 def forecast(
     rows: pd.DataFrame,
     labelled: pd.DataFrame,
-    encoders: dict[str, str],
+    encoders: dict[str, Any],
     *,
     roles: tuple[str, ...],
     seed: int,
@@ -83,7 +84,8 @@ def forecast(
     used = [name for names in columns.values() for name in names]
     model = FusionRegressor(
         head="sales_volume", on_bad_rows="absent", random_state=seed,
-        training=training, photos=demo_folder() / "photos", store=store, **columns, **encoders,
+        training=training, photos=demo_folder() / "photos", store=store, columns=columns,
+        encoders=encoders,
     )  # fmt: skip
     model.fit(labelled[used], labelled[TARGET])
     return [float(units) for units in model.predict_table(rows[used])[FORECAST]]
@@ -92,7 +94,7 @@ def forecast(
 def draws_of(
     frame: pd.DataFrame,
     drawn: list[pd.DataFrame],
-    ways: dict[str, dict[str, str]],
+    ways: dict[str, dict[str, Any]],
     *,
     inputs: str,
     work: Path,
@@ -166,7 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     order = np.random.default_rng(0).permutation(len(frame))
     rest = frame.iloc[order[N_TEST:]]
     pool = rest.iloc[:N_POOL]
-    ways: dict[str, dict[str, str]] = {PLAIN: {}}
+    ways: dict[str, dict[str, Any]] = {PLAIN: {}}
     for name, settings in OBJECTIVES.items():
         chosen = settings.model_copy(update={"epochs": options.epochs}) if trial else settings
         ways[name] = learned(rest, options.work, chosen)

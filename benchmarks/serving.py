@@ -21,13 +21,13 @@ from fusion.jobs.demo import demo_folder
 
 TARGET = "units_next_8w"
 ROLES: dict[str, Any] = {
-    "id": "item_id",
+    "id": ["item_id"],
     "text": ["title", "description"],
     "image": ["photo"],
     "categorical": ["category", "brand", "season"],
 }
 ENCODERS = {
-    "TF-IDF, colours": {"text_encoder": "tfidf", "image_encoder": "colour_texture"},
+    "TF-IDF, colours": {"text": "tfidf", "image": "colour_texture"},
     "MiniLM, ResNet-18": {},
 }
 CALLS = {1: 40, 10: 20, 100: 8}
@@ -43,7 +43,7 @@ def fitted(items: pd.DataFrame, **options: Any) -> FusionRegressor:
         on_bad_rows="absent",
         random_state=0,
         training={"epochs": 3},
-        **ROLES,
+        columns=ROLES,
         **options,
     )
     return model.fit(items.drop(columns=TARGET), items[TARGET])
@@ -107,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as name:
         for number, (encoders, chosen) in enumerate(ENCODERS.items()):
             folder = Path(name) / str(number)
-            fitted(items, **chosen).save(folder)
+            fitted(items, encoders=chosen).save(folder)
             rows += measured(encoders, folder, items, most=most)
     write_section(
         "Serving: a loaded model in a loop",

@@ -34,7 +34,7 @@ class Shop:
     asked: pd.DataFrame
     target: str
     photos: Path
-    roles: Mapping[str, object]
+    roles: Mapping[str, list[str]]
 
 
 def demo(folder: Path, *, seed: int = 0) -> Shop:
@@ -50,7 +50,7 @@ def demo(folder: Path, *, seed: int = 0) -> Shop:
         "categorical": ["category", "brand", "season"],
         "dates": ["launch_date"],
         "history": history,
-        "id": "item_id",
+        "id": ["item_id"],
     }
     asked = asked.assign(**dict.fromkeys(history))
     return Shop("demo", known, asked, "units_next_8w", folder / "photos", roles)
@@ -73,7 +73,7 @@ def measure(shop: Shop, **options: object) -> list[dict[str, object]]:
     units = shop.known[shop.target].astype(float)
     model = FusionRegressor(
         head="sales_volume", photos=shop.photos, random_state=0, on_bad_rows="absent",
-        **shop.roles, **options,
+        columns=shop.roles, **options,
     ).fit(shop.known.drop(columns=shop.target), units)  # fmt: skip
     places = {"photos": shop.photos, "store": model.store}
     predictor = Predictor(model.bundle_, on_bad_rows="absent", **places)

@@ -51,9 +51,8 @@ def trained(seed: int) -> FusionRegressor:
     """A small model."""
     frame, units = items()
     return FusionRegressor(
-        text=["title"],
-        numeric=["price"],
-        text_encoder=str(tiny_checkpoint()),
+        columns={"text": ["title"], "numeric": ["price"]},
+        encoders={"text": str(tiny_checkpoint())},
         training={"epochs": 3, "batch_size": 16, "folds": 2},
         strategy_options={"n_members": 2, "width": 16},
         random_state=seed,

@@ -126,20 +126,22 @@ def by_toolkit(data: Prices, settings: dict[str, Any]) -> dict[str, float]:
 def tune_then_cache(data: Prices) -> dict[str, float]:
     """Tuning, embedding and training four networks on what the tuned encoder gives."""
     tuning = {"mode": "full", "epochs": data.epochs, "folds": 1}
-    return _fit(data, text_encoder="minilm", tuning=tuning)
+    return _fit(data, encoders={"text": "minilm"}, tuning=tuning)
 
 
 def end_to_end(data: Prices) -> dict[str, float]:
     """One network whose encoder trains along, for the same epochs."""
     encoder = BertEncoder("minilm", adapter=FULL)
     rate = {"learning_rate": 3e-4, "batch_size": 32}
-    return _fit(data, text_encoder=encoder, training={"folds": 1, "epochs": data.epochs, **rate})
+    return _fit(
+        data, encoders={"text": encoder}, training={"folds": 1, "epochs": data.epochs, **rate}
+    )
 
 
 def _fit(data: Prices, **options: Any) -> dict[str, float]:
     columns = list(data.frame.columns)
     start = time.perf_counter()
-    model = FusionRegressor(text=columns, row=columns, random_state=0, **options)
+    model = FusionRegressor(columns={"text": columns, "row": columns}, random_state=0, **options)
     model.fit(data.frame.iloc[data.train], data.price[data.train])
     seconds = time.perf_counter() - start
     answers = model.predict(data.frame.iloc[data.test])

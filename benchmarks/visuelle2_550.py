@@ -60,8 +60,10 @@ class Launches:
             "photos": self.photos,
             "store": store,
             "training": training,
-            "text_encoder": BertEncoder("minilm"),
-            "image_encoder": ResNetEncoder("resnet18", weights="clothing18"),
+            "encoders": {
+                "text": BertEncoder("minilm"),
+                "image": ResNetEncoder("resnet18", weights="clothing18"),
+            },
             "validation_fraction": 0.15,
         }
 
@@ -81,7 +83,7 @@ def answers(launches: Launches, head: Head, target: Floats, *, seed: int) -> Way
             for role in ("text", "image", "numeric", "categorical", "dates", "history", "row")
         }
         used = [column for names in columns.values() for column in names]
-        model = kind(head=name, random_state=seed, **columns, **launches.options)
+        model = kind(head=name, random_state=seed, columns=columns, **launches.options)
         model.fit(launches.training[used], pd.Series(target, name=TARGET))
         table = model.predict_table(launches.test[used])
         found[key] = {column: table[column].to_numpy(dtype=np.float64) for column in head.columns}

@@ -67,13 +67,15 @@ def fusion(
     """Probabilities of the test rows; early stopping looks at the published validation rows."""
     columns = [*TEXT, *numbers, *categories]
     model = FusionClassifier(
-        text=TEXT,
-        image=[],
-        numeric=numbers,
-        categorical=categories,
-        dates=[],
-        history=[],
-        text_encoder=encoder,
+        columns={
+            "text": TEXT,
+            "image": [],
+            "numeric": numbers,
+            "categorical": categories,
+            "dates": [],
+            "history": [],
+        },
+        encoders={"text": encoder},
         store=store,
         training=training,
         random_state=seed,

@@ -45,12 +45,14 @@ def probabilities(
     frame = reviews.frame.assign(**{STARS: reviews.frame[RATING]})
     used = [*text, *numbers, *CATEGORIES]
     model = FusionClassifier(
-        text=text,
-        image=[],
-        numeric=numbers,
-        categorical=CATEGORIES,
-        dates=[],
-        history=[],
+        columns={
+            "text": text,
+            "image": [],
+            "numeric": numbers,
+            "categorical": CATEGORIES,
+            "dates": [],
+            "history": [],
+        },
         store=work / "store",
         training={"epochs": epochs["training"]},
         tuning={**TUNING, "epochs": epochs["tuning"]} if tuned else "none",

@@ -197,13 +197,16 @@ def _known() -> dict[str, Known]:
         return KNOWN
     from encoders import ENCODERS
 
-    return {name: KNOWN.get(name) or _described(kind) for name, kind in ENCODERS.items()}
+    return {name: KNOWN.get(name) or described(kind) for name, kind in ENCODERS.items()}
 
 
-def _described(kind: "type[Encoder]") -> Known:
+def described(kind: "type[Encoder]") -> Known:
     """What the class of somebody's own encoder says by itself."""
+    from encoders import Encoder
+
     learns = hasattr(kind, "fitted")
-    names = parameter_names(kind.fitted if learns else kind)
+    has_none = not learns and kind.__init__ is Encoder.__init__  # which is that of torch
+    names = set[str]() if has_none else parameter_names(kind.fitted if learns else kind)
     if names is not None:
         names -= SET_ELSEWHERE | {role for each in MODALITIES.values() for role in each.roles}
     options = None if names is None else dict.fromkeys(sorted(names))

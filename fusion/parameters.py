@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from encoders.names import PLACES
-from fusion.encoder_choice import EncoderChoices
+from fusion.encoder_choice import EncoderChoice, EncoderChoices
 from fusion.errors import BundleError, ConfigError, unknown_name
 
 USED_AFTER_TRAINING = ("photos", "store", "tuning_folder", "on_bad_rows", "verbose")
@@ -139,14 +139,12 @@ class EncoderPlaces:
         Raises:
             ConfigError: As `EncoderChoices`.
         """
-        choices = EncoderChoices({} if encoders is None else encoders)
+        nameless = _nameless(encoders)  # of whatever encoder is there
+        named = {**encoders, **{name: {} for name in nameless}} if nameless else encoders
+        choices = EncoderChoices({} if named is None else named)
         found = []
         for modality in choices.given:
-            choice = choices[modality]
-            is_name = isinstance(choice.encoder, str)
-            options = choice.options if is_name else choice.encoder.config  # type: ignore[union-attr]
-            if is_name and "name" not in choices.given[modality]:
-                options = choices.given[modality]  # without what the default encoder is named by
+            options = nameless.get(modality) or _options(choices[modality])
             found += [(modality, name, str(options[name])) for name in PLACES if options.get(name)]
         return cls(tuple(found))
 
@@ -170,6 +168,16 @@ class EncoderPlaces:
         if unknown:
             raise BundleError("\n".join(unknown))
         return found
+
+
+def _nameless(encoders: Any) -> dict[str, Mapping[str, Any]]:
+    """The choices that are options alone."""
+    items = encoders.items() if isinstance(encoders, Mapping) else ()
+    return {name: one for name, one in items if isinstance(one, Mapping) and "name" not in one}
+
+
+def _options(choice: EncoderChoice) -> Mapping[str, Any]:
+    return choice.options if isinstance(choice.encoder, str) else choice.encoder.config
 
 
 def _no_such_place(modality: str, option: str, place: str, entries: Mapping[str, Any]) -> str:

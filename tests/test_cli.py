@@ -21,7 +21,9 @@ title = "A small shop"
 [data]
 items = "items.csv"
 photos = "photos"
-id = "item_id"
+
+[data.columns]
+id = ["item_id"]
 
 [[heads]]
 head = "sales_volume"
@@ -235,8 +237,8 @@ def test_embedding_writes_fixed_size_lists_with_absent_rows_null(shop, tmp_path)
     frame.loc[1, "photo"] = None
     frame.to_csv(tmp_path / "items.csv", index=False)
     result = run("embed", "--items", tmp_path / "items.csv", "--photos", shop / "photos", "--out",
-                 tmp_path / "job", "--image", "photo", "--text", "title", "--image-encoder",
-                 "colour_texture", "--workers", 1, "--quiet")  # fmt: skip
+                 tmp_path / "job", "--column", "image=photo", "--column", "text=title",
+                 "--encoder", "image=colour_texture", "--workers", 1, "--quiet")  # fmt: skip
     assert result.exit_code == 0, result.output
     table = pq.read_table(tmp_path / "job" / "embeddings")
     assert table["image_embedding"].null_count == 1
@@ -278,7 +280,7 @@ def test_a_config_with_five_mistakes_lists_all_of_them_and_writes_nothing(tmp_pa
 
 
 def test_a_config_that_does_not_fit_its_table_is_refused_with_all_mistakes(shop, tmp_path):
-    wrong = CONFIG.replace('id = "item_id"', 'id = "item_id"\ndetails = ["prise"]')
+    wrong = CONFIG.replace("[data]", '[data]\ndetails = ["prise"]')
     wrong = wrong.replace("test = 0.25", 'kind = "group"\ncolumn = "titel"').replace(
         "width", "widht"
     )
@@ -288,7 +290,7 @@ def test_a_config_that_does_not_fit_its_table_is_refused_with_all_mistakes(shop,
     assert result.exit_code == 1 and "4 mistakes:" in result.output
     for place in ("'price'", "'title'", "'width'", "out must be a folder"):
         assert place in result.output
-    arguments = ["--items", shop / "items.csv", "--text-encoder", "colour_texture"]
+    arguments = ["--items", shop / "items.csv", "--encoder", "text=colour_texture"]
     result = run("embed", *arguments, "--out", tmp_path / "job", "--stall-seconds", -1)
     assert result.exit_code == 1 and "2 mistakes:" in result.output
     assert not (tmp_path / "job").exists()
@@ -297,7 +299,7 @@ def test_a_config_that_does_not_fit_its_table_is_refused_with_all_mistakes(shop,
 def test_places_are_told_together_with_other_mistakes(tmp_path):
     (tmp_path / "file").write_text("")
     places = ["--items", tmp_path / "none.csv", "--photos", tmp_path / "none", "--out"]
-    arguments = [*places, tmp_path / "file", "--image-encoder", "resnet19"]
+    arguments = [*places, tmp_path / "file", "--encoder", "image=resnet19"]
     for verb, told in (("embed", 4), ("pretrain", 2)):
         more = ["--objective", "mlms"] if verb == "pretrain" else []
         result = run(verb, *arguments, *more)
@@ -307,7 +309,7 @@ def test_places_are_told_together_with_other_mistakes(tmp_path):
 
 def test_columns_that_a_bundle_does_not_read_are_refused(shop, trained, tmp_path):
     arguments = ["embed", "--items", shop / "items.csv", "--bundle", trained / "bundle"]
-    columns = ["--id", "item_id", "--text", "titel", "--workers", 0]
+    columns = ["--column", "id=item_id", "--column", "text=titel", "--workers", 0]
     result = run(*arguments, "--out", tmp_path / "job", *columns)
     assert result.exit_code == 1 and "text columns must be those of the bundle" in result.output
     assert "id columns" not in result.output

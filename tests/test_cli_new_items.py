@@ -17,9 +17,10 @@ title = "Coats"
 [data]
 items = "items.csv"
 new_items = "new.csv"
+details = ["brand"]
+[data.columns]
 text = ["title"]
 categorical = ["brand"]
-details = ["brand"]
 [sales]
 table = "sales.csv"
 as_of = "2025-03-03"

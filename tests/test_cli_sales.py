@@ -12,6 +12,7 @@ from fusion.cli import app
 CONFIG = """
 [data]
 items = "items.csv"
+[data.columns]
 numeric = ["price"]
 [sales]
 table = "sales.csv"

@@ -24,7 +24,9 @@ title = "A small shop"
 [data]
 items = "items.csv"
 photos = "photos"
-id = "item_id"
+
+[data.columns]
+id = ["item_id"]
 
 [[heads]]
 head = "sales_volume"

@@ -16,7 +16,7 @@ import heads.names as head_names
 from encoders import ENCODERS
 from encoders.names import KNOWN
 from fusion import FusionRegressor
-from fusion.encoder_choice import EncoderChoice
+from fusion.encoder_choice import EncoderChoices, described
 from fusion.head_choice import known_heads, known_strategies
 from fusion.shards import (
     InProcessEngine,
@@ -91,12 +91,12 @@ def shop(tmp_path_factory):
     items.drop(columns="title").to_csv(folder / "less.csv", index=False)
     (folder / "wrong.toml").write_text(WRONG)
     columns = {"image": ["photo"], "id": ["id"]}
-    settings = JobSettings(EncoderChoice(image="colour_texture"), columns)
+    settings = JobSettings(EncoderChoices({"image": "colour_texture"}), columns)
     places = Places(folder / "less.csv", photos, folder / "store")
     embed_catalogue(places, folder / "job", settings, engine=InProcessEngine())
     model = FusionRegressor(
-        text=["title"], image=["photo"], numeric=["ads"], id="id", photos=photos, head="linear",
-        text_encoder="tfidf", image_encoder="colour_texture",
+        columns={"text": ["title"], "image": ["photo"], "numeric": ["ads"], "id": ["id"]},
+        encoders={"text": "tfidf", "image": "colour_texture"}, photos=photos, head="linear",
     )  # fmt: skip
     model.fit(items, np.arange(8.0)).save(folder / "model")
     places = Places(folder / "items.csv", photos, bundle=folder / "model")
@@ -114,8 +114,8 @@ def run_steps(steps, watched):
 
 def test_each_command_imports_only_what_it_uses(shop):
     items, photos = str(shop / "items.csv"), ["--photos", str(shop / "photos")]
-    embed = ["embed", "--items", str(shop / "less.csv"), *photos, "--id", "id", "--image", "photo",
-             "--image-encoder", "colour_texture", "--quiet"]  # fmt: skip
+    embed = ["embed", "--items", str(shop / "less.csv"), *photos, "--column", "id=id", "--column",
+             "image=photo", "--encoder", "image=colour_texture", "--quiet"]  # fmt: skip
     predict = ["predict", str(shop / "model"), *photos, "--out", str(shop / "out.csv"), "--quiet"]
     without_torch = [
         ["verify", str(shop / "job")],
@@ -135,8 +135,8 @@ def test_each_command_imports_only_what_it_uses(shop):
         ],
         [*predict[:4], "--out", str(shop / "answers"), "--items", items],
         ["embed", "--items", items, "--out", str(shop / "job"), "--dtype", "float8"],
-        [*embed, "--out", str(shop / "new"), "--image-encoder", "resnet19"],
-        [*embed, "--out", str(shop / "new"), "--text-encoder", "minlm"],
+        [*embed, "--out", str(shop / "new"), "--encoder", "image=resnet19"],
+        [*embed, "--out", str(shop / "new"), "--encoder", "text=minlm"],
         [*embed, "--out", str(shop / "new"), "--delimiter", "ab"],
         ["predict", str(shop / "modle"), "--items", items, "--out", str(shop / "out.csv")],
         [*predict, "--items", str(shop / "less.csv")],
@@ -157,10 +157,15 @@ def test_each_command_imports_only_what_it_uses(shop):
     assert seen[n + 2] == ["pandas", "skimage", "torch"]  # predictions
 
 
-@pytest.mark.parametrize(("modality", "names"), KNOWN.items())
-def test_names_that_are_known_without_torch_are_those_of_encoders(modality, names):
-    own = {name for name, kind in ENCODERS.items() if kind.modality == modality}
-    assert own - {"bert", "resnet"} == set(names)  # these two go by the names of their weights
+@pytest.mark.parametrize("name", ENCODERS)
+def test_what_is_known_of_encoders_without_torch_is_what_they_say(name):
+    kind, known = ENCODERS[name], KNOWN[name]
+    assert list(ENCODERS) == list(KNOWN)
+    assert kind.modality == known.kind
+    assert known.learns == ("fitted" in vars(kind))
+    own, taken = described(kind).options, {*known.options, known.named_by} - {""}
+    assert taken <= set(own)
+    assert known.learns or taken == set(own)  # what is fitted says what may be chosen of it
 
 
 def test_names_that_are_known_without_torch_are_those_of_heads_and_strategies():

@@ -37,8 +37,9 @@ CONFIG = """
 [data]
 items = "items.csv"
 photos = "photos"
-id = "item_id"
 {more}
+[data.columns]
+id = ["item_id"]
 [[heads]]
 head = "sales_volume"
 target = "units"
@@ -146,14 +147,15 @@ def bundle(fitted, tmp_path_factory):
 
 def regressor(shop=None, **options):
     given = {
-        "text": ["title"],
-        "image": [] if shop is None else ["photo"],
+        "columns": {
+            "text": ["title"],
+            "image": [] if shop is None else ["photo"],
+            "numeric": ["price"],
+            "categorical": [],
+            "id": ["item_id"],
+        },
+        "encoders": {"text": str(tiny_checkpoint()), "image": "colour_texture"},
         "photos": None if shop is None else shop / "photos",
-        "numeric": ["price"],
-        "categorical": [],
-        "id": "item_id",
-        "text_encoder": str(tiny_checkpoint()),
-        "image_encoder": "colour_texture",
         "training": FAST,
         "strategy_options": {"n_members": 2, "width": 16},
         "random_state": 0,
@@ -193,11 +195,13 @@ CALLS = {
     ),
     "fusion embed in process": lambda s: run(
         "embed", "--items", s.shop / "items.csv", "--out", s.out / "job", "--workers", "0",
-        "--id", "item_id", "--text", "title", "--text-encoder", str(tiny_checkpoint()), "--quiet",
+        "--column", "id=item_id", "--column", "text=title", "--quiet", "--encoder",
+        f"text={tiny_checkpoint()}",
     ),
     "fusion pretrain": lambda s: run(
-        "pretrain", "--items", s.shop / "items.csv", "--out", s.out / "mlm", "--text", "title",
-        "--objective", "mlm", "--text-encoder", str(tiny_checkpoint()), "--epochs", "1", "--quiet",
+        "pretrain", "--items", s.shop / "items.csv", "--out", s.out / "mlm", "--column",
+        "text=title", "--objective", "mlm", "--encoder", f"text={tiny_checkpoint()}", "--epochs",
+        "1", "--quiet",
     ),
 }  # fmt: skip
 

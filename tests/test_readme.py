@@ -14,7 +14,6 @@ from pydantic_core import PydanticUndefined
 from encoders.augment_texts import TextAugmentation
 from fusion.jobs.config import (
     DataSection,
-    EncoderSection,
     EvaluationSection,
     HeadSection,
     ModelSection,
@@ -33,7 +32,6 @@ SECTIONS = {
     "[data]": DataSection,
     "[sales]": SalesSection,
     "[[heads]]": HeadSection,
-    "[encoders]": EncoderSection,
     "[model]": ModelSection,
     "[training]": TrainingSettings,
     "[split]": SplitSection,

@@ -16,7 +16,7 @@ from PIL import Image
 from benchmarks.promises.base import Outcome, Promise, Settings
 from encoders.photo_file import MAX_BYTES
 from encoders.tiny_bert import tiny_checkpoint
-from fusion.build import EncoderChoice
+from fusion.encoder_choice import EncoderChoices
 from fusion.shards import InProcessEngine, JobSettings, Places, embed_catalogue, verify_job
 from fusion.shards.job import JobResult
 
@@ -136,7 +136,7 @@ def lines(kinds: Sequence[Kind | None], *, seed: int) -> list[bytes]:
 def embed(items: Path, photos: Path | None, out: Path, **options: Any) -> JobResult:
     """A job with tiny encoders; what `verify_job` finds is an error."""
     asked = JobSettings(
-        choice=EncoderChoice(text=str(tiny_checkpoint()), image="colour_texture"),
+        encoders=EncoderChoices({"text": str(tiny_checkpoint()), "image": "colour_texture"}),
         columns={"id": ["id"], "text": ["title"], "image": ["photo"]},
         **options,
     )

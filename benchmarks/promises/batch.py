@@ -99,11 +99,8 @@ def _fitted(
     )
     model = FusionRegressor(
         photos=folder,
-        text=["title"],
-        image=["photo"],
-        numeric=["price"],
-        text_encoder=BertEncoder.tiny(),
-        image_encoder=ResNetEncoder.tiny(),
+        columns={"text": ["title"], "image": ["photo"], "numeric": ["price"]},
+        encoders={"text": BertEncoder.tiny(), "image": ResNetEncoder.tiny()},
         training={"epochs": 1, "folds": 2},
         strategy_options={"n_members": 1, "width": 16},
         random_state=0,

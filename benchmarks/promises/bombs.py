@@ -16,7 +16,7 @@ from benchmarks.photo_files import chunk, encoded, packed_zeros, rgb_tags, tiff,
 from benchmarks.promises.base import Outcome, Promise, Settings
 from encoders.photo import PhotoError, load_photo
 from encoders.tiny_bert import tiny_checkpoint
-from fusion.build import EncoderChoice
+from fusion.encoder_choice import EncoderChoices
 from fusion.errors import FusionError
 from fusion.shards import InProcessEngine, JobSettings, Places, embed_catalogue
 
@@ -135,7 +135,7 @@ def embed(folder: Path, rows: list[tuple[str, str]], out: Path) -> int:
     items = folder / f"{out.name}.csv"
     pd.DataFrame(cells, columns=["id", "title", "photo"]).to_csv(items, index=False)
     asked = JobSettings(
-        choice=EncoderChoice(text=str(tiny_checkpoint()), image="colour_texture"),
+        encoders=EncoderChoices({"text": str(tiny_checkpoint()), "image": "colour_texture"}),
         columns={"id": ["id"], "text": ["title"], "image": ["photo"]},
     )
     places = Places(items, folder / "photos")

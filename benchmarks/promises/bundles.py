@@ -221,9 +221,8 @@ def saved_bundle(folder: Path) -> Path:
         }
     )
     model = FusionRegressor(
-        text=["title"],
-        numeric=["price"],
-        text_encoder="tfidf",
+        columns={"text": ["title"], "numeric": ["price"]},
+        encoders={"text": "tfidf"},
         training={"epochs": 1, "folds": 2},
         strategy_options={"n_members": 1, "width": 8},
         random_state=0,

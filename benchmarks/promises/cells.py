@@ -49,7 +49,7 @@ ROLES = {
     "dates": ["launch"],
 }
 SMALL = {
-    "text_encoder": "tfidf",
+    "encoders": {"text": "tfidf"},
     "training": {"epochs": 1, "folds": 2},
     "strategy_options": {"n_members": 1, "width": 8},
     "random_state": 0,
@@ -139,14 +139,14 @@ def _draw(
 def _regress(
     x: pd.DataFrame, y: list[Any], new: pd.DataFrame, policy: str, results: dict[str, int]
 ) -> str:
-    model = FusionRegressor(**SMALL, **ROLES, on_bad_rows=policy)
+    model = FusionRegressor(**SMALL, columns=ROLES, on_bad_rows=policy)
     return _answer(model, x, inferred(pd.Series(y, dtype=object)), new, results)
 
 
 def _classify(
     x: pd.DataFrame, y: list[Any], new: pd.DataFrame, policy: str, results: dict[str, int]
 ) -> str:
-    model = FusionClassifier(**SMALL, **ROLES, on_bad_rows=policy)
+    model = FusionClassifier(**SMALL, columns=ROLES, on_bad_rows=policy)
     return _answer(model, x, inferred(pd.Series(y, dtype=object)), new, results)
 
 

@@ -72,8 +72,8 @@ def run(settings: Settings) -> Outcome:
         items = settings.folder / f"{size}.csv"
         write_items(items, [f"{words[row % len(words)]} {row}" for row in range(n_rows)])
         seconds, most, events = run_job(
-            settings.folder / f"job{size}", "--items", items, "--text-encoder", tiny_checkpoint(),
-            "--workers", 2,
+            settings.folder / f"job{size}", "--items", items, "--workers", 2,
+            "--encoder", f"text={tiny_checkpoint()}",
         )  # fmt: skip
         first = first or most
         done = sum(event["event"] == "shard_done" for event in events)

@@ -48,14 +48,15 @@ def models(folder: Path) -> dict[str, Any]:
     """Every strategy under a trained head, the linear head, and the classifier."""
     options: dict[str, Any] = {
         "photos": folder,
-        "text": ["title"],
-        "image": ["photo"],
-        "numeric": ["price"],
-        "categorical": ["brand"],
-        "dates": ["launch"],
-        "history": COLUMNS["history"],
-        "text_encoder": "tfidf",
-        "image_encoder": "colour_texture",
+        "columns": {
+            "text": ["title"],
+            "image": ["photo"],
+            "numeric": ["price"],
+            "categorical": ["brand"],
+            "dates": ["launch"],
+            "history": COLUMNS["history"],
+        },
+        "encoders": {"text": "tfidf", "image": "colour_texture"},
         "random_state": 0,
     }
     small: dict[str, Any] = {

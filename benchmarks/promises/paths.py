@@ -16,14 +16,13 @@ from PIL import Image
 from benchmarks.children import outside, seen_by
 from benchmarks.promises.base import Outcome, Promise, Settings
 from fusion import FusionRegressor
-from fusion.build import EncoderChoice
+from fusion.encoder_choice import EncoderChoices
 from fusion.shards import InProcessEngine, JobSettings, Places, embed_catalogue
 
 LINEAR: dict[str, Any] = {
     "head": "linear",
-    "image": ["photo"],
-    "numeric": ["price"],
-    "image_encoder": "colour_texture",
+    "columns": {"image": ["photo"], "numeric": ["price"]},
+    "encoders": {"image": "colour_texture"},
     "on_bad_rows": "record",
 }
 
@@ -142,7 +141,7 @@ def hostile_names(shop: Path) -> dict[str, str]:
 def embed(items: Path, photos: Path, out: Path) -> None:
     """A job that reads the photos."""
     asked = JobSettings(
-        choice=EncoderChoice(image="colour_texture"),
+        encoders=EncoderChoices({"image": "colour_texture"}),
         columns={"id": ["id"], "text": [], "image": ["photo"]},
         shard_rows=20,
     )

@@ -18,7 +18,7 @@ from PIL import Image
 
 from benchmarks.kill_job import forked_workers
 from benchmarks.promises.base import Outcome, Promise, Settings
-from fusion.build import EncoderChoice
+from fusion.encoder_choice import EncoderChoices
 from fusion.shards import (
     JobSettings,
     Places,
@@ -80,7 +80,7 @@ def _count(outcome: Outcome, folder: Path, number: int, marks: dict[int, bytes])
     items, output = folder / "items.csv", folder / f"job{number}"
     items.write_text("id,photo\n" + "".join(f"p{n},{n}.png\n" for n in range(ROWS)))
     asked = JobSettings(
-        choice=EncoderChoice(image="colour_texture"),
+        encoders=EncoderChoices({"image": "colour_texture"}),
         columns={"id": ["id"], "image": ["photo"]},
         shard_rows=SHARD_ROWS,
     )

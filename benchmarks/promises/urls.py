@@ -15,7 +15,7 @@ from benchmarks.children import Seen, seen_by
 from benchmarks.promises.base import Outcome, Promise, Settings
 from benchmarks.promises.paths import LINEAR, embed, fitted
 from fusion import FusionRegressor
-from fusion.build import EncoderChoice
+from fusion.encoder_choice import EncoderChoices
 from fusion.shards import InProcessEngine, JobSettings, Places, embed_catalogue
 
 ADDRESSES = (
@@ -99,7 +99,7 @@ def _in_a_job(outcome: Outcome, folder: Path, names: list[str]) -> None:
     some = _table(folder / "some.parquet", [*names, *["good.png"] * 200])
 
     def look() -> None:
-        asked = JobSettings(choice=EncoderChoice(image="colour_texture"))
+        asked = JobSettings(encoders=EncoderChoices({"image": "colour_texture"}))
         embed_catalogue(Places(some, photos), folder / "looked", asked, engine=InProcessEngine())
 
     outcome.case("columns are looked for", _broken(seen_by(look)))

@@ -78,13 +78,12 @@ def moved_encoders(words: Sequence[str] | None) -> "EncoderPlaces":
     Raises:
         ConfigError: With every word that says anything else.
     """
-    from fusion.encoder_choice import EncoderChoices
     from fusion.errors import ConfigError
     from fusion.parameters import EncoderPlaces
 
-    choices = EncoderChoices(encoder_words(words))
-    places = EncoderPlaces.of(choices.given)
-    others = [f"{name}.{option}" for name, option in _no_places(choices.given, places)]
+    given = encoder_words(words)
+    places = EncoderPlaces.of(given)
+    others = [f"{name}.{option}" for name, option in _no_places(given, places)]
     if others:
         raise ConfigError(
             f"encoder must say where weights lie now (text=FOLDER, image.weights=FILE), got "

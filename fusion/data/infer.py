@@ -127,7 +127,7 @@ def _listed(given: Mapping[str, Sequence[str] | None]) -> dict[str, list[str]]:
     roles = ("id", *input_roles())
     for role in given:
         if role not in roles:
-            raise CatalogueError(unknown_name("role of columns", role, roles))
+            raise CatalogueError(unknown_name("a role of columns", role, roles))
     listed: dict[str, list[str]] = {}
     problems = []
     for role, names in given.items():

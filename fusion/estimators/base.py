@@ -21,6 +21,7 @@ from fusion.data.frames import arrow_table, as_frame, is_unnamed
 from fusion.data.problems import OnBadRows, shown
 from fusion.data.records import check_is_table, frame_of_records, is_records
 from fusion.data.targets import check_target_names, target_arrays
+from fusion.encoder_choice import EncoderChoices
 from fusion.errors import BundleError, unknown_name
 from fusion.files import expanded
 from fusion.mistakes import Mistakes, Settings, checked_settings
@@ -170,6 +171,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         )
         if "encoders" in parameters:
             merged = merged_encoders(kept.get("encoders"), parameters["encoders"])
+            EncoderChoices({} if merged is None else merged)
             parameters = {**parameters, "encoders": merged}
         estimator = cls(**{**kept, **parameters})
         estimator._adopt(bundle)
@@ -245,7 +247,6 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
 
     def _recipe(self, targets: Sequence[str], mistakes: Mistakes) -> "Recipe":
         """What `fit` is asked to do; wrong values are left at their defaults and told."""
-        from fusion.encoder_choice import EncoderChoices
         from fusion.recipe import Recipe
         from fusion.training import TrainingSettings
         from fusion.tuning import TuningSettings

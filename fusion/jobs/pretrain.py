@@ -232,7 +232,7 @@ def _schema(frame: pd.DataFrame, source: Source, settings: PretrainingSettings) 
     needless = [role for role in given if role not in ("id", *wanted)]
     if needless:
         raise ConfigError(
-            f"columns of {', '.join(needless)} must be left out with objective "
+            f"{' and '.join(needless)} columns must be left out with objective "
             f"{settings.objective!r}, which learns from {' and '.join(wanted)}."
         )
     others: dict[str, list[str]] = {role: [] for role in input_roles() if role not in wanted}

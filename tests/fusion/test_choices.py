@@ -12,8 +12,8 @@ import pytest
 import fusion.fitting
 from encoders import ColourTextureEncoder, TfidfEncoder
 from fusion import CatalogueError, ConfigError, FusionClassifier, FusionRegressor
-from fusion.build import EncoderChoice
 from fusion.choices import head_mistakes, strategy_mistakes
+from fusion.encoder_choice import EncoderChoices
 from fusion.head_choice import HeadChoice
 from fusion.places import file_mistakes, folder_mistakes, input_mistakes
 from fusion.strategies import FUSIONS
@@ -45,34 +45,48 @@ def items():
 @pytest.mark.parametrize(
     ("choice", "told"),
     [
-        ({"text": "colour_texture"}, "text_encoder must be one of"),
-        ({"text": "numeric"}, "text_encoder must be one of"),
-        ({"text": 3}, "text_encoder must be one of"),
-        ({"text": ColourTextureEncoder()}, "text_encoder must be an encoder that reads text, got"),
+        ({"text": "colour_texture"}, "encoders.text must be one of"),
+        ({"text": "numeric"}, "encoders.text must be one of"),
+        ({"text": 3}, "encoders.text must be one of"),
+        ({"text": ColourTextureEncoder()}, "encoders.text must be an encoder that reads text, got"),
+        ({"txet": "minilm"}, "modality of encoders must be one of history, image"),
+        ("minilm", "encoders must be choices by modality, such as {'text': 'minilm'}, got"),
         ({"image": "resnet19"}, "Did you mean 'resnet18'"),
-        ({"image": "tfidf"}, "image_encoder must be one of"),
+        ({"image": "tfidf"}, "encoders.image must be one of"),
+        ({"row": "resnet18"}, "encoders.row must be one of"),
+        ({"numeric": "tfidf"}, "encoders.numeric must be one of numeric, got 'tfidf'"),
         ({"image": "resnet"}, "Did you mean 'resnet50' or 'resnet34'"),
-        ({"image": TfidfEncoder.tiny()}, "image_encoder must be an encoder that reads image, got"),
-        ({"decoder": "quick"}, "decoder must be one of exact, fast, got 'quick'"),
-        ({"backend": "onyx"}, "Did you mean 'onnx'"),
-        ({"weights": 3}, "image_weights must be a name, a file or None, got 3"),
-        ({"text": "tfidf", "backend": "onnx"}, "with backend 'onnx', got tfidf"),
+        ({"image": TfidfEncoder.tiny()}, "encoders.image must be an encoder that reads image, got"),
+        ({"image": {"decoder": "quick"}}, "image.decoder must be one of exact, fast, got 'quick'"),
+        ({"text": {"backend": "onyx"}}, "Did you mean 'onnx'"),
+        ({"image": {"weights": 3}}, "encoders.image.weights must be a name, a file or None, got 3"),
+        ({"image": {"weigths": "imagenet"}}, "Did you mean 'weights'"),
+        ({"text": {"name": "tfidf", "backend": "onnx"}}, "(tfidf) must be one of embedding_dim"),
+        (
+            {"image": {"name": "colour_texture", "weights": "imagenet"}},
+            "options of encoders.image (colour_texture) must be none, got weights. Leave them out.",
+        ),
+        (
+            {"text": {"name": TfidfEncoder.tiny(), "min_count": 3}},
+            "encoders.text must have no options beside a built encoder, got min_count.",
+        ),
     ],
 )
 def test_an_encoder_of_another_kind_or_name_is_refused_when_it_is_chosen(choice, told):
     with pytest.raises(ConfigError, match=re.escape(told)):
-        EncoderChoice(**choice)
+        EncoderChoices(choice)
 
 
 def test_all_mistakes_of_an_encoder_choice_are_one_message():
     with pytest.raises(ConfigError, match="3 mistakes:") as error:
-        EncoderChoice(text="minilmm", image="resnet81", decoder="quick")
-    for hint in ("'minilm'", "'resnet18'", "exact, fast"):
+        EncoderChoices({"text": "minilmm", "image": "resnet81", "row": {"decoder": "quick"}})
+    for hint in ("'minilm'", "'resnet18'", "options of encoders.row (tfidf)"):
         assert hint in str(error.value)
 
 
 def test_a_folder_may_be_a_path(tmp_path):
-    assert EncoderChoice(text=tmp_path).text == str(tmp_path)
+    choice = EncoderChoices({"text": tmp_path})["text"]
+    assert (choice.encoder, choice.options) == ("bert", {"checkpoint": str(tmp_path)})
 
 
 @pytest.mark.parametrize(
@@ -155,9 +169,11 @@ def test_trying_options_leaves_the_random_state_alone():
         ({"validation_fraction": "half"}, "validation_fraction must be a number in (0, 1)"),
         ({"random_state": "lucky"}, "'lucky' cannot be used to seed"),
         ({"on_bad_rows": "drop"}, "on_bad_rows must be one of absent, raise, record, got 'drop'"),
-        ({"numeric": ["prize"]}, "Did you mean 'price'"),
-        ({"text_encoder": "colour_texture"}, "text_encoder must be one of"),
-        ({"image_encoder": "tfidf"}, "image_encoder must be one of"),
+        ({"columns": {"numeric": ["prize"]}}, "Did you mean 'price'"),
+        ({"columns": {"numbers": ["price"]}}, "role of columns must be one of"),
+        ({"columns": ["price"]}, "columns must be names by role, such as {'text': ['title']}, got"),
+        ({"encoders": {"text": "colour_texture"}}, "encoders.text must be one of"),
+        ({"encoders": {"image": "tfidf"}}, "encoders.image must be one of"),
         ({"store": __file__}, "store must be a folder, got"),
         ({"tuning": "last_layers"}, "none that can be tuned"),
         ({"training": {"folds": 0}, "tuning": {"epochs": 0}}, "2 mistakes:"),
@@ -173,19 +189,19 @@ def test_mistakes_of_every_kind_come_in_one_message(items, no_work, tmp_path):
     items.loc[3, "price"] = "cheap"
     (tmp_path / "file").write_text("")
     model = FusionRegressor(
-        numeric=["price"],
+        columns={"numeric": ["price"]},
+        encoders={"text": "colour_texture"},
         strategy="concatt",
         head="hot_item",
         head_options={"hot_item": {"quantile": 2}},
         training={"epochs": 0},
         tuning={"mode": "lara"},
-        text_encoder="colour_texture",
         store=tmp_path / "file" / "store",
         validation_fraction=0,
     )
     with pytest.raises(ConfigError, match="8 mistakes:") as error:
         model.fit(items, np.arange(40.0))
-    for place in ("concat", "quantile", "epochs", "lora", "text_encoder", "store must be a folder",
+    for place in ("concat", "quantile", "epochs", "lora", "encoders.text", "store must be a folder",
                   "validation_fraction", "row 4"):  # fmt: skip
         assert place in str(error.value)
 
@@ -194,7 +210,7 @@ def test_faulty_cells_are_told_before_photos_are_read(items, no_work):
     items["price"] = items["price"].astype(object)
     items.loc[3, "price"] = "cheap"
     with pytest.raises(CatalogueError, match=r"row 4 .*: must be a number"):
-        FusionRegressor(numeric=["price"]).fit(items, np.arange(40.0))
+        FusionRegressor(columns={"numeric": ["price"]}).fit(items, np.arange(40.0))
 
 
 def test_a_table_without_a_usable_column_says_why_of_each(no_work):
@@ -262,9 +278,12 @@ def test_a_pipe_or_a_device_is_no_place_for_a_result(tmp_path):
 @pytest.mark.parametrize(
     ("parameter", "told"),
     [
-        ({"numeric": 5}, "5"),
-        ({"categorical": [1.5]}, "1.5"),
-        ({"text": [None]}, "text must list names of columns, but one must be text, got None"),
+        ({"columns": {"numeric": 5}}, "5"),
+        ({"columns": {"categorical": [1.5]}}, "1.5"),
+        (
+            {"columns": {"text": [None]}},
+            "text must list names of columns, but one must be text, got None",
+        ),
         ({"photos": 5}, "photos must be a folder or None, got 5"),
         ({"store": 5}, "store must be a folder or None, got 5"),
         ({"tuning_folder": 5}, "tuning_folder must be a folder or None, got 5"),

@@ -17,7 +17,7 @@ SMALL = {"n_members": 2, "width": 32}
 
 
 def regressor(**options):
-    given = {"text_encoder": "tfidf", "training": FAST, "strategy_options": SMALL}
+    given = {"encoders": {"text": "tfidf"}, "training": FAST, "strategy_options": SMALL}
     return FusionRegressor(**{"random_state": 0, **given, **options})
 
 
@@ -127,14 +127,20 @@ def test_photos_of_two_columns_are_averaged_and_a_bad_one_is_named(items, tmp_pa
         .head(40)
         .assign(front=["red.png", "blue.png"] * 20, back=["blue.png", None] * 20)
     )
-    settings = {"photos": tmp_path, "image_encoder": "colour_texture", "training": {"epochs": 1}}
-    model = regressor(image=["front", "back"], **settings).fit(frame, items["sales"][:40])
+    settings = {
+        "photos": tmp_path,
+        "encoders": {"image": "colour_texture"},
+        "training": {"epochs": 1},
+    }
+    model = regressor(columns={"image": ["front", "back"]}, **settings).fit(
+        frame, items["sales"][:40]
+    )
     assert model.embed(frame).shape == (40, 4 * 32)  # four networks side by side
     bad = frame.copy()
     bad.loc[3, "front"] = "broken.jpg"
     with pytest.raises(CatalogueError, match=r"row 4 \(id A3\)"):
         model.predict(bad)
-    recorded = regressor(image=["front", "back"], on_bad_rows="record", **settings)
+    recorded = regressor(columns={"image": ["front", "back"]}, on_bad_rows="record", **settings)
     recorded.bundle_ = model.bundle_
     table = recorded.predict_table(bad)
     assert table["error"].ne("").tolist() == [row == 3 for row in range(40)]
@@ -226,7 +232,7 @@ def test_cross_validation_grid_search_and_pipelines_work(items):
 def test_a_classifier_gives_probabilities_and_its_own_labels(items, tmp_path):
     x, labels = items.drop(columns="sales"), np.where(items["sales"] > 110, "yes", "no")
     model = FusionClassifier(
-        text_encoder="tfidf", training={"epochs": 30, "batch_size": 32}, random_state=0
+        encoders={"text": "tfidf"}, training={"epochs": 30, "batch_size": 32}, random_state=0
     ).fit(x, labels)
     assert model.score(x, labels) > 0.85
     probabilities = model.predict_proba(x)
@@ -241,8 +247,11 @@ def test_a_classifier_gives_probabilities_and_its_own_labels(items, tmp_path):
     [
         ({"strategy": "concatt"}, "Did you mean 'concat'"),
         ({"head": "regresion"}, "Did you mean 'regression'"),
-        ({"text_encoder": "minilmm"}, "Did you mean 'minilm'"),
-        ({"image_encoder": "resnet81", "image": ["text"]}, "Did you mean 'resnet18'"),
+        ({"encoders": {"text": "minilmm"}}, "Did you mean 'minilm'"),
+        (
+            {"columns": {"image": ["text"]}, "encoders": {"image": "resnet81"}},
+            "Did you mean 'resnet18'",
+        ),
         ({"strategy_options": {"widht": 3}}, "widht"),
         ({"on_bad_rows": "rais"}, "Did you mean 'raise'"),
         ({"text": ["txt"], "numeric": ["prize"]}, "prize"),
@@ -268,7 +277,7 @@ def test_all_problems_come_in_one_message_with_row_and_column(items):
     x["text"] = x["text"].astype(object)
     x.loc[9, "text"] = "a lone \ud800 surrogate"
     with pytest.raises(CatalogueError) as caught:
-        regressor(numeric=["price"]).fit(x, y)
+        regressor(columns={"numeric": ["price"]}).fit(x, y)
     message = str(caught.value)
     for place in ("row 3 (id A2)", "row 6 (id A5)", "row 8 (id A1)", "row 10 (id A9)"):
         assert place in message
@@ -428,7 +437,7 @@ def test_other_validation_rows_are_refused_with_one_message(rows):
 
 def test_columns_may_be_listed_by_names_that_are_no_text():
     items = pd.DataFrame({10: np.arange(8.0), 20: np.arange(8.0) ** 2, "a": np.arange(8.0)})
-    model = FusionRegressor(head="linear", numeric=[10, 20]).fit(items, np.arange(8.0))
+    model = FusionRegressor(head="linear", columns={"numeric": [10, 20]}).fit(items, np.arange(8.0))
     assert model.bundle_.schema.columns_of("numeric") == ("10", "20")
 
 

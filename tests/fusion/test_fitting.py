@@ -81,7 +81,9 @@ def test_an_estimator_never_stops_a_network_on_copies_of_its_rows(monkeypatch):
     monkeypatch.setattr(fusion.fitting, "fit_ensemble", spy)
     settings = {"training": {"epochs": 1, "folds": 2}, "strategy_options": {"width": 8}}
     frame = pd.DataFrame({"text": PAIRS, "price": np.arange(40.0) % 7})
-    model = FusionRegressor(text=["text"], text_encoder="tfidf", random_state=0, **settings)
+    model = FusionRegressor(
+        columns={"text": ["text"]}, encoders={"text": "tfidf"}, random_state=0, **settings
+    )
     model.fit(frame, np.arange(40.0))
     assert sorted(np.concatenate(seen).tolist()) == list(range(40))
     for fold in seen:

@@ -147,7 +147,10 @@ def variants():
 
 def model():
     return FusionRegressor(
-        text=["title"], text_encoder="tfidf", row=[], training={"epochs": 3}, random_state=0
+        columns={"text": ["title"], "row": []},
+        encoders={"text": "tfidf"},
+        training={"epochs": 3},
+        random_state=0,
     )
 
 
@@ -187,8 +190,9 @@ def test_rows_without_a_text_are_answered_as_if_there_were_no_neighbours(variant
     frame = variants[["title"]].assign(size=np.arange(300) % 7)
     frame.loc[frame.index % 4 == 0, "title"] = None
     fitted = FusionRegressor(
-        text=["title"], numeric=["size"], text_encoder="tfidf", row=[], random_state=0,
-        training={"epochs": 3, "folds": 2}, strategy_options={"width": 16, "depth": 1},
+        columns={"text": ["title"], "numeric": ["size"], "row": []},
+        encoders={"text": "tfidf"}, random_state=0, training={"epochs": 3, "folds": 2},
+        strategy_options={"width": 16, "depth": 1},
     ).fit(frame[:240], variants["price"][:240])  # fmt: skip
     ensemble, rows = fitted.bundle_.model, frame[240:]
     assert ensemble.neighbours.neighbour_shares["price"] > 0.2

@@ -31,7 +31,7 @@ QUICK = {
 
 
 def fitted(**options) -> FusionRegressor:
-    given = {"text": ["title"], "row": [], "text_encoder": "tfidf"}
+    given = {"columns": {"text": ["title"], "row": []}, "encoders": {"text": "tfidf"}}
     return FusionRegressor(**{**QUICK, **given, **options}).fit(ITEMS, PRICE)
 
 
@@ -51,7 +51,7 @@ def test_what_is_given_to_load_wins(tmp_path):
     fitted().save(tmp_path / "bundle")
     loaded = FusionRegressor.load(tmp_path / "bundle", random_state=9, on_bad_rows="record")
     assert (loaded.random_state, loaded.on_bad_rows) == (9, "record")
-    assert loaded.text == ["title"]
+    assert loaded.columns == {"text": ["title"], "row": []}
 
 
 def test_an_unknown_parameter_is_met_with_the_nearest(tmp_path):
@@ -61,17 +61,19 @@ def test_an_unknown_parameter_is_met_with_the_nearest(tmp_path):
 
 
 def test_parameters_that_json_cannot_hold_are_named_when_it_is_fitted_again(tmp_path):
-    model = fitted(random_state=np.random.RandomState(0), text_encoder=BertEncoder.tiny())
+    model = fitted(random_state=np.random.RandomState(0), encoders={"text": BertEncoder.tiny()})
     model.save(tmp_path / "bundle")
     loaded = FusionRegressor.load(tmp_path / "bundle")
     assert np.array_equal(loaded.predict(ITEMS), model.predict(ITEMS))
     assert loaded.random_state == NotKept("was a RandomState")
     for estimator in (loaded, clone(loaded)):
-        with pytest.raises(ConfigError, match=r"^random_state, text_encoder must be given to fit"):
+        with pytest.raises(
+            ConfigError, match=r"^encoders, random_state must be given to .*was a BertEncoder"
+        ):
             estimator.fit(ITEMS, PRICE)
     loaded.save(tmp_path / "again")
     assert FusionRegressor.load(tmp_path / "again").random_state == loaded.random_state
-    given = {"random_state": 0, "text_encoder": BertEncoder.tiny()}
+    given = {"random_state": 0, "encoders": {"text": BertEncoder.tiny()}}
     FusionRegressor.load(tmp_path / "bundle", **given).fit(ITEMS, PRICE)
 
 
@@ -83,7 +85,9 @@ def test_a_bundle_that_no_such_estimator_made_is_not_fitted_again(tmp_path):
     with pytest.raises(ConfigError, match=r"made by fusion train"):
         loaded.fit(ITEMS, PRICE)
     labels = PRICE > 5
-    FusionClassifier(text_encoder="tfidf", **QUICK).fit(ITEMS, labels).save(tmp_path / "classes")
+    FusionClassifier(encoders={"text": "tfidf"}, **QUICK).fit(ITEMS, labels).save(
+        tmp_path / "classes"
+    )
     with pytest.raises(ConfigError, match=r"made by FusionClassifier"):
         FusionRegressor.load(tmp_path / "classes").fit(ITEMS, PRICE)
 
@@ -101,8 +105,11 @@ def moved(tmp_path_factory):
     )
     items = ITEMS.assign(photo="red.png")
     model = FusionRegressor(
-        text=["title"], image=["photo"], row=[], text_encoder=str(folder / "old_bert"), 
-        photos=folder / "photos", image_weights=folder / "old.safetensors", **QUICK,
+        columns={"text": ["title"], "image": ["photo"], "row": []}, photos=folder / "photos",
+        encoders={
+            "text": str(folder / "old_bert"), "image": {"weights": folder / "old.safetensors"},
+        },
+        **QUICK,
     ).fit(items, PRICE)  # fmt: skip
     model.save(folder / "bundle")
     items.to_csv(folder / "items.csv", index=False)
@@ -114,20 +121,28 @@ def moved(tmp_path_factory):
 
 def test_moved_checkpoints_are_found_where_load_is_told(moved):
     folder, items, expected = moved
-    with pytest.raises(BundleError, match=r"lies elsewhere now.*--image-weights PLACE"):
+    with pytest.raises(BundleError, match=r"lies elsewhere now.*--encoder image.weights=PLACE"):
         FusionRegressor.load(folder / "bundle")
-    with pytest.raises(BundleError, match=r"lies elsewhere now.*--text-encoder PLACE"):
-        FusionRegressor.load(folder / "bundle", image_weights=folder / "new.safetensors")
-    loaded = FusionRegressor.load(
-        folder / "bundle",
-        text_encoder=str(folder / "new_bert"),
-        image_weights=folder / "new.safetensors",
-    )
+    with pytest.raises(BundleError, match=r"lies elsewhere now.*--encoder text=PLACE"):
+        moved_photos = {"image": {"weights": folder / "new.safetensors"}}
+        FusionRegressor.load(folder / "bundle", encoders=moved_photos)
+    places = {"text": folder / "new_bert", "image": {"weights": folder / "new.safetensors"}}
+    loaded = FusionRegressor.load(folder / "bundle", encoders=places)
     assert np.array_equal(loaded.predict(items), expected)
     loaded.save(folder / "again")
     again = FusionRegressor.load(folder / "again")
     assert np.array_equal(again.predict(items), expected)
-    assert again.text_encoder == str(folder / "new_bert")
+    assert again.encoders["text"] == str(folder / "new_bert")
+
+
+def test_a_place_given_to_load_keeps_the_rest_of_the_choice(tmp_path):
+    encoders = {"text": {"name": "tfidf", "min_count": 3}, "row": {"embedding_dim": 8}}
+    fitted(encoders=encoders).save(tmp_path / "bundle")
+    loaded = FusionRegressor.load(tmp_path / "bundle", encoders={"text": {"embedding_dim": 16}})
+    assert loaded.encoders == {
+        "text": {"name": "tfidf", "min_count": 3, "embedding_dim": 16},
+        "row": {"embedding_dim": 8},
+    }
 
 
 def test_other_weights_are_refused_wherever_they_lie(moved, tmp_path):
@@ -142,23 +157,24 @@ def test_other_weights_are_refused_wherever_they_lie(moved, tmp_path):
         first = next(tensor for tensor in state.values() if tensor.is_floating_point())
         first.view(-1)[0] += 1.0
         save_file(state, file, metadata={"format": "pt"})
-    right = EncoderPlaces(str(folder / "new_bert"), str(folder / "new.safetensors"))
-    load_bundle(folder / "bundle", places=right)
+    right = {"text": folder / "new_bert", "image": {"weights": folder / "new.safetensors"}}
+    load_bundle(folder / "bundle", places=EncoderPlaces.of(right))
     with pytest.raises(BundleError, match="other weights"):
-        load_bundle(
-            folder / "bundle", places=EncoderPlaces(str(tmp_path / "b"), right.photo_weights)
-        )
+        text = {**right, "text": tmp_path / "b"}
+        load_bundle(folder / "bundle", places=EncoderPlaces.of(text))
     with pytest.raises(BundleError, match="weights_sha256 must be that of"):
-        load_bundle(
-            folder / "bundle", places=EncoderPlaces(right.text, str(tmp_path / "w.safetensors"))
-        )
+        photos = {**right, "image": {"weights": tmp_path / "w.safetensors"}}
+        load_bundle(folder / "bundle", places=EncoderPlaces.of(photos))
 
 
 def test_a_place_for_an_encoder_that_is_not_there_is_refused(tmp_path):
     fitted().save(tmp_path / "bundle")
-    with pytest.raises(BundleError, match=r"text_encoder must be left out .* numeric, tfidf"):
-        FusionRegressor.load(tmp_path / "bundle", text_encoder=str(tiny_checkpoint()))
-    FusionRegressor.load(tmp_path / "bundle", text_encoder="tfidf")  # no place, but a choice
+    told = r"encoders.text.checkpoint must be left out .* numeric \(numeric\), tfidf \(text\)"
+    with pytest.raises(BundleError, match=told):
+        FusionRegressor.load(tmp_path / "bundle", encoders={"text": str(tiny_checkpoint())})
+    with pytest.raises(BundleError, match=r"encoders.image.weights must be left out"):
+        FusionRegressor.load(tmp_path / "bundle", encoders={"image": {"weights": "imagenet"}})
+    FusionRegressor.load(tmp_path / "bundle", encoders={"text": "tfidf"})  # no place, but a choice
 
 
 class OneProcess:
@@ -174,8 +190,8 @@ class OneProcess:
 def test_the_command_line_says_where_checkpoints_lie_now(moved, tmp_path, monkeypatch, verb):
     folder, items, _ = moved
     monkeypatch.setattr("fusion.jobs.embed.engine_of", lambda *_, **__: OneProcess())
-    places = ["--text-encoder", str(folder / "new_bert")]
-    places += ["--image-weights", str(folder / "new.safetensors")]
+    places = ["--encoder", f"text={folder / 'new_bert'}"]
+    places += ["--encoder", f"image.weights={folder / 'new.safetensors'}"]
     items.assign(target=PRICE).to_csv(tmp_path / "items.csv", index=False)
     words = {
         "predict": ["predict", folder / "bundle", "--out", tmp_path / "out.csv"],
@@ -195,7 +211,11 @@ def test_places_of_a_job_come_back_with_absolute_paths_and_names_as_they_were(
 ):
     (tmp_path / "bert").mkdir()
     monkeypatch.chdir(tmp_path)
-    places = Places(Path("items.csv"), None, None, Path("bundle"), "bert", "clothing18")
+    moved = EncoderPlaces.of({"text": "bert", "image": {"weights": "clothing18"}})
+    places = Places(Path("items.csv"), None, None, Path("bundle"), moved)
     again = Places.from_dict(places.to_dict())
-    assert again.encoders == EncoderPlaces(str(tmp_path / "bert"), "clothing18")
+    assert again.encoders.moved == (
+        ("text", "checkpoint", str(tmp_path / "bert")),
+        ("image", "weights", "clothing18"),
+    )
     assert again.bundle == tmp_path / "bundle"

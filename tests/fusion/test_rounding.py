@@ -37,8 +37,8 @@ def checkpoint(tmp_path_factory):
 
 def regressor(checkpoint, items, units, **options):
     return FusionRegressor(
-        text=["title"],
-        text_encoder=str(checkpoint),
+        columns={"text": ["title"]},
+        encoders={"text": str(checkpoint)},
         training={"epochs": 2, "folds": 2},
         random_state=0,
         **options,
@@ -153,7 +153,10 @@ def test_nothing_is_measured_where_nothing_was_rounded(checkpoint, items, units,
 def test_a_float32_bundle_stays_float32(rounded, items, tmp_path):
     exact = in_precision(rounded.bundle_.model.encoder("text"), "float32")
     model = FusionRegressor(
-        text=["title"], text_encoder=exact, training={"epochs": 1, "folds": 1}, random_state=0
+        columns={"text": ["title"]},
+        encoders={"text": exact},
+        training={"epochs": 1, "folds": 1},
+        random_state=0,
     ).fit(items, np.arange(60.0))
     model.save(tmp_path / "exact")
     assert load_bundle(tmp_path / "exact").model.encoder("text").config["dtype"] == "float32"

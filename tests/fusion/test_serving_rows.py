@@ -11,7 +11,7 @@ from sklearn.metrics import r2_score
 from fusion import CatalogueError, FusionRegressor, Predictor
 
 TINY = {
-    "text_encoder": "tfidf",
+    "encoders": {"text": "tfidf"},
     "strategy_options": {"n_members": 1, "width": 8},
     "training": {"epochs": 2, "folds": 2},
     "random_state": 0,

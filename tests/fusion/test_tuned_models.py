@@ -35,7 +35,7 @@ def checkpoint(tmp_path_factory):
 
 
 def regressor(checkpoint, **options):
-    given = {"text_encoder": str(checkpoint), "tuning": TUNING, "training": FAST}
+    given = {"encoders": {"text": str(checkpoint)}, "tuning": TUNING, "training": FAST}
     return FusionRegressor(**{"random_state": 0, **given, **options})
 
 
@@ -103,7 +103,7 @@ def test_an_item_is_nearest_to_itself_in_the_space_of_tuned_encoders(fitted, ite
 def test_classes_can_be_tuned_on_and_balanced(items, checkpoint):
     labels = np.where(items["title"].str.contains("red coat"), "hot", "cold")
     model = FusionClassifier(
-        text_encoder=str(checkpoint),
+        encoders={"text": str(checkpoint)},
         tuning={**TUNING, "balance": True},
         training=FAST,
         random_state=0,
@@ -119,7 +119,7 @@ def test_a_mode_alone_is_a_tuning(items, checkpoint):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"text_encoder": "tfidf"}, "got none that can be tuned"),
+        ({"encoders": {"text": "tfidf"}}, "got none that can be tuned"),
         ({"head": "linear"}, "got a linear head"),
         ({"tuning": {**TUNING, "modalities": ["image"]}}, "bert or resnet of image"),
         ({"tuning": {**TUNING, "layers": 3}}, "layers must be from 1 to 2, got 3"),
@@ -136,7 +136,7 @@ def test_an_encoder_with_an_adapter_trains_end_to_end_in_each_network(items):
     torch.manual_seed(0)
     encoder = BertEncoder(**{**BertEncoder.tiny().config, "adapter": {"layers": 1}})
     model = FusionRegressor(
-        text_encoder=encoder, training=FAST, strategy_options={"width": 16}, random_state=0
+        encoders={"text": encoder}, training=FAST, strategy_options={"width": 16}, random_state=0
     ).fit(items[["title"]], items["units"])
     first, second = (member.encoder("text") for member in model.bundle_.model.members)
     assert first.fingerprint != second.fingerprint != encoder.fingerprint
@@ -147,7 +147,7 @@ def test_noise_and_mixup_change_a_training_and_not_its_predictions_of_one_row(it
     answers = {}
     for name, options in (("plain", {}), ("noise", {"noise": 0.3}), ("mixup", {"mixup": 0.4})):
         model = FusionRegressor(
-            text_encoder="tfidf", training={**FAST, **options}, random_state=0
+            encoders={"text": "tfidf"}, training={**FAST, **options}, random_state=0
         ).fit(frame, items["units"])
         answers[name] = model.predict(frame)
         np.testing.assert_array_equal(answers[name], model.predict(frame))
@@ -161,7 +161,7 @@ def test_tuning_that_hurts_on_rows_held_out_is_not_kept(items, checkpoint, kind,
     if kind is FusionClassifier:
         target = items["title"].str.contains("red coat").rename("hot")
     model = kind(
-        text_encoder=str(checkpoint),
+        encoders={"text": str(checkpoint)},
         tuning={**TUNING, "mode": "full", "learning_rate": 0.3},
         training=FAST,
         random_state=0,
@@ -169,7 +169,7 @@ def test_tuning_that_hurts_on_rows_held_out_is_not_kept(items, checkpoint, kind,
     assert model.bundle_.model.encoder("text").adapter is None
     assert model.bundle_.info["tuning"].startswith("Kept: encoders as they were. Their loss on")
     assert "Kept: encoders as they were" in caplog.text
-    plain = kind(text_encoder=str(checkpoint), training=FAST, random_state=0)
+    plain = kind(encoders={"text": str(checkpoint)}, training=FAST, random_state=0)
     plain.fit(items[["title"]], target)
     pd.testing.assert_frame_equal(
         model.predict_table(items[["title"]]), plain.predict_table(items[["title"]])

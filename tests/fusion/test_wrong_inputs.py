@@ -12,7 +12,7 @@ import pytest
 from fusion import FusionClassifier, FusionRegressor, Predictor, load_bundle, read_table
 
 TINY = {
-    "text_encoder": "tfidf",
+    "encoders": {"text": "tfidf"},
     "strategy_options": {"n_members": 1, "width": 8},
     "training": {"epochs": 1, "folds": 2},
     "random_state": 0,
@@ -49,10 +49,18 @@ FITS = [
     (lambda: regressor(head="sales_volume").fit(X, [-3.0, *Y[1:]]), "row 1", "got -3", "Correct"),
     (lambda: regressor(head="sales_volum").fit(X, Y), "got 'sales_volum'. Did you mean"),
     (lambda: regressor(head="Regression").fit(X, Y), "Did you mean 'regression'?"),
-    (lambda: regressor(text_encoder="TF-IDF").fit(X, Y), "Did you mean 'tfidf'?"),
+    (lambda: regressor(encoders={"text": "TF-IDF"}).fit(X, Y), "Did you mean 'tfidf'?"),
     (lambda: regressor(on_bad_rows="skip").fit(X, Y), "absent, raise, record, got 'skip'"),
-    (lambda: regressor(numeric=["Price "]).fit(X, Y), "column Price ", "Did you mean 'price'?"),
-    (lambda: regressor(photos="fotos", image=["sku"]).fit(X, Y), "'fotos'", "--photos FOLDER"),
+    (
+        lambda: regressor(columns={"numeric": ["Price "]}).fit(X, Y),
+        "column Price ",
+        "Did you mean 'price'?",
+    ),
+    (
+        lambda: regressor(photos="fotos", columns={"image": ["sku"]}).fit(X, Y),
+        "'fotos'",
+        "--photos FOLDER",
+    ),
     (lambda: regressor().fit(X[["sku"]].assign(a="x"), Y), "a has one value in every row: 'x'"),
     (lambda: regressor().fit(X[:4], Y[:4]), "at least 5 usable rows, got n_samples=4"),
     (lambda: regressor().fit(X.assign(target=Y), Y), "'target' with the very values", "Drop it"),
@@ -69,13 +77,13 @@ FITS = [
         "Did you mean 'Units'?",
     ),
     (
-        lambda: regressor(numeric=["size"], on_bad_rows="record").fit(mixed(5), Y[:5]),
+        lambda: regressor(columns={"numeric": ["size"]}, on_bad_rows="record").fit(mixed(5), Y[:5]),
         "got n_samples=4",
         "1 row was left out:",
         "- row 3: number_not_read: must be a number, got 'XL' (column size)",
     ),
     (
-        lambda: regressor(numeric=["size"]).fit(mixed(5), Y[:5]),
+        lambda: regressor(columns={"numeric": ["size"]}).fit(mixed(5), Y[:5]),
         "row 3 (id 2), column size: must be a number, got 'XL'",
         "Write these numbers as the others",
     ),

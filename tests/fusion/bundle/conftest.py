@@ -45,9 +45,8 @@ def small_model(some_items: Callable[[int], pd.DataFrame]) -> FusionRegressor:
     """A model of numbers, categories, dates and TF-IDF texts with three networks."""
     items = some_items(60)
     model = FusionRegressor(
-        text=["title"],
-        dates=["launch"],
-        text_encoder="tfidf",
+        columns={"text": ["title"], "dates": ["launch"]},
+        encoders={"text": "tfidf"},
         strategy_options=SMALL,
         training={"epochs": 2, "folds": 3},
         random_state=1,

@@ -28,7 +28,10 @@ def items():
 @pytest.fixture(scope="module")
 def fitted(items):
     model = FusionRegressor(
-        text=["title"], text_encoder="tfidf", training={"epochs": 3}, random_state=1
+        columns={"text": ["title"]},
+        encoders={"text": "tfidf"},
+        training={"epochs": 3},
+        random_state=1,
     )
     return model.fit(items, (items["price"] * 2 + 1).to_numpy())
 
@@ -85,7 +88,10 @@ def test_an_encoder_whose_weights_changed_is_refused(items, tmp_path):
     checkpoint = tmp_path / "bert"
     shutil.copytree(tiny_checkpoint(), checkpoint)
     model = FusionRegressor(
-        text=["title"], text_encoder=str(checkpoint), training={"epochs": 1}, random_state=0
+        columns={"text": ["title"]},
+        encoders={"text": str(checkpoint)},
+        training={"epochs": 1},
+        random_state=0,
     )
     model.fit(items.drop(columns="price"), items["price"]).save(tmp_path / "bundle")
     load_bundle(tmp_path / "bundle")

@@ -9,7 +9,7 @@ from fusion.bundle import Content
 from fusion.bundle.content import largest
 
 SMALL = {
-    "text_encoder": "tfidf",
+    "encoders": {"text": "tfidf"},
     "training": {"epochs": 2, "folds": 1},
     "strategy_options": {"n_members": 1, "width": 8},
     "random_state": 0,

@@ -349,7 +349,7 @@ def test_every_odd_value_in_every_place_does_no_harm(
 
 @pytest.fixture
 def bert_model(some_items):
-    settings = {"text": ["title"], "text_encoder": str(tiny_checkpoint())}
+    settings = {"columns": {"text": ["title"]}, "encoders": {"text": str(tiny_checkpoint())}}
     return _fitted(some_items(60)[["title", "cost"]], settings)
 
 

@@ -9,7 +9,7 @@ import pytest
 import fusion.jobs.items
 import fusion.predictor
 from fusion import ConfigError, FusionRegressor
-from fusion.build import EncoderChoice
+from fusion.encoder_choice import EncoderChoices
 from fusion.jobs.check import schema_of
 from fusion.jobs.config import TrainConfig
 from fusion.jobs.embed import embed
@@ -41,7 +41,7 @@ def shop(tmp_path_factory):
     )
     items.to_csv(folder / "items.csv", index=False)
     settings = {"training": {"epochs": 1, "folds": 1}, "strategy_options": {"width": 8}}
-    FusionRegressor(**settings, numeric=["price"], categorical=[]).fit(
+    FusionRegressor(**settings, columns={"numeric": ["price"], "categorical": []}).fit(
         items.drop(columns="units"), items["units"]
     ).save(folder / "bundle")
     (folder / "file").write_text("")
@@ -83,7 +83,11 @@ WRONG = [
     (LONG_GAP, "each wanted part", ""),
     ({"data": {"details": ["prize"]}}, "data.details: prize must be a column", "price"),
     ({"data": {"exclude": ["brant"]}}, "column brant: must be a column of the table", "brand"),
-    ({"data": {"numeric": ["prise"]}}, "column prise: must be a column of the table", "price"),
+    (
+        {"data": {"columns": {"numeric": ["prise"]}}},
+        "column prise: must be a column of the table",
+        "price",
+    ),
     ({"data": {"photos": "nowhere"}}, "photos must be a folder, got nowhere", ""),
     ({"split": {"test": 0.9, "validation": 0.05}}, "at least 5 rows to learn from", ""),
     ({"training": {"tensorboard": __file__}}, "tensorboard must be a folder", ""),
@@ -140,9 +144,8 @@ def test_a_folder_with_something_else_in_the_place_of_the_bundle_is_refused(shop
 
 def test_no_usable_column_is_told_with_the_reason_of_each(shop, tmp_path):
     with pytest.raises(ValueError, match="must have a column to learn from") as error:
-        train(
-            config(shop, data={"exclude": ["price", "brand", "launch"], "id": "item_id"}), tmp_path
-        )
+        data = {"exclude": ["price", "brand", "launch"], "columns": {"id": ["item_id"]}}
+        train(config(shop, data=data), tmp_path)
     assert "price is excluded" in str(error.value)
 
 
@@ -227,7 +230,7 @@ def test_all_mistakes_of_a_pretraining_are_one_message(shop):
     settings = settings_of(objective="self_supervised", image_layers=9)
     source = Source(shop / "items.csv", on_bad_rows="drop")
     with pytest.raises(ConfigError, match="4 mistakes:") as error:
-        pretrain(source, shop / "file" / "out", settings, choice=EncoderChoice())
+        pretrain(source, shop / "file" / "out", settings, encoders=EncoderChoices())
     for place in (
         "out must be a folder",
         "on_bad_rows",
@@ -258,7 +261,7 @@ def test_mistakes_of_a_configuration_itself_are_told_together(shop):
             split={"test": 0.6, "validation": 0.5},
             heads=[{"head": "regresion", "target": "units"}],
         )
-    for place in ("text_encoder", "image_encoder", "as_of: must be a date", "sum to less than 1",
+    for place in ("encoders.text", "encoders.image", "as_of: must be a date", "sum to less than 1",
                   "'regression'"):  # fmt: skip
         assert place in str(error.value)
 

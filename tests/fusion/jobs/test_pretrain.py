@@ -7,7 +7,7 @@ from PIL import Image
 
 from encoders import BertEncoder, ColourTextureEncoder, ResNetEncoder
 from encoders.tiny_bert import tiny_checkpoint
-from fusion.build import EncoderChoice
+from fusion.encoder_choice import EncoderChoices
 from fusion.errors import CatalogueError, ConfigError, JobError
 from fusion.jobs.pretrain import (
     Source,
@@ -22,7 +22,7 @@ from fusion.shards.lock import locked
 MLM = PretrainingSettings(objective="mlm", epochs=1, batch_size=16)
 PHOTOS = PretrainingSettings(objective="self_supervised", epochs=1, batch_size=16, image_size=32)
 PAIRS = PretrainingSettings(objective="contrastive", epochs=1, batch_size=16, image_size=32)
-TINY = EncoderChoice(text=str(tiny_checkpoint()), weights=None)
+TINY = EncoderChoices({"text": str(tiny_checkpoint()), "image": {"weights": None}})
 
 
 @pytest.fixture
@@ -51,10 +51,10 @@ def run(shop):
     """Runs a job on the shop, whose table may lack columns."""
     folder, frame = shop
 
-    def pretrain_shop(settings=MLM, *, choice=TINY, without=(), **source):
+    def pretrain_shop(settings=MLM, *, encoders=TINY, without=(), **source):
         frame.drop(columns=list(without)).to_csv(folder / "items.csv", index=False)
         where = Source(folder / "items.csv", folder / "photos", **source)
-        return pretrain(where, folder / "out", settings, choice=choice)
+        return pretrain(where, folder / "out", settings, encoders=encoders)
 
     return pretrain_shop
 
@@ -149,22 +149,26 @@ def test_a_table_that_does_not_fit_the_objective_is_refused(settings, without, c
 
 
 @pytest.mark.parametrize(
-    ("settings", "choice", "told"),
+    ("settings", "encoders", "told"),
     [
-        (MLM, EncoderChoice(text="tfidf"), "got tfidf, which has no weights"),
-        (PHOTOS, EncoderChoice(image="colour_texture"), "got 'colour_texture'"),
-        (PHOTOS, EncoderChoice(image=ColourTextureEncoder()), "image_encoder must be one of"),
+        (MLM, EncoderChoices({"text": "tfidf"}), "got tfidf, which has no weights"),
+        (PHOTOS, EncoderChoices({"image": "colour_texture"}), "got colour_texture, which has no"),
+        (
+            PHOTOS,
+            EncoderChoices({"image": ColourTextureEncoder()}),
+            "encoders.image must be one of",
+        ),
     ],
 )
-def test_an_encoder_that_cannot_be_trained_is_refused(settings, choice, told, run):
+def test_an_encoder_that_cannot_be_trained_is_refused(settings, encoders, told, run):
     with pytest.raises(ConfigError, match=told):
-        run(settings, choice=choice)
+        run(settings, encoders=encoders)
 
 
 def test_built_encoders_are_taken_as_they_are():
     text, image = BertEncoder.tiny(), ResNetEncoder.tiny()
     settings = PretrainingSettings(objective="contrastive")
-    built = build_encoders(EncoderChoice(text=text, image=image), settings)
+    built = build_encoders(EncoderChoices({"text": text, "image": image}), settings)
     assert built == {"text": text, "image": image}
 
 

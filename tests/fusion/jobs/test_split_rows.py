@@ -60,7 +60,7 @@ def test_the_share_of_stopping_rows_is_the_configured_one_for_tuning_too(tmp_pat
     table.to_csv(tmp_path / "items.csv", index=False)
     config = TrainConfig.from_dict(
         {
-            "data": {"items": str(tmp_path / "items.csv"), "text": ["title"]},
+            "data": {"items": str(tmp_path / "items.csv"), "columns": {"text": ["title"]}},
             "heads": [{"head": "regression", "target": "units"}],
             "encoders": {"text": "tfidf"},
             "tuning": {"mode": "none", "folds": 1},

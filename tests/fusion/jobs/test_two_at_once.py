@@ -33,9 +33,9 @@ def shop(tmp_path_factory):
     items["title"] = [f"red coat {number} of wool" for number in range(40)]
     items.to_csv(folder / "items.csv", index=False)
     settings = {"training": {"epochs": 1, "folds": 1}, "strategy_options": {"width": 8}}
-    FusionRegressor(**settings, numeric=["price"]).fit(items[["price"]], items["units"]).save(
-        folder / "bundle"
-    )
+    FusionRegressor(**settings, columns={"numeric": ["price"]}).fit(
+        items[["price"]], items["units"]
+    ).save(folder / "bundle")
     (folder / "train.toml").write_text(
         f'[data]\nitems = "{folder / "items.csv"}"\ntext = ["title"]\n\n[encoders]\n'
         f'text = "{tiny_checkpoint()}"\n\n[[heads]]\nhead = "regression"\ntarget = "units"\n'

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from fusion import FusionRegressor, load_bundle, read_table
-from fusion.build import EncoderChoice
+from fusion.encoder_choice import EncoderChoices
 from fusion.jobs.config import TrainConfig
 from fusion.jobs.predict import predict
 from fusion.jobs.source import ItemSource
@@ -60,7 +60,9 @@ def test_ids_of_predictions_join_back_though_a_spreadsheet_would_run_them(tmp_pa
     frame = pd.DataFrame({"item_id": FORMULAS, "price": np.arange(1.0, 7.0)})
     frame.to_csv(tmp_path / "items.csv", index=False)
     items = read_table(tmp_path / "items.csv")
-    model = FusionRegressor(head="linear", numeric=["price"]).fit(items, np.arange(6.0))
+    model = FusionRegressor(head="linear", columns={"numeric": ["price"]}).fit(
+        items, np.arange(6.0)
+    )
     model.save(tmp_path / "bundle")
     predict(tmp_path / "bundle", ItemSource(tmp_path / "items.csv"), tmp_path / name)
     assert read_table(tmp_path / name)["id"].tolist() == items["item_id"].tolist() == FORMULAS
@@ -73,7 +75,7 @@ def test_ids_of_embeddings_and_error_records_join_back_though_a_spreadsheet_woul
     photos = ["a.png", "gone.png"] * 3
     frame = pd.DataFrame({"item_id": FORMULAS, "photo": photos})
     frame.to_csv(tmp_path / "items.csv", index=False)
-    asked = JobSettings(choice=EncoderChoice(image="colour_texture"))
+    asked = JobSettings(encoders=EncoderChoices({"image": "colour_texture"}))
     places = Places(tmp_path / "items.csv", tmp_path)
     embed_catalogue(places, tmp_path / "out", asked, engine=InProcessEngine())
     for kind, ids in {"embeddings": FORMULAS[::2], "errors": FORMULAS[1::2]}.items():

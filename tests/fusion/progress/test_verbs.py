@@ -6,7 +6,7 @@ import torch
 
 from encoders.tiny_bert import tiny_checkpoint
 from fusion import FusionRegressor
-from fusion.build import EncoderChoice
+from fusion.encoder_choice import EncoderChoices
 from fusion.evaluation import BASELINES
 from fusion.jobs.config import TrainConfig
 from fusion.jobs.embed import embed
@@ -24,8 +24,9 @@ CONFIG = """
 [data]
 items = "items.csv"
 photos = "photos"
-id = "item_id"
 on_bad_rows = "absent"
+[data.columns]
+id = ["item_id"]
 [[heads]]
 head = "sales_volume"
 target = "units"
@@ -125,7 +126,7 @@ def test_each_stage_of_a_pretraining_ends_at_its_total(shop, works, tmp_path):
         source,
         tmp_path / "out",
         settings_of(objective="mlm", epochs=1),
-        choice=EncoderChoice(text=str(tiny_checkpoint())),
+        encoders=EncoderChoices({"text": str(tiny_checkpoint())}),
         stage=works,
     )
     works.check()
@@ -144,7 +145,7 @@ def test_a_job_counts_rows_inside_a_shard(engine, shop, tmp_path, works, monkeyp
         return work
 
     settings = JobSettings(
-        choice=EncoderChoice(text=str(tiny_checkpoint()), image="colour_texture"),
+        encoders=EncoderChoices({"text": str(tiny_checkpoint()), "image": "colour_texture"}),
         columns={"text": ["title"], "image": ["photo"], "id": ["item_id"]},
         shard_rows=N_ROWS,
     )

@@ -14,11 +14,11 @@ from fusion.report.new_items import N_SIMILAR
 from fusion.report.number_text import rough
 
 SMALL = {
-    "text_encoder": "tfidf",
+    "columns": {"categorical": ["brand"]},
+    "encoders": {"text": "tfidf"},
     "training": {"epochs": 3, "folds": 1},
     "strategy_options": {"n_members": 1, "width": 8},
     "random_state": 0,
-    "categorical": ["brand"],
     "on_bad_rows": "record",
 }
 

@@ -15,7 +15,7 @@ from PIL import Image
 from benchmarks.kill_job import fork
 from benchmarks.promises.disk import disk_error, watch_disk
 from encoders.tiny_bert import tiny_checkpoint
-from fusion.build import EncoderChoice
+from fusion.encoder_choice import EncoderChoices
 from fusion.shards import JobSettings, Places, embed_catalogue, run_shard
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads do not survive a fork
@@ -64,7 +64,7 @@ def text_job() -> Callable[..., Job]:
                 name = "p0" if row % 17 == 5 else f"p{row}"  # its id stood before
                 lines.writerow([name, f"item {row} " + "red wool " * (row % 5)])
         settings = JobSettings(
-            choice=EncoderChoice(text=str(tiny_checkpoint())),
+            encoders=EncoderChoices({"text": str(tiny_checkpoint())}),
             columns={"id": ["id"], "text": ["title"], "image": []},
             shard_rows=shard_rows,
         )
@@ -97,7 +97,7 @@ def photo_job() -> Callable[..., Job]:
                 if row not in missing:
                     draw_photo(photos / f"{row}.png", seed=row, mark=(marks or {}).get(row, b""))
         chosen = JobSettings(
-            choice=EncoderChoice(image="colour_texture"),
+            encoders=EncoderChoices({"image": "colour_texture"}),
             columns={"id": ["id"], "image": ["photo"]},
             shard_rows=shard_rows,
             **settings,

@@ -5,14 +5,14 @@ import logging
 import pandas as pd
 import pytest
 
-from fusion.build import EncoderChoice
+from fusion.encoder_choice import EncoderChoices
 from fusion.errors import CatalogueError
 from fusion.shards import JobSettings, Places, embed_catalogue, read_embeddings, verify_job
 
 
 def embed(folder, output, engine, **settings):
     chosen = JobSettings(
-        choice=EncoderChoice(image="colour_texture"),
+        encoders=EncoderChoices({"image": "colour_texture"}),
         columns={"id": ["id"], "image": ["photo", "back"], "text": []},
         shard_rows=3,
         **settings,

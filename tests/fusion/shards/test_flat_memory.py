@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.promises.bad_rows import encoded, noise
-from fusion.build import EncoderChoice
+from fusion.encoder_choice import EncoderChoices
 from fusion.shards import InProcessEngine, JobSettings, Places, embed_catalogue
 
 SHARD_ROWS = 10
@@ -24,7 +24,7 @@ def peak_of_a_job(folder, *, n_rows):
     rows = {"id": [f"p{n}" for n in range(n_rows)], "photo": photos}
     pq.write_table(pa.table(rows), items, row_group_size=SHARD_ROWS)
     asked = JobSettings(
-        choice=EncoderChoice(image="colour_texture"),
+        encoders=EncoderChoices({"image": "colour_texture"}),
         columns={"id": ["id"], "image": ["photo"]},
         shard_rows=SHARD_ROWS,
     )

@@ -21,7 +21,7 @@ from encoders.photo import PhotoError, load_photo
 from encoders.resnet import resize_and_crop
 from encoders.resnet_weights import Preprocessing
 from encoders.tiny_bert import tiny_checkpoint
-from fusion.build import EncoderChoice
+from fusion.encoder_choice import EncoderChoices
 from fusion.shards import InProcessEngine, JobSettings, Places, embed_catalogue, verify_job
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads do not survive a fork
@@ -35,7 +35,7 @@ MOST_MEGABYTES = 300
 
 def run(folder: Path, out: Path, *, store: Path | None = None, shard_rows: int = 100) -> Any:
     asked = JobSettings(
-        choice=EncoderChoice(text=str(tiny_checkpoint()), image="colour_texture"),
+        encoders=EncoderChoices({"text": str(tiny_checkpoint()), "image": "colour_texture"}),
         columns={"id": ["id"], "text": ["title"], "image": ["photo"]},
         shard_rows=shard_rows,
     )

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from encoders.tiny_bert import tiny_checkpoint
-from fusion.build import EncoderChoice
+from fusion.encoder_choice import EncoderChoices
 from fusion.errors import CatalogueError, ConfigError, FusionError, JobError
 from fusion.shards import (
     InProcessEngine,
@@ -45,7 +45,7 @@ NAMES = [f"{row % 10}.png" for row in range(N_ROWS)]
 def embedded(places: Places, out: Path, *, image: str = "photo", **options: Any) -> pa.Table:
     """All rows of a job that read columns id, title and photos, in order."""
     asked = JobSettings(
-        choice=EncoderChoice(text=str(tiny_checkpoint()), image="colour_texture"),
+        encoders=EncoderChoices({"text": str(tiny_checkpoint()), "image": "colour_texture"}),
         columns={"id": ["id"], "text": ["title"], "image": [image]},
         **{"shard_rows": 1000, **options},
     )
@@ -142,8 +142,8 @@ def test_a_folder_of_csv_files_whose_first_has_no_rows_is_read(
     (items / "a.csv").write_text("id,title,photo\n", encoding="utf-8")
     (items / "b.csv").write_bytes((shop / "items.csv").read_bytes())
     assert embedded(Places(items, shop / "photos"), tmp_path / "out").equals(expected)
-    choice = EncoderChoice(text=str(tiny_checkpoint()), image="colour_texture")
-    found = JobSettings(choice=choice, columns={"id": ["id"]})  # text and photos: found by itself
+    choice = EncoderChoices({"text": str(tiny_checkpoint()), "image": "colour_texture"})
+    found = JobSettings(encoders=choice, columns={"id": ["id"]})  # text and photos: found by itself
     places = Places(items, shop / "photos")
     embed_catalogue(places, tmp_path / "found", found, engine=InProcessEngine())
     assert read_plan(tmp_path / "found").schema.columns_of("image") == ("photo",)
@@ -165,7 +165,9 @@ def test_an_image_data_set_may_have_no_photo_in_a_row(tmp_path: Path) -> None:
 def test_a_table_without_rows_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "t.csv").write_bytes(content)
     for columns in ({}, {"id": ["id"], "text": ["title"], "image": []}):
-        asked = JobSettings(choice=EncoderChoice(str(tiny_checkpoint())), columns=columns)
+        asked = JobSettings(
+            encoders=EncoderChoices({"text": str(tiny_checkpoint())}), columns=columns
+        )
         with pytest.raises(CatalogueError, match="must hold rows, got a header alone"):
             embed_catalogue(
                 Places(tmp_path / "t.csv"), tmp_path / "out", asked, engine=InProcessEngine()
@@ -204,7 +206,7 @@ def test_a_damaged_parquet_file_is_refused_by_name(
 ) -> None:
     make(tmp_path / "t.parquet")
     asked = JobSettings(
-        choice=EncoderChoice(text=str(tiny_checkpoint())),
+        encoders=EncoderChoices({"text": str(tiny_checkpoint())}),
         columns={"id": ["id"], "text": ["title"], "image": []},
     )
     places = Places(tmp_path / "t.parquet")
@@ -236,7 +238,7 @@ def test_a_file_without_a_column_of_the_others_is_refused(tmp_path: Path) -> Non
 def test_columns_may_have_names_of_any_letters(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("nº,größe\na,klein\nb,groß\n", encoding="utf-8")
     asked = JobSettings(
-        choice=EncoderChoice(text=str(tiny_checkpoint())),
+        encoders=EncoderChoices({"text": str(tiny_checkpoint())}),
         columns={"id": ["nº"], "text": ["größe"], "image": []},
     )
     embed_catalogue(Places(tmp_path / "t.csv"), tmp_path / "out", asked, engine=InProcessEngine())
@@ -259,7 +261,7 @@ def test_repeated_ids_name_the_first_row_across_files_and_shards(
         lines = ["id,title", *(f"{name},red coat" for name in names)]
         (items / f"{number}.csv").write_text("\n".join(lines), encoding="utf-8")
     asked = JobSettings(
-        choice=EncoderChoice(text=str(tiny_checkpoint())),
+        encoders=EncoderChoices({"text": str(tiny_checkpoint())}),
         columns={"id": ["id"], "text": ["title"], "image": []},
         shard_rows=shard_rows,
     )
@@ -287,7 +289,7 @@ def test_long_numbers_as_ids_keep_every_digit_beside_a_missing_one(tmp_path: Pat
     ids = pa.array([9007199254740993, None, 9007199254740992, 9007199254740993], pa.int64())
     pq.write_table(pa.table({"id": ids, "title": ["red coat"] * 4}), tmp_path / "t.parquet")
     asked = JobSettings(
-        choice=EncoderChoice(text=str(tiny_checkpoint())),
+        encoders=EncoderChoices({"text": str(tiny_checkpoint())}),
         columns={"id": ["id"], "text": ["title"], "image": []},
     )
     embed_catalogue(

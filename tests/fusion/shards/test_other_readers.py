@@ -10,7 +10,7 @@ import pyarrow.dataset as ds
 import pytest
 
 from encoders.tiny_bert import tiny_checkpoint
-from fusion.encoder_choice import EncoderChoice
+from fusion.encoder_choice import EncoderChoices
 from fusion.shards import InProcessEngine, JobSettings, Places, embed_catalogue, read_embeddings
 
 N_ROWS = 24
@@ -51,7 +51,7 @@ def finished_job(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
     lines = [f"a{row},{words[row % 6]} {words[row % 5]} {row}" for row in range(N_ROWS)]
     (folder / "items.csv").write_text("\n".join(["id,title", *lines]))
     asked = JobSettings(
-        choice=EncoderChoice(text=str(tiny_checkpoint())),
+        encoders=EncoderChoices({"text": str(tiny_checkpoint())}),
         columns={"id": ["id"], "text": ["title"], "image": []},
         dtype=request.param,
         shard_rows=10,

@@ -23,7 +23,7 @@ def shop(tmp_path_factory):
     items = pd.DataFrame(
         {"sku": [f"A{n}" for n in range(40)], "price": [5.0 + n for n in range(40)]}
     )
-    model = FusionRegressor(id="sku", numeric=["price"], **SMALL, random_state=0)
+    model = FusionRegressor(columns={"numeric": ["price"], "id": ["sku"]}, **SMALL, random_state=0)
     model.fit(items, [3.0 * n for n in range(40)]).save(folder / "bundle")
     items.to_csv(folder / "items.csv.gz", index=False)
     items.to_csv(folder / "tabs.tsv.gz", index=False, sep="\t")

@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.children import Seen, outside, seen_by
 from benchmarks.promises.paths import embed, hostile_names, make_shop
-from fusion.build import EncoderChoice
+from fusion.encoder_choice import EncoderChoices
 from fusion.shards import InProcessEngine, JobSettings, Places, embed_catalogue
 
 pytestmark = [
@@ -81,7 +81,7 @@ def test_columns_are_looked_for_without_opening_a_file_outside(shop: Path, tmp_p
     items, out = tmp_path / "items.parquet", tmp_path / "out"
     ids = [f"p{row}" for row in range(len(names))]
     pq.write_table(pa.table({"id": ids, "picture": names}), items)
-    asked = JobSettings(choice=EncoderChoice(image="colour_texture"))
+    asked = JobSettings(encoders=EncoderChoices({"image": "colour_texture"}))
 
     def work() -> None:
         embed_catalogue(Places(items, shop / "photos"), out, asked, engine=InProcessEngine())

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from encoders.tiny_bert import tiny_checkpoint
 from fusion import FusionRegressor
-from fusion.build import EncoderChoice
+from fusion.encoder_choice import EncoderChoices
 from fusion.errors import JobError
 from fusion.shards import (
     JobSettings,
@@ -31,7 +31,7 @@ def items_of(path, ids, *, word="wool"):
 
 def settings_of(checkpoint=None):
     return JobSettings(
-        choice=EncoderChoice(text=str(checkpoint or tiny_checkpoint())),
+        encoders=EncoderChoices({"text": str(checkpoint or tiny_checkpoint())}),
         columns={"id": ["id"], "text": ["title"], "image": []},
         shard_rows=4,
     )
@@ -122,5 +122,7 @@ def test_another_trained_model_in_the_place_of_the_planned_one_is_refused(tmp_pa
 
 
 def trained_on(items, *, target):
-    model = FusionRegressor(text=["title"], text_encoder="tfidf", training={"epochs": 1})
+    model = FusionRegressor(
+        columns={"text": ["title"]}, encoders={"text": "tfidf"}, training={"epochs": 1}
+    )
     return model.fit(pd.read_csv(items), target)

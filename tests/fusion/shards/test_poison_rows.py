@@ -71,7 +71,7 @@ def same_as_without(output, whole, bad):
 def embed_arguments(job, output, *more):
     """What the command line says for a job of photos, with shards of six rows."""
     places = ["--items", job.places.items, "--photos", job.places.photos, "--out", output]
-    columns = ["--id", "id", "--image", "photo", "--image-encoder", "colour_texture"]
+    columns = ["--column", "id=id", "--column", "image=photo", "--encoder", "image=colour_texture"]
     return [*map(str, ["embed", *places, *columns, "--shard-rows", 6, "--quiet", *more])]
 
 

@@ -37,9 +37,8 @@ def fused(tmp_path, job, monkeypatch):
     monkeypatch.setenv(SWITCH, "yes")
     items = pd.DataFrame({"id": [f"q{i}" for i in range(20)], "title": ["red", "wool hat"] * 10})
     FusionRegressor(
-        text=["title"],
-        id="id",
-        text_encoder=str(tiny_checkpoint()),
+        columns={"text": ["title"], "id": ["id"]},
+        encoders={"text": str(tiny_checkpoint())},
         training={"epochs": 1, "folds": 1},
         random_state=0,
     ).fit(items, np.arange(20.0)).save(tmp_path / "bundle")

@@ -43,8 +43,8 @@ def shop_of(folder):
             "price": [f"{price:.2f}" for price in random.uniform(5, 50, N_ROWS)],
         }
     )
-    roles = {"id": "sku", "text": ["title"], "numeric": ["price"], "text_encoder": "tfidf"}
-    model = FusionRegressor(**roles, **SMALL, random_state=0)
+    columns = {"id": ["sku"], "text": ["title"], "numeric": ["price"]}
+    model = FusionRegressor(columns=columns, encoders={"text": "tfidf"}, **SMALL, random_state=0)
     model.fit(frame, np.arange(float(N_ROWS))).save(folder / "bundle")
     frame.loc[3, "price"] = "cheap"
     frame.loc[33, "sku"] = "A2"

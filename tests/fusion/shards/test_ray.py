@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from fusion.build import EncoderChoice
+from fusion.encoder_choice import EncoderChoices
 from fusion.errors import JobError
 from fusion.shards import JobSettings, Places, embed_catalogue, run_shard, verify_job
 from fusion.shards.layout import Layout
@@ -22,7 +22,7 @@ from fusion.shards.pool import LocalEngine
 psutil = pytest.importorskip("psutil")
 ray = pytest.importorskip("ray")
 
-SETTINGS = JobSettings(choice=EncoderChoice(image="colour_texture"), shard_rows=8)
+SETTINGS = JobSettings(encoders=EncoderChoices({"image": "colour_texture"}), shard_rows=8)
 
 
 def shop_of(folder, *, rows):

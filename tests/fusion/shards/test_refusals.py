@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from fusion.build import EncoderChoice
+from fusion.encoder_choice import EncoderChoices
 from fusion.errors import CatalogueError, ConfigError, JobError
 from fusion.shards import (
     JobSettings,
@@ -70,7 +70,7 @@ def test_other_content_is_refused_by_the_name_of_the_file(job, half_done, old, n
         ({"normalize": True}, "normalize: begun with False, now True"),
         ({"shard_rows": 11}, "shard_rows: begun with 10, now 11"),
         ({"columns": {"id": [], "text": ["title"], "image": []}}, "columns: begun with"),
-        ({"choice": EncoderChoice(text="minilm")}, "encoder text: begun with"),
+        ({"encoders": EncoderChoices({"text": "minilm"})}, "encoder text: begun with"),
     ],
 )
 def test_another_setting_is_refused_by_its_name(job, half_done, change, told):
@@ -92,8 +92,10 @@ def test_everything_that_changed_is_told_at_once(job, half_done):
 
 def test_other_weights_behind_the_same_name_are_refused(tmp_path, job, in_process):
     checkpoint = tmp_path / "checkpoint"
-    shutil.copytree(job.settings.choice.text, checkpoint)
-    ours = replace(job, settings=replace(job.settings, choice=EncoderChoice(text=str(checkpoint))))
+    shutil.copytree(job.settings.encoders["text"].options["checkpoint"], checkpoint)
+    ours = replace(
+        job, settings=replace(job.settings, encoders=EncoderChoices({"text": str(checkpoint)}))
+    )
 
     class Stop(in_process):
         def run(self, folder, shards, log):
@@ -216,8 +218,8 @@ def test_more_rows_in_a_shard_than_a_plan_can_hold_are_refused_before_any_work(s
 
 
 def test_an_encoder_that_learns_from_a_training_is_refused_rather_than_left_out():
-    with pytest.raises(ConfigError, match=r"text_encoder must be .* got 'tfidf'.* --bundle"):
-        JobSettings(choice=EncoderChoice(text="tfidf", image="colour_texture"))
+    with pytest.raises(ConfigError, match=r"encoders.text must be .* got 'tfidf'.* --bundle"):
+        JobSettings(encoders=EncoderChoices({"text": "tfidf", "image": "colour_texture"}))
 
 
 def test_a_finished_file_in_the_place_of_a_job_is_told_apart_from_a_folder(tmp_path):

@@ -14,8 +14,8 @@ import pytest
 from typer.testing import CliRunner
 
 from encoders.tiny_bert import tiny_checkpoint
-from fusion.build import EncoderChoice
 from fusion.cli import app
+from fusion.encoder_choice import EncoderChoices
 from fusion.errors import CatalogueError, JobError
 from fusion.progress import Work
 from fusion.shards import (
@@ -47,7 +47,7 @@ class Shop:
     other: bytes
 
     settings = JobSettings(
-        choice=EncoderChoice(text=str(tiny_checkpoint())),
+        encoders=EncoderChoices({"text": str(tiny_checkpoint())}),
         columns={"id": ["id"], "text": ["title"], "image": []},
         shard_rows=SHARD_ROWS,
     )

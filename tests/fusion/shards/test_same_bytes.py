@@ -115,7 +115,9 @@ def test_a_category_means_the_same_in_a_prediction_of_one_row_and_in_any_shard(
 ):
     sizes = ["1.0", "2.0", "XL", "1.50", "true"] * 6
     known = pd.DataFrame({"size": sizes, "price": [f"{row},50" for row in range(30)]})
-    model = FusionRegressor(head="linear", categorical=["size"], numeric=["price"], random_state=0)
+    model = FusionRegressor(
+        head="linear", columns={"numeric": ["price"], "categorical": ["size"]}, random_state=0
+    )
     model.fit(known, [{"1.0": 5, "2.0": 100}.get(size, 20) for size in sizes])
     model.save(tmp_path / "bundle")
     for name, items in (("all", known), ("numbers", known[known["size"].isin(["1.0", "2.0"])])):

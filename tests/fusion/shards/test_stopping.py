@@ -106,7 +106,8 @@ def stopped(request, tmp_path_factory, job):
     """Signal -> what became of the same job; all three begin at once, to save time."""
     folder = tmp_path_factory.mktemp("running")
     arguments = ["embed", "--items", str(job.places.items), "--photos", str(job.places.photos)]
-    arguments += ["--id", "id", "--image", "photo", "--image-encoder", "colour_texture", "--quiet"]
+    arguments += ["--column", "id=id", "--column", "image=photo", "--quiet"]
+    arguments += ["--encoder", "image=colour_texture"]
     arguments += ["--shard-rows", "3", "--workers", "1"]
     running = {
         name: request.param(

@@ -45,9 +45,10 @@ def test_the_second_writer_learns_who_holds_the_folder(tmp_path, job, holder):
 
 
 def test_the_command_line_gives_code_4_to_the_second_writer(tmp_path, job, holder):
-    choice = job.settings.choice.text
+    choice = job.settings.encoders["text"].options["checkpoint"]
     arguments = ["--items", str(job.places.items), "--out", str(tmp_path / "out"), "--quiet"]
-    arguments += ["--id", "id", "--text", "title", "--text-encoder", choice, "--shard-rows", "10"]
+    arguments += ["--column", "id=id", "--column", "text=title", "--encoder", f"text={choice}"]
+    arguments += ["--shard-rows", "10"]
     result = CliRunner().invoke(app, ["embed", *arguments])
     assert result.exit_code == 4
     assert f"process {holder} on {socket.gethostname()}" in result.stderr

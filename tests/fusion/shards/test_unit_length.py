@@ -128,7 +128,7 @@ def test_a_store_keeps_the_vectors_as_the_encoder_gave_them(job, raw, tmp_path):
 def test_the_command_line_has_the_switch(job, raw, tmp_path):
     out = tmp_path / "out"
     arguments = ["embed", "--items", str(job.places.items), "--photos", str(job.places.photos)]
-    arguments += ["--image-encoder", "colour_texture", "--workers", "0", "--out", str(out)]
+    arguments += ["--encoder", "image=colour_texture", "--workers", "0", "--out", str(out)]
     result = CliRunner().invoke(app, [*arguments, "--normalize", "--quiet"])
     assert result.exit_code == 0, result.output
     np.testing.assert_allclose(

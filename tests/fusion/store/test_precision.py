@@ -10,7 +10,8 @@ from encoders import BertEncoder, ColourTextureEncoder
 from encoders.dtype import in_precision
 from encoders.tiny_bert import tiny_checkpoint
 from fusion import FusionRegressor, embed_values
-from fusion.build import EncoderChoice, pretrained_encoders
+from fusion.build import pretrained_encoders
+from fusion.encoder_choice import EncoderChoices
 from fusion.progress import notices
 from fusion.store import as_kept
 
@@ -69,7 +70,9 @@ def test_a_format_that_was_built_stays_and_one_by_name_is_the_stores(tmp_path):
     embed_values(exact, TEXTS, store=tmp_path)
     rounded = in_precision(exact, "bfloat16")
     for choice, expected in ((str(checkpoint), "float32"), (rounded, "bfloat16")):
-        built = pretrained_encoders(EncoderChoice(text=choice), {"text": "text"}, store=tmp_path)
+        built = pretrained_encoders(
+            EncoderChoices({"text": choice}), {"text": "text"}, store=tmp_path
+        )
         assert built["text"].config["dtype"] == expected
 
 
@@ -87,8 +90,8 @@ def test_a_training_goes_on_with_the_format_of_its_store(tmp_path, monkeypatch):
     for has_bf16 in ("no", "yes"):
         monkeypatch.setenv("FUSION_BF16", has_bf16)
         model = FusionRegressor(
-            text=["title"],
-            text_encoder=str(checkpoint),
+            columns={"text": ["title"]},
+            encoders={"text": str(checkpoint)},
             store=tmp_path / "store",
             training={"epochs": 1, "folds": 1},
             random_state=0,

@@ -251,7 +251,10 @@ def test_two_processes_make_one_model(together, tmp_path):
         tmp_path / "items.csv", index=False
     )
     config = {
-        "data": {"items": str(tmp_path / "items.csv"), "id": "id", "text": ["title"]},
+        "data": {
+            "items": str(tmp_path / "items.csv"),
+            "columns": {"id": ["id"], "text": ["title"]},
+        },
         "heads": [{"head": "sales_volume", "target": "units"}],
         "encoders": {"text": str(tiny_checkpoint())},
         "training": {"epochs": 1, "folds": 2},
