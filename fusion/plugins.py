@@ -204,9 +204,9 @@ def _check_class(part: Any, base: type) -> None:
             f"part must be a class that derives from {base.__module__}.{base.__name__}, got {got}. "
             "Give the class itself, not an instance."
         )
-    if inspect.isabstract(part):
-        missing = ", ".join(sorted(part.__abstractmethods__))
+    missing = sorted(getattr(part, "__abstractmethods__", ()))
+    if missing:
         raise ConfigError(
-            f"{part.__name__} must have all methods of {base.__name__}, got none for {missing}. "
-            "Write them."
+            f"{part.__name__} must have all methods of {base.__name__}, got none for "
+            f"{', '.join(missing)}. Write them."
         )
