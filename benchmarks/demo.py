@@ -7,7 +7,6 @@ import argparse
 import json
 import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +15,14 @@ from numpy.typing import NDArray
 from results import write_section
 
 from fusion.bundle import Bundle, load_bundle
-from fusion.data.schema import ROLES, Schema
+from fusion.data.schema import Schema
 from fusion.evaluation import Evaluation, Score
 from fusion.jobs.config import TrainConfig
 from fusion.jobs.demo import demo_folder
 from fusion.jobs.items import labelled_items
 from fusion.jobs.measure import Experiment, head_columns
 from fusion.jobs.train import build_experiment, train
+from fusion.modalities import input_roles
 from heads import metrics
 
 Floats = NDArray[np.float64]
@@ -32,8 +32,6 @@ HEAD = "Units, next 8 weeks"
 METRICS = ("wape", "spearman")
 PARTS = {"text": "text", "image": "photo", "numeric": "numbers", "history": "history"}
 """Modality -> what process.json and latents.csv call its part of the demand."""
-ROLES_OF = {"numeric": ("numeric", "categorical", "dates")}
-"""Roles of a modality's columns where they are not named like it."""
 
 
 def configuration(*, seed: int, store: Path, epochs: int | None) -> TrainConfig:
@@ -46,13 +44,11 @@ def configuration(*, seed: int, store: Path, epochs: int | None) -> TrainConfig:
 
 def without(schema: Schema, modality: str) -> dict[str, list[str]]:
     """Columns of each role once a modality's columns have left every role, `row` included."""
-    hidden = {
-        name for role in ROLES_OF.get(modality, (modality,)) for name in getattr(schema, role)
+    hidden = set(schema.columns_read_by(modality))
+    return {
+        role: [name for name in schema.columns_of(role) if name not in hidden]
+        for role in input_roles()
     }
-    roles = {
-        role: [name for name in getattr(schema, role) if name not in hidden] for role in ROLES[1:]
-    }
-    return {**roles, "id": [] if schema.id is None else [schema.id]}
 
 
 def experiment_of(config: TrainConfig, store: Path) -> Experiment:
@@ -76,12 +72,12 @@ def contributions(experiment: Experiment, bundle: Bundle) -> dict[str, dict[str,
     test = experiment.split.test
     target = np.log1p(experiment.targets[HEAD][test])
     latents = pd.read_csv(demo_folder() / "latents.csv").set_index("item_id")
-    true = latents.loc[experiment.frame["item_id"].iloc[test]]
+    true = latents.loc[experiment.catalogue.frame["item_id"].iloc[test]]
     full = log_median(experiment, bundle)
     found = {"fusion": {"r2": metrics.r2(target, full)}}
     for modality, part in PARTS.items():
-        recipe = replace(experiment.recipe, columns=without(experiment.catalogue.schema, modality))
-        rest = log_median(experiment, experiment.fit(recipe).bundle)
+        less = experiment.narrowed(without(experiment.catalogue.schema, modality))
+        rest = log_median(less, less.fit().bundle)
         truth = true[f"{part}_part"].to_numpy(dtype=np.float64)
         found[modality] = {
             "drop": metrics.r2(target, full) - metrics.r2(target, rest),

@@ -23,6 +23,7 @@ from encoders import ResNetEncoder
 from fusion import FusionClassifier, FusionRegressor
 from fusion.encoder_choice import EncoderChoices
 from fusion.jobs.pretrain import Source, pretrain
+from fusion.modalities import input_roles
 from fusion.pretraining import PretrainingSettings
 from fusion.progress import progress_shown
 from fusion.store import embed_values
@@ -86,10 +87,7 @@ def launches_read(
     """Answers on the test launches from tags and photo: units, and chances of hot items."""
     hot = HotItemHead.fitted(launches.units_training)
     labels = hot.encode_target(launches.units_training).astype(np.float64)
-    columns = {
-        role: list(getattr(SCHEMA, role))
-        for role in ("text", "image", "numeric", "categorical", "dates", "history", "row")
-    }
+    columns = {role: list(SCHEMA.columns_of(role)) for role in input_roles()}
     used = [name for names in columns.values() for name in names]
     encoders = {**launches.options["encoders"], "image": encoder}
     options = {**launches.options, "columns": columns, "encoders": encoders}

@@ -19,6 +19,7 @@ from fusion.data.catalogue import Catalogue, build_catalogue
 from fusion.data.schema import Schema
 from fusion.evaluation import BASELINES, Evaluation, Score, evaluate_head
 from fusion.evaluation.result import Kind
+from fusion.modalities import input_roles
 from heads import Head, HotItemHead, SalesVolumeHead
 
 Floats = NDArray[np.float64]
@@ -79,8 +80,7 @@ def answers(launches: Launches, head: Head, target: Floats, *, seed: int) -> Way
     found: Ways = {}
     for key, roles in MODALITIES.items():
         columns = {
-            role: list(getattr(SCHEMA, role)) if role in roles else []
-            for role in ("text", "image", "numeric", "categorical", "dates", "history", "row")
+            role: list(SCHEMA.columns_of(role)) if role in roles else [] for role in input_roles()
         }
         used = [column for names in columns.values() for column in names]
         model = kind(head=name, random_state=seed, columns=columns, **launches.options)

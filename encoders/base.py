@@ -143,7 +143,8 @@ class Encoder(nn.Module, ABC):
         """Each part made ready for `collate`, or why it cannot be (default: the part itself).
 
         Why: this runs in threads beside the model, so decoding belongs here. A part that is a file
-        may be replaced at any time: `ReadPart.sha256` says which content was read here.
+        may be replaced at any time: `ReadPart.sha256` says which content was read here. A photo may
+        come as its bytes where the value has its path.
         """
         return [ReadPart(part) for part in parts]
 

@@ -1,5 +1,6 @@
 """What is known of encoders without importing them: to check a choice needs no torch."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
@@ -31,7 +32,7 @@ class Known:
     names: tuple[str, ...] = ()
     reads_checkpoints: bool = False
     learns: bool = False
-    options: dict[str, tuple[str, ...] | None] = field(default_factory=dict)
+    options: Mapping[str, tuple[str, ...] | None] | None = field(default_factory=dict)
 
 
 KNOWN: dict[str, Known] = {

@@ -118,7 +118,8 @@ def _own_options(choice: EncoderChoice, modality: str) -> Iterator[None]:
         yield
     except TypeError as error:
         raise ConfigError(
-            f"options of encoders.{modality} must be those of {choice.encoder}: {error}."
+            f"options of encoders.{modality} must be values that {choice.encoder} takes, got "
+            f"{dict(choice.options)}: {error}."
         ) from error
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from encoders.process_state import OwnGenerators
 from fusion.build import CLOSED_FORM_FUSION, decoder_name
 from fusion.data.catalogue import Catalogue
-from fusion.data.known import is_known, known_rows
+from fusion.data.known import any_of_row, is_known, known_rows
 from fusion.data.problems import Problem, shown
 from fusion.data.schema import Schema, missing_columns
 from fusion.errors import CatalogueError, unknown_name
@@ -137,7 +137,7 @@ def faulty_rows(choice: HeadChoice, target: NDArray[np.float64]) -> NDArray[np.b
     """Mask `[n]` of the targets that break a rule of their head."""
     faulty = np.zeros(len(target), dtype=bool)
     for mask in HEADS[choice.head].target_faults(target).values():
-        faulty |= mask
+        faulty |= any_of_row(mask)
     return faulty
 
 
@@ -218,14 +218,15 @@ def target_problems(
     return [
         Problem(
             code="bad_target",
-            message=f"must be {rule}, got {', '.join(f'{one:g}' for one in values[row].flat)}",
+            message=f"must be {rule}, got {values[row, place]:g}",
             row=int(row),
             id=catalogue.ids[row],
-            column=heads[name].target_name,
+            column=heads[name].columns[place],
         )
-        for name, values in targets.items()
-        for rule, broken in HEADS[heads[name].head].target_faults(values).items()
-        for row in np.flatnonzero(broken & is_known(values))
+        for name, target in targets.items()
+        for rule, mask in HEADS[heads[name].head].target_faults(target).items()
+        for values in [target.reshape(len(target), len(heads[name].columns))]
+        for row, place in np.argwhere(mask.reshape(values.shape) & ~np.isnan(values))
     ]
 
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from encoders.names import KNOWN, PLACES, Known
 from fusion.errors import ConfigError, unknown_name
@@ -91,10 +91,6 @@ class EncoderChoices:
     def __getitem__(self, modality: str) -> EncoderChoice:
         """The choice for a modality of `MODALITIES`."""
         return _chosen(modality, self.given.get(modality, {}))
-
-    def with_encoders(self, built: "Mapping[str, Encoder]") -> Self:
-        """The same with built encoders for some modalities."""
-        return type(self)({**self.given, **built})
 
 
 def _plain(choice: Any) -> dict[str, Any]:
@@ -204,10 +200,10 @@ def described(kind: "type[Encoder]") -> Known:
     """What the class of somebody's own encoder says by itself."""
     from encoders import Encoder
 
-    learns = hasattr(kind, "fitted")
-    has_none = not learns and kind.__init__ is Encoder.__init__  # which is that of torch
-    names = set[str]() if has_none else parameter_names(kind.fitted if learns else kind)
+    fitted = getattr(kind, "fitted", None)  # what learns from rows has it
+    has_none = fitted is None and kind.__init__ is Encoder.__init__  # which is that of torch
+    names = set[str]() if has_none else parameter_names(fitted or kind)
     if names is not None:
         names -= SET_ELSEWHERE | {role for each in MODALITIES.values() for role in each.roles}
     options = None if names is None else dict.fromkeys(sorted(names))
-    return Known(kind.modality, learns=learns, options=options)
+    return Known(kind.modality, learns=fitted is not None, options=options)

@@ -1,11 +1,11 @@
-"""From a table and targets to a trained bundle: the one way in which models are made."""
+"""From ready rows and targets to a trained bundle: the one way in which models are made."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
 
@@ -21,24 +21,21 @@ from fusion.build import (
     targets_by_column,
 )
 from fusion.bundle import TITLE_CHARACTERS, Bundle, content_of
-from fusion.choices import Targets, few_target_mistakes, is_closed_form
+from fusion.choices import Targets, is_closed_form
 from fusion.data.batch import ModelInputs
 from fusion.data.catalogue import Catalogue
 from fusion.data.duplicates import near_duplicate_groups
 from fusion.data.folds import DRAWN, Validation, validation_folds
-from fusion.data.frames import as_frame
 from fusion.data.known import known_rows, missing_target_notes
 from fusion.data.leaks import find_leaks
-from fusion.data.policy import apply_policy, left_out
-from fusion.data.problems import Problem
-from fusion.embedding import Prepared, prepare_inputs
+from fusion.data.problems import raise_for
 from fusion.ensemble import ProductEnsemble
-from fusion.mistakes import Mistakes
+from fusion.head_choice import HeadChoice
 from fusion.model import ProductModel
-from fusion.progress import Stage, silent, within
-from fusion.recipe import MIN_ROWS, TOO_FEW, Recipe, Sources, check_choices, tunable
+from fusion.progress import Stage, silent
+from fusion.ready import ReadyItems
+from fusion.recipe import Recipe, Sources, tunable
 from fusion.rounding import largest_changes
-from fusion.store import StoreReport
 from fusion.trainers import training_alone
 from fusion.training import TrainingHistory, best_options, fit_ensemble
 from fusion.training.options import Candidate
@@ -60,32 +57,28 @@ class Fitted:
     Args:
         bundle: The model.
         histories: Losses by epoch of each network.
-        dropped: Row -> why it was left out.
-        problems: Every problem that was found, also those that did not drop a row.
-        reports: Counts of the embedding store for each cached modality.
-        ignored: Column -> why it was not used.
+        targets: Targets of the rows that were learned from, by head; NaN where there is none.
+        watched: Rows `[n_watched]` that early stopping looked at.
         tuned: What tuning did; None where encoders stayed as they were.
         held_out: Answers on rows held out; None where heads were solved in closed form.
-        targets: Targets of the rows that were learned from, by head; NaN where there is none.
+        dropped: Row of the table -> why it was left out.
         missing: A sentence for each target that some of these rows lack.
         leaks: Head -> which columns say nearly all of its target; see `fusion.data.leaks`.
     """
 
     bundle: Bundle
     histories: list[TrainingHistory]
-    dropped: dict[int, str]
-    problems: list[Problem]
-    reports: dict[str, StoreReport]
-    ignored: dict[str, str]
+    targets: Targets
+    watched: Rows
     tuned: Tuned | None = None
     held_out: HeldOut | None = None
-    targets: Targets = field(default_factory=dict)
+    dropped: Mapping[int, str] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     leaks: dict[str, str] = field(default_factory=dict)
 
 
-def fit_bundle(
-    frame: pd.DataFrame,
+def fit_ready(
+    ready: ReadyItems,
     targets: Targets,
     *,
     recipe: Recipe,
@@ -93,62 +86,53 @@ def fit_bundle(
     validation: Validation = DRAWN,
     stage: Stage = silent,
 ) -> Fitted:
-    """Trains a model on the rows of a table.
+    """Trains a model on rows that are ready: nothing of them is read or embedded again.
+
+    Why apart from reading: a run trains many models of one table. Fitted encoders learn from these
+    rows alone.
 
     Args:
-        frame: One row an item.
+        ready: The rows to learn from.
         targets: Targets `[n, *target_shape]` in business units for each head of the recipe, NaN
             where there is none: the row is left out for this head alone.
         recipe: How.
-        sources: Where the photos and the store are.
+        sources: Where the store and the states of a tuning are.
         validation: Which rows early stopping looks at; see `with_groups` where nothing is given.
         stage: Opens progress bars.
 
     Raises:
-        CatalogueError: If the table has problems and bad rows must not be.
-        ConfigError: If the recipe has mistakes.
         FloatingPointError: If a training or tuning has diverged.
-        ValueError: If fewer than 5 usable rows are left, or fewer than 5 with the target of a head.
     """
-    frame = as_frame(frame)
-    checked = check_choices(frame, targets, recipe=recipe, sources=sources, mistakes=Mistakes())
-    catalogue, encoders = checked.catalogue, checked.encoders
-    learning = within(stage, "rows to learn from")  # a job has embedded all rows before
-    prepared = prepare_inputs(encoders, catalogue, store=sources.store, stage=learning)
-    extra = [*prepared.problems, *checked.target_problems]
-    good, dropped = apply_policy(catalogue, extra, on_bad_rows=recipe.on_bad_rows)
-    if len(good) < MIN_ROWS:
-        raise ValueError(TOO_FEW.format(n_rows=len(good)) + left_out(dropped))
-    kept = np.asarray([row for row in range(len(catalogue)) if row not in dropped], dtype=np.int64)
-    validation = with_groups(validation.of_rows(kept), good, recipe=recipe)
-    job = _Fit(good, recipe=recipe, sources=sources, stage=stage)
-    targets = {name: values[kept] for name, values in targets.items()}
-    few = few_target_mistakes(recipe.heads, targets, least=MIN_ROWS)
-    if few:
-        raise ValueError("\n".join(few) + left_out(dropped))
-    leaks = find_leaks(good, targets_by_column(recipe.heads, targets))
-    bundle, histories, tuned, held_out = job.run(
-        encoders,
-        prepared.inputs.take(kept),
-        targets=targets,
-        validation=validation,
-    )
-    return Fitted(
-        bundle=bundle,
-        histories=histories,
-        tuned=tuned,
-        dropped=dropped,
-        problems=[*catalogue.problems, *extra],
-        reports=prepared.reports,
-        ignored=dict(catalogue.schema.ignored),
-        held_out=held_out,
-        targets=targets,
+    job = _Fit(ready, recipe=recipe, sources=sources, stage=stage)
+    return job.run(targets, validation=validation)
+
+
+def with_findings(
+    fitted: Fitted, ready: ReadyItems, *, heads: Mapping[str, HeadChoice], store: Path | None
+) -> Fitted:
+    """Adds what is told of a model that is kept, and need not be known of any other.
+
+    Args:
+        fitted: The model.
+        ready: The rows that it learned from.
+        heads: Its heads.
+        store: Folder of the embedding store; None keeps nothing.
+
+    Returns:
+        The model with leaks and missing targets; what bfloat16 changes stands in its bundle.
+    """
+    leaks = find_leaks(ready.catalogue, targets_by_column(heads, fitted.targets))
+    moved = largest_changes(fitted.bundle, ready, fitted.watched, store=store)
+    if moved is not None:
+        fitted.bundle.info["bfloat16"] = moved
+    return replace(
+        fitted,
         missing=missing_target_notes(
-            {recipe.heads[name].target_name: values for name, values in targets.items()}
+            {heads[name].target_name: values for name, values in fitted.targets.items()}
         ),
         leaks={
             name: " ".join(dict.fromkeys(found))
-            for name, choice in recipe.heads.items()
+            for name, choice in heads.items()
             if (found := [leaks[column] for column in choice.columns if column in leaks])
         },
     )
@@ -185,29 +169,23 @@ def _telling_texts(catalogue: Catalogue) -> list[str | None] | None:
 
 
 class _Fit:
-    """The part of `fit_bundle` that works on faultless rows."""
+    """One call of `fit_ready`, step by step."""
 
     def __init__(
-        self, catalogue: Catalogue, *, recipe: Recipe, sources: Sources, stage: Stage
+        self, ready: ReadyItems, *, recipe: Recipe, sources: Sources, stage: Stage
     ) -> None:
-        self.catalogue = catalogue
+        self.ready = ready
+        self.catalogue = ready.catalogue
         self.recipe = recipe
         self.sources = sources
         self.stage = stage
         self.closed_form = is_closed_form(recipe.heads)
         self.heads: dict[str, Head] = {}
 
-    def run(
-        self,
-        encoders: dict[str, Encoder],
-        inputs: ModelInputs,
-        *,
-        targets: Targets,
-        validation: Validation,
-    ) -> tuple[Bundle, list[TrainingHistory], Tuned | None, HeldOut | None]:
+    def run(self, targets: Targets, *, validation: Validation) -> Fitted:
         with training_alone():
             torch.manual_seed(self.recipe.training.seed)
-            encoders, inputs = self._with_fitted(encoders, inputs)
+            encoders, inputs = self._with_fitted()
             folds = self._folds(validation)
             self.heads = build_heads(self.recipe.heads, targets)
             self._decide_options(encoders, inputs, targets, folds)
@@ -226,24 +204,22 @@ class _Fit:
                 known=known,
                 stage=self.stage,
             )
-        bundle = Bundle(
+        bundle = self._bundle(ensemble, known, targets)
+        if tuned is not None:
+            bundle.info["tuning"] = tuned.statement
+        watched = np.unique(np.concatenate(folds))
+        return Fitted(bundle, histories, targets, watched, tuned=tuned, held_out=answers)
+
+    def _bundle(self, ensemble: ProductEnsemble, known: ModelInputs, targets: Targets) -> Bundle:
+        return Bundle(
             model=ensemble,
             schema=self.catalogue.schema,
             targets={name: choice.columns for name, choice in self.recipe.heads.items()},
             reference_ids=list(self.catalogue.ids),
             reference_titles=[title[:TITLE_CHARACTERS] for title in self.catalogue.titles],
             reference_targets=targets_by_column(self.recipe.heads, targets),
+            reference=content_of(ensemble, known),
         )
-        if tuned is not None:
-            bundle.info["tuning"] = tuned.statement
-        bundle.reference = content_of(ensemble, known)
-        held_out = np.unique(np.concatenate(folds))
-        moved = largest_changes(
-            bundle, known, self.catalogue.values, held_out, store=self.sources.store
-        )
-        if moved is not None:
-            bundle.info["bfloat16"] = moved
-        return bundle, histories, tuned, answers
 
     def _decide_options(
         self,
@@ -333,16 +309,18 @@ class _Fit:
             seed=settings.seed,
         )
 
-    def _with_fitted(
-        self, encoders: dict[str, Encoder], inputs: ModelInputs
-    ) -> tuple[dict[str, Encoder], ModelInputs]:
+    def _with_fitted(self) -> tuple[dict[str, Encoder], ModelInputs]:
+        """All encoders, those that learn from rows fitted on these, and what they make of them."""
         transform = "linear" if self.closed_form else "squash"
-        left = [name for name in self.catalogue.schema.modalities if name not in encoders]
+        known = self.ready.encoders
+        left = [name for name in self.catalogue.schema.modalities if name not in known]
         fresh = fitted_encoders(
             self.catalogue, self.recipe.encoders, modalities=left, transform=transform
         )
-        more: Prepared = prepare_inputs(fresh, self.catalogue, stage=self.stage)
-        return {**encoders, **fresh}, inputs.merged(more.inputs)
+        encoders = {**known, **fresh}
+        prepared = self.ready.prepared(encoders, stage=self.stage)
+        raise_for(prepared.problems, source=self.catalogue.source)  # they were fitted on these
+        return encoders, prepared.inputs
 
     def _model(self, encoders: Mapping[str, Encoder]) -> ProductModel:
         """An untrained network; all of them share heads, and encoders that do not train."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fusion.plugins import load_plugins
 from fusion.strategies.names import KNOWN as STRATEGIES
 from heads.names import KNOWN as HEAD_NAMES
+from heads.names import KNOWN_DECODERS as DECODER_NAMES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,6 +78,15 @@ def known_heads() -> tuple[str, ...]:
     from heads import HEADS
 
     return tuple(HEADS)
+
+
+def known_decoders() -> tuple[str, ...]:
+    """Names of all decoders that can be chosen."""
+    if "heads.decoders" not in sys.modules:
+        return DECODER_NAMES
+    from heads import DECODERS
+
+    return tuple(DECODERS)
 
 
 def known_strategies() -> tuple[str, ...]:

@@ -5,18 +5,23 @@ test rows stay unseen.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from fusion.choices import Targets
+from fusion.choices import Targets, few_target_mistakes
+from fusion.data.catalogue import Catalogue
 from fusion.data.folds import DRAWN, Validation
-from fusion.fitting import Fitted, fit_bundle
+from fusion.data.policy import apply_policy, left_out
+from fusion.data.problems import Problem
+from fusion.fitting import Fitted, fit_ready, with_findings, with_groups
 from fusion.progress import Stage, say_once, silent, within
-from fusion.recipe import Recipe, Sources
+from fusion.ready import UsableItems, usable_items
+from fusion.recipe import MIN_ROWS, TOO_FEW, Checked, Recipe, Sources
 from fusion.training.shares import held_out_loss
 from fusion.tuning import TuningSettings
 
@@ -74,7 +79,7 @@ def kept_encoders(tuned: Fitted, original: Fitted) -> KeptEncoders:
 
 
 def fit_better(
-    frame: pd.DataFrame,
+    checked: Checked,
     targets: Targets,
     *,
     recipe: Recipe,
@@ -82,24 +87,58 @@ def fit_better(
     validation: Validation = DRAWN,
     stage: Stage = silent,
 ) -> Fitted:
-    """Trains as `fit_bundle` does; where encoders are tuned, also without, and keeps the better.
+    """Trains a model on a checked table; where encoders are tuned, also without, keeps the better.
 
-    What is kept is said in a line, and stands in the bundle.
+    Which is kept is said in a line, and stands in the bundle.
+
+    Args:
+        checked: The table.
+        targets: Targets `[n, *target_shape]` in business units for each head of the recipe, NaN
+            where there is none: the row is left out for this head alone.
+        recipe: How.
+        sources: Where the store and the states of a tuning are.
+        validation: Which rows of the table early stopping looks at; see `with_groups` where
+            nothing is given.
+        stage: Opens progress bars.
 
     Raises:
-        CatalogueError, ConfigError, FloatingPointError, ValueError: As `fit_bundle` does.
+        CatalogueError: If rows are faulty and must not be.
+        FloatingPointError: If a training or tuning has diverged.
+        ValueError: If fewer than 5 usable rows are left, or fewer than 5 with the target of a head.
     """
+    usable = _usable(checked, recipe=recipe, store=sources.store, stage=stage)
+    ready = usable.ready
+    targets = {name: values[usable.rows] for name, values in targets.items()}
+    few = few_target_mistakes(recipe.heads, targets, least=MIN_ROWS)
+    if few:
+        raise ValueError("\n".join(few) + left_out(usable.dropped))
+    validation = with_groups(validation.of_rows(usable.rows), ready.catalogue, recipe=recipe)
     rows: dict[str, Any] = {"sources": sources, "validation": validation}
-    tuned = fit_bundle(frame, targets, recipe=recipe, stage=stage, **rows)
-    if tuned.tuned is None:
-        return tuned
-    plain = replace(recipe, tuning=TuningSettings(mode="none"))
-    original = fit_bundle(frame, targets, recipe=plain, stage=within(stage, ORIGINAL), **rows)
-    verdict = kept_encoders(tuned, original)
-    kept = tuned if verdict.is_tuned else original
-    state_kept(kept, verdict)
-    say_once(verdict.statement)
-    return kept
+    kept = fit_ready(ready, targets, recipe=recipe, stage=stage, **rows)
+    if kept.tuned is not None:
+        plain = replace(recipe, tuning=TuningSettings(mode="none"))
+        original = fit_ready(ready, targets, recipe=plain, stage=within(stage, ORIGINAL), **rows)
+        verdict = kept_encoders(kept, original)
+        kept = kept if verdict.is_tuned else original
+        state_kept(kept, verdict)
+        say_once(verdict.statement)
+    kept = with_findings(kept, ready, heads=recipe.heads, store=sources.store)
+    return replace(kept, dropped=usable.dropped)
+
+
+def _usable(checked: Checked, *, recipe: Recipe, store: Path | None, stage: Stage) -> UsableItems:
+    """The table embedded, without rows that must not be learned from; at least 5 are left."""
+
+    def settle(found: Sequence[Problem]) -> tuple[Catalogue, dict[int, str]]:
+        problems = [*found, *checked.target_problems]
+        return apply_policy(checked.catalogue, problems, on_bad_rows=recipe.on_bad_rows)
+
+    usable = usable_items(
+        checked.encoders, checked.catalogue, settle=settle, store=store, stage=stage
+    )
+    if len(usable.ready) < MIN_ROWS:
+        raise ValueError(TOO_FEW.format(n_rows=len(usable.ready)) + left_out(usable.dropped))
+    return usable
 
 
 def state_kept(kept: Fitted, verdict: KeptEncoders) -> None:

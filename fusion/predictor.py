@@ -1,6 +1,6 @@
 """From a trained model and new rows to one row of answers for each item."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,16 @@ from fusion.data.absent import with_absent_columns
 from fusion.data.batch import ModelInputs
 from fusion.data.catalogue import Catalogue, build_catalogue
 from fusion.data.frames import as_frame
+from fusion.data.labels import label_texts
 from fusion.data.policy import apply_policy, refuse_early
 from fusion.data.problems import OnBadRows, check_policy, shown
 from fusion.data.records import is_records
-from fusion.embedding import prepare_inputs
+from fusion.embedding import Prepared, prepare_inputs
 from fusion.files import expanded
 from fusion.modalities import MODALITIES
 from fusion.progress import Stage, silent
+from fusion.ready import ReadyItems
+from heads.columns import class_labels
 
 CHUNK_ROWS = 4096
 SIMILARITY_DIGITS = 6
@@ -112,8 +115,9 @@ class Predictor:
 
         Returns:
             Columns `id` (as the table writes it), those of every head (units and ranges are the
-            heads'), `present` (the modalities that were there, joined by `+`; the row, which
-            repeats others, is left out) and `error` (empty where there is none).
+            heads'; a class is its label), `present` (the modalities that were there, joined by
+            `+`; the row, which repeats others, is left out) and `error` (empty where there is
+            none).
 
         Raises:
             CatalogueError: If columns are missing, or rows are faulty and must not be.
@@ -126,11 +130,12 @@ class Predictor:
         """Answers of every head to items that were read, as `predict` gives them."""
         n_rows = len(items)
         columns: dict[str, Any] = {"id": items.catalogue.ids}
-        answers = self.answers(items.inputs)
+        answers, labels = self.answers(items.inputs), self.labels()
         for name in self.columns():
-            columns[name] = np.full(n_rows, np.nan)
+            values = np.full(n_rows, np.nan)
             if name in answers:
-                columns[name][items.kept] = answers[name]
+                values[items.kept] = answers[name]
+            columns[name] = label_texts(values, labels[name]) if name in labels else values
         present = np.full(n_rows, "", dtype=object)
         present[items.kept] = present_names(items.inputs)
         columns["present"] = present
@@ -138,7 +143,10 @@ class Predictor:
         return pd.DataFrame(columns)
 
     def answers(self, inputs: ModelInputs) -> dict[str, NDArray[np.float64]]:
-        """Prediction column -> answers `[n]` to model inputs; nothing where there are no rows."""
+        """Prediction column -> answers `[n]` to model inputs; nothing where there are no rows.
+
+        Classes are positions in `labels`.
+        """
         with torch.inference_mode():
             chunks = [self._answers(inputs, rows) for rows in _chunks(len(inputs))]
         if not chunks:
@@ -153,6 +161,15 @@ class Predictor:
             for name, head in model.heads.items()
             for column in head.columns
         ]
+
+    def labels(self) -> dict[str, tuple[str, ...]]:
+        """Prediction column of a class -> what the positions in it stand for."""
+        return {
+            self.column_name(name, column.name): class_labels(head.columns)
+            for name, head in self.bundle.model.heads.items()
+            for column in head.columns
+            if column.kind == "class"
+        }
 
     def column_name(self, head: str, column: str) -> str:
         """Name of a head's column in the table: its own, or longer where two would be the same.
@@ -225,8 +242,8 @@ class Predictor:
                 "similar_title": of_known(bundle.reference_titles),
                 "similarity": similarity.ravel(),
                 **{
-                    f"actual_{name}": np.where(known, bundle.reference_targets[name][near], np.nan)
-                    for name in bundle.target_columns
+                    f"actual_{name}": bundle.told_target(name, np.where(known, found[near], np.nan))
+                    for name, found in sorted(bundle.reference_targets.items())
                 },
                 "error": np.repeat([items.errors.get(row, "") for row in range(n_rows)], k),
             }
@@ -269,6 +286,21 @@ class Predictor:
         catalogue = build_catalogue(frame, self.bundle.schema, photos=self.photos, source=source)
         refuse_early(catalogue, on_bad_rows=self.on_bad_rows)
         prepared = prepare_inputs(self._encoders(), catalogue, store=self.store, stage=self.stage)
+        return self._settled(catalogue, prepared)
+
+    def read_ready(self, ready: ReadyItems) -> ReadItems:
+        """Items that were made ready for a training, as `read` gives them; only other encoders run.
+
+        Raises:
+            CatalogueError: If a photo cannot be read any more, and faulty rows must not be.
+        """
+        encoders = self._encoders()
+        prepared = ready.prepared(encoders, store=self.store, stage=self.stage)
+        in_order = replace(prepared, inputs=prepared.inputs.restricted(encoders))
+        return self._settled(ready.catalogue, in_order)
+
+    def _settled(self, catalogue: Catalogue, prepared: Prepared) -> ReadItems:
+        """Items whose faulty rows have become errors, or absent values."""
         _, errors = apply_policy(catalogue, prepared.problems, on_bad_rows=self.on_bad_rows)
         n_rows = len(catalogue)
         kept = np.asarray([row for row in range(n_rows) if row not in errors], dtype=np.int64)

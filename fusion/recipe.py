@@ -49,8 +49,8 @@ class Recipe:
 
     Args:
         heads: Name -> head, target columns, options and decoder.
-        columns: Role (`text`, `image`, `numeric`, `categorical`, `dates`, `history`, `id`) ->
-            columns; a role that is None or not there is found in the table.
+        columns: Role of a modality (see `MODALITIES`), or `id`, -> columns; a role that is None or
+            not there is found in the table.
         encoders: Which encoder reads which modality.
         strategy: Name of the fusion strategy.
         strategy_options: Its options; the rest follows from the number of rows.
@@ -59,8 +59,6 @@ class Recipe:
         validation_fraction: Share of the rows that early stopping looks at, in (0, 1); taken
             where one network is trained (`training.folds` is 1), else the folds are these rows.
         on_bad_rows: What faulty rows do, see `Predictor`.
-        formats: How columns write numbers and dates where a larger table showed it, see
-            `Schema.formats`; None finds it in the rows that are trained on.
     """
 
     heads: Mapping[str, HeadChoice]
@@ -72,7 +70,6 @@ class Recipe:
     tuning: TuningSettings = field(default_factory=lambda: TuningSettings(mode="none"))
     validation_fraction: float = 0.1
     on_bad_rows: OnBadRows = "raise"
-    formats: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -161,7 +158,6 @@ def _read(frame: pd.DataFrame, *, recipe: Recipe, sources: Sources) -> Catalogue
         photos=sources.photos,
         exclude=exclude,
         given=recipe.columns,
-        formats=recipe.formats,
         source=sources.table,
     )
     coded = coded_columns(frame, schema, listed=recipe.columns.get("categorical"))

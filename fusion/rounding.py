@@ -1,6 +1,5 @@
 """How far answers move where a model that was made in bfloat16 computes in float32."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from encoders.dtype import in_precision, precision_of
 from fusion.bundle import Bundle
 from fusion.data.batch import ModelInputs
 from fusion.predictor import Predictor
+from fusion.ready import ReadyItems
 from fusion.store import embed_values
 
 MOST_ROWS = 128
@@ -19,12 +19,7 @@ MOST_ROWS = 128
 
 
 def largest_changes(
-    bundle: Bundle,
-    inputs: ModelInputs,
-    values: Mapping[str, Any],
-    rows: NDArray[np.int64],
-    *,
-    store: Path | None = None,
+    bundle: Bundle, ready: ReadyItems, rows: NDArray[np.int64], *, store: Path | None = None
 ) -> dict[str, Any] | None:
     """The largest change of each answer where bfloat16 embeddings are made in float32 instead.
 
@@ -33,8 +28,7 @@ def largest_changes(
 
     Args:
         bundle: A trained model.
-        inputs: Model inputs of all rows, as new items are embedded.
-        values: Raw values `[n]` of each modality.
+        ready: Rows that are embedded.
         rows: Positions of rows that early stopping looked at; 128 of them are taken, evenly.
         store: Folder of the embedding store.
 
@@ -43,20 +37,24 @@ def largest_changes(
         JSON types, of rows whose values can still be read: a photo that is gone by now costs no
         trained model. None where no encoder computes in bfloat16, or no row is left.
     """
+    encoders = {name: bundle.model.encoder(name) for name in bundle.model.modalities}
     rounded = {
-        name: bundle.model.encoder(name)
-        for name in inputs.embeddings
-        if precision_of(bundle.model.encoder(name)) == "bfloat16"
+        name: encoder
+        for name, encoder in encoders.items()
+        if not encoder.trains and precision_of(encoder) == "bfloat16"
     }
     if not rounded:
         return None
-    chosen = rows[np.unique(np.linspace(0, len(rows) - 1, MOST_ROWS).round().astype(int))]
-    before = inputs.take(chosen)
-    exact, failed = {}, set[int]()
+    evenly = np.unique(np.linspace(0, len(rows) - 1, MOST_ROWS).round().astype(int))
+    chosen = ready.take(rows[evenly])
+    prepared = chosen.prepared(encoders, store=store)
+    before, exact = prepared.inputs, {}
+    failed = {problem.row for problem in prepared.problems if problem.row is not None}
     for name, encoder in rounded.items():
+        values: Any = chosen.catalogue.values[name]
         there = before.present[name].tolist()
-        known = [values[name][row] if is_there else None
-                 for row, is_there in zip(chosen, there, strict=True)]  # fmt: skip
+        known = [value if is_there else None
+                 for value, is_there in zip(values, there, strict=True)]  # fmt: skip
         found = embed_values(in_precision(encoder, "float32"), known, store=store)
         failed |= set(found.failures)
         exact[name] = torch.from_numpy(found.vectors)

@@ -56,7 +56,8 @@ class MulticlassHead(Head):
         temperature: float = 1.0,
     ) -> None:
         self.labels = list(labels)
-        if len(self.labels) < 2 or len(set(self.labels)) < len(self.labels):
+        are_texts = all(isinstance(label, str) for label in self.labels)
+        if not are_texts or not 2 <= len(self.labels) == len(set(self.labels)):
             raise ValueError(
                 f"labels must be two or more different texts, got {self.labels}. "
                 "Give each label of the target column once."

@@ -335,4 +335,4 @@ def test_the_demo_configuration_is_valid():
 
     path = demo_folder() / "train.toml"
     assert TrainConfig.from_file(path).data.items.is_file()
-    assert tomllib.loads(path.read_text())["encoders"]["weights"] == "clothing18"
+    assert tomllib.loads(path.read_text())["encoders"]["image"]["weights"] == "clothing18"

@@ -12,6 +12,7 @@ import pytest
 from pydantic_core import PydanticUndefined
 
 from encoders.augment_texts import TextAugmentation
+from encoders.names import KNOWN
 from fusion.jobs.config import (
     DataSection,
     EvaluationSection,
@@ -21,6 +22,7 @@ from fusion.jobs.config import (
     SplitSection,
     TrainConfig,
 )
+from fusion.modalities import MODALITIES, input_roles
 from fusion.pretraining import PretrainingSettings
 from fusion.training import TrainingSettings
 from fusion.tuning import TuningSettings
@@ -131,7 +133,22 @@ def test_the_configuration_page_has_every_key_with_its_default(heading):
 
 def test_every_section_of_a_configuration_has_a_heading():
     headings = {heading.strip("[]") for heading in SECTIONS} - {"Top level"}
-    assert headings | {"title", "store", "tuning"} == set(TrainConfig.model_fields)
+    assert headings | {"title", "store", "tuning", "encoders"} == set(TrainConfig.model_fields)
+
+
+def rows_of(heading):
+    page = text_of(ROOT / "docs" / "configuration.md")
+    section = page.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    return re.findall(r"^\| `(\w+)` \| (.*?) \|", section, re.MULTILINE)
+
+
+def test_the_configuration_page_has_every_role_and_the_encoder_of_every_modality():
+    assert {role for role, _ in rows_of("[data.columns]")} == {"id", *input_roles()}
+    defaults = {name: f"`{each.default_encoder}`" for name, each in MODALITIES.items()}
+    assert dict(rows_of("[encoders]")[: len(defaults)]) == defaults
+    options = {name for known in KNOWN.values() for name in known.options}
+    page = text_of(ROOT / "docs" / "configuration.md").split("\n## [encoders]\n")[1]
+    assert [name for name in options if f"`{name}`" not in page.split("\n## ")[0]] == []
 
 
 def test_the_page_on_fine_tuning_has_every_key_with_its_default():

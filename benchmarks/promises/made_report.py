@@ -23,6 +23,7 @@ from fusion.report import (
     TuningCost,
     TuningSummary,
 )
+from heads import Column
 
 
 def scores(
@@ -77,14 +78,16 @@ def volume_head(photos: Sequence[Path] = (), *, n: int = 60, **numbers: Any) -> 
             id=f"P{row:03d}",
             title=f"Shirt {row}",
             photo=photos[row] if row < len(photos) else None,
-            actual=float(actual[row]),
-            predicted=float(predicted[row]),
             details={"brand": "Nordhem", "price": "24.99 €"},
         )
         for row in range(n)
     )
-    columns = {"sales_units": predicted, "sales_units_p50": predicted}
-    return HeadResult(evaluation(n_test=n, **numbers), actual, columns, items)
+    described = (
+        Column("sales_units", "mean", unit="units"),
+        Column("sales_units_p50", "quantile", level=0.5, unit="units"),
+    )
+    columns = {column.name: predicted for column in described}
+    return HeadResult(evaluation(n_test=n, **numbers), described, actual, columns, items)
 
 
 def hot_head(*, n: int = 60) -> HeadResult:
@@ -92,14 +95,12 @@ def hot_head(*, n: int = 60) -> HeadResult:
     rng = np.random.default_rng(1)
     probability = rng.random(n)
     actual = (rng.random(n) < probability).astype(float)
-    items = tuple(
-        ReportItem(f"H{row}", f"Coat {row}", None, float(actual[row]), float(probability[row]))
-        for row in range(n)
-    )
+    items = tuple(ReportItem(f"H{row}", f"Coat {row}", None) for row in range(n))
     found = evaluation(
         head="hot_item", task="classification", metric="pr_auc", n_test=n, own=0.61, rival=0.55
     )
-    return HeadResult(found, actual, {"hot_probability": probability}, items)
+    described = (Column("hot_probability", "probability", label="hot"),)
+    return HeadResult(found, described, actual, {"hot_probability": probability}, items)
 
 
 def price_head(*, n: int = 60) -> HeadResult:
@@ -107,7 +108,67 @@ def price_head(*, n: int = 60) -> HeadResult:
     rng = np.random.default_rng(2)
     actual = rng.normal(40, 10, n)
     found = evaluation(head="price", metric="r2", n_test=n, own=0.8, rival=0.7)
-    return HeadResult(found, actual, {"prediction": actual + rng.normal(0, 3, n)})
+    described = (Column("prediction", "mean"),)
+    return HeadResult(found, described, actual, {"prediction": actual + rng.normal(0, 3, n)})
+
+
+def class_head(labels: Sequence[str] = ("down", "flat", "up"), *, n: int = 60) -> HeadResult:
+    """A head of several classes."""
+    rng = np.random.default_rng(3)
+    chances = rng.dirichlet(np.ones(len(labels)), n)
+    actual = np.array([rng.choice(len(labels), p=each) for each in chances], dtype=np.float64)
+    described = (
+        Column("predicted_class", "class"),
+        *(Column(f"probability_{label}", "probability", label=label) for label in labels),
+    )
+    names = [column.name for column in described]
+    predicted = dict(
+        zip(names, [chances.argmax(axis=1).astype(np.float64), *chances.T], strict=True)
+    )
+    found = evaluation(
+        head="multiclass", task="classification", metric="log_loss", n_test=n, own=0.7, rival=0.9
+    )
+    items = tuple(ReportItem(f"C{row}", f"Coat {row}", None) for row in range(n))
+    return HeadResult(found, described, actual, predicted, items, title="Which trend?")
+
+
+def quantile_head(*, n: int = 60) -> HeadResult:
+    """A head of quantiles alone."""
+    rng = np.random.default_rng(4)
+    middle = rng.normal(40, 10, n)
+    shifts = {0.5: 0.0, 0.1: -5.0, 0.9: 5.0}
+    described = tuple(
+        Column(f"prediction_p{100 * level:g}", "quantile", level=level) for level in shifts
+    )
+    predicted = {each.name: middle + shifts[each.level or 0.5] for each in described}
+    found = evaluation(head="quantiles", metric="pinball", n_test=n, own=1.2, rival=1.4)
+    return HeadResult(found, described, middle + rng.normal(0, 4, n), predicted)
+
+
+def steps_head(*, n_steps: int = 6, n: int = 60) -> HeadResult:
+    """A head whose target has several steps, each with a range."""
+    rng = np.random.default_rng(5)
+    actual = rng.poisson(20 + 3 * np.arange(n_steps), (n, n_steps)).astype(np.float64)
+    described, predicted = [], {}
+    for step in range(1, n_steps + 1):
+        for name, kind, level, shift in (
+            ("mean", "mean", None, 1.0),
+            ("p10", "quantile", 0.1, -6.0),
+            ("p90", "quantile", 0.9, 6.0),
+        ):
+            column = Column(
+                f"units_step_{step}_{name}",
+                kind,  # type: ignore[arg-type]
+                level=level,
+                step=step,
+                window=f"week {step}",
+                unit="units",
+            )
+            described.append(column)
+            predicted[column.name] = actual[:, step - 1] + rng.normal(shift, 4, n)
+    items = tuple(ReportItem(f"S{row}", f"Shirt {row}", None) for row in range(n))
+    found = evaluation(head="weeks", n_test=n)
+    return HeadResult(found, tuple(described), actual, predicted, items, title="Units by week")
 
 
 def data_summary() -> DataSummary:
@@ -229,7 +290,11 @@ def poisoned(text: str) -> TrainingReport:
         problems=(Problem(text, text, 1, text, text),),
         dropped={1: text},
     )
-    report = training_report(replace(head, evaluation=found, items=items))
+    classes = replace(class_head((text, f"{text} too", "up")), title=text)
+    steps = steps_head()
+    windows = tuple(replace(column, window=text, label=text) for column in steps.columns)
+    others = (classes, replace(steps, columns=windows, title=text))
+    report = training_report(replace(head, evaluation=found, items=items), *others)
     costs = (TuningCost(text, 1.0, 1.0), TuningCost(text, 2.0, 1.0))
     tuning = replace(tuning_summary(), statement=text, how=text, costs=costs)
     return replace(

@@ -34,6 +34,7 @@ from fusion.bundle.reference import (
     texts_of_tensors,
 )
 from fusion.data.catalogue import build_catalogue
+from fusion.data.labels import label_texts
 from fusion.data.schema import Schema
 from fusion.embedding import prepare_inputs
 from fusion.ensemble import ProductEnsemble
@@ -43,6 +44,7 @@ from fusion.head_choice import joined_target, target_name
 from fusion.modalities import MODALITIES
 from fusion.parameters import EncoderPlaces
 from fusion.progress import say_once
+from heads.columns import class_labels
 
 
 @dataclass
@@ -57,8 +59,8 @@ class Bundle:
         reference_ids: Ids of the training items.
         reference: Their content, which `similar` compares with.
         reference_titles: What people call them, at most 80 characters; empty where nothing does.
-        reference_targets: Target column -> what was known of them `[n]`, in its own unit; NaN:
-            nothing.
+        reference_targets: Target column -> what was known of them `[n]`, in its own unit, of
+            labels their positions; NaN: nothing.
     """
 
     model: ProductEnsemble
@@ -78,6 +80,21 @@ class Bundle:
     def target_name(self, head: str) -> str:
         """What the target of a head is called."""
         return target_name(self.targets[head])
+
+    @property
+    def target_labels(self) -> dict[str, tuple[str, ...]]:
+        """Target column that holds labels -> what the positions in it stand for."""
+        return {
+            column: labels
+            for name, columns in self.targets.items()
+            if (labels := class_labels(self.model.head(name).columns))
+            for column in columns
+        }
+
+    def told_target(self, column: str, values: NDArray[np.float64]) -> NDArray[Any]:
+        """Values `[n]` of a target column as tables show them: numbers, or labels as text."""
+        labels = self.target_labels
+        return label_texts(values, labels[column]) if column in labels else values
 
     def target_of(
         self, head: str, by_column: Mapping[str, NDArray[np.float64]]

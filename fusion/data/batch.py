@@ -1,8 +1,8 @@
 """Model inputs: what is known of some rows, as tensors that can be cut into mini-batches."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 from encoders.base import Encoder, Tensors
 
 Rows = NDArray[np.int64]
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,16 @@ class ModelInputs:
             tensors={**self.tensors, **other.tensors},
             values={**self.values, **other.values},
             encoders={**self.encoders, **other.encoders},
+        )
+
+    def restricted(self, modalities: Collection[str]) -> "ModelInputs":
+        """The same rows without other modalities, in the order of the names."""
+        return ModelInputs(
+            present=_some(self.present, modalities),
+            embeddings=_some(self.embeddings, modalities),
+            tensors=_some(self.tensors, modalities),
+            values=_some(self.values, modalities),
+            encoders=_some(self.encoders, modalities),
         )
 
     def take(self, rows: Rows) -> "ModelInputs":
@@ -82,3 +93,7 @@ def _take_tensors(tensors: dict[str, Tensors], index: Tensor) -> dict[str, Tenso
         modality: {name: tensor[index] for name, tensor in named.items()}
         for modality, named in tensors.items()
     }
+
+
+def _some(named: Mapping[str, Value], modalities: Collection[str]) -> dict[str, Value]:
+    return {name: named[name] for name in sorted(named) if name in modalities}

@@ -132,6 +132,38 @@ def build_catalogue(
     )
 
 
+def narrowed_catalogue(catalogue: Catalogue, schema: Schema) -> Catalogue:
+    """The same rows, of which fewer modalities are read; only what repeats others is read anew.
+
+    Args:
+        catalogue: Rows whose problems were settled.
+        schema: Modalities of the catalogue's own with all their columns; one that repeats others
+            may have fewer.
+
+    Raises:
+        ValueError: If a modality is another one than that of the catalogue.
+    """
+    values: dict[str, Values] = {}
+    for name in schema.modalities:
+        modality = MODALITIES[name]
+        if schema.columns_read_by(name) == catalogue.schema.columns_read_by(name):
+            values[name] = catalogue.values[name]
+        elif modality.repeats:  # it writes values as they were read, so faulty ones stay out
+            table = Table(catalogue.frame, schema, modality, None, catalogue.values)
+            values[name], _ = modality.read(table)
+        else:
+            raise ValueError(
+                f"columns of {name} must be those of the catalogue or none. Read it again."
+            )
+    present = {
+        name: catalogue.present[name]
+        if value is catalogue.values.get(name)
+        else present_rows(value)
+        for name, value in values.items()
+    }
+    return replace(catalogue, schema=schema, values=values, present=present)
+
+
 def with_ids(problems: Sequence[Problem], *, ids: Sequence[str]) -> list[Problem]:
     """Problems with the ids of their rows, in the order of the rows."""
     named = [

@@ -19,6 +19,7 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from encoders.photo import PhotoError, load_photo
+from encoders.photo_file import read_file
 
 Pairs = NDArray[np.int64]
 Photo = Path | bytes
@@ -136,25 +137,35 @@ def _rare_part(vectors: csr_matrix, idf: NDArray[np.float64]) -> csr_matrix:
 
 
 def _photo_pairs(photos: Sequence[Sequence[Photo] | None]) -> Pairs:
-    flat = [(row, photo) for row, several in enumerate(photos) for photo in several or ()]
-    digests = [_file_digest(photo) for _, photo in flat]
-    equal, _ = _equal_pairs([row for row, _ in flat], digests)
-    # One entry for equal bytes: a shop's placeholder is decoded once, not a thousand times.
-    different = dict(zip(digests, flat, strict=True)).values()
-    hashed = [
-        (row, slopes) for row, photo in different if (slopes := photo_slopes(photo)) is not None
-    ]
-    if not hashed:
+    """Links of equal bytes and of slopes that are nearly the same; each file is read once."""
+    rows: list[int] = []
+    digests: list[bytes] = []
+    hashed: dict[bytes, tuple[int, NDArray[np.float32] | None]] = {}
+    for row, several in enumerate(photos):
+        for photo in several or ():
+            digest, content = _digest_and_content(photo)
+            rows.append(row)
+            digests.append(digest)
+            if digest not in hashed:  # a shop's placeholder is decoded once, not a thousand times
+                hashed[digest] = row, None if content is None else photo_slopes(content)
+    equal, _ = _equal_pairs(rows, digests)
+    sloping = [(row, slopes) for row, slopes in hashed.values() if slopes is not None]
+    if not sloping:
         return equal
-    near = _slope_pairs(np.stack([slopes for _, slopes in hashed]))
-    return np.concatenate([equal, np.array([row for row, _ in hashed], dtype=np.int64)[near]])
+    near = _slope_pairs(np.stack([slopes for _, slopes in sloping]))
+    return np.concatenate([equal, np.array([row for row, _ in sloping], dtype=np.int64)[near]])
 
 
-def _file_digest(photo: Photo) -> bytes:
+def _digest_and_content(photo: Photo) -> tuple[bytes, bytes | None]:
+    """SHA-256 of a photo's bytes, and the bytes; None where they are too many for a photo."""
     if isinstance(photo, bytes):
-        return hashlib.sha256(photo).digest()
-    with photo.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
+        return hashlib.sha256(photo).digest(), photo
+    try:
+        content = read_file(photo)
+    except PhotoError:
+        with photo.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest(), None
+    return hashlib.sha256(content).digest(), content
 
 
 def photo_slopes(photo: Photo) -> NDArray[np.float32] | None:

@@ -67,7 +67,6 @@ def infer_schema(
     photos: Path | None,
     exclude: Iterable[str] = (),
     given: Mapping[str, Sequence[str] | None] | None = None,
-    formats: Mapping[str, str] | None = None,
     source: str = "the table",
 ) -> Schema:
     """The schema of a table, from what the user lists and, for the rest, from the cells.
@@ -78,12 +77,11 @@ def infer_schema(
         exclude: Columns that must play no role, such as the target.
         given: Columns of each role (keys `id`, `text`, ...). A list is taken as it is, an empty
             list means none, and None or no key means: find them.
-        formats: How columns write numbers and dates, as a larger table showed; None means: find it.
-            Excluded columns have one too: they may be targets or the column of a split.
         source: Name of the table in messages.
 
     Returns:
-        A schema whose `ignored` gives the reason for every column without a role.
+        A schema whose `ignored` gives the reason for every column without a role. Excluded columns
+        have a format too: they may be targets or the column of a split.
 
     Raises:
         CatalogueError: If listed columns are missing or excluded; all of them are named.
@@ -99,8 +97,7 @@ def infer_schema(
     if "id" not in roles:
         roles["id"] = _id_column(frame[free])
         free = [name for name in free if name not in roles["id"]]
-    shown_here = frame.columns if formats is None else free
-    written = {name: _find_format(frame[name]) for name in shown_here}
+    written = {name: _find_format(frame[name]) for name in frame.columns}
     for name in free:
         role, reason = _role(frame[name], written[name], photos=photos)
         if reason.endswith(CODES) and not roles["id"]:
@@ -116,10 +113,9 @@ def infer_schema(
         roles["row"] = [name for name in frame.columns if name in parts]
     key = roles.pop("id")
     columns = {role: tuple(names) for role, names in roles.items()}
-    if formats is None:
-        read = {*ignored, *(n for role in FORMATTED for n in columns.get(role, ()))}
-        formats = {name: how.text for name, how in written.items() if how.text and name in read}
-    return Schema(key[0] if key else None, columns, formats=dict(formats), ignored=ignored)
+    read = {*ignored, *(n for role in FORMATTED for n in columns.get(role, ()))}
+    formats = {name: how.text for name, how in written.items() if how.text and name in read}
+    return Schema(key[0] if key else None, columns, formats=formats, ignored=ignored)
 
 
 def _listed(given: Mapping[str, Sequence[str] | None]) -> dict[str, list[str]]:

@@ -22,16 +22,17 @@ def is_known(target: Floats) -> Mask:
         >>> is_known(np.array([[1.0, 2.0], [3.0, np.nan]])).tolist()
         [True, False]
     """
-    return ~_any_of_row(np.isnan(target))
+    return ~any_of_row(np.isnan(target))
 
 
 def is_finite(target: Floats) -> Mask:
     """Mask `[n]` of the rows whose target is known and finite."""
-    return ~_any_of_row(~np.isfinite(target))
+    return ~any_of_row(~np.isfinite(target))
 
 
-def _any_of_row(mask: Mask) -> Mask:
-    rows: Mask = mask.any(axis=tuple(range(1, mask.ndim)))
+def any_of_row(mask: Mask) -> Mask:
+    """Mask `[n]` of the rows in which anything of `[n, *target_shape]` is true."""
+    rows: Mask = np.asarray(mask.any(axis=tuple(range(1, mask.ndim))))
     return rows
 
 

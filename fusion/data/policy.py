@@ -35,9 +35,9 @@ def apply_policy(
         catalogue: What was read.
         extra_problems: Problems that were found elsewhere, such as targets and undecodable photos.
         on_bad_rows: `raise` stops with all problems; `record` leaves faulty rows out; `absent`
-            keeps rows whose faults are single values: a bad text or photo makes that modality
-            absent, a bad number, date or category that cell, also in the row text. Other faults are
-            recorded.
+            keeps rows whose faults are single values: a bad text or photo, say, makes its modality
+            absent, a bad number, date or category that cell, also in the row text. Other faults
+            are recorded.
 
     Returns:
         The catalogue of the rows that stay, without problems, and for every row left out its

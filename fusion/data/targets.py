@@ -77,8 +77,7 @@ def target_arrays(targets: Mapping[str, Any]) -> dict[str, NDArray[np.float64]]:
     arrays: dict[str, NDArray[np.float64]] = {}
     problems: list[Problem] = []
     for name, values in targets.items():
-        column = values if isinstance(values, pd.Series) else pd.Series(np.asarray(values))
-        arrays[name], found = number_cells(column.rename(name).reset_index(drop=True))
+        arrays[name], found = number_cells(target_series(name, values))
         for problem in found:
             if problem.code == "number_infinite" and problem.row is not None:
                 arrays[name][problem.row] = np.inf  # its head tells its range
@@ -86,6 +85,12 @@ def target_arrays(targets: Mapping[str, Any]) -> dict[str, NDArray[np.float64]]:
                 problems.append(replace(problem, code="target_not_number"))
     raise_for(problems, source="y")
     return arrays
+
+
+def target_series(name: str, values: Any) -> "pd.Series[Any]":
+    """Targets as a column of this name, counted from 0."""
+    column = values if isinstance(values, pd.Series) else pd.Series(np.asarray(values))
+    return column.rename(name).reset_index(drop=True)
 
 
 def refuse_missing(y: ArrayLike) -> None:

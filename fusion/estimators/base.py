@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from fusion.data.absent import with_absent_columns
 from fusion.data.folds import Validation, row_positions
 from fusion.data.frames import arrow_table, as_frame, is_unnamed
-from fusion.data.problems import OnBadRows, shown
+from fusion.data.problems import OnBadRows, raise_for, shown
 from fusion.data.records import check_is_table, frame_of_records, is_records
-from fusion.data.targets import check_target_names, target_arrays
+from fusion.data.targets import check_target_names, target_arrays, target_series
 from fusion.encoder_choice import EncoderChoices
-from fusion.errors import BundleError, unknown_name
+from fusion.errors import unknown_name
 from fusion.files import expanded
 from fusion.mistakes import Mistakes, Settings, checked_settings
 from fusion.parameters import (
@@ -66,7 +66,9 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         strategy: Fusion strategy: `concat` or `gated`.
         strategy_options: Options of the strategy, such as `{"n_members": 4}`.
         head: Head, or (of a regressor) a mapping `{target column: head}` for several targets at
-            once; where None, `regression` for the regressor and `hot_item` for the classifier.
+            once, a tuple of columns where a head answers several steps; where None, `regression`
+            for the regressor, and for the classifier `hot_item` of two classes, `multiclass` of
+            more.
         head_options: Options by head, such as `{"hot_item": {"quantile": 0.9}}`.
         store: Folder of the embedding store; without one, embeddings are not kept.
         on_bad_rows: `raise`, `record` or `absent`, see `fusion.Predictor`.
@@ -178,29 +180,27 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         return estimator
 
     def _adopt(self, bundle: "Bundle") -> None:
-        classes = bundle.info.get("classes", [])
-        if isinstance(self, ClassifierMixin) and not _are_two_classes(classes):
-            got = f"classes {shown(classes)}" if classes else "one of a regressor"
-            raise BundleError(f"bundle must be that of a classifier with two classes, got {got}.")
         self.bundle_ = bundle
         self.n_features_in_ = len(bundle.schema.all_columns)
 
     def _fit(self, X: Any, targets: Mapping[str, ArrayLike], validation_rows: Any) -> Self:
         from fusion.kept_encoders import fit_better
+        from fusion.label_choices import head_targets
         from fusion.recipe import Sources, check_choices
 
         frame = self._frame(X, reset=True)
-        arrays = target_arrays(targets)
-        for name, values in arrays.items():
+        mistakes = Mistakes()
+        columns, heads = self._read_targets(targets, self._heads(mistakes, targets), mistakes)
+        for name, values in columns.items():
             if len(values) != len(frame):
                 raise ValueError(
                     f"{name} must have {len(frame)} rows as X, got {len(values)}. Give one target "
                     "for each row of X, in its order."
                 )
-        mistakes = Mistakes()
         with mistakes.gathered():
-            check_target_names(frame, arrays)
-        recipe = self._recipe(list(arrays), mistakes)
+            check_target_names(frame, columns)
+        arrays = head_targets(heads, columns)
+        recipe = self._recipe(heads, mistakes)
         sources = Sources()
         with mistakes.gathered():
             sources = self._sources()
@@ -208,11 +208,10 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         with mistakes.gathered():
             if validation_rows is not None:
                 rows = row_positions(validation_rows, n_rows=len(frame))
-        if mistakes:
-            check_choices(frame, arrays, recipe=recipe, sources=sources, mistakes=mistakes)
+        checked = check_choices(frame, arrays, recipe=recipe, sources=sources, mistakes=mistakes)
         with progress_shown() if self.verbose else quiet() as stage:
             self.fitted_: Fitted = fit_better(
-                frame,
+                checked,
                 arrays,
                 recipe=recipe,
                 sources=sources,
@@ -245,7 +244,28 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         mistakes.refuse()
         return Sources(paths["photos"], paths["store"], paths["tuning_folder"])
 
-    def _recipe(self, targets: Sequence[str], mistakes: Mistakes) -> "Recipe":
+    def _read_targets(
+        self,
+        targets: Mapping[str, ArrayLike],
+        heads: "Mapping[str, HeadChoice]",
+        mistakes: Mistakes,
+    ) -> "tuple[dict[str, NDArray[np.float64]], dict[str, HeadChoice]]":
+        """Target columns `[n]` as numbers, or as positions of labels that the heads then know.
+
+        Raises:
+            CatalogueError: With every cell that is none.
+        """
+        from fusion.label_choices import read_label_targets, shared_label_mistakes
+
+        given = {name: target_series(name, values) for name, values in targets.items()}
+        mistakes.add(shared_label_mistakes(heads))
+        labelled = read_label_targets(heads, given)
+        raise_for(labelled.problems, source="y")
+        mistakes.add(labelled.mistakes)
+        numbers = {name: one for name, one in given.items() if name not in labelled.positions}
+        return {**target_arrays(numbers), **labelled.positions}, labelled.heads
+
+    def _recipe(self, heads: "Mapping[str, HeadChoice]", mistakes: Mistakes) -> "Recipe":
         """What `fit` is asked to do; wrong values are left at their defaults and told."""
         from fusion.recipe import Recipe
         from fusion.training import TrainingSettings
@@ -264,7 +284,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             given = {"mode": self.tuning} if isinstance(self.tuning, str) else self.tuning
             tuning = _settings(TuningSettings, given, seed=seed, name="tuning")
         return Recipe(
-            heads=self._heads(targets, mistakes),
+            heads=heads,
             columns=self._columns(mistakes),
             encoders=encoders,
             strategy=self.strategy,
@@ -284,10 +304,13 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         mistakes.add([f"columns must be names by role, such as {example}, got {shown(columns)}."])
         return {}
 
-    def _heads(self, targets: Sequence[str], mistakes: Mistakes) -> "dict[str, HeadChoice]":
-        from fusion.head_choice import HeadChoice
+    def _heads(
+        self, mistakes: Mistakes, targets: Mapping[str, ArrayLike]
+    ) -> "dict[str, HeadChoice]":
+        """What is asked, by the name of its target."""
+        from fusion.head_choice import HeadChoice, target_name
 
-        head = self.default_head if self.head is None else self.head
+        head = self._default_head() if self.head is None else self.head
         heads = dict(head) if isinstance(head, Mapping) else dict.fromkeys(targets, head)
         options = {} if self.head_options is None else self.head_options
         if not isinstance(options, Mapping):
@@ -297,9 +320,15 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             if name not in heads.values():
                 mistakes.add([unknown_name("head_options", name, set(map(str, heads.values())))])
         return {
-            target: HeadChoice(head, target=target, options=options.get(head, {}))
+            target if isinstance(target, str) else target_name(target): HeadChoice(
+                head, target=target, options=options.get(head, {})
+            )
             for target, head in heads.items()
         }
+
+    def _default_head(self) -> str:
+        """The head where none is asked for."""
+        return self.default_head
 
     def _predictor(self) -> "Predictor":
         from fusion.predictor import Predictor
@@ -343,11 +372,16 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         more = [name for name in frame.columns if name not in seen]
         return frame.assign(**unused)[[*seen, *more]]
 
-    def _answers(self, X: Any) -> NDArray[np.float64]:
-        """First column of the first head; bad rows stop here, an array has no place for reasons."""
+    def _answers(self, X: Any) -> pd.DataFrame:
+        """Columns of the first head by their own names; bad rows stop here: arrays have no reasons.
+
+        Classes are told by their labels.
+        """
         predictor = self._predictor()
         table = predictor.predict(self._frame(X, reset=False))
-        return np.asarray(table[predictor.columns()[0]], dtype=np.float64)
+        name, head = next(iter(self.bundle_.model.heads.items()))
+        columns = {each.name: predictor.column_name(name, each.name) for each in head.columns}
+        return pd.DataFrame({own: table[column] for own, column in columns.items()})
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -356,12 +390,6 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         tags.input_tags.categorical = True
         tags.target_tags.required = True
         return tags
-
-
-def _are_two_classes(classes: Any) -> bool:
-    """True for a list of two different labels, as a bundle keeps them."""
-    is_pair = isinstance(classes, list) and len(classes) == 2
-    return is_pair and all(isinstance(label, str | int | float) for label in classes)
 
 
 def _settings(model: type[Settings], given: Any, *, seed: int, name: str) -> Settings:

@@ -1,31 +1,53 @@
-"""The estimator that predicts one of two classes."""
+"""The estimator that predicts one of several classes."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
-from sklearn.utils import Tags, assert_all_finite
+from sklearn.utils import assert_all_finite
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
-from fusion.data.targets import named_target, refuse_missing
-from fusion.errors import ConfigError, unknown_name
+from fusion.data.labels import label_mistakes
+from fusion.data.problems import shown
+from fusion.data.targets import named_target, refuse_missing, target_arrays
+from fusion.errors import BundleError, ConfigError, unknown_name
 from fusion.estimators.base import NO_TARGET, FusionEstimator
+from fusion.mistakes import Mistakes
 from fusion.parameters import check_kept
+from fusion.progress import say_once
 
 if TYPE_CHECKING:
     from fusion.bundle import Bundle
+    from fusion.head_choice import HeadChoice
+
+SEVERAL = "multiclass"
+"""The head of more than two classes where none is asked for."""
 
 
 class FusionClassifier(ClassifierMixin, FusionEstimator):  # type: ignore[misc]
-    """Predicts one of two classes (recommended or not, hot or not) from all known of items."""
+    """Predicts one of several classes (hot or not; up, flat or down) from all known of items.
+
+    Example:
+        >>> import pandas as pd
+        >>> items = pd.DataFrame({"price": [float(n) for n in range(30)]})
+        >>> trend = ["down"] * 10 + ["flat"] * 10 + ["up"] * 10
+        >>> model = FusionClassifier(training={"epochs": 2}, random_state=0).fit(items, trend)
+        >>> model.classes_.tolist(), model.predict_proba(items).shape
+        (['down', 'flat', 'up'], (30, 3))
+    """
 
     default_head: ClassVar[str] = "hot_item"
 
     def fit(self, X: Any, y: Any, *, validation_rows: Any = None) -> Self:
-        """Trains on items with two classes, see `FusionRegressor.fit`."""
+        """Trains on items with two classes or more, see `FusionRegressor.fit`.
+
+        Raises:
+            ValueError: If there is one class alone, or more than the head can tell.
+        """
         check_kept(self.get_params(deep=False))
         if y is None:
             raise ValueError(f"{type(self).__name__} {NO_TARGET}")
@@ -36,13 +58,46 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):  # type: ignore[misc]
         check_classification_targets(labels)
         self._check_one_head()
         self.classes_, codes = np.unique(labels, return_inverse=True)
-        if len(self.classes_) != 2:
+        n_classes, told = len(self.classes_), self.classes_[:5].tolist()
+        if n_classes < 2:
             raise ValueError(
-                f"y must hold two classes, got {len(self.classes_)} class(es): "
-                f"{self.classes_[:5].tolist()}. Only binary classification is supported. "
-                "Keep two of them, or join them to two."
+                f"y must hold two classes or more, got {n_classes} class(es): {told}. Give items "
+                "of another class."
+            )
+        if n_classes > 2 and not self._tells_labels():
+            raise ValueError(
+                f"y must hold two classes for the head {self.head}, got {n_classes} class(es): "
+                f"{told}. Leave head out, or join them to two."
             )
         return self._fit(X, {name: codes}, validation_rows)
+
+    def _default_head(self) -> str:
+        return self.default_head if len(self.classes_) == 2 else SEVERAL
+
+    def _tells_labels(self) -> bool:
+        """Whether the head tells one of several labels, not one class from the other."""
+        from heads import HEADS
+
+        return HEADS[self.head or self._default_head()].reads_labels
+
+    def _read_targets(
+        self,
+        targets: Mapping[str, ArrayLike],
+        heads: "Mapping[str, HeadChoice]",
+        mistakes: Mistakes,
+    ) -> "tuple[dict[str, NDArray[np.float64]], dict[str, HeadChoice]]":
+        """Positions in `classes_`, which a head that tells labels then knows as text."""
+        positions = target_arrays(targets)
+        if not self._tells_labels():
+            return positions, dict(heads)
+        labels = [str(label) for label in self.classes_.tolist()]
+        for name, codes in positions.items():
+            if told := label_mistakes(codes, labels, what=name):
+                say_once(told)  # what scikit-learn takes is not refused
+        return positions, {
+            name: replace(choice, options={**choice.options, "labels": labels})
+            for name, choice in heads.items()
+        }
 
     def _check_one_head(self) -> None:
         """Refuses heads whose answer is no probability, and several of them."""
@@ -58,20 +113,37 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):  # type: ignore[misc]
             raise ConfigError(unknown_name("head of a classifier", self.head, valid))
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """Probabilities `[n, 2]` in [0, 1] of the classes in `classes_`."""
-        second = self._answers(X)
-        return np.column_stack([1.0 - second, second])
+        """Probabilities `[n, n_classes]` in [0, 1] of the classes in `classes_`; rows sum to 1."""
+        from heads.columns import probability_columns
+
+        answers = self._answers(X)
+        head = next(iter(self.bundle_.model.heads.values()))
+        names = [each.name for each in probability_columns(head.columns)]
+        found = answers[names].to_numpy(dtype=np.float64)
+        return np.column_stack([1.0 - found[:, 0], found[:, 0]]) if len(names) == 1 else found
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """The class whose probability is at least 0.5."""
-        second = self.predict_proba(X)[:, 1]
-        return np.asarray(self.classes_[(second >= 0.5).astype(int)])
+        """The likeliest class; of two classes the second one from a probability of 0.5."""
+        found = self.predict_proba(X)
+        places = (found[:, 1] >= 0.5).astype(int) if found.shape[1] == 2 else found.argmax(axis=1)
+        return np.asarray(self.classes_[places])
 
     def _adopt(self, bundle: "Bundle") -> None:
-        super()._adopt(bundle)
-        self.classes_ = np.asarray(bundle.info["classes"])
+        from heads.columns import probability_columns
 
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = False
-        return tags
+        classes = bundle.info.get("classes", [])
+        head = next(iter(bundle.model.heads.values()))
+        n_classes = max(2, len(probability_columns(head.columns)))
+        if not _are_classes(classes, n=n_classes):
+            got = f"classes {shown(classes)}" if classes else "one of a regressor"
+            raise BundleError(
+                f"bundle must be that of a classifier with {n_classes} classes, got {got}."
+            )
+        super()._adopt(bundle)
+        self.classes_ = np.asarray(classes)
+
+
+def _are_classes(classes: Any, *, n: int) -> bool:
+    """True for a list of so many labels, as a bundle keeps them."""
+    is_list = isinstance(classes, list) and len(classes) == n
+    return is_list and all(isinstance(label, str | int | float) for label in classes)

@@ -1,7 +1,7 @@
 """The estimator that predicts numbers."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -11,9 +11,20 @@ from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
 from fusion.data.known import is_finite
-from fusion.data.targets import named_target, named_targets, refuse_missing, target_arrays
+from fusion.data.labels import label_positions, read_labels
+from fusion.data.problems import raise_for
+from fusion.data.targets import (
+    named_target,
+    named_targets,
+    refuse_missing,
+    target_arrays,
+    target_series,
+)
 from fusion.estimators.base import NO_TARGET, FusionEstimator
 from fusion.parameters import check_kept
+
+if TYPE_CHECKING:
+    from fusion.evaluation.questions import Question
 
 
 class FusionRegressor(RegressorMixin, FusionEstimator):  # type: ignore[misc]
@@ -45,24 +56,45 @@ class FusionRegressor(RegressorMixin, FusionEstimator):  # type: ignore[misc]
         """
         check_kept(self.get_params(deep=False))
         if isinstance(self.head, Mapping):
-            return self._fit(X, named_targets(y, list(self.head)), validation_rows)
+            return self._fit(X, named_targets(y, _columns(self.head)), validation_rows)
         if y is None:
             raise ValueError(f"{type(self).__name__} {NO_TARGET}")
         name, values = named_target(y)
-        found = target_arrays({name: column_or_1d(values, warn=True)})
+        values = column_or_1d(values, warn=True)
+        if self._reads_labels():
+            refuse_missing(values)
+            return self._fit(X, {name: values}, validation_rows)
+        found = target_arrays({name: values})
         refuse_missing(found[name])
         numbers = check_array(found[name], ensure_2d=False, dtype=np.float64, input_name="y")
         return self._fit(X, {name: numbers}, validation_rows)
 
-    def predict(self, X: Any) -> NDArray[np.float64]:
-        """Answers `[n]` of the first head, in its unit; the mean where it tells mean and median."""
-        return self._answers(X)
+    def _reads_labels(self) -> bool:
+        """Whether the only head is known, and reads labels."""
+        from heads import HEADS  # torch: where a model is fitted
+
+        return isinstance(self.head, str) and self.head in HEADS and HEADS[self.head].reads_labels
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Answers of the first head, in its unit; the mean where it tells mean and median.
+
+        Shape:
+            `[n]`, float64; labels as text of a head that tells classes; `[n, n_steps]` of a head
+            with steps.
+        """
+        from heads.columns import columns_by_step  # torch: where a model is asked
+
+        head = next(iter(self._predictor().bundle.model.heads.values()))
+        names = [columns[0].name for columns in columns_by_step(head.columns).values()]
+        answers = self._answers(X)[names].to_numpy()
+        return answers if head.target_shape else answers[:, 0]
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """R2 of the answers; of several heads the mean of their R2, each with the same weight.
+        """R2 of the answers; of several heads, or steps, the mean of their R2, all alike.
 
-        A row counts for the heads whose target it has. R2 of a head that tells classes is that of
-        its probability against 1 and 0 (1 minus the Brier score over that of the mean).
+        A row counts for the heads whose target it has. R2 of a head that tells probabilities is
+        that of these against 1 and 0 (1 minus the Brier score over that of the mean), of several
+        classes together.
 
         Args:
             X: Items, as in `fit`.
@@ -73,15 +105,18 @@ class FusionRegressor(RegressorMixin, FusionEstimator):  # type: ignore[misc]
             At most 1; 0 for answers no better than the mean, less for worse ones.
 
         Raises:
-            CatalogueError: If items are faulty and must not be, or a target is no number.
+            CatalogueError: If items are faulty and must not be, a target is no number, or a label
+                is unknown.
             ValueError: If y lacks a target, or a row has no answer.
         """
+        from fusion.evaluation.questions import questions  # torch: where a model is asked
+
         predictor = self._predictor()
+        bundle = predictor.bundle
         table = predictor.predict(self._frame(X, reset=False))
-        bundle = self.bundle_
-        names = list(dict.fromkeys(name for some in bundle.targets.values() for name in some))
+        names = bundle.target_columns
         given = {names[0]: named_target(y)[1]} if len(names) == 1 else named_targets(y, names)
-        arrays = target_arrays(given)
+        arrays = self._known_targets(given)
         check_consistent_length(table, *arrays.values(), sample_weight)
         check_answered(table)
         scores = []
@@ -89,17 +124,50 @@ class FusionRegressor(RegressorMixin, FusionEstimator):  # type: ignore[misc]
             target = bundle.target_of(name, arrays)
             known = is_finite(target)
             if known.sum() < 2:
-                column = bundle.target_name(name)
-                raise ValueError(f"{column} must be known in at least two rows, got {known.sum()}.")
-            target = target[known]
-            if head.task == "classification":
-                target = head.encode_target(target).astype(np.float64)
+                raise ValueError(
+                    f"{bundle.target_name(name)} must be known in at least two rows, got "
+                    f"{known.sum()}."
+                )
             weights = None if sample_weight is None else np.asarray(sample_weight)[known]
-            answer = [one for one in head.columns if one.kind == head.columns[0].kind]  # every step
-            found = table[[predictor.column_name(name, one.name) for one in answer]]
-            truth = np.stack([one.values_of(target) for one in answer], axis=1)
-            scores.append(r2_score(truth, found.to_numpy()[known], sample_weight=weights))
+            columns = {each.name: predictor.column_name(name, each.name) for each in head.columns}
+            answers = table[list(columns.values())][known].set_axis(list(columns), axis=1)
+            found = [_r2(each, answers, weights) for each in questions(head, target[known])]
+            scores.append(np.mean(found))
         return float(np.mean(scores))
+
+    def _known_targets(self, given: Mapping[str, Any]) -> dict[str, NDArray[np.float64]]:
+        """Target columns as numbers, or as positions of the labels that the model knows.
+
+        Raises:
+            CatalogueError: With every cell that is neither.
+        """
+        labels, arrays, problems = self.bundle_.target_labels, {}, []
+        for name in given.keys() & labels.keys():
+            texts, found = read_labels(target_series(name, given[name]))
+            arrays[name], unknown = label_positions(texts, labels[name], column=name)
+            problems += [*found, *unknown]
+        raise_for(problems, source="y")
+        others = {name: values for name, values in given.items() if name not in arrays}
+        return {**arrays, **target_arrays(others)}
+
+
+def _columns(heads: Mapping[Any, Any]) -> list[str]:
+    """Target columns of a mapping of heads; a tuple names those of several steps."""
+    keys = [(key,) if isinstance(key, str) else key for key in heads]
+    return list(dict.fromkeys(name for key in keys for name in key))
+
+
+def _r2(question: "Question", answers: pd.DataFrame, weights: Any) -> float:
+    """R2 of the answer to one question; of the probabilities of classes, all together."""
+    from heads.columns import probability_columns
+
+    values, chances = question.values, probability_columns(question.columns)
+    if len(chances) < 2:
+        return float(r2_score(values, answers[question.columns[0].name], sample_weight=weights))
+    truth = np.eye(len(chances))[values.astype(np.int64)]
+    told = answers[[each.name for each in chances]]
+    together = "variance_weighted"
+    return float(r2_score(truth, told, sample_weight=weights, multioutput=together))
 
 
 def check_answered(table: pd.DataFrame) -> None:

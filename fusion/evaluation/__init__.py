@@ -1,8 +1,9 @@
 """Evaluation: scores on the test rows, simple predictors to beat, and how sure a gain is."""
 
 from fusion.evaluation.baselines import BASELINES, Baseline
-from fusion.evaluation.bootstrap import paired_bootstrap, primary_metric
+from fusion.evaluation.bootstrap import paired_bootstrap
 from fusion.evaluation.evaluate import evaluate_head, format_table
+from fusion.evaluation.primary import primary_metric
 from fusion.evaluation.result import Evaluation, Kind, Score
 
 __all__ = [

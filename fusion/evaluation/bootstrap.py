@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from heads import Floats, Head, HotItemHead, LinearHead, RegressionHead, SalesVolumeHead, metrics
+from heads import Floats
 
 Columns = Mapping[str, Floats]
 Metric = Callable[[Floats, Columns], float]
-"""One number from targets `[n]` in business units and prediction columns `[n]`; nan: undefined."""
+"""One number from targets `[n, ...]` and prediction columns `[n]`; nan: undefined."""
 
 MOST_DRAWS = 20
 """Draws for each wanted resample before an interval counts as undefined."""
@@ -37,7 +37,7 @@ def paired_bootstrap(
 
     Args:
         metric: Scores one prediction.
-        target: `[n]`, in business units.
+        target: `[n, *target_shape]`, in business units.
         first: Prediction columns `[n]`.
         second: Prediction columns `[n]` of the same rows.
         higher_is_better: Direction of the metric.
@@ -98,57 +98,3 @@ class _Groups:
 
 def _taken(columns: Columns, rows: np.ndarray) -> dict[str, Floats]:
     return {name: values[rows] for name, values in columns.items()}
-
-
-def primary_metric(head: Head) -> tuple[Metric, tuple[str, ...]]:
-    """The primary metric of a head alone, and the columns that it looks at.
-
-    Why: `head.metrics` computes everything, which is too slow to be called two thousand times. For
-    heads of this package the result is the same number, found quickly; for any other head it is
-    `head.metrics`.
-    """
-    for kind, (quick, column) in QUICK.items():
-        if type(head) is kind:
-            return _one_column(head, quick, column), (column,)
-    return lambda target, columns: _from_head(head, target, columns), head.column_names
-
-
-def _one_column(head: Head, quick: Callable[[Floats, Floats], float], column: str) -> Metric:
-    if head.task == "classification":
-        return lambda target, columns: quick(
-            head.encode_target(target).astype(np.float64), columns[column]
-        )
-    return lambda target, columns: quick(target, columns[column])
-
-
-def _from_head(head: Head, target: Floats, columns: Columns) -> float:
-    return head.metrics(target, dict(columns))[head.primary_metric]
-
-
-def quick_r2(target: Floats, prediction: Floats) -> float:
-    """`heads.metrics.r2` of checked arrays, some twenty times as fast."""
-    if np.ptp(target) == 0:
-        return float("nan")
-    unexplained = np.square(target - prediction).sum()
-    return float(1.0 - unexplained / np.square(target - target.mean()).sum())
-
-
-def quick_pr_auc(labels: Floats, score: Floats) -> float:
-    """`heads.metrics.pr_auc` of checked arrays, some twenty times as fast."""
-    order = np.argsort(-score)
-    ranked = score[order]
-    last_of_tie = np.append(np.flatnonzero(ranked[1:] != ranked[:-1]), len(ranked) - 1)
-    hits = labels[order].cumsum()[last_of_tie]
-    if hits[-1] == 0:
-        return float("nan")
-    precision = hits / (last_of_tie + 1)
-    return float((np.diff(hits, prepend=0.0) * precision).sum() / hits[-1])
-
-
-QUICK: Mapping[type[Head], tuple[Callable[[Floats, Floats], float], str]] = {
-    SalesVolumeHead: (metrics.wape, "sales_units_p50"),
-    RegressionHead: (quick_r2, "prediction"),
-    LinearHead: (quick_r2, "prediction"),
-    HotItemHead: (quick_pr_auc, "hot_probability"),
-}
-"""Primary metric and its column for each head class."""

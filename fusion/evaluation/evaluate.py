@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike
 from rich.table import Table
 from rich.text import Text
 
-from fusion.evaluation.bootstrap import paired_bootstrap, primary_metric
+from fusion.evaluation.bootstrap import paired_bootstrap
+from fusion.evaluation.primary import primary_metric
 from fusion.evaluation.result import Evaluation, Kind, Score
 from heads import Floats, Head
 
@@ -32,7 +33,7 @@ def evaluate_head(
         head: The head, whose metrics and direction count.
         name: What the head is called.
         target_column: Where the targets come from.
-        target: `[n]` targets of the test rows, in business units.
+        target: `[n, *target_shape]` targets of the test rows, in business units.
         fusion: The head's columns `[n]` as the fusion predicts them.
         others: (name, kind) -> the same of another way to predict; one that has a single column
             is taken to say the same in every column of the head.
@@ -69,15 +70,16 @@ def evaluate_head(
 
 def _filled(head: Head, name: str, columns: Columns, *, n: int) -> dict[str, Floats]:
     """Every column of the head, checked."""
+    names = head.column_names
     if len(columns) == 1:
-        columns = dict.fromkeys(head.column_names, next(iter(columns.values())))
-    missing = [column for column in head.column_names if column not in columns]
+        columns = dict.fromkeys(names, next(iter(columns.values())))
+    missing = [column for column in names if column not in columns]
     if missing:
         raise ValueError(
-            f"predictions of {name!r} must hold {', '.join(head.column_names)}, got none of "
+            f"predictions of {name!r} must hold {', '.join(names)}, got none of "
             f"{', '.join(missing)}. Add these columns."
         )
-    filled = {column: np.asarray(columns[column], dtype=np.float64) for column in head.column_names}
+    filled = {column: np.asarray(columns[column], dtype=np.float64) for column in names}
     for column, values in filled.items():
         if values.shape != (n,) or not np.isfinite(values).all():
             odd = int((~np.isfinite(values)).sum())
@@ -100,11 +102,9 @@ def _score(
     found = head.metrics(target, predictions[key])
     if kind == "fusion":
         return Score(name, kind, found)
-    metric, columns = primary_metric(head)
-    first, second = (
-        {column: predictions[each][column] for column in columns}
-        for each in (("fusion", "fusion"), key)
-    )
+    pair = [predictions["fusion", "fusion"], predictions[key]]
+    metric, columns = primary_metric(head, target, pair)
+    first, second = ({column: each[column] for column in columns} for each in pair)
     gain, low, high = paired_bootstrap(
         metric, target, first, second, higher_is_better=head.higher_is_better, groups=groups
     )

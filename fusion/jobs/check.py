@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,7 @@ from fusion.choices import (
 from fusion.data.catalogue import Catalogue, build_catalogue, target_values
 from fusion.data.codes import coded_columns
 from fusion.data.infer import infer_schema
+from fusion.data.known import is_known
 from fusion.data.policy import apply_policy, left_out, refuse_early
 from fusion.data.problems import OnBadRows, Problem
 from fusion.data.schema import Schema
@@ -34,6 +36,13 @@ from fusion.jobs.config import TrainConfig, head_choices
 from fusion.jobs.new_items import read_new_items
 from fusion.jobs.sales import join_sales, not_launched, sales_target
 from fusion.jobs.split import column_groups, split_dates, split_rows
+from fusion.label_choices import (
+    LabelTargets,
+    head_targets,
+    label_columns,
+    read_label_targets,
+    shared_label_mistakes,
+)
 from fusion.mistakes import Mistakes
 from fusion.modalities import MODALITIES
 from fusion.places import photo_folder_mistakes
@@ -48,6 +57,7 @@ class CheckedItems:
 
     Args:
         catalogue: All rows.
+        heads: What is asked, by name; heads that read labels know them.
         targets: Targets `[n]` of each target column, NaN where there is none: the row is left out
             for this target alone.
         encoders: Encoders that need no fitting, by modality.
@@ -58,6 +68,7 @@ class CheckedItems:
     """
 
     catalogue: Catalogue
+    heads: dict[str, HeadChoice]
     targets: dict[str, NDArray[np.float64]]
     encoders: dict[str, Encoder]
     problems: list[Problem]
@@ -98,10 +109,14 @@ def check_config(
             )
         coded = coded_columns(frame, schema, listed=config.data.columns.get("categorical"))
         notes += [coded] if coded else []
-        targets, problems = _read_targets(config, frame, schema)
-        unknown = _unknown_rows(config, targets, problems)
+        mistakes.add(shared_label_mistakes(heads))
+        labelled = read_label_targets(heads, _target_columns(heads, frame))
+        mistakes.add(labelled.mistakes)
+        heads = labelled.heads
+        targets, problems = _read_targets(config, frame, schema, labelled)
+        unknown = _unknown_rows(config, heads, targets, problems)
         problems = [problem for problem in problems if problem.row not in unknown]
-    mistakes.add(head_mistakes(heads, _of_heads(heads, targets)))
+    mistakes.add(head_mistakes(heads, head_targets(heads, targets)))
     with mistakes.gathered():
         check_logs(config.training.tensorboard, config.tuning.tensorboard)
     if catalogue is not None:
@@ -121,10 +136,10 @@ def check_config(
             ]
             problems += _undated(config, catalogue)
             refuse_early(catalogue, problems, on_bad_rows=config.data.on_bad_rows)
-            _check_enough(config, catalogue, targets, problems, unknown)
+            _check_enough(config, catalogue, head_targets(heads, targets), problems, unknown)
     mistakes.refuse()
     assert catalogue is not None
-    return CheckedItems(catalogue, targets, encoders, problems, unknown, notes, new)
+    return CheckedItems(catalogue, heads, targets, encoders, problems, unknown, notes, new)
 
 
 def _tables(config: TrainConfig, mistakes: Mistakes) -> tuple[pd.DataFrame | None, list[str]]:
@@ -153,30 +168,40 @@ def _tables(config: TrainConfig, mistakes: Mistakes) -> tuple[pd.DataFrame | Non
     return joined, notes
 
 
+def _target_columns(
+    heads: Mapping[str, HeadChoice], frame: pd.DataFrame
+) -> dict[str, "pd.Series[Any]"]:
+    """The target columns that a table has."""
+    names = dict.fromkeys(name for choice in heads.values() for name in choice.columns)
+    return {name: frame[name] for name in names if name in frame.columns}
+
+
 def _read_targets(
-    config: TrainConfig, frame: pd.DataFrame, schema: Schema
+    config: TrainConfig, frame: pd.DataFrame, schema: Schema, labelled: LabelTargets
 ) -> tuple[dict[str, NDArray[np.float64]], list[Problem]]:
     """Targets of each column that the table has, and what is wrong with them."""
-    names = dict.fromkeys(entry.target for entry in config.heads)
-    read = {
-        name: target_values(
-            frame,
-            name,
-            number_format=schema.format_of(name, "numeric"),
-            source=config.data.items.name,
-        )
-        for name in names
-        if name in frame.columns
-    }
-    problems = [problem for _, found in read.values() for problem in found]
-    return {name: values for name, (values, _) in read.items()}, problems
+    targets, problems = dict(labelled.positions), list(labelled.problems)
+    for name in _target_columns(labelled.heads, frame):
+        if name not in label_columns(labelled.heads):
+            targets[name], found = target_values(
+                frame,
+                name,
+                number_format=schema.format_of(name, "numeric"),
+                source=config.data.items.name,
+            )
+            problems += found
+    return targets, problems
 
 
-def _unknown_rows(config: TrainConfig, targets: Targets, problems: list[Problem]) -> dict[int, str]:
+def _unknown_rows(
+    config: TrainConfig,
+    heads: Mapping[str, HeadChoice],
+    targets: Targets,
+    problems: list[Problem],
+) -> dict[int, str]:
     """Rows none of whose targets is given, each with the reason; a faulty target is a problem."""
-    given = np.ones(0, dtype=bool)
-    for values in targets.values():
-        given = ~np.isnan(values) if not len(given) else given | ~np.isnan(values)
+    known = [is_known(values) for values in head_targets(heads, targets).values()]
+    given = np.any(known, axis=0) if known else np.ones(0, dtype=bool)
     faulty = {problem.row for problem in problems}
     reason = f"{' and '.join(targets)} must be given, got none"
     if config.sales is not None and set(targets) == {sales_target(config.sales)}:
@@ -195,8 +220,12 @@ def _broken_rules(
     if not are_known(heads):
         return []
     told = {(problem.row, problem.column) for problem in known}
-    found = target_problems(catalogue, heads, _of_heads(heads, targets))
-    return [problem for problem in found if (problem.row, problem.column) not in told]
+    return [
+        problem
+        for name, values in head_targets(heads, targets).items()
+        for problem in target_problems(catalogue, heads, {name: values})
+        if not told & {(problem.row, column) for column in heads[name].columns}
+    ]
 
 
 def _undated(config: TrainConfig, catalogue: Catalogue) -> list[Problem]:
@@ -204,15 +233,6 @@ def _undated(config: TrainConfig, catalogue: Catalogue) -> list[Problem]:
     if config.split.kind != "date" or config.split.column not in catalogue.frame.columns:
         return []
     return split_dates(config.split, catalogue.frame, catalogue.schema)[1]
-
-
-def _of_heads(heads: Mapping[str, HeadChoice], targets: Targets) -> Targets:
-    """Targets by head, as far as they are there."""
-    return {
-        name: choice.values_of(targets)
-        for name, choice in heads.items()
-        if targets.keys() >= set(choice.columns)
-    }
 
 
 def _check_enough(
@@ -234,7 +254,7 @@ def _check_enough(
         )
     kept = [row for row in range(len(catalogue)) if row not in dropped]
     heads = head_choices(config.heads)
-    known = {name: values[kept] for name, values in _of_heads(heads, targets).items()}
+    known = {name: values[kept] for name, values in targets.items()}
     few = few_target_mistakes(heads, known, least=MIN_ROWS + 1)  # one of them for the test
     if few:
         raise ConfigError("\n".join(few) + left_out(dropped))
@@ -280,7 +300,7 @@ def schema_of(frame: pd.DataFrame, config: TrainConfig) -> Schema:
     if data.photos is None:
         of_photos = [one for one in MODALITIES.values() if one.kind == "image"]
         given = {**{role: [] for one in of_photos for role in one.roles}, **given}
-    targets = [entry.target for entry in config.heads]
+    targets = [name for entry in config.heads for name in entry.columns]
     return infer_schema(
         frame,
         photos=data.photos,

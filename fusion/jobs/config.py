@@ -15,7 +15,7 @@ from fusion.data.problems import OnBadRows
 from fusion.encoder_choice import EncoderChoices
 from fusion.errors import unknown_name
 from fusion.files import expanded
-from fusion.head_choice import HeadChoice, known_heads, known_strategies
+from fusion.head_choice import HeadChoice, known_decoders, known_heads, known_strategies
 from fusion.jobs.config_file import config_values
 from fusion.mistakes import RunSettings, checked_settings
 from fusion.modalities import input_roles
@@ -82,19 +82,40 @@ class SalesSection(Section):
 
 
 class HeadSection(Section):
-    """One question: a head on a target column."""
+    """One question: a head on a target column, or on the columns of its steps in their order."""
 
     head: str
-    target: str
+    target: str | list[str]
     name: str | None = Field(
         default=None, min_length=1, description="What the answer is called; else see `head_names`."
     )
     options: dict[str, Any] = Field(default_factory=dict)
+    decoder: str | None = Field(
+        default=None, description="How networks answer it; else as its head suggests."
+    )
 
     @field_validator("head")
     @classmethod
     def _known_head(cls, head: str) -> str:
         return _known("head", head, known_heads())
+
+    @field_validator("target")
+    @classmethod
+    def _different_columns(cls, target: str | list[str]) -> str | list[str]:
+        names = [target] if isinstance(target, str) else target
+        if not names or len(set(names)) < len(names):
+            raise ValueError(f"must be one column, or different ones in a list, got {target}.")
+        return target
+
+    @field_validator("decoder")
+    @classmethod
+    def _known_decoder(cls, decoder: str | None) -> str | None:
+        return None if decoder is None else _known("decoder", decoder, known_decoders())
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Its target columns."""
+        return (self.target,) if isinstance(self.target, str) else tuple(self.target)
 
 
 def head_names(sections: Sequence[HeadSection]) -> list[str]:
@@ -131,13 +152,18 @@ def head_names(sections: Sequence[HeadSection]) -> list[str]:
 def head_choices(sections: Sequence[HeadSection]) -> dict[str, HeadChoice]:
     """Head choices by a name that tells them apart."""
     return {
-        name: HeadChoice(section.head, target=section.target, options=section.options)
+        name: HeadChoice(
+            section.head,
+            target=section.target if isinstance(section.target, str) else section.columns,
+            options=section.options,
+            decoder=section.decoder,
+        )
         for name, section in zip(head_names(sections), sections, strict=True)
     }
 
 
 def _target_of(section: HeadSection, alike: Sequence[HeadSection]) -> list[str]:
-    return [section.target] if len({other.target for other in alike}) > 1 else []
+    return list(section.columns) if len({other.columns for other in alike}) > 1 else []
 
 
 def _options_of(section: HeadSection, alike: Sequence[HeadSection]) -> list[str]:

@@ -8,6 +8,8 @@ Writes: nothing, or one JSON file.
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from fusion.data.known import is_finite
 from fusion.data.problems import raise_for
 from fusion.data.schema import missing_columns
@@ -21,6 +23,7 @@ from fusion.shards.lock import locked_file
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
     from fusion.bundle import Bundle
     from fusion.choices import Targets
@@ -97,20 +100,23 @@ def _measured(
 
 
 def _known_targets(model: "Bundle", frame: "pd.DataFrame", *, source: str) -> "Targets":
-    """Targets `[n]` of each head, NaN where there is none, or none that its head takes.
+    """Targets `[n, *target_shape]` of each head, NaN where there is none that its head takes.
 
     Raises:
-        CatalogueError, ConfigError: With every column that is missing or of no use.
+        CatalogueError, ConfigError: With every column that is missing or of no use, and every
+            label that the model does not know.
     """
-    from fusion.data.catalogue import target_values
+    from heads.columns import probability_columns  # torch: where a model is there
 
     mistakes = Mistakes()
     targets = {}
     raise_for(missing_columns(model.target_columns, frame.columns), source=source)
     read = {}
     for column in model.target_columns:
-        style = model.schema.format_of(column, "numeric")
-        read[column], _ = target_values(frame, column, number_format=style, source=source)
+        read[column] = np.full(len(frame), np.nan)
+        with mistakes.gathered():
+            read[column] = _read_target(model, frame, column, source=source)
+    mistakes.refuse()
     for name in model.targets:
         target = model.target_of(name, read)
         known = is_finite(target)
@@ -121,8 +127,29 @@ def _known_targets(model: "Bundle", frame: "pd.DataFrame", *, source: str) -> "T
                     "none. Measure on items that have been sold."
                 )
             head = model.model.head(name)
-            if head.task == "classification":
+            if probability_columns(head.columns):
                 head.encode_target(target[known])  # refuses what is no label
         targets[name] = target
     mistakes.refuse()
     return targets
+
+
+def _read_target(
+    model: "Bundle", frame: "pd.DataFrame", column: str, *, source: str
+) -> "NDArray[np.float64]":
+    """One target column `[n]`: numbers, or positions among the labels that the model knows.
+
+    Raises:
+        CatalogueError: With every label that it does not know.
+    """
+    from fusion.data.catalogue import target_values
+    from fusion.data.labels import label_positions, read_labels
+
+    labels = model.target_labels.get(column)
+    if labels is None:
+        style = model.schema.format_of(column, "numeric")
+        return target_values(frame, column, number_format=style, source=source)[0]
+    texts, problems = read_labels(frame[column])
+    positions, unknown = label_positions(texts, labels, column=column)
+    raise_for([*problems, *unknown], source=source)
+    return positions

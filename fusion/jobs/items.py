@@ -1,6 +1,7 @@
 """What every job on labelled items does first: read, join sales, check, embed, settle bad rows."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,11 +11,12 @@ from numpy.typing import NDArray
 
 from fusion.data.catalogue import Catalogue
 from fusion.data.problems import Problem
-from fusion.embedding import prepare_inputs
+from fusion.head_choice import HeadChoice
 from fusion.jobs.check import check_config, usable_rows
 from fusion.jobs.config import TrainConfig
 from fusion.mistakes import Mistakes
 from fusion.progress import Stage, silent
+from fusion.ready import ReadyItems, usable_items
 from fusion.store import StoreReport
 
 
@@ -23,9 +25,9 @@ class LabelledItems:
     """Items that can be learned from, and what was found wrong on the way.
 
     Args:
-        frame: Rows that stay, counted from 0.
-        catalogue: The same, checked.
-        targets: Targets `[n]` of each target column.
+        ready: Rows that stay, counted from 0, checked and embedded.
+        heads: What is asked, by name; heads that read labels know them.
+        targets: Targets `[n]` of each target column; of labels their positions.
         n_read: Number of rows in the file.
         problems: Everything that was wrong.
         dropped: Row of the file -> why it was left out.
@@ -35,8 +37,8 @@ class LabelledItems:
         new_items: Items to be forecast after the training; None where there are none.
     """
 
-    frame: pd.DataFrame
-    catalogue: Catalogue
+    ready: ReadyItems
+    heads: dict[str, HeadChoice]
     targets: dict[str, NDArray[np.float64]]
     n_read: int
     problems: list[Problem]
@@ -45,6 +47,11 @@ class LabelledItems:
     unknown: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     new_items: pd.DataFrame | None = None
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The rows that stay."""
+        return self.ready.catalogue
 
 
 def labelled_items(
@@ -68,21 +75,27 @@ def labelled_items(
             are, and stop the job then if bad rows must not be.
     """
     checked = check_config(config, mistakes or Mistakes(), store=store)
-    catalogue = checked.catalogue
-    prepared = prepare_inputs(checked.encoders, catalogue, store=store, stage=stage)
-    extra = [*prepared.problems, *checked.problems]
-    good, dropped = usable_rows(
-        catalogue, extra, unknown=checked.unknown, on_bad_rows=config.data.on_bad_rows
+
+    def settle(found: Sequence[Problem]) -> tuple[Catalogue, dict[int, str]]:
+        problems = [*found, *checked.problems]
+        return usable_rows(
+            checked.catalogue,
+            problems,
+            unknown=checked.unknown,
+            on_bad_rows=config.data.on_bad_rows,
+        )
+
+    usable = usable_items(
+        checked.encoders, checked.catalogue, settle=settle, store=store, stage=stage
     )
-    kept = np.asarray([row for row in range(len(catalogue)) if row not in dropped], dtype=np.int64)
     return LabelledItems(
-        frame=catalogue.frame.iloc[kept].reset_index(drop=True),
-        catalogue=good,
-        targets={name: values[kept] for name, values in checked.targets.items()},
-        n_read=len(catalogue),
-        problems=[*catalogue.problems, *extra],
-        dropped=dropped,
-        reports=prepared.reports,
+        ready=usable.ready,
+        heads=checked.heads,
+        targets={name: values[usable.rows] for name, values in checked.targets.items()},
+        n_read=len(checked.catalogue),
+        problems=[*checked.catalogue.problems, *usable.problems, *checked.problems],
+        dropped=usable.dropped,
+        reports=usable.reports,
         unknown=dict(Counter(checked.unknown.values())),
         notes=checked.notes,
         new_items=checked.new_items,

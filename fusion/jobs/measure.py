@@ -11,14 +11,16 @@ from fusion.bundle import Bundle
 from fusion.data.catalogue import Catalogue
 from fusion.data.folds import DRAWN, Validation
 from fusion.data.known import known_rows
+from fusion.data.labels import label_positions
 from fusion.data.schema import Schema
 from fusion.data.split import Split
 from fusion.evaluation import BASELINES, Evaluation, evaluate_head
 from fusion.evaluation.result import Kind
-from fusion.fitting import Fitted, fit_bundle
+from fusion.fitting import Fitted, fit_ready
 from fusion.modalities import MODALITIES, input_roles
 from fusion.predictor import Predictor
 from fusion.progress import Stage, silent, within
+from fusion.ready import ReadyItems
 from fusion.recipe import Recipe, Sources
 from fusion.training.threads import computing_with
 
@@ -32,18 +34,16 @@ class Experiment:
     """Rows, targets and recipe that every way of predicting shares.
 
     Args:
-        frame: All good rows.
-        catalogue: The same, checked.
+        ready: All good rows, checked and embedded.
         targets: Targets `[n, *target_shape]` of each head, by its name; NaN where there is none.
         split: Which rows are for what.
         groups: A label `[n]` for each row; rows of one group are no new evidence for each other.
-        recipe: How the fusion is made, its columns resolved.
-        sources: Where the photos and the store are.
+        recipe: How the fusion is made.
+        sources: Where the store and the states of a tuning are.
         validation: Which of all rows early stopping looks at.
     """
 
-    frame: pd.DataFrame
-    catalogue: Catalogue
+    ready: ReadyItems
     targets: Targets
     split: Split
     groups: NDArray[np.int64]
@@ -52,47 +52,61 @@ class Experiment:
     validation: Validation = DRAWN
 
     @property
+    def catalogue(self) -> Catalogue:
+        """All good rows."""
+        return self.ready.catalogue
+
+    @property
     def known(self) -> NDArray[np.int64]:
         """Rows that may be learned from: training and validation."""
         return np.sort(np.concatenate([self.split.train, self.split.validation]))
 
-    def fit(self, recipe: Recipe, *, stage: Stage = silent) -> Fitted:
-        """A model made by a recipe on the known rows; similar items have the ids of the table."""
-        fitted = fit_bundle(
-            self.frame.iloc[self.known].reset_index(drop=True),
+    def fit(self, *, stage: Stage = silent) -> Fitted:
+        """A model of the known rows."""
+        return fit_ready(
+            self.ready.take(self.known),
             {name: values[self.known] for name, values in self.targets.items()},
-            recipe=recipe,
+            recipe=self.recipe,
             sources=self.sources,
             validation=self.validation.of_rows(self.known),
             stage=stage,
         )
-        fitted.bundle.reference_ids = self._ids(self.known)
-        return fitted
 
     def predict(self, bundle: Bundle, *, stage: Stage = silent) -> pd.DataFrame:
-        """Answers of a bundle on the test rows."""
+        """Answers of a bundle on the test rows, by the way that new items take."""
         predictor = Predictor(
             bundle,
-            photos=self.sources.photos,
             store=self.sources.store,
             on_bad_rows=self.recipe.on_bad_rows,
             stage=within(stage, "test rows"),
         )
-        table = predictor.predict(self.frame.iloc[self.split.test].reset_index(drop=True))
-        return table.assign(id=self._ids(self.split.test))
+        return predictor.answer_table(predictor.read_ready(self.ready.take(self.split.test)))
 
-    def _ids(self, rows: NDArray[np.int64]) -> list[str]:
-        """Ids in the whole table: where no column names them, a part would count from 0 again."""
-        return [self.catalogue.ids[row] for row in rows]
+    def narrowed(self, columns: Mapping[str, Sequence[str]]) -> "Experiment":
+        """The same with fewer modalities.
+
+        Args:
+            columns: Columns of every role but the id, empty where none is read.
+
+        Raises:
+            ValueError: If a modality loses a part of its columns; the row may.
+        """
+        named = {role: tuple(names) for role, names in columns.items()}
+        schema = replace(self.catalogue.schema, columns=named)
+        return replace(self, ready=self.ready.narrowed(schema))
 
 
 def head_columns(bundle: Bundle, head: str, table: pd.DataFrame) -> Columns:
-    """Columns of one head under the head's own names."""
+    """Columns of one head under the head's own names, classes as positions of their labels."""
     predictor = Predictor(bundle)
-    return {
-        column.name: table[predictor.column_name(head, column.name)].to_numpy(dtype=np.float64)
-        for column in bundle.model.head(head).columns
-    }
+    labels, columns = predictor.labels(), {}
+    for column in bundle.model.head(head).columns:
+        name = predictor.column_name(head, column.name)
+        if name in labels:
+            columns[column.name] = label_positions(list(table[name]), labels[name], column=name)[0]
+        else:
+            columns[column.name] = table[name].to_numpy(dtype=np.float64)
+    return columns
 
 
 def measure(
@@ -175,8 +189,9 @@ def _modality_tables(
         return tables
     with stage("measuring modalities", len(subsets), "models") as work:
         for key, kept in subsets:
-            other = experiment.fit(_restricted(experiment.recipe, bundle, kept=kept)).bundle
-            tables[key] = (other, experiment.predict(other))
+            less = experiment.narrowed(modality_columns(bundle.schema, kept))
+            other = less.fit().bundle
+            tables[key] = (other, less.predict(other))
             work(1)
     return tables
 
@@ -190,17 +205,8 @@ def _subsets(modalities: Sequence[str]) -> Iterator[tuple[tuple[str, Kind], tupl
         yield (f"without {name}", "without"), tuple(kept for kept in modalities if kept != name)
 
 
-def _restricted(recipe: Recipe, bundle: Bundle, *, kept: Sequence[str]) -> Recipe:
-    """The recipe on some modalities, with the encoders that are already loaded."""
-    loaded = {name: bundle.model.encoder(name) for name in kept}
-    encoders = recipe.encoders.with_encoders(
-        {name: encoder for name, encoder in loaded.items() if encoder.cacheable}
-    )
-    return replace(recipe, columns=modality_columns(bundle.schema, kept), encoders=encoders)
-
-
 def modality_columns(schema: Schema, kept: Sequence[str]) -> dict[str, list[str]]:
-    """Columns by role of some modalities of a schema; all other roles are empty.
+    """Columns by role of some modalities of a schema, but of the id; all other roles are empty.
 
     One that repeats others goes with those of its kind, and never holds a column of a modality
     that is left out.
@@ -214,4 +220,4 @@ def modality_columns(schema: Schema, kept: Sequence[str]) -> dict[str, list[str]
             columns |= {
                 role: [n for n in schema.columns_of(role) if n in there] for role in one.roles
             }
-    return {**columns, "id": [] if schema.id is None else [schema.id]}
+    return columns

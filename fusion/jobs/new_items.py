@@ -143,7 +143,11 @@ def page_of_answers(
         stage=within(stage, "page"),
     )
     answers = read_table(output, delimiter="," if output.suffix.lower() == ".csv" else None)
-    numbers = {name: pd.to_numeric(answers[name]).astype("float64") for name in predictor.columns()}
+    numbers = {
+        name: pd.to_numeric(answers[name]).astype("float64")
+        for name in predictor.columns()
+        if name not in predictor.labels()
+    }
     answers = answers.assign(**numbers, error=answers["error"].fillna(""))
     shown = frame.iloc[best_rows(predictor, answers)].reset_index(drop=True)
     write_page(predictor, answers, predictor.read(shown, source=source.items.name), page)

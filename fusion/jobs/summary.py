@@ -18,10 +18,11 @@ from fusion.data.known import known_rows
 from fusion.data.schema import Schema
 from fusion.data.split import Split
 from fusion.evaluation import Evaluation
+from fusion.evaluation.questions import asked_values
 from fusion.fitting import Fitted
 from fusion.jobs.config import SplitSection, TrainConfig
 from fusion.jobs.items import LabelledItems
-from fusion.jobs.measure import Columns, Experiment, head_columns
+from fusion.jobs.measure import Experiment, head_columns
 from fusion.modalities import MODALITIES
 from fusion.report import (
     ColumnSummary,
@@ -112,7 +113,7 @@ def _data_summary(config: TrainConfig, outcome: Outcome) -> DataSummary:
             )
             for name in model.modalities
         },
-        columns=tuple(_column_summaries(items.frame, schema)),
+        columns=tuple(_column_summaries(items.catalogue.frame, schema)),
         ignored={
             name: "the target" if name in items.targets else reason
             for name, reason in schema.ignored.items()
@@ -161,15 +162,12 @@ def _head_result(config: TrainConfig, outcome: Outcome, name: str) -> HeadResult
     known = known_rows(experiment.targets[name][test])
     target = experiment.targets[name][test][known]
     columns = {key: values[known] for key, values in columns.items()}
-    if head.task == "classification":
-        target = head.encode_target(target).astype(np.float64)
     return HeadResult(
         evaluation=outcome.evaluations[name],
-        actual=target,
+        columns=head.columns,
+        actual=asked_values(head, target),
         predicted=columns,
-        items=tuple(
-            _report_items(config, outcome, actual=target, columns=columns, rows=test[known])
-        ),
+        items=tuple(_report_items(config, outcome, rows=test[known])),
         title=head_title(bundle, name),
     )
 
@@ -178,21 +176,16 @@ def _report_items(
     config: TrainConfig,
     outcome: Outcome,
     *,
-    actual: NDArray[np.float64],
-    columns: Columns,
     rows: NDArray[np.int64],
 ) -> list[ReportItem]:
     catalogue = outcome.items.catalogue.take(rows)
     photos: Any = catalogue.values.get("image", [None] * len(catalogue))
     titles = catalogue.titles
-    predicted = next(iter(columns.values()))
     return [
         ReportItem(
             id=catalogue.ids[row],
             title=titles[row],
             photo=photos[row][0] if photos[row] else None,
-            actual=float(actual[row]),
-            predicted=float(predicted[row]),
             details={name: _shown(catalogue.frame[name].iloc[row]) for name in config.data.details},
         )
         for row in range(len(catalogue))

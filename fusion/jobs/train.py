@@ -15,14 +15,16 @@ from pathlib import Path
 import numpy as np
 
 from fusion.bundle import check_bundle_folder, save_bundle
-from fusion.choices import few_target_mistakes
+from fusion.choices import few_target_mistakes, head_mistakes
+from fusion.data.policy import left_out
 from fusion.data.tables import write_table
 from fusion.encoder_choice import EncoderChoices
 from fusion.evaluation import Evaluation
 from fusion.files import json_bytes, write_atomically
-from fusion.jobs.config import TrainConfig, head_choices
+from fusion.fitting import with_findings
+from fusion.jobs.config import TrainConfig
 from fusion.jobs.items import LabelledItems, labelled_items
-from fusion.jobs.measure import Experiment, measure, modality_columns
+from fusion.jobs.measure import Experiment, measure
 from fusion.jobs.new_items import PAGE, forecast_new_items
 from fusion.jobs.sales import horizons
 from fusion.jobs.split import row_groups, split_rows
@@ -34,7 +36,7 @@ from fusion.places import folder_mistakes
 from fusion.platforms import require_posix
 from fusion.processes import is_first
 from fusion.progress import Stage, silent
-from fusion.recipe import MIN_ROWS, Recipe, Sources
+from fusion.recipe import MIN_ROWS, TOO_FEW, Recipe, Sources
 from fusion.report import write_report
 from fusion.shards.lock import check_free, locked
 
@@ -129,7 +131,13 @@ def train_checked(
     first = trained(experiment, stage=stage)
     choice = tuning_choice(first, experiment, stage=stage)
     kept = first if choice is None else choice.kept
-    fitted, table = kept.fitted, kept.table
+    fitted = with_findings(
+        kept.fitted,
+        experiment.ready.take(experiment.known),
+        heads=experiment.recipe.heads,
+        store=experiment.sources.store,
+    )
+    table = kept.table
     evaluations = measure(
         experiment,
         fitted.bundle,
@@ -198,9 +206,8 @@ def build_experiment(config: TrainConfig, items: LabelledItems, *, folder: Path)
     Raises:
         ConfigError: If the split leaves too few rows with the target of a head.
     """
-    heads = head_choices(config.heads)
+    heads = items.heads
     targets = {name: choice.values_of(items.targets) for name, choice in heads.items()}
-    schema = items.catalogue.schema
     groups = row_groups(config.split, items.catalogue)
     split, validation = split_rows(
         config.split,
@@ -210,16 +217,19 @@ def build_experiment(config: TrainConfig, items: LabelledItems, *, folder: Path)
         seed=config.training.seed,
     )
     mistakes = Mistakes()
+    known = np.concatenate([split.train, split.validation])
     for rows, least, what in (
-        (np.concatenate([split.train, split.validation]), MIN_ROWS, "rows to learn from"),
+        (known, MIN_ROWS, "rows to learn from"),
         (split.test, 1, "test rows"),
     ):
         some = {name: values[rows] for name, values in targets.items()}
         mistakes.add(few_target_mistakes(heads, some, least=least, rows=what))
+    if len(known) < MIN_ROWS:
+        mistakes.add([TOO_FEW.format(n_rows=len(known)) + left_out(items.dropped)])
+    mistakes.add(head_mistakes(heads, {name: values[known] for name, values in targets.items()}))
     mistakes.refuse()
     recipe = Recipe(
         heads=heads,
-        columns=modality_columns(schema, list(schema.modalities)),
         encoders=EncoderChoices(config.encoders),
         strategy=config.model.strategy,
         strategy_options=config.model.options,
@@ -227,22 +237,15 @@ def build_experiment(config: TrainConfig, items: LabelledItems, *, folder: Path)
         tuning=config.tuning,
         validation_fraction=config.split.validation,
         on_bad_rows=config.data.on_bad_rows,
-        formats=schema.formats,
     )
     return Experiment(
-        frame=items.frame,
-        catalogue=items.catalogue,
+        ready=items.ready,
         targets=targets,
         split=split,
         groups=groups,
         validation=validation,
         recipe=recipe,
-        sources=Sources(
-            photos=config.data.photos,
-            store=config.store or folder / "store",
-            tuning=folder / "tuning",
-            table=config.data.items.name,
-        ),
+        sources=Sources(store=config.store or folder / "store", tuning=folder / "tuning"),
     )
 
 
@@ -262,7 +265,10 @@ def _write(
     }
     write_atomically(folder / "metrics.json", json_bytes(metrics))
     test = outcome.experiment.split.test
-    actual = {f"actual_{name}": values[test] for name, values in outcome.items.targets.items()}
+    actual = {
+        f"actual_{name}": outcome.fitted.bundle.told_target(name, values[test])
+        for name, values in outcome.items.targets.items()
+    }
     write_table(outcome.table.assign(**actual), folder / "test_predictions.csv")
     new = None
     if outcome.items.new_items is not None:

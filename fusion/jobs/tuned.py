@@ -55,7 +55,7 @@ class TuningChoice:
 def trained(experiment: Experiment, *, stage: Stage = silent) -> Trained:
     """The model of an experiment, with tuned encoders if its recipe says so."""
     with measured() as cost:
-        fitted = experiment.fit(experiment.recipe, stage=stage)
+        fitted = experiment.fit(stage=stage)
         table = experiment.predict(fitted.bundle, stage=stage)
     return Trained(fitted, table, cost)
 

@@ -3,18 +3,17 @@
 from fusion.report.content import (
     ColumnSummary,
     DataSummary,
-    HeadResult,
     Losses,
     ModalitySummary,
     NewItem,
     NewItems,
-    ReportItem,
     SimilarItem,
     TrainingReport,
     TuningCost,
     TuningSummary,
 )
 from fusion.report.forecast_words import HeadWords, head_title, head_words
+from fusion.report.head_result import HeadResult, ReportItem
 from fusion.report.new_items import best_rows, build_new_items, tell_new_items
 from fusion.report.page import render_new_items, render_report, write_new_items, write_report
 

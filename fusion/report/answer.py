@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 
 from fusion.evaluation.result import Evaluation, Score
-from fusion.report.content import HeadResult
-from fusion.report.metric_names import metric_name, write, write_gain, write_interval
+from fusion.report.head_result import HeadResult
+from fusion.report.metric_names import family, metric_name, write, write_gain, write_interval
 from fusion.report.number_text import DASH, GAP, number, percent
 
 LEADS = {
@@ -16,19 +16,19 @@ LEADS = {
     "": "The fusion stands alone: nothing to compare it with.",
 }
 TONES = {"fusion better": "good", "fusion worse": "bad"}
-TILE_METRICS = {
-    "regression": ("bias", "coverage_p10_p90", "spearman", "mae", "r2", "wape"),
-    "classification": ("prevalence", "precision_at_prevalence", "roc_auc", "ece", "brier"),
-}
+OF_NUMBERS = ("bias", "coverage", "spearman", "mae", "r2", "wape")
+OF_ONE_CLASS = ("prevalence", "precision_at_prevalence", "roc_auc", "ece", "brier")
+OF_CLASSES = ("accuracy", "macro_f1")
 TILE_NOTES = {
     "bias": "of the total; 0 % is balanced",
-    "coverage_p10_p90": "80 % is right",
     "spearman": "1 is the right order",
     "mae": "error of an average item",
     "prevalence": "what chance would hit",
     "precision_at_prevalence": "of the best-ranked are hot",
     "roc_auc": "0.5 is chance",
     "ece": "0 % is honest",
+    "accuracy": "called by their right class",
+    "macro_f1": "each class counts alike",
 }
 N_TILES = 5
 
@@ -74,7 +74,7 @@ def head_answer(result: HeadResult) -> Answer:
         lead=LEADS[verdict],
         sentence=_sentence(result, fusion, rival),
         proof=proof(evaluation, rival),
-        tiles=_tiles(evaluation, fusion, rival),
+        tiles=_tiles(result, fusion, rival),
     )
 
 
@@ -131,6 +131,10 @@ def _opening(result: HeadResult, fusion: Score, own: float, other: float | None)
     if metric == "r2" and min(own, other or 0.0) >= 0:
         start = f"The fusion explains {value} of the differences in {evaluation.target} (R²)"
         return start, "explains"
+    if metric == "log_loss" and "accuracy" in fusion.metrics:
+        right = percent(fusion.metrics["accuracy"], digits=0)
+        start = f"The fusion calls {right} of the items by their right class (log loss {value})"
+        return start, "has a log loss of"
     if metric == "pr_auc":
         chance = write("pr_auc", fusion.metrics.get("prevalence", math.nan))
         aside = "PR-AUC" if chance == DASH else f"PR-AUC; chance gives {chance}"
@@ -168,7 +172,8 @@ def proof(evaluation: Evaluation, rival: Score | None, *, who: str = "the fusion
     return f"On {items} the difference of {gain} cannot be told from chance ({interval})."
 
 
-def _tiles(evaluation: Evaluation, fusion: Score, rival: Score | None) -> tuple[Tile, ...]:
+def _tiles(result: HeadResult, fusion: Score, rival: Score | None) -> tuple[Tile, ...]:
+    evaluation = result.evaluation
     metric = evaluation.primary_metric
     label = metric_name(metric).label
     better = "higher" if evaluation.higher_is_better else "lower"
@@ -176,9 +181,29 @@ def _tiles(evaluation: Evaluation, fusion: Score, rival: Score | None) -> tuple[
     if rival is not None:
         value = write(metric, primary(evaluation, rival))
         tiles.append(Tile("Best simple", value, f"{label} of {rival.name}"))
-    for name in TILE_METRICS.get(evaluation.task, ()):
-        if name != metric and name in fusion.metrics:
-            note, value = TILE_NOTES.get(name, ""), write(name, fusion.metrics[name])
-            tiles.append(Tile(metric_name(name).label, value, note))
+    for name in _tile_metrics(result, fusion):
+        if name != metric:
+            tiles.append(
+                Tile(
+                    metric_name(name).label,
+                    write(name, fusion.metrics[name]),
+                    _tile_note(result, name),
+                )
+            )
     count = Tile("Test items", number(evaluation.n_test), "never seen in training")
     return (*tiles[: N_TILES - 1], count)
+
+
+def _tile_metrics(result: HeadResult, fusion: Score) -> list[str]:
+    """Metrics of the fusion that suit what is asked, by name or by family."""
+    wanted = OF_CLASSES if result.labels else OF_ONE_CLASS if result.positive else OF_NUMBERS
+    return [
+        name for each in wanted for name in fusion.metrics if name == each or family(name) == each
+    ]
+
+
+def _tile_note(result: HeadResult, name: str) -> str:
+    levels = list(result.quantiles)
+    if family(name) == "coverage" and len(levels) > 1:
+        return f"{percent(levels[-1] - levels[0], digits=0)} is right"
+    return TILE_NOTES.get(name, "")

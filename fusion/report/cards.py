@@ -5,12 +5,13 @@ import io
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from encoders.photo import PhotoError, PhotoSource, load_photo
-from fusion.report.content import HeadResult, ReportItem
+from fusion.report.head_result import HeadResult, ReportItem
 from fusion.report.number_text import MINUS, number, percent, short
 
 SIDE = 160  # pixels of the longer side of a thumbnail
@@ -21,12 +22,34 @@ CLASSIFIED = (
     ("Seen coming", "Positive (hot) items with the highest probability."),
     ("Most surprising", "Outcomes furthest from the stated probability: misses, false alarms."),
 )
+OF_CLASSES = (
+    ("Seen coming", "Items whose class was given the highest probability."),
+    ("Most surprising", "Items whose class was given the lowest probability."),
+)
 MEASURED = (
     ("Closest", "Smallest error in proportion, among the larger half of the items."),
     ("Furthest off", "Largest error of all test items."),
 )
 
-Picked = tuple[list[ReportItem], list[ReportItem]]
+
+class Outcome(NamedTuple):
+    """One item with what happened and what was said of it.
+
+    Args:
+        item: The item.
+        actual: Target; 1 for a positive, or for the class that an item is of.
+        predicted: Prediction in the same unit; probability in [0, 1] of a positive, or of the
+            class that the item is of.
+        classes: Labels of the class that it is of and of the likeliest one; empty else.
+    """
+
+    item: ReportItem
+    actual: float
+    predicted: float
+    classes: tuple[str, ...] = ()
+
+
+Picked = tuple[list[Outcome], list[Outcome]]
 
 
 @dataclass(frozen=True)
@@ -60,20 +83,40 @@ class CardGrid:
 
 def card_grids(result: HeadResult) -> tuple[CardGrid, ...]:
     """Best and worst items of a head, no item in both; nothing without items."""
-    items = [item for item in result.items if math.isfinite(item.actual - item.predicted)]
-    classification = result.evaluation.task == "classification"
-    best, worst = pick_classified(items) if classification else pick_measured(items)
-    positive = result.positive if classification else ""
+    is_classified = bool(result.labels or result.positive)
+    if is_classified and result.actual.ndim > 1:
+        return ()  # neither classes nor what surprises can be averaged over steps
+    known = [each for each in outcomes(result) if math.isfinite(each.actual - each.predicted)]
+    best, worst = pick_classified(known) if is_classified else pick_measured(known)
+    headings = MEASURED if not is_classified else OF_CLASSES if result.labels else CLASSIFIED
     write = short if result.in_units else number  # nobody sells a tenth of a shirt
-    headings = CLASSIFIED if classification else MEASURED
     return tuple(
-        CardGrid(title, rule, tuple(_card(item, positive, write) for item in chosen))
+        CardGrid(title, rule, tuple(_card(each, result.positive, write) for each in chosen))
         for (title, rule), chosen in zip(headings, (best, worst), strict=True)
         if chosen
     )
 
 
-def pick_measured(items: Sequence[ReportItem]) -> Picked:
+def outcomes(result: HeadResult) -> list[Outcome]:
+    """Every item with what happened and what was said of it, averaged over steps."""
+    if not result.items:
+        return []
+    if not result.labels:
+        whole = result.over_steps()
+        rows = zip(result.items, whole.actual.tolist(), whole.answer.tolist(), strict=True)
+        return [Outcome(*row) for row in rows]
+    positions = result.actual.astype(np.int64)
+    given = result.chances[np.arange(len(positions)), positions]
+    labels = result.labels
+    return [
+        Outcome(item, 1.0, chance, (labels[actual], labels[int(said)]))
+        for item, actual, said, chance in zip(
+            result.items, positions.tolist(), result.answer.tolist(), given.tolist(), strict=True
+        )
+    ]
+
+
+def pick_measured(items: Sequence[Outcome]) -> Picked:
     """Closest in proportion among the larger half (small values are easily close), and worst."""
     n_worst = min(MOST_CARDS, (len(items) + 1) // 2)
     order = sorted(items, key=lambda item: -abs(item.predicted - item.actual))
@@ -84,7 +127,7 @@ def pick_measured(items: Sequence[ReportItem]) -> Picked:
     return best[:MOST_CARDS], worst
 
 
-def pick_classified(items: Sequence[ReportItem]) -> Picked:
+def pick_classified(items: Sequence[Outcome]) -> Picked:
     """Positives with the highest probability, and the outcomes least expected."""
     n_worst = min(MOST_CARDS, (len(items) + 1) // 2)
     order = sorted(items, key=lambda item: -abs(item.predicted - item.actual))
@@ -108,28 +151,40 @@ def thumbnail(source: PhotoSource | None, *, side: int = SIDE) -> str:
     return base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def _size(item: ReportItem) -> float:
+def _size(item: Outcome) -> float:
     return abs(item.actual) or 1.0
 
 
-def _card(item: ReportItem, positive: str, write: Callable[[float], str]) -> Card:
-    """A card; `positive` is what a positive is called, empty for a regression."""
-    longest = 1.0 if positive else max(abs(item.actual), abs(item.predicted)) or 1.0
-    outcome = positive if item.actual > 0.5 else f"not {positive}"
+def _card(outcome: Outcome, positive: str, write: Callable[[float], str]) -> Card:
+    """A card; `positive` is what a positive is called, empty where no single probability is."""
+    item, actual, predicted, classes = outcome
+    is_share = bool(positive or classes)
+    longest = 1.0 if is_share else max(abs(actual), abs(predicted)) or 1.0
+    if classes:
+        told = classes
+    elif positive:
+        told = (positive if actual > 0.5 else f"not {positive}", percent(predicted, digits=0))
+    else:
+        told = (write(actual), write(predicted))
     return Card(
         id=item.id,
         title=item.title or item.id,
         photo=thumbnail(item.photo),
-        actual=outcome if positive else write(item.actual),
-        predicted=percent(item.predicted, digits=0) if positive else write(item.predicted),
-        actual_bar=round(100 * min(abs(item.actual) / longest, 1), 1),
-        predicted_bar=round(100 * min(abs(item.predicted) / longest, 1), 1),
-        miss="" if positive else _miss(item),
+        actual=told[0],
+        predicted=told[1],
+        actual_bar=round(100 * min(abs(actual) / longest, 1), 1),
+        predicted_bar=round(100 * min(abs(predicted) / longest, 1), 1),
+        miss=_chance(outcome) if classes else "" if positive else _miss(outcome),
         details=dict(list(item.details.items())[:MOST_DETAILS]),
     )
 
 
-def _miss(item: ReportItem) -> str:
+def _chance(outcome: Outcome) -> str:
+    """Which probability the class of an item was given."""
+    return f"{percent(outcome.predicted, digits=0)} for {outcome.classes[0]}"
+
+
+def _miss(item: Outcome) -> str:
     """How far off, in words: in percent of the actual value, or as a number where that is 0."""
     error = item.predicted - item.actual
     shown = number(abs(error)) if item.actual == 0 else percent(abs(error / item.actual), digits=0)

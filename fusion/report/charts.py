@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import matplotlib as mpl
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
@@ -62,13 +62,14 @@ def new_axes(x: str, y: str) -> Axes:
     return axes
 
 
-def to_svg(axes: Axes, *, name: str, label: str) -> Markup:
+def to_svg(axes: Axes, *, name: str, label: str, words: Mapping[str, str] | None = None) -> Markup:
     """The chart as inline SVG.
 
     Args:
         axes: What `new_axes` gave, drawn upon.
         name: Unique in the page: identifiers inside the drawing begin with it.
         label: What a screen reader says.
+        words: Text that was drawn -> text of somebody else that takes its place, escaped.
     """
     figure, buffer = cast(Figure, axes.figure), io.StringIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
@@ -82,6 +83,8 @@ def to_svg(axes: Axes, *, name: str, label: str) -> Markup:
     text = re.sub(r"(\bid=\"|href=\"#|url\(#)", rf"\g<1>{name}-", text)
     for colour, variable in VARIABLES.items():
         text = text.replace(colour, f"var(--{variable})")
+    for drawn, said in (words or {}).items():
+        text = text.replace(f">{drawn}<", f">{escape(said)}<")
     opening = Markup('<svg role="img" aria-label="{}"').format(label)
     return Markup(opening + Markup(text.removeprefix("<svg")))
 

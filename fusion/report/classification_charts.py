@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from fusion.report.charts import ACCENT, INK, MUTED, SOFT, Chart, new_axes, to_svg
-from fusion.report.content import Floats, HeadResult
+from fusion.report.head_result import Floats, HeadResult
 from fusion.report.number_text import percent
 
 N_BINS = 10
@@ -20,7 +20,7 @@ def classification_charts(result: HeadResult, *, name: str) -> list[Chart]:
     if not actual.any() or actual.all():
         return []
     return [
-        _calibration(actual.astype(np.float64), probability, name, result.positive),
+        calibration_chart(actual.astype(np.float64), probability, name, result.positive),
         _precision_recall(actual.astype(np.float64), probability, name, result.positive),
     ]
 
@@ -58,7 +58,8 @@ def precision_recall(actual: Floats, probability: Floats) -> tuple[Floats, Float
     return np.append(0.0, recall), np.append(precision[0], precision)
 
 
-def _calibration(actual: Floats, probability: Floats, name: str, positive: str) -> Chart:
+def calibration_chart(actual: Floats, probability: Floats, name: str, positive: str) -> Chart:
+    """Stated probabilities against the shares that turned out `positive`, with intervals."""
     stated, seen, count = calibration_bins(actual, probability)
     axes = new_axes("stated probability", f"share that turned out {positive}")
     axes.plot([0, 1], [0, 1], color=INK, linewidth=1)

@@ -2,91 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
 
 from encoders.photo import PhotoSource
 from fusion.data.problems import Problem
-from fusion.evaluation.result import Evaluation
+from fusion.report.head_result import HeadResult
 
-Floats = NDArray[np.float64]
 MOST_SHOWN = 500
 """New items of one page: more are in the table of predictions, and a browser would labour."""
-
-
-@dataclass(frozen=True)
-class ReportItem:
-    """One test item as a card shows it.
-
-    Args:
-        id: Its id in the table.
-        title: What people call it; may be empty.
-        photo: File of its photo; None, or a file that cannot be read, shows as "no photo".
-        actual: Target in business units; 0 or 1 for a classification.
-        predicted: Prediction in the same unit; a probability in [0, 1] for a classification.
-        details: Short facts such as price and brand, by name; the first four are shown.
-    """
-
-    id: str
-    title: str
-    photo: Path | None
-    actual: float
-    predicted: float
-    details: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class HeadResult:
-    """Everything about one head on the test rows.
-
-    Args:
-        evaluation: Scores of every way to predict.
-        actual: Targets `[n_test]` in business units; 0 or 1 for a classification.
-        predicted: Prediction columns `[n_test]` of the fusion; the first one is the answer.
-        items: All test items; the page picks the best and the worst.
-        title: What is asked, in words for people.
-
-    Raises:
-        ValueError: If there is no prediction column or one has another length than `actual`.
-    """
-
-    evaluation: Evaluation
-    actual: Floats
-    predicted: dict[str, Floats]
-    items: tuple[ReportItem, ...] = ()
-    title: str = ""
-
-    def __post_init__(self) -> None:
-        shapes = {name: values.shape for name, values in self.predicted.items()}
-        if not shapes or any(shape != self.actual.shape for shape in shapes.values()):
-            raise ValueError(
-                f"predicted must have columns of shape {self.actual.shape}, as actual has, got "
-                f"{shapes}. Give the head's columns on the same test rows."
-            )
-
-    @property
-    def answer(self) -> Floats:
-        """The first prediction column."""
-        return next(iter(self.predicted.values()))
-
-    @property
-    def median(self) -> Floats:
-        """The median prediction where the head gives one, else the answer."""
-        medians = [values for name, values in self.predicted.items() if name.endswith("_p50")]
-        return medians[0] if medians else self.answer
-
-    @property
-    def in_units(self) -> bool:
-        """Whether the answer is a number of units sold."""
-        return next(iter(self.predicted)).startswith("sales_units")
-
-    @property
-    def positive(self) -> str:
-        """What a positive of a classification is called."""
-        return "hot" if next(iter(self.predicted)).startswith("hot") else "positive"
 
 
 @dataclass(frozen=True)
@@ -238,6 +161,7 @@ class NewItems:
         items: The items, the best first; those that could not be read last.
         notes: How the table is read, a sentence or two each.
         hot: What a hot item is called; empty where no rule tells hot items.
+        order: Which items stand first.
     """
 
     source: str
@@ -246,6 +170,7 @@ class NewItems:
     items: tuple[NewItem, ...]
     notes: tuple[str, ...]
     hot: str = ""
+    order: str = "the largest forecast first"
 
 
 @dataclass(frozen=True)

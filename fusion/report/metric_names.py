@@ -98,6 +98,20 @@ METRICS = {
         "Balance of false alarms and misses when every item from probability 50 % is called hot; "
         "1 is perfect.",
     ),
+    "accuracy": MetricName(
+        "Right class", "percent", "Share of items whose likeliest class is the right one."
+    ),
+    "majority_share": MetricName(
+        "Commonest class",
+        "percent",
+        "Share of the commonest class: what always calling it would hit.",
+    ),
+    "macro_f1": MetricName(
+        "Macro F1",
+        "score",
+        "Balance of false alarms and misses of each class, averaged over the classes, so that rare "
+        "ones count alike; 1 is perfect.",
+    ),
     "poisson_deviance": MetricName(
         "Poisson deviance", "score", "Distance between counts and their forecast; 0 is perfect."
     ),
@@ -133,12 +147,18 @@ def metric_name(name: str) -> MetricName:
     """
     if name in METRICS:
         return METRICS[name]
-    family, _, ending = name.partition("_")
-    if family in FAMILIES:
-        found = FAMILIES[family]
+    _, _, ending = name.partition("_")
+    if family(name):
+        found = FAMILIES[family(name)]
         label = f"{found.label} {ending.replace('_', '–')}".strip()
         return MetricName(label, found.style, found.says)
     return MetricName(name.replace("_", " "), "score", "As the head defines it.")
+
+
+def family(name: str) -> str:
+    """The family of a metric that stands in several forms: `coverage` for `coverage_p10_p90`."""
+    first = name.partition("_")[0]
+    return first if first in FAMILIES else ""
 
 
 def write(metric: str, value: float) -> str:

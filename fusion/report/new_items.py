@@ -40,7 +40,7 @@ def build_new_items(
 
 
 def best_rows(predictor: Predictor, answers: pd.DataFrame) -> NDArray[np.int64]:
-    """Rows that a page shows, the largest answer first; those without an answer come last.
+    """Rows that a page shows, as `ranked`; those without an answer come last.
 
     Args:
         predictor: A trained model.
@@ -96,16 +96,16 @@ def tell_new_items(
         n_items=len(table),
         questions=tuple(each.title for each in words.values()),
         items=tuple(items),
+        order=next(iter(words.values())).order,
         notes=(*notes, *([rule.statement] if rule else [])),
         hot=rule.label if rule else "",
     )
 
 
 def ranked(table: pd.DataFrame, words: HeadWords) -> NDArray[np.int64]:
-    """Rows of predictions, the largest answer first, those without an answer last."""
-    middle = table[words.middle].to_numpy(dtype=np.float64)
-    mean = middle if words.mean is None else table[words.mean].to_numpy(dtype=np.float64)
-    return np.lexsort((-mean, -middle))  # NaN comes last
+    """Rows of predictions, the largest or surest answer first, those without an answer last."""
+    first, second = words.rank_keys(table)
+    return np.lexsort((-second, -first))  # NaN comes last
 
 
 def unknown_facts(predictor: Predictor, catalogue: Catalogue) -> list[tuple[str, ...]]:
@@ -128,15 +128,12 @@ def _similar(
     k = min(N_SIMILAR, len(predictor.bundle.reference_ids))
     nearest = predictor.nearest(shown, k)
     known = [
-        SimilarItem(found_id, title or found_id, words.say_known(outcome))
-        if isinstance(found_id, str)
-        else None
-        for found_id, title, outcome in zip(
-            nearest["similar_id"],
-            nearest["similar_title"],
-            nearest[f"actual_{words.target}"],
-            strict=True,
+        SimilarItem(
+            row["similar_id"], row["similar_title"] or row["similar_id"], words.outcome(row)
         )
+        if isinstance(row["similar_id"], str)
+        else None
+        for row in nearest.to_dict("records")
     ]
     return [
         tuple(item for item in known[start : start + k] if item is not None)
@@ -153,10 +150,13 @@ def _notes(answered: pd.DataFrame, words: Any) -> list[str]:
     """How the answers are read; sums are of means, since medians do not add up."""
     notes = []
     for each in words:
-        if each.label:
+        if each.label or each.chances:
             continue
+        steps = each.steps or (each,)
+        if each.steps:
+            notes.append(f"{each.title}: one answer for each of {len(steps)} steps, in order.")
         if each.mean is not None and each.mean != each.middle:
-            total = each.rough(float(answered[each.mean].sum()))
+            total = each.rough(float(answered[[step.mean for step in steps]].to_numpy().sum()))
             notes.append(
                 f"{each.title}: “about” is the median, half of such items end above it. Medians do "
                 f"not add up: the {number(len(answered))} items together are expected to reach "

@@ -1,6 +1,5 @@
 """The page itself: views of the report, put into the templates beside this file."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -13,6 +12,7 @@ from fusion.files import readable, write_atomically
 from fusion.report.answer import Answer, head_answer
 from fusion.report.cards import CardGrid, card_grids, thumbnail
 from fusion.report.charts import Chart, blend_sentences, training_chart
+from fusion.report.class_charts import class_charts
 from fusion.report.classification_charts import classification_charts
 from fusion.report.comparison import (
     Comparison,
@@ -21,11 +21,14 @@ from fusion.report.comparison import (
     metric_table,
     without_each,
 )
-from fusion.report.content import DataSummary, HeadResult, NewItems, TrainingReport
+from fusion.report.content import DataSummary, NewItems, TrainingReport
 from fusion.report.data_view import dropped_groups, problem_groups, share_bar, split_bars
+from fusion.report.head_result import HeadResult
+from fusion.report.interval_charts import interval_charts
 from fusion.report.metric_names import metric_name
 from fusion.report.number_text import GAP, number
 from fusion.report.regression_charts import regression_charts
+from fusion.report.steps_view import StepTable, step_charts, step_table
 from fusion.report.tuning_view import tuning_view
 
 TEMPLATE = "page.html.j2"
@@ -48,6 +51,7 @@ class HeadView:
     without: Comparison
     metrics: MetricTable
     charts: list[Chart]
+    steps: StepTable | None
     grids: tuple[CardGrid, ...]
 
 
@@ -141,15 +145,24 @@ def _head_view(result: HeadResult, slug: str) -> HeadView:
         simple=against_simple(evaluation),
         without=without_each(evaluation),
         metrics=metric_table(evaluation),
-        charts=CHARTS[evaluation.task](result, name=slug) if evaluation.task in CHARTS else [],
+        charts=head_charts(result, name=slug),
+        steps=step_table(result),
         grids=card_grids(result),
     )
 
 
-CHARTS: dict[str, Callable[..., list[Chart]]] = {
-    "regression": regression_charts,
-    "classification": classification_charts,
-}
+def head_charts(result: HeadResult, *, name: str) -> list[Chart]:
+    """The charts that suit what is asked: numbers, a probability or classes, by step or not."""
+    if result.actual.ndim > 1:
+        is_number = not (result.labels or result.positive)
+        means = regression_charts(result.over_steps(), name=name) if is_number else []
+        titled = [replace(each, title=f"{each.title}, mean of the steps") for each in means]
+        return [*step_charts(result, name=name), *titled]
+    if result.labels:
+        return class_charts(result, name=name)
+    if result.positive:
+        return classification_charts(result, name=name)
+    return [*regression_charts(result, name=name), *interval_charts(result, name=name)]
 
 
 def _data_view(summary: DataSummary) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from fusion.report.charts import ACCENT, INK, SOFT, Chart, new_axes, to_svg
-from fusion.report.content import Floats, HeadResult
+from fusion.report.head_result import Floats, HeadResult
 from fusion.report.number_text import compact, number, percent
 
 MOST_POINTS = 1500  # of one chart; more make the page heavy and the chart no clearer

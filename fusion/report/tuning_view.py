@@ -8,8 +8,9 @@ from fusion.evaluation.result import Evaluation, Score
 from fusion.report.answer import fusion_score, in_words, primary, proof
 from fusion.report.charts import Chart, tuning_chart
 from fusion.report.comparison import TONES, Comparison, against_other
-from fusion.report.content import HeadResult, TrainingReport, TuningCost, TuningSummary
+from fusion.report.content import TrainingReport, TuningCost, TuningSummary
 from fusion.report.data_view import Bar, share_bar
+from fusion.report.head_result import HeadResult
 from fusion.report.metric_names import metric_name, write
 from fusion.report.number_text import DASH, GAP, decimals, duration, number, short
 

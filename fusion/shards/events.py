@@ -78,14 +78,14 @@ class EventLog:
         )
 
     def state(self) -> str:
-        """Failures by reason and the share of texts and photos that needed no encoding."""
+        """Failures by reason and the share of embeddings that needed no encoding."""
         words = []
         if self.n_failed:
             most = ", ".join(f"{n} {code}" for code, n in self.reasons.most_common(MOST_REASONS))
             words.append(f"{self.n_failed} failed ({most})")
         if self.n_encoded < self.n_parts:
             share = 1 - self.n_encoded / self.n_parts
-            words.append(f"{share:.0%} of texts and photos found in the store or repeated")
+            words.append(f"{share:.0%} of embeddings found in the store or repeated")
         return ", ".join(words)
 
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from fusion.data.absent import tell_absent_columns
+from fusion.data.labels import label_texts
 from fusion.data.problems import Problem, raise_for
 from fusion.data.schema import Schema, missing_columns
 from fusion.errors import CatalogueError
@@ -136,10 +137,12 @@ class Forecaster(Work):
         from fusion.predictor import present_names
 
         inputs = prepared.inputs.take(rows)
-        answers = self.predictor.answers(inputs)
+        answers, labels = self.predictor.answers(inputs), self.predictor.labels()
         nothing = np.zeros(0)
         columns = {
-            name: pa.array(answers.get(name, nothing), pa.float64())
+            name: pa.array(label_texts(answers.get(name, nothing), labels[name]), pa.string())
+            if name in labels
+            else pa.array(answers.get(name, nothing), pa.float64())
             for name in self.predictor.columns()
         }
         names = present_names(inputs)

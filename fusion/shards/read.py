@@ -35,7 +35,7 @@ def read_embeddings(folder: Path, name: str) -> Embeddings:
 
     Args:
         folder: Output folder of a job.
-        name: `text`, `image` or `fused`.
+        name: A modality, or `fused`.
 
     Raises:
         JobError: If the folder has no plan, no shard is finished or there is no such embedding.

@@ -29,7 +29,7 @@ class JobSettings:
         encoders: Which encoder reads which modality; not used where a trained model fuses.
         columns: Columns of the role `id` and of the roles of modalities that are embedded; found in
             the first rows where not given.
-        on_bad_rows: `record` (an error record), `absent` (a faulty text or photo is absent and
+        on_bad_rows: `record` (an error record), `absent` (a faulty value is absent and
             named in `warnings`) or `raise` (the job stops at the first shard with one).
         dtype: `float32`, or `float16`: half the size, about three digits.
         shard_rows: Rows of a shard (1 to 2**31 - 1): what a kill can cost.

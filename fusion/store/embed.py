@@ -157,21 +157,22 @@ class _Session:
 
     def _encode(self, places: Places, *, advance: Callable[[int], None]) -> Places:
         """Encodes some contents; gives back the places of those that succeeded."""
+        contents = [self.parts.to_encode(place) for place in places.tolist()]
         encoded = encode_each(
             self.encoder,
-            [self.parts.contents[place] for place in places],
+            contents,
             batch_multiple=self.batch_multiple,
             advance=advance,
         )
         self.vectors[places] = encoded.vectors
         self.broken |= {int(places[row]): error for row, error in encoded.failures.items()}
         self.odd |= {int(places[row]): codes for row, codes in encoded.warnings.items()}
-        self._compare(places, encoded)
+        self._compare(places, contents, encoded)
         sound = np.delete(places, list(encoded.failures))
         self.report.n_encoded += len(sound)
         return sound
 
-    def _compare(self, places: Places, encoded: EncodedParts) -> None:
+    def _compare(self, places: Places, contents: Sequence[Any], encoded: EncodedParts) -> None:
         """Files an embedding under the bytes that it was made of, whatever was hashed before.
 
         Raises:
@@ -179,7 +180,7 @@ class _Session:
         """
         for row, place in enumerate(places.tolist()):
             sha256 = encoded.sha256.get(row)
-            if sha256 is None and not isinstance(self.parts.contents[place], Path):
+            if sha256 is None and not isinstance(contents[row], Path):
                 continue  # no file: it cannot have changed
             if sha256 is None and row not in encoded.failures:
                 raise TypeError(

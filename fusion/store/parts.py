@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from encoders.base import Encoder
-from fusion.store.keys import content_key, keyed_values
+from fusion.store.keys import HeldFiles, content_key, keyed_values
 
 
 class Parts:
@@ -34,12 +34,13 @@ class Parts:
         self._values = values
         self._by_key: dict[bytes, int] = {}
         self._examples: list[int] = []
+        self._held = HeldFiles()
         self.owners: list[int] = []
         self.keys: list[bytes] = []
         self.contents: list[Any] = []
         self.failures: dict[int, Exception] = {}
         places: list[int] = []
-        for owner, found in enumerate(keyed_values(encoder, values)):
+        for owner, found in enumerate(keyed_values(encoder, values, held=self._held)):
             if isinstance(found, Exception):
                 self.failures[owner] = found
                 continue
@@ -56,6 +57,11 @@ class Parts:
             self.contents.append(part)
             self._examples.append(position)
         return place
+
+    def to_encode(self, place: int) -> Any:
+        """The part that stands for a content; of a file whose bytes are held, these: only once."""
+        held = self._held.pop(self.keys[place])
+        return self.contents[place] if held is None else held
 
     def replaced(self, place: int, key: bytes | None) -> list[int]:
         """Says of the part that stands for a content that it was another one when it was read.

@@ -110,7 +110,9 @@ class TuningSettings(RunSettings):
     @classmethod
     def _are_known(cls, modalities: tuple[str, ...] | None) -> tuple[str, ...] | None:
         if unknown := [name for name in modalities or () if name not in MODALITIES]:
-            raise ValueError("\n".join(unknown_name("one", name, MODALITIES) for name in unknown))
+            raise ValueError(
+                "\n".join(unknown_name("a modality", name, MODALITIES) for name in unknown)
+            )
         return modalities
 
     @field_validator("precision")

@@ -151,8 +151,10 @@ def small_demo(tmp_path: Path) -> Path:
     for name in ("latents.csv", "process.json"):
         shutil.copy(source / name, folder)
     config = (source / "train.toml").read_text(encoding="utf-8")
-    for name, small in (("minilm", "tfidf"), ("resnet18", "colour_texture")):
-        config = config.replace(f'"{name}"', f'"{small}"')
+    photos = '{name = "resnet18", weights = "clothing18"}'
+    for name, small in (('"minilm"', '"tfidf"'), (photos, '"colour_texture"')):
+        assert name in config
+        config = config.replace(name, small)
     (folder / "train.toml").write_text(config, encoding="utf-8")
     return folder
 

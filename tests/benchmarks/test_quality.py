@@ -74,7 +74,7 @@ def test_parts_of_the_demo_are_found(script, monkeypatch, small_demo, tmp_path) 
     monkeypatch.setattr(demo, "PARTS", {"numeric": "numbers"})
     config = demo.configuration(seed=0, store=tmp_path / "store", epochs=1)
     experiment = demo.experiment_of(config, tmp_path / "store")
-    found = demo.contributions(experiment, experiment.fit(experiment.recipe).bundle)
+    found = demo.contributions(experiment, experiment.fit().bundle)
     (row,) = demo.contribution_rows([found])
     assert row["left out"] == "numbers"
     assert set(found["numeric"]) == {"drop", "correlation"}

@@ -9,7 +9,7 @@ import torchvision
 from safetensors.torch import load_file, save_file
 
 from encoders.resnet import ResNetEncoder
-from encoders.resnet_weights import convert_torchvision_weights
+from encoders.resnet_weights import Weights, convert_torchvision_weights
 
 SMALL = {"resize": 36, "crop": 32}
 
@@ -40,6 +40,16 @@ def test_a_weight_file_brings_its_own_preprocessing(weight_file: Path, tmp_path:
     save_file(load_file(weight_file), bare)
     how = small(weights=bare, preprocessing=None).preprocessing
     assert (how.resize, how.crop, how.source) == (256, 224, "assumed")
+
+
+def test_weights_that_suit_the_architecture_are_taken_by_default(monkeypatch) -> None:
+    assert ResNetEncoder().weights == "clothing18"
+    asked = []
+    monkeypatch.setattr(
+        "encoders.resnet.find_weights", lambda name, **_: asked.append(name) or Weights()
+    )
+    ResNetEncoder("resnet34")
+    assert asked == ["imagenet"]
 
 
 def test_half_precision_files_are_computed_in_float32(weight_file: Path) -> None:

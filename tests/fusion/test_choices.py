@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import fusion.fitting
-from encoders import ColourTextureEncoder, TfidfEncoder
+import fusion.ready
+from encoders import ENCODERS, ColourTextureEncoder, TfidfEncoder
 from fusion import CatalogueError, ConfigError, FusionClassifier, FusionRegressor
+from fusion.build import pretrained_encoders
 from fusion.choices import head_mistakes, strategy_mistakes
 from fusion.encoder_choice import EncoderChoices
 from fusion.head_choice import HeadChoice
@@ -33,7 +34,7 @@ def no_work(monkeypatch):
     def refuse(*arguments, **options):
         raise AssertionError("the work has begun")
 
-    monkeypatch.setattr(fusion.fitting, "prepare_inputs", refuse)
+    monkeypatch.setattr(fusion.ready, "prepare_inputs", refuse)
 
 
 @pytest.fixture
@@ -82,6 +83,61 @@ def test_all_mistakes_of_an_encoder_choice_are_one_message():
         EncoderChoices({"text": "minilmm", "image": "resnet81", "row": {"decoder": "quick"}})
     for hint in ("'minilm'", "'resnet18'", "options of encoders.row (tfidf)"):
         assert hint in str(error.value)
+
+
+def test_modalities_that_are_not_named_have_their_default_encoders():
+    choices = EncoderChoices({"image": {"weights": None}, "numeric": {"n_bins": 4}})
+    assert choices["text"].options == {"checkpoint": "minilm"}
+    assert choices["image"].options == {"architecture": "resnet18", "weights": None}
+    assert (choices["numeric"].encoder, choices["numeric"].learns) == ("numeric", True)
+    assert choices == EncoderChoices({"image": {"weights": None}, "numeric": {"n_bins": 4}})
+    assert choices != EncoderChoices()
+
+
+class OwnEncoder(ColourTextureEncoder):
+    """A stranger's, with options of its own."""
+
+    def __init__(self, tint: str = "red", weights: str | None = None) -> None:
+        super().__init__()
+        self.tint, self.place = tint, weights
+
+    @property
+    def config(self):
+        return {"tint": self.tint, "weights": self.place}
+
+
+class LearnedEncoder(OwnEncoder):
+    """Another one, which learns from the training rows."""
+
+    @classmethod
+    def fitted(cls, values, *, tint="red", n_colours=3):
+        return cls(f"{tint} {n_colours} {len(values)}")
+
+
+def test_a_strangers_encoder_is_chosen_by_its_name_with_options_of_its_own(monkeypatch):
+    monkeypatch.setitem(ENCODERS, "own", OwnEncoder)
+    monkeypatch.setitem(ENCODERS, "learned", LearnedEncoder)
+    choices = EncoderChoices({"image": {"name": "own", "tint": "blue"}})
+    assert not choices["image"].learns
+    assert pretrained_encoders(choices, ["image"])["image"].config["tint"] == "blue"
+    choice = EncoderChoices({"image": {"name": "learned", "n_colours": 5}})["image"]
+    assert choice.learns and choice.options == {"n_colours": 5}
+    for given, told in (
+        ({"name": "own", "tnit": "blue"}, "(own) must be one of tint, weights, got 'tnit'. Did"),
+        ({"name": "learned", "weights": "a"}, "(learned) must be one of n_colours, tint, got"),
+        ({"name": "own", "weights": 3}, "encoders.image.weights must be a name, a file or None"),
+        ({"name": "owm"}, "Did you mean 'own'"),
+    ):
+        with pytest.raises(ConfigError, match=re.escape(told)):
+            EncoderChoices({"image": given})
+    with pytest.raises(ConfigError, match=r"encoders.text must be one of"):
+        EncoderChoices({"text": "own"})
+
+
+def test_a_value_that_an_encoder_cannot_take_is_told_by_its_place():
+    choices = EncoderChoices({"text": {"max_length": "long"}})
+    with pytest.raises((ConfigError, ValueError), match=r"max_length|options of encoders.text"):
+        pretrained_encoders(choices, ["text"])
 
 
 def test_a_folder_may_be_a_path(tmp_path):

@@ -42,7 +42,7 @@ def test_text_and_numbers_together_explain_what_neither_does_alone(items):
     y = items.pop("sales") if "sales" in items else None
     x = items.drop(columns="item_id")
     scores = {
-        name: regressor(training={"epochs": 40, "batch_size": 32}, **columns)
+        name: regressor(training={"epochs": 40, "batch_size": 32}, columns=columns)
         .fit(x[:90], y[:90])
         .score(x[90:], y[90:])
         for name, columns in {
@@ -55,6 +55,16 @@ def test_text_and_numbers_together_explain_what_neither_does_alone(items):
     assert scores["both"] > 0.8
     assert scores["both"] > scores["text"] + 0.1
     assert scores["both"] > scores["numbers"] + 0.1
+
+
+def test_options_of_encoders_reach_the_encoders_of_the_model(items):
+    encoders = {"text": {"name": "tfidf", "embedding_dim": 5}, "numeric": {"n_bins": 2}}
+    model = regressor(encoders=encoders, training={"epochs": 1, "folds": 2})
+    model.fit(items.drop(columns="sales"), items["sales"])
+    built = model.bundle_.model
+    assert built.encoder("text").embedding_dim == 5
+    assert built.encoder("numeric").config["n_bins"] == 2
+    assert clone(model).encoders == encoders
 
 
 def test_the_line_through_the_points_gives_exactly_3500():
@@ -254,7 +264,7 @@ def test_a_classifier_gives_probabilities_and_its_own_labels(items, tmp_path):
         ),
         ({"strategy_options": {"widht": 3}}, "widht"),
         ({"on_bad_rows": "rais"}, "Did you mean 'raise'"),
-        ({"text": ["txt"], "numeric": ["prize"]}, "prize"),
+        ({"columns": {"text": ["txt"], "numeric": ["prize"]}}, "prize"),
         ({"training": {"epochs": 0}}, "training has 1 mistake.*\n.*epochs: .* got 0"),
         ({"training": {"epoch": 3}}, "Did you mean 'epochs'"),
         ({"tuning": "lara"}, "tuning has 1 mistake.*\n.*got 'lara'. Did you mean 'lora'"),
@@ -296,7 +306,7 @@ def test_three_rows_and_one_class_are_clear_errors(items):
     x = items.drop(columns="sales")
     with pytest.raises(ValueError, match="at least 5 usable rows"):
         regressor().fit(x[:3], items["sales"][:3])
-    with pytest.raises(ValueError, match="two classes, got 1"):
+    with pytest.raises(ValueError, match="two classes or more, got 1"):
         FusionClassifier().fit(x, np.ones(120))
 
 
@@ -327,7 +337,7 @@ def numbers(n=24):
     return pd.DataFrame({"price": price, "stock": stock}), pd.Series(price * stock, name="units")
 
 
-LINE = {"head": "linear", "numeric": ["price", "stock"]}
+LINE = {"head": "linear", "columns": {"numeric": ["price", "stock"]}}
 
 
 @pytest.mark.parametrize("package", ["polars", "pyarrow"])
@@ -337,7 +347,7 @@ def test_frames_of_other_packages_are_read_by_the_names_of_their_columns(package
     model = FusionRegressor(**LINE).fit(make(x), pl.Series("units", y.to_numpy()))
     assert model.bundle_.schema.columns_of("numeric") == ("price", "stock")
     assert model.feature_names_in_.tolist() == ["price", "stock"]
-    assert model.bundle_.targets == {"units": "units"}
+    assert model.bundle_.targets == {"units": ("units",)}
     expected = FusionRegressor(**LINE).fit(x, y).predict(x)
     assert model.predict(make(x)) == pytest.approx(expected)
     loaded = FusionRegressor(**LINE)
@@ -351,9 +361,9 @@ def test_a_table_of_targets_may_come_from_another_package():
     x, y = numbers()
     targets = pl.DataFrame({"a": y.to_numpy(), "b": -y.to_numpy()})
     model = FusionRegressor(head={"a": "linear", "b": "linear"}).fit(pl.from_pandas(x), targets)
-    assert model.bundle_.targets == {"a": "a", "b": "b"}
+    assert model.bundle_.targets == {"a": ("a",), "b": ("b",)}
     single = FusionRegressor(**LINE).fit(x, targets[["a"]])
-    assert single.bundle_.targets == {"a": "a"}
+    assert single.bundle_.targets == {"a": ("a",)}
     with pytest.raises(ValueError, match="y must be one column, got a, b"):
         FusionRegressor(**LINE).fit(x, targets)
 
@@ -412,7 +422,7 @@ def test_a_network_may_answer_questions_of_any_name(tmp_path):
 
 def test_validation_rows_are_positions_or_a_mask():
     x, y = numbers(40)
-    one = {"training": {"epochs": 1, "folds": 1}, "numeric": ["price", "stock"]}
+    one = {"training": {"epochs": 1, "folds": 1}, "columns": {"numeric": ["price", "stock"]}}
     mask = np.arange(40) % 5 == 0
     by_mask = regressor(**one).fit(x, y, validation_rows=mask)
     by_place = regressor(**one).fit(x, y, validation_rows=np.flatnonzero(mask))

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from encoders.tiny_bert import tiny_checkpoint
 from fusion import BundleError, FusionRegressor, load_bundle
 from fusion.bundle import save_bundle
 from fusion.predictor import Predictor
+from fusion.ready import ReadyItems
 from fusion.rounding import largest_changes
 
 WORDS = ["red", "blue", "green", "dress", "shoe", "coat"]
@@ -132,11 +134,13 @@ def test_a_change_that_was_not_measured_is_said_to_be_unknown(rounded, tmp_path,
 @pytest.mark.usefixtures("bfloat16")
 def test_rows_that_cannot_be_read_any_more_cost_no_trained_model(rounded, items):
     bundle, titles = rounded.bundle_, list(items["title"])
-    inputs = Predictor(bundle).read(items).inputs
+    read = Predictor(bundle).read(items)
     rows = np.arange(10)
 
     def measured(values):
-        return largest_changes(bundle, inputs, {"text": values}, rows)
+        catalogue = replace(read.catalogue, values={"text": values})
+        ready = ReadyItems(catalogue, {"text": bundle.model.encoder("text")}, read.inputs)
+        return largest_changes(bundle, ready, rows)
 
     with_all, broken = measured(titles), "\0"
     assert with_all["n_rows"] == 10 and with_all["largest_change"]["prediction"] > 0

@@ -66,7 +66,11 @@ FITS = [
     (lambda: regressor().fit(X.assign(target=Y), Y), "'target' with the very values", "Drop it"),
     (lambda: regressor().fit(pd.concat([X, X[["price"]]], axis=1), Y), "column price", "a name"),
     (lambda: regressor().fit({"price": [1, 2]}, Y), "one value for each column", "DataFrame"),
-    (lambda: classifier().fit(X, [row % 3 for row in range(N)]), "two classes, got 3", "join them"),
+    (
+        lambda: classifier(head="hot_item").fit(X, [row % 3 for row in range(N)]),
+        "two classes for the head hot_item, got 3",
+        "join them",
+    ),
     (
         lambda: regressor(head={"units": "regression"}).fit(X, Y),
         "a frame with a column for each target (units), got list",

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import heads
 from heads import (
@@ -12,6 +13,7 @@ from heads import (
     Head,
     HotItemHead,
     LinearHead,
+    MulticlassHead,
     RegressionHead,
     check_head,
 )
@@ -128,6 +130,23 @@ class CrossingHead(RegressionHead):
         return {**super().decode(raw), "low": super().decode(raw + 1)["prediction"]}
 
 
+class HalvingHead(MulticlassHead):
+    def decode(self, raw):
+        found = super().decode(raw)
+        return {name: v / 2 if "probability" in name else v for name, v in found.items()}
+
+
+class FirstClassHead(MulticlassHead):
+    """Always answers the first class."""
+
+    def decode(self, raw):
+        return {**super().decode(raw), "predicted_class": torch.zeros(len(raw)).double()}
+
+
+class OneScoreHead(MulticlassHead):
+    n_scores = 1
+
+
 @pytest.mark.parametrize(
     ("broken", "rule"),
     [
@@ -143,6 +162,9 @@ class CrossingHead(RegressionHead):
         (SingleHead, "must be float64"),
         (ProudHead, "additive raw outputs must be perfect"),
         (CrossingHead, "quantiles must be in order"),
+        (HalvingHead, "probabilities of classes must sum to 1"),
+        (FirstClassHead, "position of the likeliest"),
+        (OneScoreHead, "additive_scale must give"),
     ],
 )
 def test_check_head_names_the_broken_rule(broken: type[Head], rule):

@@ -42,8 +42,8 @@ def test_new_items_stand_beside_items_of_their_kind_whatever_sold_alike():
     )
     items["title"] = [f"{kind} for all days, cut {row}" for row, kind in enumerate(items["kind"])]
     sold = 3 * items["weeks"] + items["stock"]
-    roles = {"text": ["title"], "categorical": ["kind"], "numeric": ["weeks", "stock"]}
-    model = FusionRegressor(**roles, **SMALL).fit(items.head(60), sold.head(60))
+    columns = {"text": ["title"], "categorical": ["kind"], "numeric": ["weeks", "stock"]}
+    model = FusionRegressor(columns=columns, **SMALL).fit(items.head(60), sold.head(60))
     near = model.similar(items.tail(20), 3)
     asked = items["kind"].iloc[np.repeat(np.arange(60, 80), 3)].to_numpy()
     found = items["kind"].iloc[near["similar_id"].astype(int)].to_numpy()

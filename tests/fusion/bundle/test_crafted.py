@@ -155,6 +155,29 @@ def test_a_description_cannot_ask_for_more_memory_than_its_weights_need(
     assert peak_kb() - before < 200_000
 
 
+@pytest.mark.parametrize("columns", [[], ["a", "b"], [1], "target", ["target", None]])
+def test_a_head_has_as_many_target_columns_as_its_target_has_numbers(
+    folder, write_crafted, columns
+):
+    document = json.loads((folder / "bundle.json").read_text())
+    document["heads"]["target"]["target"] = columns
+    write_crafted(folder, document)
+    with pytest.raises(BundleError, match="target"):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize(
+    "decoder",
+    [{"name": "linaer", "config": {}}, {"name": "linear", "config": {"width": 3}}, {}, None],
+)
+def test_a_decoder_that_cannot_be_built_is_a_bundle_error(folder, write_crafted, decoder):
+    document = json.loads((folder / "bundle.json").read_text())
+    document["heads"]["target"]["decoder"] = decoder
+    write_crafted(folder, document)
+    with pytest.raises(BundleError, match="decoder"):
+        load_bundle(folder)
+
+
 def peak_kb():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
@@ -359,7 +382,7 @@ def resnet_model(some_items, tmp_path):
 
     Image.new("RGB", (40, 40), "red").save(tmp_path / "red.png")
     items = some_items(60)[["cost"]].assign(photo="red.png")
-    settings = {"image": ["photo"], "photos": tmp_path, "numeric": ["cost"]}
+    settings = {"columns": {"image": ["photo"], "numeric": ["cost"]}, "photos": tmp_path}
     return _fitted(items, settings)
 
 

@@ -1,5 +1,6 @@
 import functools
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,16 @@ import pytest
 from fusion.data.catalogue import Catalogue, build_catalogue
 from fusion.data.schema import Schema
 from fusion.evaluation import BASELINES
-from heads import Floats, Head, HotItemHead, LinearHead, RegressionHead, SalesVolumeHead
+from heads import (
+    Floats,
+    Head,
+    HotItemHead,
+    LinearHead,
+    MulticlassHead,
+    QuantilesHead,
+    RegressionHead,
+    SalesVolumeHead,
+)
 
 SCHEMA = Schema(
     columns={
@@ -82,7 +92,7 @@ def test_every_baseline_fills_every_column_with_possible_numbers(
     name: str, head_class: type[Head]
 ) -> None:
     columns = usual(name, head_class)
-    assert tuple(columns) == head_class.tiny().columns
+    assert tuple(columns) == head_class.tiny().column_names
     for column, values in columns.items():
         assert values.shape == (N_TEST,)
         assert values.dtype == np.float64
@@ -172,7 +182,7 @@ def small(colours: Sequence[str | None], target: list[float], asked: Sequence[st
     head = kind.fitted(values)
     columns = BASELINES["category median"](known, values, test, head=head, seed=0)
     assert columns is not None
-    return columns[head.columns[-1]].tolist()
+    return columns[head.column_names[-1]].tolist()
 
 
 def test_category_median_takes_the_column_that_explains_most() -> None:
@@ -204,7 +214,7 @@ def test_nearest_neighbours_tell_mean_and_median_apart_where_the_head_does() -> 
     schema = Schema(columns={"numeric": ("size",)})
     known = catalogue(pd.DataFrame({"size": [1.0] * 3}), schema)
     target = np.array([1.0, 10.0, 100.0])
-    head = RegressionHead(1, scale="log", centre=2.0)
+    head = RegressionHead(scale="log", centre=2.0)
     columns = BASELINES["nearest neighbours"](known, target, known, head=head, seed=0)
     assert columns is not None
     np.testing.assert_allclose(columns["prediction"], [37.0] * 3)
@@ -289,8 +299,73 @@ def test_few_rows_are_enough(name: str) -> None:
     assert predict(name, frame, labels, head=HotItemHead)["hot_probability"].max() <= 1
 
 
-def test_a_point_without_quantiles_of_its_own_fills_the_quantile_columns() -> None:
+@pytest.mark.parametrize("shift", [0.0, -60.0])
+def test_trees_answer_every_quantile_level_and_never_cross(shift: float) -> None:
+    frame, target = items()
+    head = functools.partial(QuantilesHead.fitted, levels=(0.1, 0.5, 0.9))
+    columns = predict(
+        "numbers only (boosted trees)", frame, target + shift, head=SimpleNamespace(fitted=head)
+    )
+    low, middle, high = (columns[f"prediction_p{level}"] for level in (10, 50, 90))
+    assert (low <= middle).all() and (middle <= high).all()
+    inside = np.mean((low <= target[-N_TEST:] + shift) & (target[-N_TEST:] + shift <= high))
+    assert 0.55 <= inside <= 0.95
+
+
+def test_trees_tell_the_mean_beside_the_median() -> None:
     columns = usual("numbers only (boosted trees)", SalesVolumeHead)
-    np.testing.assert_array_equal(columns["sales_units_p10"], columns["sales_units_p50"])
-    np.testing.assert_array_equal(columns["sales_units_p90"], columns["sales_units_p50"])
     assert (columns["sales_units"] != columns["sales_units_p50"]).any()
+
+
+LABELS = ("down", "flat", "up")
+
+
+def trend(target: Floats) -> Floats:
+    """Positions of labels: terciles of the targets."""
+    return np.searchsorted(np.quantile(target, [1 / 3, 2 / 3]), target).astype(np.float64)
+
+
+@functools.cache
+def classes(name: str) -> dict[str, Floats]:
+    frame, target = items()
+    head = functools.partial(MulticlassHead.fitted, labels=LABELS)
+    return predict(name, frame, trend(target), head=SimpleNamespace(fitted=head))
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_every_baseline_gives_each_class_a_probability_and_names_the_likeliest(name: str) -> None:
+    columns = classes(name)
+    assert list(columns) == ["predicted_class", *(f"probability_{label}" for label in LABELS)]
+    chances = np.stack(list(columns.values())[1:], axis=1)
+    np.testing.assert_allclose(chances.sum(axis=1), 1.0)
+    assert (chances > 0).all()  # a class that occurs later was not impossible
+    np.testing.assert_array_equal(columns["predicted_class"], chances.argmax(axis=1))
+
+
+def test_trees_know_classes_better_than_their_shares() -> None:
+    truth = trend(items()[1])[-N_TEST:]
+    constant, trees = classes("median"), classes("numbers only (boosted trees)")
+    head = MulticlassHead(labels=LABELS)
+    known, guessed = (head.metrics(truth, columns) for columns in (trees, constant))
+    assert known["log_loss"] < guessed["log_loss"]
+    assert known["accuracy"] > guessed["accuracy"]
+
+
+def test_shares_of_classes_are_those_of_the_training_rows_with_one_more_of_each() -> None:
+    known = catalogue(pd.DataFrame({"size": np.arange(7.0)}), Schema(numeric=("size",)))
+    target = np.array([0.0, 0, 0, 0, 1, 1, 1])
+    head = MulticlassHead(labels=LABELS)
+    columns = BASELINES["median"](known, target, known, head=head, seed=0)
+    assert columns is not None
+    found = [columns[f"probability_{label}"][0] for label in LABELS]
+    np.testing.assert_allclose(found, [5 / 10, 4 / 10, 1 / 10])
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_each_step_is_answered_as_if_it_stood_alone(name: str, steps_head: Any) -> None:
+    frame, target = items()
+    steps = np.stack([target, 2 * target + 1], axis=1)
+    both = predict(name, frame, steps, head=steps_head)
+    for place, answers in enumerate(both.values()):
+        alone = predict(name, frame, steps[:, place], head=LinearHead)
+        np.testing.assert_array_equal(answers, alone["prediction"])

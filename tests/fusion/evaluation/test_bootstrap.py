@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from fusion.evaluation import paired_bootstrap, primary_metric
-from fusion.evaluation.bootstrap import quick_pr_auc, quick_r2
-from heads import HEADS, Floats, Head, HotItemHead, RegressionHead, metrics
+from heads import Floats, HotItemHead
 
 
 def absolute_error(target: Floats, columns: Mapping[str, Floats]) -> float:
@@ -110,19 +109,19 @@ def test_the_seed_decides_the_interval() -> None:
 
 
 def test_draws_of_one_class_are_drawn_anew() -> None:
-    head = HotItemHead(1)
-    metric, _ = primary_metric(head)
+    head = HotItemHead()
     target = np.array([1.0, 0, 0, 0, 0, 0])  # a third of the draws has no positive
     first = {"hot_probability": np.array([0.9, 0.1, 0.2, 0.3, 0.4, 0.5])}
     second = {"hot_probability": 1 - first["hot_probability"]}
+    metric, _ = primary_metric(head, target, [first, second])
     gain, low, high = paired_bootstrap(metric, target, first, second, higher_is_better=True)
     assert gain == pytest.approx(1 - 1 / 6)
     assert 0 < low <= gain <= high < 1
 
 
 def test_an_undefined_metric_gives_an_undefined_gain() -> None:
-    metric, _ = primary_metric(HotItemHead(1))
     columns = {"hot_probability": np.array([0.1, 0.9])}
+    metric, _ = primary_metric(HotItemHead(), np.zeros(2), [columns])
     found = paired_bootstrap(metric, np.zeros(2), columns, columns, higher_is_better=True)
     assert np.isnan(found).all()
 
@@ -143,39 +142,3 @@ def test_a_metric_that_hardly_any_draw_has_gives_no_interval() -> None:
     )
     assert gain == 1.0
     assert np.isnan([low, high]).all()
-
-
-@pytest.mark.parametrize("name", HEADS)
-def test_the_primary_metric_alone_is_the_same_number(name: str) -> None:
-    draw = np.random.default_rng(0)
-    head = HEADS[name].tiny()
-    target = draw.poisson(8, 100).astype(np.float64)
-    columns = {column: draw.random(100).round(1) for column in head.columns}
-    metric, used = primary_metric(head)
-    found = metric(target, {column: columns[column] for column in used})
-    assert found == pytest.approx(head.metrics(target, columns)[head.primary_metric], abs=1e-12)
-
-
-def test_a_head_of_ones_own_is_measured_by_its_own_metrics() -> None:
-    class Upside(RegressionHead):
-        def metrics(self, target: Floats, prediction: dict[str, Floats]) -> dict[str, float]:
-            return {"r2": -super().metrics(target, prediction)["r2"]}
-
-    head: Head = Upside(1)
-    target, prediction = np.random.default_rng(0).random((2, 20))
-    metric, used = primary_metric(head)
-    assert used == head.columns
-    found = metric(target, dict.fromkeys(head.columns, prediction))
-    assert found == -metrics.r2(target, prediction)
-
-
-def test_quick_metrics_are_those_of_the_heads() -> None:
-    draw = np.random.default_rng(0)
-    for n in (1, 2, 3, 50):
-        for _ in range(20):
-            labels = draw.integers(0, 2, n).astype(np.float64)
-            score = draw.integers(0, 5, n) / 4  # many ties
-            same = pytest.approx(metrics.pr_auc(labels, score), abs=1e-12, nan_ok=True)
-            assert quick_pr_auc(labels, score) == same
-            same = pytest.approx(metrics.r2(labels, score), abs=1e-12, nan_ok=True)
-            assert quick_r2(labels, score) == same

@@ -111,7 +111,7 @@ def test_what_was_asked_travels_with_the_scores() -> None:
 
 def test_a_lower_error_is_a_gain() -> None:
     target = np.array([4.0, 0.0, 8.0, 4.0] * 10)
-    columns = SalesVolumeHead.tiny().columns
+    columns = SalesVolumeHead.tiny().column_names
     found = evaluate_head(
         SalesVolumeHead.tiny(),
         name="sales_volume",
@@ -181,7 +181,7 @@ def test_the_table_shows_the_primary_metric_first_with_gain_and_verdict() -> Non
 def test_the_table_shows_names_as_they_are_and_undefined_numbers_as_dashes() -> None:
     assert "[red]head" in rendered(evaluation("[red]head"))
     found = evaluate_head(
-        HotItemHead(1),
+        HotItemHead(),
         name="hot_item",
         target_column="hot",
         target=np.zeros(4),

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import fusion.jobs.items
 import fusion.predictor
+import fusion.ready
 from fusion import ConfigError, FusionRegressor
 from fusion.encoder_choice import EncoderChoices
 from fusion.jobs.check import schema_of
@@ -110,7 +110,7 @@ WRONG = [
 def test_a_training_is_refused_before_anything_is_embedded(
     mistake, told, near, shop, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(fusion.jobs.items, "prepare_inputs", begun)
+    monkeypatch.setattr(fusion.ready, "prepare_inputs", begun)
     with pytest.raises(ValueError, match=re.escape(told)) as error:
         train(config(shop, **mistake), tmp_path / "out")
     assert f"Did you mean '{near}'" in str(error.value) or not near
@@ -118,7 +118,7 @@ def test_a_training_is_refused_before_anything_is_embedded(
 
 
 def test_all_mistakes_of_a_training_are_one_message(shop, monkeypatch):
-    monkeypatch.setattr(fusion.jobs.items, "prepare_inputs", begun)
+    monkeypatch.setattr(fusion.ready, "prepare_inputs", begun)
     wrong = config(
         shop,
         heads=[{"head": "hot_item", "target": "units", "options": {"quantile": 2}}],

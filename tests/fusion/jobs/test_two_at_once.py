@@ -37,7 +37,7 @@ def shop(tmp_path_factory):
         items[["price"]], items["units"]
     ).save(folder / "bundle")
     (folder / "train.toml").write_text(
-        f'[data]\nitems = "{folder / "items.csv"}"\ntext = ["title"]\n\n[encoders]\n'
+        f'[data]\nitems = "{folder / "items.csv"}"\ncolumns.text = ["title"]\n\n[encoders]\n'
         f'text = "{tiny_checkpoint()}"\n\n[[heads]]\nhead = "regression"\ntarget = "units"\n'
     )
     return folder

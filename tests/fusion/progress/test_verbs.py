@@ -162,7 +162,7 @@ def test_a_job_counts_rows_inside_a_shard(engine, shop, tmp_path, works, monkeyp
 
 def test_a_fit_shows_nothing_unless_it_is_asked_to(shop, capfd):
     frame = pd.read_csv(shop / "items.csv")
-    options = {"text": [], "image": [], "training": {"epochs": 1, "folds": 1}}
+    options = {"columns": {"text": [], "image": []}, "training": {"epochs": 1, "folds": 1}}
     for verbose in (False, True):
         model = FusionRegressor(verbose=verbose, random_state=0, **options)
         model.fit(frame[["price"]], frame["units"])

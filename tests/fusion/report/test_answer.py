@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -71,7 +72,7 @@ def test_fusion_alone_claims_nothing(make):
     alone = type(head.evaluation)(
         **{**vars(head.evaluation), "scores": (Score("fusion", "fusion", {"wape": 0.3}),)}
     )
-    answer = head_answer(type(head)(alone, head.actual, head.predicted))
+    answer = head_answer(replace(head, evaluation=alone))
     assert answer.lead == "The fusion stands alone: nothing to compare it with."
     assert answer.proof == "Measured on 60 test items."
 

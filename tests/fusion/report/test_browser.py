@@ -104,12 +104,18 @@ def pages(make, photos):
     summary = replace(report.summary, columns=columns)
     new = make.new_items(photos)
     full = replace(report, tuning=make.tuning(), summary=summary, new_items=new)
-    return {"report": render_report(full), "new items": render_new_items(new, title="New items")}
+    long = make.classes(("on the way down", "flat", "up and away in summer"))
+    questions = make.report(long, make.quantiles(), make.steps(n_steps=12))
+    return {
+        "report": render_report(full),
+        "new items": render_new_items(new, title="New items"),
+        "questions": render_report(questions),
+    }
 
 
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium on the PATH")
-@pytest.mark.parametrize("name", ["report", "new items"])
+@pytest.mark.parametrize("name", ["report", "new items", "questions"])
 def test_nothing_is_torn_or_cut_on_a_phone(pages, name, tmp_path):
     found = measured(pages[name], tmp_path, width=390)
     assert (found["torn"], found["wide"], found["overflow"]) == ([], [], 0)

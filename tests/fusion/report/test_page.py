@@ -11,7 +11,9 @@ from PIL import Image
 from fusion.evaluation.result import Score
 from fusion.report import HeadResult, Losses, ReportItem, render_report, write_report
 from fusion.report.cards import SIDE
-from fusion.report.number_text import GAP
+from fusion.report.class_charts import MOST_CLASSES, joined_classes
+from fusion.report.number_text import GAP, number
+from heads import Column
 
 VOID = {"meta", "img", "br", "line", "circle", "use", "path"}
 
@@ -177,28 +179,28 @@ def test_three_items_are_enough(make):
 @pytest.mark.parametrize("n", [0, 1, 2])
 def test_hardly_any_test_rows_still_give_a_page(make, n):
     values = np.arange(n, dtype=float)
-    items = tuple(ReportItem(f"P{i}", "", None, v, v + 1) for i, v in enumerate(values))
-    for task, metric in (("regression", "wape"), ("classification", "pr_auc")):
-        found = make.evaluation(task=task, metric=metric, n_test=n)
-        page = render_report(make.report(HeadResult(found, values, {"x": values + 1}, items)))
+    items = tuple(ReportItem(f"P{i}", "", None) for i in range(n))
+    for kind, metric in (("mean", "wape"), ("probability", "pr_auc")):
+        found = make.evaluation(metric=metric, n_test=n)
+        columns = (Column("x", kind),)
+        result = HeadResult(found, columns, values, {"x": values + 1}, items)
+        page = render_report(make.report(result))
         assert page.count('<li class="card">') <= n
 
 
 @pytest.mark.parametrize("size", [1e-300, 1e6, 1e12, 1e100, 1e300])
 def test_huge_and_tiny_values_still_give_a_page(make, size):
     head = make.volume()
-    items = tuple(replace(i, actual=size * i.actual, predicted=size) for i in head.items)
-    columns = {"sales_units": np.full(60, size)}
-    page = render_report(
-        make.report(HeadResult(head.evaluation, head.actual * size, columns, items))
-    )
+    columns = {column.name: np.full(60, size) for column in head.columns}
+    page = render_report(make.report(replace(head, actual=head.actual * size, predicted=columns)))
     assert not re.search(r"\b(nan|inf)\b", page)
 
 
 def test_equal_and_negative_values_still_give_a_page(make):
     found = make.evaluation(head="price", metric="r2")
     for values in (np.zeros(60), np.full(60, -5.0), np.linspace(-1e4, 10, 60)):
-        assert "<svg" in render_report(make.report(HeadResult(found, values, {"p": values * 1.0})))
+        result = HeadResult(found, (Column("p", "mean"),), values, {"p": values * 1.0})
+        assert "<svg" in render_report(make.report(result))
 
 
 def test_long_title_is_cut_by_the_style_and_kept_whole(make):
@@ -242,8 +244,8 @@ def test_lone_surrogates_and_control_marks_can_be_written(make, tmp_path):
 
 
 def test_prediction_of_another_length_is_refused(make):
-    with pytest.raises(ValueError, match=r"predicted must have columns of shape \(3,\)"):
-        HeadResult(make.evaluation(), np.zeros(3), {"x": np.zeros(2)})
+    with pytest.raises(ValueError, match=r"predicted must be columns of shape \(3,\)"):
+        HeadResult(make.evaluation(), (Column("x", "mean"),), np.zeros(3), {"x": np.zeros(2)})
 
 
 def test_thumbnails_of_tall_and_turned_photos_fit_their_frame(make, tmp_path):
@@ -256,3 +258,60 @@ def test_thumbnails_of_tall_and_turned_photos_fit_their_frame(make, tmp_path):
     shown = re.findall(r"base64,([^\"]+)", page)
     sizes = {Image.open(io.BytesIO(base64.b64decode(one))).size for one in shown}
     assert sizes == {(1, SIDE), (SIDE * 3 // 4, SIDE)}
+
+
+def test_classes_get_a_confusion_matrix_with_their_names_and_cards_of_them(make):
+    result = make.classes(("down", "a <b> & $x_1$", "1.23456"))
+    page = render_report(make.report(result))
+    assert Page(page).headings.count("Which class is taken for which?") == 1
+    assert "Are the probabilities honest?" in page
+    figure = re.search(r"<figure.*?</figure>", page, re.DOTALL)[0]
+    for label in ("down", "a &lt;b&gt; &amp; $x_1$", "1.23456"):  # told as they are, not drawn
+        assert figure.count(f">{label}<") == 2
+    right = np.mean(result.answer == result.actual)
+    assert f"the class is right, as for {100 * right:.0f}{GAP}% of all" in page
+    assert "Items whose class was given the lowest probability." in page
+    cards = re.findall(r"<dt>Predicted</dt><dd>(.*?)</dd>", page)
+    assert set(cards) <= {"down", "a &lt;b&gt; &amp; $x_1$", "1.23456"} and len(cards) == 12
+
+
+def test_many_classes_share_a_row_where_they_are_rare(make):
+    labels = tuple(f"category {number}" for number in range(30))
+    figure = render_report(make.report(make.classes(labels, n=400))).split("</figure>")[0]
+    assert figure.count(">all others<") == 2
+    assert len(re.findall(r">category \d+<", figure)) == 2 * MOST_CLASSES
+
+
+def test_a_confusion_matrix_keeps_its_rows_where_classes_are_joined():
+    matrix = np.diag(np.arange(1, 31))
+    matrix[0, 29] = 5
+    joined, labels = joined_classes(matrix, tuple(map(str, range(30))))
+    assert joined.sum() == matrix.sum() and joined.shape == (MOST_CLASSES + 1,) * 2
+    assert labels == (*map(str, range(21, 30)), "all others")
+    assert joined[-1, -2] == 5  # of the rarest class, called the commonest one
+
+
+def test_quantiles_are_held_against_the_shares_below_them(make):
+    result = make.quantiles()
+    page = render_report(make.report(result))
+    low, high = (result.predicted[f"prediction_p{level}"] for level in (10, 90))
+    inside = np.mean((low <= result.actual) & (result.actual <= high))
+    assert f"should hold 80{GAP}% of the items and holds {100 * inside:.0f}{GAP}%" in page
+    assert Page(page).headings.count("Do the ranges hold?") == 1
+
+
+def test_a_head_with_steps_has_one_row_a_step(make):
+    result = make.steps(n_steps=6)
+    page = render_report(make.report(result))
+    table = re.search(r'<table class="plain steps".*?</table>', page, re.DOTALL)[0]
+    rows = re.findall(r"<tr role=\"row\"><th role=\"rowheader\".*?</tr>", table, re.DOTALL)
+    assert len(rows) == 6
+    for step, row in enumerate(rows):
+        cells = [re.sub(r"<.*?>", " ", cell) for cell in re.findall(r"<td.*?</td>", row)]
+        assert f"week {step + 1}" in row
+        assert number(result.actual[:, step].mean()) in cells[0]
+        assert "%" in cells[3]  # how many lie in the range
+    assert {"Step by step", "Predicted against actual, mean of the steps"} <= set(
+        Page(page).headings
+    )
+    assert page.count('<li class="card">') == 12

@@ -6,7 +6,7 @@ from sklearn import metrics as sk
 
 from fusion.data.problems import Problem
 from fusion.report import ReportItem
-from fusion.report.cards import pick_classified, pick_measured
+from fusion.report.cards import Outcome, pick_classified, pick_measured
 from fusion.report.charts import blend_sentences
 from fusion.report.classification_charts import (
     calibration_bins,
@@ -20,7 +20,7 @@ from fusion.report.regression_charts import suits_logarithm
 
 
 def item(name, actual, predicted):
-    return ReportItem(name, name, None, actual, predicted)
+    return Outcome(ReportItem(name, name, None), actual, predicted)
 
 
 @pytest.mark.parametrize(
@@ -77,16 +77,16 @@ def test_small_items_that_are_easily_close_are_not_the_closest():
     items += [item("near", 100.0, 98.0), item("nearest", 120.0, 119.0)]
     items += [item(f"far {n}", 100.0, 10.0 * n) for n in range(4)]
     best, worst = pick_measured(items)
-    assert [one.id for one in best] == ["nearest", "near"]
-    assert [one.id for one in worst] == ["far 0", "far 1", "far 2", "far 3"]
+    assert [one.item.id for one in best] == ["nearest", "near"]
+    assert [one.item.id for one in worst] == ["far 0", "far 1", "far 2", "far 3"]
 
 
 def test_seen_coming_are_positives_and_surprises_are_both_kinds():
     items = [item("missed", 1.0, 0.02), item("alarm", 0.0, 0.95), item("sure", 1.0, 0.97)]
     items += [item("hot", 1.0, 0.8), item("cold", 0.0, 0.01)]
     best, worst = pick_classified(items)
-    assert [one.id for one in best] == ["sure"]
-    assert [one.id for one in worst] == ["missed", "alarm", "hot"]
+    assert [one.item.id for one in best] == ["sure"]
+    assert [one.item.id for one in worst] == ["missed", "alarm", "hot"]
 
 
 def test_nothing_is_picked_from_no_items():

@@ -44,9 +44,9 @@ def shop(tmp_path_factory):
     items.to_csv(folder / "items.csv", index=False)
     sales = read_table(folder / "sales.csv")
     frame = add_history(items, sales, columns=NAMES, as_of=AS_OF)
-    roles = {"id": "item_id", "numeric": ["price"], "history": list(frame.columns[2:])}
+    columns = {"id": ["item_id"], "numeric": ["price"], "history": list(frame.columns[2:])}
     small = {"training": {"epochs": 1, "folds": 1}, "strategy_options": {"width": 8}}
-    FusionRegressor(**roles, **small, random_state=0).fit(frame, np.arange(40.0)).save(
+    FusionRegressor(columns=columns, **small, random_state=0).fit(frame, np.arange(40.0)).save(
         folder / "bundle"
     )
     bundle = load_bundle(folder / "bundle")

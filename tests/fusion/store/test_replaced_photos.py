@@ -9,7 +9,7 @@ from PIL import Image
 
 from encoders import ColourTextureEncoder, ResNetEncoder
 from encoders.check import check_encoder
-from fusion.store import embed, embed_values
+from fusion.store import embed, embed_values, keys
 
 ENCODER = ColourTextureEncoder()
 PHOTOS = 4
@@ -29,7 +29,11 @@ BROKEN = OLD[:60]
 
 @pytest.fixture
 def meanwhile(monkeypatch):
-    """Does something after all photos were hashed and before those of one call are decoded."""
+    """Does something after all photos were hashed and before those of one call are decoded.
+
+    No file is held in memory, as if there were more of them than there is room.
+    """
+    monkeypatch.setattr(keys, "HELD_BYTES", 0)
     acts = []
     encode = embed.encode_each
 
@@ -70,6 +74,15 @@ def test_a_replaced_photo_has_the_vector_of_the_bytes_that_were_decoded(tmp_path
     assert_kept_right(store)
     if store is not None:
         assert embed_values(ENCODER, [NEW], store=store).report.n_encoded == 0
+
+
+def test_a_photo_that_is_held_is_not_read_again(tmp_path, meanwhile, monkeypatch, store):
+    monkeypatch.setattr(keys, "HELD_BYTES", len(OLD))
+    paths = [photo(tmp_path, "a.png", OLD), photo(tmp_path, "b.png", OTHER)]
+    meanwhile(lambda: [path.write_bytes(NEW) for path in paths])
+    embedded = embed_values(ENCODER, [*paths, OLD], store=store)
+    assert embedded.vectors.tolist() == [vector(content) for content in (OLD, NEW, OLD)]
+    assert_kept_right(store)
 
 
 def test_its_copies_keep_the_vector_of_the_old_bytes(tmp_path, meanwhile, store):
@@ -196,7 +209,9 @@ def test_whatever_happens_a_row_has_a_vector_of_what_its_photo_was(
     assert_kept_right(tmp_path / "store", CONTENTS)
 
 
-def test_an_encoder_that_does_not_say_which_bytes_it_read_is_refused(tmp_path):
+def test_an_encoder_that_does_not_say_which_bytes_it_read_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(keys, "HELD_BYTES", 0)
+
     class Silent(ColourTextureEncoder):
         def read(self, parts):
             return super().read([part.read_bytes() for part in parts])

@@ -35,8 +35,13 @@ def test_all_faults_are_listed_together():
 
 
 def test_no_modality_is_refused():
-    with pytest.raises(ValidationError, match="must name text, image or both"):
+    with pytest.raises(ValidationError, match="must name one or more, got none"):
         TuningSettings(modalities=())
+
+
+def test_a_modality_that_is_not_there_is_refused_with_the_nearest_name():
+    with pytest.raises(ValidationError, match="got 'images'\\. Did you mean 'image'"):
+        TuningSettings(modalities=["images"])
 
 
 def test_settings_travel_as_json():
