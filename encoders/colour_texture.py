@@ -11,13 +11,14 @@ from torch import Tensor
 
 from encoders.base import Encoder, Tensors
 from encoders.photo import PhotoSource, load_photo
-from encoders.resnet import (
-    count_parts,
+from encoders.photo_parts import (
+    described_photos,
     mean_by_value,
     photo_content,
+    photos_of,
     read_photos,
 )
-from encoders.stream import ReadPart, in_threads
+from encoders.stream import ReadPart
 
 SIDE = 128  # pixels; textures are only comparable at one size
 HSV_BINS = ((12, (0.0, 1.0)), (6, (0.0, 1.0)), (6, (0.0, 1.0)))
@@ -68,8 +69,7 @@ class ColourTextureEncoder(Encoder):
 
     def parts(self, value: Any) -> list[Any]:
         """The photos of one value, without absent ones."""
-        photos = value if isinstance(value, list | tuple) else [value]
-        return [photo for photo in photos if photo is not None]
+        return photos_of(value)
 
     def content(self, part: PhotoSource) -> bytes:
         """The file's bytes; for a decoded picture its size and RGB pixels."""
@@ -81,10 +81,8 @@ class ColourTextureEncoder(Encoder):
         Raises:
             PhotoError: If a photo cannot be used; nothing is put in its place.
         """
-        nested = [self.parts(value) for value in values]
-        read = in_threads(describe, [photo for parts in nested for photo in parts])
-        tensors = self.collate([features for features, _ in read])
-        return {**tensors, "counts": count_parts(nested)}
+        features, counts = described_photos(describe, values)
+        return {**self.collate(features), "counts": counts}
 
     @property
     def n_read_threads(self) -> int:

@@ -1,12 +1,13 @@
 """Table columns to arrays, with every unreadable cell named by its column and row."""
 
-import difflib
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from encoders.spelling import did_you_mean
 
 FIRST_LEVEL = 2  # codes 0 and 1 are a missing and an unseen or rare level
 MAX_LEVELS = 1000
@@ -16,12 +17,13 @@ DATE_CYCLES = 6  # sine and cosine of month, week and weekday
 
 
 def read_numbers(frame: pd.DataFrame, name: str) -> NDArray[np.float64]:
-    """A number column as `[rows]`, NaN where missing.
+    """A number column as `[rows]`, NaN where missing; text is not read here.
 
     Raises:
         ValueError: If the column is absent, or a cell is no number or infinite.
     """
     column = _column(frame, name)
+    _refuse(column, _texts(column), rule="a number or missing")
     try:
         numbers = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
     except (TypeError, ValueError) as error:
@@ -52,21 +54,23 @@ def read_dates(frame: pd.DataFrame, name: str) -> tuple[NDArray[np.float64], NDA
 
     The numbers are days since 1970 and the year; the cycles are sine and cosine of the month, the
     week of the year and the day of the week. Times of day are ignored; zones are taken to UTC.
+    Text is not read here: there is one reader of cells, and it knows the formats of a column.
 
     Raises:
         ValueError: If the column is absent or a cell is no date.
     """
     column = _column(frame, name)
+    _refuse(column, _texts(column), rule="a date (pandas.to_datetime reads text) or missing")
     if pd.api.types.is_numeric_dtype(column) and column.notna().any():
         raise ValueError(
-            f"{name} must be dates, got {column.dtype}. Write them as YYYY-MM-DD or convert them "
-            "with pandas.to_datetime(..., unit=...)."
+            f"{name} must be dates, got {column.dtype}. Convert them with "
+            "pandas.to_datetime(..., unit=...)."
         )
     if pd.api.types.is_numeric_dtype(column):
         column = column.astype(object)  # a column without any date
     dates = pd.to_datetime(column, errors="coerce", utc=True, format="ISO8601").dt.tz_localize(None)
     wrong = (dates.isna() & column.notna()).to_numpy()
-    _refuse(column, wrong, rule="a date written as YYYY-MM-DD, or missing")
+    _refuse(column, wrong, rule="a date or missing")
     days = (dates.dt.normalize() - pd.Timestamp("1970-01-01")) / pd.Timedelta(days=1)
     numbers = np.stack([days.to_numpy(np.float64), dates.dt.year.to_numpy(np.float64)], axis=1)
     turns = (
@@ -81,13 +85,19 @@ def read_dates(frame: pd.DataFrame, name: str) -> tuple[NDArray[np.float64], NDA
 
 def _column(frame: pd.DataFrame, name: str) -> "pd.Series[Any]":
     if name not in frame.columns:
-        near = difflib.get_close_matches(name, [str(c) for c in frame.columns], n=2, cutoff=0.5)
-        hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+        hint = did_you_mean(name, map(str, frame.columns))
         raise ValueError(f"column {name!r} must be in the table, got a table without it.{hint}")
     column = frame[name]
     if isinstance(column, pd.DataFrame):
         raise ValueError(f"column {name!r} must be in the table once, got {column.shape[1]}.")
     return column
+
+
+def _texts(column: "pd.Series[Any]") -> NDArray[np.bool_]:
+    """Mask `[rows]` of the cells that are text."""
+    if not (pd.api.types.is_object_dtype(column) or pd.api.types.is_string_dtype(column)):
+        return np.zeros(len(column), dtype=bool)
+    return np.fromiter((isinstance(cell, str) for cell in column), dtype=bool, count=len(column))
 
 
 def _level_names(column: "pd.Series[Any]") -> "pd.Series[Any]":

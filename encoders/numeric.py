@@ -245,11 +245,12 @@ class NumericEncoder(Encoder):
     @classmethod
     def tiny(cls) -> Self:
         """One number, one category and one date."""
+        days = ["2024-01-01", "2024-03-05", "2025-07-09", "NaT", "2025-12-31"]
         frame = pd.DataFrame(
             {
                 "price": [1.0, 2.0, 4.0, np.nan, 9.0],
                 "brand": ["a", "a", "b", "b", None],
-                "launch": ["2024-01-01", "2024-03-05", "2025-07-09", None, "2025-12-31"],
+                "launch": pd.to_datetime(days),
             }
         )
         columns = {"numeric": ["price"], "categorical": ["brand"], "dates": ["launch"]}

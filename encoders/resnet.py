@@ -1,7 +1,6 @@
 """Photos -> embeddings of a ResNet without its classifier (He et al., 2015)."""
 
-import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -16,16 +15,23 @@ from encoders.adapter import Adapter, adapter_config, as_adapter
 from encoders.base import Encoder, Tensors, fingerprint_of
 from encoders.dtype import resolve_dtype
 from encoders.names import DECODERS, RESNETS
-from encoders.photo import Photo, PhotoSource, load_photo, read_photo
+from encoders.photo import Photo, PhotoSource, load_photo
+from encoders.photo_parts import (
+    described_photos,
+    mean_by_value,
+    photo_content,
+    photos_of,
+    read_photos,
+)
 from encoders.process_state import OwnGenerators
 from encoders.resnet_forward import FoldedResNet, can_fold, is_plain_resnet
 from encoders.resnet_weights import (
     Preprocessing,
     find_weights,
     load_into,
-    unknown,
 )
-from encoders.stream import ReadPart, in_threads
+from encoders.spelling import unknown_name
+from encoders.stream import ReadPart
 
 RESAMPLING = {
     "bilinear": Image.Resampling.BILINEAR,
@@ -91,9 +97,9 @@ class ResNetEncoder(Encoder):
     ) -> None:
         super().__init__()
         if architecture not in RESNETS:
-            raise ValueError(unknown("architecture", architecture, list(RESNETS)))
+            raise ValueError(unknown_name("architecture", architecture, list(RESNETS)))
         if decoder not in DECODERS:
-            raise ValueError(unknown("decoder", decoder, list(DECODERS)))
+            raise ValueError(unknown_name("decoder", decoder, list(DECODERS)))
         self.architecture = architecture
         self.decoder = decoder
         self.dtype = resolve_dtype(dtype)
@@ -187,8 +193,7 @@ class ResNetEncoder(Encoder):
 
     def parts(self, value: Any) -> list[Any]:
         """The photos of one value, without absent ones."""
-        photos = value if isinstance(value, list | tuple) else [value]
-        return [photo for photo in photos if photo is not None]
+        return photos_of(value)
 
     def content(self, part: PhotoSource) -> bytes:
         """The file's bytes; for a decoded picture its size and RGB pixels."""
@@ -200,10 +205,8 @@ class ResNetEncoder(Encoder):
         Raises:
             PhotoError: If a photo cannot be used; nothing is put in its place.
         """
-        nested = [self.parts(value) for value in values]
-        read = in_threads(self._pixels, [photo for parts in nested for photo in parts])
-        tensors = self.collate([pixels for pixels, _ in read])
-        return {**tensors, "counts": count_parts(nested)}
+        pixels, counts = described_photos(self._pixels, values)
+        return {**self.collate(pixels), "counts": counts}
 
     @property
     def n_read_threads(self) -> int:
@@ -289,51 +292,3 @@ def resize_and_crop(photo: Photo, how: Preprocessing) -> NDArray[np.uint8]:
     box = (left * across, top * down, right, bottom)
     method = RESAMPLING[how.interpolation]
     return np.asarray(photo.resized((how.crop, how.crop), method, box=box))
-
-
-def photo_content(part: PhotoSource) -> bytes:
-    """The bytes that identify a photo: its file's, or size and RGB pixels of a decoded one."""
-    if not isinstance(part, Image.Image):
-        return read_photo(part)
-    image = load_photo(part).image
-    size = b"".join(side.to_bytes(8, "big") for side in image.size)
-    return b"RGB pixels" + size + image.tobytes()
-
-
-def read_photos(
-    describe: Callable[[PhotoSource], tuple[NDArray[Any], tuple[str, ...]]],
-    photos: Sequence[PhotoSource],
-) -> list[ReadPart]:
-    """What `describe` makes of each photo, with its warnings, or why it cannot be used.
-
-    The name of a file plays no part: warnings are kept with its content, which may have others.
-    The very bytes that are decoded are hashed: the file may be another one a moment later.
-    """
-    read = []
-    for photo in photos:
-        sha256 = None
-        try:
-            content = photo
-            if isinstance(photo, Path):
-                content = read_photo(photo)
-                sha256 = hashlib.sha256(content).digest()
-            read.append(ReadPart(*describe(content), sha256=sha256))
-        except ValueError as error:
-            read.append(ReadPart(error=error, sha256=sha256))
-    return read
-
-
-def count_parts(nested: Sequence[Sequence[Any]]) -> Tensor:
-    """Number of photos of each value, int64 `[batch]`."""
-    return torch.tensor([len(parts) for parts in nested], dtype=torch.int64)
-
-
-def mean_by_value(features: Tensor, counts: Tensor) -> Tensor:
-    """Mean of consecutive rows; a count of 0 gives zeros.
-
-    Shape:
-        features `[sum(counts), dim]`, counts `[batch]` -> `[batch, dim]`.
-    """
-    owner = torch.repeat_interleave(torch.arange(len(counts), device=counts.device), counts)
-    total = features.new_zeros(len(counts), features.shape[1]).index_add(0, owner, features)
-    return total / counts.clamp(min=1).unsqueeze(1)

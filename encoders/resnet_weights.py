@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +11,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save_file
 from torch import Tensor, nn
+
+from encoders.spelling import unknown_name
 
 CLOTHING18 = Path(__file__).parent / "weights" / "clothing18.safetensors"
 MOST_SIDE = 4096
@@ -69,7 +70,7 @@ class Preprocessing:
         known = [field.name for field in fields(cls)]
         for name in values:
             if name not in known:
-                raise ValueError(unknown("preprocessing name", name, known))
+                raise ValueError(unknown_name("preprocessing name", name, known))
         return cls(**{**values, **more})
 
     def to_dict(self) -> dict[str, Any]:
@@ -126,7 +127,7 @@ def published_weights(name: str, *, architecture: str, sha256: str | None) -> We
     known = models.get_model_weights(architecture)
     names = list(known.__members__)
     if name != "imagenet" and name not in names:
-        raise ValueError(unknown("weights", name, ["imagenet", "clothing18", *names]))
+        raise ValueError(unknown_name("weights", name, ["imagenet", "clothing18", *names]))
     entry = known.DEFAULT if name == "imagenet" else known[name]
     folder = Path(torch.hub.get_dir()) / "checkpoints"
     pth = folder / Path(entry.url).name
@@ -251,9 +252,3 @@ def convert_torchvision_weights(pth: Path, *, safetensors: Path | None = None) -
         metadata={"converted_from": f"{pth.name} sha256:{actual}"},
     )
     return target
-
-
-def unknown(what: str, name: str, known: list[str]) -> str:
-    """Error text for a name that is not known, with the nearest that are."""
-    near = get_close_matches(name, known, n=3, cutoff=0.4) or known
-    return f"{what} must be one of {', '.join(known)}, got {name!r}. Did you mean {near[0]!r}?"

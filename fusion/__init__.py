@@ -1,74 +1,17 @@
 """Predict how products will sell from their texts, photos, numbers and sales history.
 
 Start with `FusionRegressor` or `FusionClassifier`; the composable layer lies under them. Names are
-imported when they are first used, so that `fusion --help` does not wait for torch.
+listed once, in `__init__.pyi`, which type checkers and editors read too. They are imported when
+they are first used, so that `fusion --help` does not wait for torch.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    __version__: str
-    from fusion.bundle import Bundle, load_bundle, save_bundle
-    from fusion.data import Catalogue, Schema, build_catalogue, infer_schema, read_table
-    from fusion.embedding import prepare_inputs
-    from fusion.errors import BundleError, CatalogueError, ConfigError, FusionError, StoreError
-    from fusion.estimators import FusionClassifier, FusionRegressor
-    from fusion.model import ProductModel
-    from fusion.predictor import Predictor
-    from fusion.store import embed_values
-    from fusion.strategies import FUSIONS
-    from fusion.training import TrainingSettings, fit_model
+from fusion.first_use import names_of_stub
 
-_PLACES = {
-    "FUSIONS": "fusion.strategies",
-    "Bundle": "fusion.bundle",
-    "BundleError": "fusion.errors",
-    "Catalogue": "fusion.data",
-    "CatalogueError": "fusion.errors",
-    "ConfigError": "fusion.errors",
-    "FusionClassifier": "fusion.estimators",
-    "FusionError": "fusion.errors",
-    "FusionRegressor": "fusion.estimators",
-    "Predictor": "fusion.predictor",
-    "ProductModel": "fusion.model",
-    "Schema": "fusion.data",
-    "StoreError": "fusion.errors",
-    "TrainingSettings": "fusion.training",
-    "build_catalogue": "fusion.data",
-    "embed_values": "fusion.store",
-    "fit_model": "fusion.training",
-    "infer_schema": "fusion.data",
-    "load_bundle": "fusion.bundle",
-    "prepare_inputs": "fusion.embedding",
-    "read_table": "fusion.data",
-    "save_bundle": "fusion.bundle",
-}
-
-__all__ = [
-    "FUSIONS",
-    "Bundle",
-    "BundleError",
-    "Catalogue",
-    "CatalogueError",
-    "ConfigError",
-    "FusionClassifier",
-    "FusionError",
-    "FusionRegressor",
-    "Predictor",
-    "ProductModel",
-    "Schema",
-    "StoreError",
-    "TrainingSettings",
-    "build_catalogue",
-    "embed_values",
-    "fit_model",
-    "infer_schema",
-    "load_bundle",
-    "prepare_inputs",
-    "read_table",
-    "save_bundle",
-]
+_PLACES = names_of_stub(__file__)
+__all__ = sorted(_PLACES)
 
 
 def __getattr__(name: str) -> Any:
@@ -84,4 +27,4 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     """The public names."""
-    return sorted(__all__)
+    return __all__

@@ -15,6 +15,7 @@ from encoders.names import KNOWN, PLACES, Known
 from fusion.errors import ConfigError, unknown_name
 from fusion.mistakes import Mistakes, parameter_names
 from fusion.modalities import MODALITIES
+from fusion.plugins import load_plugins
 
 if TYPE_CHECKING:
     from encoders.base import Encoder
@@ -67,6 +68,7 @@ class EncoderChoices:
     given: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        load_plugins()
         given = self.given
         if not isinstance(given, Mapping):
             raise ConfigError(
@@ -186,6 +188,7 @@ def _option_mistakes(
 
 def _known() -> dict[str, Known]:
     """What is known of each entry of `ENCODERS`, those of others among them."""
+    load_plugins()
     if "encoders.registry" not in sys.modules:  # then nobody has added any
         return KNOWN
     from encoders import ENCODERS

@@ -12,8 +12,10 @@ FusionError                     everything that concerns files, tables and saved
 ```
 """
 
-import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+
+from encoders.spelling import near_names as near_names
+from encoders.spelling import unknown_name as unknown_name
 
 
 class FusionError(Exception):
@@ -54,45 +56,3 @@ class MissingExtraError(FusionError, ImportError):
 
     def __init__(self, feature: str, *, extra: str) -> None:
         super().__init__(f'{feature} is not installed. Run: pip install "product-fusion[{extra}]"')
-
-
-def unknown_name(name: str, value: object, valid: Iterable[str]) -> str:
-    """Message for a name that is in none of the lists, with the nearest valid names.
-
-    Args:
-        name: What the value stands for, such as `strategy`.
-        value: The value that was given.
-        valid: Every valid value.
-
-    Returns:
-        One sentence that ends with a full stop.
-
-    Example:
-        >>> unknown_name("strategy", "concatt", ["concat", "gated"])
-        "strategy must be one of concat, gated, got 'concatt'. Did you mean 'concat'?"
-    """
-    names = sorted(valid)
-    near = near_names(str(value), names)
-    hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
-    return f"{name} must be one of {', '.join(names)}, got {value!r}.{hint}"
-
-
-def near_names(name: str, names: Iterable[str]) -> list[str]:
-    """The names that may have been meant, at most two; one that differs in case alone is the one.
-
-    Example:
-        >>> near_names("PRICE", ["price", "prices"]), near_names("titel", ["title", "units"])
-        (['price'], ['title'])
-    """
-    by_plain: dict[str, str] = {}
-    for valid in names:
-        by_plain.setdefault(_plain(valid), valid)
-    plain = _plain(name)
-    if plain in by_plain:
-        return [by_plain[plain]]
-    near = difflib.get_close_matches(plain, by_plain, n=2, cutoff=0.5)
-    return [by_plain[each] for each in near]
-
-
-def _plain(name: str) -> str:
-    return "".join(mark for mark in name.casefold() if not mark.isspace() and mark not in "_-")

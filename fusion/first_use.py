@@ -4,8 +4,10 @@ Why: `import fusion.shards.status` runs `fusion/shards/__init__.py` first. Were 
 the room imported there, the state of a job could not be read without torch and all models.
 """
 
+import ast
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 
@@ -23,3 +25,18 @@ def on_first_use(room: str, places: Mapping[str, str]) -> Callable[[str], Any]:
         return getattr(import_module(f"{room}.{places[name]}"), name)
 
     return found
+
+
+def names_of_stub(init: str) -> dict[str, str]:
+    """Public name -> module, as the stub beside an `__init__.py` imports them.
+
+    Args:
+        init: The file of the package; `__init__.pyi` stands beside it.
+    """
+    stub = Path(init).with_suffix(".pyi").read_text(encoding="utf-8")
+    return {
+        alias.name: node.module
+        for node in ast.parse(stub).body
+        if isinstance(node, ast.ImportFrom) and node.module
+        for alias in node.names
+    }

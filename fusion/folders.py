@@ -18,12 +18,13 @@ import re
 import shutil
 import stat
 import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Literal
 
+from fusion.errors import JobError
 from fusion.files import named_errors, sync_folder
 from fusion.platforms import exchange_folders, is_windows
 
@@ -97,6 +98,34 @@ def strangers(folder: Path, names: Collection[str]) -> list[str]:
         and not (path in known and stat.S_ISREG(path.lstat().st_mode))
     )
     return sorted(path.relative_to(folder).as_posix() for path in islice(found, MOST_TOLD))
+
+
+def claim_empty(folder: Path, *, kind: str) -> None:
+    """Makes a folder where it is absent, and refuses one with files that are somebody else's.
+
+    Args:
+        folder: Its place; hidden files in it do not count.
+        kind: What it may be besides new or empty, such as `the folder of a tuning`.
+
+    Raises:
+        JobError: With the names of the first.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    refuse_names(folder, (path.name for path in folder.iterdir()), kind=kind)
+
+
+def refuse_names(folder: Path, names: Iterable[str], *, kind: str) -> None:
+    """Refuses a folder for what lies in it that is not hidden.
+
+    Raises:
+        JobError: With the names of the first.
+    """
+    seen = sorted(name for name in names if not Path(name).name.startswith("."))
+    if seen:
+        raise JobError(
+            f"{folder} must be new, empty or {kind}, got one with {', '.join(seen[:5])}. "
+            "Choose another."
+        )
 
 
 def _write(folder: Path, files: Mapping[str, bytes]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from fusion.plugins import load_plugins
 from fusion.strategies.names import KNOWN as STRATEGIES
 from heads.names import KNOWN as HEAD_NAMES
 from heads.names import KNOWN_DECODERS as DECODER_NAMES
@@ -71,6 +72,7 @@ def joined_target(
 
 def known_heads() -> tuple[str, ...]:
     """Names of all heads that can be chosen."""
+    load_plugins()
     if "heads.registry" not in sys.modules:  # then nobody has added any
         return HEAD_NAMES
     from heads import HEADS
@@ -89,6 +91,7 @@ def known_decoders() -> tuple[str, ...]:
 
 def known_strategies() -> tuple[str, ...]:
     """Names of all fusion strategies that can be chosen."""
+    load_plugins()
     if "fusion.strategies.registry" not in sys.modules:
         return STRATEGIES
     from fusion.strategies import FUSIONS

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fusion.plugins import load_plugins
+
 if TYPE_CHECKING:
     from fusion.data.readers import Read, Table
 
@@ -81,4 +83,5 @@ UNITS = {"text": "texts", "image": "photos"}
 
 def input_roles() -> tuple[str, ...]:
     """Every role that a column can have in a modality, in the order of the table."""
+    load_plugins()
     return tuple(role for modality in MODALITIES.values() for role in modality.roles)

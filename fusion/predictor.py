@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from encoders.base import Encoder
 from fusion.bundle import Bundle, Content, content_of
+from fusion.bundle.content import largest
 from fusion.data.absent import with_absent_columns
 from fusion.data.batch import ModelInputs
 from fusion.data.catalogue import Catalogue, build_catalogue
@@ -263,7 +264,7 @@ class Predictor:
         values = [np.zeros((0, k))]
         for similarity in self.bundle.reference.similarity(asked):
             scores = similarity[:, order].astype(np.float64).round(SIMILARITY_DIGITS)
-            nearest = np.argsort(-scores, axis=1, kind="stable")[:, :k]  # nan comes last
+            nearest = largest(scores, k)
             places.append(order[nearest])
             values.append(np.take_along_axis(scores, nearest, axis=1))
         return np.concatenate(places), np.concatenate(values)

@@ -8,6 +8,7 @@ compare numbers of one of them take `float32` or `bfloat16`.
 import gc
 import os
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # for tiny tensors threads cost m
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads do not survive a fork
 
 from encoders.dtype import SWITCH, processor_has_bfloat16
+from fusion.plugins import KINDS
 
 HAS_BF16 = {"float32": "no", "bfloat16": "yes"}
 
@@ -28,6 +30,18 @@ def pytest_report_header() -> str:
     """Says what the suite takes the processor for."""
     answer = "yes" if processor_has_bfloat16() else "no"
     return f"bf16: {answer} ({f'by {SWITCH}' if SWITCH in os.environ else 'the processor'})"
+
+
+@pytest.fixture
+def registries() -> Iterator[None]:
+    """Puts back the tables of all rooms, which a test or a page adds its own parts to."""
+    places = [kind.table for kind in KINDS.values()]
+    tables = [getattr(import_module(module), name) for module, name in places]
+    before = [dict(table) for table in tables]
+    yield
+    for table, entries in zip(tables, before, strict=True):
+        table.clear()
+        table.update(entries)
 
 
 @pytest.fixture

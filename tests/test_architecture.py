@@ -10,8 +10,9 @@ from fusion.modalities import MODALITIES
 
 ROOT = Path(__file__).parent.parent
 LAYERS = [
-    {"fusion.first_use"},
-    {"encoders", "heads", "fusion.strategies", "fusion.errors"},
+    {"encoders", "heads", "fusion.first_use"},
+    {"fusion.strategies", "fusion.errors"},
+    {"fusion.plugins"},
     {"fusion.platforms", "fusion.processes", "fusion.progress"},
     {"fusion.files"},
     {"fusion.folders"},

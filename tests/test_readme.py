@@ -66,21 +66,6 @@ def links():
             yield pytest.param(page, target, id=f"{page.name}: {target}")
 
 
-@pytest.fixture
-def registries():
-    """Puts back the tables that a page adds its own parts to."""
-    from encoders import ENCODERS
-    from fusion.strategies import FUSIONS
-    from heads import DECODERS, HEADS
-
-    tables = [ENCODERS, FUSIONS, HEADS, DECODERS]
-    before = [dict(table) for table in tables]
-    yield
-    for table, entries in zip(tables, before, strict=True):
-        table.clear()
-        table.update(entries)
-
-
 @pytest.mark.usefixtures("registries", "forked_pool")
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -107,6 +107,26 @@ class Content:
         return equal / n_asked, _any(has), _any(self.levels >= FIRST_LEVEL)
 
 
+def largest(scores: NDArray[np.float64], k: int) -> NDArray[np.int64]:
+    """Places `[n, k]` of the `k` largest of each row `[n, m]`, the largest first, nan last.
+
+    Why: a partial sort finds the last of them, a whole one puts these alone in order. Equal scores
+    come in the order of their places.
+
+    Example:
+        >>> largest(np.asarray([[0.5, np.nan, 0.9, 0.5]]), 3)
+        array([[2, 0, 3]])
+    """
+    known = np.where(np.isnan(scores), -np.inf, scores)
+    n, m = known.shape
+    found = np.empty((n, k), dtype=np.int64)
+    last = np.partition(known, m - k, axis=1)[:, m - k] if n else known
+    for row, (values, least) in enumerate(zip(known, last, strict=True)):
+        among = np.flatnonzero(values >= least)
+        found[row] = among[np.argsort(-values[among], kind="stable")[:k]]
+    return found
+
+
 def content_of(model: ProductEnsemble, inputs: ModelInputs) -> Content:
     """What the items are that model inputs tell of; past sales only where nothing else is read.
 

@@ -17,6 +17,7 @@ from fusion.errors import BundleError, unknown_name
 from fusion.linear import LinearPart
 from fusion.model import ProductModel
 from fusion.neighbours import NeighbourPart
+from fusion.plugins import load_plugins
 from fusion.strategies import FUSIONS
 from heads import HEADS
 from heads.base import Head
@@ -68,7 +69,9 @@ def rebuild_ensemble(document: Document, *, n_weight_bytes: int) -> ProductEnsem
 
     Raises:
         BundleError: Naming the part that cannot be built.
+        ConfigError: If an installed package that brings parts cannot be loaded.
     """
+    load_plugins()
     encoders = {
         modality: _rebuild_encoder(modality, _computable(entry), n_weight_bytes=n_weight_bytes)
         for modality, entry in document["encoders"].items()
@@ -161,7 +164,7 @@ def name_and_config(registry: Mapping[str, Any], part: Any) -> dict[str, Any]:
     if not names:
         raise BundleError(
             f"{type(part).__name__} must be in its room's table to be saved. "
-            "Add it there under a name of its own, also where the bundle is loaded."
+            "Add it with fusion.register, also where the bundle is loaded."
         )
     return {"name": names[0], "config": part.config}
 
@@ -175,7 +178,11 @@ def rebuild(registry: Mapping[str, Any], entry: dict[str, Any], *given: Any, wha
     with described(what):
         name, config = entry["name"], entry["config"]
         if name not in registry:
-            raise BundleError(unknown_name(what, str(name)[:SHOWN_NAME], registry))
+            said = unknown_name(what, str(name)[:SHOWN_NAME], registry)
+            raise BundleError(
+                f"{said} If it is a part of somebody's own, register it first (fusion.register) or "
+                "install the package that brings it."
+            )
         try:
             return registry[name](*given, **config)
         except (ValueError, OSError, ImportError) as error:

@@ -8,9 +8,10 @@ from functools import cached_property
 from itertools import chain
 from typing import Any, Literal, Self
 
+from encoders.spelling import did_you_mean
 from fusion.data.formats import FORMATS, is_number_format
 from fusion.data.problems import Problem, shown
-from fusion.errors import near_names, unknown_name
+from fusion.errors import unknown_name
 from fusion.modalities import MODALITIES, input_roles
 
 EXCLUDED = "excluded"
@@ -177,8 +178,7 @@ def missing_columns(wanted: Iterable[str], columns: Iterable[str]) -> list[Probl
     n_hints = max(1, COMPARED_NAMES // max(len(names), 1))
     problems = []
     for place, name in enumerate(missing):
-        near = near_names(name, names) if place < n_hints else []
-        hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+        hint = did_you_mean(name, names) if place < n_hints else ""
         if HISTORY.fullmatch(name):
             hint = f" {PAST_SALES}"
         message = f"must be a column of the table, got none of that name.{hint}"

@@ -14,6 +14,7 @@ from fusion.data.problems import shown
 from fusion.documents import EXACT, Nested, Sha256, Text, read_document, sealed
 from fusion.errors import JobError
 from fusion.files import json_bytes, write_atomically
+from fusion.folders import claim_empty
 from fusion.pretraining.rows import PretrainingRows
 from fusion.pretraining.settings import PretrainingSettings
 
@@ -54,7 +55,6 @@ def claim(output: Path, plan: Plan) -> None:
     Raises:
         JobError: If the folder has other files or another plan; what differs is listed.
     """
-    output.mkdir(parents=True, exist_ok=True)
     path = output / SETTINGS
     before = _begun_with(path)
     if before is not None:
@@ -62,12 +62,7 @@ def claim(output: Path, plan: Plan) -> None:
         for stale in output.glob(".*.tmp"):
             stale.unlink()
         return
-    strangers = sorted(p.name for p in output.iterdir() if not p.name.startswith("."))
-    if strangers:
-        raise JobError(
-            f"{output} must be new, empty or the folder of a pretraining, got one with "
-            f"{', '.join(strangers[:5])}. Choose another."
-        )
+    claim_empty(output, kind="the folder of a pretraining")
     document = {"fingerprint": fingerprint_of(plan), "begun_with": plan}
     write_atomically(path, sealed(json_bytes(document)))
 

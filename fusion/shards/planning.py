@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 from fusion.errors import JobError
+from fusion.folders import refuse_names
 from fusion.shards.commit import HISTORY, INPUT, folders_of
 from fusion.shards.input import input_changes, input_state
 from fusion.shards.plan import (
@@ -83,9 +84,5 @@ def refuse_strangers(output: Path, kind: str) -> None:
     names = [path.name for path in output.iterdir() if path.name not in known]
     paths = [output / name for name in folders if (output / name).is_dir()]
     names += [f"{path.name}/{part.name}" for path in paths for part in path.iterdir()]
-    strangers = [name for name in names if not Path(name).name.startswith(".")]
-    if strangers and not has_plan(output):  # another process may have begun it meanwhile
-        raise JobError(
-            f"{output} must be new, empty or the folder of such a job, got one with "
-            f"{', '.join(sorted(strangers)[:5])}. Choose another."
-        )
+    if not has_plan(output):  # another process may have begun it meanwhile
+        refuse_names(output, names, kind="the folder of such a job")

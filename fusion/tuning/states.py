@@ -16,6 +16,7 @@ from encoders.dtype import Precision
 from fusion.documents import EXACT, Count, Finite, Positive, Sha256, Text, read_document, sealed
 from fusion.errors import JobError
 from fusion.files import write_atomically
+from fusion.folders import claim_empty
 
 T = TypeVar("T")
 
@@ -94,15 +95,9 @@ def claim(folder: Path, identity: str, *, precision: Precision) -> Precision:
     Raises:
         JobError: If it is that of another run, or of none and not empty.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / "identity.json"
     if not os.path.lexists(path):
-        others = sorted(other.name for other in folder.iterdir() if other.name[0] != ".")
-        if others:  # checkpoints are removed in the end: not those of somebody else
-            raise JobError(
-                f"folder must be new, empty or that of a tuning, got {folder} with "
-                f"{', '.join(others[:5])}. Choose another."
-            )
+        claim_empty(folder, kind="the folder of a tuning")  # its checkpoints are removed in the end
         content = json.dumps(asdict(Begun(identity, precision))).encode()
         write_atomically(path, sealed(content))
     begun = _read(path, Begun, again="Remove the folder to begin anew, or choose another.")

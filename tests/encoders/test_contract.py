@@ -30,7 +30,7 @@ def samples(modality: str) -> Any:
         {
             "price": [1.0, 1e9, np.nan, -4.0],
             "brand": ["a", None, "never seen", "b"],
-            "launch": ["2024-02-29", None, "1999-12-31", "2026-01-01"],
+            "launch": pd.to_datetime(["2024-02-29", None, "1999-12-31", "2026-01-01"]),
         }
     )
 

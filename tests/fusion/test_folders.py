@@ -9,7 +9,8 @@ import pytest
 
 from benchmarks.kill_job import fork
 from fusion import folders
-from fusion.folders import replace_folder, restore_folder, strangers
+from fusion.errors import JobError
+from fusion.folders import claim_empty, replace_folder, restore_folder, strangers
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:This process:DeprecationWarning"),
@@ -158,6 +159,17 @@ def test_strangers_are_all_that_is_no_named_regular_file(tmp_path):
     (tmp_path / "empty").mkdir()
     names = ["a", "links/c", "link", "absent"]
     assert strangers(tmp_path, names) == ["empty", "link", "more", "more/b"]
+
+
+def test_a_folder_is_claimed_where_it_is_new_or_empty_alone(tmp_path):
+    claim_empty(tmp_path / "new" / "run", kind="the folder of a run")
+    (tmp_path / "new" / "run" / ".lock").touch()  # hidden files are nobody's
+    claim_empty(tmp_path / "new" / "run", kind="the folder of a run")
+    for name in "cab":
+        (tmp_path / "new" / "run" / name).touch()
+    rule = r"run must be new, empty or the folder of a run, got one with a, b, c\. Choose another"
+    with pytest.raises(JobError, match=rule):
+        claim_empty(tmp_path / "new" / "run", kind="the folder of a run")
 
 
 def test_the_new_folder_is_as_open_to_others_as_the_old_one_was(tmp_path):

@@ -6,6 +6,7 @@ import pytest
 
 from fusion import FusionRegressor
 from fusion.bundle import Content
+from fusion.bundle.content import largest
 
 SMALL = {
     "encoders": {"text": "tfidf"},
@@ -101,6 +102,16 @@ def test_many_queries_are_compared_a_few_at_a_time(monkeypatch):
     parts = list(known.similarity(known))
     assert [len(part) for part in parts] == [2, 2, 2, 1]
     assert np.concatenate(parts) == pytest.approx(whole, abs=1e-6)
+
+
+@pytest.mark.parametrize(("n", "m", "k"), [(30, 50, 5), (5, 4, 4), (3, 1, 1), (0, 4, 2)])
+def test_the_largest_by_a_partial_sort_are_those_of_a_whole_one(n, m, k):
+    draw = np.random.default_rng(n)
+    scores = draw.integers(0, 6, (n, m)) / 5  # many are equal
+    scores[draw.random((n, m)) < 0.3] = np.nan
+    scores[:2] = np.nan
+    whole = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    assert largest(scores, k).tolist() == whole.tolist()
 
 
 def test_items_of_which_only_numbers_are_known_are_compared_by_these():
