@@ -33,8 +33,8 @@ def largest_changes(
         store: Folder of the embedding store.
 
     Returns:
-        `n_rows` and `largest_change` (prediction column -> change, >= 0, in the column's unit), as
-        JSON types, of rows whose values can still be read: a photo that is gone by now costs no
+        `n_rows` and `largest_change` (prediction column -> change, >= 0, in the column's unit;
+        classes change as their probabilities do), as JSON types, of rows whose values can still be read: a photo that is gone by now costs no
         trained model. None where no encoder computes in bfloat16, or no row is left.
     """
     encoders = {name: bundle.model.encoder(name) for name in bundle.model.modalities}
@@ -67,6 +67,7 @@ def largest_changes(
     return {
         "n_rows": len(read),
         "largest_change": {
-            column: float(np.abs(first[column] - second[column]).max()) for column in first
+            column: float(np.abs(first[column] - second[column]).max())
+            for column in first.keys() - predictor.labels().keys()
         },
     }
