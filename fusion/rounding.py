@@ -33,9 +33,10 @@ def largest_changes(
         store: Folder of the embedding store.
 
     Returns:
-        `n_rows` and `largest_change` (prediction column -> change, >= 0, in the column's unit), as
-        JSON types, of rows whose values can still be read: a photo that is gone by now costs no
-        trained model. None where no encoder computes in bfloat16, or no row is left.
+        `n_rows` and `largest_change` (prediction column -> change, >= 0, in the column's unit;
+        classes change as their probabilities do), as JSON types, of rows whose values can still be
+        read: a photo that is gone by now costs no trained model. None where no encoder computes in
+        bfloat16, or no row is left.
     """
     encoders = {name: bundle.model.encoder(name) for name in bundle.model.modalities}
     rounded = {
@@ -62,11 +63,14 @@ def largest_changes(
     if not len(read):
         return None
     predictor = Predictor(bundle)
+    classes = predictor.labels()
     first = predictor.answers(before.take(read))
     second = predictor.answers(before.merged(ModelInputs(before.present, exact)).take(read))
     return {
         "n_rows": len(read),
         "largest_change": {
-            column: float(np.abs(first[column] - second[column]).max()) for column in first
+            column: float(np.abs(first[column] - second[column]).max())
+            for column in first
+            if column not in classes
         },
     }

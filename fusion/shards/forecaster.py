@@ -11,7 +11,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from fusion.data.absent import tell_absent_columns
-from fusion.data.labels import label_texts
 from fusion.data.problems import Problem, raise_for
 from fusion.data.schema import Schema, missing_columns
 from fusion.errors import CatalogueError
@@ -134,6 +133,7 @@ class Forecaster(Work):
 
     def answers(self, prepared: "Prepared", rows: NDArray[np.int64]) -> Answers:
         """Columns of every head in its units, and `present`, as `Predictor.predict` has them."""
+        from fusion.data.labels import label_texts
         from fusion.predictor import present_names
 
         inputs = prepared.inputs.take(rows)

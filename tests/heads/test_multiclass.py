@@ -116,6 +116,7 @@ def test_what_is_no_position_is_a_fault_of_its_row():
     [
         ([0.0, 1.0], ("a",), r"two or more different texts, got \['a'\]"),
         ([0.0, 1.0], ("a", "a"), "two or more different texts"),
+        ([0.0, 1.0], ("a", 2), "two or more different texts"),
         ([0.0, 2.0], ("a", "b"), "position of one of 2 labels, got 2"),
         ([1.0, 1.0], ("a", "b"), "two labels or more, got one in all 2 rows"),
         ([0.5, 1.0], ("a", "b"), "position of a label"),

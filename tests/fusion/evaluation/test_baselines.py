@@ -352,7 +352,9 @@ def test_trees_know_classes_better_than_their_shares() -> None:
 
 
 def test_shares_of_classes_are_those_of_the_training_rows_with_one_more_of_each() -> None:
-    known = catalogue(pd.DataFrame({"size": np.arange(7.0)}), Schema(numeric=("size",)))
+    known = catalogue(
+        pd.DataFrame({"size": np.arange(7.0)}), Schema(columns={"numeric": ("size",)})
+    )
     target = np.array([0.0, 0, 0, 0, 1, 1, 1])
     head = MulticlassHead(labels=LABELS)
     columns = BASELINES["median"](known, target, known, head=head, seed=0)
