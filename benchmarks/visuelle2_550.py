@@ -86,7 +86,9 @@ def answers(launches: Launches, head: Head, target: Floats, *, seed: int) -> Way
         model = kind(head=name, random_state=seed, columns=columns, **launches.options)
         model.fit(launches.training[used], pd.Series(target, name=TARGET))
         table = model.predict_table(launches.test[used])
-        found[key] = {column: table[column].to_numpy(dtype=np.float64) for column in head.columns}
+        found[key] = {
+            column: table[column].to_numpy(dtype=np.float64) for column in head.column_names
+        }
     return found
 
 
@@ -159,7 +161,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     launches = Launches(options.data, store=options.store, training=training)
     heads: tuple[Head, Head] = (
         SalesVolumeHead.fitted(launches.units_training),
-        HotItemHead(1),
+        HotItemHead(),
     )
     volumes, hot = (
         [evaluated(launches, head, seed=seed) for seed in range(options.seeds)] for head in heads

@@ -62,11 +62,12 @@ print(json.dumps([seen, codes]))
 WRONG = """
 heads = [{head = "regresion", target = "ads"}]
 model = {strategy = "concatt"}
-encoders = {text = "minlm"}
+encoders = {text = "minlm", image = {weigths = "imagenet"}, numeric = 3}
 training = {epochs = -1}
 tuning = {mode = "all", precision = "float8"}
 [data]
 items = "items.csv"
+columns = {txet = ["title"]}
 """
 
 

@@ -78,7 +78,7 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):  # type: ignore[misc]
         """Whether the head tells one of several labels, not one class from the other."""
         from heads import HEADS
 
-        return HEADS[self.head or self._default_head()].reads_labels
+        return HEADS[str(self.head or self._default_head())].reads_labels
 
     def _read_targets(
         self,

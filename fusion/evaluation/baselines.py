@@ -11,7 +11,6 @@ from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from sklearn.model_selection import KFold
 from sklearn.neighbors import NearestNeighbors
 
@@ -175,9 +174,7 @@ def _shares(groups: Floats, n_classes: int) -> Floats:
     return np.stack([(groups == k).mean(axis=1) for k in range(n_classes)], axis=1)
 
 
-def _category_shares(
-    question: Question, rows: Mapping[Any, NDArray[np.intp]], asked: Levels
-) -> Floats:
+def _category_shares(question: Question, rows: Mapping[Any, Any], asked: Levels) -> Floats:
     """Shares of the classes `[n, n_classes]` in the category of each asked row."""
     values, n_classes = question.values, question.n_classes
     overall = none_impossible(_shares(values[None], n_classes), n_rows=len(values))[0]

@@ -59,9 +59,8 @@ def _confusion(result: HeadResult, name: str) -> Chart:
         corner = (column - 0.48, row - 0.48)
         cell = Rectangle(corner, 0.96, 0.96, color=ACCENT, alpha=DARKEST * share, linewidth=0)
         axes.add_patch(cell)
-        axes.text(
-            column, row, number(matrix[row, column]), ha="center", va="center", color=INK, zorder=3
-        )
+        count = number(float(matrix[row, column]))
+        axes.text(column, row, count, ha="center", va="center", color=INK, zorder=3)
     words = _ticks(axes, labels)
     share = percent(float(np.mean(result.answer == result.actual)), digits=0)
     caption = (

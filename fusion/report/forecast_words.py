@@ -102,7 +102,7 @@ class HeadWords:
         mean = middle if self.mean is None else table[self.mean].to_numpy(dtype=np.float64)
         return middle, mean
 
-    def outcome(self, known: Mapping[str, Any]) -> str:
+    def outcome(self, known: Mapping[Any, Any]) -> str:
         """What was known of an item, from a row of `Predictor.similar`."""
         if not self.steps:
             return self.say_known(known[f"actual_{self.target}"])

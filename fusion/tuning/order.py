@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
+N_RANGES = 10
 WINDOW_STEPS = 32
 """Steps whose rows are sorted by length together: little padding, and still random steps."""
 
@@ -80,14 +81,19 @@ class RowOrder(Sampler[int]):
             yield from step.tolist()
 
 
-def balanced_chances(target: NDArray[np.float64], *, n_ranges: int = 10) -> NDArray[np.float64]:
+def balanced_chances(
+    target: NDArray[np.float64], *, n_ranges: int = N_RANGES
+) -> NDArray[np.float64]:
     """Chances `[n]` that draw each class, or each equal range of a number, equally often.
 
     Args:
-        target: Encoded targets `[n]`; with two distinct values these are the classes. Rows
-            without one (NaN) are drawn as often as if nothing were balanced.
+        target: Encoded targets `[n, *target_shape]`, of several steps their mean; whole numbers
+            from 0 to below `n_ranges` are classes. Rows without one (NaN) are drawn as often as if
+            nothing were balanced.
         n_ranges: Ranges of equal width; those that hold no row do not count.
     """
+    if target.ndim > 1:
+        target = target.mean(axis=tuple(range(1, target.ndim)))
     known = ~np.isnan(target)
     if not known.all():
         chances = np.full(len(target), 1.0 / len(target))

@@ -37,7 +37,7 @@ from fusion.tuning.guards import (
 )
 from fusion.tuning.identity import identity_of
 from fusion.tuning.optimiser import depths
-from fusion.tuning.order import RowOrder, balanced_chances
+from fusion.tuning.order import N_RANGES, RowOrder, balanced_chances
 from fusion.tuning.settings import TuningSettings
 from fusion.tuning.states import Progress, TuningRun
 from fusion.tuning.trainer import TuningProgress, TuningTrainer, activations_recomputed
@@ -153,7 +153,8 @@ class _Run:
         learn, validation = self.rows
         validation = validation[np.argsort(lengths[validation], kind="stable")]
         encoded = encoded_targets(model, self.targets)
-        order = self._order(lengths[learn], encoded, settings)
+        chances = self._chances(model, encoded) if settings.balance else None
+        order = self._order(lengths[learn], chances, settings)
         resumed = _latest(folder) if saves else None
         learner = copy.deepcopy(model) if weights_are_shared_out() else model
         module = learner.trained_part()
@@ -214,19 +215,25 @@ class _Run:
         return lengths
 
     def _order(
-        self, lengths: Rows, encoded: dict[str, Tensor], settings: TuningSettings
+        self, lengths: Rows, chances: NDArray[np.float64] | None, settings: TuningSettings
     ) -> RowOrder:
         n_processes = processes().num_processes
         check_whole_step(len(lengths), settings, n_processes=n_processes)
-        first = next(iter(encoded.values()))[torch.as_tensor(self.rows[0])].double().numpy()
-        first = first.reshape(len(first), -1).mean(axis=1)  # of several steps: their mean
         return RowOrder(
             lengths,
             step_rows=settings.batch_size * settings.accumulation * n_processes,
             seed=settings.seed,
-            chances=balanced_chances(first) if settings.balance else None,
+            chances=chances,
             whole_steps=n_processes > 1,
         )
+
+    def _chances(self, model: ProductModel, encoded: Mapping[str, Tensor]) -> NDArray[np.float64]:
+        """Chances of the rows to learn from, balanced by the target of the first head."""
+        name, targets = next(iter(encoded.items()))
+        head, first = model.heads[name], targets[torch.as_tensor(self.rows[0])].double().numpy()
+        if head.reads_labels:
+            return balanced_chances(first, n_ranges=max(head.raw_dim, N_RANGES))
+        return balanced_chances(first)
 
     def _arguments(
         self, settings: TuningSettings, folder: Path, *, saves: bool

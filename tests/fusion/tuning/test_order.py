@@ -71,3 +71,12 @@ def test_rows_without_a_target_are_drawn_as_often_as_without_balance():
     assert chances[100:] == pytest.approx(1 / 200)
     assert chances[:10].sum() == pytest.approx(0.25)
     assert balanced_chances(np.full(4, np.nan)) == pytest.approx(0.25)
+
+
+def test_each_of_many_classes_is_drawn_alike_and_steps_by_their_mean():
+    classes = np.repeat(np.arange(12.0), np.arange(1, 13))
+    chances = balanced_chances(classes, n_ranges=12)
+    for label in range(12):
+        assert chances[classes == label].sum() == pytest.approx(1 / 12)
+    steps = np.array([[0.0, 2.0], [2.0, 0.0], [8.0, 12.0], [np.nan, 1.0]])
+    assert balanced_chances(steps) == pytest.approx([0.1875, 0.1875, 0.375, 0.25])
