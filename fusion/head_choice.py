@@ -82,6 +82,7 @@ def known_heads() -> tuple[str, ...]:
 
 def known_decoders() -> tuple[str, ...]:
     """Names of all decoders that can be chosen."""
+    load_plugins()
     if "heads.decoders" not in sys.modules:
         return DECODER_NAMES
     from heads import DECODERS

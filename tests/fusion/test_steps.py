@@ -128,7 +128,7 @@ def test_a_decoder_that_does_not_exist_or_suit_is_told_before_any_work():
 def test_a_faulty_step_is_told_by_its_own_column_and_a_missing_one_is_none():
     units = weeks(items())
     units[3, 1], units[4, 2] = np.inf, np.nan
-    catalogue = build_catalogue(items(), Schema(numeric=("price",)), photos=None)
+    catalogue = build_catalogue(items(), Schema(columns={"numeric": ("price",)}), photos=None)
     (problem,) = target_problems(catalogue, {"units": CHOICE}, {"units": units})
     assert (problem.row, problem.column) == (3, "week_2")
     assert is_known(units).sum() == N - 1
