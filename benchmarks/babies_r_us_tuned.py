@@ -36,7 +36,7 @@ def predicted(
     """Predictions of all rows; tuned where there are epochs of tuning."""
     tuned = epochs["tuning"] > 0
     model = FusionRegressor(
-        columns={"text": list(frame.columns), "row": list(frame.columns)},
+        columns={"text": list(frame.columns), "row_text": list(frame.columns)},
         store=work / "store",
         training={"epochs": epochs["training"]},
         tuning={**TUNING, "epochs": epochs["tuning"]} if tuned else "none",

@@ -17,10 +17,10 @@ from results import write_section
 from fusion.bundle import Bundle, load_bundle
 from fusion.data.schema import Schema
 from fusion.evaluation import Evaluation, Score
-from fusion.jobs.config import TrainConfig
+from fusion.job_steps.config import TrainConfig
+from fusion.job_steps.items import labelled_items
+from fusion.job_steps.measure import Experiment, head_columns
 from fusion.jobs.demo import demo_folder
-from fusion.jobs.items import labelled_items
-from fusion.jobs.measure import Experiment, head_columns
 from fusion.jobs.train import build_experiment, train
 from fusion.modalities import input_roles
 from heads import metrics

@@ -16,7 +16,7 @@ from results import write_section
 from text_embedding import product_texts
 
 from benchmarks.promises.memory import run_job, write_items
-from encoders.bert import BertEncoder
+from encoders.text.bert import BertEncoder
 from fusion.store import embed_values
 
 TEXTS = 50_000

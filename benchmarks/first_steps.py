@@ -18,8 +18,8 @@ from PIL import Image
 from results import write_section
 
 from fusion import FusionRegressor
-from fusion.encoder_choice import EncoderChoices
-from fusion.shards import InProcessEngine, JobSettings, Places, embed_catalogue
+from fusion.choices.encoders import EncoderChoices
+from fusion.shards import DataPaths, InProcessEngine, JobSettings, embed_catalogue
 
 REPEATS = 3
 ROWS = 40
@@ -69,8 +69,8 @@ def shop(folder: Path) -> None:
     items.drop(columns="title").to_csv(folder / "untitled.csv", index=False)
     columns = {"image": ["photo"], "id": ["id"]}
     settings = JobSettings(EncoderChoices({"image": "colour_texture"}), columns)
-    places = Places(folder / "untitled.csv", photos, folder / "store")
-    embed_catalogue(places, folder / "job", settings, engine=InProcessEngine())
+    paths = DataPaths(folder / "untitled.csv", photos, folder / "store")
+    embed_catalogue(paths, folder / "job", settings, engine=InProcessEngine())
     model = FusionRegressor(
         columns={"text": ["title"], "image": ["photo"], "numeric": ["ads"], "id": ["id"]},
         encoders={"text": "tfidf", "image": "colour_texture"}, photos=photos,

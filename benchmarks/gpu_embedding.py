@@ -18,9 +18,9 @@ from results import write_section
 from text_embedding import product_texts
 
 from encoders.base import Encoder
-from encoders.bert import BertEncoder
-from encoders.resnet import ResNetEncoder
+from encoders.image.resnet import ResNetEncoder
 from encoders.stream import encode_each
+from encoders.text.bert import BertEncoder
 
 ROUNDS = 3
 READ_ALONE = 64

@@ -19,9 +19,9 @@ from sklearn.metrics import r2_score
 from sklearn.model_selection import train_test_split
 from text_embedding import PLAIN, Vectors, cosines, product_texts
 
-from encoders.bert import BertEncoder
-from encoders.checkpoints import find_checkpoint
-from encoders.int8 import RUNTIMES
+from encoders.text.bert import BertEncoder
+from encoders.text.checkpoints import find_checkpoint
+from encoders.text.int8 import RUNTIMES
 from fusion.evaluation import paired_bootstrap
 from fusion.evaluation.bootstrap import Columns
 from heads import Floats

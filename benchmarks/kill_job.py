@@ -20,9 +20,17 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 import numpy as np
 import pyarrow.parquet as pq
 
-from encoders.tiny_bert import tiny_checkpoint
-from fusion.encoder_choice import EncoderChoices
-from fusion.shards import JobSettings, Places, embed_catalogue, pool, run_shard, verify_job, worker
+from encoders.text.tiny_bert import tiny_checkpoint
+from fusion.choices.encoders import EncoderChoices
+from fusion.shards import (
+    DataPaths,
+    JobSettings,
+    embed_catalogue,
+    pool,
+    run_shard,
+    verify_job,
+    worker,
+)
 from fusion.shards.worker import work
 
 Run = Callable[[Path], object]
@@ -211,4 +219,4 @@ def job_of(items: Path, *, shard_rows: int, engine: Callable[[], Any]) -> Run:
         columns={"id": ["id"], "text": ["title"], "image": []},
         shard_rows=shard_rows,
     )
-    return lambda output: embed_catalogue(Places(items), output, settings, engine=engine())
+    return lambda output: embed_catalogue(DataPaths(items), output, settings, engine=engine())

@@ -11,9 +11,9 @@ from multiprocessing.sharedctypes import Synchronized
 from typing import Any
 
 from benchmarks.photo_mutations import mutated_photo, originals
-from encoders.photo import PhotoError, load_photo
-from encoders.resnet import resize_and_crop
-from encoders.resnet_weights import Preprocessing
+from encoders.image.photo import PhotoError, load_photo
+from encoders.image.resnet import resize_and_crop
+from encoders.image.resnet_weights import Preprocessing
 
 PIECE = 5_000  # photos that a process decodes before the next one takes over
 SMALL = Preprocessing(resize=36, crop=32)

@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw
 from results import write_section
 
 from encoders.dtype import processor_has_bfloat16
-from encoders.resnet import ResNetEncoder
+from encoders.image.resnet import ResNetEncoder
 from fusion.store import embed_values
 
 Vectors = NDArray[np.float32]

@@ -21,9 +21,9 @@ from photo_cases import Case
 from photo_cases_rare import all_cases
 from results import write_section
 
-from encoders.colour_texture import ColourTextureEncoder
-from encoders.photo import PhotoError, load_photo
-from encoders.resnet import ResNetEncoder
+from encoders.image.colour_texture import ColourTextureEncoder
+from encoders.image.photo import PhotoError, load_photo
+from encoders.image.resnet import ResNetEncoder
 from fusion.data.duplicates import small_grey
 from fusion.report.cards import thumbnail
 

@@ -21,7 +21,7 @@ from visuelle2_550 import SCHEMA, TARGET, Launches
 
 from encoders import ResNetEncoder
 from fusion import FusionClassifier, FusionRegressor
-from fusion.encoder_choice import EncoderChoices
+from fusion.choices.encoders import EncoderChoices
 from fusion.jobs.pretrain import Source, pretrain
 from fusion.modalities import input_roles
 from fusion.pretraining import PretrainingSettings

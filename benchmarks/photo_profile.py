@@ -27,7 +27,7 @@ from PIL import Image
 from results import write_section
 
 from encoders.dtype import processor_has_bfloat16
-from encoders.photo import load_photo
+from encoders.image.photo import load_photo
 
 ROUNDS = 3
 

@@ -20,7 +20,7 @@ from encoders.dtype import SWITCH
 from fusion import FusionRegressor, load_bundle
 from fusion.data.tables import read_table, write_table
 from fusion.predictor import Predictor
-from fusion.shards import InProcessEngine, Places, PredictSettings, predict_catalogue
+from fusion.shards import DataPaths, InProcessEngine, PredictSettings, predict_catalogue
 
 SIZES = (10_000, 100_000, 1_000_000)
 STORED_ROWS = 100_000
@@ -107,8 +107,8 @@ def small_table(
         write_table(predictor.predict(read_table(items)), folder / "memory.csv")
 
     def as_job() -> None:
-        places = Places(items, bundle=bundle)
-        predict_catalogue(places, folder / "job.csv", engine=InProcessEngine())
+        paths = DataPaths(items, bundle=bundle)
+        predict_catalogue(paths, folder / "job.csv", engine=InProcessEngine())
 
     as_job()  # which loads the model
     in_memory()
@@ -126,7 +126,7 @@ def largest_gap(folder: Path, bundle: Path, items: Path, *, shard_rows: Sequence
     for n_rows in shard_rows:
         out = folder / "cut.parquet"
         asked = PredictSettings(shard_rows=n_rows)
-        predict_catalogue(Places(items, bundle=bundle), out, asked, engine=InProcessEngine())
+        predict_catalogue(DataPaths(items, bundle=bundle), out, asked, engine=InProcessEngine())
         found.append(pd.read_parquet(out)["prediction"].to_numpy())
     spread = np.random.default_rng(1).lognormal(3, 1, TRAIN_ROWS).std()
     return float(max(np.abs(other - found[0]).max() for other in found[1:]) / spread)

@@ -39,7 +39,7 @@ COLUMNS = {
         "weeks_out_of_stock_13w",
         "mean_discount_13w",
     ],
-    "row": [],
+    "row_text": [],
 }
 INPUTS = {"texts and photos": ("text", "image"), "numbers and history too": tuple(COLUMNS)}
 OBJECTIVES = {

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.results import write_section
-from fusion.files import json_bytes, write_atomically
+from fusion.system.files import json_bytes, write_atomically
 
 SETTINGS = ("yes", "no")
 """Values of `FUSION_BF16`: as if the processor had bf16, and as if it had not."""

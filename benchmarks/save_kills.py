@@ -18,8 +18,9 @@ import numpy as np
 import pandas as pd
 from kill_job import run_until
 
-from fusion import BundleError, FusionRegressor, folders, load_bundle, save_bundle
+from fusion import BundleError, FusionRegressor, load_bundle, save_bundle
 from fusion.bundle import Bundle
+from fusion.system import folders
 
 BEYOND = 1.2
 """A save is killed within this many times what a whole one takes."""

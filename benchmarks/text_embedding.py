@@ -20,9 +20,9 @@ from sentence_transformers import SentenceTransformer
 from text_profile import told
 from transformers import pipeline
 
-from encoders.bert import BertEncoder
-from encoders.checkpoints import find_checkpoint
 from encoders.dtype import processor_has_bfloat16
+from encoders.text.bert import BertEncoder
+from encoders.text.checkpoints import find_checkpoint
 from fusion.store import embed_values
 
 Vectors = NDArray[np.float32]

@@ -6,7 +6,7 @@ from collections import defaultdict
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from encoders.bert import BertEncoder
+from encoders.text.bert import BertEncoder
 
 STEPS = {
     "matrix products": ("addmm", "mm", "linear", "mkldnn_linear"),

@@ -19,7 +19,7 @@ import torch
 from results import write_section
 
 from encoders.dtype import SWITCH
-from encoders.tiny_bert import tiny_checkpoint
+from encoders.text.tiny_bert import tiny_checkpoint
 from fusion import FusionRegressor
 
 N_ROWS = 60
@@ -54,7 +54,7 @@ def trained(seed: int) -> FusionRegressor:
         columns={"text": ["title"], "numeric": ["price"]},
         encoders={"text": str(tiny_checkpoint())},
         training={"epochs": 3, "batch_size": 16, "folds": 2},
-        strategy_options={"n_members": 2, "width": 16},
+        strategy_options={"n_networks": 2, "width": 16},
         random_state=seed,
     ).fit(frame, units)
 

@@ -22,7 +22,7 @@ from sklearn.metrics import r2_score
 from sklearn.model_selection import train_test_split
 
 from encoders import BertEncoder
-from encoders.checkpoints import find_checkpoint
+from encoders.text.checkpoints import find_checkpoint
 from fusion import FusionRegressor
 
 EPOCHS = 2
@@ -91,7 +91,7 @@ def by_trainer(data: Prices) -> dict[str, float]:
 
 def by_toolkit(data: Prices, settings: dict[str, Any]) -> dict[str, float]:
     """The same epochs by `tune_model`: batches of 32 sorted by length in windows."""
-    from fusion.build import build_decoders
+    from fusion.choices.build import build_decoders
     from fusion.data.batch import ModelInputs
     from fusion.model import ProductModel
     from fusion.strategies import JoinFusion
@@ -141,7 +141,9 @@ def end_to_end(data: Prices) -> dict[str, float]:
 def _fit(data: Prices, **options: Any) -> dict[str, float]:
     columns = list(data.frame.columns)
     start = time.perf_counter()
-    model = FusionRegressor(columns={"text": columns, "row": columns}, random_state=0, **options)
+    model = FusionRegressor(
+        columns={"text": columns, "row_text": columns}, random_state=0, **options
+    )
     model.fit(data.frame.iloc[data.train], data.price[data.train])
     seconds = time.perf_counter() - start
     answers = model.predict(data.frame.iloc[data.test])

@@ -12,8 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from results import write_section
 
-from encoders.bert import BertEncoder
-from encoders.resnet import ResNetEncoder
+from encoders.image.resnet import ResNetEncoder
+from encoders.text.bert import BertEncoder
 from fusion import FusionClassifier, FusionRegressor
 from fusion.data.catalogue import Catalogue, build_catalogue
 from fusion.data.schema import Schema

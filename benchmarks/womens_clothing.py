@@ -19,7 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import precision_recall_curve
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from encoders.bert import BertEncoder
+from encoders.text.bert import BertEncoder
 from fusion import FusionClassifier
 from heads import metrics
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from encoders.base import Encoder
-    from encoders.bert import BertEncoder
     from encoders.check import check_encoder
-    from encoders.colour_texture import ColourTextureEncoder
-    from encoders.numeric import NumericEncoder
+    from encoders.image.colour_texture import ColourTextureEncoder
+    from encoders.image.resnet import ResNetEncoder
     from encoders.registry import ENCODERS
-    from encoders.resnet import ResNetEncoder
-    from encoders.tfidf import TfidfEncoder
+    from encoders.table.numeric import NumericEncoder
+    from encoders.text.bert import BertEncoder
+    from encoders.text.tfidf import TfidfEncoder
 
 __all__ = [
     "ENCODERS",

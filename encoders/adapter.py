@@ -23,7 +23,7 @@ class Adapter:
         layers: How many of the last layers (of a ResNet: stages) it reaches; None is the whole
             encoder, embeddings or stem included.
         rank: Rank of the added matrices; only for `"lora"`.
-        trains: True while these weights train together with a model; then no store may keep
+        is_trainable: True while these weights train together with a model; then no store may keep
             embeddings.
 
     Raises:
@@ -33,7 +33,7 @@ class Adapter:
     kind: Kind = "layers"
     layers: int | None = None
     rank: int = 8
-    trains: bool = True
+    is_trainable: bool = True
 
     def __post_init__(self) -> None:
         """Refuse what cannot be followed."""
@@ -98,7 +98,7 @@ def attach(
         _inject_lora(network, chosen, rank=adapter.rank)
     names = [name for name, weight in network.named_parameters() if weight.requires_grad]
     network.requires_grad_(False)
-    for name in names if adapter.trains else ():
+    for name in names if adapter.is_trainable else ():
         network.get_parameter(name).requires_grad_(True)
     return tuple(names)
 

@@ -71,7 +71,7 @@ class Encoder(nn.Module, ABC):
 
         Default: the embedding as one block; none of an encoder that trains, as its embeddings move.
         """
-        return () if self.trains else (self(tensors),)
+        return () if self.is_trainable else (self(tensors),)
 
     @classmethod
     @abstractmethod
@@ -89,7 +89,7 @@ class Encoder(nn.Module, ABC):
         return []
 
     def adapt(self, adapter: Adapter) -> None:
-        """Let a part of the weights differ from the checkpoint, and train while `adapter.trains`.
+        """Let a part of the weights differ from the checkpoint; train if `adapter.is_trainable`.
 
         Raises:
             ImportError: If LoRA is asked for and peft is not installed.
@@ -103,21 +103,21 @@ class Encoder(nn.Module, ABC):
         self.adapter = adapter
         self.train(self.training)
 
-    def settled(self) -> Self:
+    def frozen_copy(self) -> Self:
         """A copy in which nothing trains any more: its embeddings can be kept."""
         if self.adapter is None:
             return self
-        settled = copy.deepcopy(self).requires_grad_(False).eval()
-        settled.adapter = replace(self.adapter, trains=False)
-        return settled
+        frozen_copy = copy.deepcopy(self).requires_grad_(False).eval()
+        frozen_copy.adapter = replace(self.adapter, is_trainable=False)
+        return frozen_copy
 
-    def own_state(self) -> dict[str, Tensor]:
+    def delta_state_dict(self) -> dict[str, Tensor]:
         """Weights that no checkpoint holds: they travel in bundles."""
         state = dict(self.state_dict())
         return state if self.origin is None else {name: state[name] for name in self.tuned_names}
 
     @property
-    def trains(self) -> bool:
+    def is_trainable(self) -> bool:
         """True where the encoder has weights that train together with the model."""
         return any(parameter.requires_grad for parameter in self.parameters())
 
@@ -206,8 +206,8 @@ def fingerprint_of(encoder: Encoder, config: Mapping[str, Any]) -> str:
     if encoder.origin is not None:
         content = {key: value for key, value in encoder.origin.items() if key != "name"}
         parts.append(json.dumps(content, sort_keys=True).encode())
-    if encoder.own_state():
-        parts.append(state_hash(encoder.own_state()).encode())
+    if encoder.delta_state_dict():
+        parts.append(state_hash(encoder.delta_state_dict()).encode())
     return length_prefixed_hash(parts)
 
 

@@ -115,7 +115,7 @@ def _check_changed_weights(encoder: Encoder) -> None:
 
 
 def _check_gradient(encoder: Encoder, values: Any) -> None:
-    if not encoder.trains:
+    if not encoder.is_trainable:
         return
     encoder.zero_grad()
     output = _forward(encoder, values)
@@ -130,7 +130,7 @@ def _check_gradient(encoder: Encoder, values: Any) -> None:
 
 def _check_frozen_in_training(encoder: Encoder, values: Any, *, tolerance: float) -> None:
     """Dropout and batch statistics of frozen weights would show in training mode."""
-    if encoder.trains:
+    if encoder.is_trainable:
         return
     before = {name: tensor.clone() for name, tensor in encoder.state_dict().items()}
     encoder.train()

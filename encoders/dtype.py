@@ -95,5 +95,5 @@ def in_precision(encoder: "Encoder", dtype: Precision) -> "Encoder":
     """
     chosen = {} if precision_of(encoder) is None else {"dtype": dtype}
     built = type(encoder)(**{**encoder.config, **chosen})
-    built.load_state_dict({**built.state_dict(), **encoder.own_state()})
+    built.load_state_dict({**built.state_dict(), **encoder.delta_state_dict()})
     return built

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
 """Architectures of photo networks."""
-DECODERS = ("exact", "fast")
+PHOTO_DECODERS = ("exact", "fast")
 """How photos are decoded."""
 BACKENDS = ("torch", "onnx", "openvino")
 """What runs a text network."""
@@ -58,7 +58,7 @@ KNOWN: dict[str, Known] = {
             "weights": None,
             "weights_sha256": None,
             "dtype": None,
-            "decoder": DECODERS,
+            "decoder": PHOTO_DECODERS,
             "preprocessing": None,
         },
     ),

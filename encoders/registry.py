@@ -4,11 +4,11 @@ Another encoder is one file, one line here and one test file; `check_encoder` te
 """
 
 from encoders.base import Encoder
-from encoders.bert import BertEncoder
-from encoders.colour_texture import ColourTextureEncoder
-from encoders.numeric import NumericEncoder
-from encoders.resnet import ResNetEncoder
-from encoders.tfidf import TfidfEncoder
+from encoders.image.colour_texture import ColourTextureEncoder
+from encoders.image.resnet import ResNetEncoder
+from encoders.table.numeric import NumericEncoder
+from encoders.text.bert import BertEncoder
+from encoders.text.tfidf import TfidfEncoder
 
 ENCODERS: dict[str, type[Encoder]] = {
     "bert": BertEncoder,

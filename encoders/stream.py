@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from encoders.photo_file import MACHINE_FAULTS
+from encoders.image.photo_file import MACHINE_FAULTS
 
 if TYPE_CHECKING:
     from encoders.base import Encoder

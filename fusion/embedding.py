@@ -8,14 +8,14 @@ from typing import Any
 import torch
 
 from encoders.base import Encoder
-from encoders.photo_file import PhotoError
+from encoders.image.photo_file import PhotoError
 from fusion.data.batch import ModelInputs
 from fusion.data.catalogue import Catalogue
 from fusion.data.problems import Problem
 from fusion.modalities import MODALITIES, UNITS
-from fusion.processes import first_alone
 from fusion.progress import Stage, silent
 from fusion.store import Embedded, StoreReport, embed_values
+from fusion.system.processes import first_alone
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def prepare_inputs(
         values: Any = catalogue.values[modality]
         if encoder.modality == "table":
             prepared.inputs.tensors[modality] = encoder.preprocess(values)
-        elif encoder.trains:
+        elif encoder.is_trainable:
             prepared.inputs.values[modality] = values
             prepared.inputs.encoders[modality] = encoder
         elif encoder.cacheable:

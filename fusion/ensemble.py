@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from encoders.base import Encoder, Tensors
-from fusion.linear import Blocks, LinearPart
+from fusion.members.neighbours import NeighbourMember
+from fusion.members.ridge import Blocks, RidgeMember
 from fusion.model import ProductModel, Raw
-from fusion.neighbours import NeighbourPart
 from fusion.strategies.base import Embeddings, Present
 from heads.base import Head
 
@@ -39,8 +39,8 @@ class ProductEnsemble(nn.Module):
         self,
         members: Sequence[ProductModel],
         *,
-        linear: LinearPart | None = None,
-        neighbours: NeighbourPart | None = None,
+        linear: RidgeMember | None = None,
+        neighbours: NeighbourMember | None = None,
     ) -> None:
         super().__init__()
         kinds = {
@@ -80,10 +80,10 @@ class ProductEnsemble(nn.Module):
         return len(self.members) * self.first.fusion.fused_dim
 
     @property
-    def shares(self) -> dict[str, dict[str, float]]:
+    def blend_weights(self) -> dict[str, dict[str, float]]:
         """Head -> how much `networks`, `linear` and `neighbours` count in its answer; sum 1."""
         linear = {} if self.linear is None else self.linear.network_shares
-        near = {} if self.neighbours is None else self.neighbours.neighbour_shares
+        near = {} if self.neighbours is None else self.neighbours.weights_of_heads
         return {
             name: {
                 "networks": (1.0 - near.get(name, 0.0)) * linear.get(name, 1.0),
@@ -158,11 +158,11 @@ class ProductEnsemble(nn.Module):
     def _tensors(self) -> list[tuple[int, str, Tensor]]:
         """Member, name and tensor; those of shared encoders with the first member only."""
         shared = tuple(
-            f"encoders.{name}." for name in self.modalities if not self.encoder(name).trains
+            f"encoders.{name}." for name in self.modalities if not self.encoder(name).is_trainable
         )
         return [
             (i, key, tensor)
             for i, part in enumerate(self._parts)
-            for key, tensor in part.own_state().items()
+            for key, tensor in part.delta_state_dict().items()
             if i == 0 or not key.startswith(shared)
         ]

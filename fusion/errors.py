@@ -14,9 +14,6 @@ FusionError                     everything that concerns files, tables and saved
 
 from collections.abc import Sequence
 
-from encoders.spelling import near_names as near_names
-from encoders.spelling import unknown_name as unknown_name
-
 
 class FusionError(Exception):
     """Base of every error that names a file, a row or a saved model."""

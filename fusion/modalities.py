@@ -74,7 +74,9 @@ MODALITIES: dict[str, Modality] = {
         "numeric", "table", ("numeric", "categorical", "dates"), _frame, "numeric", "cell"
     ),
     "history": Modality("history", "table", ("history",), _frame, "numeric", "cell"),
-    "row": Modality("row", "text", ("row",), _row_texts, "tfidf", "row", repeats=True),
+    "row_text": Modality(
+        "row_text", "text", ("row_text",), _row_texts, "tfidf", "row", repeats=True
+    ),
 }
 
 UNITS = {"text": "texts", "image": "photos"}

@@ -133,7 +133,7 @@ class TrainedPart(nn.Module):
         changed = {
             name: model.encoder(name)
             for name in model.modalities
-            if model.encoder(name).own_state() or model.encoder(name).trains
+            if model.encoder(name).delta_state_dict() or model.encoder(name).is_trainable
         }
         self.encoders = nn.ModuleDict(changed)
         self.fusion = model.fusion
@@ -159,21 +159,21 @@ class TrainedPart(nn.Module):
         fused = self.fusion(known if change is None else change(known, present), present)
         return {name: decoder(fused) for name, decoder in self.decoders.items()}
 
-    def own_state(self) -> dict[str, Tensor]:
+    def delta_state_dict(self) -> dict[str, Tensor]:
         """Weights that no checkpoint holds, by the names of `state_dict`."""
         return {
             **{
                 f"encoders.{modality}.{name}": tensor
                 for modality, encoder in self.encoders.items()
-                for name, tensor in cast(Encoder, encoder).own_state().items()
+                for name, tensor in cast(Encoder, encoder).delta_state_dict().items()
             },
             **{f"fusion.{name}": tensor for name, tensor in self.fusion.state_dict().items()},
             **{f"decoders.{name}": tensor for name, tensor in self.decoders.state_dict().items()},
         }
 
-    def load_own_state(self, weights: Mapping[str, Tensor]) -> None:
-        """Takes back weights that `own_state` gave; names that are not there stay as they are."""
-        own = self.own_state()
+    def load_delta_state_dict(self, weights: Mapping[str, Tensor]) -> None:
+        """Takes back what `delta_state_dict` gave; names that are not there stay as they are."""
+        own = self.delta_state_dict()
         with torch.no_grad():
             for name, weight in weights.items():
                 own[name].copy_(weight)

@@ -19,7 +19,8 @@ from importlib.metadata import EntryPoint, entry_points
 from threading import RLock
 from typing import Any
 
-from fusion.errors import ConfigError, unknown_name
+from encoders.spelling import unknown_name
+from fusion.errors import ConfigError
 
 
 @dataclass(frozen=True)

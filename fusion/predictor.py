@@ -22,10 +22,10 @@ from fusion.data.policy import apply_policy, refuse_early
 from fusion.data.problems import OnBadRows, check_policy, shown
 from fusion.data.records import is_records
 from fusion.embedding import Prepared, prepare_inputs
-from fusion.files import expanded
 from fusion.modalities import MODALITIES
 from fusion.progress import Stage, silent
 from fusion.ready import ReadyItems
+from fusion.system.files import expanded
 from heads.columns import class_labels
 
 CHUNK_ROWS = 4096

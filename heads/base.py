@@ -172,7 +172,7 @@ class Head(ABC):
         """Targets on scales on which effects add up (default: the encoded ones).
 
         Why: linear models, kernels and neighbours average on these, and a decoder of `n_scores`
-        inputs makes raw outputs of what they say, see `fusion.linear.LinearPart`.
+        inputs makes raw outputs of what they say, see `fusion.members.ridge.RidgeMember`.
 
         Shape:
             target `[n, *target_shape]` -> `[n, n_scores]`, float64.

@@ -20,11 +20,11 @@ class LinearHead(Head):
         raw `[batch, n_networks, 1]`: the answer itself.
 
     Args:
-        centre: Mean of the training targets; scales the reported loss alone.
-        spread: Standard deviation of the training targets, > 0; scales the reported loss alone.
+        mean: Mean of the training targets; scales the reported loss alone.
+        std: Standard deviation of the training targets, > 0; scales the reported loss alone.
 
     Raises:
-        ValueError: If the spread is not > 0.
+        ValueError: If the std is not > 0.
 
     Example:
         >>> head = LinearHead.fitted(np.array([1.0, 2.0, 3.0]))
@@ -38,10 +38,10 @@ class LinearHead(Head):
     decoder: ClassVar[str] = "least_squares"
     raw_is_additive: ClassVar[bool] = True
 
-    def __init__(self, *, centre: float = 0.0, spread: float = 1.0) -> None:
-        if not spread > 0.0:
-            raise ValueError(f"spread must be more than 0, got {spread}. Use fitted().")
-        self.centre, self.spread = centre, spread
+    def __init__(self, *, mean: float = 0.0, std: float = 1.0) -> None:
+        if not std > 0.0:
+            raise ValueError(f"std must be more than 0, got {std}. Use fitted().")
+        self.mean, self.std = mean, std
 
     @property
     def raw_dim(self) -> int:
@@ -56,12 +56,12 @@ class LinearHead(Head):
     @property
     def start(self) -> Tensor:
         """The mean `[1]` of the training targets."""
-        return torch.tensor([self.centre])
+        return torch.tensor([self.mean])
 
     @property
     def config(self) -> dict[str, Any]:
         """Keyword arguments that rebuild this head."""
-        return {"centre": self.centre, "spread": self.spread}
+        return {"mean": self.mean, "std": self.std}
 
     def additive_scale(self, target: Floats) -> Floats:
         """The targets themselves, `[n, 1]`: float32 would cost the exactness."""
@@ -69,7 +69,7 @@ class LinearHead(Head):
 
     def loss(self, raw: Tensor, target: Tensor) -> Tensor:
         """Half the mean squared error in squared spreads, >= 0; for reports alone."""
-        error = (raw[..., 0] - self.centre) / self.spread - target[:, None]
+        error = (raw[..., 0] - self.mean) / self.std - target[:, None]
         return error.square().mean() / 2
 
     def decode(self, raw: Tensor) -> dict[str, Tensor]:
@@ -78,7 +78,7 @@ class LinearHead(Head):
 
     def encode_target(self, target: Floats) -> NDArray[np.float32]:
         """Spreads away from the mean of the training targets."""
-        return ((target - self.centre) / self.spread).astype(np.float32)
+        return ((target - self.mean) / self.std).astype(np.float32)
 
     def metrics(self, target: Floats, prediction: dict[str, Floats]) -> dict[str, float]:
         """R2, mean absolute and root mean squared error, WAPE and rank correlation."""
@@ -94,9 +94,9 @@ class LinearHead(Head):
     @classmethod
     def fitted(cls, target: Floats, **options: Any) -> Self:
         """A head whose loss is scaled by the training targets."""
-        return cls(centre=float(target.mean()), spread=float(target.std()) or 1.0, **options)
+        return cls(mean=float(target.mean()), std=float(target.std()) or 1.0, **options)
 
     @classmethod
     def tiny(cls) -> Self:
         """Answers around 10."""
-        return cls(centre=10.0, spread=5.0)
+        return cls(mean=10.0, std=5.0)

@@ -30,8 +30,8 @@ class QuantilesHead(Head):
     softplus in place of the exponential, and all levels are learned together.
 
     Shape:
-        raw `[batch, n_networks, n_levels]`, by ascending level: spreads away from the centre for
-        the level nearest to 0.5, gaps before softplus for the others.
+        raw `[batch, n_networks, n_levels]`, by ascending level: standard deviations from the mean
+        for the level nearest to 0.5, gaps before softplus for the others.
 
     Args:
         levels: Levels in (0, 1), in any order.
@@ -113,7 +113,7 @@ class QuantilesHead(Head):
         return {**own, "standard": self.standard.config}
 
     def encode_target(self, target: Floats) -> NDArray[np.float32]:
-        """Spreads away from the centre, clipped to [-8, 8], the reach of `decode`."""
+        """Standard deviations from the mean, clipped to [-8, 8], the reach of `decode`."""
         return self.standard.encode(target).astype(np.float32)
 
     def loss(self, raw: Tensor, target: Tensor) -> Tensor:
@@ -125,7 +125,7 @@ class QuantilesHead(Head):
         """Quantiles in the unit of the target, float64, ordered by level.
 
         Networks are averaged on the scale, level by level. What is learned stays within 8 spreads
-        of the centre and within +-1e100; on the log scales all columns are >= 0. Where shifts turn
+        of the mean and within +-1e100; on the log scales all columns are >= 0. Where shifts turn
         the order of two levels, their values are exchanged: Chernozhukov et al. (2010), quantile
         curves without crossing.
         """
@@ -142,7 +142,7 @@ class QuantilesHead(Head):
         its own), on the scale that was learned; *differs:* every level has a side.
         """
         del parts  # each shift is one number, and no choice
-        if len(target) < MIN_ROWS or self.standard.spread == 0.0:
+        if len(target) < MIN_ROWS or self.standard.std == 0.0:
             return
         quantiles = self._spreads(raw.detach().double()).mean(dim=1).cpu().numpy()
         missed = np.sort(self.standard.encode(target)[:, None] - quantiles, axis=0)

@@ -20,24 +20,25 @@ OFFSET = 0.1
 class RegressionHead(Head):
     """A real number in the unit of the target: its conditional mean, and about its median.
 
-    Why: Huber loss (1964; delta 1 spread) on a standardised scale is squared error near the answer
-    and absolute error far away, so outliers do not rule; what it learns lies near the median. On
-    a skewed target the mean lies elsewhere, so `calibrate` finds a map to it on rows held out.
+    Why: Huber loss (1964; delta 1 deviation) on a standardised scale is squared error near the
+    answer and absolute error far away, so outliers do not rule; what it learns lies near the
+    median. On a skewed target the mean lies elsewhere, so `calibrate` finds a map to it on rows
+    held out.
 
     Shape:
-        raw `[batch, n_networks, 1]`: spreads away from the centre.
+        raw `[batch, n_networks, 1]`: standard deviations from the mean.
 
     Args:
         scale: See `heads.scales.StandardScale`, as the next three.
-        centre: Mean of the training targets on that scale.
-        spread: Standard deviation on that scale, >= 0; 0 makes every answer the centre.
+        mean: Mean of the training targets on that scale.
+        std: Standard deviation on that scale, >= 0; 0 makes every answer the mean.
         knots: With `"rank"` alone: training targets at evenly spaced levels, ascending.
         mean_map: Configuration of the `AnswerMap` from what is learned to the mean; None where
             they are the same.
         median_map: The same to the median.
 
     Raises:
-        ValueError: If the scale is unknown, the spread negative, or knots are missing or left over.
+        ValueError: If the scale is unknown, the std negative, or knots are missing or left over.
 
     Example:
         >>> RegressionHead.fitted(np.array([1.0, 10, 100, 1e3, 1e4])).describe()
@@ -54,13 +55,13 @@ Huber loss on the log scale'
         self,
         *,
         scale: Scale = "identity",
-        centre: float = 0.0,
-        spread: float = 1.0,
+        mean: float = 0.0,
+        std: float = 1.0,
         knots: Sequence[float] = (),
         mean_map: Mapping[str, Any] | None = None,
         median_map: Mapping[str, Any] | None = None,
     ) -> None:
-        self.standard = StandardScale(scale, centre, spread, tuple(knots))
+        self.standard = StandardScale(scale, mean, std, tuple(knots))
         self.mean_map = AnswerMap.from_config(mean_map)
         self.median_map = AnswerMap.from_config(median_map)
 
@@ -94,8 +95,9 @@ Huber loss on the log scale'
     def decode(self, raw: Tensor) -> dict[str, Tensor]:
         """Mean and median in the unit of the target, float64; networks averaged after decoding.
 
-        What is learned stays within 8 spreads of the centre and within +-1e100, so that it is
-        finite; on the log scales both columns are >= 0. Each network's answer is mapped on its own.
+        What is learned stays within 8 standard deviations of the mean and within +-1e100, so that
+        it is finite; on the log scales both columns are >= 0. Each network's answer is mapped on
+        its own.
         """
         answers = self.standard.decode(raw[..., 0])  # [batch, n_networks]
         mean = answers if self.mean_map is None else self.mean_map(answers)
@@ -104,7 +106,7 @@ Huber loss on the log scale'
 
     def calibrate(self, raw: Tensor, target: Floats, *, parts: Parts) -> None:
         """Finds the maps to mean and median, see `heads.answer_maps`."""
-        if self.standard.spread == 0.0:
+        if self.standard.std == 0.0:
             return
         answers = self.standard.decode(raw[..., 0].detach()).cpu().numpy()
         by_factors = self.standard.is_never_negative and bool((target >= 0).all())
@@ -118,7 +120,7 @@ Huber loss on the log scale'
         self.median_map = fit_median_map(answers, target, parts=parts)
 
     def encode_target(self, target: Floats) -> NDArray[np.float32]:
-        """Spreads away from the centre, clipped to [-8, 8], the reach of `decode`."""
+        """Standard deviations from the mean, clipped to [-8, 8], the reach of `decode`."""
         return self.standard.encode(target).astype(np.float32)
 
     def metrics(self, target: Floats, prediction: dict[str, Floats]) -> dict[str, float]:
@@ -174,7 +176,7 @@ Huber loss on the log scale'
     @classmethod
     def tiny(cls) -> Self:
         """Answers around 20."""
-        return cls(scale="log", centre=3.0, spread=0.5)
+        return cls(scale="log", mean=3.0, std=0.5)
 
     def describe(self) -> str:
         """One sentence that states what the answer means."""

@@ -19,7 +19,7 @@ N_KNOTS = 101
 RANKED_ROWS = 100
 """Rows below which ranks say too little of a distribution."""
 REACH = 8.0
-"""Targets and answers are clipped this many spreads away from the centre."""
+"""Targets and answers are clipped this many standard deviations from the mean."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,12 @@ class StandardScale:
     Args:
         scale: `"identity"`, `"log"` (targets > 0), `"log1p"` (targets >= 0) or `"rank"` (normal
             scores of the ranks).
-        centre: Mean of the training targets on that scale.
-        spread: Standard deviation on that scale, >= 0; 0 makes every answer the centre.
+        mean: Mean of the training targets on that scale.
+        std: Standard deviation on that scale, >= 0; 0 makes every answer the mean.
         knots: With `"rank"` alone: training targets at evenly spaced levels, ascending.
 
     Raises:
-        ValueError: If the scale is unknown, the spread negative, or knots are missing or left over.
+        ValueError: If the scale is unknown, the std negative, or knots are missing or left over.
 
     Example:
         >>> StandardScale.fitted(np.array([1.0, 10, 100, 1e3, 1e4])).scale
@@ -42,14 +42,14 @@ class StandardScale:
     """
 
     scale: Scale = "identity"
-    centre: float = 0.0
-    spread: float = 1.0
+    mean: float = 0.0
+    std: float = 1.0
     knots: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         check_scale(self.scale)
-        if not self.spread >= 0.0:
-            raise ValueError(f"spread must be 0 or more, got {self.spread}. Use fitted().")
+        if not self.std >= 0.0:
+            raise ValueError(f"std must be 0 or more, got {self.std}. Use fitted().")
         if (self.scale == "rank") != (len(self.knots) > 0):
             raise ValueError(
                 f"knots must be given with the scale rank alone, got {len(self.knots)} with "
@@ -72,14 +72,14 @@ class StandardScale:
         return self.scale in ("log", "log1p") or (self.scale == "rank" and self.knots[0] >= 0)
 
     def encode(self, target: Floats) -> Floats:
-        """Spreads away from the centre, clipped to [-8, 8], of the same shape.
+        """Standard deviations from the mean, clipped to [-8, 8], of the same shape.
 
         So a test row that the log scale cannot hold (0 or less) lies at -8, and metrics, which
         see the target itself, still count it in full.
         """
-        lowest = self.centre - REACH * (self.spread or 1.0)
+        lowest = self.mean - REACH * (self.std or 1.0)
         scaled = encode(target, self.scale, lowest=lowest, knots=self.knots)
-        distance = (scaled - self.centre) / (self.spread or 1.0)
+        distance = (scaled - self.mean) / (self.std or 1.0)
         clipped: Floats = distance.clip(-REACH, REACH)
         return clipped
 
@@ -89,7 +89,7 @@ class StandardScale:
         Spreads are clipped to [-8, 8] and values to +-1e100, so that they are finite; on the log
         scales they are >= 0. The order of spreads is that of the values.
         """
-        scaled = self.centre + self.spread * spreads.double().clamp(-REACH, REACH)
+        scaled = self.mean + self.std * spreads.double().clamp(-REACH, REACH)
         return decode(scaled, self.scale, knots=self.knots)
 
     @classmethod
@@ -113,9 +113,9 @@ class StandardScale:
             )
         knots = rank_knots(target) if scale == "rank" else []
         scaled = encode(target, scale, lowest=-math.inf, knots=knots)
-        centre, spread = float(scaled.mean()), float(scaled.std())
-        constant = spread <= 1e-12 * abs(centre)  # what rounding leaves of equal targets
-        return cls(scale, centre, 0.0 if constant else spread, tuple(knots))
+        mean, std = float(scaled.mean()), float(scaled.std())
+        constant = std <= 1e-12 * abs(mean)  # what rounding leaves of equal targets
+        return cls(scale, mean, 0.0 if constant else std, tuple(knots))
 
 
 def check_scale(scale: str) -> None:
@@ -196,7 +196,7 @@ def _rank_table(knots: Sequence[float]) -> tuple[Floats, Floats]:
 
 
 def _skewness(values: Floats) -> float:
-    spread = values.std()
-    if spread <= 1e-12 * abs(values.mean()):
+    std = values.std()
+    if std <= 1e-12 * abs(values.mean()):
         return 0.0
-    return float((((values - values.mean()) / spread) ** 3).mean())
+    return float((((values - values.mean()) / std) ** 3).mean())

@@ -38,7 +38,7 @@ text = "tfidf"
 image = "colour_texture"
 
 [model.options]
-n_members = 2
+n_networks = 2
 width = 32
 
 [training]
@@ -330,7 +330,7 @@ def test_a_missing_file_is_one_sentence(tmp_path):
 
 
 def test_the_demo_configuration_is_valid():
-    from fusion.jobs.config import TrainConfig
+    from fusion.job_steps.config import TrainConfig
     from fusion.jobs.demo import demo_folder
 
     path = demo_folder() / "train.toml"

@@ -31,7 +31,7 @@ target = "units_next_4w"
 [encoders]
 text = "tfidf"
 [model.options]
-n_members = 1
+n_networks = 1
 width = 8
 [training]
 epochs = 2

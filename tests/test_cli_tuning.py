@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from encoders.tiny_bert import tiny_checkpoint
+from encoders.text.tiny_bert import tiny_checkpoint
 from fusion import load_bundle
 from fusion.cli import app
 
@@ -37,7 +37,7 @@ text = {text}
 image = "colour_texture"
 
 [model.options]
-n_members = 2
+n_networks = 2
 width = 16
 
 [training]
@@ -106,7 +106,7 @@ def test_the_report_compares_tuned_encoders_with_those_that_stayed(tuned):
 def kept(folder):
     """Which encoders metrics.json says are kept; the bundle must hold these."""
     tuning = json.loads((folder / "metrics.json").read_text())["sales_volume"]["tuning"]
-    losses = tuning["held_out_loss"]
+    losses = tuning["out_of_fold_loss"]
     assert tuning["kept"] == min(losses, key=losses.get)
     adapter = load_bundle(folder / "bundle").model.encoder("text").adapter
     assert (adapter is not None) == (tuning["kept"] == "encoders tuned")
@@ -187,7 +187,7 @@ def test_memory_that_is_too_short_is_one_message(shop, monkeypatch):
     def short(*arguments, **options):
         raise MemoryError("memory must hold one row, got too little.")
 
-    monkeypatch.setattr("fusion.fitting.CrossFit.run", short)
+    monkeypatch.setattr("fusion.fitting.fit.CrossFit.run", short)
     result = run("fine-tune", shop / "tune.toml", "--out", shop / "short", "--quiet")
     assert result.exit_code == 1
     assert "fusion: memory must hold one row" in result.output.replace("\n", " ")

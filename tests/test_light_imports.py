@@ -16,12 +16,12 @@ import heads.names as head_names
 from encoders import ENCODERS
 from encoders.names import KNOWN
 from fusion import FusionRegressor
-from fusion.encoder_choice import EncoderChoices, described
-from fusion.head_choice import known_heads, known_strategies
+from fusion.choices.encoders import EncoderChoices, described
+from fusion.choices.heads import known_heads, known_strategies
 from fusion.shards import (
+    DataPaths,
     InProcessEngine,
     JobSettings,
-    Places,
     embed_catalogue,
     predict_catalogue,
 )
@@ -35,11 +35,12 @@ WHERE_THEY_ARE_USED = {
                    "fusion/report/regression_charts.py", "fusion/report/steps_view.py"},
     "jinja2": {"fusion/report/page.py"},
     "skimage": set(),
-    "torchvision": {"encoders/weights/train_clothing18.py"},
-    "transformers": {"fusion/trainers.py", "fusion/training/fit.py", "fusion/training/trainer.py",
+    "torchvision": {"encoders/image/weights/train_clothing18.py"},
+    "transformers": {"fusion/training/trainers.py", "fusion/training/fit.py",
+                     "fusion/training/trainer.py",
                      "fusion/tuning/tune.py", "fusion/pretraining/run.py",
                      "fusion/pretraining/trainer.py"},
-    "accelerate": {"fusion/trainers.py", "fusion/tuning/guards.py"},
+    "accelerate": {"fusion/training/trainers.py", "fusion/tuning/guards.py"},
 }  # fmt: skip
 COMMANDS = """
 import contextlib, io, json, sys
@@ -94,16 +95,16 @@ def shop(tmp_path_factory):
     (folder / "wrong.toml").write_text(WRONG)
     columns = {"image": ["photo"], "id": ["id"]}
     settings = JobSettings(EncoderChoices({"image": "colour_texture"}), columns)
-    places = Places(folder / "less.csv", photos, folder / "store")
-    embed_catalogue(places, folder / "job", settings, engine=InProcessEngine())
+    paths = DataPaths(folder / "less.csv", photos, folder / "store")
+    embed_catalogue(paths, folder / "job", settings, engine=InProcessEngine())
     model = FusionRegressor(
         columns={"text": ["title"], "image": ["photo"], "numeric": ["ads"], "id": ["id"]},
         encoders={"text": "tfidf", "image": "colour_texture"}, photos=photos, head="linear",
     )  # fmt: skip
     model.fit(items, np.arange(8.0)).save(folder / "model")
-    places = Places(folder / "items.csv", photos, bundle=folder / "model")
-    embed_catalogue(places, folder / "fused", engine=InProcessEngine())
-    predict_catalogue(places, folder / "answers", engine=InProcessEngine())
+    paths = DataPaths(folder / "items.csv", photos, bundle=folder / "model")
+    embed_catalogue(paths, folder / "fused", engine=InProcessEngine())
+    predict_catalogue(paths, folder / "answers", engine=InProcessEngine())
     return folder
 
 

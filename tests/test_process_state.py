@@ -26,7 +26,7 @@ from sklearn.model_selection import cross_val_score
 from typer.testing import CliRunner
 
 from encoders.dtype import SWITCH
-from encoders.tiny_bert import tiny_checkpoint
+from encoders.text.tiny_bert import tiny_checkpoint
 from fusion import FusionRegressor, Predictor, load_bundle
 from fusion.cli import app
 from fusion.strategies import FUSIONS
@@ -47,7 +47,7 @@ target = "units"
 text = "{text}"
 image = "colour_texture"
 [model.options]
-n_members = 2
+n_networks = 2
 width = 16
 [training]
 epochs = 1
@@ -157,7 +157,7 @@ def regressor(shop=None, **options):
         "encoders": {"text": str(tiny_checkpoint()), "image": "colour_texture"},
         "photos": None if shop is None else shop / "photos",
         "training": FAST,
-        "strategy_options": {"n_members": 2, "width": 16},
+        "strategy_options": {"n_networks": 2, "width": 16},
         "random_state": 0,
     }
     return FusionRegressor(**{**given, **options})

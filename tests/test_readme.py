@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from pydantic_core import PydanticUndefined
 
-from encoders.augment_texts import TextAugmentation
 from encoders.names import KNOWN
-from fusion.jobs.config import (
+from encoders.text.augmentation import TextAugmentation
+from fusion.job_steps.config import (
     DataSection,
     EvaluationSection,
     HeadSection,

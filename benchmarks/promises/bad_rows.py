@@ -14,10 +14,10 @@ import pyarrow.dataset as ds
 from PIL import Image
 
 from benchmarks.promises.base import Outcome, Promise, Settings
-from encoders.photo_file import MAX_BYTES
-from encoders.tiny_bert import tiny_checkpoint
-from fusion.encoder_choice import EncoderChoices
-from fusion.shards import InProcessEngine, JobSettings, Places, embed_catalogue, verify_job
+from encoders.image.photo_file import MAX_BYTES
+from encoders.text.tiny_bert import tiny_checkpoint
+from fusion.choices.encoders import EncoderChoices
+from fusion.shards import DataPaths, InProcessEngine, JobSettings, embed_catalogue, verify_job
 from fusion.shards.job import JobResult
 
 N_PHOTOS = 24
@@ -140,7 +140,7 @@ def embed(items: Path, photos: Path | None, out: Path, **options: Any) -> JobRes
         columns={"id": ["id"], "text": ["title"], "image": ["photo"]},
         **options,
     )
-    result = embed_catalogue(Places(items, photos), out, asked, engine=InProcessEngine())
+    result = embed_catalogue(DataPaths(items, photos), out, asked, engine=InProcessEngine())
     assert verify_job(out) == []
     return result
 

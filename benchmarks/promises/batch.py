@@ -102,7 +102,7 @@ def _fitted(
         columns={"text": ["title"], "image": ["photo"], "numeric": ["price"]},
         encoders={"text": BertEncoder.tiny(), "image": ResNetEncoder.tiny()},
         training={"epochs": 1, "folds": 2},
-        strategy_options={"n_members": 1, "width": 16},
+        strategy_options={"n_networks": 1, "width": 16},
         random_state=0,
     )
     return model.fit(frame[:20], draw.uniform(1, 9, 20)), frame

@@ -14,11 +14,11 @@ from PIL import Image
 from benchmarks.children import Cost, cost_of
 from benchmarks.photo_files import chunk, encoded, packed_zeros, rgb_tags, tiff, turned
 from benchmarks.promises.base import Outcome, Promise, Settings
-from encoders.photo import PhotoError, load_photo
-from encoders.tiny_bert import tiny_checkpoint
-from fusion.encoder_choice import EncoderChoices
+from encoders.image.photo import PhotoError, load_photo
+from encoders.text.tiny_bert import tiny_checkpoint
+from fusion.choices.encoders import EncoderChoices
 from fusion.errors import FusionError
-from fusion.shards import InProcessEngine, JobSettings, Places, embed_catalogue
+from fusion.shards import DataPaths, InProcessEngine, JobSettings, embed_catalogue
 
 MOST_MB, MOST_S = 300, 2.0
 TABLE = "a packed table with a cell of 1 GB"
@@ -138,8 +138,8 @@ def embed(folder: Path, rows: list[tuple[str, str]], out: Path) -> int:
         encoders=EncoderChoices({"text": str(tiny_checkpoint()), "image": "colour_texture"}),
         columns={"id": ["id"], "text": ["title"], "image": ["photo"]},
     )
-    places = Places(items, folder / "photos")
-    result = embed_catalogue(places, out, asked, engine=InProcessEngine())
+    paths = DataPaths(items, folder / "photos")
+    result = embed_catalogue(paths, out, asked, engine=InProcessEngine())
     if result.n_rows != len(rows) or result.n_failed > 1 or result.failed_shards:
         raise AssertionError(f"one row at most may fail, got {result.state}")
     return int(result.n_failed)
@@ -155,7 +155,7 @@ def _decode(content: bytes) -> str:
 
 def _refused(items: Path, out: Path) -> str:
     try:
-        embed_catalogue(Places(items), out, JobSettings(), engine=InProcessEngine())
+        embed_catalogue(DataPaths(items), out, JobSettings(), engine=InProcessEngine())
     except FusionError as error:
         return str(error)
     raise AssertionError("a packed table must be refused")

@@ -194,9 +194,9 @@ CRAFTS: dict[str, Craft] = {
     "description of 100,000 levels": deep,
     "description is a list": lambda folder, _: seal(folder, [1, 2, 3]),
     "description is null": lambda folder, _: seal(folder, None),
-    "a billion members": at("n_members", value=10**9),
-    "minus one member": at("n_members", value=-1),
-    "members are a text": at("n_members", value="__import__('os')"),
+    "a billion members": at("n_networks", value=10**9),
+    "minus one member": at("n_networks", value=-1),
+    "members are a text": at("n_networks", value="__import__('os')"),
     "projections of 2^40 numbers": at("fusion", "config", "projection_dim", value=2**40),
     "width of 10^12": at("fusion", "config", "width", value=10**12),
     "header of 2^60 numbers": wide_header,
@@ -224,7 +224,7 @@ def saved_bundle(folder: Path) -> Path:
         columns={"text": ["title"], "numeric": ["price"]},
         encoders={"text": "tfidf"},
         training={"epochs": 1, "folds": 2},
-        strategy_options={"n_members": 1, "width": 8},
+        strategy_options={"n_networks": 1, "width": 8},
         random_state=0,
     )
     model.fit(frame, draw.uniform(1, 9, 30)).save(folder / "bundle")

@@ -51,7 +51,7 @@ ROLES = {
 SMALL = {
     "encoders": {"text": "tfidf"},
     "training": {"epochs": 1, "folds": 2},
-    "strategy_options": {"n_members": 1, "width": 8},
+    "strategy_options": {"n_networks": 1, "width": 8},
     "random_state": 0,
 }
 

@@ -11,7 +11,7 @@ from fusion import FusionClassifier, FusionRegressor
 
 OPTIONS: dict[str, Any] = {
     "training": {"epochs": 2, "batch_size": 32, "folds": 2},
-    "strategy_options": {"n_members": 2, "width": 32},
+    "strategy_options": {"n_networks": 2, "width": 32},
     "random_state": 0,
 }
 EXPECTED_FAILED_CHECKS: dict[str, str] = {}

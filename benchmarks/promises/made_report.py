@@ -58,7 +58,7 @@ def evaluation(
     return Evaluation(
         head=head,
         target="units_13_weeks",
-        statement="Units sold in the first 13 weeks.",
+        description="Units sold in the first 13 weeks.",
         task=task,
         primary_metric=metric,
         higher_is_better=metric != "wape",
@@ -220,7 +220,7 @@ def tuned(
 def tuning_summary() -> TuningSummary:
     """What tuning did."""
     return TuningSummary(
-        statement="The head learned from encoders tuned on the other 2 of 3 parts of the rows.",
+        description="The head learned from encoders tuned on the other 2 of 3 parts of the rows.",
         how="The last 2 layers of text and image, at most 3 epochs, step size 0.0003.",
         costs=(
             TuningCost("encoders as they were", 42.0, 1.32),
@@ -278,7 +278,7 @@ def poisoned(text: str) -> TrainingReport:
         replace(score, name=text, metrics={**score.metrics, text: 0.5})
         for score in head.evaluation.scores
     )
-    found = replace(head.evaluation, head=text, target=text, statement=text, scores=scores)
+    found = replace(head.evaluation, head=text, target=text, description=text, scores=scores)
     items = tuple(replace(item, id=text, title=text, details={text: text}) for item in head.items)
     summary = replace(
         data_summary(),
@@ -296,7 +296,7 @@ def poisoned(text: str) -> TrainingReport:
     others = (classes, replace(steps, columns=windows, title=text))
     report = training_report(replace(head, evaluation=found, items=items), *others)
     costs = (TuningCost(text, 1.0, 1.0), TuningCost(text, 2.0, 1.0))
-    tuning = replace(tuning_summary(), statement=text, how=text, costs=costs)
+    tuning = replace(tuning_summary(), description=text, how=text, costs=costs)
     return replace(
         report,
         title=text,

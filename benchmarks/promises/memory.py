@@ -13,7 +13,7 @@ import psutil
 
 from benchmarks.promises.bad_rows import WORDS
 from benchmarks.promises.base import Outcome, Promise, Settings
-from encoders.tiny_bert import tiny_checkpoint
+from encoders.text.tiny_bert import tiny_checkpoint
 
 SIZES = (10_000, 100_000, 1_000_000)
 MOST = 0.10

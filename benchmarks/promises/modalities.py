@@ -61,7 +61,7 @@ def models(folder: Path) -> dict[str, Any]:
     }
     small: dict[str, Any] = {
         "training": {"epochs": 2, "folds": 2},
-        "strategy_options": {"n_members": 1, "width": 8},
+        "strategy_options": {"n_networks": 1, "width": 8},
     }
     found: dict[str, Any] = {"linear head": FusionRegressor(head="linear", **options)}
     for name in ("concat", "gated"):

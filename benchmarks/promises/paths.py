@@ -16,8 +16,8 @@ from PIL import Image
 from benchmarks.children import outside, seen_by
 from benchmarks.promises.base import Outcome, Promise, Settings
 from fusion import FusionRegressor
-from fusion.encoder_choice import EncoderChoices
-from fusion.shards import InProcessEngine, JobSettings, Places, embed_catalogue
+from fusion.choices.encoders import EncoderChoices
+from fusion.shards import DataPaths, InProcessEngine, JobSettings, embed_catalogue
 
 LINEAR: dict[str, Any] = {
     "head": "linear",
@@ -145,7 +145,7 @@ def embed(items: Path, photos: Path, out: Path) -> None:
         columns={"id": ["id"], "text": [], "image": ["photo"]},
         shard_rows=20,
     )
-    embed_catalogue(Places(items, photos), out, asked, engine=InProcessEngine())
+    embed_catalogue(DataPaths(items, photos), out, asked, engine=InProcessEngine())
 
 
 def fitted(photos: Path) -> FusionRegressor:

@@ -18,10 +18,10 @@ from PIL import Image
 
 from benchmarks.kill_job import forked_workers
 from benchmarks.promises.base import Outcome, Promise, Settings
-from fusion.encoder_choice import EncoderChoices
+from fusion.choices.encoders import EncoderChoices
 from fusion.shards import (
+    DataPaths,
     JobSettings,
-    Places,
     embed_catalogue,
     pool,
     read_embeddings,
@@ -86,7 +86,7 @@ def _count(outcome: Outcome, folder: Path, number: int, marks: dict[int, bytes])
     )
     engine = pool.LocalEngine(layout=Layout(2, 1), stall_s=STALL_S)
     try:
-        embed_catalogue(Places(items, folder / "photos"), output, asked, engine=engine)
+        embed_catalogue(DataPaths(items, folder / "photos"), output, asked, engine=engine)
     except Exception as error:
         outcome.case(f"job {number}", f"{type(error).__name__}: {error}")
         return

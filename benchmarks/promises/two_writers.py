@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.kill_job import OneProcess, fork, job_of, kept_files, write_items
 from benchmarks.promises.base import Outcome, Promise, Settings
 from fusion.errors import FusionError
-from fusion.shards.lock import LockedError, locked
+from fusion.system.lock import LockedError, locked
 
 ROUNDS = 25
 WRITERS = 4

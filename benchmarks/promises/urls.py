@@ -15,8 +15,8 @@ from benchmarks.children import Seen, seen_by
 from benchmarks.promises.base import Outcome, Promise, Settings
 from benchmarks.promises.paths import LINEAR, embed, fitted
 from fusion import FusionRegressor
-from fusion.encoder_choice import EncoderChoices
-from fusion.shards import InProcessEngine, JobSettings, Places, embed_catalogue
+from fusion.choices.encoders import EncoderChoices
+from fusion.shards import DataPaths, InProcessEngine, JobSettings, embed_catalogue
 
 ADDRESSES = (
     "http://127.0.0.1/a.png",
@@ -100,7 +100,7 @@ def _in_a_job(outcome: Outcome, folder: Path, names: list[str]) -> None:
 
     def look() -> None:
         asked = JobSettings(encoders=EncoderChoices({"image": "colour_texture"}))
-        embed_catalogue(Places(some, photos), folder / "looked", asked, engine=InProcessEngine())
+        embed_catalogue(DataPaths(some, photos), folder / "looked", asked, engine=InProcessEngine())
 
     outcome.case("columns are looked for", _broken(seen_by(look)))
 

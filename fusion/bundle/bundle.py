@@ -33,17 +33,17 @@ from fusion.bundle.reference import (
     texts_as_tensors,
     texts_of_tensors,
 )
+from fusion.choices.heads import joined_target, target_name
+from fusion.choices.parameters import EncoderPaths
 from fusion.data.catalogue import build_catalogue
 from fusion.data.labels import label_texts
 from fusion.data.schema import Schema
 from fusion.embedding import prepare_inputs
 from fusion.ensemble import ProductEnsemble
 from fusion.errors import BundleError
-from fusion.files import expanded, json_bytes
-from fusion.head_choice import joined_target, target_name
 from fusion.modalities import MODALITIES
-from fusion.parameters import EncoderPlaces
 from fusion.progress import say_once
+from fusion.system.files import expanded, json_bytes
 from heads.columns import class_labels
 
 
@@ -142,7 +142,7 @@ def save_bundle(bundle: Bundle, folder: str | Path) -> None:
     write_bundle(folder, document, files)
 
 
-def load_bundle(folder: str | Path, *, places: EncoderPlaces | None = None) -> Bundle:
+def load_bundle(folder: str | Path, *, places: EncoderPaths | None = None) -> Bundle:
     """A bundle, checked byte by byte; needs neither the training data nor a network.
 
     Args:
@@ -163,7 +163,7 @@ def load_bundle(folder: str | Path, *, places: EncoderPlaces | None = None) -> B
 
 
 def _rebuilt(
-    document: Document, files: Mapping[str, bytes], places: EncoderPlaces | None, *, name: str
+    document: Document, files: Mapping[str, bytes], places: EncoderPaths | None, *, name: str
 ) -> Bundle:
     if places is not None:
         document["encoders"] = places.applied(document["encoders"])
@@ -203,10 +203,10 @@ def _check_members(document: Document, weights: Mapping[str, Tensor]) -> None:
     """Refuses more members than there are weights of, before one is built."""
     found = {name.partition(".")[0] for name in weights}
     n_found = sum(name.isdigit() for name in found)
-    if document["n_members"] > max(n_found, 1):
+    if document["n_networks"] > max(n_found, 1):
         raise BundleError(
-            f"n_members must be the number of networks whose weights are there, {n_found}, got "
-            f"{document['n_members']}."
+            f"n_networks must be the number of networks whose weights are there, {n_found}, got "
+            f"{document['n_networks']}."
         )
 
 

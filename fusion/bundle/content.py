@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from encoders import NumericEncoder
 from encoders.base import Tensors
-from encoders.columns import FIRST_LEVEL
+from encoders.table.columns import FIRST_LEVEL
 from fusion.data.batch import ModelInputs
 from fusion.ensemble import ProductEnsemble
 from fusion.modalities import MODALITIES

@@ -6,8 +6,8 @@ from types import NoneType
 from typing import Any
 
 from fusion.data.problems import shown
-from fusion.documents import strict_json
 from fusion.errors import BundleError
+from fusion.system.documents import strict_json
 
 Document = dict[str, Any]
 FORMAT = 9
@@ -21,7 +21,7 @@ _KEYS: dict[str, tuple[type, ...]] = {
     "made_with": (dict,),
     "schema": (dict,),
     "encoders": (dict,),
-    "n_members": (int,),
+    "n_networks": (int,),
     "fusion": (dict,),
     "linear": (dict, NoneType),
     "neighbours": (dict, NoneType),
@@ -59,9 +59,9 @@ def parsed_document(content: bytes) -> Document:
                 f"'target' of heads {shown(name)} must be names of columns, got "
                 f"{shown(entry['target'])}. {RESTORE}"
             )
-    if not 1 <= document["n_members"] <= MOST_MEMBERS:
-        got = shown(document["n_members"])
-        raise BundleError(f"n_members must be from 1 to {MOST_MEMBERS}, got {got}. {RESTORE}")
+    if not 1 <= document["n_networks"] <= MOST_MEMBERS:
+        got = shown(document["n_networks"])
+        raise BundleError(f"n_networks must be from 1 to {MOST_MEMBERS}, got {got}. {RESTORE}")
     return document
 
 

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from fusion.bundle.document import RESTORE, Document, described, parsed_document
 from fusion.errors import BundleError
-from fusion.files import read_regular_file
-from fusion.folders import replace_folder, restore_folder, strangers
+from fusion.system.files import read_regular_file
+from fusion.system.folders import replace_folder, restore_folder, strangers
 
 T = TypeVar("T")
 

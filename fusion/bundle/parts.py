@@ -9,14 +9,15 @@ from encoders import ENCODERS
 from encoders.base import Encoder
 from encoders.dtype import TwoPrecisions, processor_has_bfloat16
 from encoders.names import KNOWN, PLACES, Known
-from fusion.build import own_encoder
+from encoders.spelling import unknown_name
 from fusion.bundle.budget import AllocationBudget
 from fusion.bundle.document import Document, described
+from fusion.choices.build import own_encoder
 from fusion.ensemble import ProductEnsemble
-from fusion.errors import BundleError, unknown_name
-from fusion.linear import LinearPart
+from fusion.errors import BundleError
+from fusion.members.neighbours import NeighbourMember
+from fusion.members.ridge import RidgeMember
 from fusion.model import ProductModel
-from fusion.neighbours import NeighbourPart
 from fusion.plugins import load_plugins
 from fusion.strategies import FUSIONS
 from heads import HEADS
@@ -40,14 +41,14 @@ def described_parts(model: ProductEnsemble, targets: Mapping[str, Sequence[str]]
     return {
         "made_with": {name: version(name) for name in PACKAGES},
         "encoders": {name: _describe_encoder(model.encoder(name)) for name in model.modalities},
-        "n_members": len(model.members),
+        "n_networks": len(model.members),
         "fusion": name_and_config(FUSIONS, model.first.fusion),
         "linear": None
         if model.linear is None
         else {**model.linear.config, "network_shares": model.linear.network_shares},
         "neighbours": None
         if model.neighbours is None
-        else {**model.neighbours.config, "shares": model.neighbours.neighbour_shares},
+        else {**model.neighbours.config, "blend_weights": model.neighbours.weights_of_heads},
         "heads": {
             name: {
                 **name_and_config(HEADS, head),
@@ -79,7 +80,7 @@ def rebuild_ensemble(document: Document, *, n_weight_bytes: int) -> ProductEnsem
     with described("description"), _budget(n_weight_bytes):
         heads = {name: _rebuild_head(name, entry) for name, entry in document["heads"].items()}
         members = []
-        for _ in range(document["n_members"]):
+        for _ in range(document["n_networks"]):
             fusion = rebuild(FUSIONS, document["fusion"], what="fusion")
             decoders = {
                 name: rebuild(
@@ -97,13 +98,13 @@ def rebuild_ensemble(document: Document, *, n_weight_bytes: int) -> ProductEnsem
                 members.append(ProductModel(own, fusion=fusion, heads=heads, decoders=decoders))
         linear, neighbours = document["linear"], document["neighbours"]
         with described("linear"):
-            line = None if linear is None else LinearPart(linear["dims"], heads)
+            line = None if linear is None else RidgeMember(linear["dims"], heads)
         with described("neighbours"):
             near = (
                 None
                 if neighbours is None
-                else NeighbourPart(
-                    heads=heads, **{k: v for k, v in neighbours.items() if k != "shares"}
+                else NeighbourMember(
+                    heads=heads, **{k: v for k, v in neighbours.items() if k != "blend_weights"}
                 )
             )
         return ProductEnsemble(members, linear=line, neighbours=near)

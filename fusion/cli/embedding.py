@@ -69,18 +69,18 @@ def embed(
     if status is not None:
         show_status(status)
         return
-    from fusion.encoder_choice import EncoderChoices
+    from fusion.choices.encoders import EncoderChoices
+    from fusion.choices.mistakes import Mistakes
+    from fusion.choices.parameters import EncoderPaths
     from fusion.errors import ConfigError
     from fusion.jobs.embed import check_places, summary_lines
     from fusion.jobs.embed import embed as run
-    from fusion.mistakes import Mistakes
-    from fusion.parameters import EncoderPlaces
-    from fusion.shards import JobSettings, Places
+    from fusion.shards import DataPaths, JobSettings
 
     if items is None or out is None:
         raise ConfigError("--items and --out must be given, or --status alone. See --help.")
     mistakes = Mistakes()
-    moved, encoders, columns = EncoderPlaces(), EncoderChoices(), dict[str, list[str] | None]()
+    moved, encoders, columns = EncoderPaths(), EncoderChoices(), dict[str, list[str] | None]()
     with mistakes.gathered():
         if bundle is not None:
             moved = moved_encoders(encoder)
@@ -100,11 +100,11 @@ def embed(
         )
     with mistakes.gathered():
         engine = job.chosen_engine()
-    places = Places(items, photos, store, bundle, moved)
-    check_places(places, out, mistakes)
+    paths = DataPaths(items, photos, store, bundle, moved)
+    check_places(paths, out, mistakes)
     with open_stage(quiet, log_json) as stage:
         result = run(
-            places, out, settings, engine=engine, retry_failed=job.retry_failed, stage=stage
+            paths, out, settings, engine=engine, retry_failed=job.retry_failed, stage=stage
         )
     for line in summary_lines(result, out):
         say(line)

@@ -22,8 +22,8 @@ from typing import Any
 
 import typer
 
-from fusion.files import readable
 from fusion.progress import Work
+from fusion.system.files import readable
 
 SECONDS_APART = 1.0
 LOGGERS = ("fusion", "py.warnings")

@@ -8,7 +8,7 @@ from fusion.cli.part_options import MovedEncoders, moved_encoders
 from fusion.cli.shared import AsOf, BadRows, Delimiter, Photos, SalesFile, Store
 
 if TYPE_CHECKING:
-    from fusion.jobs.source import ItemSource
+    from fusion.job_steps.source import ItemSource
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,13 @@ class ItemOptions:
             ConfigError: If one of `--sales` and `--as-of` is given alone, or `--encoder` says
                 anything but where weights lie.
         """
-        from fusion.jobs.source import ItemSource
-        from fusion.mistakes import Mistakes
-        from fusion.parameters import EncoderPlaces
+        from fusion.choices.mistakes import Mistakes
+        from fusion.choices.parameters import EncoderPaths
+        from fusion.job_steps.source import ItemSource
         from fusion.shards import PastSales
 
         mistakes = Mistakes()
-        places = EncoderPlaces()
+        places = EncoderPaths()
         with mistakes.gathered():
             places = moved_encoders(self.encoder)
         if (self.sales is None) != (self.as_of is None):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from fusion.parameters import EncoderPlaces
+    from fusion.choices.parameters import EncoderPaths
 
 Encoders = Annotated[
     list[str] | None,
@@ -72,17 +72,17 @@ def column_words(words: Sequence[str] | None) -> dict[str, list[str]]:
     return found
 
 
-def moved_encoders(words: Sequence[str] | None) -> "EncoderPlaces":
+def moved_encoders(words: Sequence[str] | None) -> "EncoderPaths":
     """Where weights of a trained model's encoders lie now; its encoders themselves are its own.
 
     Raises:
         ConfigError: With every word that says anything else.
     """
+    from fusion.choices.parameters import EncoderPaths
     from fusion.errors import ConfigError
-    from fusion.parameters import EncoderPlaces
 
     given = encoder_words(words)
-    places = EncoderPlaces.of(given)
+    places = EncoderPaths.of(given)
     others = [f"{name}.{option}" for name, option in _no_places(given, places)]
     if others:
         raise ConfigError(
@@ -93,7 +93,7 @@ def moved_encoders(words: Sequence[str] | None) -> "EncoderPlaces":
 
 
 def _no_places(
-    given: Mapping[str, Mapping[str, Any]], places: "EncoderPlaces"
+    given: Mapping[str, Mapping[str, Any]], places: "EncoderPaths"
 ) -> list[tuple[str, str]]:
     """Modality and option of everything that is given and is no place."""
     moved = {(modality, option) for modality, option, _ in places.moved}

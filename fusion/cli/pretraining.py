@@ -53,10 +53,10 @@ def pretrain(
     log_json: LogJson = False,
 ) -> None:
     """Teach encoders from photos and texts without sales; killed, it goes on where it was."""
-    from fusion.encoder_choice import EncoderChoices
+    from fusion.choices.encoders import EncoderChoices
+    from fusion.choices.mistakes import Mistakes
     from fusion.jobs.pretrain import Source, settings_of, summary_lines
     from fusion.jobs.pretrain import pretrain as run
-    from fusion.mistakes import Mistakes
 
     mistakes = Mistakes()
     with mistakes.gathered():

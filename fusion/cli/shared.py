@@ -16,7 +16,7 @@ from rich.text import Text
 
 from fusion.cli.event_lines import run_lines, stage_lines
 from fusion.cli.verbs import Verbs
-from fusion.files import expanded, readable
+from fusion.system.files import expanded, readable
 
 app = typer.Typer(
     cls=Verbs,
@@ -167,7 +167,7 @@ def _told(command: Callable[..., None], *, as_json: bool) -> AbstractContextMana
     """Gives what tells why a run stops; for programs, its begin and end are told too."""
     if not as_json:
         return nullcontext(complain)
-    from fusion.processes import is_first
+    from fusion.system.processes import is_first
 
     verb = command.__name__.replace("_", "-")
     return run_lines(verb) if is_first() else nullcontext(complain)
@@ -193,8 +193,8 @@ def complain(message: str) -> None:
 @contextmanager
 def open_stage(quiet: bool, log_json: bool = False) -> Iterator[Any]:
     """What shows progress to people or to programs, in the first process alone and if wanted."""
-    from fusion.processes import is_first
     from fusion.progress import progress_shown, silent
+    from fusion.system.processes import is_first
 
     if quiet or not is_first():
         yield silent

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fusion.cli.shared import say
-from fusion.files import readable
+from fusion.system.files import readable
 
 MOST_ITEMS = 50
 """Items that are printed; a file takes all of them."""

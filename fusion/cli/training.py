@@ -109,10 +109,10 @@ def _settings(
     column: list[str] | None,
 ) -> Any:
     """The configuration; what is wrong with it is told before all that trains is imported."""
-    from fusion.jobs.config_file import config_values
+    from fusion.job_steps.config_file import config_values
 
     values = config_values(config)
-    from fusion.jobs.config import TrainConfig
+    from fusion.job_steps.config import TrainConfig
 
     return TrainConfig.from_file(config, overrides=overrides | _parts(values, encoder, column))
 
@@ -121,8 +121,8 @@ def _parts(
     values: dict[str, Any], encoder: list[str] | None, column: list[str] | None
 ) -> dict[str, Any]:
     """What options choose in place of the file; of an encoder, options alone keep its name."""
-    from fusion.mistakes import Mistakes
-    from fusion.parameters import merged_encoders
+    from fusion.choices.mistakes import Mistakes
+    from fusion.choices.parameters import merged_encoders
 
     encoders, columns, mistakes = dict[str, Any](), dict[str, list[str]](), Mistakes()
     with mistakes.gathered():

@@ -18,8 +18,8 @@ from scipy.sparse import coo_matrix, csr_matrix
 from scipy.sparse.csgraph import connected_components
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from encoders.photo import PhotoError, load_photo
-from encoders.photo_file import read_file
+from encoders.image.photo import PhotoError, load_photo
+from encoders.image.photo_file import read_file
 
 Pairs = NDArray[np.int64]
 Photo = Path | bytes

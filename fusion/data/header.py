@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from encoders.spelling import near_names
 from fusion.data.packed import is_packed, unpacked_suffix
 from fusion.data.problems import Problem, raise_for
-from fusion.errors import CatalogueError, near_names
-from fusion.files import expanded
+from fusion.errors import CatalogueError
+from fusion.system.files import expanded
 
 DELIMITED = (".csv", ".tsv")
 KINDS = (*DELIMITED, ".jsonl", ".parquet", ".feather")

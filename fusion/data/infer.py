@@ -32,7 +32,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from encoders.photo_file import PhotoError, sniff
+from encoders.image.photo_file import PhotoError, sniff
+from encoders.spelling import unknown_name
 from fusion.data.cells import MOSTLY, CellFault, cells, is_missing, plain_text
 from fusion.data.codes import holds_codes
 from fusion.data.dates import find_date_format, is_iso_like, read_date
@@ -41,7 +42,7 @@ from fusion.data.numbers import find_number_format, read_number
 from fusion.data.photos import SCHEME, photo_path
 from fusion.data.problems import Problem, raise_for, shown
 from fusion.data.schema import EXCLUDED, HISTORY, Schema, missing_columns
-from fusion.errors import CatalogueError, unknown_name
+from fusion.errors import CatalogueError
 from fusion.modalities import input_roles
 
 ID_NAMES = (
@@ -108,9 +109,9 @@ def infer_schema(
             )
         else:
             roles.setdefault(role, []).append(name)
-    if "row" not in roles and roles.get("text") and roles.get("categorical"):
+    if "row_text" not in roles and roles.get("text") and roles.get("categorical"):
         parts = {*roles["text"], *roles["categorical"], *roles.get("numeric", ())}
-        roles["row"] = [name for name in frame.columns if name in parts]
+        roles["row_text"] = [name for name in frame.columns if name in parts]
     key = roles.pop("id")
     columns = {role: tuple(names) for role, names in roles.items()}
     read = {*ignored, *(n for role in FORMATTED for n in columns.get(role, ()))}

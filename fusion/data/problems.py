@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from fusion.errors import CatalogueError, ConfigError, unknown_name
+from encoders.spelling import unknown_name
+from fusion.errors import CatalogueError, ConfigError
 
 OnBadRows = Literal["raise", "record", "absent"]
 POLICIES = ("raise", "record", "absent")

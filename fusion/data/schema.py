@@ -8,10 +8,9 @@ from functools import cached_property
 from itertools import chain
 from typing import Any, Literal, Self
 
-from encoders.spelling import did_you_mean
+from encoders.spelling import did_you_mean, unknown_name
 from fusion.data.formats import FORMATS, is_number_format
 from fusion.data.problems import Problem, shown
-from fusion.errors import unknown_name
 from fusion.modalities import MODALITIES, input_roles
 
 EXCLUDED = "excluded"
@@ -35,7 +34,7 @@ class Schema:
         columns: Role -> columns, for the roles of `MODALITIES`: several `text` columns are joined
             as `name: text` lines; an item has all photos of its `image` columns; `numeric`,
             `categorical` and `dates` are one modality, `numeric`; `history` are numbers about past
-            sales; `row` columns are written as one more text, `name: value` lines.
+            sales; `row_text` columns are written as one more text, `name: value` lines.
         formats: How the cells of a column are written where they are neither plain numbers nor ISO
             dates, such as `1.234,5 EUR` or `DD.MM.YYYY`; found in the training table, so that a new
             row is read as the training rows were. Targets are among them.

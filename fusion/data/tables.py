@@ -29,7 +29,7 @@ from fusion.data.long_cells import long_cells
 from fusion.data.packed import whole_text
 from fusion.data.problems import Problem, raise_for, shown
 from fusion.errors import CatalogueError
-from fusion.files import expanded, write_atomically
+from fusion.system.files import expanded, write_atomically
 
 FORMULA = re.compile(r"[=+\-@＝＋－＠\t\r\n]")
 PLAIN_NUMBER = re.compile(

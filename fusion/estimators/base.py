@@ -15,31 +15,31 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
+from encoders.spelling import unknown_name
+from fusion.choices.encoders import EncoderChoices
+from fusion.choices.mistakes import Mistakes, Settings, checked_settings
+from fusion.choices.parameters import (
+    EncoderPaths,
+    check_known,
+    kept_parameters,
+    merged_encoders,
+    restored_parameters,
+)
 from fusion.data.absent import with_absent_columns
 from fusion.data.folds import Validation, row_positions
 from fusion.data.frames import arrow_table, as_frame, is_unnamed
 from fusion.data.problems import OnBadRows, raise_for, shown
 from fusion.data.records import check_is_table, frame_of_records, is_records
 from fusion.data.targets import check_target_names, target_arrays, target_series
-from fusion.encoder_choice import EncoderChoices
-from fusion.errors import unknown_name
-from fusion.files import expanded
-from fusion.mistakes import Mistakes, Settings, checked_settings
-from fusion.parameters import (
-    EncoderPlaces,
-    check_known,
-    kept_parameters,
-    merged_encoders,
-    restored_parameters,
-)
 from fusion.progress import progress_shown, quiet, say_once
+from fusion.system.files import expanded
 
 if TYPE_CHECKING:
     from fusion.bundle import Bundle
-    from fusion.fitting import Fitted
-    from fusion.head_choice import HeadChoice
+    from fusion.choices.heads import HeadChoice
+    from fusion.fitting.fit import Fitted
+    from fusion.fitting.spec import TrainingPaths, TrainingSpec
     from fusion.predictor import Predictor
-    from fusion.recipe import Recipe, Sources
     from fusion.training import TrainingHistory
 
 Columns = Sequence[str] | None
@@ -60,11 +60,11 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             left out is found in the table, an empty list means none. `text`: joined with their
             names; `image`: photos, their embeddings averaged, absent ones left out; `numeric`;
             `categorical`; `dates`: calendar features; `history`: past sales, a modality of their
-            own; `row`: columns that are also written as one text, a modality of its own (texts,
-            categories and numbers, if there are texts and categories); `id`: one column.
+            own; `row_text`: columns that are also written as one text, a modality of its own
+            (texts, categories and numbers, if there are texts and categories); `id`: one column.
         photos: Folder that holds the photos.
         strategy: Fusion strategy: `concat` or `gated`.
-        strategy_options: Options of the strategy, such as `{"n_members": 4}`.
+        strategy_options: Options of the strategy, such as `{"n_networks": 4}`.
         head: Head, or (of a regressor) a mapping `{target column: head}` for several targets at
             once, a tuple of columns where a head answers several steps; where None, `regression`
             for the regressor, and for the classifier `hot_item` of two classes, `multiclass` of
@@ -166,7 +166,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
 
         valid = sorted(cls().get_params(deep=False))
         check_known(parameters, valid)
-        places = EncoderPlaces.of(parameters.get("encoders"))
+        places = EncoderPaths.of(parameters.get("encoders"))
         bundle = load_bundle(folder, places=places)
         kept = restored_parameters(
             bundle.info.get("parameters"), estimator=cls.__name__, valid=valid
@@ -184,9 +184,9 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         self.n_features_in_ = len(bundle.schema.all_columns)
 
     def _fit(self, X: Any, targets: Mapping[str, ArrayLike], validation_rows: Any) -> Self:
-        from fusion.kept_encoders import fit_better
-        from fusion.label_choices import head_targets
-        from fusion.recipe import Sources, check_choices
+        from fusion.choices.labels import head_targets
+        from fusion.fitting.kept_encoders import fit_better
+        from fusion.fitting.spec import TrainingPaths, check_choices
 
         frame = self._frame(X, reset=True)
         mistakes = Mistakes()
@@ -200,21 +200,21 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         with mistakes.gathered():
             check_target_names(frame, columns)
         arrays = head_targets(heads, columns)
-        recipe = self._recipe(heads, mistakes)
-        sources = Sources()
+        spec = self._spec(heads, mistakes)
+        paths = TrainingPaths()
         with mistakes.gathered():
-            sources = self._sources()
+            paths = self._paths()
         rows: NDArray[np.int64] | None = None
         with mistakes.gathered():
             if validation_rows is not None:
                 rows = row_positions(validation_rows, n_rows=len(frame))
-        checked = check_choices(frame, arrays, recipe=recipe, sources=sources, mistakes=mistakes)
+        checked = check_choices(frame, arrays, spec=spec, paths=paths, mistakes=mistakes)
         with progress_shown() if self.verbose else quiet() as stage:
             self.fitted_: Fitted = fit_better(
                 checked,
                 arrays,
-                recipe=recipe,
-                sources=sources,
+                spec=spec,
+                paths=paths,
                 validation=Validation(rows=rows),
                 stage=stage,
             )
@@ -224,13 +224,13 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         self.bundle_.info["classes"] = np.asarray(getattr(self, "classes_", [])).tolist()
         return self
 
-    def _sources(self) -> "Sources":
+    def _paths(self) -> "TrainingPaths":
         """Where the photos, the store and the states of a tuning lie.
 
         Raises:
             ConfigError: With every parameter that is no path.
         """
-        from fusion.recipe import Sources
+        from fusion.fitting.spec import TrainingPaths
 
         names = ("photos", "store", "tuning_folder")
         mistakes = Mistakes()
@@ -242,7 +242,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             else:
                 mistakes.add([f"{name} must be a folder or None, got {shown(value)}."])
         mistakes.refuse()
-        return Sources(paths["photos"], paths["store"], paths["tuning_folder"])
+        return TrainingPaths(paths["photos"], paths["store"], paths["tuning_folder"])
 
     def _read_targets(
         self,
@@ -255,7 +255,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         Raises:
             CatalogueError: With every cell that is none.
         """
-        from fusion.label_choices import read_label_targets, shared_label_mistakes
+        from fusion.choices.labels import read_label_targets, shared_label_mistakes
 
         given = {name: target_series(name, values) for name, values in targets.items()}
         mistakes.add(shared_label_mistakes(heads))
@@ -265,9 +265,9 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         numbers = {name: one for name, one in given.items() if name not in labelled.positions}
         return {**target_arrays(numbers), **labelled.positions}, labelled.heads
 
-    def _recipe(self, heads: "Mapping[str, HeadChoice]", mistakes: Mistakes) -> "Recipe":
+    def _spec(self, heads: "Mapping[str, HeadChoice]", mistakes: Mistakes) -> "TrainingSpec":
         """What `fit` is asked to do; wrong values are left at their defaults and told."""
-        from fusion.recipe import Recipe
+        from fusion.fitting.spec import TrainingSpec
         from fusion.training import TrainingSettings
         from fusion.tuning import TuningSettings
 
@@ -283,7 +283,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         with mistakes.gathered():
             given = {"mode": self.tuning} if isinstance(self.tuning, str) else self.tuning
             tuning = _settings(TuningSettings, given, seed=seed, name="tuning")
-        return Recipe(
+        return TrainingSpec(
             heads=heads,
             columns=self._columns(mistakes),
             encoders=encoders,
@@ -308,7 +308,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         self, mistakes: Mistakes, targets: Mapping[str, ArrayLike]
     ) -> "dict[str, HeadChoice]":
         """What is asked, by the name of its target."""
-        from fusion.head_choice import HeadChoice, target_name
+        from fusion.choices.heads import HeadChoice, target_name
 
         head = self._default_head() if self.head is None else self.head
         heads = dict(head) if isinstance(head, Mapping) else dict.fromkeys(targets, head)
@@ -334,11 +334,11 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         from fusion.predictor import Predictor
 
         check_is_fitted(self, "bundle_")
-        sources = self._sources()
+        paths = self._paths()
         return Predictor(
             self.bundle_,
-            photos=sources.photos,
-            store=sources.store,
+            photos=paths.photos,
+            store=paths.store,
             on_bad_rows=self.on_bad_rows,
         )
 

@@ -11,18 +11,19 @@ from sklearn.utils import assert_all_finite
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
+from encoders.spelling import unknown_name
+from fusion.choices.mistakes import Mistakes
+from fusion.choices.parameters import check_kept
 from fusion.data.labels import label_mistakes
 from fusion.data.problems import shown
 from fusion.data.targets import named_target, refuse_missing, target_arrays
-from fusion.errors import BundleError, ConfigError, unknown_name
+from fusion.errors import BundleError, ConfigError
 from fusion.estimators.base import NO_TARGET, FusionEstimator
-from fusion.mistakes import Mistakes
-from fusion.parameters import check_kept
 from fusion.progress import say_once
 
 if TYPE_CHECKING:
     from fusion.bundle import Bundle
-    from fusion.head_choice import HeadChoice
+    from fusion.choices.heads import HeadChoice
 
 SEVERAL = "multiclass"
 """The head of more than two classes where none is asked for."""

@@ -10,6 +10,7 @@ from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
+from fusion.choices.parameters import check_kept
 from fusion.data.known import is_finite
 from fusion.data.labels import label_positions, read_labels
 from fusion.data.problems import raise_for
@@ -21,7 +22,6 @@ from fusion.data.targets import (
     target_series,
 )
 from fusion.estimators.base import NO_TARGET, FusionEstimator
-from fusion.parameters import check_kept
 
 if TYPE_CHECKING:
     from fusion.evaluation.questions import Question

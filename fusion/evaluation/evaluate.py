@@ -55,7 +55,7 @@ def evaluate_head(
     return Evaluation(
         head=name,
         target=target_column,
-        statement=head.describe(),
+        description=head.describe(),
         task=head.task,
         primary_metric=head.primary_metric,
         higher_is_better=head.higher_is_better,
@@ -117,7 +117,8 @@ def format_table(evaluation: Evaluation) -> Table:
     table = Table(
         title=Text(f"{evaluation.head} of {evaluation.target} ({_rows(evaluation)})"),
         caption=Text(
-            f"{evaluation.statement}\n{evaluation.primary_metric}: {direction} is better; gain: by "
+            f"{evaluation.description}\n"
+            f"{evaluation.primary_metric}: {direction} is better; gain: by "
             "how much the fusion is better in it, with its 95 % interval"
         ),
         box=None,

@@ -5,7 +5,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from fusion.files import json_bytes
+from fusion.system.files import json_bytes
 
 Kind = Literal["fusion", "original", "tuned", "baseline", "alone", "without"]
 
@@ -52,7 +52,7 @@ class Evaluation:
     Args:
         head: Name of the head.
         target: Target column.
-        statement: What the head's answer means, in one sentence.
+        description: What the head's answer means, in one sentence.
         task: `regression` or `classification`.
         primary_metric: Which metric the gains are in.
         higher_is_better: Its direction.
@@ -65,7 +65,7 @@ class Evaluation:
 
     head: str
     target: str
-    statement: str
+    description: str
     task: str
     primary_metric: str
     higher_is_better: bool

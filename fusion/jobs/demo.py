@@ -8,7 +8,7 @@ from pathlib import Path
 
 import fusion
 from fusion.errors import FusionError
-from fusion.jobs.config import TrainConfig
+from fusion.job_steps.config import TrainConfig
 from fusion.jobs.train import TrainResult, train
 from fusion.progress import Stage, silent
 

@@ -6,14 +6,14 @@ Writes: a folder with `embeddings/`, `errors/`, receipts and a manifest, see `fu
 
 from pathlib import Path
 
+from fusion.choices.mistakes import Mistakes
+from fusion.choices.paths import folder_mistakes, photo_folder_mistakes
 from fusion.errors import ConfigError
-from fusion.mistakes import Mistakes
-from fusion.places import folder_mistakes, photo_folder_mistakes
 from fusion.progress import Stage, silent
 from fusion.shards.in_process import InProcessEngine
 from fusion.shards.job import Engine, JobResult, embed_catalogue
 from fusion.shards.layout import layout_of
-from fusion.shards.plan import Places
+from fusion.shards.plan import DataPaths
 from fusion.shards.pool import LocalEngine
 from fusion.shards.settings import JobSettings, bundle_sha256, check_stall
 from fusion.shards.status import JobStatus
@@ -21,7 +21,7 @@ from fusion.shards.tables import list_files
 
 
 def embed(
-    places: Places,
+    paths: DataPaths,
     output: Path,
     settings: JobSettings,
     *,
@@ -35,26 +35,26 @@ def embed(
         CatalogueError, ConfigError, JobError, OSError: As `embed_catalogue`; places that cannot be
             read or written are all told together, before anything is.
     """
-    check_places(places, output, Mistakes())
+    check_places(paths, output, Mistakes())
     return embed_catalogue(
-        places, output, settings, engine=engine, retry_failed=retry_failed, stage=stage
+        paths, output, settings, engine=engine, retry_failed=retry_failed, stage=stage
     )
 
 
-def check_places(places: Places, output: Path, mistakes: Mistakes) -> None:
+def check_places(paths: DataPaths, output: Path, mistakes: Mistakes) -> None:
     """Refuses places that cannot be read or written, with the mistakes that were found before.
 
     Raises:
         CatalogueError, ConfigError, OSError: With every mistake.
     """
     mistakes.add(folder_mistakes("out", output))
-    mistakes.add(folder_mistakes("store", places.store))
-    mistakes.add(photo_folder_mistakes(places.photos))
-    if places.bundle is not None:
+    mistakes.add(folder_mistakes("store", paths.store))
+    mistakes.add(photo_folder_mistakes(paths.photos))
+    if paths.bundle is not None:
         with mistakes.gathered():
-            bundle_sha256(places.bundle)
+            bundle_sha256(paths.bundle)
     with mistakes.gathered():
-        list_files(places.items)
+        list_files(paths.items)
     mistakes.refuse()
 
 

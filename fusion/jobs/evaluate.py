@@ -10,23 +10,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fusion.choices.mistakes import Mistakes
+from fusion.choices.paths import file_mistakes
 from fusion.data.known import is_finite
 from fusion.data.problems import raise_for
 from fusion.data.schema import missing_columns
 from fusion.errors import CatalogueError
-from fusion.files import json_bytes, write_atomically
-from fusion.jobs.source import ItemSource, opened, sales_section
-from fusion.mistakes import Mistakes
-from fusion.places import file_mistakes
+from fusion.job_steps.source import ItemSource, opened, sales_section
 from fusion.progress import Stage, silent
-from fusion.shards.lock import locked_file
+from fusion.system.files import json_bytes, write_atomically
+from fusion.system.lock import locked_file
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
     from fusion.bundle import Bundle
-    from fusion.choices import Targets
+    from fusion.choices.checks import Targets
     from fusion.predictor import Predictor
 
 Metrics = dict[str, dict[str, float]]
@@ -58,7 +58,7 @@ def evaluate(
     predictor, frame = opened(bundle, source, mistakes=mistakes, stage=stage)
     model = predictor.bundle
     if source.sales is not None:
-        from fusion.jobs.sales import join_sales
+        from fusion.job_steps.sales import join_sales
 
         frame, _ = join_sales(frame, sales_section(model, source.sales))
     targets = _known_targets(model, frame, source=source.items.name)
@@ -74,7 +74,7 @@ def _measured(
     predictor: "Predictor", frame: "pd.DataFrame", targets: "Targets", *, source: str
 ) -> Metrics:
     """Metrics of every head; the rows that it was not measured on are counted."""
-    from fusion.jobs.measure import head_columns  # with all that trains
+    from fusion.job_steps.measure import head_columns  # with all that trains
 
     model = predictor.bundle
     table = predictor.predict(frame, source=source)

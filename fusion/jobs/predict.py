@@ -8,13 +8,13 @@ job with these, see `fusion.shards.plan`; where asked for, a page for people.
 from dataclasses import dataclass
 from pathlib import Path
 
+from fusion.choices.mistakes import Mistakes
+from fusion.choices.paths import file_mistakes, folder_mistakes
 from fusion.data.header import WRITTEN
-from fusion.jobs.source import ItemSource, checked_description, sales_section
-from fusion.mistakes import Mistakes
-from fusion.places import file_mistakes, folder_mistakes
+from fusion.job_steps.source import ItemSource, checked_description, sales_section
 from fusion.progress import Stage, silent
 from fusion.shards.job import Engine, JobResult
-from fusion.shards.plan import Places, has_plan
+from fusion.shards.plan import DataPaths, has_plan
 from fusion.shards.predict_job import is_folder, job_folder, predict_catalogue
 from fusion.shards.predict_settings import PredictSettings
 
@@ -76,7 +76,7 @@ def predict(
             delimiter=source.delimiter,
             sales=source.sales,
         )
-    places = Places(
+    paths = DataPaths(
         items=source.items,
         photos=source.photos,
         store=source.store,
@@ -91,16 +91,16 @@ def predict(
     mistakes.add(_page_mistakes(page, output, source, bundle))
     checked_description(bundle, source, mistakes=mistakes)
     if not has_plan(job_folder(output) if output.suffix else output):
-        _check_model(places, source)
+        _check_model(paths, source)
     assert settings is not None
     result = predict_catalogue(
-        places, output, settings, engine=engine, retry_failed=retry_failed, stage=stage
+        paths, output, settings, engine=engine, retry_failed=retry_failed, stage=stage
     )
     if page is not None and not result.failed_shards:
-        from fusion.jobs.new_items import page_of_answers
+        from fusion.job_steps.new_items import page_of_answers
         from fusion.shards.models import kept_bundle
 
-        page_of_answers(kept_bundle(places), source, output, page, stage=stage)
+        page_of_answers(kept_bundle(paths), source, output, page, stage=stage)
     return PredictResult(output, result)
 
 
@@ -119,7 +119,7 @@ def _page_mistakes(page: Path | None, output: Path, source: ItemSource, bundle: 
     return found
 
 
-def _check_model(places: Places, source: ItemSource) -> None:
+def _check_model(paths: DataPaths, source: ItemSource) -> None:
     """Refuses a model that cannot be loaded; a job that goes on does so where it is needed.
 
     Raises:
@@ -127,7 +127,7 @@ def _check_model(places: Places, source: ItemSource) -> None:
     """
     from fusion.shards.models import kept_bundle
 
-    model = kept_bundle(places)
+    model = kept_bundle(paths)
     if source.sales is not None:
         sales_section(model, source.sales)
 

@@ -14,11 +14,15 @@ import pandas as pd
 
 from encoders import ENCODERS
 from encoders.base import Encoder
+from encoders.image.resnet import ResNetEncoder
 from encoders.names import KNOWN
 from encoders.process_state import OwnGenerators
-from encoders.resnet import ResNetEncoder
-from fusion.build import built_encoder
-from fusion.choices import why_ignored
+from encoders.spelling import unknown_name
+from fusion.choices.build import built_encoder
+from fusion.choices.checks import why_ignored
+from fusion.choices.encoders import HUB, EncoderChoice, EncoderChoices
+from fusion.choices.mistakes import Mistakes, checked_settings
+from fusion.choices.paths import folder_mistakes, photo_folder_mistakes
 from fusion.data.catalogue import Catalogue, build_catalogue
 from fusion.data.infer import infer_schema
 from fusion.data.policy import apply_policy
@@ -26,12 +30,9 @@ from fusion.data.problems import OnBadRows, Problem, check_policy
 from fusion.data.schema import Schema
 from fusion.data.tables import read_table
 from fusion.embedding import problem_code
-from fusion.encoder_choice import HUB, EncoderChoice, EncoderChoices
-from fusion.errors import ConfigError, unknown_name
-from fusion.files import readable
-from fusion.mistakes import Mistakes, checked_settings
+from fusion.errors import ConfigError
+from fusion.fitting.spec import check_logs
 from fusion.modalities import input_roles
-from fusion.places import folder_mistakes, photo_folder_mistakes
 from fusion.pretraining import (
     FILES,
     Contents,
@@ -43,8 +44,8 @@ from fusion.pretraining import (
     read_contents,
 )
 from fusion.progress import Stage, silent
-from fusion.recipe import check_logs
-from fusion.shards.lock import check_free, locked
+from fusion.system.files import readable
+from fusion.system.lock import check_free, locked
 
 TRAINABLE = {"text": "bert", "image": "resnet"}
 """The encoders that the objectives know how to train, by modality."""

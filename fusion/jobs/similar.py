@@ -10,17 +10,17 @@ from pathlib import Path
 
 import pandas as pd
 
+from fusion.choices.mistakes import Mistakes
+from fusion.choices.paths import file_mistakes
 from fusion.data.header import WRITTEN
 from fusion.data.tables import write_table
 from fusion.errors import CatalogueError
-from fusion.jobs.new_items import write_page
-from fusion.jobs.sales import join_history
-from fusion.jobs.source import ItemSource, opened, sales_section
-from fusion.mistakes import Mistakes
-from fusion.places import file_mistakes
+from fusion.job_steps.new_items import write_page
+from fusion.job_steps.sales import join_history
+from fusion.job_steps.source import ItemSource, opened, sales_section
 from fusion.progress import Stage, silent
 from fusion.report import HeadWords, best_rows, head_words
-from fusion.shards.lock import locked_file
+from fusion.system.lock import locked_file
 
 
 @dataclass(frozen=True)

@@ -15,30 +15,30 @@ from pathlib import Path
 import numpy as np
 
 from fusion.bundle import check_bundle_folder, save_bundle
-from fusion.choices import few_target_mistakes, head_mistakes
+from fusion.choices.checks import few_target_mistakes, head_mistakes
+from fusion.choices.encoders import EncoderChoices
+from fusion.choices.mistakes import Mistakes
+from fusion.choices.paths import folder_mistakes
 from fusion.data.policy import left_out
 from fusion.data.tables import write_table
-from fusion.encoder_choice import EncoderChoices
 from fusion.evaluation import Evaluation
-from fusion.files import json_bytes, write_atomically
-from fusion.fitting import with_findings
-from fusion.jobs.config import TrainConfig
-from fusion.jobs.items import LabelledItems, labelled_items
-from fusion.jobs.measure import Experiment, measure
-from fusion.jobs.new_items import PAGE, forecast_new_items
-from fusion.jobs.sales import horizons
-from fusion.jobs.split import row_groups, split_rows
-from fusion.jobs.summary import Outcome, training_report
-from fusion.jobs.tuned import TuningChoice, trained, tuning_choice, tuning_summary
-from fusion.kept_encoders import state_kept
-from fusion.mistakes import Mistakes
-from fusion.places import folder_mistakes
-from fusion.platforms import require_posix
-from fusion.processes import is_first
+from fusion.fitting.fit import with_findings
+from fusion.fitting.kept_encoders import state_kept
+from fusion.fitting.spec import MIN_ROWS, TOO_FEW, TrainingPaths, TrainingSpec
+from fusion.job_steps.config import TrainConfig
+from fusion.job_steps.items import LabelledItems, labelled_items
+from fusion.job_steps.measure import Experiment, measure
+from fusion.job_steps.new_items import PAGE, forecast_new_items
+from fusion.job_steps.sales import horizons
+from fusion.job_steps.split import row_groups, split_rows
+from fusion.job_steps.summary import Outcome, training_report
+from fusion.job_steps.tuned import TuningChoice, trained, tuning_choice, tuning_summary
 from fusion.progress import Stage, silent
-from fusion.recipe import MIN_ROWS, TOO_FEW, Recipe, Sources
 from fusion.report import write_report
-from fusion.shards.lock import check_free, locked
+from fusion.system.files import json_bytes, write_atomically
+from fusion.system.lock import check_free, locked
+from fusion.system.platforms import require_posix
+from fusion.system.processes import is_first
 
 
 @dataclass(frozen=True)
@@ -134,8 +134,8 @@ def train_checked(
     fitted = with_findings(
         kept.fitted,
         experiment.ready.take(experiment.known),
-        heads=experiment.recipe.heads,
-        store=experiment.sources.store,
+        heads=experiment.spec.heads,
+        store=experiment.paths.store,
     )
     table = kept.table
     evaluations = measure(
@@ -160,7 +160,7 @@ def train_checked(
     tuning = None if choice is None else tuning_summary(experiment, choice)
     outcome = Outcome(items, experiment, fitted, table, evaluations, tuning)
     _write(folder, config, outcome, choice, stage=stage)
-    said = [] if choice is None else [choice.verdict.statement]
+    said = [] if choice is None else [choice.verdict.description]
     left_out = [f"{_rows(count)} left out: {reason}." for reason, count in items.unknown.items()]
     n_faulty = sum(reason not in items.unknown for reason in items.dropped.values())
     if n_faulty:
@@ -228,7 +228,7 @@ def build_experiment(config: TrainConfig, items: LabelledItems, *, folder: Path)
         mistakes.add([TOO_FEW.format(n_rows=len(known)) + left_out(items.dropped)])
     mistakes.add(head_mistakes(heads, {name: values[known] for name, values in targets.items()}))
     mistakes.refuse()
-    recipe = Recipe(
+    spec = TrainingSpec(
         heads=heads,
         encoders=EncoderChoices(config.encoders),
         strategy=config.model.strategy,
@@ -244,8 +244,8 @@ def build_experiment(config: TrainConfig, items: LabelledItems, *, folder: Path)
         split=split,
         groups=groups,
         validation=validation,
-        recipe=recipe,
-        sources=Sources(store=config.store or folder / "store", tuning=folder / "tuning"),
+        spec=spec,
+        paths=TrainingPaths(store=config.store or folder / "store", tuning=folder / "tuning"),
     )
 
 

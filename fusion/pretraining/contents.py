@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from encoders.base import Encoder
-from encoders.photo_file import PhotoError
+from encoders.image.photo_file import PhotoError
 from encoders.stream import ReadPart, in_threads, read_ahead
 from fusion.embedding import unit_of
 from fusion.progress import Stage, silent

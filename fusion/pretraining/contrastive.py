@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from encoders.augment_photos import GENTLE
 from encoders.base import Encoder, Tensors
+from encoders.image.augmentation import GENTLE
 from fusion.pretraining.objective import Batch, Objective
 from fusion.pretraining.rows import Places, PretrainingRows
 from fusion.pretraining.settings import PretrainingSettings

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from pydantic import with_config
 
-from fusion.documents import EXACT, Count, Finite
+from fusion.system.documents import EXACT, Count, Finite
 
 
 @with_config(EXACT)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from encoders.adapter import Adapter, reached
 from encoders.base import Encoder, Tensors
-from encoders.resnet import ResNetEncoder
+from encoders.image.resnet import ResNetEncoder
 from fusion.pretraining.rows import Places, PretrainingRows
 from fusion.pretraining.settings import PretrainingSettings
 

@@ -11,12 +11,12 @@ from pydantic import with_config
 
 from encoders.base import Encoder
 from fusion.data.problems import shown
-from fusion.documents import EXACT, Nested, Sha256, Text, read_document, sealed
 from fusion.errors import JobError
-from fusion.files import json_bytes, write_atomically
-from fusion.folders import claim_empty
 from fusion.pretraining.rows import PretrainingRows
 from fusion.pretraining.settings import PretrainingSettings
+from fusion.system.documents import EXACT, Nested, Sha256, Text, read_document, sealed
+from fusion.system.files import json_bytes, write_atomically
+from fusion.system.folders import claim_empty
 
 PACKAGES = ("product-fusion", "torch", "torchvision", "transformers", "tokenizers", "pillow")
 SETTINGS = "settings.json"

@@ -10,13 +10,13 @@ from safetensors.torch import save
 from torch import Tensor
 
 from encoders.base import Encoder
-from encoders.bert import BertEncoder
-from encoders.checkpoints import find_checkpoint
-from encoders.resnet import ResNetEncoder
+from encoders.image.resnet import ResNetEncoder
+from encoders.text.bert import BertEncoder
+from encoders.text.checkpoints import find_checkpoint
 from fusion.errors import JobError
-from fusion.files import write_atomically
-from fusion.folders import replace_folder, strangers
 from fusion.pretraining.masked_language import tokenizer_of
+from fusion.system.files import write_atomically
+from fusion.system.folders import replace_folder, strangers
 
 FILES = {"text": "text", "image": "image.safetensors"}
 """Modality -> name of its encoder, a folder or a file."""

@@ -2,7 +2,7 @@
 
 ```
 OUT/settings.json       what the run was begun with
-OUT/checkpoints/        while it runs, see `fusion.checkpoints`
+OUT/checkpoints/        while it runs, see `fusion.training.checkpoints`
 OUT/text/               the text encoder, a checkpoint folder, if it was trained
 OUT/image.safetensors   the photo encoder, if it was trained
 OUT/pretraining.json    written last: what was done, and the losses
@@ -22,10 +22,7 @@ from pydantic import with_config
 
 from encoders.base import Encoder
 from encoders.process_lock import LOADING
-from fusion.checkpoints import latest
-from fusion.documents import EXACT, Count, Finite, Nested, Sha256, Text, read_document, sealed
 from fusion.errors import JobError
-from fusion.files import json_bytes, write_atomically
 from fusion.pretraining.batches import Batches
 from fusion.pretraining.contrastive import ContrastiveObjective
 from fusion.pretraining.losses import Losses
@@ -38,7 +35,19 @@ from fusion.pretraining.self_supervised import SelfSupervisedObjective
 from fusion.pretraining.settings import PretrainingSettings
 from fusion.pretraining.trainer import PretrainingTrainer, StepByStep
 from fusion.progress import Stage, silent
-from fusion.trainers import OneDeviceArguments, tensorboard_callbacks, training_alone
+from fusion.system.documents import (
+    EXACT,
+    Count,
+    Finite,
+    Nested,
+    Sha256,
+    Text,
+    read_document,
+    sealed,
+)
+from fusion.system.files import json_bytes, write_atomically
+from fusion.training.checkpoints import latest
+from fusion.training.trainers import OneDeviceArguments, tensorboard_callbacks, training_alone
 
 OBJECTIVES: dict[str, type[Objective]] = {
     "contrastive": ContrastiveObjective,
@@ -117,7 +126,7 @@ def pretrain_encoders(
                 ended_with={
                     name: write_encoder(objective.encoder(name), output).fingerprint
                     for name in settings.modalities
-                    if objective.encoder(name).trains
+                    if objective.encoder(name).is_trainable
                 },
                 n_training=len(training.rows),
                 n_validation=len(validation.rows),

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from encoders.augment_photos import STRONG
 from encoders.base import Encoder
+from encoders.image.augmentation import STRONG
 from fusion.pretraining.objective import Batch, Objective
 from fusion.pretraining.rows import Places, PretrainingRows
 from fusion.pretraining.settings import PretrainingSettings

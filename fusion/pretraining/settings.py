@@ -5,10 +5,10 @@ from typing import Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from fusion.mistakes import RunSettings
+from fusion.choices.mistakes import RunSettings
 
 ObjectiveName = Literal["contrastive", "mlm", "self_supervised"]
-MODALITIES: dict[str, tuple[str, ...]] = {
+OBJECTIVE_MODALITIES: dict[str, tuple[str, ...]] = {
     "contrastive": ("text", "image"),
     "mlm": ("text",),
     "self_supervised": ("image",),
@@ -91,7 +91,7 @@ class PretrainingSettings(RunSettings):
     @property
     def modalities(self) -> tuple[str, ...]:
         """What the objective learns from."""
-        return MODALITIES[self.objective]
+        return OBJECTIVE_MODALITIES[self.objective]
 
     @property
     def layers(self) -> dict[str, int | None]:

@@ -8,10 +8,10 @@ import torch
 import transformers
 from torch import Tensor, nn
 
-from fusion.checkpoints import commit
 from fusion.pretraining.batches import Batches, seed_of
 from fusion.pretraining.losses import Losses
 from fusion.pretraining.objective import Batch, Objective
+from fusion.training.checkpoints import commit
 
 
 class PretrainingTrainer(transformers.Trainer):

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from encoders.photo import PhotoError, PhotoSource, load_photo
+from encoders.image.photo import PhotoError, PhotoSource, load_photo
 from fusion.report.head_result import HeadResult, ReportItem
 from fusion.report.number_text import MINUS, number, percent, short
 

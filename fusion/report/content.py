@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from encoders.photo import PhotoSource
+from encoders.image.photo import PhotoSource
 from fusion.data.problems import Problem
 from fusion.report.head_result import HeadResult
 
@@ -93,7 +93,7 @@ class TuningSummary:
     """How encoders were fine-tuned, and what that took.
 
     Args:
-        statement: What the head has learned from, in one sentence.
+        description: What the head has learned from, in one sentence.
         how: What was tuned and how: mode, layers, epochs, step size, in one sentence.
         costs: The training with encoders as they were, then the one with tuned encoders.
         runs: The losses of each tuning; without validation losses where it was on all rows, as
@@ -103,7 +103,7 @@ class TuningSummary:
         kept: Which of the two models is the one of this report, and why, in a sentence.
     """
 
-    statement: str
+    description: str
     how: str
     costs: tuple[TuningCost, ...]
     runs: tuple[Losses, ...]
@@ -182,8 +182,8 @@ class TrainingReport:
         summary: The data.
         heads: Results of each head, the most important first.
         losses: The training of each network; none where all heads were solved in closed form.
-        shares: How much `networks`, `linear` model and `neighbours` count in the answer of each
-            head, in [0, 1]; empty where heads were solved in closed form.
+        blend_weights: How much `networks`, `linear` model and `neighbours` count in the answer of
+            each head, in [0, 1]; empty where heads were solved in closed form.
         made_with: Versions by name, and whatever else helps to make the run again.
         tuning: How encoders were tuned; None where they stayed as they were.
         alarms: What makes the figures doubtful, such as a leak; stands above them.
@@ -194,7 +194,7 @@ class TrainingReport:
     summary: DataSummary
     heads: tuple[HeadResult, ...]
     losses: tuple[Losses, ...]
-    shares: dict[str, dict[str, float]] = field(default_factory=dict)
+    blend_weights: dict[str, dict[str, float]] = field(default_factory=dict)
     made_with: dict[str, str] = field(default_factory=dict)
     tuning: TuningSummary | None = None
     alarms: tuple[str, ...] = ()

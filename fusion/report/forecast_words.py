@@ -132,13 +132,13 @@ class HotRule:
         label: What it is called.
         column: Column of the predictions that decides.
         threshold: From here upwards.
-        statement: The rule in words.
+        description: The rule in words.
     """
 
     label: str
     column: str
     threshold: float
-    statement: str
+    description: str
 
     def holds(self, answers: Mapping[str, Any]) -> bool:
         """Whether one row of predictions is called hot."""
@@ -237,8 +237,8 @@ def hot_rule(predictor: Predictor, words: Mapping[str, HeadWords]) -> HotRule | 
     for name, each in words.items():
         if each.label and not each.steps:
             said = bundle.model.head(name).describe()
-            statement = f"“{each.label}”: a probability of 50 % or more ({said})."
-            return HotRule(each.label, each.middle, EVEN, statement)
+            description = f"“{each.label}”: a probability of 50 % or more ({said})."
+            return HotRule(each.label, each.middle, EVEN, description)
     for each in words.values():
         if each.unit != "units" or each.steps:
             continue
@@ -246,9 +246,9 @@ def hot_rule(predictor: Predictor, words: Mapping[str, HeadWords]) -> HotRule | 
         known = known[known_rows(known)]
         if len(known):
             threshold = float(np.ceil(np.quantile(known, HOT_QUANTILE)))
-            statement = (
+            description = (
                 f"“hot”: forecast to sell {number(threshold)} or more, as the best quarter of the "
                 "known items did."
             )
-            return HotRule("hot", each.middle, threshold, statement)
+            return HotRule("hot", each.middle, threshold, description)
     return None

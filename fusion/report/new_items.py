@@ -97,7 +97,7 @@ def tell_new_items(
         questions=tuple(each.title for each in words.values()),
         items=tuple(items),
         order=next(iter(words.values())).order,
-        notes=(*notes, *([rule.statement] if rule else [])),
+        notes=(*notes, *([rule.description] if rule else [])),
         hot=rule.label if rule else "",
     )
 

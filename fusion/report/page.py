@@ -8,7 +8,6 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from fusion.files import readable, write_atomically
 from fusion.report.answer import Answer, head_answer
 from fusion.report.cards import CardGrid, card_grids, thumbnail
 from fusion.report.charts import Chart, blend_sentences, training_chart
@@ -30,6 +29,7 @@ from fusion.report.number_text import GAP, number
 from fusion.report.regression_charts import regression_charts
 from fusion.report.steps_view import StepTable, step_charts, step_table
 from fusion.report.tuning_view import tuning_view
+from fusion.system.files import readable, write_atomically
 
 TEMPLATE = "page.html.j2"
 ITEMS_TEMPLATE = "new_items.html.j2"
@@ -44,7 +44,7 @@ class HeadView:
 
     slug: str
     target: str
-    statement: str
+    description: str
     metric: str
     answer: Answer
     simple: Comparison
@@ -107,7 +107,7 @@ def render_report(report: TrainingReport) -> str:
             heads=[_head_view(result, f"head-{n}") for n, result in enumerate(report.heads)],
             tuning=tuning_view(report),
             training=training_chart(report.losses),
-            blend=blend_sentences(report.shares),
+            blend=blend_sentences(report.blend_weights),
             data=_data_view(report.summary),
             glossary=_glossary(report.heads),
             made_with=report.made_with,
@@ -139,7 +139,7 @@ def _head_view(result: HeadResult, slug: str) -> HeadView:
     return HeadView(
         slug=slug,
         target=evaluation.target,
-        statement=evaluation.statement,
+        description=evaluation.description,
         metric=metric_name(evaluation.primary_metric).label,
         answer=head_answer(result),
         simple=against_simple(evaluation),

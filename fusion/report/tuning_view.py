@@ -66,7 +66,7 @@ class TuningView:
     """The section; `ratios` are time and memory of tuned encoders over those of original ones."""
 
     how: str
-    statement: str
+    description: str
     kept: str
     weights: str
     heads: tuple[HeadTuning, ...]
@@ -83,7 +83,7 @@ def tuning_view(report: TrainingReport) -> TuningView | None:
     ratios = cost_ratios(tuning.costs)
     return TuningView(
         how=tuning.how,
-        statement=tuning.statement,
+        description=tuning.description,
         kept=tuning.kept,
         weights=_weights(tuning),
         heads=tuple(_head(result, ratios) for result in report.heads),

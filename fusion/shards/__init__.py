@@ -7,7 +7,7 @@ from fusion.first_use import on_first_use
 if TYPE_CHECKING:
     from fusion.shards.in_process import InProcessEngine
     from fusion.shards.job import embed_catalogue, plan_catalogue
-    from fusion.shards.plan import Places, read_plan
+    from fusion.shards.plan import DataPaths, read_plan
     from fusion.shards.predict_job import predict_catalogue
     from fusion.shards.predict_settings import PastSales, PredictSettings
     from fusion.shards.read import Embeddings, read_embeddings
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from fusion.shards.verify import verify_job, why_not_compared
 
 __all__ = [
+    "DataPaths",
     "Embeddings",
     "InProcessEngine",
     "JobSettings",
     "JobStatus",
     "PastSales",
-    "Places",
     "PredictSettings",
     "embed_catalogue",
     "job_status",
@@ -42,7 +42,7 @@ __getattr__ = on_first_use(
         "InProcessEngine": "in_process",
         "embed_catalogue": "job",
         "plan_catalogue": "job",
-        "Places": "plan",
+        "DataPaths": "plan",
         "read_plan": "plan",
         "predict_catalogue": "predict_job",
         "PastSales": "predict_settings",

@@ -14,13 +14,13 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import with_config
 
-from fusion.documents import EXACT, Count, Sha256, Text, sealed
 from fusion.errors import JobError
-from fusion.files import json_bytes, read_regular_file, readable, write_atomically
 from fusion.shards.plan_schema import MAX_PLAN_BYTES
 from fusion.shards.receipts import Part, Receipt, part_name, receipt_path
 from fusion.shards.repeated import REPEATED_IDS
 from fusion.shards.shard import Shard
+from fusion.system.documents import EXACT, Count, Sha256, Text, sealed
+from fusion.system.files import json_bytes, read_regular_file, readable, write_atomically
 
 ERROR_SCHEMA = pa.schema(
     [
@@ -41,7 +41,7 @@ FILES = ("plan.json", REPEATED_IDS, HISTORY, "places.json", "events.jsonl", "man
 
 def folders_of(kind: str) -> tuple[str, ...]:
     """Folders of a job whose tables are of a kind, see `Plan.kind`."""
-    return (kind, "errors", "receipts", "suspects")
+    return (kind, "errors", "receipts", "poison_rows")
 
 
 @dataclass(frozen=True)

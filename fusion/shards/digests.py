@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol, Self
 
 from fusion.errors import CatalogueError
-from fusion.files import open_regular_file
+from fusion.system.files import open_regular_file
 
 BLOCK_BYTES = 1 << 20
 

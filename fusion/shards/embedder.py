@@ -11,12 +11,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from fusion.choices.mistakes import Mistakes
 from fusion.data.schema import Schema
 from fusion.errors import ConfigError, JobError
-from fusion.mistakes import Mistakes
 from fusion.modalities import MODALITIES
 from fusion.progress import Stage, silent
-from fusion.shards.plan import Places, Plan
+from fusion.shards.plan import DataPaths, Plan
 from fusion.shards.settings import MOST_KEPT, JobSettings
 from fusion.shards.tables import SAMPLE_ROWS, first_rows, list_files, no_rows
 from fusion.shards.unit_length import unit_vectors, zero_vectors
@@ -51,35 +51,35 @@ class Embedder(Work):
     normalize: bool = False
 
     @classmethod
-    def asked(cls, places: Places, settings: JobSettings) -> dict[str, Any]:
+    def asked(cls, paths: DataPaths, settings: JobSettings) -> dict[str, Any]:
         """The settings; a trained model is known by its SHA-256."""
-        return settings.to_dict(bundle=places.bundle)
+        return settings.to_dict(bundle=paths.bundle)
 
     @classmethod
-    def planned(cls, places: Places, folder: Path, settings: JobSettings) -> Planned:
+    def planned(cls, paths: DataPaths, folder: Path, settings: JobSettings) -> Planned:
         """Which columns are read, by which encoders and, of a trained model, in which precision."""
         from fusion.data.infer import infer_schema
 
         del folder
-        if places.bundle is not None:
+        if paths.bundle is not None:
             from fusion.shards.models import encoders_of, kept_bundle, precisions_of
 
-            bundle = kept_bundle(places)
+            bundle = kept_bundle(paths)
             _check_columns(settings, bundle.schema)
             precisions = precisions_of(encoders_of(bundle))
             return Planned(bundle.schema, bundle.schema.all_columns, settings=precisions)
         given: dict[str, list[str] | None] = dict(settings.columns)
         learned = [each for name, each in MODALITIES.items() if settings.encoders[name].learns]
         given |= {role: [] for each in learned for role in each.roles}
-        sample = _sample(places.items, delimiter=settings.delimiter)
-        found = infer_schema(sample, photos=places.photos, given=given, source=places.items.name)
-        from fusion.build import pretrained_encoders  # torch: once the columns are right
-        from fusion.choices import why_ignored
+        sample = _sample(paths.items, delimiter=settings.delimiter)
+        found = infer_schema(sample, photos=paths.photos, given=given, source=paths.items.name)
+        from fusion.choices.build import pretrained_encoders  # torch: once the columns are right
+        from fusion.choices.checks import why_ignored
 
-        encoders = pretrained_encoders(settings.encoders, found.modalities, store=places.store)
+        encoders = pretrained_encoders(settings.encoders, found.modalities, store=paths.store)
         if not encoders:
             raise ConfigError(
-                f"{places.items} must have a text or photo column that an encoder without training "
+                f"{paths.items} must have a text or photo column that an encoder without training "
                 "reads, got none. Name them with --column text=NAME and --column image=NAME, and "
                 f"the folder with --photos.{why_ignored(found)}"
             )
@@ -88,7 +88,7 @@ class Embedder(Work):
         return Planned(schema, schema.all_columns, describe_encoders(encoders))
 
     @classmethod
-    def loaded(cls, folder: Path, plan: Plan, places: Places) -> Self:
+    def loaded(cls, folder: Path, plan: Plan, paths: DataPaths) -> Self:
         """The encoders of a plan, on the GPU where there is one.
 
         What is kept is known by its content, never by where it lies: encoders by configurations and
@@ -100,7 +100,7 @@ class Embedder(Work):
         del folder
         vector_type, normalize = plan.settings["dtype"], plan.settings["normalize"]
         if plan.settings["bundle"] is not None:
-            bundle = planned_bundle(plan, places)
+            bundle = planned_bundle(plan, paths)
             return cls(encoders_of(bundle), bundle, vector_type, normalize)
         for modality, entry in plan.encoders.items():
             if entry["config"].get("dtype") == "bfloat16" and not processor_has_bfloat16():

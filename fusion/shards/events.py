@@ -7,8 +7,8 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fusion.files import named_errors
 from fusion.progress import Stage, Work
+from fusion.system.files import named_errors
 
 if TYPE_CHECKING:
     from fusion.shards.run import Outcome

@@ -16,7 +16,7 @@ from fusion.data.schema import Schema, missing_columns
 from fusion.errors import CatalogueError
 from fusion.progress import Stage, silent
 from fusion.shards.input import table_sha256
-from fusion.shards.plan import Places, Plan
+from fusion.shards.plan import DataPaths, Plan
 from fusion.shards.predict_settings import PredictSettings
 from fusion.shards.settings import bundle_sha256
 from fusion.shards.tables import SAMPLE_ROWS, column_names, first_rows, list_files
@@ -49,47 +49,47 @@ class Forecaster(Work):
     is_id: bool = False
 
     @classmethod
-    def placed(cls, places: Places, folder: Path, settings: PredictSettings) -> Places:
+    def placed(cls, paths: DataPaths, folder: Path, settings: PredictSettings) -> DataPaths:
         """Tables of every kind that is read are answered, see `with_cuttable_items`."""
-        return with_cuttable_items(places, folder, delimiter=settings.delimiter)
+        return with_cuttable_items(paths, folder, delimiter=settings.delimiter)
 
     @classmethod
-    def asked(cls, places: Places, settings: PredictSettings) -> dict[str, Any]:
+    def asked(cls, paths: DataPaths, settings: PredictSettings) -> dict[str, Any]:
         """Settings, the model and the sales table, each of these two by its SHA-256."""
-        assert places.bundle is not None
+        assert paths.bundle is not None
         sales = None if settings.sales is None else table_sha256(settings.sales.table)
-        return {"bundle": bundle_sha256(places.bundle), "sales": sales} | settings.to_dict()
+        return {"bundle": bundle_sha256(paths.bundle), "sales": sales} | settings.to_dict()
 
     @classmethod
-    def planned(cls, places: Places, folder: Path, settings: PredictSettings) -> Planned:
+    def planned(cls, paths: DataPaths, folder: Path, settings: PredictSettings) -> Planned:
         """Which columns are read, and in which precision; past sales are summed up for shards."""
         from fusion.data.history import check_shared
         from fusion.shards.history import read_history, sales_columns, write_history
         from fusion.shards.models import encoders_of, kept_bundle, precisions_of
 
-        bundle = kept_bundle(places)
+        bundle = kept_bundle(paths)
         schema = bundle.schema
         known: dict[str, Any] = dict(precisions_of(encoders_of(bundle)))
         if settings.sales is None:
             return Planned(schema, schema.all_columns, settings=known)
         names = sales_columns(bundle.info, settings.sales)
         columns = columns_beside_sales(schema, names)
-        _check_names(places.items, names.id, settings)
+        _check_names(paths.items, names.id, settings)
         if settings.on_bad_rows == "absent":
-            columns = _in_any_table(columns, schema, places.items, settings)
+            columns = _in_any_table(columns, schema, paths.items, settings)
         sha256 = write_history(folder, settings.sales, columns=names)
-        keys = _keys(places.items, names.id, delimiter=settings.delimiter)
+        keys = _keys(paths.items, names.id, delimiter=settings.delimiter)
         check_shared(read_history(folder, sha256), keys, column=names.id)
         return Planned(schema, columns, settings=known | {"history": sha256, "item": names.id})
 
     @classmethod
-    def loaded(cls, folder: Path, plan: Plan, places: Places) -> Self:
+    def loaded(cls, folder: Path, plan: Plan, paths: DataPaths) -> Self:
         """The trained model of a plan, and its past sales."""
         from fusion.predictor import Predictor
         from fusion.shards.history import read_history
         from fusion.shards.models import planned_bundle
 
-        predictor = Predictor(planned_bundle(plan, places))
+        predictor = Predictor(planned_bundle(plan, paths))
         item = plan.settings.get("item")
         if item is None:
             return cls(predictor)

@@ -17,11 +17,11 @@ from fusion.data.sales import SalesColumns
 from fusion.data.schema import missing_columns
 from fusion.data.tables import read_table
 from fusion.errors import JobError
-from fusion.files import read_regular_file, write_atomically
 from fusion.shards.commit import HISTORY, parquet_bytes
 from fusion.shards.plan import cut_input
 from fusion.shards.predict_settings import PastSales
 from fusion.shards.tables import SUFFIXES, read_rows
+from fusion.system.files import read_regular_file, write_atomically
 
 PART_ROWS = 65_536
 MAX_BYTES = 2**36

@@ -9,12 +9,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Protocol
 
-from fusion.documents import sealed
+from fusion.choices.mistakes import Mistakes
+from fusion.choices.paths import input_mistakes
 from fusion.errors import JobError
-from fusion.files import json_bytes, write_atomically
-from fusion.mistakes import Mistakes
-from fusion.places import input_mistakes
-from fusion.platforms import require_posix
 from fusion.progress import Stage, silent
 from fusion.shards.commit import (
     folders_of,
@@ -27,15 +24,18 @@ from fusion.shards.commit import (
 from fusion.shards.events import EventLog
 from fusion.shards.in_process import InProcessEngine
 from fusion.shards.input import input_changes, input_state
-from fusion.shards.lock import holder_of, locked
-from fusion.shards.plan import KIND_OF, Places, Plan, check_unchanged, has_plan, write_places
+from fusion.shards.plan import KIND_OF, DataPaths, Plan, check_unchanged, has_plan, write_data_paths
 from fusion.shards.planning import plan_of, refuse_strangers
+from fusion.shards.poison_rows import poison_rows_path
 from fusion.shards.pool import LocalEngine
 from fusion.shards.receipts import Receipt, finished, receipt_path
 from fusion.shards.settings import JobSettings
-from fusion.shards.suspects import suspects_path
 from fusion.shards.work import Asked
 from fusion.shards.works import WORKS
+from fusion.system.documents import sealed
+from fusion.system.files import json_bytes, write_atomically
+from fusion.system.lock import holder_of, locked
+from fusion.system.platforms import require_posix
 
 
 class Engine(Protocol):
@@ -73,7 +73,7 @@ class JobResult:
 
 
 def embed_catalogue(
-    places: Places,
+    paths: DataPaths,
     output: Path,
     settings: JobSettings | None = None,
     *,
@@ -86,7 +86,7 @@ def embed_catalogue(
     A job that was stopped, however, goes on where it was: call it again.
 
     Args:
-        places: Items, photos, store and model.
+        paths: Items, photos, store and model.
         output: Folder of the job.
         settings: What is done; must be the same whenever the job goes on.
         engine: Where it is done; default: processes of this machine, or this process alone, with a
@@ -102,7 +102,7 @@ def embed_catalogue(
     """
     require_posix("an embedding job")
     return run_job(
-        places,
+        paths,
         output,
         settings or JobSettings(),
         engine=engine or LocalEngine(),
@@ -112,7 +112,7 @@ def embed_catalogue(
 
 
 def run_job(
-    places: Places,
+    paths: DataPaths,
     output: Path,
     settings: Asked,
     *,
@@ -123,7 +123,7 @@ def run_job(
     """Does what a job is asked with every row exactly once, as an answer or as an error record.
 
     Args:
-        places: Items, and where the rest lies.
+        paths: Items, and where the rest lies.
         output: Folder of the job.
         settings: What is done; must be the same whenever the job goes on.
         engine: Where it is done; None: in this process where a new job has one shard, else in
@@ -135,12 +135,12 @@ def run_job(
         As `embed_catalogue`.
     """
     kind = KIND_OF[settings.work]
-    with _opened(output, places, kind), _terminable():
-        places = WORKS[settings.work].placed(places, output, settings)
+    with _opened(output, paths, kind), _terminable():
+        paths = WORKS[settings.work].placed(paths, output, settings)
         is_new = not has_plan(output)
-        state = input_state(places.items)
-        plan, plan_seconds = plan_of(places, output, settings)
-        write_places(output, places)
+        state = input_state(paths.items)
+        plan, plan_seconds = plan_of(paths, output, settings)
+        write_data_paths(output, paths)
         sweep_temporary(output, kind)
         done = finished(output, plan)
         if retry_failed:
@@ -164,8 +164,8 @@ def run_job(
             failed = engine.run(output, missing, log) if missing else {}
             receipts = finished(output, plan)
             if not failed:
-                if input_state(places.items) != state:
-                    _check_input(places.items, plan)
+                if input_state(paths.items) != state:
+                    _check_input(paths.items, plan)
                 _check_done(plan, receipts)
                 sweep_data(output, kind, receipts)
                 _write_manifest(output, plan, receipts)
@@ -176,7 +176,7 @@ def run_job(
     return JobResult(plan.n_rows, n_failed, len(plan.shards), len(done), failed, log.state())
 
 
-def plan_catalogue(places: Places, output: Path, settings: JobSettings | None = None) -> Plan:
+def plan_catalogue(paths: DataPaths, output: Path, settings: JobSettings | None = None) -> Plan:
     """Plans a job of embeddings and does none of it: other engines map `run_shard` over its shards.
 
     When they are through, `embed_catalogue` with the same arguments checks and sums up.
@@ -185,16 +185,16 @@ def plan_catalogue(places: Places, output: Path, settings: JobSettings | None = 
         As `embed_catalogue`.
     """
     settings = settings or JobSettings()
-    with _opened(output, places, KIND_OF[settings.work]):
-        plan, _ = plan_of(places, output, settings)
-        write_places(output, places)
+    with _opened(output, paths, KIND_OF[settings.work]):
+        plan, _ = plan_of(paths, output, settings)
+        write_data_paths(output, paths)
     return plan
 
 
 @contextmanager
-def _opened(output: Path, places: Places, kind: str) -> Iterator[None]:
+def _opened(output: Path, paths: DataPaths, kind: str) -> Iterator[None]:
     """The folder of a job, made if absent, for one writer."""
-    refuse_inputs(output, {"items": places.items})
+    refuse_inputs(output, {"items": paths.items})
     refuse_strangers(output, kind)
     with _nothing_unplanned(output, kind):
         make_folders(output, kind)
@@ -260,7 +260,7 @@ def _without_failed(output: Path, done: Mapping[int, Receipt]) -> Mapping[int, R
     (output / "manifest.json").unlink(missing_ok=True)  # first: what it lists is about to go
     failed = {number for number, receipt in done.items() if receipt.n_failed}
     for number in failed:
-        suspects_path(output, number).unlink(missing_ok=True)
+        poison_rows_path(output, number).unlink(missing_ok=True)
         receipt_path(output, number).unlink()
     return {number: receipt for number, receipt in done.items() if number not in failed}
 

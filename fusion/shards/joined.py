@@ -8,10 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fusion.data.header import arrow_file
-from fusion.files import write_parts_atomically
 from fusion.shards.commit import ERROR_SCHEMA
 from fusion.shards.plan import Plan
 from fusion.shards.receipts import part_name
+from fusion.system.files import write_parts_atomically
 
 BESIDE = ("row", "warnings")
 """Columns of a shard's predictions that the joined table does not have."""

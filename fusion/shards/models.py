@@ -7,36 +7,36 @@ from pathlib import Path
 from encoders.base import Encoder
 from encoders.dtype import SWITCH, precision_of, processor_has_bfloat16
 from fusion.bundle import Bundle, load_bundle
+from fusion.choices.parameters import EncoderPaths
 from fusion.errors import JobError
-from fusion.parameters import EncoderPlaces
-from fusion.shards.plan import Places, Plan
+from fusion.shards.plan import DataPaths, Plan
 from fusion.shards.settings import MOST_KEPT, bundle_sha256
 
 
-def kept_bundle(places: Places) -> Bundle:
+def kept_bundle(paths: DataPaths) -> Bundle:
     """The trained model that lies at the place for it now.
 
     Raises:
         BundleError: If it is damaged, or an encoder cannot be made here.
         ConfigError: If there is none.
     """
-    if places.bundle is None:
+    if paths.bundle is None:
         raise JobError("bundle must be given, as the job was planned with a trained model.")
     return _kept(
-        bundle_sha256(places.bundle),
-        bundle=places.bundle,
-        places=places.encoders,
+        bundle_sha256(paths.bundle),
+        bundle=paths.bundle,
+        places=paths.encoders,
         has_bfloat16=processor_has_bfloat16(),
     )
 
 
 @lru_cache(maxsize=MOST_KEPT)
-def _kept(sha256: str, *, bundle: Path, places: EncoderPlaces, has_bfloat16: bool) -> Bundle:
+def _kept(sha256: str, *, bundle: Path, places: EncoderPaths, has_bfloat16: bool) -> Bundle:
     del sha256, has_bfloat16  # parts of the key: it is loaded as the processor can compute it
     return load_bundle(bundle, places=places)
 
 
-def planned_bundle(plan: Plan, places: Places) -> Bundle:
+def planned_bundle(plan: Plan, paths: DataPaths) -> Bundle:
     """The trained model of a plan.
 
     Raises:
@@ -44,12 +44,12 @@ def planned_bundle(plan: Plan, places: Places) -> Bundle:
         BundleError: If it is damaged, or an encoder cannot be made here.
         ConfigError: If there is none.
     """
-    if places.bundle is not None and bundle_sha256(places.bundle) != plan.settings["bundle"]:
+    if paths.bundle is not None and bundle_sha256(paths.bundle) != plan.settings["bundle"]:
         raise JobError(
             f"bundle must be the trained model that the job was planned with, got another in "
-            f"{places.bundle}. Put it back, or begin a new output folder."
+            f"{paths.bundle}. Put it back, or begin a new output folder."
         )
-    bundle = kept_bundle(places)
+    bundle = kept_bundle(paths)
     for name, here in precisions_of(encoders_of(bundle)).items():
         if here != plan.settings.get(name):
             raise JobError(mixed_precision(name, str(plan.settings.get(name)), here))

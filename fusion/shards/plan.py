@@ -30,26 +30,26 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from fusion.choices.parameters import EncoderPaths
 from fusion.data.absent import tell_absent_columns
 from fusion.data.problems import raise_for, shown
 from fusion.data.schema import Schema, missing_columns
-from fusion.documents import parse_document, read_document, sealed
 from fusion.errors import ConfigError, JobError
-from fusion.files import read_regular_file, write_atomically
-from fusion.parameters import EncoderPlaces
 from fusion.shards.ids import repeated_rows
 from fusion.shards.plan_schema import (
     FORMAT,
     MAX_FILES,
     MAX_PLAN_BYTES,
     MAX_SHARDS,
-    PlacesDocument,
+    DataPathsDocument,
     PlanDocument,
     check_cover,
     check_roles,
 )
 from fusion.shards.shard import InputFile, Repeats, Shard
 from fusion.shards.tables import column_names, list_files, no_rows, scan_file
+from fusion.system.documents import parse_document, read_document, sealed
+from fusion.system.files import read_regular_file, write_atomically
 
 KIND_OF = {"embed": "embeddings", "predict": "predictions"}
 """What a job does with rows -> the folder of what comes out."""
@@ -57,7 +57,7 @@ PACKAGES = ("product-fusion", "torch", "torchvision", "transformers", "tokenizer
 
 
 @dataclass(frozen=True)
-class Places:
+class DataPaths:
     """Where things lie on this machine; they may move between two runs of one job.
 
     Args:
@@ -72,7 +72,7 @@ class Places:
     photos: Path | None = None
     store: Path | None = None
     bundle: Path | None = None
-    encoders: EncoderPlaces = field(default_factory=EncoderPlaces)
+    encoders: EncoderPaths = field(default_factory=EncoderPaths)
 
     def to_dict(self) -> dict[str, Any]:
         """Absolute paths as JSON types; names of weights that are no paths stay."""
@@ -85,7 +85,7 @@ class Places:
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Places from what `to_dict` gave."""
         paths = {name: path and Path(path) for name, path in values.items() if name != "encoders"}
-        return cls(**paths, encoders=EncoderPlaces(tuple(map(tuple, values["encoders"]))))
+        return cls(**paths, encoders=EncoderPaths(tuple(map(tuple, values["encoders"]))))
 
 
 def _absolute(place: Path | str) -> str:
@@ -280,13 +280,13 @@ def _parsed(content: bytes) -> Plan:
     return Plan.from_json(content)
 
 
-def write_places(folder: Path, places: Places) -> None:
+def write_data_paths(folder: Path, paths: DataPaths) -> None:
     """Notes where things lie now."""
-    document = json.dumps(places.to_dict(), indent=1).encode()
+    document = json.dumps(paths.to_dict(), indent=1).encode()
     write_atomically(folder / "places.json", sealed(document))
 
 
-def read_places(folder: Path) -> Places:
+def read_data_paths(folder: Path) -> DataPaths:
     """Where things lay when the job was last started.
 
     Raises:
@@ -294,7 +294,7 @@ def read_places(folder: Path) -> Places:
         OSError: If the disk fails.
     """
     try:
-        return Places.from_dict(asdict(read_document(folder / "places.json", PlacesDocument)))
+        return DataPaths.from_dict(asdict(read_document(folder / "places.json", DataPathsDocument)))
     except (FileNotFoundError, ValueError) as error:
         got = error if isinstance(error, ValueError) else "it is gone"
         raise JobError(

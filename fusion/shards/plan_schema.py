@@ -8,8 +8,8 @@ from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, with_config
 
 from fusion.data.delimiters import DELIMITERS
 from fusion.data.schema import Schema
-from fusion.documents import EXACT, Count, Nested, Positive, Sha256, Text
 from fusion.shards.shard import InputFile, Shard
+from fusion.system.documents import EXACT, Count, Nested, Positive, Sha256, Text
 
 FORMAT = 6
 MAX_PLAN_BYTES = 500_000_000  # of 2,000,000 shards; each has some 200 bytes
@@ -91,7 +91,7 @@ Place = Annotated[Text, AfterValidator(_place)]
 
 @with_config(EXACT)
 @dataclass(frozen=True)
-class PlacesDocument:
+class DataPathsDocument:
     """The content of `places.json`: paths on this machine, and names of checkpoints."""
 
     items: Place

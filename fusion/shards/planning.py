@@ -4,11 +4,10 @@ import time
 from pathlib import Path
 
 from fusion.errors import JobError
-from fusion.folders import refuse_names
 from fusion.shards.commit import HISTORY, INPUT, folders_of
 from fusion.shards.input import input_changes, input_state
 from fusion.shards.plan import (
-    Places,
+    DataPaths,
     Plan,
     check_unchanged,
     cut_input,
@@ -21,9 +20,10 @@ from fusion.shards.receipts import finished
 from fusion.shards.repeated import REPEATED_IDS, write_repeated
 from fusion.shards.work import Asked
 from fusion.shards.works import WORKS
+from fusion.system.folders import refuse_names
 
 
-def plan_of(places: Places, output: Path, settings: Asked) -> tuple[Plan, float]:
+def plan_of(paths: DataPaths, output: Path, settings: Asked) -> tuple[Plan, float]:
     """The plan on disk, if it is still that of this input and these settings, or a new one.
 
     Of the input, names, sizes and headers are compared, and the bytes of all finished shards.
@@ -32,27 +32,27 @@ def plan_of(places: Places, output: Path, settings: Asked) -> tuple[Plan, float]
         The plan, and the seconds that reading the tables for it took.
     """
     work = WORKS[settings.work]
-    asked = {"work": settings.work, **work.asked(places, settings)}
+    asked = {"work": settings.work, **work.asked(paths, settings)}
     if has_plan(output):
         start = time.perf_counter()
         plan = read_plan(output)
         # Shards that are left are compared when they are read: no byte is read twice.
         done = finished(output, plan)
-        changes = input_changes(places.items, plan, [plan.shards[number] for number in done])
+        changes = input_changes(paths.items, plan, [plan.shards[number] for number in done])
         check_unchanged(plan, asked, [str(change) for change in changes])
         return plan, time.perf_counter() - start
-    state = input_state(places.items)
-    planned = work.planned(places, output, settings)
+    state = input_state(paths.items)
+    planned = work.planned(paths, output, settings)
     start = time.perf_counter()
     files, shards, repeated = cut_input(
-        places.items,
+        paths.items,
         shard_rows=settings.shard_rows,
         columns=planned.columns,
         id_column=planned.schema.id,
         delimiter=settings.delimiter,
         on_bad_rows=settings.on_bad_rows,
     )
-    if input_state(places.items) != state:
+    if input_state(paths.items) != state:
         raise JobError(
             "items must stay as they are while a job is planned, got tables that changed. Run the "
             "same command again."

@@ -10,14 +10,14 @@ from fusion.errors import ConfigError, JobError
 from fusion.progress import Stage, silent
 from fusion.shards.job import Engine, JobResult, refuse_inputs, run_job
 from fusion.shards.joined import write_joined
-from fusion.shards.lock import LockedError, locked_file
-from fusion.shards.plan import Places, has_plan, read_plan
+from fusion.shards.plan import DataPaths, has_plan, read_plan
 from fusion.shards.predict_settings import PredictSettings
 from fusion.shards.receipts import finished
+from fusion.system.lock import LockedError, locked_file
 
 
 def predict_catalogue(
-    places: Places,
+    paths: DataPaths,
     output: Path,
     settings: PredictSettings | None = None,
     *,
@@ -32,7 +32,7 @@ def predict_catalogue(
     job stays there as an embedding job does: `predictions/`, `errors/` and the manifest.
 
     Args:
-        places: Items, photos, store and the trained model.
+        paths: Items, photos, store and the trained model.
         output: A `.csv` or `.parquet` file, or a folder, whose name has no suffix.
         settings: What is done; must be the same whenever the job goes on.
         engine: Where it is done; default: this process where the table is one shard, processes of
@@ -53,16 +53,16 @@ def predict_catalogue(
     """
     settings = settings or PredictSettings()
     sales = None if settings.sales is None else settings.sales.table
-    refuse_inputs(output, {"items": places.items, "sales": sales, "bundle": places.bundle})
+    refuse_inputs(output, {"items": paths.items, "sales": sales, "bundle": paths.bundle})
     if is_folder(output):
         return run_job(
-            places, output, settings, engine=engine, retry_failed=retry_failed, stage=stage
+            paths, output, settings, engine=engine, retry_failed=retry_failed, stage=stage
         )
     folder = job_folder(output)
     with locked_file(output), _named(folder), _kept_if_begun(folder):
         _sweep_temporary(output)
         result = run_job(
-            places, folder, settings, engine=engine, retry_failed=retry_failed, stage=stage
+            paths, folder, settings, engine=engine, retry_failed=retry_failed, stage=stage
         )
         if not result.failed_shards:
             write_joined(folder, read_plan(folder), output)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from fusion.choices.mistakes import Mistakes
 from fusion.errors import ConfigError
-from fusion.mistakes import Mistakes
 from fusion.shards.settings import add_cutting_mistakes
 
 

@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from encoders.spelling import unknown_name
 from fusion.data.header import arrow_file
-from fusion.errors import JobError, unknown_name
+from fusion.errors import JobError
 from fusion.shards.plan import read_plan
 from fusion.shards.receipts import finished, part_name
 

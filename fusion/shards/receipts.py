@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from pydantic import with_config
 
-from fusion.documents import EXACT, Count, Sha256, Text, read_document
 from fusion.errors import JobError
 from fusion.shards.plan import Plan
 from fusion.shards.shard import Shard
+from fusion.system.documents import EXACT, Count, Sha256, Text, read_document
 
 
 @with_config(EXACT)

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusion.errors import JobError
-from fusion.files import open_regular_file, write_atomically
 from fusion.shards.shard import Repeats, Shard
+from fusion.system.files import open_regular_file, write_atomically
 
 REPEATED_IDS = "repeated_ids.npy"
 PAIR = np.dtype("<i8")

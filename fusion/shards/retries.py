@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from fusion.shards.events import EventLog
-from fusion.shards.suspects import Suspects, note_end, suspects_path, too_many_blamed
+from fusion.shards.poison_rows import PoisonRows, note_end, poison_rows_path, too_many_blamed
 
 MOST_FALSE_STARTS = 3  # workers in a row that ended before they could begin
 MOST_ENDS = 4  # ends of a worker at one shard without a row to blame
@@ -45,12 +45,12 @@ class TaskQueue:
     def ended(self, task: Task, how: Literal["died", "hung", "raised"], *, reason: str) -> None:
         """A worker ended at a task: do it again with care, or give it up after too many ends."""
         self._log.at(task.shard, 0)
-        path = suspects_path(self._folder, task.shard)
+        path = poison_rows_path(self._folder, task.shard)
         if task.careful and how != "raised":
             note_end(path, how)
         self._log.write("shard_retried", shard=task.shard, how=how, reason=reason)
         self._ends[task.shard] = self._ends.get(task.shard, 0) + 1
-        blamed = Suspects.read(path).blamed
+        blamed = PoisonRows.read(path).blamed
         reason = too_many_blamed(blamed) or reason
         # finding a row costs two ends
         if too_many_blamed(blamed) or self._ends[task.shard] > MOST_ENDS + 2 * len(blamed):

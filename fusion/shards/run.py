@@ -24,12 +24,12 @@ from fusion.shards.faults import (
     row_error,
     settle,
 )
-from fusion.shards.plan import Places, Plan, read_places, read_plan
+from fusion.shards.plan import DataPaths, Plan, read_data_paths, read_plan
+from fusion.shards.poison_rows import PoisonRows, poison_rows_path, touch_alone
 from fusion.shards.receipts import Receipt, find_receipts, read_receipt
 from fusion.shards.repeated import read_repeated
 from fusion.shards.rows_done import RowsDone, signs_of_life
 from fusion.shards.shard import Shard
-from fusion.shards.suspects import Suspects, suspects_path, touch_alone
 from fusion.shards.tables import read_rows, table_path
 from fusion.shards.works import work_of
 
@@ -99,8 +99,8 @@ class ShardRunner:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.plan: Plan = read_plan(folder)
-        self.places: Places = read_places(folder)
-        self.work = work_of(folder, self.plan, self.places)
+        self.paths: DataPaths = read_data_paths(folder)
+        self.work = work_of(folder, self.plan, self.paths)
 
     def run(self, number: int, *, careful: bool, stage: Stage) -> Outcome:
         """Rows to receipt."""
@@ -114,12 +114,12 @@ class ShardRunner:
         start, number = time.perf_counter(), shard.number
         file = self.plan.files[shard.file].name
         frame, faults = self._read(shard)
-        suspects = suspects_path(self.folder, number)
+        poison_rows = poison_rows_path(self.folder, number)
         if careful:
             lost = {fault.row for fault in faults}
             whole = [row for row in range(len(frame)) if row not in lost]
-            touch_alone(suspects, whole, lambda row: self._touch(frame, row, work=work))
-        blamed = Suspects.read(suspects).blamed
+            touch_alone(poison_rows, whole, lambda row: self._touch(frame, row, work=work))
+        blamed = PoisonRows.read(poison_rows).blamed
         faults += blamed_faults({row: how for row, how in blamed.items() if row < len(frame)})
         catalogue, kept = self._catalogue(frame, {fault.row for fault in faults}, shard=shard)
         faults += faults_of("read", catalogue.problems, kept)
@@ -129,7 +129,7 @@ class ShardRunner:
             faults += repeated_faults(repeated, frame, shard=shard, column=column)
         self._refuse(faults, shard=shard)
         rows_done = RowsDone(work, self.work.n_cacheable)
-        prepared = self.work.prepare(catalogue, store=self.places.store, stage=rows_done.stage)
+        prepared = self.work.prepare(catalogue, store=self.paths.store, stage=rows_done.stage)
         faults += faults_of("encode", prepared.problems, kept)
         self._refuse(faults, shard=shard)
         failed, tolerated = settle(faults, policy=self.plan.settings["on_bad_rows"])
@@ -177,7 +177,7 @@ class ShardRunner:
     def _read(self, shard: Shard) -> tuple[pd.DataFrame, list[Fault]]:
         """Cells of a shard's rows, as they are written: the schema alone says what they mean."""
         file = self.plan.files[shard.file]
-        path = table_path(self.places.items, file.name)
+        path = table_path(self.paths.items, file.name)
         frame, problems = read_rows(path, shard, file=file, columns=self.plan.columns)
         frame, unknown = self.work.joined(frame)
         return frame, faults_of("read", [*problems, *unknown], range(len(frame)))
@@ -190,7 +190,7 @@ class ShardRunner:
         catalogue = build_catalogue(
             frame.iloc[kept],
             self.plan.schema,
-            photos=self.places.photos,
+            photos=self.paths.photos,
             source=self.plan.files[shard.file].name,
         )
         if self.plan.schema.id is None:
@@ -199,7 +199,7 @@ class ShardRunner:
 
     def _touch(self, frame: pd.DataFrame, row: int, *, work: Work) -> None:
         """Does with one row alone all that could end the process."""
-        catalogue = build_catalogue(frame.iloc[[row]], self.plan.schema, photos=self.places.photos)
+        catalogue = build_catalogue(frame.iloc[[row]], self.plan.schema, photos=self.paths.photos)
         prepared = self.work.prepare(catalogue, store=None, stage=signs_of_life(work))
         self.work.answers(prepared, np.arange(1))
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+from encoders.spelling import unknown_name
+from fusion.choices.encoders import EncoderChoices
+from fusion.choices.mistakes import Mistakes
 from fusion.data.delimiters import checked_delimiter
 from fusion.data.problems import check_policy
-from fusion.encoder_choice import EncoderChoices
-from fusion.errors import ConfigError, unknown_name
-from fusion.files import read_regular_file
-from fusion.mistakes import Mistakes
+from fusion.errors import ConfigError
 from fusion.modalities import MODALITIES
+from fusion.system.files import read_regular_file
 
 MAX_BUNDLE_BYTES = 100_000_000  # of the list of a trained model's files
 VECTOR_TYPES = ("float32", "float16")

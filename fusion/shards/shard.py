@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, Field, with_config
 
-from fusion.documents import EXACT, Count, Sha256, Text
 from fusion.errors import JobError
+from fusion.system.documents import EXACT, Count, Sha256, Text
 
 MOST_SHOWN = 3  # runs of rows in one message
 

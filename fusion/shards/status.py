@@ -4,10 +4,10 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from fusion.platforms import require_posix
-from fusion.shards.lock import Holder, holder_of
 from fusion.shards.plan import read_plan
 from fusion.shards.receipts import finished
+from fusion.system.lock import Holder, holder_of
+from fusion.system.platforms import require_posix
 
 
 @dataclass(frozen=True)

@@ -11,16 +11,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from fusion.documents import read_document
 from fusion.errors import CatalogueError, JobError
-from fusion.files import read_regular_file
 from fusion.shards.commit import Manifest, counted, manifest_of
 from fusion.shards.input import input_changes
-from fusion.shards.plan import Plan, read_places, read_plan
+from fusion.shards.plan import Plan, read_data_paths, read_plan
 from fusion.shards.plan_schema import MAX_PLAN_BYTES
 from fusion.shards.receipts import Receipt, find_receipts, part_name, receipt_name
 from fusion.shards.repeated import read_repeated
 from fusion.shards.shard import Shard, rows_of
+from fusion.system.documents import read_document
+from fusion.system.files import read_regular_file
 
 
 def verify_job(folder: Path) -> list[str]:
@@ -54,7 +54,7 @@ def verify_job(folder: Path) -> list[str]:
     if not problems:
         problems += _manifest_problems(folder, plan, receipts.done)
     if not why_not_compared(folder):
-        problems += _table_problems(read_places(folder).items, plan)
+        problems += _table_problems(read_data_paths(folder).items, plan)
     return problems
 
 
@@ -65,7 +65,7 @@ def why_not_compared(folder: Path) -> str:
         folder: Output folder of a job.
     """
     try:
-        items = read_places(folder).items
+        items = read_data_paths(folder).items
         return "" if items.exists() else f"not compared with the tables: {items} is not there"
     except (OSError, JobError) as error:
         return f"not compared with the tables: where they lie is not known ({error})"

@@ -10,10 +10,10 @@ import pyarrow as pa
 from fusion.data.header import DELIMITED
 from fusion.data.packed import is_packed, unpacked_blocks, unpacked_suffix
 from fusion.errors import CatalogueError, JobError
-from fusion.files import write_parts_atomically
 from fusion.shards.commit import INPUT, parquet_bytes
-from fusion.shards.plan import Places
+from fusion.shards.plan import DataPaths
 from fusion.shards.tables import SUFFIXES
+from fusion.system.files import write_parts_atomically
 
 WHOLE_KINDS = (".jsonl", ".feather", ".gz")
 LEAST_FREE_BYTES = 2**28
@@ -25,7 +25,7 @@ def is_whole(items: Path) -> bool:
     return items.is_file() and items.suffix.lower() in WHOLE_KINDS
 
 
-def with_cuttable_items(places: Places, folder: Path, *, delimiter: str | None) -> Places:
+def with_cuttable_items(paths: DataPaths, folder: Path, *, delimiter: str | None) -> DataPaths:
     """Places whose items can be cut into shards; a copy goes into the job's folder where needed.
 
     Packed CSV is unpacked a block at a time, whatever it holds; other kinds are read as a whole.
@@ -34,9 +34,9 @@ def with_cuttable_items(places: Places, folder: Path, *, delimiter: str | None) 
         CatalogueError: If the table cannot be read, or a column mixes kinds of values.
         JobError: If the disk has no room for what is packed in it.
     """
-    items = places.items
+    items = paths.items
     if not is_whole(items):
-        return places
+        return paths
     parts: Iterable[bytes]
     if is_packed(items) and unpacked_suffix(items) in DELIMITED:
         copy = folder / INPUT / items.stem
@@ -46,7 +46,7 @@ def with_cuttable_items(places: Places, folder: Path, *, delimiter: str | None) 
         parts = [_parquet_of(items, delimiter=delimiter)]
     copy.parent.mkdir(parents=True, exist_ok=True)
     write_parts_atomically(copy, parts)
-    return replace(places, items=copy)
+    return replace(paths, items=copy)
 
 
 def _fitting(blocks: Iterable[bytes], folder: Path, *, source: str) -> Iterator[bytes]:

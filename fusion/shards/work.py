@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fusion.data.problems import Problem
 from fusion.data.schema import Schema
 from fusion.progress import Stage, silent
-from fusion.shards.plan import Places, Plan
+from fusion.shards.plan import DataPaths, Plan
 from fusion.shards.settings import Cutting
 
 if TYPE_CHECKING:
@@ -69,23 +69,23 @@ class Work(ABC):
     """
 
     @classmethod
-    def placed(cls, places: Places, folder: Path, settings: Any) -> Places:
+    def placed(cls, paths: DataPaths, folder: Path, settings: Any) -> DataPaths:
         """Places whose items can be cut; a copy may go into the job's folder, which is held."""
-        return places
+        return paths
 
     @classmethod
     @abstractmethod
-    def asked(cls, places: Places, settings: Any) -> dict[str, Any]:
+    def asked(cls, paths: DataPaths, settings: Any) -> dict[str, Any]:
         """Everything that must be the same when a job goes on, JSON types."""
 
     @classmethod
     @abstractmethod
-    def planned(cls, places: Places, folder: Path, settings: Any) -> Planned:
+    def planned(cls, paths: DataPaths, folder: Path, settings: Any) -> Planned:
         """What a new plan says; files that shards need are written into the job's folder."""
 
     @classmethod
     @abstractmethod
-    def loaded(cls, folder: Path, plan: Plan, places: Places) -> Self:
+    def loaded(cls, folder: Path, plan: Plan, paths: DataPaths) -> Self:
         """The work of a plan, kept in memory from shard to shard by its content.
 
         Raises:

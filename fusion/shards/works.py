@@ -4,14 +4,14 @@ from pathlib import Path
 
 from fusion.shards.embedder import Embedder
 from fusion.shards.forecaster import Forecaster
-from fusion.shards.plan import Places, Plan
+from fusion.shards.plan import DataPaths, Plan
 from fusion.shards.work import Work
 
 WORKS: dict[str, type[Work]] = {"embed": Embedder, "predict": Forecaster}
 """Name in a plan's settings -> what is done; `fusion.shards.plan.KIND_OF` has its folder."""
 
 
-def work_of(folder: Path, plan: Plan, places: Places) -> Work:
+def work_of(folder: Path, plan: Plan, paths: DataPaths) -> Work:
     """The work of a plan.
 
     Raises:
@@ -19,4 +19,4 @@ def work_of(folder: Path, plan: Plan, places: Places) -> Work:
         BundleError: If a trained model is damaged, or an encoder cannot be made here.
         ConfigError: If there is no trained model where it should lie.
     """
-    return WORKS[plan.settings["work"]].loaded(folder, plan, places)
+    return WORKS[plan.settings["work"]].loaded(folder, plan, paths)

@@ -27,7 +27,6 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from fusion.files import open_regular_file, write_parts_atomically
 from fusion.store.runs import (
     ENTRY,
     LAST_KEY,
@@ -37,6 +36,7 @@ from fusion.store.runs import (
     Prefixes,
     spans,
 )
+from fusion.system.files import open_regular_file, write_parts_atomically
 
 BLOCK = 128
 BLOCK_BYTES = BLOCK * ENTRY.itemsize

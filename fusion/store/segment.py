@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
-from fusion.files import open_regular_file
+from fusion.system.files import open_regular_file
 
 Keys = NDArray[np.bytes_]
 Vectors = NDArray[np.float32]

@@ -24,7 +24,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusion.errors import StoreError
-from fusion.files import read_regular_file, write_atomically
 from fusion.progress import say_once
 from fusion.store.index import SEGMENT_SUFFIX, SegmentIndex, listed, segments_of
 from fusion.store.run_file import FileRun, UnusableRun
@@ -40,6 +39,7 @@ from fusion.store.segment import (
     open_segment,
     segment_bytes,
 )
+from fusion.system.files import read_regular_file, write_atomically
 
 COMMITS = 5  # tries to write into a folder that others delete
 DESCRIPTION = "encoder.json"

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from fusion.strategies.base import AbsentVectors, Embeddings, Fusion, ModalityDropout, Present
-from fusion.strategies.trunk import MemberTrunk, Projection, checked_settings
+from fusion.strategies.trunk import NetworkTrunk, Projection, checked_settings
 
 
 class ConcatFusion(Fusion):
@@ -17,14 +17,14 @@ class ConcatFusion(Fusion):
 
     Shape:
         embeddings `{modality: [batch, dim]}`, present `{modality: [batch]}` ->
-        `[batch, n_members, width]`.
+        `[batch, n_networks, width]`.
 
     Args:
         dims: Length of each modality's embedding.
         projection_dim: Longer embeddings are projected to this length.
         width: Length of a fused vector.
         depth: Residual blocks behind the join.
-        n_members: Members of the ensemble.
+        n_networks: Members of the ensemble.
         dropout: Share of values dropped in training, in [0, 1).
         modality_dropout: Chance that a modality of a row is hidden in training, in [0, 1).
 
@@ -39,7 +39,7 @@ class ConcatFusion(Fusion):
         projection_dim: int = 64,
         width: int = 256,
         depth: int = 2,
-        n_members: int = 4,
+        n_networks: int = 4,
         dropout: float = 0.2,
         modality_dropout: float = 0.1,
     ) -> None:
@@ -49,7 +49,7 @@ class ConcatFusion(Fusion):
                 "projection_dim": projection_dim,
                 "width": width,
                 "depth": depth,
-                "n_members": n_members,
+                "n_networks": n_networks,
                 "dropout": dropout,
                 "modality_dropout": modality_dropout,
             }
@@ -63,8 +63,8 @@ class ConcatFusion(Fusion):
             }
         )
         joined_dim = sum(min(dim, projection_dim) for dim in self.dims.values())
-        self.trunk = MemberTrunk(
-            joined_dim, width=width, depth=depth, n_members=n_members, dropout=dropout
+        self.trunk = NetworkTrunk(
+            joined_dim, width=width, depth=depth, n_networks=n_networks, dropout=dropout
         )
 
     @property
@@ -87,4 +87,4 @@ class ConcatFusion(Fusion):
     @classmethod
     def tiny(cls, dims: Mapping[str, int]) -> Self:
         """A small instance for contract tests."""
-        return cls(dims, projection_dim=4, width=16, depth=1, n_members=2, dropout=0.0)
+        return cls(dims, projection_dim=4, width=16, depth=1, n_networks=2, dropout=0.0)

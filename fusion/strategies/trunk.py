@@ -11,7 +11,7 @@ SIZES = {
     "projection_dim": (1, 65_536),
     "width": (1, 65_536),
     "depth": (0, 100),
-    "n_members": (1, 1_000),
+    "n_networks": (1, 1_000),
 }
 """Least and most of each; beyond it is a slip, or a bundle that was made to do harm."""
 SHARES = ("dropout", "modality_dropout")
@@ -39,31 +39,31 @@ def checked_settings(settings: Mapping[str, object]) -> dict[str, Any]:
     return {name: kinds[name](value) for name, value in settings.items()}
 
 
-class MemberTrunk(nn.Module):
-    """Vectors `[batch, in_dim]` to `[batch, n_members, width]`: one shared MLP seen by each member.
+class NetworkTrunk(nn.Module):
+    """Vectors `[batch, in_dim]` to `[batch, n_networks, width]`: one MLP, seen by each.
 
-    Why: members differ only by learned scales of their inputs, so an ensemble costs hardly more
+    Why: networks differ only by learned scales of their inputs, so an ensemble costs hardly more
     parameters than one network and generalises better on a few thousand rows.
     Source: Gorishniy, Kotelnikov, Babenko (2025), TabM, section 3, the variant with scales in front
     (TabM-mini); differs: the blocks are residual.
 
     Shape:
-        `[batch, in_dim]` -> `[batch, n_members, width]`.
+        `[batch, in_dim]` -> `[batch, n_networks, width]`.
     """
 
     def __init__(
-        self, in_dim: int, *, width: int, depth: int, n_members: int, dropout: float
+        self, in_dim: int, *, width: int, depth: int, n_networks: int, dropout: float
     ) -> None:
         super().__init__()
-        signs = torch.randint(0, 2, (n_members, in_dim)).float() * 2 - 1
-        self.scales = nn.Parameter(signs if n_members > 1 else torch.ones(1, in_dim))
+        signs = torch.randint(0, 2, (n_networks, in_dim)).float() * 2 - 1
+        self.scales = nn.Parameter(signs if n_networks > 1 else torch.ones(1, in_dim))
         self.enter = nn.Linear(in_dim, width)
         self.blocks = nn.ModuleList(ResidualBlock(width, dropout=dropout) for _ in range(depth))
         self.leave = nn.LayerNorm(width)
 
     def forward(self, joined: Tensor) -> Tensor:
         """Member vectors."""
-        hidden = self.enter(joined[:, None, :] * self.scales)  # [batch, n_members, width]
+        hidden = self.enter(joined[:, None, :] * self.scales)  # [batch, n_networks, width]
         for block in self.blocks:
             hidden = block(hidden)
         left: Tensor = self.leave(hidden)

@@ -12,13 +12,13 @@ from fusion.data.known import known_rows
 from fusion.ensemble import ProductEnsemble
 from fusion.model import ProductModel
 from fusion.progress import Stage, silent
-from fusion.trainers import training_alone
+from fusion.training.blend_weights import MIN_HELD_OUT, OutOfFold
 from fusion.training.fit import Targets, TrainingHistory, fit_model
-from fusion.training.linear import fit_linear_part
-from fusion.training.neighbours import fit_neighbour_part
+from fusion.training.linear import fit_ridge
+from fusion.training.neighbours import fit_neighbours
 from fusion.training.settings import TrainingSettings
-from fusion.training.shares import MIN_HELD_OUT, HeldOut
 from fusion.training.threads import computing_with, threads_for
+from fusion.training.trainers import training_alone
 
 Rows = NDArray[np.int64]
 CHUNK_ROWS = 4096
@@ -34,7 +34,7 @@ def fit_ensemble(
     settings: TrainingSettings,
     known: ModelInputs | None = None,
     stage: Stage = silent,
-) -> tuple[ProductEnsemble, list[TrainingHistory], HeldOut | None]:
+) -> tuple[ProductEnsemble, list[TrainingHistory], OutOfFold | None]:
     """Trains one member for each fold; it learns from all rows but the fold and stops by it.
 
     Args:
@@ -55,7 +55,7 @@ def fit_ensemble(
     members, histories = [], []
     everything = np.arange(len(inputs))
     for place, fold in enumerate(folds):
-        own = _own_settings(settings, place, n_members=len(folds))
+        own = _own_settings(settings, place, n_networks=len(folds))
         torch.manual_seed(own.seed)
         members.append(build())
         history = fit_model(
@@ -68,7 +68,7 @@ def fit_ensemble(
         )
         histories.append(history)
     ensemble = ProductEnsemble(members).eval()
-    found: HeldOut | None = None
+    found: OutOfFold | None = None
     if not ensemble.first.is_closed_form:
         with computing_with(threads_for(settings.threads, inputs)):
             found = _fit_beside(
@@ -90,25 +90,25 @@ def _fit_beside(
     folds: Sequence[Rows],
     known: ModelInputs,
     seed: int,
-) -> HeldOut:
+) -> OutOfFold:
     """Linear part and nearest items beside trained networks, and what calibrates the heads."""
-    held_out = answers_held_out(ensemble, inputs, folds=folds)
-    ensemble.linear, raw = fit_linear_part(ensemble, inputs, targets, held_out=held_out, seed=seed)
-    ensemble.neighbours, raw = fit_neighbour_part(
-        ensemble, inputs, targets, held_out=HeldOut(held_out.folds, raw), known=known
+    out_of_fold = answers_held_out(ensemble, inputs, folds=folds)
+    ensemble.linear, raw = fit_ridge(ensemble, inputs, targets, out_of_fold=out_of_fold, seed=seed)
+    ensemble.neighbours, raw = fit_neighbours(
+        ensemble, inputs, targets, out_of_fold=OutOfFold(out_of_fold.folds, raw), known=known
     )
     for name, head in ensemble.heads.items():
-        judged = known_rows(targets[name][held_out.rows])
-        rows = held_out.rows[judged]
+        judged = known_rows(targets[name][out_of_fold.rows])
+        rows = out_of_fold.rows[judged]
         if len(rows) >= MIN_HELD_OUT:
-            head.calibrate(raw[name][rows], targets[name][rows], parts=held_out.parts[judged])
-    return HeldOut(held_out.folds, raw)
+            head.calibrate(raw[name][rows], targets[name][rows], parts=out_of_fold.parts[judged])
+    return OutOfFold(out_of_fold.folds, raw)
 
 
 @torch.inference_mode()
 def answers_held_out(
     ensemble: ProductEnsemble, inputs: ModelInputs, *, folds: Sequence[Rows]
-) -> HeldOut:
+) -> OutOfFold:
     """Raw outputs of each head on each row of a fold, by the members that stopped by it."""
     members: dict[bytes, list[int]] = {}
     for place, fold in enumerate(folds):
@@ -120,13 +120,13 @@ def answers_held_out(
         for rows in np.array_split(fold, -(-len(fold) // CHUNK_ROWS)):
             for name, raw in part(**inputs.batch(rows)).items():
                 found.setdefault(name, torch.zeros(len(inputs), *raw.shape[1:]))[rows] = raw.cpu()
-    return HeldOut(folds=[folds[places[0]] for places in members.values()], raw=found)
+    return OutOfFold(folds=[folds[places[0]] for places in members.values()], raw=found)
 
 
-def _own_settings(settings: TrainingSettings, place: int, *, n_members: int) -> TrainingSettings:
+def _own_settings(settings: TrainingSettings, place: int, *, n_networks: int) -> TrainingSettings:
     """The settings of one member: the next seed, and a log folder of its own among several."""
     logs = settings.tensorboard
-    if logs is not None and n_members > 1:
+    if logs is not None and n_networks > 1:
         logs = logs / f"network_{place + 1}"
     seed = (settings.seed + place) % 2**31
     return settings.model_copy(update={"seed": seed, "tensorboard": logs})

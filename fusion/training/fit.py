@@ -16,11 +16,11 @@ from fusion.data.batch import ModelInputs
 from fusion.data.known import known_rows, on_known_rows
 from fusion.model import ProductModel
 from fusion.progress import Stage, silent
-from fusion.trainers import OneDeviceArguments, tensorboard_callbacks, training_alone
 from fusion.training.loss import BalancedLoss
 from fusion.training.settings import TrainingSettings
 from fusion.training.threads import computing_with, threads_for
 from fusion.training.trainer import BestWeights, FusionTrainer, RowDataset
+from fusion.training.trainers import OneDeviceArguments, tensorboard_callbacks, training_alone
 from heads.decoders.base import ClosedForm
 
 Rows = NDArray[np.int64]

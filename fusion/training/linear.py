@@ -9,27 +9,27 @@ from torch import Tensor
 from fusion.data.batch import ModelInputs
 from fusion.data.known import folds_within, heads_by_rows
 from fusion.ensemble import ProductEnsemble
-from fusion.linear import LinearPart
-from fusion.training.ridge import Ridge, standardised_scores
-from fusion.training.shares import (
+from fusion.members.ridge import RidgeMember
+from fusion.training.blend_weights import (
     MIN_HELD_OUT,
     Floats,
-    HeldOut,
-    blend_held_out,
+    OutOfFold,
+    blend_out_of_fold,
     can_be_judged,
 )
+from fusion.training.ridge import Ridge, standardised_scores
 from heads.base import Head
 
 
 @torch.no_grad()
-def fit_linear_part(
+def fit_ridge(
     ensemble: ProductEnsemble,
     inputs: ModelInputs,
     targets: Mapping[str, Floats],
     *,
-    held_out: HeldOut,
+    out_of_fold: OutOfFold,
     seed: int,
-) -> tuple[LinearPart | None, Mapping[str, Tensor]]:
+) -> tuple[RidgeMember | None, Mapping[str, Tensor]]:
     """The linear part of trained networks, on all given rows.
 
     Each block of features (a modality, the levels of the categories) has a variance of its own,
@@ -43,7 +43,7 @@ def fit_linear_part(
         inputs: Model inputs of all rows.
         targets: Targets `[n, *target_shape]` in business units for each head, NaN where there is
             none: each head is solved and judged on the rows that have its target.
-        held_out: Answers of the networks on rows held out.
+        out_of_fold: Answers of the networks on rows held out.
         seed: Draws the rows that the penalties are chosen on.
 
     Returns:
@@ -51,12 +51,12 @@ def fit_linear_part(
         were held out; and the blended answers of each head on rows held out.
     """
     part = unsolved_part(ensemble, inputs, ensemble.heads)
-    if part is None or len(held_out.rows) < MIN_HELD_OUT:
-        return None, held_out.raw
+    if part is None or len(out_of_fold.rows) < MIN_HELD_OUT:
+        return None, out_of_fold.raw
     scores = torch.zeros(len(inputs), part.answers.n_scores, dtype=torch.float64)
     scored = torch.zeros_like(scores, dtype=torch.bool)
     for names, rows in heads_by_rows({name: targets[name] for name in ensemble.heads}):
-        folds = folds_within(held_out.folds, rows)
+        folds = folds_within(out_of_fold.folds, rows)
         if not can_be_judged(folds, n_rows=len(rows)):
             continue  # too few to blend
         encoded = [standardised_scores(ensemble.head(n), targets[n][rows]) for n in names]
@@ -68,26 +68,26 @@ def fit_linear_part(
         index = torch.from_numpy(rows)[:, None]
         scores[index, places], scored[index, places] = torch.from_numpy(found), torch.tensor(True)
         part.take_over(own)
-    kept, blended = blend_held_out(
-        part.answers, ensemble.heads, scores, targets, held_out, scored=scored
+    raw_weights, blended = blend_out_of_fold(
+        part.answers, ensemble.heads, scores, targets, out_of_fold, scored=scored
     )
-    part.shares.copy_(kept)
+    part.blend_weights.copy_(raw_weights)
     return part.eval(), blended
 
 
-def _part_of(part: LinearPart, ensemble: ProductEnsemble, names: Sequence[str]) -> LinearPart:
+def _part_of(part: RidgeMember, ensemble: ProductEnsemble, names: Sequence[str]) -> RidgeMember:
     """An unsolved part for some of the heads; draws nothing from the generator of the training."""
     with torch.random.fork_rng(devices=[]):
-        return LinearPart(part.dims, {name: ensemble.head(name) for name in names})
+        return RidgeMember(part.dims, {name: ensemble.head(name) for name in names})
 
 
 def unsolved_part(
     ensemble: ProductEnsemble, inputs: ModelInputs, heads: Mapping[str, Head]
-) -> LinearPart | None:
+) -> RidgeMember | None:
     """A linear part for what an ensemble reads; None where there is nothing for a linear model."""
     example = inputs.batch(np.arange(min(len(inputs), 2)))
     blocks = ensemble.linear_blocks(example["inputs"], example["embeddings"])
     if not blocks:
         return None
     dims = {name: [block.shape[1] for block in parts] for name, parts in blocks.items()}
-    return LinearPart(dims, heads)
+    return RidgeMember(dims, heads)

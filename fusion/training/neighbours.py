@@ -11,9 +11,9 @@ from torch import Tensor
 from fusion.data.batch import ModelInputs
 from fusion.data.known import on_known_rows
 from fusion.ensemble import ProductEnsemble
-from fusion.neighbours import Known, NeighbourPart, joined, means_of_each, nearest_of_each
+from fusion.members.neighbours import Known, NeighbourMember, joined, means_of_each, nearest_of_each
+from fusion.training.blend_weights import MIN_HELD_OUT, OutOfFold, blend_out_of_fold
 from fusion.training.ridge import standardised_scores
-from fusion.training.shares import MIN_HELD_OUT, HeldOut, blend_held_out
 from heads.base import Head
 
 Floats = NDArray[np.float64]
@@ -26,14 +26,14 @@ TEMPERATURES = (0.2, 0.05, 0.0125, 0.003)
 
 
 @torch.no_grad()
-def fit_neighbour_part(
+def fit_neighbours(
     ensemble: ProductEnsemble,
     inputs: ModelInputs,
     targets: Mapping[str, Floats],
     *,
-    held_out: HeldOut,
+    out_of_fold: OutOfFold,
     known: ModelInputs,
-) -> tuple[NeighbourPart | None, Mapping[str, Tensor]]:
+) -> tuple[NeighbourMember | None, Mapping[str, Tensor]]:
     """The nearest items as a part of the answer, where that errs less on rows held out.
 
     Args:
@@ -41,25 +41,25 @@ def fit_neighbour_part(
         inputs: Model inputs of all rows, as the heads learned from them.
         targets: Targets `[n, *target_shape]` in business units for each head, NaN where there is
             none: each head asks the nearest items that have its target.
-        held_out: Answers so far on rows held out.
+        out_of_fold: Answers so far on rows held out.
         known: Model inputs of the same rows as new items get them: what is compared with.
 
     Returns:
         The part, or None where it would count nothing, there are no embeddings, too few rows were
         held out or there are more than 50,000; and the blended answers on rows held out.
     """
-    if not inputs.embeddings or len(inputs) > MAX_KNOWN or len(held_out.rows) < MIN_HELD_OUT:
-        return None, held_out.raw
+    if not inputs.embeddings or len(inputs) > MAX_KNOWN or len(out_of_fold.rows) < MIN_HELD_OUT:
+        return None, out_of_fold.raw
     wanted, has_target = _standardised_targets(ensemble, targets)
-    tried = list(_candidates(inputs, known, (wanted, has_target), folds=held_out.folds))
-    rows = torch.as_tensor(held_out.rows)
+    tried = list(_candidates(inputs, known, (wanted, has_target), folds=out_of_fold.folds))
+    rows = torch.as_tensor(out_of_fold.rows)
     shares = has_target[rows].float().mean(dim=0).clamp_min(1e-9)
     sizes = [head.n_scores for head in ensemble.heads.values()]
     weights = has_target[rows] / shares  # each head weighs alike, whatever rows and scores it has
     weights = weights / torch.tensor(np.repeat(sizes, sizes))
     errors = [float(((one.means - wanted)[rows].square() * weights).mean()) for one in tried]
     best = tried[int(np.argmin(errors))]
-    part = NeighbourPart(
+    part = NeighbourMember(
         {name: known.embeddings[name].shape[1] for name in best.modalities},
         ensemble.heads,
         n_known=len(known),
@@ -69,12 +69,12 @@ def fit_neighbour_part(
     part.vectors.copy_(part.joined(known.embeddings, known.present))
     part.targets.copy_(wanted)
     part.has_target.copy_(has_target)
-    kept, blended = blend_held_out(
-        part.answers, ensemble.heads, best.means, targets, held_out, scored=best.found
+    raw_weights, blended = blend_out_of_fold(
+        part.answers, ensemble.heads, best.means, targets, out_of_fold, scored=best.found
     )
-    part.shares.copy_(1.0 - kept)
-    if not part.shares.any():
-        return None, held_out.raw
+    part.blend_weights.copy_(1.0 - raw_weights)
+    if not part.blend_weights.any():
+        return None, out_of_fold.raw
     return part.eval(), blended
 
 

@@ -11,9 +11,9 @@ from torch import Tensor
 from fusion.data.batch import ModelInputs
 from fusion.data.known import folds_within, heads_by_rows
 from fusion.ensemble import ProductEnsemble
+from fusion.training.blend_weights import Floats, OutOfFold, Rows, can_be_judged, fit_answer
 from fusion.training.linear import unsolved_part
 from fusion.training.ridge import Ridge, likeliest_variances, standardised_scores
-from fusion.training.shares import Floats, HeldOut, Rows, can_be_judged, fit_answer
 from heads.answer_maps import splits
 from heads.base import Head
 from heads.decoders.base import Decoder
@@ -25,7 +25,7 @@ EVIDENCE_ROWS = 300
 
 
 class Candidate(NamedTuple):
-    """A head with some options, and what answers it by scores: `fusion.blending.score_decoder`."""
+    """A head with some options, and what answers it by scores, a `score_decoder`."""
 
     head: Head
     decoder: Decoder
@@ -73,7 +73,7 @@ def best_options(
             inputs.take(drawn),
             {name: targets[name][drawn] for name in names},
             candidates={name: candidates[name] for name in names},
-            held_out=HeldOut(folds=folds_within(list(distinct.values()), drawn), raw={}),
+            out_of_fold=OutOfFold(folds=folds_within(list(distinct.values()), drawn), raw={}),
             seed=seed,
         )
     return best
@@ -85,7 +85,7 @@ def _best_on_rows(
     targets: Mapping[str, Floats],
     *,
     candidates: Mapping[str, Sequence[Candidate]],
-    held_out: HeldOut,
+    out_of_fold: OutOfFold,
     seed: int,
 ) -> dict[str, int]:
     """As `best_options`, for heads whose targets are known of all rows."""
@@ -93,18 +93,18 @@ def _best_on_rows(
     tried = {str(place): candidates[name][i] for place, (name, i) in enumerate(places)}
     heads = {key: candidate.head for key, candidate in tried.items()}
     part = unsolved_part(ensemble, inputs, heads)
-    if part is None or not can_be_judged(held_out.folds, n_rows=len(inputs)):
+    if part is None or not can_be_judged(out_of_fold.folds, n_rows=len(inputs)):
         return dict.fromkeys(candidates, 0)
     values = {key: targets[name] for key, (name, _) in zip(tried, places, strict=True)}
     encoded = [standardised_scores(head, values[key]) for key, head in heads.items()]
     blocks = Ridge(ensemble, inputs, part, seed=seed).centred_blocks()
-    solved = _scores(blocks, np.concatenate(encoded, axis=1), folds=held_out.folds, seed=seed)
+    solved = _scores(blocks, np.concatenate(encoded, axis=1), folds=out_of_fold.folds, seed=seed)
     errors = [
         _held_out_error(
             candidate,
             torch.from_numpy(solved[:, part.answers.places[key]]).float(),
             values[key],
-            held_out=held_out,
+            out_of_fold=out_of_fold,
         )
         for key, candidate in tried.items()
     ]
@@ -152,11 +152,11 @@ def _kernels(blocks: list[Floats]) -> Floats:
 
 
 def _held_out_error(
-    candidate: Candidate, scores: Tensor, target: Floats, *, held_out: HeldOut
+    candidate: Candidate, scores: Tensor, target: Floats, *, out_of_fold: OutOfFold
 ) -> float:
     """How far a head errs that was calibrated on other parts than it is judged by."""
     head, decoder = candidate
-    rows, parts = held_out.rows, held_out.parts
+    rows, parts = out_of_fold.rows, out_of_fold.parts
     target = target[rows]
     encoded = torch.from_numpy(head.encode_target(target))
     raw = fit_answer(decoder, head, scores[rows], encoded)

@@ -9,7 +9,7 @@ from scipy import linalg, optimize
 
 from fusion.data.batch import ModelInputs
 from fusion.ensemble import ProductEnsemble
-from fusion.linear import LinearPart
+from fusion.members.ridge import RidgeMember
 from fusion.training.kernels import BlockKernels
 from heads.base import Head
 
@@ -47,7 +47,7 @@ class Ridge:
         self,
         ensemble: ProductEnsemble,
         inputs: ModelInputs,
-        part: LinearPart,
+        part: RidgeMember,
         *,
         seed: int,
     ) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import ConfigDict, Field
 
-from fusion.mistakes import RunSettings
+from fusion.choices.mistakes import RunSettings
 
 
 class TrainingSettings(RunSettings):

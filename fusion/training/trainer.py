@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from fusion.data.batch import ModelInputs
 from fusion.model import Raw, TrainedPart
-from fusion.processes import whole
+from fusion.system.processes import whole
 from fusion.training.augment import Mixup, with_noise
 from fusion.training.loss import BalancedLoss, known_mask
 
@@ -189,7 +189,7 @@ class BestWeights(transformers.TrainerCallback):
         self.advance(1)
         if self.validation_losses.index(min(self.validation_losses)) == n_before:
             self.best_epoch = len(self.validation_losses)
-            self.weights = whole(context["model"].own_state())
+            self.weights = whole(context["model"].delta_state_dict())
         if self.is_past:
             control.should_training_stop = True
 
@@ -200,7 +200,7 @@ class BestWeights(transformers.TrainerCallback):
 
     def restore(self, module: nn.Module) -> None:
         """Puts the kept weights back."""
-        cast(TrainedPart, module).load_own_state(self.weights)
+        cast(TrainedPart, module).load_delta_state_dict(self.weights)
 
     def _check(self, loss: float, what: str, where: str) -> None:
         if not math.isfinite(loss):

@@ -26,11 +26,11 @@ from fusion.data.folds import Validation, validation_folds
 from fusion.embedding import unit_of
 from fusion.errors import ConfigError, JobError
 from fusion.model import ProductModel
-from fusion.processes import is_first, only_the_first_goes_on
 from fusion.progress import Stage, silent, within
 from fusion.store import embed_values
-from fusion.trainers import training_alone
+from fusion.system.processes import is_first, only_the_first_goes_on
 from fusion.training.fit import Targets
+from fusion.training.trainers import training_alone
 from fusion.tuning.align import Alignment
 from fusion.tuning.guards import lower_rate
 from fusion.tuning.settings import TuningSettings
@@ -50,7 +50,7 @@ class Tuned:
         learned_from: `{modality: [n, dim]}`: embeddings for training the head.
         embedded: `{modality: [n, dim]}`: embeddings by `encoders`, as new items get them.
         runs: One for each tuning, the last of `encoders`.
-        statement: What the head has learned from, in one sentence.
+        description: What the head has learned from, in one sentence.
         judged: Rows `[n_judged]` that are embedded in `learned_from` by encoders that were not
             tuned on them.
     """
@@ -59,7 +59,7 @@ class Tuned:
     learned_from: dict[str, Tensor]
     embedded: dict[str, Tensor]
     runs: list[TuningRun] = field(default_factory=list)
-    statement: str = ""
+    description: str = ""
     judged: Rows = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
 
@@ -135,7 +135,7 @@ class CrossFit:
         encoders, run = self._tune(data, (others, held_out), "all rows", self.settings)
         only_the_first_goes_on()
         embedded = self._embed(encoders, data, "all rows")
-        said = statement(1, self.settings, [run])
+        said = describe_tuning(1, self.settings, [run])
         return Tuned(encoders, embedded, embedded, [run], said, judged=held_out)
 
     def _in_parts(self, data: TuningData, parts: list[Rows], *, given: Rows) -> Tuned:
@@ -181,7 +181,7 @@ class CrossFit:
                     align = Alignment(vectors[both].numpy(), embedded[name][both].numpy())
                     vectors[mine] = torch.from_numpy(align(vectors[mine].numpy()))
                 learned_from[name][part] = vectors[part]
-        said = statement(len(parts), self.settings, runs)
+        said = describe_tuning(len(parts), self.settings, runs)
         everything = np.arange(len(data))
         return Tuned(encoders, learned_from, embedded, [*runs, run], said, judged=everything)
 
@@ -238,7 +238,7 @@ class CrossFit:
             folder=None if self.folder is None else self.folder / name.replace(" ", "_"),
             stage=within(self.stage, name),
         )
-        return {name: model.encoder(name).settled() for name in adapted}, run
+        return {name: model.encoder(name).frozen_copy() for name in adapted}, run
 
     def _embed(
         self, encoders: Mapping[str, Encoder], data: TuningData, tuned_on: str
@@ -278,7 +278,7 @@ def _check_all_read(failures: Mapping[int, Exception], modality: str) -> None:
         )
 
 
-def statement(n_parts: int, settings: TuningSettings, runs: Sequence[TuningRun]) -> str:
+def describe_tuning(n_parts: int, settings: TuningSettings, runs: Sequence[TuningRun]) -> str:
     """What the head has learned from, and in which precision it was tuned, in sentences."""
     losses = [loss for run in runs for loss in run.validation_loss]
     used = sorted({run.precision for run in runs})

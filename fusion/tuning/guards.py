@@ -12,7 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from encoders.base import Encoder
 from encoders.dtype import Precision, processor_has_bfloat16
 from fusion.errors import ConfigError, JobError
-from fusion.processes import in_all_processes
+from fusion.system.processes import in_all_processes
 from fusion.tuning.settings import TuningSettings
 
 DIVERGED = 10.0
@@ -25,7 +25,7 @@ def check_something_trains(encoders: Mapping[str, Encoder]) -> None:
     Raises:
         ConfigError: If every weight is frozen.
     """
-    if not any(encoder.trains for encoder in encoders.values()):
+    if not any(encoder.is_trainable for encoder in encoders.values()):
         raise ConfigError(
             "tuning must reach at least one weight of a text or photo encoder, got encoders that "
             f"are all frozen ({', '.join(encoders) or 'none'}). Tune a modality that is there, "

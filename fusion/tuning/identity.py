@@ -39,7 +39,7 @@ def identity_of(
         ValueError, OSError: If a photo cannot be read any more.
     """
     digest = hashlib.sha256(settings.model_dump_json(exclude=ASIDE).encode())
-    digest.update(state_hash(model.trained_part().own_state()).encode())
+    digest.update(state_hash(model.trained_part().delta_state_dict()).encode())
     parts = [(model.heads[name], model.decoder(name)) for name in sorted(targets)]
     configs = [model.fusion.config, *(part.config for pair in parts for part in pair)]
     digest.update(json.dumps(configs, sort_keys=True).encode())

@@ -6,11 +6,11 @@ from typing import Literal, Self
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from encoders.adapter import Adapter
-from encoders.augment_photos import GENTLE, PhotoAugmentation
-from encoders.augment_texts import TextAugmentation
 from encoders.dtype import resolve_dtype
-from fusion.errors import unknown_name
-from fusion.mistakes import RunSettings
+from encoders.image.augmentation import GENTLE, PhotoAugmentation
+from encoders.spelling import unknown_name
+from encoders.text.augmentation import TextAugmentation
+from fusion.choices.mistakes import RunSettings
 from fusion.modalities import MODALITIES
 
 Mode = Literal["none", "lora", "last_layers", "full", "gradual"]
@@ -24,7 +24,7 @@ class TuningSettings(RunSettings):
 
     Example:
         >>> TuningSettings(mode="last_layers").adapter
-        Adapter(kind='layers', layers=2, rank=8, trains=True)
+        Adapter(kind='layers', layers=2, rank=8, is_trainable=True)
     """
 
     model_config = ConfigDict(frozen=True)

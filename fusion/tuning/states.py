@@ -13,10 +13,19 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from encoders.dtype import Precision
-from fusion.documents import EXACT, Count, Finite, Positive, Sha256, Text, read_document, sealed
 from fusion.errors import JobError
-from fusion.files import write_atomically
-from fusion.folders import claim_empty
+from fusion.system.documents import (
+    EXACT,
+    Count,
+    Finite,
+    Positive,
+    Sha256,
+    Text,
+    read_document,
+    sealed,
+)
+from fusion.system.files import write_atomically
+from fusion.system.folders import claim_empty
 
 T = TypeVar("T")
 

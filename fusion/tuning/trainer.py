@@ -14,11 +14,11 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from encoders.dtype import Precision
-from fusion.checkpoints import Checkpoint, commit
 from fusion.data.batch import ModelInputs
 from fusion.model import Raw
-from fusion.processes import processes
 from fusion.progress import Work
+from fusion.system.processes import processes
+from fusion.training.checkpoints import Checkpoint, commit
 from fusion.training.trainer import BestWeights, FusionTrainer
 from fusion.tuning.guards import check_whole_weights, lower_rate
 from fusion.tuning.optimiser import parameter_groups, schedules

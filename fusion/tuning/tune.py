@@ -16,16 +16,16 @@ from encoders.adapter import reached
 from encoders.base import Encoder
 from encoders.dtype import Precision, resolve_dtype
 from encoders.process_lock import LOADING
-from fusion.checkpoints import Checkpoint, latest
 from fusion.data.batch import ModelInputs
 from fusion.errors import ConfigError
 from fusion.model import ProductModel, TrainedPart
-from fusion.processes import in_all_processes, processes, weights_are_shared_out, whole
 from fusion.progress import Stage, silent
-from fusion.trainers import OneDeviceArguments, tensorboard_callbacks, training_alone
+from fusion.system.processes import in_all_processes, processes, weights_are_shared_out, whole
+from fusion.training.checkpoints import Checkpoint, latest
 from fusion.training.fit import Targets, encoded_targets, rows_of
 from fusion.training.loss import BalancedLoss
 from fusion.training.trainer import RowDataset
+from fusion.training.trainers import OneDeviceArguments, tensorboard_callbacks, training_alone
 from fusion.tuning import states
 from fusion.tuning.guards import (
     check_batch_norm,
@@ -123,18 +123,18 @@ class _Run:
             self.precision = states.claim(folder, identity, precision=self.precision)
         finished = states.load_result(folder)
         if finished is not None:
-            self.module.load_own_state(finished[0])
+            self.module.load_delta_state_dict(finished[0])
             return finished[1]
         check_computable(self.precision, folder)
         run = self._until_it_fits(model, folder / "checkpoints", saves=True)
         if processes().is_main_process:
-            states.save_result(folder, self.module.own_state(), run)
+            states.save_result(folder, self.module.delta_state_dict(), run)
         processes().wait_for_everyone()
         return run
 
     def _until_it_fits(self, model: ProductModel, folder: Path, *, saves: bool) -> TuningRun:
         """Trains, with smaller batches and their gradients summed as often as memory is short."""
-        start = {name: tensor.clone() for name, tensor in self.module.own_state().items()}
+        start = {name: tensor.clone() for name, tensor in self.module.delta_state_dict().items()}
         found = _latest(folder) if saves else None
         settings = self.settings
         if found is not None:  # what did not fit before the kill would not fit now
@@ -144,7 +144,7 @@ class _Run:
                 return self._train(model, settings, folder, saves=saves)
             except (RuntimeError, MemoryError) as error:
                 settings = smaller_batches(error, settings, n_processes=processes().num_processes)
-            self.module.load_own_state(start)
+            self.module.load_delta_state_dict(start)
 
     def _train(
         self, model: ProductModel, settings: TuningSettings, folder: Path, *, saves: bool
@@ -188,7 +188,7 @@ class _Run:
             if not progress.is_past:
                 trainer.train(None if resumed is None else str(resumed.folder))
         if learner is not model:
-            self.module.load_own_state(whole(module.own_state()))
+            self.module.load_delta_state_dict(whole(module.delta_state_dict()))
         progress.restore(self.module)
         if progress.validation_losses:
             training = [progress.first_loss, *progress.train_losses]

@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from encoders import checkpoints
-from encoders.tiny_bert import tiny_checkpoint
+from encoders.text import checkpoints
+from encoders.text.tiny_bert import tiny_checkpoint
 
 ROOT = Path(__file__).parents[2] / "benchmarks"
 

@@ -5,7 +5,7 @@ import os
 import pytest
 from PIL import Image
 
-from encoders import photo
+from encoders.image import photo
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork"),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from encoders.tiny_bert import tiny_checkpoint
+from encoders.text.tiny_bert import tiny_checkpoint
 from fusion.cli import app
 
 

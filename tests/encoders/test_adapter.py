@@ -47,7 +47,7 @@ def test_an_adapted_encoder_keeps_the_laws(
     encoder = adapted(make, adapter)
     check_encoder(encoder, values)
     shift(encoder)
-    check_encoder(encoder.settled(), values)
+    check_encoder(encoder.frozen_copy(), values)
 
 
 @every_encoder
@@ -68,20 +68,20 @@ def test_settling_freezes_a_copy_and_keeps_what_was_tuned(
     make: Callable[[], Encoder], values: Any, adapter: Adapter
 ) -> None:
     encoder = adapted(make, adapter)
-    untouched = encoder.settled()
+    untouched = encoder.frozen_copy()
     shift(encoder)
-    settled = encoder.settled()
-    assert encoder.trains and not settled.trains
+    frozen_copy = encoder.frozen_copy()
+    assert encoder.is_trainable and not frozen_copy.is_trainable
     # a frozen BERT is computed without padding and a frozen ResNet without BatchNorm
-    np.testing.assert_allclose(settled.encode(values), encoder.encode(values), atol=1e-5)
-    assert not np.array_equal(settled.encode(values), untouched.encode(values))
-    assert settled.fingerprint != untouched.fingerprint
+    np.testing.assert_allclose(frozen_copy.encode(values), encoder.encode(values), atol=1e-5)
+    assert not np.array_equal(frozen_copy.encode(values), untouched.encode(values))
+    assert frozen_copy.fingerprint != untouched.fingerprint
 
 
 def test_only_the_tuned_weights_of_a_named_checkpoint_travel() -> None:
     encoder = adapted(BertEncoder.tiny, Adapter("lora", 1, rank=2))
     shift(encoder)
-    mine = encoder.own_state()
+    mine = encoder.delta_state_dict()
     assert mine and all("lora_" in name for name in mine)
     assert sum(map(torch.numel, mine.values())) < 0.1 * sum(
         map(torch.numel, encoder.state_dict().values())

@@ -16,7 +16,7 @@ from torch import nn
 from encoders import BertEncoder, ResNetEncoder
 from encoders.process_lock import ProcessLock
 from encoders.process_state import OwnGenerators
-from encoders.tiny_bert import tiny_checkpoint
+from encoders.text.tiny_bert import tiny_checkpoint
 
 TEXTS = ["a red dress", "x", None, "tyre 205 55 r16 on a steel rim " * 5]
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")

@@ -35,7 +35,7 @@ class Trained:
         scale = likely_scale(target[:n_train]) if transform == "skewness" else transform
         self.model = FusionRegressor(
             head_options={"regression": {"transform": scale}},
-            strategy_options={"width": 32, "depth": 1, "n_members": 2},
+            strategy_options={"width": 32, "depth": 1, "n_networks": 2},
             training=training,
             random_state=seed,
         ).fit(items[:n_train], target[:n_train])

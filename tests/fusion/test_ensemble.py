@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from encoders import NumericEncoder
-from fusion.build import build_decoders, own_encoder
+from fusion.choices.build import build_decoders, own_encoder
 from fusion.data.batch import ModelInputs
 from fusion.ensemble import ProductEnsemble
 from fusion.model import ProductModel
@@ -37,7 +37,7 @@ def build(problem):
     encoder, _, _, head = problem
     text = _ready(8)
     dims = {"text": 8, "numeric": encoder.embedding_dim}
-    fusion = ConcatFusion(dims, width=16, depth=1, n_members=2)
+    fusion = ConcatFusion(dims, width=16, depth=1, n_networks=2)
     return ProductModel(
         {"text": text, "numeric": own_encoder(encoder)},
         fusion=fusion,

@@ -9,7 +9,7 @@ from encoders import ENCODERS
 from encoders.names import KNOWN
 from fusion.data.catalogue import build_catalogue
 from fusion.data.schema import Schema
-from fusion.jobs.measure import modality_columns
+from fusion.job_steps.measure import modality_columns
 from fusion.modalities import MODALITIES, Modality, input_roles
 
 SCHEMA = Schema(
@@ -18,7 +18,7 @@ SCHEMA = Schema(
         "text": ("title",),
         "numeric": ("price",),
         "categorical": ("brand",),
-        "row": ("title", "price", "brand", "note"),
+        "row_text": ("title", "price", "brand", "note"),
     },
 )
 
@@ -60,7 +60,7 @@ def test_a_reader_must_give_one_value_a_row(monkeypatch):
 
 def test_what_repeats_others_goes_with_its_kind_and_holds_no_column_that_is_left_out():
     both = modality_columns(SCHEMA, ("text", "numeric"))
-    assert both["row"] == ["title", "price", "brand"]
-    assert modality_columns(SCHEMA, ("text",))["row"] == ["title"]
+    assert both["row_text"] == ["title", "price", "brand"]
+    assert modality_columns(SCHEMA, ("text",))["row_text"] == ["title"]
     alone = modality_columns(SCHEMA, ("numeric",))
-    assert alone["row"] == [] and alone["categorical"] == ["brand"] and "id" not in alone
+    assert alone["row_text"] == [] and alone["categorical"] == ["brand"] and "id" not in alone

@@ -13,14 +13,14 @@ from encoders import ENCODERS, Encoder
 from encoders.base import Tensors
 from encoders.check import check_encoder
 from fusion import FusionRegressor
+from fusion.choices.encoders import EncoderChoices
 from fusion.data.cells import CellFault, read_cells
 from fusion.data.readers import Read, Table
-from fusion.encoder_choice import EncoderChoices
 from fusion.errors import BundleError, CatalogueError, ConfigError
-from fusion.jobs.config import TrainConfig
+from fusion.job_steps.config import TrainConfig
 from fusion.jobs.train import train
 from fusion.modalities import MODALITIES, Modality
-from fusion.shards import InProcessEngine, JobSettings, Places, embed_catalogue, read_embeddings
+from fusion.shards import DataPaths, InProcessEngine, JobSettings, embed_catalogue, read_embeddings
 
 N = 60
 
@@ -189,8 +189,8 @@ def test_a_job_embeds_it(items, tmp_path):
     items.loc[1, "shape"] = "1;2"
     items.to_csv(tmp_path / "items.csv", index=False)
     settings = JobSettings(columns={"id": ["sku"], "vector": ["shape"]}, on_bad_rows="absent")
-    places = Places(tmp_path / "items.csv", store=tmp_path / "store")
-    embed_catalogue(places, tmp_path / "out", settings, engine=InProcessEngine())
+    paths = DataPaths(tmp_path / "items.csv", store=tmp_path / "store")
+    embed_catalogue(paths, tmp_path / "out", settings, engine=InProcessEngine())
     found = read_embeddings(tmp_path / "out", "vector")
     assert found.ids == items["sku"][items["shape"].notna()].drop(1).tolist()
     np.testing.assert_array_equal(found.vectors[0], read_vector(items["shape"][2]))

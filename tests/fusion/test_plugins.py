@@ -5,11 +5,11 @@ import sys
 import pytest
 
 from encoders import ENCODERS
-from encoders.colour_texture import ColourTextureEncoder
+from encoders.image.colour_texture import ColourTextureEncoder
 from fusion import plugins
-from fusion.encoder_choice import EncoderChoices
+from fusion.choices.encoders import EncoderChoices
+from fusion.choices.heads import known_heads, known_strategies
 from fusion.errors import ConfigError
-from fusion.head_choice import known_heads, known_strategies
 from fusion.modalities import MODALITIES, Modality, input_roles
 from fusion.plugins import load_plugins, register
 from fusion.strategies import FUSIONS, ConcatFusion, Fusion
@@ -17,7 +17,7 @@ from heads import DECODERS, HEADS, RegressionHead
 from heads.decoders import LinearDecoder
 
 PARTS = """
-from encoders.colour_texture import ColourTextureEncoder
+from encoders.image.colour_texture import ColourTextureEncoder
 from fusion.modalities import MODALITIES, Modality
 from fusion.strategies import ConcatFusion
 from heads import RegressionHead
@@ -116,7 +116,7 @@ def test_parts_of_a_package_are_known_wherever_names_are_checked(install):
 
 
 def test_a_package_is_looked_at_once_and_may_ask_for_names_itself(install):
-    asks = "from fusion.head_choice import known_heads\nASKED = known_heads()\n" + PARTS
+    asks = "from fusion.choices.heads import known_heads\nASKED = known_heads()\n" + PARTS
     install(ENTRIES, asks)
     load_plugins()
     first = HEADS["returns"]

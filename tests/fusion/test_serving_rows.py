@@ -12,7 +12,7 @@ from fusion import CatalogueError, FusionRegressor, Predictor
 
 TINY = {
     "encoders": {"text": "tfidf"},
-    "strategy_options": {"n_members": 1, "width": 8},
+    "strategy_options": {"n_networks": 1, "width": 8},
     "training": {"epochs": 2, "folds": 2},
     "random_state": 0,
 }

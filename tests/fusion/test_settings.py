@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from fusion.jobs.config import TrainConfig
-from fusion.mistakes import RunSettings
+from fusion.choices.mistakes import RunSettings
+from fusion.job_steps.config import TrainConfig
 from fusion.pretraining import PretrainingSettings
 from fusion.strategies import FUSIONS
 from fusion.training import TrainingSettings

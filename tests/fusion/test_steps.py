@@ -5,21 +5,21 @@ import pandas as pd
 import pytest
 
 from fusion import ConfigError, Predictor, load_bundle, save_bundle
-from fusion.choices import head_mistakes, target_problems
+from fusion.choices.checks import head_mistakes, target_problems
+from fusion.choices.heads import HeadChoice
+from fusion.choices.mistakes import Mistakes
 from fusion.data.catalogue import build_catalogue
 from fusion.data.known import is_known
 from fusion.data.schema import Schema
-from fusion.head_choice import HeadChoice
-from fusion.kept_encoders import fit_better
-from fusion.mistakes import Mistakes
-from fusion.recipe import Recipe, Sources, check_choices
+from fusion.fitting.kept_encoders import fit_better
+from fusion.fitting.spec import TrainingPaths, TrainingSpec, check_choices
 from fusion.training import TrainingSettings
 from heads import HEADS
 
 N = 80
 WEEKS = ("week_1", "week_2", "week_3")
 CHOICE = HeadChoice("steps", target=WEEKS, options={})
-SMALL = {"width": 8, "depth": 1, "n_members": 2, "projection_dim": 8, "dropout": 0.0}
+SMALL = {"width": 8, "depth": 1, "n_networks": 2, "projection_dim": 8, "dropout": 0.0}
 
 
 @pytest.fixture(autouse=True)
@@ -40,15 +40,15 @@ def weeks(frame):
 
 
 def fitted(targets, heads, *, options=SMALL):
-    recipe = Recipe(
+    spec = TrainingSpec(
         heads,
         columns={"numeric": ["price"], "categorical": ["brand"]},
         strategy_options=options,
         training=TrainingSettings(epochs=30, folds=2),
     )
-    sources = Sources()
-    checked = check_choices(items(), targets, recipe=recipe, sources=sources, mistakes=Mistakes())
-    return fit_better(checked, targets, recipe=recipe, sources=sources)
+    paths = TrainingPaths()
+    checked = check_choices(items(), targets, spec=spec, paths=paths, mistakes=Mistakes())
+    return fit_better(checked, targets, spec=spec, paths=paths)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_every_step_is_learned_and_told_in_a_column_of_its_own(bundle):
 def test_linear_part_and_nearest_items_answer_every_step(bundle):
     model = bundle.bundle.model
     assert model.linear.answers.places == {"units": [0, 1, 2], "first": [3]}
-    assert model.shares["units"]["linear"] > 0
+    assert model.blend_weights["units"]["linear"] > 0
     assert bundle.held_out.raw["units"].shape == (N, 2, 3, 1)
 
 

@@ -69,7 +69,7 @@ class DeafHead(RegressionHead):
 class ForgetfulHead(RegressionHead):
     @property
     def config(self):
-        return {**super().config, "scale": "identity", "centre": 0.0}
+        return {**super().config, "scale": "identity", "mean": 0.0}
 
 
 class OvershootingHead(HotItemHead):

@@ -38,5 +38,5 @@ def test_scores_keep_every_digit_of_the_target():
 
 
 def test_a_spread_of_zero_is_refused():
-    with pytest.raises(ValueError, match="spread must be more than 0"):
-        LinearHead(spread=0.0)
+    with pytest.raises(ValueError, match="std must be more than 0"):
+        LinearHead(std=0.0)

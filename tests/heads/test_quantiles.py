@@ -90,10 +90,10 @@ def test_networks_are_averaged_level_by_level_on_the_scale():
 @pytest.mark.parametrize("width", [0.2, 5.0])
 def test_calibrated_quantiles_cover_as_asked(width):
     noise = RNG.normal(size=(4000, 1))
-    centre = RNG.normal(size=4000)
+    mean = RNG.normal(size=4000)
     head = QuantilesHead(levels=(0.05, 0.5, 0.95))
-    raw = torch.tensor(np.stack([np.full(4000, width), centre, np.full(4000, width)], axis=1))
-    raw, target = raw[:, None], centre + 0.3 + noise[:, 0]
+    raw = torch.tensor(np.stack([np.full(4000, width), mean, np.full(4000, width)], axis=1))
+    raw, target = raw[:, None], mean + 0.3 + noise[:, 0]
     before = head.metrics(target[2000:], predicted(head, raw[2000:]))
     head.calibrate(raw[:2000], target[:2000], parts=PARTS)
     found = predicted(head, raw[2000:])

@@ -63,7 +63,7 @@ def test_networks_are_averaged_after_decoding():
 
 def test_constant_target_gives_a_constant_answer():
     head = RegressionHead.fitted(np.full(7, 0.1))
-    assert head.standard.spread == 0
+    assert head.standard.std == 0
     assert decoded(head, -5.0, 0.0, 5.0) == pytest.approx(0.1, rel=1e-12)
     encoded = torch.tensor(head.encode_target(np.full(7, 0.1)))
     assert encoded.abs().max() < 1e-12
@@ -72,18 +72,18 @@ def test_constant_target_gives_a_constant_answer():
 
 @pytest.mark.parametrize("scale", ["identity", "log", "log1p"])
 def test_answers_stay_within_eight_spreads_and_finite(scale):
-    wide = RegressionHead(scale=scale, centre=100.0, spread=300.0)
+    wide = RegressionHead(scale=scale, mean=100.0, std=300.0)
     values = decoded(wide, -1e30, -8.0, 0.0, 8.0, 1e30)
     assert np.isfinite(values).all() and np.abs(values).max() <= 1.0001e100
     assert (np.diff(values) >= 0).all()
     assert scale == "identity" or values.min() >= 0
-    narrow = RegressionHead(centre=10.0, spread=0.5)
+    narrow = RegressionHead(mean=10.0, std=0.5)
     assert decoded(narrow, -1e30, 1e30).tolist() == [6.0, 14.0]
 
 
 @pytest.mark.parametrize("scale", ["log", "log1p"])
 def test_test_rows_that_the_scale_cannot_hold_lie_at_the_end_of_its_reach(scale):
-    head = RegressionHead(scale=scale, centre=3.0)
+    head = RegressionHead(scale=scale, mean=3.0)
     assert head.encode_target(np.array([-5.0])).tolist() == [-8.0]
     assert np.isfinite(head.encode_target(np.array([0.0, 1e300]))).all()
 
@@ -130,8 +130,8 @@ def test_targets_beyond_the_limit_are_faults():
 
 
 def test_negative_spread_is_refused():
-    with pytest.raises(ValueError, match="spread must be 0 or more, got -1"):
-        RegressionHead(spread=-1.0)
+    with pytest.raises(ValueError, match="std must be 0 or more, got -1"):
+        RegressionHead(std=-1.0)
     with pytest.raises(ValueError, match="scale must be one of"):
         RegressionHead(scale="cube")
 

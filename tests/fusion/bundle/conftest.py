@@ -19,7 +19,7 @@ from fusion import FusionClassifier, FusionRegressor
 
 SPARE_BYTES = 2**30
 CASE_SECONDS = 20
-SMALL = {"width": 8, "depth": 1, "n_members": 2, "projection_dim": 8}
+SMALL = {"width": 8, "depth": 1, "n_networks": 2, "projection_dim": 8}
 
 
 @pytest.fixture(scope="session")

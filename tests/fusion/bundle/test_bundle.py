@@ -83,7 +83,7 @@ def test_a_missing_file_is_a_clear_error(folder):
 
 
 def test_an_encoder_whose_weights_changed_is_refused(items, tmp_path):
-    from encoders.tiny_bert import tiny_checkpoint
+    from encoders.text.tiny_bert import tiny_checkpoint
 
     checkpoint = tmp_path / "bert"
     shutil.copytree(tiny_checkpoint(), checkpoint)

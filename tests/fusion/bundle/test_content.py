@@ -11,7 +11,7 @@ from fusion.bundle.content import largest
 SMALL = {
     "encoders": {"text": "tfidf"},
     "training": {"epochs": 2, "folds": 1},
-    "strategy_options": {"n_members": 1, "width": 8},
+    "strategy_options": {"n_networks": 1, "width": 8},
     "random_state": 0,
 }
 

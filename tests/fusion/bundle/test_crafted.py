@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load, save
 
 from encoders import ENCODERS
-from encoders.tiny_bert import tiny_checkpoint
+from encoders.text.tiny_bert import tiny_checkpoint
 from fusion import BundleError, ConfigError, FusionRegressor, load_bundle
 from fusion.bundle import rebuild
 from heads import HEADS, Column, RegressionHead
@@ -99,8 +99,8 @@ def test_odd_values_in_the_description_do_no_harm(
     assert not complaints, "\n".join(complaints)
 
 
-def n_members(document):
-    document["n_members"] = 10**9
+def n_networks(document):
+    document["n_networks"] = 10**9
 
 
 def depth(document):
@@ -141,7 +141,7 @@ def neighbours(document):
     document["neighbours"] = {"dims": {"text": 10**5}, "n_known": 10**6, "n_neighbours": 5}
 
 
-@pytest.mark.parametrize("ask", [n_members, depth, width, steps, bins, linear_dims, neighbours])
+@pytest.mark.parametrize("ask", [n_networks, depth, width, steps, bins, linear_dims, neighbours])
 def test_a_description_cannot_ask_for_more_memory_than_its_weights_need(
     folder, write_crafted, monkeypatch, ask
 ):
@@ -195,7 +195,7 @@ def peak_kb():
         b'{"format": NaN}',
         b'{"format": 1e999}',
         b'{"format": ' + b"9" * 10_000 + b"}",
-        b'{"format": 9, "n_members": 1, "files": []}',
+        b'{"format": 9, "n_networks": 1, "files": []}',
     ],
     ids=lambda content: content[:12],
 )
@@ -305,7 +305,7 @@ def test_only_regular_files_of_the_stated_size_are_read(folder, tmp_path, name, 
 
 def test_a_description_that_says_something_twice_is_refused(folder, write_crafted):
     content = (folder / "bundle.json").read_bytes()
-    write_crafted(folder, content.replace(b"{", b'{"n_members": 1,', 1))
+    write_crafted(folder, content.replace(b"{", b'{"n_networks": 1,', 1))
     with pytest.raises(BundleError, match="must have each key once"):
         load_bundle(folder)
 
@@ -387,7 +387,7 @@ def resnet_model(some_items, tmp_path):
 
 
 def _fitted(items, settings):
-    small = {"width": 8, "depth": 1, "n_members": 2, "projection_dim": 8}
+    small = {"width": 8, "depth": 1, "n_networks": 2, "projection_dim": 8}
     training = {"epochs": 1, "folds": 1}
     model = FusionRegressor(**settings, strategy_options=small, training=training, random_state=1)
     return model.fit(items, items["cost"].to_numpy() * 2)

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from benchmarks.kill_job import run_until
-from fusion import BundleError, folders, load_bundle, save_bundle
+from fusion import BundleError, load_bundle, save_bundle
+from fusion.system import folders
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:This process:DeprecationWarning"),

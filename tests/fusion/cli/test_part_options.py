@@ -3,9 +3,9 @@
 import pytest
 from typer.testing import CliRunner
 
+from fusion.choices.encoders import EncoderChoices
 from fusion.cli import app
 from fusion.cli.part_options import column_words, encoder_words, moved_encoders
-from fusion.encoder_choice import EncoderChoices
 from fusion.errors import ConfigError
 
 CONFIG = """
@@ -28,7 +28,7 @@ def test_words_give_names_and_options_by_modality():
     assert encoder_words(words) == {
         "text": {"name": "a=b/c", "max_length": 64},
         "image": {"name": "resnet50", "weights": None, "decoder": "fast"},
-        "row": {"embedding_dim": 8},
+        "row_text": {"embedding_dim": 8},
     }
     assert EncoderChoices(encoder_words(words))["image"].options["weights"] is None
     assert encoder_words(None) == {} == column_words(None)

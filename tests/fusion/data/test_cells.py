@@ -27,7 +27,7 @@ SCHEMA = Schema(
         "categorical": ("size",),
         "dates": ("launch",),
         "history": ("units_last_4w",),
-        "row": ("title", "size", "price", "sale"),
+        "row_text": ("title", "size", "price", "sale"),
     },
 )
 CSV_CELLS = {
@@ -143,11 +143,11 @@ def test_a_frame_and_its_csv_file_mean_the_same(tmp_path: Path) -> None:
     frame.to_csv(tmp_path / "t.csv", index=False)
     again = read_table(tmp_path / "t.csv")
     for schema in (
-        Schema(columns={"categorical": tuple(frame.columns), "row": tuple(frame.columns)}),
+        Schema(columns={"categorical": tuple(frame.columns), "row_text": tuple(frame.columns)}),
         Schema(
             columns={
                 "numeric": ("c0", "c1", "c2", "c4", "c5", "c6", "c7", "c8", "c13"),
-                "row": ("c7", "c8"),
+                "row_text": ("c7", "c8"),
             }
         ),
         Schema(columns={"dates": ("c9", "c10", "c11")}),
@@ -182,11 +182,11 @@ def test_a_frame_and_its_csv_file_mean_the_same(tmp_path: Path) -> None:
 def test_a_label_has_one_form_and_a_code_is_not_touched(cells: tuple[Any, ...], label: str) -> None:
     frame = pd.DataFrame({"x": pd.Series(cells, dtype=object)})
     catalogue = build_catalogue(
-        frame, Schema(columns={"categorical": ("x",), "row": ("x",)}), photos=None
+        frame, Schema(columns={"categorical": ("x",), "row_text": ("x",)}), photos=None
     )
     assert catalogue.problems == []
     assert set(pd.DataFrame(catalogue.values["numeric"])["x"]) == {label}
-    assert set(catalogue.values["row"]) == {f"x: {label}"}
+    assert set(catalogue.values["row_text"]) == {f"x: {label}"}
 
 
 BIG = [2**53 + 1, 2**53 + 2, 2**62 + 1, 2**62 + 2]
@@ -207,17 +207,17 @@ def test_integers_keep_every_digit_in_ids_labels_and_the_row_text(
             tmp_path / "t.parquet",
         )
         frame = read_table(tmp_path / "t.parquet")
-    schema = Schema(id="id", columns={"categorical": ("x",), "row": ("x",)})
+    schema = Schema(id="id", columns={"categorical": ("x",), "row_text": ("x",)})
     catalogue = build_catalogue(frame, schema, photos=None)
     exact = [str(value) for value in BIG]
     assert catalogue.ids[:4] == exact
     assert pd.DataFrame(catalogue.values["numeric"])["x"].tolist() == [*exact, None]
-    assert catalogue.values["row"][:4] == [f"x: {text}" for text in exact]
+    assert catalogue.values["row_text"][:4] == [f"x: {text}" for text in exact]
     assert [problem.code for problem in catalogue.problems] == ["id_missing"]
     numbers = build_catalogue(
-        frame, Schema(columns={"numeric": ("x",), "row": ("x",)}), photos=None
+        frame, Schema(columns={"numeric": ("x",), "row_text": ("x",)}), photos=None
     )
-    assert numbers.values["row"][:4] == [f"x: {text}" for text in exact]
+    assert numbers.values["row_text"][:4] == [f"x: {text}" for text in exact]
 
 
 def test_ids_that_lost_digits_as_floats_are_named_instead_of_being_duplicates() -> None:
@@ -274,11 +274,11 @@ def test_a_faulty_cell_leaves_the_row_text_alone_and_a_fault_of_the_row_itself_i
             "text": ("t",),
             "numeric": ("price",),
             "dates": ("d",),
-            "row": ("t", "price", "note", "d"),
+            "row_text": ("t", "price", "note", "d"),
         }
     )
     catalogue = build_catalogue(frame, schema, photos=None)
-    assert catalogue.values["row"] == ["t: Hat", "t: Cap\nprice: 5\nnote: new"]
+    assert catalogue.values["row_text"] == ["t: Hat", "t: Cap\nprice: 5\nnote: new"]
     assert [problem.code for problem in catalogue.problems] == [
         "number_not_read",
         "date_not_read",

@@ -44,7 +44,7 @@ def test_every_kind_of_column_gets_its_role(tmp_path: Path) -> None:
             "categorical": ("colour", "brand_id"),
             "dates": ("launch",),
             "history": ("units_last_4w",),
-            "row": ("title", "price", "weight", "sale", "colour", "brand_id"),
+            "row_text": ("title", "price", "weight", "sale", "colour", "brand_id"),
         },
     )
     assert schema.ignored == {

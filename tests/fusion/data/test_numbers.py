@@ -57,10 +57,10 @@ def test_a_new_row_is_read_in_the_style_of_the_training_rows() -> None:
 
 def test_the_row_text_has_the_number_that_was_read() -> None:
     schema = Schema(
-        columns={"numeric": ("price",), "row": ("price",)}, formats={"price": "1.234,5 €"}
+        columns={"numeric": ("price",), "row_text": ("price",)}, formats={"price": "1.234,5 €"}
     )
     catalogue = build_catalogue(prices("1.234,50 €", "7", 7.5, "x"), schema, photos=None)
-    assert catalogue.values["row"] == ["price: 1234.5", "price: 7", "price: 7.5", None]
+    assert catalogue.values["row_text"] == ["price: 1234.5", "price: 7", "price: 7.5", None]
 
 
 @pytest.mark.parametrize(

@@ -145,11 +145,11 @@ def test_absent_takes_the_faulty_cell_alone_out_of_the_row_text() -> None:
         {"title": ["Hat", "Cap"], "price": ["12,9O", "5"], "note": ["new", b"x"]}, dtype=object
     )
     schema = Schema(
-        columns={"text": ("title",), "numeric": ("price",), "row": ("title", "price", "note")}
+        columns={"text": ("title",), "numeric": ("price",), "row_text": ("title", "price", "note")}
     )
     catalogue = build_catalogue(frame, schema, photos=None)
     kept, dropped = apply_policy(catalogue, on_bad_rows="absent")
     assert dropped == {}
-    assert kept.values["row"] == ["title: Hat\nnote: new", "title: Cap\nprice: 5"]
+    assert kept.values["row_text"] == ["title: Hat\nnote: new", "title: Cap\nprice: 5"]
     assert kept.present["numeric"].tolist() == [False, True]
     assert kept.values["text"] == ["Hat", "Cap"]

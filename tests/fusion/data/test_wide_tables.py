@@ -37,7 +37,7 @@ def names():
 
 def test_a_catalogue_looks_columns_up(names):
     kinds = {"categorical": names[:100], "dates": names[100:200], "numeric": names[200:]}
-    schema = Schema(columns={"text": ("title",), "row": ("title", *names), **kinds})
+    schema = Schema(columns={"text": ("title",), "row_text": ("title", *names), **kinds})
     cells = [*["red"] * 100, *["2024-01-31"] * 100, *["1.5"] * 100]
     frame = pd.DataFrame({"title": ["a", "b"], **dict(zip(map(str, names), cells, strict=True))})
     assert build_catalogue(frame, schema, photos=None).problems == []

@@ -214,7 +214,7 @@ def test_nearest_neighbours_tell_mean_and_median_apart_where_the_head_does() -> 
     schema = Schema(columns={"numeric": ("size",)})
     known = catalogue(pd.DataFrame({"size": [1.0] * 3}), schema)
     target = np.array([1.0, 10.0, 100.0])
-    head = RegressionHead(scale="log", centre=2.0)
+    head = RegressionHead(scale="log", mean=2.0)
     columns = BASELINES["nearest neighbours"](known, target, known, head=head, seed=0)
     assert columns is not None
     np.testing.assert_allclose(columns["prediction"], [37.0] * 3)

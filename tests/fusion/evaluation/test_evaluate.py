@@ -105,7 +105,7 @@ def test_what_was_asked_travels_with_the_scores() -> None:
     found = evaluation()
     assert (found.head, found.target, found.n_test) == ("regression", "price", 120)
     assert (found.task, found.primary_metric, found.higher_is_better) == ("regression", "r2", True)
-    assert found.statement.startswith("prediction =")
+    assert found.description.startswith("prediction =")
     assert json.loads(json.dumps(found.to_dict()))["scores"][1]["verdict"] == "fusion better"
 
 

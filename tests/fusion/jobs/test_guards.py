@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fusion.jobs.config import TrainConfig
+from fusion.job_steps.config import TrainConfig
 from fusion.jobs.train import train
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from fusion import CatalogueError, ConfigError
-from fusion.jobs.config import TrainConfig
+from fusion.job_steps.config import TrainConfig
 from fusion.jobs.evaluate import evaluate
 from fusion.jobs.predict import ItemSource
 from fusion.jobs.train import train

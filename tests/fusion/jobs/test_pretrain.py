@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from encoders import BertEncoder, ColourTextureEncoder, ResNetEncoder
-from encoders.tiny_bert import tiny_checkpoint
-from fusion.encoder_choice import EncoderChoices
+from encoders.text.tiny_bert import tiny_checkpoint
+from fusion.choices.encoders import EncoderChoices
 from fusion.errors import CatalogueError, ConfigError, JobError
 from fusion.jobs.pretrain import (
     Source,
@@ -17,7 +17,7 @@ from fusion.jobs.pretrain import (
     summary_lines,
 )
 from fusion.pretraining import PretrainingSettings
-from fusion.shards.lock import locked
+from fusion.system.lock import locked
 
 MLM = PretrainingSettings(objective="mlm", epochs=1, batch_size=16)
 PHOTOS = PretrainingSettings(objective="self_supervised", epochs=1, batch_size=16, image_size=32)

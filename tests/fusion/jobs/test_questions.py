@@ -10,11 +10,11 @@ import pytest
 
 from fusion import CatalogueError, ConfigError
 from fusion.bundle import load_bundle
-from fusion.jobs.config import TrainConfig
+from fusion.job_steps.config import TrainConfig
+from fusion.job_steps.source import ItemSource
 from fusion.jobs.evaluate import evaluate
 from fusion.jobs.predict import predict
 from fusion.jobs.similar import similar
-from fusion.jobs.source import ItemSource
 from fusion.jobs.train import train
 from heads import HEADS
 
@@ -150,7 +150,7 @@ def test_a_model_is_measured_on_labels_it_knows_and_refuses_others(job, register
 def test_labels_that_cannot_be_learned_from_are_refused_before_the_work(
     registered, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("fusion.jobs.items.usable_items", None)  # the work would begin there
+    monkeypatch.setattr("fusion.job_steps.items.usable_items", None)  # the work would begin there
     one = HEADS_ASKED[:1]
     frame = items()
     with pytest.raises(ConfigError, match="trend must hold at least two labels, got 1"):

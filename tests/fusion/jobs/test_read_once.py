@@ -11,8 +11,8 @@ from PIL import Image
 
 import fusion.data.readers
 from fusion.data.cells import read_cells
-from fusion.jobs.config import TrainConfig
-from fusion.jobs.items import labelled_items
+from fusion.job_steps.config import TrainConfig
+from fusion.job_steps.items import labelled_items
 from fusion.jobs.train import build_experiment, train
 from fusion.predictor import Predictor
 
@@ -91,7 +91,7 @@ def test_photos_and_cells_are_read_once_for_all_models(config, tmp_path, opened,
 def test_ready_rows_are_answered_as_new_items_are(config, tmp_path):
     items = labelled_items(config, store=None)
     experiment = build_experiment(config, items, folder=tmp_path / "out")
-    others = dict.fromkeys(("text", "image", "dates", "history", "row"), ())
+    others = dict.fromkeys(("text", "image", "dates", "history", "row_text"), ())
     table = {"numeric": ["weight"], "categorical": ["brand"]}
     for one in (experiment, experiment.narrowed({**others, **table})):
         bundle = one.fit().bundle
@@ -105,16 +105,18 @@ def test_ready_rows_are_answered_as_new_items_are(config, tmp_path):
 def test_a_narrower_row_text_holds_no_column_that_was_left_out(config, tmp_path):
     experiment = build_experiment(config, labelled_items(config, store=None), folder=tmp_path)
     whole = experiment.catalogue
-    assert set(whole.schema.columns_of("row")) == {"title", "brand", "weight"}
+    assert set(whole.schema.columns_of("row_text")) == {"title", "brand", "weight"}
     roles = ("image", "numeric", "categorical", "dates", "history")
-    narrow = experiment.narrowed({**dict.fromkeys(roles, ()), "text": ["title"], "row": ["title"]})
-    assert set(narrow.catalogue.values) == {"text", "row"}
+    narrow = experiment.narrowed(
+        {**dict.fromkeys(roles, ()), "text": ["title"], "row_text": ["title"]}
+    )
+    assert set(narrow.catalogue.values) == {"text", "row_text"}
     assert narrow.ready.encoders == {} and narrow.ready.inputs.embeddings == {}
-    assert narrow.catalogue.values["row"][0] == f"title: {whole.frame['title'][0]}"
+    assert narrow.catalogue.values["row_text"][0] == f"title: {whole.frame['title'][0]}"
 
 
 def test_a_modality_is_left_out_whole(config, tmp_path):
     experiment = build_experiment(config, labelled_items(config, store=None), folder=tmp_path)
-    roles = ("text", "image", "dates", "history", "categorical", "row")
+    roles = ("text", "image", "dates", "history", "categorical", "row_text")
     with pytest.raises(ValueError, match="columns of numeric must be those of the catalogue"):
         experiment.narrowed({**dict.fromkeys(roles, ()), "numeric": ["weight"]})

@@ -2,11 +2,11 @@ from pathlib import Path
 
 import pytest
 
+from fusion.choices.mistakes import Mistakes
 from fusion.errors import CatalogueError, ConfigError
-from fusion.jobs.check import check_config
-from fusion.jobs.config import TrainConfig
+from fusion.job_steps.check import check_config
+from fusion.job_steps.config import TrainConfig
 from fusion.jobs.train import train
-from fusion.mistakes import Mistakes
 
 CONFIG = """[data]
 items = "items.csv"

@@ -12,15 +12,15 @@ import fusion.jobs.evaluate
 import fusion.jobs.predict
 import fusion.jobs.train
 import fusion.shards.job
-from encoders.tiny_bert import tiny_checkpoint
+from encoders.text.tiny_bert import tiny_checkpoint
 from fusion import FusionRegressor
 from fusion.cli import app
-from fusion.jobs.config import TrainConfig
+from fusion.job_steps.config import TrainConfig
+from fusion.job_steps.source import ItemSource
 from fusion.jobs.evaluate import evaluate
 from fusion.jobs.predict import predict
-from fusion.jobs.source import ItemSource
 from fusion.jobs.train import fine_tune, held, train
-from fusion.shards.lock import LockedError, check_free, locked, locked_file
+from fusion.system.lock import LockedError, check_free, locked, locked_file
 
 HOLDER = f"process {os.getpid()} on "
 

@@ -6,12 +6,12 @@ import pytest
 from PIL import Image
 
 from fusion import FusionRegressor, load_bundle, read_table
-from fusion.encoder_choice import EncoderChoices
-from fusion.jobs.config import TrainConfig
+from fusion.choices.encoders import EncoderChoices
+from fusion.job_steps.config import TrainConfig
+from fusion.job_steps.source import ItemSource
 from fusion.jobs.predict import predict
-from fusion.jobs.source import ItemSource
 from fusion.jobs.train import train
-from fusion.shards import InProcessEngine, JobSettings, Places, embed_catalogue
+from fusion.shards import DataPaths, InProcessEngine, JobSettings, embed_catalogue
 
 
 def test_items_without_ids_keep_the_row_number_of_their_table(tmp_path):
@@ -24,7 +24,7 @@ def test_items_without_ids_keep_the_row_number_of_their_table(tmp_path):
             "data": {"items": str(tmp_path / "items.csv")},
             "heads": [{"head": "regression", "target": "units"}],
             "training": {"epochs": 1, "folds": 1},
-            "model": {"options": {"width": 8, "n_members": 1}},
+            "model": {"options": {"width": 8, "n_networks": 1}},
             "evaluation": {"modalities": False},
         }
     )
@@ -76,7 +76,7 @@ def test_ids_of_embeddings_and_error_records_join_back_though_a_spreadsheet_woul
     frame = pd.DataFrame({"item_id": FORMULAS, "photo": photos})
     frame.to_csv(tmp_path / "items.csv", index=False)
     asked = JobSettings(encoders=EncoderChoices({"image": "colour_texture"}))
-    places = Places(tmp_path / "items.csv", tmp_path)
-    embed_catalogue(places, tmp_path / "out", asked, engine=InProcessEngine())
+    paths = DataPaths(tmp_path / "items.csv", tmp_path)
+    embed_catalogue(paths, tmp_path / "out", asked, engine=InProcessEngine())
     for kind, ids in {"embeddings": FORMULAS[::2], "errors": FORMULAS[1::2]}.items():
         assert pd.read_parquet(tmp_path / "out" / kind)["id"].tolist() == ids

@@ -1,10 +1,10 @@
 import pytest
 
 from encoders import BertEncoder, ResNetEncoder
-from encoders.tiny_bert import tiny_checkpoint
+from encoders.text.tiny_bert import tiny_checkpoint
 from fusion.pretraining import PretrainingSettings
 from fusion.pretraining.run import OBJECTIVES
-from fusion.pretraining.settings import MODALITIES
+from fusion.pretraining.settings import OBJECTIVE_MODALITIES
 
 
 def objective_of(encoders, rows, **settings):
@@ -13,7 +13,7 @@ def objective_of(encoders, rows, **settings):
 
 
 def test_every_objective_has_its_class():
-    assert list(OBJECTIVES) == list(MODALITIES)
+    assert list(OBJECTIVES) == list(OBJECTIVE_MODALITIES)
 
 
 @pytest.mark.parametrize(("n_layers", "learns"), [(1, False), (None, True)])
@@ -36,7 +36,7 @@ def test_a_frozen_photo_network_keeps_its_batch_statistics(tiny_encoders, rows_o
     rows = rows_of(encoders)
     objective = objective_of(encoders, rows, objective="contrastive", image_layers=0).train()
     assert not any(module.training for module in encoders["image"].network.modules())
-    assert not encoders["image"].trains and encoders["text"].trains
+    assert not encoders["image"].is_trainable and encoders["text"].is_trainable
     assert objective.encoder("text").training
 
 

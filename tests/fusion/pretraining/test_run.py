@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from encoders import BertEncoder, ResNetEncoder
-from fusion.documents import sealed
 from fusion.errors import JobError
 from fusion.pretraining import PretrainingSettings, pretrain_encoders
+from fusion.system.documents import sealed
 
 SETTINGS = PretrainingSettings(objective="contrastive", epochs=2, batch_size=30, learning_rate=1e-3)
 MLM = PretrainingSettings(objective="mlm", epochs=4, batch_size=16, learning_rate=3e-3)

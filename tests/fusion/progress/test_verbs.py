@@ -4,18 +4,18 @@ import pandas as pd
 import pytest
 import torch
 
-from encoders.tiny_bert import tiny_checkpoint
+from encoders.text.tiny_bert import tiny_checkpoint
 from fusion import FusionRegressor
-from fusion.encoder_choice import EncoderChoices
+from fusion.choices.encoders import EncoderChoices
 from fusion.evaluation import BASELINES
-from fusion.jobs.config import TrainConfig
+from fusion.job_steps.config import TrainConfig
+from fusion.job_steps.source import ItemSource
 from fusion.jobs.embed import embed
 from fusion.jobs.evaluate import evaluate
 from fusion.jobs.predict import predict
 from fusion.jobs.pretrain import Source, pretrain, settings_of
-from fusion.jobs.source import ItemSource
 from fusion.jobs.train import train
-from fusion.shards import InProcessEngine, JobSettings, Places
+from fusion.shards import DataPaths, InProcessEngine, JobSettings
 from fusion.shards.layout import Layout
 from fusion.shards.pool import LocalEngine
 
@@ -34,7 +34,7 @@ target = "units"
 text = "{text}"
 image = "colour_texture"
 [model.options]
-n_members = 2
+n_networks = 2
 width = 16
 [training]
 epochs = 3
@@ -149,9 +149,9 @@ def test_a_job_counts_rows_inside_a_shard(engine, shop, tmp_path, works, monkeyp
         columns={"text": ["title"], "image": ["photo"], "id": ["item_id"]},
         shard_rows=N_ROWS,
     )
-    places = Places(shop / "items.csv", shop / "photos")
+    paths = DataPaths(shop / "items.csv", shop / "photos")
     for _ in range(2):
-        result = embed(places, tmp_path / "out", settings, engine=engine, stage=stage)
+        result = embed(paths, tmp_path / "out", settings, engine=engine, stage=stage)
     assert result.n_failed == 1
     first, again = works.opened
     assert (first.done, first.total, first.unit) == (N_ROWS, N_ROWS, "rows")

@@ -17,7 +17,7 @@ SMALL = {
     "columns": {"categorical": ["brand"]},
     "encoders": {"text": "tfidf"},
     "training": {"epochs": 3, "folds": 1},
-    "strategy_options": {"n_members": 1, "width": 8},
+    "strategy_options": {"n_networks": 1, "width": 8},
     "random_state": 0,
     "on_bad_rows": "record",
 }

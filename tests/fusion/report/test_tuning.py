@@ -213,7 +213,7 @@ def test_section_stands_between_the_heads_and_the_training(make):
     assert '<a href="#tuning">Fine-tuning</a><a href="#training">' in page
     identifiers = re.findall(r'\bid="([^"]+)"', page)
     assert len(identifiers) == len(set(identifiers))
-    for text in (make.tuning().how, make.tuning().statement, "tuning helps", "What it took"):
+    for text in (make.tuning().how, make.tuning().description, "tuning helps", "What it took"):
         assert text in page
     assert not re.search(r"\b(nan|inf)\b", page)
 

@@ -14,9 +14,9 @@ from PIL import Image
 
 from benchmarks.kill_job import fork
 from benchmarks.promises.disk import disk_error, watch_disk
-from encoders.tiny_bert import tiny_checkpoint
-from fusion.encoder_choice import EncoderChoices
-from fusion.shards import JobSettings, Places, embed_catalogue, run_shard
+from encoders.text.tiny_bert import tiny_checkpoint
+from fusion.choices.encoders import EncoderChoices
+from fusion.shards import DataPaths, JobSettings, embed_catalogue, run_shard
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads do not survive a fork
 
@@ -36,12 +36,12 @@ class InProcess:
 class Job:
     """What is embedded and how; `run` does it, without processes unless told otherwise."""
 
-    places: Places
+    paths: DataPaths
     settings: JobSettings
 
     def run(self, output: Path, *, engine: Any = None, **options: Any) -> Any:
         return embed_catalogue(
-            self.places, output, self.settings, engine=engine or InProcess(), **options
+            self.paths, output, self.settings, engine=engine or InProcess(), **options
         )
 
 
@@ -68,7 +68,7 @@ def text_job() -> Callable[..., Job]:
             columns={"id": ["id"], "text": ["title"], "image": []},
             shard_rows=shard_rows,
         )
-        return Job(Places(items, store=store), settings)
+        return Job(DataPaths(items, store=store), settings)
 
     return make
 
@@ -102,7 +102,7 @@ def photo_job() -> Callable[..., Job]:
             shard_rows=shard_rows,
             **settings,
         )
-        return Job(Places(items, photos=photos), chosen)
+        return Job(DataPaths(items, photos=photos), chosen)
 
     return make
 

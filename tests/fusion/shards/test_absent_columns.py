@@ -5,9 +5,9 @@ import logging
 import pandas as pd
 import pytest
 
-from fusion.encoder_choice import EncoderChoices
+from fusion.choices.encoders import EncoderChoices
 from fusion.errors import CatalogueError
-from fusion.shards import JobSettings, Places, embed_catalogue, read_embeddings, verify_job
+from fusion.shards import DataPaths, JobSettings, embed_catalogue, read_embeddings, verify_job
 
 
 def embed(folder, output, engine, **settings):
@@ -18,7 +18,7 @@ def embed(folder, output, engine, **settings):
         **settings,
     )
     return embed_catalogue(
-        Places(folder / "items", folder / "photos"), output, chosen, engine=engine
+        DataPaths(folder / "items", folder / "photos"), output, chosen, engine=engine
     )
 
 

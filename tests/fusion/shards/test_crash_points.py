@@ -56,7 +56,7 @@ def test_a_job_goes_on_after_a_crash_at(step, name, tmp_path, job, straight, cra
 
 @pytest.mark.parametrize(
     ("step", "name"),
-    [("mkdir", f) for f in ("embeddings", "errors", "receipts", "suspects")]
+    [("mkdir", f) for f in ("embeddings", "errors", "receipts", "poison_rows")]
     + [("plain", ".holder.json"), ("append", "events.jsonl"), ("unlink", ".holder.json")],
 )
 def test_a_job_goes_on_after_a_crash_beside_its_output_at(
@@ -139,5 +139,5 @@ def test_an_engine_that_leaves_shards_out_gives_no_manifest(tmp_path, job):
             return {}
 
     with pytest.raises(RuntimeError, match="3 that are neither"):
-        embed_catalogue(job.places, tmp_path / "out", job.settings, engine=Idle())
+        embed_catalogue(job.paths, tmp_path / "out", job.settings, engine=Idle())
     assert not (tmp_path / "out" / "manifest.json").exists()

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fusion.errors import CatalogueError
-from fusion.shards import InProcessEngine, Places, embed_catalogue
+from fusion.shards import DataPaths, InProcessEngine, embed_catalogue
 from fusion.shards.ids import repeated_rows
 from fusion.shards.shard import Shard
 from fusion.shards.tables import column_names, read_rows, scan_file
@@ -84,7 +84,7 @@ def test_a_csv_that_breaks_the_rules_is_refused_by_name(
         scan_file(tmp_path / "t.csv", shard_rows=10, columns=[], id_column=None)
     assert words in str(caught.value)
     with pytest.raises(CatalogueError, match=r"^t\.csv must "):
-        embed_catalogue(Places(tmp_path / "t.csv"), tmp_path / "out", engine=InProcessEngine())
+        embed_catalogue(DataPaths(tmp_path / "t.csv"), tmp_path / "out", engine=InProcessEngine())
 
 
 MARKS = st.sampled_from('ab ,"\n\r\0éÅ\xa0\u2028\x85;\t')

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from fusion.documents import sealed
 from fusion.errors import CatalogueError, ConfigError, JobError
 from fusion.shards import (
     InProcessEngine,
@@ -18,7 +17,8 @@ from fusion.shards import (
     read_embeddings,
     verify_job,
 )
-from fusion.shards.suspects import Suspects, suspects_path
+from fusion.shards.poison_rows import PoisonRows, poison_rows_path
+from fusion.system.documents import sealed
 
 DOCUMENTS = [
     "plan.json",
@@ -97,7 +97,7 @@ def straight(tmp_path_factory, job):
     """A finished job, with suspects that blame no row."""
     output = tmp_path_factory.mktemp("straight")
     job.run(output)
-    Suspects(row=2, ends=1).write(suspects_path(output, 1))
+    PoisonRows(row=2, ends=1).write(poison_rows_path(output, 1))
     return output
 
 

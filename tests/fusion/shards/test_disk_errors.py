@@ -9,12 +9,12 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from encoders import photo_file
-from encoders.bert import BertEncoder
+from encoders.image import photo_file
 from encoders.stream import encode_each
+from encoders.text.bert import BertEncoder
 from fusion.errors import FusionError
 from fusion.shards import missing_shards, run_shard, verify_job
-from fusion.shards.suspects import Suspects, suspects_path
+from fusion.shards.poison_rows import PoisonRows, poison_rows_path
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 
@@ -183,7 +183,7 @@ def test_no_file_handles_for_a_photo_stops_the_job_and_blames_no_row(
             job.run(output, engine=Careful())
     assert missing_shards(output) == [1]
     assert error_records(output) == []
-    assert Suspects.read(suspects_path(output, 1)).blamed == {}
+    assert PoisonRows.read(poison_rows_path(output, 1)).blamed == {}
     assert job.run(output).n_failed == 0
     assert verify_job(output) == []
 

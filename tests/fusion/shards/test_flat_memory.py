@@ -6,8 +6,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.promises.bad_rows import encoded, noise
-from fusion.encoder_choice import EncoderChoices
-from fusion.shards import InProcessEngine, JobSettings, Places, embed_catalogue
+from fusion.choices.encoders import EncoderChoices
+from fusion.shards import DataPaths, InProcessEngine, JobSettings, embed_catalogue
 
 SHARD_ROWS = 10
 
@@ -31,7 +31,7 @@ def peak_of_a_job(folder, *, n_rows):
     del rows, photos
     tracemalloc.start()
     try:
-        embed_catalogue(Places(items), folder / f"out{n_rows}", asked, engine=InProcessEngine())
+        embed_catalogue(DataPaths(items), folder / f"out{n_rows}", asked, engine=InProcessEngine())
         return tracemalloc.get_traced_memory()[1] / 1e6
     finally:
         tracemalloc.stop()

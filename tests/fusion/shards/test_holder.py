@@ -7,8 +7,9 @@ import time
 import pytest
 
 from fusion.jobs.embed import status_lines
-from fusion.shards import job_status, lock
-from fusion.shards.lock import LockedError, check_free, holder_of, locked, locked_file
+from fusion.shards import job_status
+from fusion.system import lock
+from fusion.system.lock import LockedError, check_free, holder_of, locked, locked_file
 
 
 def note(folder, *, age_s=0.0, **changes):

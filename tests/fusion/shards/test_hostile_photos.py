@@ -17,12 +17,12 @@ from PIL import Image
 from benchmarks.children import cost_of
 from benchmarks.photo_files import encoded, turned, with_scans
 from benchmarks.photo_mutations import mutated_photo, originals
-from encoders.photo import PhotoError, load_photo
-from encoders.resnet import resize_and_crop
-from encoders.resnet_weights import Preprocessing
-from encoders.tiny_bert import tiny_checkpoint
-from fusion.encoder_choice import EncoderChoices
-from fusion.shards import InProcessEngine, JobSettings, Places, embed_catalogue, verify_job
+from encoders.image.photo import PhotoError, load_photo
+from encoders.image.resnet import resize_and_crop
+from encoders.image.resnet_weights import Preprocessing
+from encoders.text.tiny_bert import tiny_checkpoint
+from fusion.choices.encoders import EncoderChoices
+from fusion.shards import DataPaths, InProcessEngine, JobSettings, embed_catalogue, verify_job
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads do not survive a fork
 
@@ -39,8 +39,8 @@ def run(folder: Path, out: Path, *, store: Path | None = None, shard_rows: int =
         columns={"id": ["id"], "text": ["title"], "image": ["photo"]},
         shard_rows=shard_rows,
     )
-    places = Places(folder / "items.csv", folder / "photos", store)
-    result = embed_catalogue(places, out, asked, engine=InProcessEngine())
+    paths = DataPaths(folder / "items.csv", folder / "photos", store)
+    result = embed_catalogue(paths, out, asked, engine=InProcessEngine())
     assert verify_job(out) == []
     return result
 

@@ -70,7 +70,7 @@ def test_what_stops_a_job_stops_it_here_too(tmp_path, text_job):
 
     class Late(InProcessEngine):
         def run(self, folder, shards, log):
-            job.places.items.unlink()
+            job.paths.items.unlink()
             return super().run(folder, shards, log)
 
     with pytest.raises(JobError, match=r"items\.csv"):

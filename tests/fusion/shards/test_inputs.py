@@ -14,13 +14,13 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from encoders.tiny_bert import tiny_checkpoint
-from fusion.encoder_choice import EncoderChoices
+from encoders.text.tiny_bert import tiny_checkpoint
+from fusion.choices.encoders import EncoderChoices
 from fusion.errors import CatalogueError, ConfigError, FusionError, JobError
 from fusion.shards import (
+    DataPaths,
     InProcessEngine,
     JobSettings,
-    Places,
     embed_catalogue,
     read_embeddings,
     read_plan,
@@ -42,14 +42,14 @@ TITLES[3:8] = [
 NAMES = [f"{row % 10}.png" for row in range(N_ROWS)]
 
 
-def embedded(places: Places, out: Path, *, image: str = "photo", **options: Any) -> pa.Table:
+def embedded(paths: DataPaths, out: Path, *, image: str = "photo", **options: Any) -> pa.Table:
     """All rows of a job that read columns id, title and photos, in order."""
     asked = JobSettings(
         encoders=EncoderChoices({"text": str(tiny_checkpoint()), "image": "colour_texture"}),
         columns={"id": ["id"], "text": ["title"], "image": [image]},
         **{"shard_rows": 1000, **options},
     )
-    embed_catalogue(places, out, asked, engine=InProcessEngine())
+    embed_catalogue(paths, out, asked, engine=InProcessEngine())
     assert verify_job(out) == []
     return ds.dataset(out / "embeddings").to_table().sort_by("row")
 
@@ -74,7 +74,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def expected(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> pa.Table:
     """Embeddings of the CSV file in one shard."""
     out = tmp_path_factory.mktemp("out")
-    return embedded(Places(shop / "items.csv", shop / "photos"), out)
+    return embedded(DataPaths(shop / "items.csv", shop / "photos"), out)
 
 
 def rows_table(shop: Path) -> pa.Table:
@@ -96,7 +96,7 @@ def rows_table(shop: Path) -> pa.Table:
 def test_shards_may_end_at_any_row(
     shop: Path, expected: pa.Table, tmp_path: Path, shard_rows: int
 ) -> None:
-    got = embedded(Places(shop / "items.csv", shop / "photos"), tmp_path, shard_rows=shard_rows)
+    got = embedded(DataPaths(shop / "items.csv", shop / "photos"), tmp_path, shard_rows=shard_rows)
     assert got.equals(expected)
 
 
@@ -104,7 +104,7 @@ def test_a_saved_index_with_a_name_is_the_column_of_ids(shop: Path, tmp_path: Pa
     frame = rows_table(shop).to_pandas()
     frame.loc[1, "id"] = "p0"
     frame.set_index("id").to_parquet(tmp_path / "items.parquet")
-    got = embedded(Places(tmp_path / "items.parquet", shop / "photos"), tmp_path / "out")
+    got = embedded(DataPaths(tmp_path / "items.parquet", shop / "photos"), tmp_path / "out")
     errors = ds.dataset(tmp_path / "out" / "errors").to_table().to_pylist()
     assert [(error["row"], error["reason"]) for error in errors][:1] == [(1, "id_duplicate")]
     assert got.column("id").to_pylist()[:2] == ["p0", "p2"]
@@ -116,8 +116,8 @@ def test_a_parquet_file_gives_the_embeddings_of_the_csv(
 ) -> None:
     pq.write_table(rows_table(shop), tmp_path / "items.parquet", row_group_size=7)
     photos = shop / "photos" if image == "photo" else None
-    places = Places(tmp_path / "items.parquet", photos)
-    assert embedded(places, tmp_path / "out", image=image, shard_rows=3).equals(expected)
+    paths = DataPaths(tmp_path / "items.parquet", photos)
+    assert embedded(paths, tmp_path / "out", image=image, shard_rows=3).equals(expected)
 
 
 def test_a_folder_of_files_gives_the_embeddings_of_one(
@@ -131,7 +131,7 @@ def test_a_folder_of_files_gives_the_embeddings_of_one(
     pq.write_table(table.slice(19), items / "more" / "d.parquet")
     (items / "_SUCCESS").write_bytes(b"")
     (items / ".hidden.parquet").write_bytes(b"no table")
-    assert embedded(Places(items, shop / "photos"), tmp_path / "out").equals(expected)
+    assert embedded(DataPaths(items, shop / "photos"), tmp_path / "out").equals(expected)
 
 
 def test_a_folder_of_csv_files_whose_first_has_no_rows_is_read(
@@ -141,11 +141,11 @@ def test_a_folder_of_csv_files_whose_first_has_no_rows_is_read(
     items.mkdir()
     (items / "a.csv").write_text("id,title,photo\n", encoding="utf-8")
     (items / "b.csv").write_bytes((shop / "items.csv").read_bytes())
-    assert embedded(Places(items, shop / "photos"), tmp_path / "out").equals(expected)
+    assert embedded(DataPaths(items, shop / "photos"), tmp_path / "out").equals(expected)
     choice = EncoderChoices({"text": str(tiny_checkpoint()), "image": "colour_texture"})
     found = JobSettings(encoders=choice, columns={"id": ["id"]})  # text and photos: found by itself
-    places = Places(items, shop / "photos")
-    embed_catalogue(places, tmp_path / "found", found, engine=InProcessEngine())
+    paths = DataPaths(items, shop / "photos")
+    embed_catalogue(paths, tmp_path / "found", found, engine=InProcessEngine())
     assert read_plan(tmp_path / "found").schema.columns_of("image") == ("photo",)
 
 
@@ -156,7 +156,7 @@ def test_an_image_data_set_may_have_no_photo_in_a_row(tmp_path: Path) -> None:
     cells = [{"bytes": photo.getvalue(), "path": None}, {"bytes": None, "path": None}, None]
     table = pa.table({"id": ["a", "b", "c"], "title": ["x"] * 3, "image": pa.array(cells, kind)})
     pq.write_table(table, tmp_path / "items.parquet")
-    got = embedded(Places(tmp_path / "items.parquet"), tmp_path / "out", image="image")
+    got = embedded(DataPaths(tmp_path / "items.parquet"), tmp_path / "out", image="image")
     assert got["image_present"].to_pylist() == [True, False, False]
     assert got["image_embedding"].is_valid().to_pylist() == [True, False, False]
 
@@ -170,7 +170,7 @@ def test_a_table_without_rows_is_refused(tmp_path: Path, content: bytes) -> None
         )
         with pytest.raises(CatalogueError, match="must hold rows, got a header alone"):
             embed_catalogue(
-                Places(tmp_path / "t.csv"), tmp_path / "out", asked, engine=InProcessEngine()
+                DataPaths(tmp_path / "t.csv"), tmp_path / "out", asked, engine=InProcessEngine()
             )
 
 
@@ -209,22 +209,22 @@ def test_a_damaged_parquet_file_is_refused_by_name(
         encoders=EncoderChoices({"text": str(tiny_checkpoint())}),
         columns={"id": ["id"], "text": ["title"], "image": []},
     )
-    places = Places(tmp_path / "t.parquet")
+    paths = DataPaths(tmp_path / "t.parquet")
     with pytest.raises(CatalogueError, match=r"^t\.parquet must "):
-        embed_catalogue(places, tmp_path / "out", asked, engine=InProcessEngine())
+        embed_catalogue(paths, tmp_path / "out", asked, engine=InProcessEngine())
 
 
 def test_files_of_two_kinds_are_refused(shop: Path, tmp_path: Path) -> None:
     pq.write_table(rows_table(shop), tmp_path / "a.parquet")
     (tmp_path / "b.csv").write_bytes((shop / "items.csv").read_bytes())
     with pytest.raises(CatalogueError, match=r"of one of these kinds, got \.csv, \.parquet"):
-        embedded(Places(tmp_path, shop / "photos"), tmp_path.parent / f"{tmp_path.name}-out")
+        embedded(DataPaths(tmp_path, shop / "photos"), tmp_path.parent / f"{tmp_path.name}-out")
 
 
 def test_an_output_folder_inside_the_items_folder_is_refused(shop: Path, tmp_path: Path) -> None:
     pq.write_table(rows_table(shop), tmp_path / "a.parquet")
     with pytest.raises(ConfigError, match="out must not lie in the folder of the items"):
-        embedded(Places(tmp_path, shop / "photos"), tmp_path / "out")
+        embedded(DataPaths(tmp_path, shop / "photos"), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -232,7 +232,7 @@ def test_a_file_without_a_column_of_the_others_is_refused(tmp_path: Path) -> Non
     (tmp_path / "a.csv").write_text("id,title,photo\na,red coat,\n", encoding="utf-8")
     (tmp_path / "b.csv").write_text("id,name\nb,blue coat\n", encoding="utf-8")
     with pytest.raises(FusionError, match=r"b\.csv"):
-        embedded(Places(tmp_path, tmp_path), tmp_path.parent / f"{tmp_path.name}-out")
+        embedded(DataPaths(tmp_path, tmp_path), tmp_path.parent / f"{tmp_path.name}-out")
 
 
 def test_columns_may_have_names_of_any_letters(tmp_path: Path) -> None:
@@ -241,7 +241,9 @@ def test_columns_may_have_names_of_any_letters(tmp_path: Path) -> None:
         encoders=EncoderChoices({"text": str(tiny_checkpoint())}),
         columns={"id": ["nº"], "text": ["größe"], "image": []},
     )
-    embed_catalogue(Places(tmp_path / "t.csv"), tmp_path / "out", asked, engine=InProcessEngine())
+    embed_catalogue(
+        DataPaths(tmp_path / "t.csv"), tmp_path / "out", asked, engine=InProcessEngine()
+    )
     assert read_embeddings(tmp_path / "out", "text").ids == ["a", "b"]
 
 
@@ -265,7 +267,7 @@ def test_repeated_ids_name_the_first_row_across_files_and_shards(
         columns={"id": ["id"], "text": ["title"], "image": []},
         shard_rows=shard_rows,
     )
-    embed_catalogue(Places(items), tmp_path / "out", asked, engine=InProcessEngine())
+    embed_catalogue(DataPaths(items), tmp_path / "out", asked, engine=InProcessEngine())
     assert [
         (e["row"], e["file"], e["stage"], e["reason"], e["column"], e["id"].strip())
         for e in errors_of(tmp_path / "out")
@@ -293,7 +295,7 @@ def test_long_numbers_as_ids_keep_every_digit_beside_a_missing_one(tmp_path: Pat
         columns={"id": ["id"], "text": ["title"], "image": []},
     )
     embed_catalogue(
-        Places(tmp_path / "t.parquet"), tmp_path / "out", asked, engine=InProcessEngine()
+        DataPaths(tmp_path / "t.parquet"), tmp_path / "out", asked, engine=InProcessEngine()
     )
     found = read_embeddings(tmp_path / "out", "text").ids
     assert found == ["9007199254740993", "9007199254740992"]
@@ -303,8 +305,8 @@ def test_long_numbers_as_ids_keep_every_digit_beside_a_missing_one(tmp_path: Pat
 def test_half_precision_halves_the_vectors_and_keeps_three_digits(
     shop: Path, expected: pa.Table, tmp_path: Path
 ) -> None:
-    places = Places(shop / "items.csv", shop / "photos")
-    got = embedded(places, tmp_path, dtype="float16")
+    paths = DataPaths(shop / "items.csv", shop / "photos")
+    got = embedded(paths, tmp_path, dtype="float16")
     assert got.schema.field("text_embedding").type == pa.list_(pa.float16(), 32)
     exact = np.array(expected["text_embedding"].to_pylist(), dtype=np.float32)
     half = read_embeddings(tmp_path, "text").vectors
@@ -321,7 +323,7 @@ def test_a_number_too_large_for_half_precision_stops_the_job(
         return {"text": np.full((len(rows), 2), value, dtype=np.float32)}
 
     monkeypatch.setattr(Embedder, "vectors", vectors)
-    places = Places(shop / "items.csv", shop / "photos")
+    paths = DataPaths(shop / "items.csv", shop / "photos")
     with pytest.raises(JobError, match=r"fit float16, got up to .* Use --dtype float32"):
-        embedded(places, tmp_path, dtype="float16")
+        embedded(paths, tmp_path, dtype="float16")
     assert list((tmp_path / "embeddings").iterdir()) == []

@@ -27,7 +27,7 @@ from benchmarks.promises.bad_rows import (
     table_of,
     without_rows,
 )
-from encoders.photo_file import MAX_BYTES
+from encoders.image.photo_file import MAX_BYTES
 from fusion.shards import job_status
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads do not survive a fork

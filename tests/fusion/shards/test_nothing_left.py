@@ -12,12 +12,12 @@ def refused_by_a_column(job):
 
 
 def refused_by_an_empty_table(job):
-    job.places.items.write_text("id,title\n")
+    job.paths.items.write_text("id,title\n")
     return job
 
 
 def refused_by_two_names(job):
-    job.places.items.write_text("id,id\n1,2\n")
+    job.paths.items.write_text("id,id\n1,2\n")
     return job
 
 

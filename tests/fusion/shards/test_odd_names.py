@@ -30,13 +30,13 @@ def test_a_job_among_names_that_are_no_utf8_is_like_any_other(
 ):
     job = photo_job(tmp_path / "in", rows=8, shard_rows=4, missing=[2])
     items, photos = odd(b"caf\xe9." + suffix.encode()), odd(b"ph\xe9")
-    frame = pd.read_csv(job.places.items)
+    frame = pd.read_csv(job.paths.items)
     items.write_bytes(
         frame.to_csv(index=False).encode() if suffix == "csv" else frame.to_parquet(index=False)
     )
-    job.places.photos.rename(photos)
+    job.paths.photos.rename(photos)
     out = odd(b"out\xe9")
-    job = replace(job, places=replace(job.places, items=items, photos=photos, store=odd(b"s\xe9")))
+    job = replace(job, paths=replace(job.paths, items=items, photos=photos, store=odd(b"s\xe9")))
     result = job.run(out)
     assert (result.n_failed, result.failed_shards) == (1, {})
     assert verify_job(out) == []
@@ -62,12 +62,12 @@ def test_each_of_such_tables_in_a_folder_is_named(tmp_path, odd, photo_job):
     job = photo_job(tmp_path / "in", rows=3, shard_rows=3, missing=[1])
     folder = odd(b"tables\xe9")
     folder.mkdir()
-    content = job.places.items.read_bytes()
+    content = job.paths.items.read_bytes()
     for name in (b"a\xe9.csv", b"b\xff.csv"):
         rows = content.replace(b"\np", b"\n" + name[:1])  # other ids in each
         (folder / os.fsdecode(name)).write_bytes(rows)
     out = odd(b"out\xe9")
-    replace(job, places=replace(job.places, items=folder)).run(out)
+    replace(job, paths=replace(job.paths, items=folder)).run(out)
     errors = [pq.read_table(arrow_file(path)) for path in (out / "errors").iterdir()]
     named = {name for table in errors for name in table["file"].to_pylist()}
     assert named == {r"a\xe9.csv", r"b\xff.csv"}

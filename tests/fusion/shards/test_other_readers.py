@@ -9,9 +9,9 @@ import pandas as pd
 import pyarrow.dataset as ds
 import pytest
 
-from encoders.tiny_bert import tiny_checkpoint
-from fusion.encoder_choice import EncoderChoices
-from fusion.shards import InProcessEngine, JobSettings, Places, embed_catalogue, read_embeddings
+from encoders.text.tiny_bert import tiny_checkpoint
+from fusion.choices.encoders import EncoderChoices
+from fusion.shards import DataPaths, InProcessEngine, JobSettings, embed_catalogue, read_embeddings
 
 N_ROWS = 24
 
@@ -56,7 +56,9 @@ def finished_job(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
         dtype=request.param,
         shard_rows=10,
     )
-    embed_catalogue(Places(folder / "items.csv"), folder / "out", asked, engine=InProcessEngine())
+    embed_catalogue(
+        DataPaths(folder / "items.csv"), folder / "out", asked, engine=InProcessEngine()
+    )
     return folder / "out"
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from fusion import FusionRegressor
 from fusion.errors import CatalogueError, JobError
+from fusion.job_steps.source import ItemSource
 from fusion.jobs.predict import predict
-from fusion.jobs.source import ItemSource
 from fusion.shards import InProcessEngine, csv_rows, whole
 
 SMALL = {"training": {"epochs": 1, "folds": 1}, "strategy_options": {"width": 8}}

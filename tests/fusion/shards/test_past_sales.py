@@ -13,9 +13,9 @@ from fusion.data.tables import read_table
 from fusion.errors import CatalogueError, ConfigError, JobError
 from fusion.predictor import Predictor
 from fusion.shards import (
+    DataPaths,
     InProcessEngine,
     PastSales,
-    Places,
     PredictSettings,
     history,
     predict_catalogue,
@@ -57,8 +57,8 @@ def shop(tmp_path_factory):
 
 def asked(shop, output, *, sales="sales.csv", as_of=AS_OF, items="items.csv", shard_rows=9):
     settings = PredictSettings(shard_rows=shard_rows, sales=PastSales(shop / sales, as_of))
-    places = Places(shop / items, bundle=shop / "bundle")
-    return predict_catalogue(places, output, settings, engine=InProcessEngine())
+    paths = DataPaths(shop / items, bundle=shop / "bundle")
+    return predict_catalogue(paths, output, settings, engine=InProcessEngine())
 
 
 @pytest.mark.parametrize("part_rows", [65_536, 50])
@@ -124,8 +124,8 @@ def test_past_sales_are_joined_where_a_column_is_absent_but_never_without_ids(sh
     items[["item_id"]].to_csv(tmp_path / "ids.csv", index=False)
     items[["price"]].to_csv(tmp_path / "prices.csv", index=False)
     settings = PredictSettings(on_bad_rows="absent", sales=PastSales(shop / "sales.csv", AS_OF))
-    places = Places(tmp_path / "ids.csv", bundle=shop / "bundle")
-    predict_catalogue(places, tmp_path / "out.csv", settings, engine=InProcessEngine())
+    paths = DataPaths(tmp_path / "ids.csv", bundle=shop / "bundle")
+    predict_catalogue(paths, tmp_path / "out.csv", settings, engine=InProcessEngine())
     frame = add_history(
         items[["item_id"]], read_table(shop / "sales.csv"), columns=NAMES, as_of=AS_OF
     )
@@ -133,5 +133,5 @@ def test_past_sales_are_joined_where_a_column_is_absent_but_never_without_ids(sh
     found = pd.read_csv(tmp_path / "out.csv")
     np.testing.assert_allclose(found["prediction_p50"], alone["prediction_p50"], rtol=1e-5)
     with pytest.raises(CatalogueError, match="column item_id"):
-        lost = replace(places, items=tmp_path / "prices.csv")
+        lost = replace(paths, items=tmp_path / "prices.csv")
         predict_catalogue(lost, tmp_path / "lost.csv", settings, engine=InProcessEngine())

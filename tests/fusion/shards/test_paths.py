@@ -11,8 +11,8 @@ import pytest
 
 from benchmarks.children import Seen, outside, seen_by
 from benchmarks.promises.paths import embed, hostile_names, make_shop
-from fusion.encoder_choice import EncoderChoices
-from fusion.shards import InProcessEngine, JobSettings, Places, embed_catalogue
+from fusion.choices.encoders import EncoderChoices
+from fusion.shards import DataPaths, InProcessEngine, JobSettings, embed_catalogue
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and FIFOs"),
@@ -84,7 +84,7 @@ def test_columns_are_looked_for_without_opening_a_file_outside(shop: Path, tmp_p
     asked = JobSettings(encoders=EncoderChoices({"image": "colour_texture"}))
 
     def work() -> None:
-        embed_catalogue(Places(items, shop / "photos"), out, asked, engine=InProcessEngine())
+        embed_catalogue(DataPaths(items, shop / "photos"), out, asked, engine=InProcessEngine())
 
     assert stayed_inside(seen_by(work), shop / "photos", out, items)
 

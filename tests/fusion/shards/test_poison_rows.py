@@ -22,10 +22,16 @@ from fusion.progress import Work
 from fusion.shards import read_embeddings, verify_job, worker
 from fusion.shards.events import EventLog
 from fusion.shards.layout import Layout
+from fusion.shards.poison_rows import (
+    MOST_BLAMED,
+    PoisonRows,
+    note_end,
+    poison_rows_path,
+    touch_alone,
+)
 from fusion.shards.pool import LocalEngine
 from fusion.shards.retries import TaskQueue
 from fusion.shards.run import run_shard
-from fusion.shards.suspects import MOST_BLAMED, Suspects, note_end, suspects_path, touch_alone
 
 ROOT = Path(__file__).parents[3]
 COMMAND = [sys.executable, "-c", "from fusion.cli import app; app()"]
@@ -70,7 +76,7 @@ def same_as_without(output, whole, bad):
 
 def embed_arguments(job, output, *more):
     """What the command line says for a job of photos, with shards of six rows."""
-    places = ["--items", job.places.items, "--photos", job.places.photos, "--out", output]
+    places = ["--items", job.paths.items, "--photos", job.paths.photos, "--out", output]
     columns = ["--column", "id=id", "--column", "image=photo", "--encoder", "image=colour_texture"]
     return [*map(str, ["embed", *places, *columns, "--shard-rows", 6, "--quiet", *more])]
 
@@ -226,7 +232,7 @@ def test_a_worker_that_hangs_with_pythons_lock_ends_with_its_killed_parent(
 
 
 def test_a_row_is_blamed_at_its_second_end_and_only_that_row(tmp_path):
-    path = suspects_path(tmp_path, 0)
+    path = poison_rows_path(tmp_path, 0)
     path.parent.mkdir()
     touched = []
 
@@ -238,24 +244,24 @@ def test_a_row_is_blamed_at_its_second_end_and_only_that_row(tmp_path):
     for ends in (1, 2):
         with pytest.raises(KeyboardInterrupt):
             touch_alone(path, range(4), touch)
-        assert Suspects.read(path).blamed == {}
+        assert PoisonRows.read(path).blamed == {}
         note_end(path, "died")
-        assert Suspects.read(path).blamed == ({2: "died"} if ends == 2 else {})
+        assert PoisonRows.read(path).blamed == ({2: "died"} if ends == 2 else {})
     touch_alone(path, range(4), touch)
     assert touched == [0, 1, 2, 2, 0, 1, 3]
-    assert Suspects.read(path) == Suspects({2: "died"})
+    assert PoisonRows.read(path) == PoisonRows({2: "died"})
 
 
 def test_the_longest_errors_of_as_many_rows_as_are_blamed_are_read_back(tmp_path):
-    known = Suspects()
+    known = PoisonRows()
     for row in range(MOST_BLAMED + 1):
         known.blame(row, "\U0001f9e5" * 100_000)
     known.write(tmp_path / "suspects.json")
-    assert Suspects.read(tmp_path / "suspects.json") == known
+    assert PoisonRows.read(tmp_path / "suspects.json") == known
 
 
 def test_a_machine_fault_while_a_row_is_touched_alone_blames_no_row(tmp_path):
-    path = suspects_path(tmp_path, 0)
+    path = poison_rows_path(tmp_path, 0)
     path.parent.mkdir()
 
     def touch(row):
@@ -263,11 +269,11 @@ def test_a_machine_fault_while_a_row_is_touched_alone_blames_no_row(tmp_path):
 
     with pytest.raises(BrokenPipeError):
         touch_alone(path, range(4), touch)
-    assert Suspects.read(path).blamed == {}
+    assert PoisonRows.read(path).blamed == {}
 
 
 def test_where_every_row_raises_the_shard_is_given_up_and_no_row_is_lost(tmp_path):
-    path = suspects_path(tmp_path, 0)
+    path = poison_rows_path(tmp_path, 0)
     path.parent.mkdir()
 
     def touch(row):
@@ -279,7 +285,7 @@ def test_where_every_row_raises_the_shard_is_given_up_and_no_row_is_lost(tmp_pat
     queue = TaskQueue(tmp_path, [0], log)
     queue.ended(queue.take(), "raised", reason="x")
     assert list(queue.failed) == [0] and len(queue) == 0
-    assert Suspects.read(path) == Suspects()
+    assert PoisonRows.read(path) == PoisonRows()
 
 
 POISON = """

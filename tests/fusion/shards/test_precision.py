@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from encoders.dtype import SWITCH
-from encoders.tiny_bert import tiny_checkpoint
+from encoders.text.tiny_bert import tiny_checkpoint
 from fusion import FusionRegressor
 from fusion.errors import JobError
-from fusion.shards import Places
+from fusion.shards import DataPaths
 from fusion.shards.plan import read_plan
 
 
@@ -42,7 +42,7 @@ def fused(tmp_path, job, monkeypatch):
         training={"epochs": 1, "folds": 1},
         random_state=0,
     ).fit(items, np.arange(20.0)).save(tmp_path / "bundle")
-    return replace(job, places=Places(job.places.items, bundle=tmp_path / "bundle"))
+    return replace(job, paths=DataPaths(job.paths.items, bundle=tmp_path / "bundle"))
 
 
 def test_the_plan_names_the_format(tmp_path, job, precision):

@@ -12,8 +12,8 @@ from fusion.data.tables import read_table
 from fusion.errors import CatalogueError, ConfigError, JobError
 from fusion.predictor import Predictor
 from fusion.shards import (
+    DataPaths,
     InProcessEngine,
-    Places,
     PredictSettings,
     job_status,
     predict_catalogue,
@@ -22,9 +22,9 @@ from fusion.shards import (
 )
 from fusion.shards.forecaster import Forecaster
 from fusion.shards.layout import Layout
-from fusion.shards.lock import LockedError
 from fusion.shards.pool import LocalEngine
 from fusion.shards.predict_job import job_folder
+from fusion.system.lock import LockedError
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 
@@ -51,7 +51,7 @@ def shop_of(folder):
     frame.loc[34, ["sku", "price"]] = [None, "dear"]
     frame.to_csv(folder / "items.csv", index=False)
     frame.to_parquet(folder / "items.parquet")
-    return Places(folder / "items.csv", bundle=folder / "bundle")
+    return DataPaths(folder / "items.csv", bundle=folder / "bundle")
 
 
 @pytest.fixture(scope="module")

@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from fusion.encoder_choice import EncoderChoices
+from fusion.choices.encoders import EncoderChoices
 from fusion.errors import JobError
-from fusion.shards import JobSettings, Places, embed_catalogue, run_shard, verify_job
+from fusion.shards import DataPaths, JobSettings, embed_catalogue, run_shard, verify_job
 from fusion.shards.layout import Layout
 from fusion.shards.pool import LocalEngine
 
@@ -35,7 +35,7 @@ def shop_of(folder, *, rows):
         Image.fromarray(pixels).save(folder / "photos" / name)
     frame = pd.DataFrame({"sku": [f"P{row}" for row in range(rows)], "photo": names})
     frame.to_csv(folder / "items.csv", index=False)
-    return Places(folder / "items.csv", folder / "photos")
+    return DataPaths(folder / "items.csv", folder / "photos")
 
 
 def kill_an_actor_after_the_first_receipt(folder, killed):

@@ -7,11 +7,11 @@ from functools import partial
 
 import pytest
 
-from fusion.encoder_choice import EncoderChoices
+from fusion.choices.encoders import EncoderChoices
 from fusion.errors import CatalogueError, ConfigError, JobError
 from fusion.shards import (
+    DataPaths,
     JobSettings,
-    Places,
     job_status,
     missing_shards,
     read_embeddings,
@@ -54,11 +54,11 @@ def edit(path, old, new):
     ],
 )
 def test_other_content_is_refused_by_the_name_of_the_file(job, half_done, old, new, told):
-    before = job.places.items.read_bytes()
-    edit(job.places.items, old, new)
+    before = job.paths.items.read_bytes()
+    edit(job.paths.items, old, new)
     with pytest.raises(JobError, match=rf"- input file items\.csv: other content{told}"):
         job.run(half_done)
-    job.places.items.write_bytes(before)
+    job.paths.items.write_bytes(before)
     assert job.run(half_done).n_already == 1
 
 
@@ -83,7 +83,7 @@ def test_another_setting_is_refused_by_its_name(job, half_done, change, told):
 
 
 def test_everything_that_changed_is_told_at_once(job, half_done):
-    edit(job.places.items, b"item 25", b"item 2525")
+    edit(job.paths.items, b"item 25", b"item 2525")
     settings = replace(job.settings, dtype="float16", on_bad_rows="raise")
     with pytest.raises(JobError) as caught:
         replace(job, settings=settings).run(half_done)
@@ -117,16 +117,16 @@ def test_another_version_of_a_package_is_refused(job, half_done, monkeypatch):
 
 
 def test_the_same_content_with_another_change_time_is_accepted(job, half_done):
-    os.utime(job.places.items, (1, 1))
+    os.utime(job.paths.items, (1, 1))
     assert job.run(half_done).n_already == 1
     assert verify_job(half_done) == []
 
 
 def test_items_that_moved_to_another_folder_are_accepted(tmp_path, job, half_done, files_of):
     (tmp_path / "moved").mkdir()
-    job.places.items.rename(tmp_path / "moved" / "items.csv")
+    job.paths.items.rename(tmp_path / "moved" / "items.csv")
     os.utime(tmp_path / "moved" / "items.csv", (1, 1))
-    moved = replace(job, places=Places(tmp_path / "moved" / "items.csv"))
+    moved = replace(job, paths=DataPaths(tmp_path / "moved" / "items.csv"))
     assert moved.run(half_done).n_already == 1
     moved.run(tmp_path / "anew")
     assert files_of(half_done) == files_of(tmp_path / "anew")
@@ -142,8 +142,8 @@ def test_new_gone_and_renamed_tables_are_named(tmp_path, job, in_process):
     folder = tmp_path / "tables"
     folder.mkdir()
     for name in ("a.csv", "b.csv"):
-        shutil.copy(job.places.items, folder / name)
-    both = replace(job, places=Places(folder))
+        shutil.copy(job.paths.items, folder / name)
+    both = replace(job, paths=DataPaths(folder))
     both.run(tmp_path / "out")
     (folder / "b.csv").rename(folder / "c.csv")
     with pytest.raises(JobError, match=r"b\.csv: gone\n- input file c\.csv: new"):
@@ -175,7 +175,7 @@ def test_a_folder_in_the_place_of_a_lock_is_refused_by_its_name(tmp_path, job, n
 
 def test_files_in_the_place_of_folders_are_refused_together(tmp_path, job):
     (tmp_path / "out").mkdir()
-    for name in ("receipts", "suspects"):
+    for name in ("receipts", "poison_rows"):
         (tmp_path / "out" / name).touch()
     with pytest.raises(JobError, match=r"something else named receipts, suspects\. Move it away"):
         job.run(tmp_path / "out")
@@ -191,9 +191,9 @@ def test_a_file_in_the_place_of_the_receipts_is_named_by_all_that_read_them(half
 
 @pytest.mark.parametrize("is_folder", [False, True], ids=["gone", "a folder now"])
 def test_a_table_that_is_not_there_is_named_once(job, half_done, is_folder):
-    job.places.items.unlink()
+    job.paths.items.unlink()
     if is_folder:
-        job.places.items.mkdir()
+        job.paths.items.mkdir()
     with pytest.raises(
         JobError, match=r"the table items\.csv, .* none of that name in .*/items\.csv"
     ):
@@ -208,7 +208,7 @@ def test_a_damaged_plan_is_named(job, half_done):
 
 def test_missing_items_are_named(tmp_path, job):
     with pytest.raises(CatalogueError, match=r"items must be a \.csv, \.tsv or \.parquet file"):
-        replace(job, places=Places(tmp_path / "none.csv")).run(tmp_path / "out")
+        replace(job, paths=DataPaths(tmp_path / "none.csv")).run(tmp_path / "out")
 
 
 @pytest.mark.parametrize("shard_rows", [0, -1, 2**31, 10**23])

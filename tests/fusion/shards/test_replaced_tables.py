@@ -13,15 +13,15 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from encoders.tiny_bert import tiny_checkpoint
+from encoders.text.tiny_bert import tiny_checkpoint
+from fusion.choices.encoders import EncoderChoices
 from fusion.cli import app
-from fusion.encoder_choice import EncoderChoices
 from fusion.errors import CatalogueError, JobError
 from fusion.progress import Work
 from fusion.shards import (
+    DataPaths,
     InProcessEngine,
     JobSettings,
-    Places,
     embed_catalogue,
     job_status,
     missing_shards,
@@ -59,8 +59,8 @@ class Shop:
         os.utime(self.items, ns=(status.st_atime_ns, status.st_mtime_ns))
 
     def run(self, output: Path, *, engine: Any = None) -> Any:
-        places = Places(self.items)
-        return embed_catalogue(places, output, self.settings, engine=engine or InProcessEngine())
+        paths = DataPaths(self.items)
+        return embed_catalogue(paths, output, self.settings, engine=engine or InProcessEngine())
 
 
 def table_of(path: Path, *, word: str) -> bytes:
@@ -112,7 +112,7 @@ def test_a_table_that_is_put_back_within_one_run_costs_nothing(
 ) -> None:
     shop.run(tmp_path / "straight")
     output = tmp_path / "out"
-    plan_catalogue(Places(shop.items), output, shop.settings)
+    plan_catalogue(DataPaths(shop.items), output, shop.settings)
     run_shard(output, 0)
     shop.put(shop.other)
     with pytest.raises(JobError, match=REFUSED):
@@ -127,7 +127,7 @@ def test_a_table_that_is_put_back_within_one_run_costs_nothing(
 def test_a_table_that_is_replaced_while_workers_run_stops_the_job(
     tmp_path: Path, shop: Shop, files_of: Any, forked_pool: None
 ) -> None:
-    output, places = tmp_path / "out", Places(shop.items)
+    output, places = tmp_path / "out", DataPaths(shop.items)
 
     def look(work: Work) -> None:
         if len(list((output / "receipts").iterdir())) == 1:
@@ -257,7 +257,7 @@ def test_columns_that_change_places_under_the_same_rows_are_found(tmp_path: Path
     items = tmp_path / "items.csv"
     first = table_of(items, word="wool")
     shop = Shop(items, first, first.replace(b"id,title", b"title,id"))
-    plan_catalogue(Places(items), tmp_path / "out", shop.settings)
+    plan_catalogue(DataPaths(items), tmp_path / "out", shop.settings)
     shop.put(shop.other)
     with pytest.raises(JobError, match="other content"):
         run_shard(tmp_path / "out", 3)
@@ -271,7 +271,7 @@ def test_a_pipe_in_the_place_of_a_table_is_named_and_not_waited_for(
     path.parent.mkdir()
     first = table_of(path, word="wool")
     shop, output = Shop(path.parent, first, first), tmp_path / "out"
-    plan_catalogue(Places(shop.items), output, shop.settings)
+    plan_catalogue(DataPaths(shop.items), output, shop.settings)
     path.unlink()
     os.mkfifo(path)
     before = signal.signal(signal.SIGALRM, signal.default_int_handler)

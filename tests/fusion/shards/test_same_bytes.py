@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from fusion import FusionRegressor, read_table
-from fusion.shards import JobSettings, Places, embed_catalogue
+from fusion.shards import DataPaths, JobSettings, embed_catalogue
 from fusion.shards.layout import Layout
 from fusion.shards.pool import LocalEngine
 from fusion.shards.read import read_embeddings
@@ -22,7 +22,7 @@ def job(tmp_path, text_job):
     """Texts of many lengths, so that neighbours could change a padded batch."""
     made = text_job(tmp_path / "in", rows=0, shard_rows=20)
     draw = random.Random(0)
-    with made.places.items.open("a", newline="", encoding="utf-8") as file:
+    with made.paths.items.open("a", newline="", encoding="utf-8") as file:
         lines = csv.writer(file)
         for row in range(100):
             words = " ".join(draw.choice(["red", "wool", "hat", "x1"]) for _ in range(row % 23))
@@ -67,7 +67,7 @@ def test_shards_in_any_order_give_the_same_bytes(tmp_path, job, files_of, in_pro
 
 def test_an_empty_a_warm_and_a_half_filled_store_give_the_bytes_of_none(tmp_path, job, files_of):
     job.run(tmp_path / "none")
-    stored = replace(job, places=Places(job.places.items, store=tmp_path / "store"))
+    stored = replace(job, paths=DataPaths(job.paths.items, store=tmp_path / "store"))
     for name in ("cold", "warm"):
         stored.run(tmp_path / name)
         assert files_of(tmp_path / name) == files_of(tmp_path / "none")
@@ -78,7 +78,7 @@ def test_an_empty_a_warm_and_a_half_filled_store_give_the_bytes_of_none(tmp_path
 
 
 def test_a_store_filled_in_other_shards_gives_the_same_vectors(tmp_path, job, files_of):
-    stored = replace(job, places=Places(job.places.items, store=tmp_path / "store"))
+    stored = replace(job, paths=DataPaths(job.paths.items, store=tmp_path / "store"))
     replace(stored, settings=replace(job.settings, shard_rows=7)).run(tmp_path / "sevens")
     stored.run(tmp_path / "out")
     job.run(tmp_path / "none")
@@ -88,14 +88,14 @@ def test_a_store_filled_in_other_shards_gives_the_same_vectors(tmp_path, job, fi
 def test_photos_give_the_same_bytes_with_a_store_and_without(tmp_path, photo_job, files_of):
     job = photo_job(tmp_path, rows=24, shard_rows=8, missing=[3, 11])
     job.run(tmp_path / "none")
-    stored = replace(job, places=replace(job.places, store=tmp_path / "store"))
+    stored = replace(job, paths=replace(job.paths, store=tmp_path / "store"))
     for name in ("cold", "warm"):
         stored.run(tmp_path / name)
         assert files_of(tmp_path / name) == files_of(tmp_path / "none")
 
 
 def test_a_store_without_file_handles_keeps_its_sound_segments(tmp_path, job, monkeypatch):
-    stored = replace(job, places=Places(job.places.items, store=tmp_path / "store"))
+    stored = replace(job, paths=DataPaths(job.paths.items, store=tmp_path / "store"))
     stored.run(tmp_path / "cold")
 
     def busy(path):
@@ -129,7 +129,7 @@ def test_a_category_means_the_same_in_a_prediction_of_one_row_and_in_any_shard(
     vectors = []
     for shard_rows in (30, 2):
         output = tmp_path / str(shard_rows)
-        places = Places(tmp_path / "all.csv", bundle=tmp_path / "bundle")
-        embed_catalogue(places, output, JobSettings(shard_rows=shard_rows), engine=in_process())
+        paths = DataPaths(tmp_path / "all.csv", bundle=tmp_path / "bundle")
+        embed_catalogue(paths, output, JobSettings(shard_rows=shard_rows), engine=in_process())
         vectors.append(read_embeddings(output, "fused").vectors)
     np.testing.assert_array_equal(vectors[0], vectors[1])

@@ -105,7 +105,7 @@ def start_fork(arguments, folder, log):
 def stopped(request, tmp_path_factory, job):
     """Signal -> what became of the same job; all three begin at once, to save time."""
     folder = tmp_path_factory.mktemp("running")
-    arguments = ["embed", "--items", str(job.places.items), "--photos", str(job.places.photos)]
+    arguments = ["embed", "--items", str(job.paths.items), "--photos", str(job.paths.photos)]
     arguments += ["--column", "id=id", "--column", "image=photo", "--quiet"]
     arguments += ["--encoder", "image=colour_texture"]
     arguments += ["--shard-rows", "3", "--workers", "1"]

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from benchmarks.promises.two_writers import hold_alone
 from fusion.cli import app
-from fusion.shards.lock import LockedError, locked_file
+from fusion.system.lock import LockedError, locked_file
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 
@@ -46,7 +46,7 @@ def test_the_second_writer_learns_who_holds_the_folder(tmp_path, job, holder):
 
 def test_the_command_line_gives_code_4_to_the_second_writer(tmp_path, job, holder):
     choice = job.settings.encoders["text"].options["checkpoint"]
-    arguments = ["--items", str(job.places.items), "--out", str(tmp_path / "out"), "--quiet"]
+    arguments = ["--items", str(job.paths.items), "--out", str(tmp_path / "out"), "--quiet"]
     arguments += ["--column", "id=id", "--column", "text=title", "--encoder", f"text={choice}"]
     arguments += ["--shard-rows", "10"]
     result = CliRunner().invoke(app, ["embed", *arguments])

@@ -118,7 +118,7 @@ def test_numbers_whose_squares_leave_float32_keep_their_direction(size):
 
 
 def test_a_store_keeps_the_vectors_as_the_encoder_gave_them(job, raw, tmp_path):
-    stored = replace(job, places=replace(job.places, store=tmp_path / "store"))
+    stored = replace(job, paths=replace(job.paths, store=tmp_path / "store"))
     unit = normalised(stored, tmp_path / "unit")
     stored.run(tmp_path / "again")
     np.testing.assert_array_equal(read_embeddings(tmp_path / "again", "image").vectors, raw)
@@ -127,7 +127,7 @@ def test_a_store_keeps_the_vectors_as_the_encoder_gave_them(job, raw, tmp_path):
 
 def test_the_command_line_has_the_switch(job, raw, tmp_path):
     out = tmp_path / "out"
-    arguments = ["embed", "--items", str(job.places.items), "--photos", str(job.places.photos)]
+    arguments = ["embed", "--items", str(job.paths.items), "--photos", str(job.paths.photos)]
     arguments += ["--encoder", "image=colour_texture", "--workers", "0", "--out", str(out)]
     result = CliRunner().invoke(app, [*arguments, "--normalize", "--quiet"])
     assert result.exit_code == 0, result.output

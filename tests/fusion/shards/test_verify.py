@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from fusion.documents import sealed
 from fusion.errors import JobError
 from fusion.shards import job_status, missing_shards, verify_job
 from fusion.shards.plan import read_plan, write_plan
+from fusion.system.documents import sealed
 
 PART = "embeddings/part-000001.parquet"
 

@@ -17,10 +17,10 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from encoders.base import Encoder
-from encoders.bert import BertEncoder
-from encoders.colour_texture import ColourTextureEncoder
-from encoders.resnet import ResNetEncoder
-from encoders.tiny_bert import tiny_checkpoint
+from encoders.image.colour_texture import ColourTextureEncoder
+from encoders.image.resnet import ResNetEncoder
+from encoders.text.bert import BertEncoder
+from encoders.text.tiny_bert import tiny_checkpoint
 from fusion.store import content_key, embed_values
 
 TEXTS = ["a red dress", "a blue coat of wool " * 10, "lamp"]

@@ -8,10 +8,10 @@ import pytest
 
 from encoders import BertEncoder, ColourTextureEncoder
 from encoders.dtype import in_precision
-from encoders.tiny_bert import tiny_checkpoint
+from encoders.text.tiny_bert import tiny_checkpoint
 from fusion import FusionRegressor, embed_values
-from fusion.build import pretrained_encoders
-from fusion.encoder_choice import EncoderChoices
+from fusion.choices.build import pretrained_encoders
+from fusion.choices.encoders import EncoderChoices
 from fusion.progress import notices
 from fusion.store import as_kept
 

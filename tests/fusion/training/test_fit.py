@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from fusion.build import build_decoders
+from fusion.choices.build import build_decoders
 from fusion.data.batch import ModelInputs
 from fusion.model import ProductModel
 from fusion.strategies import ConcatFusion
@@ -43,7 +43,7 @@ def problem():
     inputs = ModelInputs(
         present={"text": torch.ones(200, dtype=torch.bool)}, embeddings={"text": vectors}
     )
-    fusion = ConcatFusion({"text": 6}, width=16, depth=1, n_members=2, dropout=0.0)
+    fusion = ConcatFusion({"text": 6}, width=16, depth=1, n_networks=2, dropout=0.0)
     heads = {"y": RegressionHead.fitted(target)}
     decoders = build_decoders(heads, fused_dim=16)
     model = ProductModel({"text": frozen(6)}, fusion=fusion, heads=heads, decoders=decoders)
@@ -104,7 +104,7 @@ def test_no_rows_are_a_clear_error(problem):
 
 def test_heads_pull_equally_and_one_point_zero_is_the_constant_answer():
     units = np.random.default_rng(0).negative_binomial(3, 0.02, 300).astype(float)
-    fusion = ConcatFusion({"text": 4}, width=8, depth=1, n_members=1)
+    fusion = ConcatFusion({"text": 4}, width=8, depth=1, n_networks=1)
     heads = {
         "units": SalesVolumeHead.fitted(units),
         "hot": HotItemHead.fitted(units),

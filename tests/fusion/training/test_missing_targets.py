@@ -10,20 +10,20 @@ import torch
 import fusion.training.ensemble
 import fusion.training.neighbours as neighbours
 from encoders import TfidfEncoder
-from fusion.blending import score_decoder
-from fusion.build import build_decoders, build_heads
+from fusion.choices.build import build_decoders, build_heads
+from fusion.choices.heads import HeadChoice
 from fusion.data.batch import ModelInputs
 from fusion.data.known import folds_within, known_rows
 from fusion.ensemble import ProductEnsemble
-from fusion.head_choice import HeadChoice
+from fusion.members.blending import score_decoder
 from fusion.model import ProductModel
 from fusion.strategies import ConcatFusion, JoinFusion
 from fusion.training import TrainingHistory, TrainingSettings, best_options, fit_ensemble, fit_model
 from fusion.training.augment import Mixup
+from fusion.training.blend_weights import OutOfFold, out_of_fold_loss
 from fusion.training.fit import encoded_targets
 from fusion.training.loss import BalancedLoss
 from fusion.training.options import Candidate
-from fusion.training.shares import HeldOut, held_out_loss
 from heads import HotItemHead, LinearHead, RegressionHead
 
 N = 200
@@ -42,8 +42,8 @@ WORTH = RANDOM.normal(size=25)[DESIGNS]  # what the nearest know, and a line doe
 
 
 def inputs_of():
-    present = {"row": torch.from_numpy(RANDOM.random(N) < 0.8), "text": torch.ones(N).bool()}
-    return ModelInputs(present=present, embeddings={"row": VECTORS, "text": KINDS})
+    present = {"row_text": torch.from_numpy(RANDOM.random(N) < 0.8), "text": torch.ones(N).bool()}
+    return ModelInputs(present=present, embeddings={"row_text": VECTORS, "text": KINDS})
 
 
 INPUTS = inputs_of()
@@ -64,8 +64,8 @@ KNOWN = np.setdiff1d(EVERYTHING, ABSENT)
 
 def model_of(targets, heads=None):
     heads = build_heads(HEADS, targets) if heads is None else heads
-    fusion = ConcatFusion({"row": 6, "text": 6}, width=8, depth=1, n_members=1, dropout=0.0)
-    encoders = {"row": TfidfEncoder(embedding_dim=6), "text": TfidfEncoder(embedding_dim=6)}
+    fusion = ConcatFusion({"row_text": 6, "text": 6}, width=8, depth=1, n_networks=1, dropout=0.0)
+    encoders = {"row_text": TfidfEncoder(embedding_dim=6), "text": TfidfEncoder(embedding_dim=6)}
     decoders = build_decoders(heads, fused_dim=fusion.fused_dim)
     return ProductModel(encoders, fusion=fusion, heads=heads, decoders=decoders)
 
@@ -74,7 +74,7 @@ def answers(targets, *, rows=EVERYTHING):
     """What is fitted beside networks that stay as they were drawn: answers of each head."""
     rows_of_folds = folds_within(FOLDS, rows)
     heads = build_heads(HEADS, targets)
-    ensemble, _, held_out = fit_ensemble(
+    ensemble, _, out_of_fold = fit_ensemble(
         lambda: model_of(targets, heads),
         INPUTS.take(rows),
         {name: values[rows] for name, values in targets.items()},
@@ -87,7 +87,7 @@ def answers(targets, *, rows=EVERYTHING):
             name: torch.stack(list(ensemble.head(name).decode(raw[name]).values()), dim=1)
             for name in ensemble.heads
         }
-    return ensemble, found, held_out
+    return ensemble, found, out_of_fold
 
 
 def scores(ensemble):
@@ -108,10 +108,13 @@ def untrained(monkeypatch):
 def test_what_stands_beside_the_networks_is_for_other_heads_as_if_no_target_were_missing():
     whole, expected, _ = answers(targets_of())
     some, found, _ = answers(targets_of(absent=ABSENT))
-    assert whole.shares["units"]["neighbours"] > 0 and whole.shares["price"]["linear"] > 0
+    assert (
+        whole.blend_weights["units"]["neighbours"] > 0
+        and whole.blend_weights["price"]["linear"] > 0
+    )
     for name in ("units", "hot"):
         torch.testing.assert_close(found[name], expected[name])
-        assert some.shares[name] == whole.shares[name]
+        assert some.blend_weights[name] == whole.blend_weights[name]
         assert repr(some.head(name).config) == repr(whole.head(name).config)
     assert not torch.allclose(found["price"], expected["price"], rtol=1e-3)
 
@@ -124,7 +127,7 @@ def test_a_head_is_answered_as_if_the_rows_without_its_target_did_not_exist(monk
     alone, expected, _ = answers(targets, rows=KNOWN)
     for one, other in zip(scores(some), scores(alone), strict=True):
         torch.testing.assert_close(one[:, 1], other[:, 1])
-    assert some.shares["price"] == pytest.approx(alone.shares["price"])
+    assert some.blend_weights["price"] == pytest.approx(alone.blend_weights["price"])
     torch.testing.assert_close(found["price"], expected["price"], rtol=0.03, atol=0.03)  # searches
     assert not torch.allclose(found["units"], expected["units"], rtol=1e-3)  # fewer rows
 
@@ -147,7 +150,7 @@ def test_what_stands_in_the_place_of_an_absent_target_changes_no_answer():
 def test_a_head_with_targets_in_one_fold_alone_is_answered_by_its_network():
     targets = targets_of(absent=np.setdiff1d(EVERYTHING, FOLDS[1]))
     ensemble, found, _ = answers(targets)
-    assert ensemble.shares["price"] == {"networks": 1.0, "linear": 0.0, "neighbours": 0.0}
+    assert ensemble.blend_weights["price"] == {"networks": 1.0, "linear": 0.0, "neighbours": 0.0}
     assert all(torch.isfinite(values).all() for values in found.values())
 
 
@@ -228,13 +231,15 @@ def test_a_mixed_row_has_a_target_where_both_rows_have_one():
 def test_a_linear_head_is_solved_on_the_rows_that_have_its_target():
     target = 3.0 + 2.0 * VECTORS[:, 0].double().numpy()
     target[ABSENT] = np.nan
-    fusion = JoinFusion({"row": 6})
+    fusion = JoinFusion({"row_text": 6})
     heads = {"a": LinearHead(), "b": LinearHead()}
-    inputs = replace(INPUTS, present={"row": torch.ones(N).bool()}, embeddings={"row": VECTORS})
+    inputs = replace(
+        INPUTS, present={"row_text": torch.ones(N).bool()}, embeddings={"row_text": VECTORS}
+    )
 
     def solved(targets, rows):
         torch.manual_seed(0)
-        encoders = {"row": TfidfEncoder(embedding_dim=6)}
+        encoders = {"row_text": TfidfEncoder(embedding_dim=6)}
         decoders = build_decoders(heads, fused_dim=fusion.fused_dim)
         model = ProductModel(encoders, fusion=fusion, heads=heads, decoders=decoders)
         rows = np.split(rows, [10])
@@ -270,9 +275,9 @@ def test_a_held_out_loss_is_the_mean_over_heads_of_their_own_rows():
     target = np.array([1.0, 0.0, 1.0, np.nan])
     head = HotItemHead.fitted(target[:3])
     raw = torch.randn(4, 1, 1)
-    held_out = HeldOut([np.arange(4)], {"hot": raw, "price": raw})
+    out_of_fold = OutOfFold([np.arange(4)], {"hot": raw, "price": raw})
     heads = {"hot": head, "price": RegressionHead()}
     targets = {"hot": target, "price": np.full(4, np.nan)}
-    alone = held_out_loss({"hot": head}, {"hot": target}, held_out, np.arange(3))
-    assert held_out_loss(heads, targets, held_out, np.arange(4)) == pytest.approx(alone)
-    assert np.isnan(held_out_loss(heads, targets, held_out, np.array([3])))
+    alone = out_of_fold_loss({"hot": head}, {"hot": target}, out_of_fold, np.arange(3))
+    assert out_of_fold_loss(heads, targets, out_of_fold, np.arange(4)) == pytest.approx(alone)
+    assert np.isnan(out_of_fold_loss(heads, targets, out_of_fold, np.array([3])))

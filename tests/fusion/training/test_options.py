@@ -3,10 +3,10 @@ import pytest
 import torch
 from torch import nn
 
-from fusion.blending import score_decoder
-from fusion.build import build_decoders
+from fusion.choices.build import build_decoders
 from fusion.data.batch import ModelInputs
 from fusion.ensemble import ProductEnsemble
+from fusion.members.blending import score_decoder
 from fusion.model import ProductModel
 from fusion.strategies import ConcatFusion
 from fusion.training import best_options
@@ -24,14 +24,14 @@ class Given(nn.Module):
     """Stands for an encoder that does not train."""
 
     embedding_dim = 3
-    trains = False
+    is_trainable = False
 
-    def own_state(self):
+    def delta_state_dict(self):
         return {}
 
 
 def chosen(numbers, target, *, folds=FOLDS):
-    fusion = ConcatFusion({"text": 3}, width=4, depth=1, n_members=1)
+    fusion = ConcatFusion({"text": 3}, width=4, depth=1, n_networks=1)
     heads = {"y": RegressionHead()}
     decoders = build_decoders(heads, fused_dim=4)
     model = ProductModel({"text": Given()}, fusion=fusion, heads=heads, decoders=decoders)

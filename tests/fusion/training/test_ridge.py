@@ -8,10 +8,10 @@ from sklearn.gaussian_process.kernels import DotProduct, WhiteKernel
 from sklearn.linear_model import Ridge
 from torch import nn
 
-from fusion.build import build_decoders
+from fusion.choices.build import build_decoders
 from fusion.data.batch import ModelInputs
 from fusion.ensemble import ProductEnsemble
-from fusion.linear import LinearPart
+from fusion.members.ridge import RidgeMember
 from fusion.model import ProductModel
 from fusion.strategies import ConcatFusion
 from fusion.training import ridge as ridge_module
@@ -57,21 +57,21 @@ class Given(nn.Module):
     """Stands for an encoder that does not train."""
 
     embedding_dim = 6
-    trains = False
+    is_trainable = False
 
-    def own_state(self):
+    def delta_state_dict(self):
         return {}
 
 
 def ridge_part(rows, present):
-    fusion = ConcatFusion({"text": 6}, width=4, depth=1, n_members=1)
+    fusion = ConcatFusion({"text": 6}, width=4, depth=1, n_networks=1)
     heads = {"y": RegressionHead()}
     decoders = build_decoders(heads, fused_dim=4)
     model = ProductModel({"text": Given()}, fusion=fusion, heads=heads, decoders=decoders)
     inputs = ModelInputs(
         present={"text": torch.from_numpy(present)}, embeddings={"text": torch.from_numpy(rows)}
     )
-    part = LinearPart({"text": [6]}, heads)
+    part = RidgeMember({"text": [6]}, heads)
     return RidgePart(ProductEnsemble([model]), inputs, part, seed=0), part
 
 
@@ -130,7 +130,7 @@ class Wide(Given):
 def wide_part(blocks, present):
     dims = {name: block.shape[1] for name, block in blocks.items()}
     heads = {name: RegressionHead() for name in ("y", "z")}
-    fusion = ConcatFusion(dims, width=4, depth=1, n_members=1)
+    fusion = ConcatFusion(dims, width=4, depth=1, n_networks=1)
     encoders = {name: Wide(dim) for name, dim in dims.items()}
     decoders = build_decoders(heads, fused_dim=4)
     model = ProductModel(encoders, fusion=fusion, heads=heads, decoders=decoders)
@@ -138,7 +138,7 @@ def wide_part(blocks, present):
         present={name: torch.from_numpy(mask) for name, mask in present.items()},
         embeddings={name: torch.from_numpy(block) for name, block in blocks.items()},
     )
-    part = LinearPart({name: [dim] for name, dim in dims.items()}, heads)
+    part = RidgeMember({name: [dim] for name, dim in dims.items()}, heads)
     return RidgePart(ProductEnsemble([model]), inputs, part, seed=0), part
 
 

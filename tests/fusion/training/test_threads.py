@@ -7,7 +7,7 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from fusion.build import build_decoders
+from fusion.choices.build import build_decoders
 from fusion.data.batch import ModelInputs
 from fusion.model import ProductModel
 from fusion.strategies import ConcatFusion
@@ -114,7 +114,7 @@ def fit(**settings):
     def build():
         from encoders import TfidfEncoder
 
-        fusion = ConcatFusion({"text": 6}, width=16, depth=1, n_members=2)
+        fusion = ConcatFusion({"text": 6}, width=16, depth=1, n_networks=2)
         encoders = {"text": TfidfEncoder(embedding_dim=6)}
         decoders = build_decoders(heads, fused_dim=16)
         return ProductModel(encoders, fusion=fusion, heads=heads, decoders=decoders)
@@ -135,8 +135,8 @@ def test_networks_and_what_stands_beside_them_take_one_thread_or_what_is_chosen(
     seen = []
     monkeypatch.setattr(BestWeights, "on_epoch_end", lambda *_, **__: seen.append(numbers()))
     monkeypatch.setattr(
-        "fusion.training.ensemble.fit_linear_part",
-        lambda ensemble, *_, held_out, **__: seen.append(numbers()) or (None, held_out.raw),
+        "fusion.training.ensemble.fit_ridge",
+        lambda ensemble, *_, out_of_fold, **__: seen.append(numbers()) or (None, out_of_fold.raw),
     )
     before = numbers()
     fit(threads=chosen)

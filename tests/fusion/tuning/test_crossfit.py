@@ -9,7 +9,7 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
 
 from encoders import BertEncoder, ResNetEncoder
-from fusion.build import build_decoders, own_encoder
+from fusion.choices.build import build_decoders, own_encoder
 from fusion.data.folds import DRAWN, Validation
 from fusion.errors import ConfigError, JobError
 from fusion.model import ProductModel
@@ -36,7 +36,7 @@ def model_of(encoders, fusion, units):
 
 def cross_fit(settings, units, **options):
     def build(encoders):
-        fusion = ConcatFusion({"text": 32}, width=16, n_members=1, dropout=0.0)
+        fusion = ConcatFusion({"text": 32}, width=16, n_networks=1, dropout=0.0)
         return model_of(encoders, fusion, units)
 
     return CrossFit({"text": BertEncoder.tiny()}, build, settings, **options)
@@ -45,7 +45,7 @@ def cross_fit(settings, units, **options):
 def photo_cross_fit(encoder, settings, units):
     def build(encoders):
         own = {name: own_encoder(encoder) for name, encoder in encoders.items()}
-        fusion = ConcatFusion({"image": encoder.embedding_dim}, width=16, n_members=1)
+        fusion = ConcatFusion({"image": encoder.embedding_dim}, width=16, n_networks=1)
         return model_of(own, fusion, units)
 
     return CrossFit({"image": encoder}, build, settings)
@@ -57,9 +57,11 @@ def noise():
 
 def test_a_tuning_that_learned_nothing_says_so():
     nothing, something = TuningRun([1.3], [1.2], 1, 8), TuningRun([0.9], [0.8], 1, 8)
-    said = crossfit.statement(2, TuningSettings(folds=2), [nothing, nothing])
+    said = crossfit.describe_tuning(2, TuningSettings(folds=2), [nothing, nothing])
     assert "No tuning was better than a constant answer" in said
-    assert "No tuning" not in crossfit.statement(2, TuningSettings(folds=2), [nothing, something])
+    assert "No tuning" not in crossfit.describe_tuning(
+        2, TuningSettings(folds=2), [nothing, something]
+    )
 
 
 @pytest.fixture
@@ -116,15 +118,15 @@ def test_encoders_of_one_part_alone_are_held_at_a_time(monkeypatch):
         tuned.append(weakref.ref(model.encoder("text")))
         return run
 
-    settled = BertEncoder.settled
+    frozen_copy = BertEncoder.frozen_copy
 
     def watched(encoder):
-        copy = settled(encoder)
+        copy = frozen_copy(encoder)
         tuned.append(weakref.ref(copy))
         return copy
 
     monkeypatch.setattr(crossfit, "tune_model", spy)
-    monkeypatch.setattr(BertEncoder, "settled", watched)
+    monkeypatch.setattr(BertEncoder, "frozen_copy", watched)
     cross_fit(TuningSettings(folds=3, epochs=1), units).run(
         made_up(units), validation=DRAWN, share=0.1
     )
@@ -223,10 +225,10 @@ def test_the_tuning_says_what_the_head_has_learned_from(folds):
     settings = TuningSettings(mode="last_layers", folds=folds, epochs=1)
     tuned = cross_fit(settings, units).run(made_up(units), validation=DRAWN, share=0.1)
     words = "rows that the encoders were tuned on" if folds == 1 else "the other 2 of 3 parts"
-    assert words in tuned.statement
+    assert words in tuned.description
     assert len(tuned.runs) == (1 if folds == 1 else 4)
     assert torch.equal(tuned.learned_from["text"], tuned.embedded["text"]) == (folds == 1)
-    assert not tuned.encoders["text"].trains
+    assert not tuned.encoders["text"].is_trainable
 
 
 def test_rows_that_are_given_for_early_stopping_are_never_tuned_on(learned):

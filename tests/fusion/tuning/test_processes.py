@@ -6,7 +6,7 @@ import pytest
 import torch
 import tuning_job
 
-from encoders.tiny_bert import tiny_checkpoint
+from encoders.text.tiny_bert import tiny_checkpoint
 from fusion import load_bundle
 from fusion.errors import JobError
 from fusion.tuning import states
@@ -43,7 +43,7 @@ def test_a_finished_tuning_is_not_done_again(job, tmp_path):
     assert again == first
     assert (tmp_path / "states" / "weights.safetensors").stat().st_mtime_ns == written
     _, fresh = job(None)
-    mine, theirs = model.trained_part().own_state(), fresh.trained_part().own_state()
+    mine, theirs = model.trained_part().delta_state_dict(), fresh.trained_part().delta_state_dict()
     assert all((mine[name] == theirs[name]).all() for name in theirs)
 
 
@@ -152,14 +152,14 @@ def test_a_kill_around_the_end_of_an_epoch_changes_nothing(
     options = {"epochs": 3, "save_steps": save_steps}
     if not undisturbed:
         run, model = job(None, **options)
-        undisturbed.update(run=run, weights=model.trained_part().own_state())
+        undisturbed.update(run=run, weights=model.trained_part().delta_state_dict())
     with monkeypatch.context() as patch:
         kill_at(patch, owner, method, n_calls)
         with pytest.raises(Killed):
             job(tmp_path / "states", **options)
     resumed, again = job(tmp_path / "states", **options)
     assert resumed == undisturbed["run"]
-    mine = again.trained_part().own_state()
+    mine = again.trained_part().delta_state_dict()
     assert all(torch.equal(mine[name], weight) for name, weight in undisturbed["weights"].items())
 
 
@@ -190,7 +190,7 @@ def test_a_run_without_validation_killed_at_its_very_end_keeps_its_weights(
             job(tmp_path / "states", n_validation=0)
     resumed, again = job(tmp_path / "states", n_validation=0)
     assert resumed == whole
-    mine, theirs = again.trained_part().own_state(), model.trained_part().own_state()
+    mine, theirs = again.trained_part().delta_state_dict(), model.trained_part().delta_state_dict()
     assert all(torch.equal(mine[name], theirs[name]) for name in theirs)
 
 

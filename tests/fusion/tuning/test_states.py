@@ -6,8 +6,8 @@ from dataclasses import asdict
 import pytest
 import torch
 
-from fusion.documents import sealed
 from fusion.errors import JobError
+from fusion.system.documents import sealed
 from fusion.tuning.states import TuningRun, claim, load_result, save_result
 
 RUN = TuningRun([1.0, 0.5], [0.9, 0.7], best_epoch=2, batch_size=8)

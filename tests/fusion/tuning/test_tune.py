@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from encoders import ResNetEncoder
-from fusion.build import build_decoders
+from fusion.choices.build import build_decoders
 from fusion.data.batch import ModelInputs
 from fusion.errors import ConfigError
 from fusion.model import ProductModel
@@ -148,7 +148,7 @@ def photo_model():
     torch.manual_seed(0)
     encoder = ResNetEncoder.tiny()
     encoder.adapt(TuningSettings(mode="last_layers", layers=1).adapter)
-    fusion = ConcatFusion({"image": encoder.embedding_dim}, width=16, n_members=1)
+    fusion = ConcatFusion({"image": encoder.embedding_dim}, width=16, n_networks=1)
     heads = {"units": RegressionHead.fitted(units)}
     decoders = build_decoders(heads, fused_dim=fusion.fused_dim)
     model = ProductModel({"image": encoder}, fusion=fusion, heads=heads, decoders=decoders)

@@ -14,13 +14,13 @@ import numpy as np
 import torch
 
 from encoders import BertEncoder
-from encoders.tiny_bert import tiny_checkpoint
-from fusion.build import build_decoders
+from encoders.text.tiny_bert import tiny_checkpoint
+from fusion.choices.build import build_decoders
 from fusion.data.batch import ModelInputs
 from fusion.model import ProductModel
-from fusion.processes import is_first
 from fusion.progress import Work, silent
 from fusion.strategies import ConcatFusion
+from fusion.system.processes import is_first
 from fusion.tuning import TuningSettings
 from fusion.tuning.tune import tune_model
 from heads import RegressionHead
@@ -47,7 +47,7 @@ def model_of(settings, units):
     encoder = BertEncoder.tiny()
     encoder.adapt(settings.adapter)
     fusion = ConcatFusion(
-        {"text": encoder.embedding_dim}, width=16, n_members=1, dropout=0.0, modality_dropout=0.0
+        {"text": encoder.embedding_dim}, width=16, n_networks=1, dropout=0.0, modality_dropout=0.0
     )
     heads = {"units": RegressionHead.fitted(units)}
     decoders = build_decoders(heads, fused_dim=fusion.fused_dim)
@@ -126,7 +126,7 @@ def run_job(folder, options, result, die_at):
     stage = silent if die_at is None else DieAt(die_at)
     run, model = job(None if folder is None else Path(folder), stage=stage, **options)
     if is_first():
-        own = model.trained_part().own_state()
+        own = model.trained_part().delta_state_dict()
         weights = {name: weight.double().flatten().tolist() for name, weight in own.items()}
         content = {"train": run.train_loss, "validation": run.validation_loss, "weights": weights}
         Path(result).write_text(json.dumps({**content, "precision": run.precision}))
@@ -134,7 +134,7 @@ def run_job(folder, options, result, die_at):
 
 def run_fine_tune(config, output):
     """What `fusion fine-tune` does with the content of a file."""
-    from fusion.jobs.config import TrainConfig
+    from fusion.job_steps.config import TrainConfig
     from fusion.jobs.train import fine_tune
 
     fine_tune(TrainConfig.from_dict(config), Path(output))

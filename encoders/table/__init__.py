@@ -1,0 +1,1 @@
+"""Numbers, categories and dates of a table to embeddings."""

@@ -1,0 +1,1 @@
+"""What a user chose: checked by name, option and path before any work; built by name."""

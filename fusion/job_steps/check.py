@@ -1,0 +1,324 @@
+"""The checks of a training job: its configuration against its tables, before any work."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from encoders.base import Encoder
+from fusion.choices.build import pretrained_encoders
+from fusion.choices.checks import (
+    Targets,
+    are_known,
+    check_usable,
+    column_mistakes,
+    few_target_mistakes,
+    head_mistakes,
+    strategy_mistakes,
+    target_problems,
+)
+from fusion.choices.encoders import EncoderChoices
+from fusion.choices.heads import HeadChoice
+from fusion.choices.labels import (
+    LabelTargets,
+    head_targets,
+    label_columns,
+    read_label_targets,
+    shared_label_mistakes,
+)
+from fusion.choices.mistakes import Mistakes
+from fusion.choices.paths import photo_folder_mistakes
+from fusion.data.catalogue import Catalogue, build_catalogue, target_values
+from fusion.data.codes import coded_columns
+from fusion.data.infer import infer_schema
+from fusion.data.known import is_known
+from fusion.data.policy import apply_policy, left_out, refuse_early
+from fusion.data.problems import OnBadRows, Problem
+from fusion.data.schema import Schema
+from fusion.data.tables import read_table
+from fusion.errors import ConfigError
+from fusion.fitting.spec import MIN_ROWS, check_logs, check_tuning
+from fusion.job_steps.config import TrainConfig, head_choices
+from fusion.job_steps.new_items import read_new_items
+from fusion.job_steps.sales import join_sales, not_launched, sales_target
+from fusion.job_steps.split import column_groups, split_dates, split_rows
+from fusion.modalities import MODALITIES
+
+HISTORY = ("weeks_on_sale", "weeks_since_last_sale", *(f"units_last_{w}w" for w in (4, 13, 52)))
+
+
+@dataclass(frozen=True)
+class CheckedItems:
+    """What was read and built while a configuration was checked.
+
+    Args:
+        catalogue: All rows.
+        heads: What is asked, by name; heads that read labels know them.
+        targets: Targets `[n]` of each target column, NaN where there is none: the row is left out
+            for this target alone.
+        encoders: Encoders that need no fitting, by modality.
+        problems: What is wrong with targets.
+        unknown: Row -> why there is nothing to learn from it: none of its targets is given.
+        notes: What to say of the tables beside problems, a sentence each.
+        new_items: Items to be forecast after the training; None where there are none.
+    """
+
+    catalogue: Catalogue
+    heads: dict[str, HeadChoice]
+    targets: dict[str, NDArray[np.float64]]
+    encoders: dict[str, Encoder]
+    problems: list[Problem]
+    unknown: dict[int, str]
+    notes: list[str]
+    new_items: pd.DataFrame | None = None
+
+
+def check_config(
+    config: TrainConfig, mistakes: Mistakes, *, store: Path | None = None
+) -> CheckedItems:
+    """Holds a configuration against its tables: columns, heads, strategy, encoders, split.
+
+    Args:
+        config: What to do.
+        mistakes: What has been found wrong before; all of it is told together.
+        store: Folder of the embedding store, whose precision is kept.
+
+    Raises:
+        CatalogueError, ConfigError, ImportError, OSError, ValueError: With all mistakes.
+    """
+    heads = head_choices(config.heads)
+    mistakes.add(strategy_mistakes(config.model.strategy, config.model.options, heads=heads))
+    frame, notes = _tables(config, mistakes)
+    catalogue: Catalogue | None = None
+    targets: dict[str, NDArray[np.float64]] = {}
+    problems: list[Problem] = []
+    encoders: dict[str, Encoder] = {}
+    unknown: dict[int, str] = {}
+    new: pd.DataFrame | None = None
+    if frame is not None:
+        schema = Schema()
+        with mistakes.gathered():
+            schema = schema_of(frame, config)
+            check_usable(schema, source=config.data.items.name)
+            catalogue = build_catalogue(
+                frame, schema, photos=config.data.photos, source=config.data.items.name
+            )
+        coded = coded_columns(frame, schema, listed=config.data.columns.get("categorical"))
+        notes += [coded] if coded else []
+        mistakes.add(shared_label_mistakes(heads))
+        labelled = read_label_targets(heads, _target_columns(heads, frame))
+        mistakes.add(labelled.mistakes)
+        heads = labelled.heads
+        targets, problems = _read_targets(config, frame, schema, labelled)
+        unknown = _unknown_rows(config, heads, targets, problems)
+        problems = [problem for problem in problems if problem.row not in unknown]
+    mistakes.add(head_mistakes(heads, head_targets(heads, targets)))
+    with mistakes.gathered():
+        check_logs(config.training.tensorboard, config.tuning.tensorboard)
+    if catalogue is not None:
+        with mistakes.gathered():
+            new = read_new_items(config, catalogue.schema, known=catalogue.frame)
+        mistakes.add(photo_folder_mistakes(config.data.photos))
+        with mistakes.gathered():
+            encoders = pretrained_encoders(
+                EncoderChoices(config.encoders), catalogue.schema.modalities, store=store
+            )
+            check_tuning(config.tuning, heads, encoders)
+        with mistakes.gathered():
+            problems += [
+                problem
+                for problem in _broken_rules(catalogue, heads, targets, known=problems)
+                if problem.row not in unknown
+            ]
+            problems += _undated(config, catalogue)
+            refuse_early(catalogue, problems, on_bad_rows=config.data.on_bad_rows)
+            _check_enough(config, catalogue, head_targets(heads, targets), problems, unknown)
+    mistakes.refuse()
+    assert catalogue is not None
+    return CheckedItems(catalogue, heads, targets, encoders, problems, unknown, notes, new)
+
+
+def _tables(config: TrainConfig, mistakes: Mistakes) -> tuple[pd.DataFrame | None, list[str]]:
+    """The items, with sales joined, and notes; None where one of the tables is at fault."""
+    notes: list[str] = []
+    items: pd.DataFrame | None = None
+    joined: pd.DataFrame | None = None
+    with mistakes.gathered():
+        joined = items = read_table(config.data.items, delimiter=config.data.delimiter)
+    if items is not None and not len(items):
+        mistakes.add([f"{config.data.items.name} must hold rows, got a header alone. Add items."])
+        return None, notes
+    if items is None:
+        return None, notes
+    columns = [str(name) for name in items.columns]
+    if config.sales is not None:
+        joined = None
+        with mistakes.gathered():
+            joined, note = join_sales(items, config.sales)
+            notes += [note] if note else []
+        columns += HISTORY if joined is None else [str(name) for name in joined.columns]
+        columns.append(sales_target(config.sales))
+    split = [] if config.split.column is None else [config.split.column]
+    named = {"split.column": split, "data.details": config.data.details}
+    mistakes.add(column_mistakes(named, columns, source=config.data.items.name))
+    return joined, notes
+
+
+def _target_columns(
+    heads: Mapping[str, HeadChoice], frame: pd.DataFrame
+) -> dict[str, "pd.Series[Any]"]:
+    """The target columns that a table has."""
+    names = dict.fromkeys(name for choice in heads.values() for name in choice.columns)
+    return {name: frame[name] for name in names if name in frame.columns}
+
+
+def _read_targets(
+    config: TrainConfig, frame: pd.DataFrame, schema: Schema, labelled: LabelTargets
+) -> tuple[dict[str, NDArray[np.float64]], list[Problem]]:
+    """Targets of each column that the table has, and what is wrong with them."""
+    targets, problems = dict(labelled.positions), list(labelled.problems)
+    for name in _target_columns(labelled.heads, frame):
+        if name not in label_columns(labelled.heads):
+            targets[name], found = target_values(
+                frame,
+                name,
+                number_format=schema.format_of(name, "numeric"),
+                source=config.data.items.name,
+            )
+            problems += found
+    return targets, problems
+
+
+def _unknown_rows(
+    config: TrainConfig,
+    heads: Mapping[str, HeadChoice],
+    targets: Targets,
+    problems: list[Problem],
+) -> dict[int, str]:
+    """Rows none of whose targets is given, each with the reason; a faulty target is a problem."""
+    known = [is_known(values) for values in head_targets(heads, targets).values()]
+    given = np.any(known, axis=0) if known else np.ones(0, dtype=bool)
+    faulty = {problem.row for problem in problems}
+    reason = f"{' and '.join(targets)} must be given, got none"
+    if config.sales is not None and set(targets) == {sales_target(config.sales)}:
+        reason = not_launched(config.sales)
+    return {row: reason for row in np.flatnonzero(~given).tolist() if row not in faulty}
+
+
+def _broken_rules(
+    catalogue: Catalogue,
+    heads: Mapping[str, HeadChoice],
+    targets: Targets,
+    *,
+    known: list[Problem],
+) -> list[Problem]:
+    """Targets that break a rule of their head and are not known to be faulty."""
+    if not are_known(heads):
+        return []
+    told = {(problem.row, problem.column) for problem in known}
+    return [
+        problem
+        for name, values in head_targets(heads, targets).items()
+        for problem in target_problems(catalogue, heads, {name: values})
+        if not told & {(problem.row, column) for column in heads[name].columns}
+    ]
+
+
+def _undated(config: TrainConfig, catalogue: Catalogue) -> list[Problem]:
+    """Rows without a date that a split by date needs."""
+    if config.split.kind != "date" or config.split.column not in catalogue.frame.columns:
+        return []
+    return split_dates(config.split, catalogue.frame, catalogue.schema)[1]
+
+
+def _check_enough(
+    config: TrainConfig,
+    catalogue: Catalogue,
+    targets: Targets,
+    problems: list[Problem],
+    unknown: Mapping[int, str],
+) -> None:
+    """Splits the rows that will stay, so that too few rows or bad dates are found at once."""
+    good, dropped = usable_rows(
+        catalogue, problems, unknown=unknown, on_bad_rows=config.data.on_bad_rows
+    )
+    if unknown and len(good) < MIN_ROWS:
+        raise ConfigError(
+            f"{MIN_ROWS} rows or more must have a target, got {len(good)} usable rows of "
+            f"{len(catalogue)}; {len(unknown)} have none ({next(iter(unknown.values()))}). Give "
+            "items that have been sold."
+        )
+    kept = [row for row in range(len(catalogue)) if row not in dropped]
+    heads = head_choices(config.heads)
+    known = {name: values[kept] for name, values in targets.items()}
+    few = few_target_mistakes(heads, known, least=MIN_ROWS + 1)  # one of them for the test
+    if few:
+        raise ConfigError("\n".join(few) + left_out(dropped))
+    try:
+        _try_split_of(config, good)
+    except ValueError as error:
+        if not dropped:
+            raise
+        raise ConfigError(f"{error}{left_out(dropped)}") from error
+
+
+def _try_split_of(config: TrainConfig, good: Catalogue) -> None:
+    section = config.split
+    if section.column is None or section.column in good.frame.columns:
+        groups = column_groups(section, good.frame)
+        split, _ = split_rows(section, good, groups=groups, n_folds=config.training.folds, seed=0)
+        n_known = len(split.train) + len(split.validation)
+        if n_known < MIN_ROWS:
+            raise ConfigError(
+                f"split must leave at least {MIN_ROWS} rows to learn from, got {n_known} of "
+                f"{len(good)}. Make the test smaller, or add rows."
+            )
+
+
+def usable_rows(
+    catalogue: Catalogue,
+    problems: list[Problem],
+    *,
+    unknown: Mapping[int, str],
+    on_bad_rows: OnBadRows,
+) -> tuple[Catalogue, dict[int, str]]:
+    """The rows that can be learned from, and why each of the others is left out."""
+    good, dropped = apply_policy(catalogue, problems, on_bad_rows=on_bad_rows)
+    kept = [row for row in range(len(catalogue)) if row not in dropped]
+    places = [place for place, row in enumerate(kept) if row not in unknown]
+    return good.take(places), {**unknown, **dropped}
+
+
+def schema_of(frame: pd.DataFrame, config: TrainConfig) -> Schema:
+    """Roles of the columns, as configured and, for the rest, as found."""
+    data = config.data
+    given: dict[str, list[str] | None] = {"id": _id_of(frame, config), **data.columns}
+    if data.photos is None:
+        of_photos = [one for one in MODALITIES.values() if one.kind == "image"]
+        given = {**{role: [] for one in of_photos for role in one.roles}, **given}
+    targets = [name for entry in config.heads for name in entry.columns]
+    return infer_schema(
+        frame,
+        photos=data.photos,
+        exclude=[*targets, *data.exclude],
+        given=given,
+        source=data.items.name,
+    )
+
+
+def _id_of(frame: pd.DataFrame, config: TrainConfig) -> list[str] | None:
+    """The column that a sales table knows the items by, where no id is named; None: find it.
+
+    It is taken where it names each row and is given no other role.
+    """
+    data, sales = config.data, config.sales
+    own = [role for one in MODALITIES.values() if not one.repeats for role in one.roles]
+    taken = {*data.exclude, *(name for role in own for name in data.columns.get(role, ()))}
+    if sales is None or sales.item in taken or sales.item not in frame.columns:
+        return None
+    column = frame[sales.item]
+    return [sales.item] if column.is_unique and column.notna().all() else None

@@ -1,0 +1,298 @@
+"""Configuration of a training job: a TOML file, checked as a whole before anything runs."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+import pandas as pd
+from pydantic import Field, field_validator, model_validator
+
+from encoders.spelling import unknown_name
+from fusion.choices.encoders import EncoderChoices
+from fusion.choices.heads import HeadChoice, known_decoders, known_heads, known_strategies
+from fusion.choices.mistakes import RunSettings, checked_settings
+from fusion.data.dates import date_advice, date_cells
+from fusion.data.delimiters import checked_delimiter
+from fusion.data.problems import OnBadRows
+from fusion.job_steps.config_file import config_values
+from fusion.modalities import input_roles
+from fusion.system.files import expanded
+from fusion.training import TrainingSettings
+from fusion.tuning import TuningSettings
+
+
+class Section(RunSettings):
+    """A table of the file."""
+
+
+class DataSection(Section):
+    """Where the items are and which columns play which role; roles left out are found."""
+
+    items: Path
+    new_items: Path | None = Field(
+        default=None, description="Items without an outcome, to be forecast after the training."
+    )
+    delimiter: str | None = None
+    photos: Path | None = None
+    on_bad_rows: OnBadRows = "raise"
+    columns: dict[str, list[str]] = Field(
+        default_factory=dict, description="Columns by role; an empty list means none."
+    )
+    exclude: list[str] = Field(default_factory=list, description="Columns never to be used.")
+    details: list[str] = Field(
+        default_factory=list, description="Columns shown beside an item in the report."
+    )
+
+    @field_validator("columns")
+    @classmethod
+    def _known_roles(cls, columns: dict[str, list[str]]) -> dict[str, list[str]]:
+        roles = ("id", *input_roles())
+        unknown = [role for role in columns if role not in roles]
+        if unknown:
+            raise ValueError("\n".join(unknown_name("role", role, roles) for role in unknown))
+        return columns
+
+    @field_validator("delimiter")
+    @classmethod
+    def _one_character(cls, delimiter: str | None) -> str | None:
+        return None if delimiter is None else checked_delimiter(delimiter)
+
+
+class SalesSection(Section):
+    """A sales table beside the items table: history before a date, target after it."""
+
+    table: Path
+    item: str = "item_id"
+    week: str = "week"
+    units: str = "units"
+    as_of: str
+    horizon_weeks: int = Field(default=8, ge=1)
+
+    @field_validator("as_of")
+    @classmethod
+    def _is_a_date(cls, as_of: str) -> str:
+        dates, _ = date_cells(pd.Series([as_of], dtype=object))
+        if np.isnat(dates).any():
+            raise ValueError(
+                f"must be a date such as 2024-01-31, got {as_of!r}. {date_advice(as_of)}".rstrip()
+            )
+        return as_of
+
+
+class HeadSection(Section):
+    """One question: a head on a target column, or on the columns of its steps in their order."""
+
+    head: str
+    target: str | list[str]
+    name: str | None = Field(
+        default=None, min_length=1, description="What the answer is called; else see `head_names`."
+    )
+    options: dict[str, Any] = Field(default_factory=dict)
+    decoder: str | None = Field(
+        default=None, description="How networks answer it; else as its head suggests."
+    )
+
+    @field_validator("head")
+    @classmethod
+    def _known_head(cls, head: str) -> str:
+        return _known("head", head, known_heads())
+
+    @field_validator("target")
+    @classmethod
+    def _different_columns(cls, target: str | list[str]) -> str | list[str]:
+        names = [target] if isinstance(target, str) else target
+        if not names or len(set(names)) < len(names):
+            raise ValueError(f"must be one column, or different ones in a list, got {target}.")
+        return target
+
+    @field_validator("decoder")
+    @classmethod
+    def _known_decoder(cls, decoder: str | None) -> str | None:
+        return None if decoder is None else _known("decoder", decoder, known_decoders())
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Its target columns."""
+        return (self.target,) if isinstance(self.target, str) else tuple(self.target)
+
+
+def head_names(sections: Sequence[HeadSection]) -> list[str]:
+    """A name for each question, that of its head where no other has it.
+
+    Where questions share their head, each gets the target behind it, where these differ; where
+    they share that as well, the options that differ.
+
+    Raises:
+        ValueError: If two of them cannot be told apart.
+    """
+    names = [section.name or section.head for section in sections]
+    for more in (_target_of, _options_of):
+        counts = Counter(names)
+        alike = {
+            name: [section for section, own in zip(sections, names, strict=True) if own == name]
+            for name in counts
+        }
+        names = [
+            name
+            if counts[name] == 1 or section.name
+            else "_".join([name, *more(section, alike[name])])
+            for section, name in zip(sections, names, strict=True)
+        ]
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise ValueError(
+            f"names must differ, got {', '.join(twice)} more than once. Give each of these heads a "
+            "name of its own (name = ...), or leave one out."
+        )
+    return names
+
+
+def head_choices(sections: Sequence[HeadSection]) -> dict[str, HeadChoice]:
+    """Head choices by a name that tells them apart."""
+    return {
+        name: HeadChoice(
+            section.head,
+            target=section.target if isinstance(section.target, str) else section.columns,
+            options=section.options,
+            decoder=section.decoder,
+        )
+        for name, section in zip(head_names(sections), sections, strict=True)
+    }
+
+
+def _target_of(section: HeadSection, alike: Sequence[HeadSection]) -> list[str]:
+    return list(section.columns) if len({other.columns for other in alike}) > 1 else []
+
+
+def _options_of(section: HeadSection, alike: Sequence[HeadSection]) -> list[str]:
+    return [
+        f"{value}".replace(".", "_")
+        for key, value in section.options.items()
+        if any(other.options.get(key) != value for other in alike)
+    ]
+
+
+class ModelSection(Section):
+    """How the modalities are joined."""
+
+    strategy: str = "concat"
+    options: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("strategy")
+    @classmethod
+    def _known_strategy(cls, strategy: str) -> str:
+        return _known("strategy", strategy, known_strategies())
+
+
+class SplitSection(Section):
+    """Which rows are held out; near-duplicate texts and photos stay on one side."""
+
+    kind: Literal["random", "date", "group"] = "random"
+    column: str | None = None
+    test: float = Field(default=0.2, gt=0, lt=1)
+    validation: float = Field(default=0.1, gt=0, lt=1)
+    gap_days: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _column_given(self) -> Self:
+        if self.kind != "random" and self.column is None:
+            raise ValueError(f"column must be given for a split by {self.kind}, got none.")
+        if self.test + self.validation >= 1:
+            raise ValueError(
+                f"test and validation must sum to less than 1, got {self.test:g} and "
+                f"{self.validation:g}: nothing is left to learn from."
+            )
+        return self
+
+
+class EvaluationSection(Section):
+    """What is measured beside the fusion itself."""
+
+    modalities: bool = Field(
+        default=True,
+        description="Also train each modality alone and all but one; not where encoders are "
+        "tuned, since each of these would need a tuning of its own.",
+    )
+
+
+class TrainConfig(Section):
+    """Everything a training job needs to know.
+
+    Example:
+        >>> TrainConfig.from_dict({"data": {"items": "items.csv"}, "heads": [
+        ...     {"head": "regression", "target": "price"}]}).model.strategy
+        'concat'
+    """
+
+    title: str = "Product forecast"
+    data: DataSection
+    sales: SalesSection | None = None
+    heads: list[HeadSection] = Field(min_length=1)
+    encoders: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Modality -> encoder: a name, or a table of a name and options.",
+    )
+    model: ModelSection = ModelSection()
+    training: TrainingSettings = TrainingSettings()
+    tuning: TuningSettings = TuningSettings(mode="none")
+    split: SplitSection = SplitSection()
+    evaluation: EvaluationSection = EvaluationSection()
+    store: Path | None = Field(default=None, description="Embedding store; default: OUT/store.")
+
+    @field_validator("heads")
+    @classmethod
+    def _heads_told_apart(cls, heads: list[HeadSection]) -> list[HeadSection]:
+        head_names(heads)
+        return heads
+
+    @field_validator("encoders")
+    @classmethod
+    def _known_encoders(cls, encoders: dict[str, Any]) -> dict[str, Any]:
+        EncoderChoices(encoders)
+        return encoders
+
+    @classmethod
+    def from_file(cls, path: Path, *, overrides: dict[str, Any] | None = None) -> Self:
+        """A configuration file; its relative paths start at the file's own folder.
+
+        Raises:
+            ConfigError: With every mistake of the file.
+        """
+        values = config_values(path)
+        for dotted, value in (overrides or {}).items():
+            section, _, key = dotted.partition(".")
+            table = values.setdefault(section, {})
+            if isinstance(table, dict):  # else the mistake is reported with all others
+                table[key] = value
+        return cls.from_dict(values, source=str(path), base=path.parent)
+
+    @classmethod
+    def from_dict(
+        cls, values: dict[str, Any], *, source: str = "config", base: Path | None = None
+    ) -> Self:
+        """A configuration from plain values.
+
+        Raises:
+            ConfigError: With every mistake.
+        """
+        config = checked_settings(cls, values, source=source)
+        if base is not None:
+            config._resolve(base)
+        return config
+
+    def _resolve(self, base: Path) -> None:
+        self.data.items = base / expanded(self.data.items)
+        new = self.data.new_items
+        self.data.new_items = None if new is None else base / expanded(new)
+        self.data.photos = None if self.data.photos is None else base / expanded(self.data.photos)
+        self.store = None if self.store is None else base / expanded(self.store)
+        if self.sales is not None:
+            self.sales.table = base / expanded(self.sales.table)
+
+
+def _known(name: str, value: str, valid: Sequence[str]) -> str:
+    if value not in valid:
+        raise ValueError(unknown_name(name, value, valid))
+    return value

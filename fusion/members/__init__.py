@@ -1,0 +1,1 @@
+"""The models that answer beside the networks: one file, one kind of model."""
