@@ -58,7 +58,11 @@ class Schema:
         roles = input_roles()
         for role in self.columns:
             if role not in roles:
-                hint = "Add the modality that has this role to MODALITIES first, if it is your own."
+                hint = (
+                    "If it is that of a modality of your own, add that to MODALITIES first "
+                    "(fusion.register). Worker processes of jobs do not run your program: for them "
+                    "install it as a package with an entry point of product_fusion.modalities."
+                )
                 raise ValueError(f"{unknown_name('role of columns', role, roles)} {hint}")
         # Lists would make the schema changeable, and another order unequal to one read back.
         ordered = {role: tuple(self.columns[role]) for role in roles if self.columns.get(role)}
