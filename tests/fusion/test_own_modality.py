@@ -21,7 +21,7 @@ from fusion.job_steps.config import TrainConfig
 from fusion.jobs.train import train
 from fusion.modalities import MODALITIES, Modality
 from fusion.shards import DataPaths, InProcessEngine, JobSettings, embed_catalogue, read_embeddings
-from fusion.shards.run import ShardRunner
+from fusion.shards.plan import _parsed, read_plan
 
 N = 60
 
@@ -204,8 +204,9 @@ def test_a_worker_that_does_not_know_it_says_what_workers_need(items, tmp_path, 
         DataPaths(tmp_path / "items.csv"), tmp_path / "out", settings, engine=InProcessEngine()
     )
     monkeypatch.delitem(MODALITIES, "vector")
-    with pytest.raises(JobError, match=r"got 'vector'.*entry point of product_fusion.modalities"):
-        ShardRunner(tmp_path / "out")
+    _parsed.cache_clear()  # of a plan that this process has read
+    with pytest.raises(JobError, match=r"known here.* got .vector.*entry point of product_fusion"):
+        read_plan(tmp_path / "out")
 
 
 def test_a_job_without_a_column_names_every_role_that_it_could_embed(tmp_path):
