@@ -12,7 +12,7 @@ OUT/places.json         where input, photos, store and model lie now; no part of
 OUT/embeddings/         one Parquet file a shard; `predictions/` where these are asked for
 OUT/errors/             one Parquet file a shard that has rows with an error
 OUT/receipts/           one JSON file a finished shard: counts, SHA-256 of what it read and wrote
-OUT/suspects/           what is known of rows that ended a worker
+OUT/poison_rows/        what is known of rows that ended a worker
 OUT/events.jsonl        what happened when, for machines
 OUT/manifest.json       written last: all files of a finished job
 ```

@@ -24,7 +24,7 @@ DOCUMENTS = [
     "plan.json",
     "places.json",
     "receipts/000001.json",
-    "suspects/000001.json",
+    "poison_rows/000001.json",
     "manifest.json",
 ]
 FILES = [*DOCUMENTS, "repeated_ids.npy", "events.jsonl"]
