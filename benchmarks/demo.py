@@ -52,7 +52,7 @@ def without(schema: Schema, modality: str) -> dict[str, list[str]]:
 
 
 def experiment_of(config: TrainConfig, store: Path) -> Experiment:
-    """The rows, split and recipe of a training job."""
+    """The rows, split and spec of a training job."""
     return build_experiment(config, labelled_items(config, store=store), folder=store.parent)
 
 

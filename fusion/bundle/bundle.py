@@ -52,7 +52,7 @@ class Bundle:
     """A trained model with all that is needed to use it.
 
     Args:
-        model: The networks and what stands beside them, in eval mode.
+        model: Networks, ridge and nearest items, blended; in eval mode.
         schema: Which columns it reads.
         targets: Target columns of each head: one, or one for each of its steps.
         info: What is worth knowing, JSON-serialisable: metrics, training, problems found.

@@ -59,7 +59,7 @@ class Fitted:
         histories: Losses by epoch of each network.
         targets: Targets of the rows that were learned from, by head; NaN where there is none.
         watched: Rows `[n_watched]` that early stopping looked at.
-        tuned: What tuning did; None where encoders stayed as they were.
+        tuned: What tuning did; None where nothing was tuned.
         out_of_fold: Answers on rows held out; None where heads were solved in closed form.
         dropped: Row of the table -> why it was left out.
         missing: A sentence for each target that some of these rows lack.
@@ -93,7 +93,7 @@ def fit_ready(
 
     Args:
         ready: The rows to learn from.
-        targets: Targets `[n, *target_shape]` in business units for each head of the recipe, NaN
+        targets: Targets `[n, *target_shape]` in business units for each head of the spec, NaN
             where there is none: the row is left out for this head alone.
         spec: How.
         paths: Where the store and the states of a tuning are.
@@ -228,7 +228,7 @@ class _Fit:
         targets: Targets,
         folds: Sequence[Rows],
     ) -> None:
-        """Puts in the recipe what rows held out say where a head leaves its options open.
+        """Puts in the spec what rows held out say where a head leaves its options open.
 
         It is decided by encoders as they are before a tuning, which needs the heads.
         """

@@ -31,7 +31,7 @@ Targets = Mapping[str, NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class Experiment:
-    """Rows, targets and recipe that every way of predicting shares.
+    """Rows, targets and spec that every way of predicting shares.
 
     Args:
         ready: All good rows, checked and embedded.

@@ -46,11 +46,11 @@ class Outcome:
 
     Args:
         items: Items that were learned from, and what was wrong.
-        experiment: Rows, targets, split and recipe.
+        experiment: Rows, targets, split and spec.
         fitted: The model.
         table: Its answers on the test rows.
         evaluations: Head -> scores.
-        tuning: What tuning did and cost; None where encoders stayed as they were.
+        tuning: What tuning did and cost; None where nothing was tuned.
     """
 
     items: LabelledItems
