@@ -142,12 +142,12 @@ def save_bundle(bundle: Bundle, folder: str | Path) -> None:
     write_bundle(folder, document, files)
 
 
-def load_bundle(folder: str | Path, *, places: EncoderPaths | None = None) -> Bundle:
+def load_bundle(folder: str | Path, *, encoder_paths: EncoderPaths | None = None) -> Bundle:
     """A bundle, checked byte by byte; needs neither the training data nor a network.
 
     Args:
         folder: The bundle.
-        places: Where weights of encoders lie now, if they have moved; others are refused.
+        encoder_paths: Where weights of encoders lie now, if they have moved; others are refused.
 
     Raises:
         BundleError: If a file is absent or changed, the format is unknown, an encoder's weights
@@ -157,16 +157,20 @@ def load_bundle(folder: str | Path, *, places: EncoderPaths | None = None) -> Bu
     folder = expanded(folder)
     document, files = read_bundle(folder)
     with described(f"description of {folder}"):
-        bundle = _rebuilt(document, files, places, name=folder.name)
+        bundle = _rebuilt(document, files, encoder_paths, name=folder.name)
     _tell_of_other_precision(document, name=folder.name)
     return bundle
 
 
 def _rebuilt(
-    document: Document, files: Mapping[str, bytes], places: EncoderPaths | None, *, name: str
+    document: Document,
+    files: Mapping[str, bytes],
+    encoder_paths: EncoderPaths | None,
+    *,
+    name: str,
 ) -> Bundle:
-    if places is not None:
-        document["encoders"] = places.applied(document["encoders"])
+    if encoder_paths is not None:
+        document["encoders"] = encoder_paths.applied(document["encoders"])
     weights, reference = (
         _unpack(files[file], file) for file in ("weights.safetensors", "reference.safetensors")
     )

@@ -166,8 +166,8 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
 
         valid = sorted(cls().get_params(deep=False))
         check_known(parameters, valid)
-        places = EncoderPaths.of(parameters.get("encoders"))
-        bundle = load_bundle(folder, places=places)
+        encoder_paths = EncoderPaths.of(parameters.get("encoders"))
+        bundle = load_bundle(folder, encoder_paths=encoder_paths)
         kept = restored_parameters(
             bundle.info.get("parameters"), estimator=cls.__name__, valid=valid
         )

@@ -179,13 +179,12 @@ def _report_items(
     rows: NDArray[np.int64],
 ) -> list[ReportItem]:
     catalogue = outcome.items.catalogue.take(rows)
-    photos: Any = catalogue.values.get("image", [None] * len(catalogue))
-    titles = catalogue.titles
+    photos, titles = catalogue.photos, catalogue.titles
     return [
         ReportItem(
             id=catalogue.ids[row],
             title=titles[row],
-            photo=photos[row][0] if photos[row] else None,
+            photo=photos[row],
             details={name: _shown(catalogue.frame[name].iloc[row]) for name in config.data.details},
         )
         for row in range(len(catalogue))

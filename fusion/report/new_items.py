@@ -72,7 +72,7 @@ def tell_new_items(
     names = [
         name for name in details or bundle.schema.columns_of("categorical") if name in frame.columns
     ]
-    photos: Any = catalogue.values.get("image", [None] * len(order))
+    photos = catalogue.photos
     items = []
     for place, row in enumerate(order.tolist()):
         answer, error = table.iloc[row], str(table["error"].iloc[row])
@@ -81,7 +81,7 @@ def tell_new_items(
                 rank=None if error else place + 1,
                 id=str(answer["id"]),
                 title=titles[place] or str(answer["id"]),
-                photo=photos[place][0] if photos[place] else None,
+                photo=photos[place],
                 details=_facts(frame, place, names[:MOST_DETAILS]),
                 answers=tuple(each.say(answer) for each in words.values()),
                 is_hot=not error and rule is not None and rule.holds(answer),
