@@ -116,8 +116,8 @@ class Predictor:
         Returns:
             Columns `id` (as the table writes it), those of every head (units and ranges are the
             heads'; a class is its label), `present` (the modalities that were there, joined by
-            `+`; the row, which repeats others, is left out) and `error` (empty where there is
-            none).
+            `+`, without those that repeat others, as the row text does) and `error` (empty where
+            there is none).
 
         Raises:
             CatalogueError: If columns are missing, or rows are faulty and must not be.

@@ -33,7 +33,7 @@ NAMES_OF_MODALITIES = {
     "fusion/modalities.py": "the table",
     "fusion/data/catalogue.py": "photos need a folder, and the first text is an item's title",
     "fusion/data/infer.py": "finds roles in a table by rules that are about each of them",
-    "fusion/fitting/fit.py": "groups of near-duplicate texts and photos",
+    "fusion/fitting/groups.py": "groups of near-duplicate texts and photos",
     "fusion/job_steps/check.py": "photos need a folder; how numbers are written",
     "fusion/jobs/pretrain.py": "objectives that learn from texts and photos",
     "fusion/job_steps/split.py": "groups of near-duplicate texts and photos",

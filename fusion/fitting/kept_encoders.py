@@ -18,7 +18,8 @@ from fusion.data.catalogue import Catalogue
 from fusion.data.folds import DRAWN, Validation
 from fusion.data.policy import apply_policy, left_out
 from fusion.data.problems import Problem
-from fusion.fitting.fit import Fitted, fit_ready, with_findings, with_groups
+from fusion.fitting.fit import Fitted, fit_ready, with_findings
+from fusion.fitting.groups import with_groups
 from fusion.fitting.spec import MIN_ROWS, TOO_FEW, Checked, TrainingPaths, TrainingSpec
 from fusion.progress import Stage, say_once, silent, within
 from fusion.ready import UsableItems, usable_items
