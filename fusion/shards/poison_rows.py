@@ -79,7 +79,7 @@ def too_many_blamed(blamed: Mapping[int, str]) -> str:
 
 
 def poison_rows_path(folder: Path, shard: int) -> Path:
-    """Where the poison rows of a shard are kept."""
+    """Where the poison rows of a shard lie."""
     return folder / "poison_rows" / f"{shard:06}.json"
 
 
