@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from encoders import NumericEncoder
 from fusion.data.catalogue import Catalogue
 from fusion.data.cells import is_missing
-from fusion.predictor import Predictor, ReadItems
+from fusion.predictor import Predictor
+from fusion.ready import AskedItems
 from fusion.report.content import MOST_SHOWN, NewItem, NewItems, SimilarItem
 from fusion.report.forecast_words import HeadWords, head_words, hot_rule
 from fusion.report.number_text import number
@@ -51,7 +52,7 @@ def best_rows(predictor: Predictor, answers: pd.DataFrame) -> NDArray[np.int64]:
 
 
 def tell_new_items(
-    predictor: Predictor, answers: pd.DataFrame, shown: ReadItems, *, details: Sequence[str] = ()
+    predictor: Predictor, answers: pd.DataFrame, shown: AskedItems, *, details: Sequence[str] = ()
 ) -> NewItems:
     """The table of new items for people, of answers that are there already.
 
@@ -122,7 +123,7 @@ def unknown_facts(predictor: Predictor, catalogue: Catalogue) -> list[tuple[str,
 
 
 def _similar(
-    predictor: Predictor, shown: ReadItems, words: HeadWords
+    predictor: Predictor, shown: AskedItems, words: HeadWords
 ) -> list[tuple[SimilarItem, ...]]:
     """The nearest known items of each row, and what was known of them."""
     k = min(N_SIMILAR, len(predictor.bundle.reference_ids))
