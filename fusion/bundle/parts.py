@@ -182,7 +182,8 @@ def rebuild(registry: Mapping[str, Any], entry: dict[str, Any], *given: Any, wha
             said = unknown_name(what, str(name)[:SHOWN_NAME], registry)
             raise BundleError(
                 f"{said} If it is a part of somebody's own, register it first (fusion.register) or "
-                "install the package that brings it."
+                "install the package that brings it. Worker processes of jobs do not run your "
+                "program: for them it must be in a package, with an entry point."
             )
         try:
             return registry[name](*given, **config)
