@@ -74,11 +74,11 @@ def test_every_step_is_learned_and_told_in_a_column_of_its_own(bundle):
     ]
 
 
-def test_linear_part_and_nearest_items_answer_every_step(bundle):
+def test_ridge_and_nearest_items_answer_every_step(bundle):
     model = bundle.bundle.model
     assert model.linear.answers.places == {"units": [0, 1, 2], "first": [3]}
     assert model.blend_weights["units"]["linear"] > 0
-    assert bundle.held_out.raw["units"].shape == (N, 2, 3, 1)
+    assert bundle.out_of_fold.raw["units"].shape == (N, 2, 3, 1)
 
 
 def test_a_saved_model_of_several_steps_answers_the_same(bundle, tmp_path):
