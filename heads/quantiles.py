@@ -1,7 +1,8 @@
 """Quantiles: below which numbers a product's target stays with given probabilities."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Real
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -233,11 +234,14 @@ def checked_levels(levels: Sequence[float]) -> list[float]:
     Raises:
         ValueError: If there are none, two are the same or one is not in (0, 1).
     """
-    ordered = sorted(float(level) for level in levels)
-    inside = all(0.0 < level < 1.0 for level in ordered)
-    if not ordered or not inside or len({_name(level) for level in ordered}) < len(ordered):
+    is_list = isinstance(levels, Iterable) and not isinstance(levels, str | Mapping)
+    given = list(levels) if is_list else None
+    numbers = given and all(isinstance(one, Real) and 0.0 < one < 1.0 for one in given)
+    ordered = sorted(float(level) for level in given or ()) if numbers else []
+    if not ordered or len({_name(level) for level in ordered}) < len(ordered):
         raise ValueError(
-            f"levels must be one or more different numbers in (0, 1), got {list(levels)}. "
+            "levels must be a list of one or more different numbers in (0, 1), got "
+            f"{levels if given is None else given}. "
             "Give [0.1, 0.5, 0.9] for a median and an interval of 80 %."
         )
     return ordered

@@ -255,14 +255,18 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         Raises:
             CatalogueError: With every cell that is none.
         """
-        from fusion.choices.labels import read_label_targets, shared_label_mistakes
+        from fusion.choices.labels import (
+            label_columns,
+            read_label_targets,
+            shared_label_mistakes,
+        )
 
         given = {name: target_series(name, values) for name, values in targets.items()}
         mistakes.add(shared_label_mistakes(heads))
         labelled = read_label_targets(heads, given)
         raise_for(labelled.problems, source="y")
         mistakes.add(labelled.mistakes)
-        numbers = {name: one for name, one in given.items() if name not in labelled.positions}
+        numbers = {name: one for name, one in given.items() if name not in label_columns(heads)}
         return {**target_arrays(numbers), **labelled.positions}, labelled.heads
 
     def _spec(self, heads: "Mapping[str, HeadChoice]", mistakes: Mistakes) -> "TrainingSpec":
