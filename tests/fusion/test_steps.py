@@ -74,7 +74,7 @@ def test_every_step_is_learned_and_told_in_a_column_of_its_own(bundle):
     ]
 
 
-def test_linear_part_and_nearest_items_answer_every_step(bundle):
+def test_ridge_and_nearest_items_answer_every_step(bundle):
     model = bundle.bundle.model
     assert model.linear.answers.places == {"units": [0, 1, 2], "first": [3]}
     assert model.blend_weights["units"]["linear"] > 0
