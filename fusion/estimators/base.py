@@ -76,7 +76,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             `training={"folds": 1}`; else each of the networks looks at another fold.
         training: Settings of training, such as `{"epochs": 20}`.
         tuning: Settings of fine-tuning, such as `{"mode": "last_layers"}`; or just the mode. Kept
-            are the encoders, tuned or as they were, that err less on training rows held out.
+            are the encoders, tuned or original, that err less on training rows held out.
         tuning_folder: Holds states of the tuning, so that a killed `fit` goes on from there.
         verbose: Shows progress bars where True.
         random_state: Seed of everything that is random.
@@ -166,8 +166,8 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
 
         valid = sorted(cls().get_params(deep=False))
         check_known(parameters, valid)
-        places = EncoderPaths.of(parameters.get("encoders"))
-        bundle = load_bundle(folder, places=places)
+        encoder_paths = EncoderPaths.of(parameters.get("encoders"))
+        bundle = load_bundle(folder, encoder_paths=encoder_paths)
         kept = restored_parameters(
             bundle.info.get("parameters"), estimator=cls.__name__, valid=valid
         )

@@ -114,7 +114,7 @@ class FusionRegressor(RegressorMixin, FusionEstimator):  # type: ignore[misc]
         predictor = self._predictor()
         bundle = predictor.bundle
         table = predictor.predict(self._frame(X, reset=False))
-        names = bundle.target_columns
+        names = list(dict.fromkeys(name for each in bundle.targets.values() for name in each))
         given = {names[0]: named_target(y)[1]} if len(names) == 1 else named_targets(y, names)
         arrays = self._known_targets(given)
         check_consistent_length(table, *arrays.values(), sample_weight)

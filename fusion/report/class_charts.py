@@ -68,6 +68,9 @@ def _confusion(result: HeadResult, name: str) -> Chart:
         f"diagonal the class is right, as for {share} of all. The darker a cell, the larger its "
         "share of the row."
     )
+    if len(labels) < len(result.labels):
+        n_joined = len(result.labels) - MOST_CLASSES
+        caption += f" The {n_joined} rarest classes share the last row and column."
     label = f"Confusion matrix of {len(labels)} classes. {caption}"
     svg = to_svg(axes, name=f"{name}-confusion", label=label, words=words)
     return Chart("Which class is taken for which?", svg, caption)

@@ -78,7 +78,7 @@ def test_linear_part_and_nearest_items_answer_every_step(bundle):
     model = bundle.bundle.model
     assert model.linear.answers.places == {"units": [0, 1, 2], "first": [3]}
     assert model.blend_weights["units"]["linear"] > 0
-    assert bundle.held_out.raw["units"].shape == (N, 2, 3, 1)
+    assert bundle.out_of_fold.raw["units"].shape == (N, 2, 3, 1)
 
 
 def test_a_saved_model_of_several_steps_answers_the_same(bundle, tmp_path):

@@ -277,8 +277,10 @@ def test_classes_get_a_confusion_matrix_with_their_names_and_cards_of_them(make)
 
 def test_many_classes_share_a_row_where_they_are_rare(make):
     labels = tuple(f"category {number}" for number in range(30))
-    figure = render_report(make.report(make.classes(labels, n=400))).split("</figure>")[0]
+    page = render_report(make.report(make.classes(labels, n=400)))
+    figure = re.search(r"<figure.*?</figure>", page, re.DOTALL)[0]
     assert figure.count(">all others<") == 2
+    assert f"The {30 - MOST_CLASSES} rarest classes share the last row and column." in figure
     assert len(re.findall(r">category \d+<", figure)) == 2 * MOST_CLASSES
 
 
