@@ -6,6 +6,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from numbers import Integral
 from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
@@ -17,6 +18,8 @@ from encoders.adapter import Adapter, attach
 from encoders.stream import ReadPart, encode_each
 
 Tensors = dict[str, Tensor]
+MOST_ROWS = 10**9
+"""Rows that a count may ask for, at most."""
 
 
 class Encoder(nn.Module, ABC):
@@ -241,3 +244,16 @@ def state_hash(state: Mapping[str, Tensor]) -> str:
         parts += [name.encode(), str(array.dtype).encode(), str(tuple(array.shape)).encode()]
         parts.append(array.reshape(-1).view(torch.uint8).numpy().tobytes())
     return length_prefixed_hash(parts)
+
+
+def check_whole(name: str, value: object, *, least: int, most: int) -> None:
+    """Refuses an option that is no whole number from `least` to `most`.
+
+    Raises:
+        ValueError: Saying so.
+    """
+    is_whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if not is_whole or not least <= value <= most:  # type: ignore[operator]  # a number
+        raise ValueError(
+            f"{name} must be a whole number from {least} to {most:,}, got {value!r}. Take another."
+        )

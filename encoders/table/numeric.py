@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from encoders.base import Encoder, Tensors
+from encoders.base import MOST_ROWS, Encoder, Tensors, check_whole
 from encoders.table.columns import (
     DATE_CYCLES,
     DATE_NUMBERS,
@@ -24,6 +24,8 @@ from encoders.table.columns import (
 SQUASH = 3.0
 """Numbers stay within plus and minus this many interquartile ranges in squash mode."""
 MIN_SKEW_ROWS = 20
+MOST_BINS = 1024
+MOST_CATEGORY_DIM = 1024
 """Rows below which a skewness says nothing."""
 LINEAR_LEVELS = 200
 """Levels of one column that a linear model tells apart."""
@@ -46,8 +48,10 @@ class NumericEncoder(Encoder):
         categories: Known levels of each category column; other levels share one vector.
         dates: Names of date columns.
         transform: `"squash"` or `"linear"`.
-        category_dim: Longest vector of a category (>= 1); columns of few levels get a shorter one.
-        n_bins: Pieces of the quantile encoding of a number in squash mode; 0 leaves it out.
+        category_dim: Longest vector of a category, 1 to 1,024; columns of few levels get a
+            shorter one.
+        n_bins: Pieces of the quantile encoding of a number in squash mode, at most 1,024;
+            0 leaves it out.
         log_columns: Number columns that are scaled as sign(x) log(1 + |x|): amounts and counts
             whose large values would otherwise all look alike.
 
@@ -76,10 +80,8 @@ class NumericEncoder(Encoder):
         super().__init__()
         if transform not in ("squash", "linear"):
             raise ValueError(f"transform must be one of linear, squash, got {transform!r}.")
-        if category_dim < 1 or n_bins < 0:
-            raise ValueError(
-                f"category_dim must be >= 1 and n_bins >= 0, got {category_dim}, {n_bins}."
-            )
+        check_whole("category_dim", category_dim, least=1, most=MOST_CATEGORY_DIM)
+        check_whole("n_bins", n_bins, least=0, most=MOST_BINS)
         self._numeric, self._dates = list(numeric), list(dates)
         self._categories = {name: list(levels) for name, levels in (categories or {}).items()}
         self._transform, self._category_dim, self._n_bins = transform, category_dim, n_bins
@@ -137,6 +139,7 @@ class NumericEncoder(Encoder):
         Raises:
             ValueError: If a column is absent or a cell cannot be read.
         """
+        check_whole("min_count", min_count, least=1, most=MOST_ROWS)
         levels = {name: read_levels(values, name, min_count=min_count) for name in categorical}
         if options.get("transform", "squash") == "squash":
             options["log_columns"] = [name for name in numeric if _is_skewed(values, name)]

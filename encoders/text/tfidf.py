@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
-from encoders.base import Encoder, Tensors
+from encoders.base import MOST_ROWS, Encoder, Tensors, check_whole
 from encoders.text.normalise import normalise_text
 
 MAX_CHARACTERS = 20_000
@@ -43,8 +43,7 @@ class TfidfEncoder(Encoder):
 
     def __init__(self, vocabulary: Sequence[str] = (), *, embedding_dim: int = 64) -> None:
         super().__init__()
-        if not 1 <= embedding_dim <= 128:
-            raise ValueError(f"embedding_dim must be from 1 to 128, got {embedding_dim}.")
+        check_whole("embedding_dim", embedding_dim, least=1, most=128)
         self._vocabulary = list(vocabulary)
         self._embedding_dim = embedding_dim
         self._counter = _counter(self._vocabulary) if self._vocabulary else None
@@ -74,7 +73,11 @@ class TfidfEncoder(Encoder):
             min_count: Number of texts that a term must occur in; 1 where there are fewer than 10
                 texts.
             options: Nothing else; an unknown one raises TypeError.
+
+        Raises:
+            ValueError: If a number is not whole or out of range.
         """
+        check_whole("min_count", min_count, least=1, most=MOST_ROWS)
         texts = [text for value in values if (text := _normalised(value))]
         counts, vocabulary = _count_terms(texts, min_count=min_count if len(texts) >= 10 else 1)
         encoder = cls(vocabulary, embedding_dim=embedding_dim, **options)

@@ -29,6 +29,7 @@ from heads.base import Head
 from heads.decoders import DECODERS, Decoder
 
 CLOSED_FORM_FUSION = "join"
+TRIAL_ROWS = 20
 
 
 def decoder_name(choice: HeadChoice) -> str:
@@ -110,6 +111,25 @@ def fitted_encoders(
         with _own_options(choice, modality):
             built[modality] = kind.fitted(values, **{**given, **choice.options})
     return built
+
+
+def fitted_mistakes(catalogue: Catalogue, choices: EncoderChoices) -> list[str]:
+    """What is wrong with options of encoders that learn, tried out on the first rows.
+
+    Why: they learn after photos and texts are embedded, which may take hours.
+    """
+    first = catalogue.take(range(min(len(catalogue), TRIAL_ROWS)))
+    mistakes = []
+    for modality in catalogue.schema.modalities:
+        if not choices[modality].learns or not choices[modality].options:
+            continue
+        try:
+            fitted_encoders(first, choices, modalities=[modality], transform="squash")
+        except ConfigError as error:
+            mistakes.append(str(error))
+        except ValueError as error:
+            mistakes.append(f"encoders.{modality}: {error}")
+    return mistakes
 
 
 @contextmanager

@@ -41,18 +41,27 @@ def encoder_words(words: Sequence[str] | None) -> dict[str, dict[str, Any]]:
     """`text=minilm`, `image.weights=imagenet` -> options by modality, as `EncoderChoices` takes.
 
     Raises:
-        ConfigError: With every word of another form.
+        ConfigError: With every word of another form, or what is said twice.
     """
+    from fusion.errors import ConfigError
+
     found: dict[str, dict[str, Any]] = {}
+    twice: list[str] = []
 
     def take(left: str, right: str) -> bool:
         modality, dot, option = left.partition(".")
         if not modality or (dot and not option) or option == "name":
             return False
+        if (option or "name") in found.get(modality, {}):
+            twice.append(left)
+            return True
         found.setdefault(modality, {})[option or "name"] = _value(right) if dot else right
         return True
 
     _take_each("encoder", words, take, "MODALITY=NAME", "text=minilm or image.weights=imagenet")
+    if twice:
+        got = ", ".join(dict.fromkeys(twice))
+        raise ConfigError(f"--encoder must say each thing once, got {got} more than once.")
     return found
 
 

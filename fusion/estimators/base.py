@@ -255,11 +255,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         Raises:
             CatalogueError: With every cell that is none.
         """
-        from fusion.choices.labels import (
-            label_columns,
-            read_label_targets,
-            shared_label_mistakes,
-        )
+        from fusion.choices.labels import label_columns, read_label_targets, shared_label_mistakes
 
         given = {name: target_series(name, values) for name, values in targets.items()}
         mistakes.add(shared_label_mistakes(heads))

@@ -11,7 +11,7 @@ import pandas as pd
 
 from encoders.adapter import reached
 from encoders.base import Encoder
-from fusion.choices.build import pretrained_encoders
+from fusion.choices.build import fitted_mistakes, pretrained_encoders
 from fusion.choices.checks import (
     Targets,
     are_known,
@@ -140,6 +140,7 @@ def check_choices(
             found += unknown_rows(catalogue, spec.heads, targets)
         refuse_early(catalogue, found, on_bad_rows=spec.on_bad_rows)
     if catalogue is not None:
+        mistakes.add(fitted_mistakes(catalogue, spec.encoders))
         with mistakes.gathered():
             encoders = pretrained_encoders(
                 spec.encoders, catalogue.schema.modalities, store=paths.store

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from encoders.base import Encoder
-from fusion.choices.build import pretrained_encoders
+from fusion.choices.build import fitted_mistakes, pretrained_encoders
 from fusion.choices.checks import (
     Targets,
     are_known,
@@ -123,6 +123,8 @@ def check_config(
         with mistakes.gathered():
             new = read_new_items(config, catalogue.schema, known=catalogue.frame)
         mistakes.add(photo_folder_mistakes(config.data.photos))
+        with mistakes.gathered():
+            mistakes.add(fitted_mistakes(catalogue, EncoderChoices(config.encoders)))
         with mistakes.gathered():
             encoders = pretrained_encoders(
                 EncoderChoices(config.encoders), catalogue.schema.modalities, store=store

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from fusion.bundle import Bundle
     from fusion.choices.checks import Targets
+    from fusion.data.problems import Problem
     from fusion.predictor import Predictor
 
 Metrics = dict[str, dict[str, float]]
@@ -61,7 +62,7 @@ def evaluate(
         from fusion.job_steps.sales import join_sales
 
         frame, _ = join_sales(frame, sales_section(model, source.sales))
-    targets = _known_targets(model, frame, source=source.items.name)
+    targets = _known_targets(model, frame, source)
     if output is None:
         return _measured(predictor, frame, targets, source=source.items.name)
     with locked_file(output):
@@ -99,23 +100,24 @@ def _measured(
     return metrics
 
 
-def _known_targets(model: "Bundle", frame: "pd.DataFrame", *, source: str) -> "Targets":
+def _known_targets(model: "Bundle", frame: "pd.DataFrame", items: ItemSource) -> "Targets":
     """Targets `[n, *target_shape]` of each head, NaN where there is none that its head takes.
 
     Raises:
-        CatalogueError, ConfigError: With every column that is missing or of no use, and every
-            label that the model does not know.
+        CatalogueError, ConfigError: With every column that is missing or of no use, and, where
+            faulty rows must not be, every cell that is no number or no label that the model knows.
     """
     from heads.columns import probability_columns  # torch: where a model is there
 
-    mistakes = Mistakes()
+    mistakes, source = Mistakes(), items.items.name
     targets = {}
     raise_for(missing_columns(model.target_columns, frame.columns), source=source)
     read = {}
     for column in model.target_columns:
-        read[column] = np.full(len(frame), np.nan)
+        read[column], problems = _read_target(model, frame, column)
         with mistakes.gathered():
-            read[column] = _read_target(model, frame, column, source=source)
+            if items.on_bad_rows == "raise":  # else these rows are left out, and counted
+                raise_for(problems, source=source)
     mistakes.refuse()
     for name in model.targets:
         target = model.target_of(name, read)
@@ -135,21 +137,18 @@ def _known_targets(model: "Bundle", frame: "pd.DataFrame", *, source: str) -> "T
 
 
 def _read_target(
-    model: "Bundle", frame: "pd.DataFrame", column: str, *, source: str
-) -> "NDArray[np.float64]":
+    model: "Bundle", frame: "pd.DataFrame", column: str
+) -> "tuple[NDArray[np.float64], list[Problem]]":
     """One target column `[n]`: numbers, or positions among the labels that the model knows.
 
-    Raises:
-        CatalogueError: With every label that it does not know.
+    Cells that are none are NaN, and a problem each.
     """
     from fusion.data.catalogue import target_values
     from fusion.data.labels import label_positions, read_labels
 
     labels = model.target_labels.get(column)
     if labels is None:
-        style = model.schema.format_of(column, "numeric")
-        return target_values(frame, column, number_format=style, source=source)[0]
+        return target_values(frame, column, number_format=model.schema.format_of(column, "numeric"))
     texts, problems = read_labels(frame[column])
     positions, unknown = label_positions(texts, labels, column=column)
-    raise_for([*problems, *unknown], source=source)
-    return positions
+    return positions, [*problems, *unknown]

@@ -1,5 +1,7 @@
 """Estimators whose answers are classes, quantiles or several steps."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -151,3 +153,17 @@ def test_numbers_are_labels_of_one_form_whatever_type_they_came_as(items, places
     items.assign(place=places * 1.0).to_csv(tmp_path / "later.csv", index=False)
     found = evaluate(tmp_path / "bundle", ItemSource(tmp_path / "later.csv"))
     assert found["place"]["n_rows"] == N
+
+
+def test_labels_that_a_model_does_not_know_are_left_out_and_counted_where_they_may_be(
+    model, items, places, tmp_path
+):
+    model.save(tmp_path / "bundle")
+    labels = LABELS[places].astype(object)
+    labels[:2] = "never seen"
+    items.assign(trend=labels).to_csv(tmp_path / "later.csv", index=False)
+    source = ItemSource(tmp_path / "later.csv")
+    with pytest.raises(CatalogueError, match=r"2 problems(.|\n)*got 'never seen'"):
+        evaluate(tmp_path / "bundle", source)
+    found = evaluate(tmp_path / "bundle", replace(source, on_bad_rows="record"))["trend"]
+    assert (found["n_rows"], found["n_left_out"]) == (N - 2, 2)

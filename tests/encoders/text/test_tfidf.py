@@ -79,5 +79,13 @@ def test_text_behind_the_limit_is_not_read() -> None:
 
 
 def test_embedding_dim_outside_its_range_is_refused() -> None:
-    with pytest.raises(ValueError, match="embedding_dim must be from 1 to 128, got 129"):
+    with pytest.raises(
+        ValueError, match="embedding_dim must be a whole number from 1 to 128, got 129"
+    ):
         TfidfEncoder.fitted(TEXTS, embedding_dim=129)
+
+
+@pytest.mark.parametrize("min_count", [0, -5, "2", 0.5, True])
+def test_a_count_that_is_none_is_refused_and_leaves_no_empty_vocabulary(min_count: object) -> None:
+    with pytest.raises(ValueError, match="min_count must be a whole number from 1"):
+        TfidfEncoder.fitted(TEXTS * 3, min_count=min_count)

@@ -348,3 +348,22 @@ def test_a_pipe_or_a_device_is_no_place_for_a_result(tmp_path):
 def test_a_parameter_of_another_type_is_refused_by_its_name(items, no_work, parameter, told):
     with pytest.raises((CatalogueError, ConfigError), match=re.escape(told)):
         FusionRegressor(**parameter).fit(items, UNITS.repeat(2))
+
+
+COLUMNS = {"text": ["title"], "categorical": ["brand"], "row_text": []}
+
+
+@pytest.mark.parametrize(
+    ("encoders", "told"),
+    [
+        ({"numeric": {"n_bins": 10**7}}, "encoders.numeric: n_bins must be a whole number from 0"),
+        ({"numeric": {"category_dim": 2.5}}, "encoders.numeric: category_dim must be a whole"),
+        ({"text": {"name": "tfidf", "min_count": "x"}}, "encoders.text: min_count must be a whole"),
+        ({"text": {"name": "tfidf", "embedding_dim": -1}}, "encoders.text: embedding_dim must be"),
+    ],
+)
+def test_options_of_encoders_that_learn_are_tried_before_any_work(items, no_work, encoders, told):
+    with pytest.raises(ConfigError, match=told):
+        FusionRegressor(encoders=encoders, columns=COLUMNS).fit(
+            items.assign(title="a warm coat", brand="a"), np.arange(40.0)
+        )

@@ -82,3 +82,12 @@ def test_options_of_a_training_take_the_place_of_what_its_file_says(verb, tmp_pa
         "image": {"name": "colour_texture"},
     }
     assert config.data.columns == {"text": ["name", "story"], "id": ["sku"], "numeric": ["size"]}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["text=tfidf", "text=minilm"], ["text=tfidf", "text.min_count=2", "text.min_count=3"]],
+)
+def test_what_is_said_twice_is_refused(words):
+    with pytest.raises(ConfigError, match=r"must say each thing once, got text"):
+        encoder_words(words)
