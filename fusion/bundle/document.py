@@ -46,7 +46,10 @@ def parsed_document(content: bytes) -> Document:
     if not isinstance(document, dict) or "format" not in document:
         raise BundleError("bundle.json must be an object with a format, got another document.")
     if document["format"] != FORMAT:
-        raise BundleError(f"format must be {FORMAT}, got {shown(document['format'])}.")
+        raise BundleError(
+            f"format must be {FORMAT}, got {shown(document['format'])}. Another version of "
+            "product-fusion saved this bundle: load it there, or train again with this one."
+        )
     _check("bundle.json", document, _KEYS)
     _check("fusion", document["fusion"], _PART)
     for kind, keys in (("encoders", _ENCODER), ("heads", _HEAD), ("files", _FILE)):

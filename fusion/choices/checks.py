@@ -109,7 +109,12 @@ def _check_shape(choice: HeadChoice, head: Head) -> None:
     """
     if head.target_shape != choice.target_shape:
         wanted = f"{head.target_shape[0]} columns" if head.target_shape else "one column"
-        raise ValueError(f"target must be {wanted}, got {', '.join(choice.columns)}.")
+        todo = (
+            f"Name {wanted}, one a step, in order."
+            if head.target_shape
+            else "Take a head of each column, or one that answers several steps."
+        )
+        raise ValueError(f"target must be {wanted}, got {', '.join(choice.columns)}. {todo}")
 
 
 def few_target_mistakes(
