@@ -43,7 +43,7 @@ def configuration(*, seed: int, store: Path, epochs: int | None) -> TrainConfig:
 
 
 def without(schema: Schema, modality: str) -> dict[str, list[str]]:
-    """Columns of each role once a modality's columns have left every role, `row` included."""
+    """Columns of each role once a modality's columns have left every role, `row_text` included."""
     hidden = set(schema.columns_read_by(modality))
     return {
         role: [name for name in schema.columns_of(role) if name not in hidden]
@@ -52,7 +52,7 @@ def without(schema: Schema, modality: str) -> dict[str, list[str]]:
 
 
 def experiment_of(config: TrainConfig, store: Path) -> Experiment:
-    """The rows, split and recipe of a training job."""
+    """The rows, split and spec of a training job."""
     return build_experiment(config, labelled_items(config, store=store), folder=store.parent)
 
 

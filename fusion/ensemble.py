@@ -1,4 +1,4 @@
-"""What is trained, saved and asked: several models of one kind, and what stands beside them."""
+"""What is trained, saved and asked: networks of one kind, blended with ridge and neighbours."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,7 +14,7 @@ from heads.base import Head
 
 
 class ProductEnsemble(nn.Module):
-    """Answers as members do together, blended with a linear part and with the nearest items.
+    """Answers as members do together, blended with a ridge model and the nearest known items.
 
     Why: members that were stopped on different rows err differently; on a few thousand rows their
     mean gains more than any change of one of them. Source: Breiman (1996), bagging; Krogh and
@@ -27,7 +27,7 @@ class ProductEnsemble(nn.Module):
     Args:
         members: Models with the same modalities that share their heads, and encoders that do not
             train.
-        linear: The linear part; None where there is none.
+        linear: The ridge member; None where there is none.
         neighbours: The nearest known items; None where they count nothing.
 
     Raises:
@@ -82,8 +82,8 @@ class ProductEnsemble(nn.Module):
     @property
     def blend_weights(self) -> dict[str, dict[str, float]]:
         """Head -> how much `networks`, `linear` and `neighbours` count in its answer; sum 1."""
-        linear = {} if self.linear is None else self.linear.network_shares
-        near = {} if self.neighbours is None else self.neighbours.weights_of_heads
+        linear = {} if self.linear is None else self.linear.network_weights
+        near = {} if self.neighbours is None else self.neighbours.neighbour_weights
         return {
             name: {
                 "networks": (1.0 - near.get(name, 0.0)) * linear.get(name, 1.0),
@@ -114,7 +114,7 @@ class ProductEnsemble(nn.Module):
         return raw
 
     def linear_blocks(self, inputs: Mapping[str, Tensors], embeddings: Embeddings) -> Blocks:
-        """What the linear part reads: embeddings of frozen encoders, plain numbers, indicators."""
+        """What the ridge member reads: embeddings of frozen encoders, plain numbers, indicators."""
         live = {name: self.encoder(name).linear_blocks(tensors) for name, tensors in inputs.items()}
         ready = {name: (vectors,) for name, vectors in embeddings.items()}
         return {name: blocks for name, blocks in {**ready, **live}.items() if blocks}

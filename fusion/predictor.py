@@ -1,6 +1,6 @@
 """From a trained model and new rows to one row of answers for each item."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -24,47 +24,13 @@ from fusion.data.records import is_records
 from fusion.embedding import Prepared, prepare_inputs
 from fusion.modalities import MODALITIES
 from fusion.progress import Stage, silent
-from fusion.ready import ReadyItems
+from fusion.ready import AskedItems, ReadyItems
 from fusion.system.files import expanded
 from heads.columns import class_labels
 
 CHUNK_ROWS = 4096
 SIMILARITY_DIGITS = 6
 """Further digits of a similarity are rounding, which must not decide an order."""
-
-
-@dataclass(frozen=True)
-class ReadItems:
-    """Items that were read and embedded, once for all that is asked about them.
-
-    Args:
-        catalogue: All rows.
-        inputs: Model inputs of the rows that could be read.
-        kept: Positions of these rows.
-        errors: Row -> why it could not be read.
-    """
-
-    catalogue: Catalogue
-    inputs: ModelInputs
-    kept: NDArray[np.int64]
-    errors: dict[int, str]
-
-    def __len__(self) -> int:
-        """Number of rows."""
-        return len(self.catalogue)
-
-    def take(self, rows: NDArray[np.int64]) -> "ReadItems":
-        """Some of the rows, in the given order."""
-        place = {row: place for place, row in enumerate(self.kept.tolist())}
-        kept = [new for new, row in enumerate(rows.tolist()) if row in place]
-        return ReadItems(
-            catalogue=self.catalogue.take(rows),
-            inputs=self.inputs.take(np.array([place[rows[new]] for new in kept], dtype=np.int64)),
-            kept=np.array(kept, dtype=np.int64),
-            errors={
-                new: self.errors[row] for new, row in enumerate(rows.tolist()) if row in self.errors
-            },
-        )
 
 
 class Predictor:
@@ -116,8 +82,8 @@ class Predictor:
         Returns:
             Columns `id` (as the table writes it), those of every head (units and ranges are the
             heads'; a class is its label), `present` (the modalities that were there, joined by
-            `+`; the row, which repeats others, is left out) and `error` (empty where there is
-            none).
+            `+`, without those that repeat others, as the row text does) and `error` (empty where
+            there is none).
 
         Raises:
             CatalogueError: If columns are missing, or rows are faulty and must not be.
@@ -126,7 +92,7 @@ class Predictor:
         table = self.answer_table(self.read(frame, source=source))
         return table if index is None else table.set_axis(index, axis=0)
 
-    def answer_table(self, items: ReadItems) -> pd.DataFrame:
+    def answer_table(self, items: AskedItems) -> pd.DataFrame:
         """Answers of every head to items that were read, as `predict` gives them."""
         n_rows = len(items)
         columns: dict[str, Any] = {"id": items.catalogue.ids}
@@ -219,7 +185,7 @@ class Predictor:
         self._check_k(k)
         return self.nearest(self.read(frame, source=source), k)
 
-    def nearest(self, items: ReadItems, k: int) -> pd.DataFrame:
+    def nearest(self, items: AskedItems, k: int) -> pd.DataFrame:
         """The `k` training items most like each item that was read, see `similar`."""
         self._check_k(k)
         n_rows, bundle = len(items), self.bundle
@@ -269,7 +235,7 @@ class Predictor:
             values.append(np.take_along_axis(scores, nearest, axis=1))
         return np.concatenate(places), np.concatenate(values)
 
-    def read(self, frame: Any, *, source: str = "items") -> ReadItems:
+    def read(self, frame: Any, *, source: str = "items") -> AskedItems:
         """Items as the model reads them, embedded once for whatever is asked about them.
 
         Args:
@@ -288,7 +254,7 @@ class Predictor:
         prepared = prepare_inputs(self._encoders(), catalogue, store=self.store, stage=self.stage)
         return self._settled(catalogue, prepared)
 
-    def read_ready(self, ready: ReadyItems) -> ReadItems:
+    def read_ready(self, ready: ReadyItems) -> AskedItems:
         """Items that were made ready for a training, as `read` gives them; only other encoders run.
 
         Raises:
@@ -299,12 +265,12 @@ class Predictor:
         in_order = replace(prepared, inputs=prepared.inputs.restricted(encoders))
         return self._settled(ready.catalogue, in_order)
 
-    def _settled(self, catalogue: Catalogue, prepared: Prepared) -> ReadItems:
+    def _settled(self, catalogue: Catalogue, prepared: Prepared) -> AskedItems:
         """Items whose faulty rows have become errors, or absent values."""
         _, errors = apply_policy(catalogue, prepared.problems, on_bad_rows=self.on_bad_rows)
         n_rows = len(catalogue)
         kept = np.asarray([row for row in range(n_rows) if row not in errors], dtype=np.int64)
-        return ReadItems(catalogue, prepared.inputs.take(kept), kept, errors)
+        return AskedItems(catalogue, prepared.inputs.take(kept), kept, errors)
 
     def _encoders(self) -> dict[str, Encoder]:
         model = self.bundle.model

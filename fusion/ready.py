@@ -1,4 +1,4 @@
-"""Items that were read, checked, hashed and embedded once, for everything that learns from them.
+"""Items that were read, checked, hashed and embedded once, for all that learns or answers by them.
 
 A run may train many models of one table: with tuned encoders and without, on some modalities, on
 some rows. All of them take their rows from here, so that no photo is opened again for any of them.
@@ -93,6 +93,40 @@ class UsableItems:
     dropped: dict[int, str]
     problems: list[Problem]
     reports: dict[str, StoreReport]
+
+
+@dataclass(frozen=True)
+class AskedItems:
+    """Items that a model is asked about, read and embedded once for all answers.
+
+    Args:
+        catalogue: All rows.
+        inputs: Model inputs of the rows that could be read.
+        kept: Positions of these rows.
+        errors: Row -> why it could not be read.
+    """
+
+    catalogue: Catalogue
+    inputs: ModelInputs
+    kept: NDArray[np.int64]
+    errors: dict[int, str]
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.catalogue)
+
+    def take(self, rows: NDArray[np.int64]) -> "AskedItems":
+        """Some of the rows, in the given order."""
+        place = {row: place for place, row in enumerate(self.kept.tolist())}
+        kept = [new for new, row in enumerate(rows.tolist()) if row in place]
+        return AskedItems(
+            catalogue=self.catalogue.take(rows),
+            inputs=self.inputs.take(np.array([place[rows[new]] for new in kept], dtype=np.int64)),
+            kept=np.array(kept, dtype=np.int64),
+            errors={
+                new: self.errors[row] for new, row in enumerate(rows.tolist()) if row in self.errors
+            },
+        )
 
 
 def usable_items(

@@ -195,8 +195,8 @@ def _fit_shift(answers: Floats, target: Floats) -> AnswerMap:
 def _fit_line(answers: Floats, target: Floats) -> AnswerMap:
     answer = answers.mean(axis=1)
     away = answer - answer.mean()
-    spread = float(np.square(away).mean())
-    slope = float((away * target).mean()) / spread if spread > 0 else 1.0
+    variance = float(np.square(away).mean())
+    slope = float((away * target).mean()) / variance if variance > 0 else 1.0
     slope = float(np.clip(slope, *SLOPES))
     return AnswerMap(
         "identity",
@@ -239,7 +239,7 @@ def _fit_power(answers: Floats, target: Floats, *, offset: float) -> AnswerMap |
 
 
 def _fit_median_line(answers: Floats, target: Floats, *, floor: float) -> AnswerMap | None:
-    """Least absolute error; searched from answers as they are, in units of their spread."""
+    """Least absolute error; searched from the answers themselves, in mean absolute deviations."""
     unit = float(np.abs(target - np.median(target)).mean())
     if not unit > 0:
         return None

@@ -50,9 +50,9 @@ class Column:
 class Head(ABC):
     """A business question: its target, loss, answer columns and metrics. It has no weights.
 
-    A `heads.decoders.Decoder` gives the raw outputs that `loss` and `decode` read. The networks of
-    an ensemble stand side by side in the second axis of these: `loss` trains each on its own,
-    `decode` averages over this axis alone.
+    A `heads.decoders.Decoder` gives the raw outputs that `loss` and `decode` read. Their second
+    axis counts the networks of an ensemble: `loss` trains each on its own, `decode` averages over
+    this axis alone.
 
     Shape:
         raw `[batch, n_networks, *target_shape, raw_dim]`, target `[batch, *target_shape]`.
@@ -61,7 +61,7 @@ class Head(ABC):
     """
 
     task: ClassVar[str]
-    """`"regression"` or `"classification"`: which family of baselines and plots fits."""
+    """`"regression"` or `"classification"`: only the latter can be a `FusionClassifier`'s."""
     primary_metric: ClassVar[str]
     """Key of `metrics` that is reported first."""
     higher_is_better: ClassVar[bool]
@@ -208,7 +208,9 @@ class Head(ABC):
     def describe(self) -> str:
         """One sentence that states what the answer means, for bundles and reports."""
         about = (type(self).__doc__ or type(self).__name__).splitlines()[0]
-        return f"{self.columns[0].name}: {about}"
+        first, last = self.columns[0], self.columns[-1]
+        name = first.name if last.step == first.step else f"{first.name} to {last.name}"
+        return f"{name}: {about}"
 
 
 def broken_rules(masks: dict[str, NDArray[np.bool_]]) -> dict[str, NDArray[np.bool_]]:

@@ -68,7 +68,7 @@ class LinearHead(Head):
         return target.astype(np.float64).reshape(len(target), 1)
 
     def loss(self, raw: Tensor, target: Tensor) -> Tensor:
-        """Half the mean squared error in squared spreads, >= 0; for reports alone."""
+        """Half the mean squared error in squared standard deviations, >= 0; for reports."""
         error = (raw[..., 0] - self.mean) / self.std - target[:, None]
         return error.square().mean() / 2
 
@@ -77,7 +77,7 @@ class LinearHead(Head):
         return {"prediction": raw[..., 0].double().mean(dim=1)}
 
     def encode_target(self, target: Floats) -> NDArray[np.float32]:
-        """Spreads away from the mean of the training targets."""
+        """Standard deviations from the mean of the training targets."""
         return ((target - self.mean) / self.std).astype(np.float32)
 
     def metrics(self, target: Floats, prediction: dict[str, Floats]) -> dict[str, float]:
@@ -88,7 +88,7 @@ class LinearHead(Head):
         return {name: getattr(metrics, name)(target, prediction["prediction"]) for name in names}
 
     def constant_loss(self, target: Tensor) -> float:
-        """Half the variance in squared spreads, at least 0.001 (a constant target has none)."""
+        """Half the variance on the scale of `loss`, at least 0.001 (a constant target has none)."""
         return max(float(target.double().var(correction=0)) / 2, LEAST_LOSS)
 
     @classmethod

@@ -1,7 +1,8 @@
 """Quantiles: below which numbers a product's target stays with given probabilities."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Real
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -18,7 +19,7 @@ LEVELS = (0.1, 0.5, 0.9)
 MIN_ROWS = 20
 """Rows below which quantiles stay as they are."""
 LEAST_GAP = 0.01
-"""Spreads between two quantiles at the start: none could not be learned away from."""
+"""Standard deviations between two quantiles at the start: 0 could not be learned away from."""
 
 
 class QuantilesHead(Head):
@@ -37,9 +38,10 @@ class QuantilesHead(Head):
         levels: Levels in (0, 1), in any order.
         standard: Configuration of the `heads.scales.StandardScale` of the training targets
             (default: the numbers themselves).
-        starts: Quantiles of the training targets at the ascending levels, in spreads (default:
-            those of a normal distribution).
-        shifts: What is added to each quantile, in spreads (default: nothing); `calibrate` sets it.
+        starts: Quantiles of the training targets at the ascending levels, in standard deviations
+            from the mean (default: those of a normal distribution).
+        shifts: What is added to each quantile, in standard deviations (default: nothing);
+            `calibrate` sets it.
 
     Raises:
         ValueError: If levels are not different and inside (0, 1), or a number does not suit.
@@ -117,19 +119,19 @@ class QuantilesHead(Head):
         return self.standard.encode(target).astype(np.float32)
 
     def loss(self, raw: Tensor, target: Tensor) -> Tensor:
-        """Mean pinball loss over all levels, in spreads, >= 0."""
-        quantiles = self._spreads(raw)
+        """Mean pinball loss over all levels, in standard deviations, >= 0."""
+        quantiles = self._scaled_quantiles(raw)
         return _pinball(target[:, None, None] - quantiles, self.levels)
 
     def decode(self, raw: Tensor) -> dict[str, Tensor]:
         """Quantiles in the unit of the target, float64, ordered by level.
 
-        Networks are averaged on the scale, level by level. What is learned stays within 8 spreads
-        of the mean and within +-1e100; on the log scales all columns are >= 0. Where shifts turn
-        the order of two levels, their values are exchanged: Chernozhukov et al. (2010), quantile
-        curves without crossing.
+        Networks are averaged on the scale, level by level. What is learned stays within 8
+        standard deviations of the mean and within +-1e100; on the log scales all columns are >= 0.
+        Where shifts turn the order of two levels, their values are exchanged: Chernozhukov et al.
+        (2010), quantile curves without crossing.
         """
-        quantiles = self._spreads(raw.double()).mean(dim=1)  # [batch, n_levels]
+        quantiles = self._scaled_quantiles(raw.double()).mean(dim=1)  # [batch, n_levels]
         shifted = quantiles + torch.tensor(self.shifts, dtype=torch.float64).to(quantiles)
         values = self.standard.decode(shifted.sort(dim=1).values).unbind(dim=1)
         by_level = dict(zip(self.levels, values, strict=True))
@@ -144,15 +146,15 @@ class QuantilesHead(Head):
         del parts  # each shift is one number, and no choice
         if len(target) < MIN_ROWS or self.standard.std == 0.0:
             return
-        quantiles = self._spreads(raw.detach().double()).mean(dim=1).cpu().numpy()
+        quantiles = self._scaled_quantiles(raw.detach().double()).mean(dim=1).cpu().numpy()
         missed = np.sort(self.standard.encode(target)[:, None] - quantiles, axis=0)
         self.shifts = [
             float(missed[_conformal_place(level, len(target)), place])
             for place, level in enumerate(self.levels)
         ]
 
-    def _spreads(self, raw: Tensor) -> Tensor:
-        """Quantiles in spreads, of the same shape, ascending along the last axis."""
+    def _scaled_quantiles(self, raw: Tensor) -> Tensor:
+        """Quantiles in standard deviations from the mean, of the same shape, ascending."""
         middle = self._middle
         anchor, gaps = raw[..., [middle]], F.softplus(raw)
         below = gaps[..., :middle].flip(-1).cumsum(dim=-1).flip(-1)
@@ -232,11 +234,14 @@ def checked_levels(levels: Sequence[float]) -> list[float]:
     Raises:
         ValueError: If there are none, two are the same or one is not in (0, 1).
     """
-    ordered = sorted(float(level) for level in levels)
-    inside = all(0.0 < level < 1.0 for level in ordered)
-    if not ordered or not inside or len({_name(level) for level in ordered}) < len(ordered):
+    is_list = isinstance(levels, Iterable) and not isinstance(levels, str | Mapping)
+    given = list(levels) if is_list else None
+    numbers = given and all(isinstance(one, Real) and 0.0 < one < 1.0 for one in given)
+    ordered = sorted(float(level) for level in given or ()) if numbers else []
+    if not ordered or len({_name(level) for level in ordered}) < len(ordered):
         raise ValueError(
-            f"levels must be one or more different numbers in (0, 1), got {list(levels)}. "
+            "levels must be a list of one or more different numbers in (0, 1), got "
+            f"{levels if given is None else given}. "
             "Give [0.1, 0.5, 0.9] for a median and an interval of 80 %."
         )
     return ordered

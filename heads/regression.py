@@ -88,7 +88,7 @@ Huber loss on the log scale'
         }
 
     def loss(self, raw: Tensor, target: Tensor) -> Tensor:
-        """Mean Huber loss (delta 1) in squared spreads, >= 0."""
+        """Mean Huber loss (delta 1) in squared standard deviations, >= 0."""
         answer = raw[..., 0]
         return F.huber_loss(answer, target[:, None].expand_as(answer))
 

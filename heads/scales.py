@@ -83,13 +83,14 @@ class StandardScale:
         clipped: Floats = distance.clip(-REACH, REACH)
         return clipped
 
-    def decode(self, spreads: Tensor) -> Tensor:
+    def decode(self, deviations: Tensor) -> Tensor:
         """Values in the unit of the target, float64, of the same shape.
 
-        Spreads are clipped to [-8, 8] and values to +-1e100, so that they are finite; on the log
-        scales they are >= 0. The order of spreads is that of the values.
+        Standard deviations from the mean are clipped to [-8, 8] and values to +-1e100, so that
+        they are finite; on the log scales values are >= 0. A larger deviation is never a smaller
+        value.
         """
-        scaled = self.mean + self.std * spreads.double().clamp(-REACH, REACH)
+        scaled = self.mean + self.std * deviations.double().clamp(-REACH, REACH)
         return decode(scaled, self.scale, knots=self.knots)
 
     @classmethod

@@ -96,7 +96,7 @@ def tuned(shop):
 
 def test_the_report_compares_tuned_encoders_with_those_that_stayed(tuned):
     page = (tuned / "report.html").read_text(encoding="utf-8")
-    assert "Fine-tuning" in page and "encoders as they were" in page
+    assert "Fine-tuning" in page and "original encoders" in page
     metrics = json.loads((tuned / "metrics.json").read_text())
     scores = {score["name"]: score for score in metrics["sales_volume"]["scores"]}
     (other,) = (score for score in scores.values() if score["kind"] in ("original", "tuned"))
@@ -109,7 +109,7 @@ def kept(folder):
     losses = tuning["out_of_fold_loss"]
     assert tuning["kept"] == min(losses, key=losses.get)
     adapter = load_bundle(folder / "bundle").model.encoder("text").adapter
-    assert (adapter is not None) == (tuning["kept"] == "encoders tuned")
+    assert (adapter is not None) == (tuning["kept"] == "tuned encoders")
     return tuning["kept"]
 
 
@@ -117,14 +117,14 @@ def test_tuning_that_hurts_on_rows_held_out_is_not_kept(shop):
     out = shop / "hurt"
     result = run("fine-tune", shop / "tune.toml", "--out", out, "--learning-rate", 0.3, "--quiet")
     assert result.exit_code == 0, result.output
-    assert kept(out) == "encoders as they were"
-    assert "Kept: encoders as they were. Their loss on training rows held out" in result.output
+    assert kept(out) == "original encoders"
+    assert "Kept: original encoders. Their loss on training rows held out" in result.output
     page = (out / "report.html").read_text(encoding="utf-8")
-    assert page.count("Kept: encoders as they were.") == 2  # in the headline and the section
+    assert page.count("Kept: original encoders.") == 2  # in the headline and the section
     scores = json.loads((out / "metrics.json").read_text())["sales_volume"]["scores"]
     assert [(score["name"], score["kind"]) for score in scores][:2] == [
         ("fusion", "fusion"),
-        ("encoders tuned", "tuned"),
+        ("tuned encoders", "tuned"),
     ]
     assert "not kept" in page
 

@@ -22,7 +22,7 @@ FILES = (
     "errors/part-000001.parquet",
     "receipts/000001.json",
     "plan.json",
-    "places.json",
+    "paths.json",
     "repeated_ids.npy",
     "manifest.json",
 )

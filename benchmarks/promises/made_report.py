@@ -210,10 +210,10 @@ def tuned(
     low: float = 0.006,
     high: float = 0.041,
 ) -> HeadResult:
-    """The same head, compared with encoders as they were."""
+    """The same head, compared with original encoders."""
     fusion, *others = head.evaluation.scores
     metrics = {head.evaluation.primary_metric: value, "bias": 0.02}
-    original = Score("encoders as they were", "original", metrics, gain, low, high)
+    original = Score("original encoders", "original", metrics, gain, low, high)
     return replace(head, evaluation=replace(head.evaluation, scores=(fusion, original, *others)))
 
 
@@ -223,8 +223,8 @@ def tuning_summary() -> TuningSummary:
         description="The head learned from encoders tuned on the other 2 of 3 parts of the rows.",
         how="The last 2 layers of text and image, at most 3 epochs, step size 0.0003.",
         costs=(
-            TuningCost("encoders as they were", 42.0, 1.32),
-            TuningCost("encoders tuned", 537.0, 2.81),
+            TuningCost("original encoders", 42.0, 1.32),
+            TuningCost("tuned encoders", 537.0, 2.81),
         ),
         runs=(
             Losses([0.92, 0.74, 0.6], [0.88, 0.81, 0.83], 2),

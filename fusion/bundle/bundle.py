@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
-import torch
 from numpy.typing import NDArray
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
@@ -16,7 +14,8 @@ from torch import Tensor
 
 from encoders.dtype import processor_has_bfloat16
 from encoders.process_state import OwnGenerators
-from fusion.bundle.content import Content, content_of
+from fusion.bundle.answers import check_answers, check_reference
+from fusion.bundle.content import Content
 from fusion.bundle.document import FORMAT, Document, described
 from fusion.bundle.folder import check_bundle_folder, read_bundle, write_bundle
 from fusion.bundle.parts import (
@@ -35,13 +34,10 @@ from fusion.bundle.reference import (
 )
 from fusion.choices.heads import joined_target, target_name
 from fusion.choices.parameters import EncoderPaths
-from fusion.data.catalogue import build_catalogue
 from fusion.data.labels import label_texts
 from fusion.data.schema import Schema
-from fusion.embedding import prepare_inputs
 from fusion.ensemble import ProductEnsemble
 from fusion.errors import BundleError
-from fusion.modalities import MODALITIES
 from fusion.progress import say_once
 from fusion.system.files import expanded, json_bytes
 from heads.columns import class_labels
@@ -52,7 +48,7 @@ class Bundle:
     """A trained model with all that is needed to use it.
 
     Args:
-        model: The networks and what stands beside them, in eval mode.
+        model: Networks, ridge and nearest items, blended; in eval mode.
         schema: Which columns it reads.
         targets: Target columns of each head: one, or one for each of its steps.
         info: What is worth knowing, JSON-serialisable: metrics, training, problems found.
@@ -142,12 +138,12 @@ def save_bundle(bundle: Bundle, folder: str | Path) -> None:
     write_bundle(folder, document, files)
 
 
-def load_bundle(folder: str | Path, *, places: EncoderPaths | None = None) -> Bundle:
+def load_bundle(folder: str | Path, *, encoder_paths: EncoderPaths | None = None) -> Bundle:
     """A bundle, checked byte by byte; needs neither the training data nor a network.
 
     Args:
         folder: The bundle.
-        places: Where weights of encoders lie now, if they have moved; others are refused.
+        encoder_paths: Where weights of encoders lie now, if they have moved; others are refused.
 
     Raises:
         BundleError: If a file is absent or changed, the format is unknown, an encoder's weights
@@ -157,16 +153,20 @@ def load_bundle(folder: str | Path, *, places: EncoderPaths | None = None) -> Bu
     folder = expanded(folder)
     document, files = read_bundle(folder)
     with described(f"description of {folder}"):
-        bundle = _rebuilt(document, files, places, name=folder.name)
+        bundle = _rebuilt(document, files, encoder_paths, name=folder.name)
     _tell_of_other_precision(document, name=folder.name)
     return bundle
 
 
 def _rebuilt(
-    document: Document, files: Mapping[str, bytes], places: EncoderPaths | None, *, name: str
+    document: Document,
+    files: Mapping[str, bytes],
+    encoder_paths: EncoderPaths | None,
+    *,
+    name: str,
 ) -> Bundle:
-    if places is not None:
-        document["encoders"] = places.applied(document["encoders"])
+    if encoder_paths is not None:
+        document["encoders"] = encoder_paths.applied(document["encoders"])
     weights, reference = (
         _unpack(files[file], file) for file in ("weights.safetensors", "reference.safetensors")
     )
@@ -194,8 +194,8 @@ def _rebuilt(
     bundle.reference_targets = targets_of_tensors(
         reference, bundle.target_columns, n_items=len(bundle.reference_ids)
     )
-    _check_reference(bundle)
-    _check_answers(bundle)
+    check_reference(bundle)
+    check_answers(bundle)
     return bundle
 
 
@@ -208,84 +208,6 @@ def _check_members(document: Document, weights: Mapping[str, Tensor]) -> None:
             f"n_networks must be the number of networks whose weights are there, {n_found}, got "
             f"{document['n_networks']}."
         )
-
-
-def _check_reference(bundle: Bundle) -> None:
-    """Refuses content of the training items that is of another number of items, or no titles."""
-    content, n_ids = bundle.reference, len(bundle.reference_ids)
-    arrays: dict[str, NDArray[Any]] = {**content.vectors, "levels": content.levels}
-    shapes = {name: list(array.shape) for name, array in arrays.items()}
-    if any(len(shape) != 2 or shape[0] != n_ids for shape in shapes.values()):
-        raise BundleError(
-            f"content of the training items must be as many rows as ids, {n_ids}, got {shapes}."
-        )
-    if len(bundle.reference_titles) != n_ids:
-        raise BundleError(
-            f"titles of the training items must be as many as ids, {n_ids}, got "
-            f"{len(bundle.reference_titles)}."
-        )
-
-
-def _check_comparable(bundle: Bundle, asked: Content) -> None:
-    """Refuses content of the training items that is no content of items that may be asked about."""
-    known, n_ids = bundle.reference, len(bundle.reference_ids)
-    widths, wanted = (
-        {**{name: one.shape[1] for name, one in each.vectors.items()}, "": each.levels.shape[1]}
-        for each in (known, asked)
-    )
-    if n_ids and widths != wanted:
-        raise BundleError(
-            f"content of the training items must have the widths {wanted}, got {widths}."
-        )
-
-
-def _check_answers(bundle: Bundle) -> None:
-    """Asks the model about an item of which nothing is known, and about one with a few values.
-
-    Why: values of a description that break nothing when parts are built may break answers.
-
-    Raises:
-        BundleError: If modalities and columns do not fit, or an answer is not a finite number.
-    """
-    model, schema = bundle.model, bundle.schema
-    kinds = {name: model.encoder(name).modality for name in model.modalities}
-    if kinds != schema.modalities:
-        raise BundleError(f"encoders must be those of {schema.modalities}, got {kinds}.")
-    with described("answers of the model"):
-        catalogue = build_catalogue(_items_to_ask(bundle), schema, photos=None)
-        encoders = {name: model.encoder(name) for name in model.modalities}
-        inputs = prepare_inputs(encoders, catalogue).inputs
-        _check_comparable(bundle, content_of(model, inputs))
-        with torch.inference_mode():
-            raw = model(**inputs.batch(np.arange(len(catalogue))))
-            for name, outputs in raw.items():
-                answers = model.head(name).decode(outputs)
-                for column in model.head(name).columns:
-                    if answers[column.name].shape != (len(catalogue),):
-                        raise BundleError(f"answers of {name} must be one number for each item.")
-                    if not answers[column.name].isfinite().all():
-                        raise BundleError(f"answers of {name} must be finite numbers.")
-
-
-def _items_to_ask(bundle: Bundle) -> pd.DataFrame:
-    """A row without a value, and one with values where no pretrained encoder has to run."""
-    schema, model = bundle.schema, bundle.model
-    known: dict[str, str | None] = {}
-    for modality, kind in schema.modalities.items():
-        costs_much = model.encoder(modality).cacheable
-        for role in MODALITIES[modality].roles:
-            cell = None if costs_much else _cell_to_ask(kind, role)
-            for name in schema.columns_of(role):
-                known[name] = known.get(name, cell) if cell is not None else None
-    columns = schema.all_columns or ("nothing",)
-    return pd.DataFrame({name: [None, known.get(name)] for name in columns}, dtype=object)
-
-
-def _cell_to_ask(kind: str, role: str) -> str | None:
-    """A cell that can be read in a role; None where none is known."""
-    if kind == "table":
-        return {"categorical": "a", "dates": "2024-01-01"}.get(role, "1")
-    return "a" if kind == "text" else None
 
 
 def _tell_of_other_precision(document: Document, *, name: str) -> None:

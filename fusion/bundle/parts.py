@@ -45,10 +45,10 @@ def described_parts(model: ProductEnsemble, targets: Mapping[str, Sequence[str]]
         "fusion": name_and_config(FUSIONS, model.first.fusion),
         "linear": None
         if model.linear is None
-        else {**model.linear.config, "network_shares": model.linear.network_shares},
+        else {**model.linear.config, "network_weights": model.linear.network_weights},
         "neighbours": None
         if model.neighbours is None
-        else {**model.neighbours.config, "blend_weights": model.neighbours.weights_of_heads},
+        else {**model.neighbours.config, "blend_weights": model.neighbours.neighbour_weights},
         "heads": {
             name: {
                 **name_and_config(HEADS, head),

@@ -232,3 +232,11 @@ def build_fusion(
         return FUSIONS[strategy](dims, **{**defaults, **options})
     except TypeError as error:
         raise ConfigError(f"options of strategy {strategy} must be its own: {error}.") from error
+
+
+def suited_projection(n_rows: int) -> int:
+    """Length of a projected embedding for a number of rows: a 40th of it, in 16..64.
+
+    Why: wide projections overfit a few hundred products.
+    """
+    return min(max(n_rows // 40, 16), 64)

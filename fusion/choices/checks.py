@@ -92,6 +92,8 @@ def _head_mistakes(choice: HeadChoice, target: NDArray[np.float64] | None) -> li
     sound = np.empty(0) if target is None else target[~faulty_rows(choice, target)]
 
     def trial() -> None:
+        if kind.target_shape is Head.target_shape and choice.target_shape:  # before it is fitted
+            raise ValueError(_other_shape(choice, ()))
         if len(sound):
             head = kind.fitted(sound, **choice.options)
             _check_shape(choice, head)
@@ -108,13 +110,19 @@ def _check_shape(choice: HeadChoice, head: Head) -> None:
         ValueError: Saying how many it answers.
     """
     if head.target_shape != choice.target_shape:
-        wanted = f"{head.target_shape[0]} columns" if head.target_shape else "one column"
-        todo = (
-            f"Name {wanted}, one a step, in order."
-            if head.target_shape
-            else "Take a head of each column, or one that answers several steps."
-        )
-        raise ValueError(f"target must be {wanted}, got {', '.join(choice.columns)}. {todo}")
+        raise ValueError(_other_shape(choice, head.target_shape))
+
+
+def _other_shape(choice: HeadChoice, shape: tuple[int, ...]) -> str:
+    """What is wrong with the target columns of a head that answers another number of them."""
+    wanted = f"a list of {shape[0]} columns" if shape else "one column, not a list"
+    todo = (
+        "Name one for each step, in order."
+        if shape
+        else "Write a head for each column, or take one that answers several steps."
+    )
+    got = list(choice.columns) if choice.target_shape else choice.target
+    return f"target must be {wanted}, got {shown(got)}. {todo}"
 
 
 def few_target_mistakes(

@@ -17,7 +17,7 @@ from fusion.data.labels import (
     read_labels,
     sorted_labels,
 )
-from fusion.data.problems import Problem
+from fusion.data.problems import Problem, shown
 from heads import HEADS
 
 Targets = dict[str, NDArray[np.float64]]
@@ -42,6 +42,13 @@ class LabelTargets:
     @property
     def mistakes(self) -> list[str]:
         """Why labels cannot be learned from, a sentence each."""
+        odd = [
+            f"option labels of head {choice.head} of {choice.target_name} must be a list of two or "
+            f"more different labels, got {shown(choice.options['labels'])}. Give each label of the "
+            "target column once, or leave the option out."
+            for choice in self.heads.values()
+            if _reads_labels(choice) and _are_odd(choice.options.get("labels"))
+        ]
         found = {
             choice.target_name: label_mistakes(
                 np.concatenate([self.positions[name] for name in choice.columns]),
@@ -52,7 +59,7 @@ class LabelTargets:
             if isinstance(choice.options.get("labels"), tuple)
             and self.positions.keys() >= set(choice.columns)
         }
-        return [sentence for sentence in found.values() if sentence]
+        return [*dict.fromkeys(odd), *(sentence for sentence in found.values() if sentence)]
 
 
 def label_columns(heads: Mapping[str, HeadChoice]) -> set[str]:
@@ -80,9 +87,9 @@ def read_label_targets(
         if not own or not _reads_labels(choice):
             continue
         given = choice.options.get("labels")
+        if _are_odd(given):
+            continue  # which is a mistake
         labels = canonical_labels(given)
-        if labels is None and given is not None:
-            continue  # the head says what is wrong with them
         if labels is None:
             labels = sorted_labels(text for column in own for text in texts[column])
         found.heads[name] = replace(choice, options={**choice.options, "labels": labels})
@@ -125,6 +132,11 @@ def head_targets(
         for name, choice in heads.items()
         if all(column in columns for column in choice.columns)
     }
+
+
+def _are_odd(given: Any) -> bool:
+    """True for labels that were listed, but in no way that can be."""
+    return given is not None and canonical_labels(given) is None
 
 
 def _reads_labels(choice: HeadChoice) -> bool:

@@ -73,7 +73,7 @@ def embed(
     from fusion.choices.mistakes import Mistakes
     from fusion.choices.parameters import EncoderPaths
     from fusion.errors import ConfigError
-    from fusion.jobs.embed import check_places, summary_lines
+    from fusion.jobs.embed import check_data_paths, summary_lines
     from fusion.jobs.embed import embed as run
     from fusion.shards import DataPaths, JobSettings
 
@@ -101,7 +101,7 @@ def embed(
     with mistakes.gathered():
         engine = job.chosen_engine()
     paths = DataPaths(items, photos, store, bundle, moved)
-    check_places(paths, out, mistakes)
+    check_data_paths(paths, out, mistakes)
     with open_stage(quiet, log_json) as stage:
         result = run(
             paths, out, settings, engine=engine, retry_failed=job.retry_failed, stage=stage

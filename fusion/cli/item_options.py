@@ -35,9 +35,9 @@ class ItemOptions:
         from fusion.shards import PastSales
 
         mistakes = Mistakes()
-        places = EncoderPaths()
+        encoder_paths = EncoderPaths()
         with mistakes.gathered():
-            places = moved_encoders(self.encoder)
+            encoder_paths = moved_encoders(self.encoder)
         if (self.sales is None) != (self.as_of is None):
             given = "--as-of" if self.sales is None else "--sales"
             mistakes.add(
@@ -57,5 +57,5 @@ class ItemOptions:
             on_bad_rows.value,
             past,
             self.delimiter,
-            places,
+            encoder_paths,
         )

@@ -82,21 +82,21 @@ def moved_encoders(words: Sequence[str] | None) -> "EncoderPaths":
     from fusion.errors import ConfigError
 
     given = encoder_words(words)
-    places = EncoderPaths.of(given)
-    others = [f"{name}.{option}" for name, option in _no_places(given, places)]
+    encoder_paths = EncoderPaths.of(given)
+    others = [f"{name}.{option}" for name, option in _no_places(given, encoder_paths)]
     if others:
         raise ConfigError(
             f"encoder must say where weights lie now (text=FOLDER, image.weights=FILE), got "
             f"{', '.join(others)}. Leave it out: a trained model has its own encoders."
         )
-    return places
+    return encoder_paths
 
 
 def _no_places(
-    given: Mapping[str, Mapping[str, Any]], places: "EncoderPaths"
+    given: Mapping[str, Mapping[str, Any]], encoder_paths: "EncoderPaths"
 ) -> list[tuple[str, str]]:
     """Modality and option of everything that is given and is no place."""
-    moved = {(modality, option) for modality, option, _ in places.moved}
+    moved = {(modality, option) for modality, option, _ in encoder_paths.moved}
     named = {modality for modality, option in moved if option not in given[modality]}
     return [
         (modality, option)

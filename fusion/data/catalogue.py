@@ -57,6 +57,19 @@ class Catalogue:
             return [""] * len(self)
         return ["" if is_missing(cell) else str(cell) for cell in self.frame[texts[0]]]
 
+    @property
+    def photos(self) -> list[Any]:
+        """The first photo of each row, a path or the bytes of a file; None where it has none."""
+        found: list[Any] = [None] * len(self)
+        for modality, kind in self.schema.modalities.items():
+            if kind == "image":
+                own: Any = self.values[modality]
+                found = [
+                    before or (each[0] if each else None)
+                    for before, each in zip(found, own, strict=True)
+                ]
+        return found
+
     def take(self, rows: Sequence[int] | NDArray[np.integer[Any]]) -> "Catalogue":
         """The catalogue of these rows, in this order; problems follow their rows."""
         places = np.asarray(rows, dtype=np.int64)

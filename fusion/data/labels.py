@@ -44,14 +44,19 @@ def sorted_labels(texts: Iterable[str | None]) -> tuple[str, ...]:
 
 
 def canonical_labels(given: Any) -> tuple[str, ...] | None:
-    """Labels that somebody listed, in their one form and their order; None where they are none."""
+    """Labels that somebody listed, in their one form and their order.
+
+    Returns:
+        None where they are no list of two or more different ones.
+    """
+    given = given.tolist() if hasattr(given, "tolist") else given  # of NumPy and pandas
     if isinstance(given, str) or not isinstance(given, Sequence):
         return None
     try:
         labels = tuple(read_category(label) for label in given if not is_missing(label))
-    except CellFault:
+    except (CellFault, TypeError, ValueError):  # lists in the list among them
         return None
-    return labels if len(labels) == len(set(labels)) == len(given) else None
+    return labels if 2 <= len(labels) == len(set(labels)) == len(given) else None
 
 
 def label_positions(

@@ -183,8 +183,8 @@ def _is_enough(known: NDArray[np.bool_], target: Floats) -> bool:
 
 
 def _r2(answers: Floats, target: Floats) -> float:
-    spread = float(np.square(target - target.mean()).sum())
-    return 1.0 - float(np.square(answers - target).sum()) / spread if spread > 0 else 0.0
+    total = float(np.square(target - target.mean()).sum())
+    return 1.0 - float(np.square(answers - target).sum()) / total if total > 0 else 0.0
 
 
 def _auc(values: Floats, target: Floats) -> float:

@@ -76,7 +76,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             `training={"folds": 1}`; else each of the networks looks at another fold.
         training: Settings of training, such as `{"epochs": 20}`.
         tuning: Settings of fine-tuning, such as `{"mode": "last_layers"}`; or just the mode. Kept
-            are the encoders, tuned or as they were, that err less on training rows held out.
+            are the encoders, tuned or original, that err less on training rows held out.
         tuning_folder: Holds states of the tuning, so that a killed `fit` goes on from there.
         verbose: Shows progress bars where True.
         random_state: Seed of everything that is random.
@@ -166,8 +166,8 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
 
         valid = sorted(cls().get_params(deep=False))
         check_known(parameters, valid)
-        places = EncoderPaths.of(parameters.get("encoders"))
-        bundle = load_bundle(folder, places=places)
+        encoder_paths = EncoderPaths.of(parameters.get("encoders"))
+        bundle = load_bundle(folder, encoder_paths=encoder_paths)
         kept = restored_parameters(
             bundle.info.get("parameters"), estimator=cls.__name__, valid=valid
         )
@@ -255,14 +255,18 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         Raises:
             CatalogueError: With every cell that is none.
         """
-        from fusion.choices.labels import read_label_targets, shared_label_mistakes
+        from fusion.choices.labels import (
+            label_columns,
+            read_label_targets,
+            shared_label_mistakes,
+        )
 
         given = {name: target_series(name, values) for name, values in targets.items()}
         mistakes.add(shared_label_mistakes(heads))
         labelled = read_label_targets(heads, given)
         raise_for(labelled.problems, source="y")
         mistakes.add(labelled.mistakes)
-        numbers = {name: one for name, one in given.items() if name not in labelled.positions}
+        numbers = {name: one for name, one in given.items() if name not in label_columns(heads)}
         return {**target_arrays(numbers), **labelled.positions}, labelled.heads
 
     def _spec(self, heads: "Mapping[str, HeadChoice]", mistakes: Mistakes) -> "TrainingSpec":

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.utils import assert_all_finite
@@ -14,7 +15,7 @@ from sklearn.utils.validation import column_or_1d
 from encoders.spelling import unknown_name
 from fusion.choices.mistakes import Mistakes
 from fusion.choices.parameters import check_kept
-from fusion.data.labels import label_mistakes
+from fusion.data.labels import canonical_labels, label_mistakes
 from fusion.data.problems import shown
 from fusion.data.targets import named_target, refuse_missing, target_arrays
 from fusion.errors import BundleError, ConfigError
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 SEVERAL = "multiclass"
 """The head of more than two classes where none is asked for."""
+TYPES = "biufcUSO"
+"""Kinds of NumPy that may be labels; scikit-learn says what is wrong with some of them."""
 
 
 class FusionClassifier(ClassifierMixin, FusionEstimator):  # type: ignore[misc]
@@ -55,6 +58,7 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):  # type: ignore[misc]
         name, values = named_target(y)
         labels = column_or_1d(values, warn=True)
         refuse_missing(labels)
+        labels = _of_one_type(labels)
         assert_all_finite(labels, input_name="y")
         check_classification_targets(labels)
         self._check_one_head()
@@ -91,7 +95,12 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):  # type: ignore[misc]
         positions = target_arrays(targets)
         if not self._tells_labels():
             return positions, dict(heads)
-        labels = [str(label) for label in self.classes_.tolist()]
+        if any("labels" in choice.options for choice in heads.values()):
+            mistakes.add(
+                ["option labels must be left out: the labels of a classifier are those of y."]
+            )
+        classes = self.classes_.tolist()
+        labels = list(canonical_labels(classes) or map(str, classes))  # as tables are read later
         for name, codes in positions.items():
             if told := label_mistakes(codes, labels, what=name):
                 say_once(told)  # what scikit-learn takes is not refused
@@ -142,6 +151,25 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):  # type: ignore[misc]
             )
         super()._adopt(bundle)
         self.classes_ = np.asarray(classes)
+
+
+def _of_one_type(labels: NDArray[Any]) -> NDArray[Any]:
+    """Labels `[n]` as an array of their own type, where they came as objects.
+
+    Raises:
+        ValueError: If they are of several types, or of one that a bundle cannot keep.
+    """
+    found = labels
+    if labels.dtype.kind == "O":
+        found = pd.Series(labels, dtype=object).infer_objects().to_numpy()
+    names = sorted({type(label).__name__ for label in labels.tolist()})
+    is_mixed = found.dtype.kind == "O" and len(names) > 1
+    if is_mixed or found.dtype.kind not in TYPES:
+        raise ValueError(
+            "y must hold labels of one type, which may be text, numbers or truth values, got "
+            f"{' and '.join(names)}. Write them as text: y.astype(str)."
+        )
+    return found
 
 
 def _are_classes(classes: Any, *, n: int) -> bool:

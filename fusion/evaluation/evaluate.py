@@ -41,8 +41,9 @@ def evaluate_head(
             near-duplicates; None: each row is a group of its own.
 
     Returns:
-        Scores in the order fusion, original, baselines, alone, without; each with the gain of the
-        fusion in the primary metric and its 95 % interval from 1,000 paired draws of the groups.
+        Scores in the order of `fusion.evaluation.result.Kind`, the fusion first; each with
+        the gain of the fusion in the primary metric and its 95 % interval from 1,000 paired draws
+        of the groups.
 
     Raises:
         ValueError: If columns are missing, of the wrong length or not finite.

@@ -57,9 +57,9 @@ def scaled_numbers(training: Catalogue, test: Catalogue) -> Pair | None:
         return None
     known, asked = (part.clip(-HUGE, HUGE) for part in numbers)
     low, middle, high = np.nanpercentile(known, [25, 50, 75], axis=0)
-    spread = np.where(high > low, high - low, np.nanstd(known, axis=0))
-    spread = np.where(spread > 0, spread, 1.0)
-    return Pair(*(np.nan_to_num(((x - middle) / spread).clip(-3.0, 3.0)) for x in (known, asked)))
+    scale = np.where(high > low, high - low, np.nanstd(known, axis=0))
+    scale = np.where(scale > 0, scale, 1.0)
+    return Pair(*(np.nan_to_num(((x - middle) / scale).clip(-3.0, 3.0)) for x in (known, asked)))
 
 
 def text_directions(training: Catalogue, test: Catalogue, *, seed: int) -> Pair | None:

@@ -16,7 +16,7 @@ class Score:
 
     Args:
         name: What people call it, such as `TF-IDF + boosted trees`.
-        kind: `fusion`, `original` (the fusion with encoders as they were before tuning), `tuned`
+        kind: `fusion`, `original` (the fusion whose encoders were not tuned), `tuned`
             (with tuned encoders, where they were not kept), `baseline`, `alone` (one modality only)
             or `without` (all but one).
         metrics: Metrics by name, as the head names them.
@@ -59,8 +59,8 @@ class Evaluation:
         n_test: Number of test rows.
         n_groups: Number of groups among them (near-duplicates, or those of the split): what the
             intervals draw. Below about 20 they are too narrow.
-        scores: The fusion, then the one with original encoders, baselines, single modalities,
-            and all but one.
+        scores: The fusion, then the one with the encoders that were not kept (where some were
+            tuned), baselines, single modalities, and all but one.
     """
 
     head: str

@@ -18,13 +18,12 @@ from fusion.choices.build import (
     build_heads,
     fitted_encoders,
     own_encoder,
+    suited_projection,
     targets_by_column,
 )
 from fusion.choices.checks import Targets, is_closed_form
 from fusion.choices.heads import HeadChoice
 from fusion.data.batch import ModelInputs
-from fusion.data.catalogue import Catalogue
-from fusion.data.duplicates import near_duplicate_groups
 from fusion.data.folds import DRAWN, Validation, validation_folds
 from fusion.data.known import known_rows, missing_target_notes
 from fusion.data.leaks import find_leaks
@@ -47,8 +46,6 @@ from heads.base import Head
 
 Rows = NDArray[np.int64]
 
-FEW_WORDS = 8  # with fewer, a text beside a photo names a kind of product, not one product
-
 
 @dataclass(frozen=True)
 class Fitted:
@@ -59,7 +56,7 @@ class Fitted:
         histories: Losses by epoch of each network.
         targets: Targets of the rows that were learned from, by head; NaN where there is none.
         watched: Rows `[n_watched]` that early stopping looked at.
-        tuned: What tuning did; None where encoders stayed as they were.
+        tuned: What tuning did; None where nothing was tuned.
         out_of_fold: Answers on rows held out; None where heads were solved in closed form.
         dropped: Row of the table -> why it was left out.
         missing: A sentence for each target that some of these rows lack.
@@ -93,7 +90,7 @@ def fit_ready(
 
     Args:
         ready: The rows to learn from.
-        targets: Targets `[n, *target_shape]` in business units for each head of the recipe, NaN
+        targets: Targets `[n, *target_shape]` in business units for each head of the spec, NaN
             where there is none: the row is left out for this head alone.
         spec: How.
         paths: Where the store and the states of a tuning are.
@@ -136,36 +133,6 @@ def with_findings(
             if (found := [leaks[column] for column in choice.columns if column in leaks])
         },
     )
-
-
-def with_groups(validation: Validation, catalogue: Catalogue, *, spec: TrainingSpec) -> Validation:
-    """Folds that keep near-duplicate texts and photos on one side, where none are given.
-
-    Why: a network that is stopped on copies of its training rows is stopped too late. Where one
-    group holds more rows than a fold (texts that are all but labels), rows are drawn by themselves,
-    as folds would be of very different sizes. A text of fewer than 8 words beside a photo ("long
-    dress, black") is the name of a kind, which new items share too: there the photo decides.
-    """
-    given = validation.rows is not None or validation.groups is not None
-    values: dict[str, Any] = catalogue.values
-    if given or is_closed_form(spec.heads) or not {"text", "image"} & values.keys():
-        return validation
-    groups = near_duplicate_groups(texts=_telling_texts(catalogue), photos=values.get("image"))
-    largest = np.bincount(groups).max(initial=0)
-    useful = 1 < largest <= len(groups) / max(2, spec.training.folds)
-    return Validation(groups=groups) if useful else validation
-
-
-def _telling_texts(catalogue: Catalogue) -> list[str | None] | None:
-    """The texts, without those of a few words beside a photo."""
-    texts: Any = catalogue.values.get("text")
-    photos = catalogue.present.get("image")
-    if texts is None or photos is None:
-        return None if texts is None else list(texts)
-    return [
-        None if there and len((text or "").split()) < FEW_WORDS else text
-        for text, there in zip(texts, photos.tolist(), strict=True)
-    ]
 
 
 class _Fit:
@@ -228,7 +195,7 @@ class _Fit:
         targets: Targets,
         folds: Sequence[Rows],
     ) -> None:
-        """Puts in the recipe what rows held out say where a head leaves its options open.
+        """Puts in the spec what rows held out say where a head leaves its options open.
 
         It is decided by encoders as they are before a tuning, which needs the heads.
         """
@@ -332,11 +299,3 @@ class _Fit:
         names = {name: choice.decoder for name, choice in self.spec.heads.items()}
         decoders = build_decoders(self.heads, fused_dim=fusion.fused_dim, names=names)
         return ProductModel(own, fusion=fusion, heads=self.heads, decoders=decoders)
-
-
-def suited_projection(n_rows: int) -> int:
-    """Length of a projected embedding for a number of rows: a 40th of it, in 16..64.
-
-    Why: wide projections overfit a few hundred products.
-    """
-    return min(max(n_rows // 40, 16), 64)

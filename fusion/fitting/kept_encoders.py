@@ -1,4 +1,4 @@
-"""Which of two models is kept: the one with tuned encoders, or the one with encoders as they were.
+"""Which of two models is kept: with tuned encoders, or with original ones.
 
 Why: tuning may hurt. Training rows that neither model's answers were learned from decide, so that
 test rows stay unseen.
@@ -18,14 +18,15 @@ from fusion.data.catalogue import Catalogue
 from fusion.data.folds import DRAWN, Validation
 from fusion.data.policy import apply_policy, left_out
 from fusion.data.problems import Problem
-from fusion.fitting.fit import Fitted, fit_ready, with_findings, with_groups
+from fusion.fitting.fit import Fitted, fit_ready, with_findings
+from fusion.fitting.groups import with_groups
 from fusion.fitting.spec import MIN_ROWS, TOO_FEW, Checked, TrainingPaths, TrainingSpec
 from fusion.progress import Stage, say_once, silent, within
 from fusion.ready import UsableItems, usable_items
 from fusion.training.blend_weights import out_of_fold_loss
 from fusion.tuning import TuningSettings
 
-ORIGINAL, TUNED = "encoders as they were", "encoders tuned"
+ORIGINAL, TUNED = "original encoders", "tuned encoders"
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class KeptEncoders:
 
     Args:
         tuned: Loss of the model with tuned encoders; 1.0 is as good as the best constant answer.
-        original: Loss of the same with encoders as they were.
+        original: Loss of the same with original encoders.
     """
 
     tuned: float
@@ -93,7 +94,7 @@ def fit_better(
 
     Args:
         checked: The table.
-        targets: Targets `[n, *target_shape]` in business units for each head of the recipe, NaN
+        targets: Targets `[n, *target_shape]` in business units for each head of the spec, NaN
             where there is none: the row is left out for this head alone.
         spec: How.
         paths: Where the store and the states of a tuning are.
@@ -144,7 +145,7 @@ def _usable(
 
 
 def state_kept(kept: Fitted, verdict: KeptEncoders) -> None:
-    """Writes into a bundle why its encoders are tuned or as they were."""
+    """Writes into a bundle why its encoders are tuned or original."""
     stated = kept.bundle.info.get("tuning", "")
     kept.bundle.info["tuning"] = f"{verdict.description} {stated}".rstrip()
 

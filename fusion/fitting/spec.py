@@ -112,7 +112,7 @@ def check_choices(
 
     Args:
         frame: One row an item.
-        targets: Targets `[n, *target_shape]` for each head of the recipe, NaN where there is none.
+        targets: Targets `[n, *target_shape]` for each head of the spec, NaN where there is none.
         spec: How a model is made.
         paths: Where things lie.
         mistakes: What has been found before; all of it is told together.
@@ -168,7 +168,7 @@ def _read(frame: pd.DataFrame, *, spec: TrainingSpec, paths: TrainingPaths) -> C
 
 
 def spec_mistakes(spec: TrainingSpec, targets: Targets) -> list[str]:
-    """What is wrong with a recipe whatever the table: names, options, shares."""
+    """What is wrong with a spec whatever the table: names, options, shares."""
     mistakes = strategy_mistakes(spec.strategy, spec.strategy_options, heads=spec.heads)
     mistakes += head_mistakes(spec.heads, targets)
     share = spec.validation_fraction

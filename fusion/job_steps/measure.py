@@ -31,7 +31,7 @@ Targets = Mapping[str, NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class Experiment:
-    """Rows, targets and recipe that every way of predicting shares.
+    """Rows, targets and spec that every way of predicting shares.
 
     Args:
         ready: All good rows, checked and embedded.
@@ -89,7 +89,7 @@ class Experiment:
             columns: Columns of every role but the id, empty where none is read.
 
         Raises:
-            ValueError: If a modality loses a part of its columns; the row may.
+            ValueError: If a modality loses a part of its columns; the row text may.
         """
         named = {role: tuple(names) for role, names in columns.items()}
         schema = replace(self.catalogue.schema, columns=named)

@@ -13,8 +13,9 @@ from fusion.data.tables import read_table, write_table
 from fusion.job_steps.config import SalesSection, TrainConfig
 from fusion.job_steps.sales import join_history
 from fusion.job_steps.source import ItemSource, sales_section
-from fusion.predictor import Predictor, ReadItems
+from fusion.predictor import Predictor
 from fusion.progress import Stage, silent, within
+from fusion.ready import AskedItems
 from fusion.report import NewItems, best_rows, tell_new_items, write_new_items
 
 PREDICTIONS = "new_items_predictions.csv"
@@ -100,7 +101,7 @@ def forecast_new_items(
 
 
 def write_page(
-    predictor: Predictor, answers: pd.DataFrame, shown: ReadItems, page: Path
+    predictor: Predictor, answers: pd.DataFrame, shown: AskedItems, page: Path
 ) -> NewItems:
     """Writes the page for people: the one way of a training, of `predict` and of `similar`.
 

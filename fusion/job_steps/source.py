@@ -97,7 +97,7 @@ def opened(
     predictor: Predictor | None = None
     with mistakes.gathered():
         predictor = Predictor(
-            load_bundle(bundle, places=source.encoders),
+            load_bundle(bundle, encoder_paths=source.encoders),
             photos=source.photos,
             store=source.store,
             on_bad_rows=source.on_bad_rows,

@@ -46,11 +46,11 @@ class Outcome:
 
     Args:
         items: Items that were learned from, and what was wrong.
-        experiment: Rows, targets, split and recipe.
+        experiment: Rows, targets, split and spec.
         fitted: The model.
         table: Its answers on the test rows.
         evaluations: Head -> scores.
-        tuning: What tuning did and cost; None where encoders stayed as they were.
+        tuning: What tuning did and cost; None where nothing was tuned.
     """
 
     items: LabelledItems
@@ -179,13 +179,12 @@ def _report_items(
     rows: NDArray[np.int64],
 ) -> list[ReportItem]:
     catalogue = outcome.items.catalogue.take(rows)
-    photos: Any = catalogue.values.get("image", [None] * len(catalogue))
-    titles = catalogue.titles
+    photos, titles = catalogue.photos, catalogue.titles
     return [
         ReportItem(
             id=catalogue.ids[row],
             title=titles[row],
-            photo=photos[row][0] if photos[row] else None,
+            photo=photos[row],
             details={name: _shown(catalogue.frame[name].iloc[row]) for name in config.data.details},
         )
         for row in range(len(catalogue))

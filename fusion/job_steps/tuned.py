@@ -1,4 +1,4 @@
-"""What tuning did to a model, beside the same model with encoders as they were."""
+"""What tuning did to a model, beside the same model with original encoders."""
 
 from dataclasses import dataclass, replace
 
@@ -31,7 +31,7 @@ class TuningChoice:
 
     Args:
         tuned: The model with tuned encoders.
-        original: The same with encoders as they were.
+        original: The same with original encoders.
         verdict: Which of them errs less.
     """
 
@@ -53,7 +53,7 @@ class TuningChoice:
 
 
 def trained(experiment: Experiment, *, stage: Stage = silent) -> Trained:
-    """The model of an experiment, with tuned encoders if its recipe says so."""
+    """The model of an experiment, with tuned encoders if its spec says so."""
     with measured() as cost:
         fitted = experiment.fit(stage=stage)
         table = experiment.predict(fitted.bundle, stage=stage)
@@ -63,7 +63,7 @@ def trained(experiment: Experiment, *, stage: Stage = silent) -> Trained:
 def tuning_choice(
     tuned: Trained, experiment: Experiment, *, stage: Stage = silent
 ) -> TuningChoice | None:
-    """Trains with encoders as they were, on the same rows with the same seed, and compares.
+    """Trains with original encoders, on the same rows with the same seed, and compares.
 
     None where encoders were not tuned.
     """

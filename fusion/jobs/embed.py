@@ -35,13 +35,13 @@ def embed(
         CatalogueError, ConfigError, JobError, OSError: As `embed_catalogue`; places that cannot be
             read or written are all told together, before anything is.
     """
-    check_places(paths, output, Mistakes())
+    check_data_paths(paths, output, Mistakes())
     return embed_catalogue(
         paths, output, settings, engine=engine, retry_failed=retry_failed, stage=stage
     )
 
 
-def check_places(paths: DataPaths, output: Path, mistakes: Mistakes) -> None:
+def check_data_paths(paths: DataPaths, output: Path, mistakes: Mistakes) -> None:
     """Refuses places that cannot be read or written, with the mistakes that were found before.
 
     Raises:

@@ -201,7 +201,7 @@ def fine_tune(config: TrainConfig, folder: Path, *, stage: Stage = silent) -> Tr
 
 
 def build_experiment(config: TrainConfig, items: LabelledItems, *, folder: Path) -> Experiment:
-    """Rows, targets, split and recipe of a training job.
+    """Rows, targets, split and spec of a training job.
 
     Raises:
         ConfigError: If the split leaves too few rows with the target of a head.

@@ -57,7 +57,7 @@ class NeighbourMember(nn.Module):
     Why: catalogues are full of variants of one product, whose targets say more than any smooth
     function; in the space of tuned encoders they lie beside each other. How much they count is
     measured on rows held out, as for `RidgeMember`. A query is compared in the modalities that it
-    has, with the known items that have all of these; where there is none the part counts nothing,
+    has, with the known items that have all of these; where there is none the member counts nothing,
     and the others answer alone.
     Source: Nadaraya (1964) and Watson (1964), kernel regression on the k nearest; Khandelwal et al.
     (2020), nearest-neighbour language models, equation 3, for the blend.
@@ -78,8 +78,8 @@ class NeighbourMember(nn.Module):
 
     Example:
         >>> from heads import RegressionHead
-        >>> part = NeighbourMember({"text": 2}, {"price": RegressionHead()}, n_known=4)
-        >>> part.scores({"text": torch.ones(3, 2)}, {"text": torch.ones(3).bool()}).shape
+        >>> member = NeighbourMember({"text": 2}, {"price": RegressionHead()}, n_known=4)
+        >>> member.scores({"text": torch.ones(3, 2)}, {"text": torch.ones(3).bool()}).shape
         torch.Size([3, 1])
     """
 
@@ -115,7 +115,7 @@ class NeighbourMember(nn.Module):
 
     @property
     def config(self) -> dict[str, Any]:
-        """What the part is rebuilt from, besides the heads."""
+        """What the member is rebuilt from, besides the heads."""
         return {
             "dims": self.dims,
             "n_known": len(self.vectors),
@@ -124,7 +124,7 @@ class NeighbourMember(nn.Module):
         }
 
     @property
-    def weights_of_heads(self) -> dict[str, float]:
+    def neighbour_weights(self) -> dict[str, float]:
         """How much the nearest items count in the answer of each head, in [0, 1]."""
         return dict(zip(self.answers, self.blend_weights.tolist(), strict=True))
 

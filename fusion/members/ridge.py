@@ -31,8 +31,8 @@ class RidgeMember(nn.Module):
 
     Example:
         >>> from heads import RegressionHead
-        >>> part = RidgeMember({"text": [2]}, {"price": RegressionHead()})
-        >>> part.scores({"text": (torch.ones(3, 2),)}, {"text": torch.ones(3).bool()}).shape
+        >>> member = RidgeMember({"text": [2]}, {"price": RegressionHead()})
+        >>> member.scores({"text": (torch.ones(3, 2),)}, {"text": torch.ones(3).bool()}).shape
         torch.Size([3, 1])
     """
 
@@ -56,11 +56,11 @@ class RidgeMember(nn.Module):
 
     @property
     def config(self) -> dict[str, Any]:
-        """What the part is rebuilt from, besides the heads."""
+        """What the member is rebuilt from, besides the heads."""
         return {"dims": self.dims}
 
     @property
-    def network_shares(self) -> dict[str, float]:
+    def network_weights(self) -> dict[str, float]:
         """How much the networks count in the answer of each head, in [0, 1]."""
         return dict(zip(self.answers, self.blend_weights.tolist(), strict=True))
 
@@ -81,7 +81,7 @@ class RidgeMember(nn.Module):
         return scores.float()
 
     def take_over(self, solved: "RidgeMember") -> None:
-        """Centre and weights of a part that was solved for some of the heads on rows of their own.
+        """Centre and weights of a member that was solved for some heads on rows of their own.
 
         There is one centre: a head that was solved around another one is moved from it to this one,
         by `offsets [n_modalities, n_scores]`, as an absent modality must add nothing.

@@ -12,7 +12,7 @@ from fusion.report.number_text import DASH
 
 KINDS = {"fusion": "fusion", "baseline": "simple method", "alone": "one modality"}
 TONES = {"fusion better": "good", "fusion worse": "bad"}
-TUNED, ORIGINAL = "encoders tuned", "encoders as they were"
+TUNED, ORIGINAL = "tuned encoders", "original encoders"
 ADDS = {
     "fusion better": "adds something",
     "no clear difference": "no clear difference",

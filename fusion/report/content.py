@@ -77,7 +77,7 @@ class TuningCost:
     """What a training took with one kind of encoders.
 
     Args:
-        name: Which encoders, such as `encoders as they were`.
+        name: Which encoders, such as `original encoders`.
         seconds: Wall time of the training; embeddings that a store holds cost none.
         peak_gib: Peak memory of the process meanwhile, in GiB; an older peak where it was larger
             and the system cannot forget it.
@@ -95,7 +95,7 @@ class TuningSummary:
     Args:
         description: What the head has learned from, in one sentence.
         how: What was tuned and how: mode, layers, epochs, step size, in one sentence.
-        costs: The training with encoders as they were, then the one with tuned encoders.
+        costs: The training with original encoders, then the one with tuned encoders.
         runs: The losses of each tuning; without validation losses where it was on all rows, as
             the last one may be.
         n_changed: Weights that tuning may change.
@@ -185,7 +185,7 @@ class TrainingReport:
         blend_weights: How much `networks`, `linear` model and `neighbours` count in the answer of
             each head, in [0, 1]; empty where heads were solved in closed form.
         made_with: Versions by name, and whatever else helps to make the run again.
-        tuning: How encoders were tuned; None where they stayed as they were.
+        tuning: How encoders were tuned; None where they were not.
         alarms: What makes the figures doubtful, such as a leak; stands above them.
         new_items: Items without an outcome, and their forecasts; None where there are none.
     """

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from encoders import NumericEncoder
 from fusion.data.catalogue import Catalogue
 from fusion.data.cells import is_missing
-from fusion.predictor import Predictor, ReadItems
+from fusion.predictor import Predictor
+from fusion.ready import AskedItems
 from fusion.report.content import MOST_SHOWN, NewItem, NewItems, SimilarItem
 from fusion.report.forecast_words import HeadWords, head_words, hot_rule
 from fusion.report.number_text import number
@@ -51,7 +52,7 @@ def best_rows(predictor: Predictor, answers: pd.DataFrame) -> NDArray[np.int64]:
 
 
 def tell_new_items(
-    predictor: Predictor, answers: pd.DataFrame, shown: ReadItems, *, details: Sequence[str] = ()
+    predictor: Predictor, answers: pd.DataFrame, shown: AskedItems, *, details: Sequence[str] = ()
 ) -> NewItems:
     """The table of new items for people, of answers that are there already.
 
@@ -72,7 +73,7 @@ def tell_new_items(
     names = [
         name for name in details or bundle.schema.columns_of("categorical") if name in frame.columns
     ]
-    photos: Any = catalogue.values.get("image", [None] * len(order))
+    photos = catalogue.photos
     items = []
     for place, row in enumerate(order.tolist()):
         answer, error = table.iloc[row], str(table["error"].iloc[row])
@@ -81,7 +82,7 @@ def tell_new_items(
                 rank=None if error else place + 1,
                 id=str(answer["id"]),
                 title=titles[place] or str(answer["id"]),
-                photo=photos[place][0] if photos[place] else None,
+                photo=photos[place],
                 details=_facts(frame, place, names[:MOST_DETAILS]),
                 answers=tuple(each.say(answer) for each in words.values()),
                 is_hot=not error and rule is not None and rule.holds(answer),
@@ -96,10 +97,16 @@ def tell_new_items(
         n_items=len(table),
         questions=tuple(each.title for each in words.values()),
         items=tuple(items),
-        order=next(iter(words.values())).order,
+        order=_order(list(words.values())),
         notes=(*notes, *([rule.description] if rule else [])),
         hot=rule.label if rule else "",
     )
+
+
+def _order(words: Sequence[HeadWords]) -> str:
+    """Which items stand first, and by which answer where there are several."""
+    first = words[0]
+    return first.order if len(words) == 1 else f"ranked by {first.title}, {first.order}"
 
 
 def ranked(table: pd.DataFrame, words: HeadWords) -> NDArray[np.int64]:
@@ -122,7 +129,7 @@ def unknown_facts(predictor: Predictor, catalogue: Catalogue) -> list[tuple[str,
 
 
 def _similar(
-    predictor: Predictor, shown: ReadItems, words: HeadWords
+    predictor: Predictor, shown: AskedItems, words: HeadWords
 ) -> list[tuple[SimilarItem, ...]]:
     """The nearest known items of each row, and what was known of them."""
     k = min(N_SIMILAR, len(predictor.bundle.reference_ids))

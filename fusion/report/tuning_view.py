@@ -76,7 +76,7 @@ class TuningView:
 
 
 def tuning_view(report: TrainingReport) -> TuningView | None:
-    """The section on tuning; None where encoders stayed as they were."""
+    """The section on tuning; None where nothing was tuned."""
     tuning = report.tuning
     if tuning is None:
         return None
@@ -131,19 +131,19 @@ def _sentence(
 
 def _found(evaluation: Evaluation, other: Score | None) -> str:
     if other is None:
-        return "Encoders as they were have no score on the test items."
+        return "The original encoders have no score on the test items."
     metric = evaluation.primary_metric
     label = metric_name(metric).label
     tuned, before = primary(evaluation, fusion_score(evaluation)), primary(evaluation, other)
     who = "the fusion with tuned encoders"
     if other.kind == "tuned":
         tuned, before = before, tuned
-        who = "the fusion with encoders as they were"
+        who = "the fusion with original encoders"
     if not (math.isfinite(tuned) and math.isfinite(before)):
         return f"{label} could not be measured on these test items."
     return (
         f"{label} is {write(metric, tuned)} with tuned encoders and {write(metric, before)} with "
-        "the encoders as they were. "
+        "the original encoders. "
         f"{proof(evaluation, other, who=who)}"
     )
 

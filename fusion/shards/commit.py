@@ -36,7 +36,7 @@ ERROR_SCHEMA = pa.schema(
 HISTORY = "history.parquet"
 INPUT = "input"
 """Folder of a copy of the items, where they are of a kind that cannot be cut."""
-FILES = ("plan.json", REPEATED_IDS, HISTORY, "places.json", "events.jsonl", "manifest.json")
+FILES = ("plan.json", REPEATED_IDS, HISTORY, "paths.json", "events.jsonl", "manifest.json")
 
 
 def folders_of(kind: str) -> tuple[str, ...]:

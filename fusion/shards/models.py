@@ -25,15 +25,15 @@ def kept_bundle(paths: DataPaths) -> Bundle:
     return _kept(
         bundle_sha256(paths.bundle),
         bundle=paths.bundle,
-        places=paths.encoders,
+        encoder_paths=paths.encoders,
         has_bfloat16=processor_has_bfloat16(),
     )
 
 
 @lru_cache(maxsize=MOST_KEPT)
-def _kept(sha256: str, *, bundle: Path, places: EncoderPaths, has_bfloat16: bool) -> Bundle:
+def _kept(sha256: str, *, bundle: Path, encoder_paths: EncoderPaths, has_bfloat16: bool) -> Bundle:
     del sha256, has_bfloat16  # parts of the key: it is loaded as the processor can compute it
-    return load_bundle(bundle, places=places)
+    return load_bundle(bundle, encoder_paths=encoder_paths)
 
 
 def planned_bundle(plan: Plan, paths: DataPaths) -> Bundle:

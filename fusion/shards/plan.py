@@ -8,11 +8,11 @@ OUT/plan.json           settings, encoders with their fingerprints, input files,
 OUT/repeated_ids.npy    rows whose id stood before, and the row where it did: int64 [k, 2]
 OUT/input/              a copy of items that cannot be cut: JSON lines, Feather, packed tables
 OUT/history.parquet     past sales of each item, of a job of predictions that was given them
-OUT/places.json         where input, photos, store and model lie now; no part of the plan
+OUT/paths.json          where input, photos, store and model lie now; no part of the plan
 OUT/embeddings/         one Parquet file a shard; `predictions/` where these are asked for
 OUT/errors/             one Parquet file a shard that has rows with an error
 OUT/receipts/           one JSON file a finished shard: counts, SHA-256 of what it read and wrote
-OUT/suspects/           what is known of rows that ended a worker
+OUT/poison_rows/        what is known of rows that ended a worker
 OUT/events.jsonl        what happened when, for machines
 OUT/manifest.json       written last: all files of a finished job
 ```
@@ -283,7 +283,7 @@ def _parsed(content: bytes) -> Plan:
 def write_data_paths(folder: Path, paths: DataPaths) -> None:
     """Notes where things lie now."""
     document = json.dumps(paths.to_dict(), indent=1).encode()
-    write_atomically(folder / "places.json", sealed(document))
+    write_atomically(folder / "paths.json", sealed(document))
 
 
 def read_data_paths(folder: Path) -> DataPaths:
@@ -294,11 +294,11 @@ def read_data_paths(folder: Path) -> DataPaths:
         OSError: If the disk fails.
     """
     try:
-        return DataPaths.from_dict(asdict(read_document(folder / "places.json", DataPathsDocument)))
+        return DataPaths.from_dict(asdict(read_document(folder / "paths.json", DataPathsDocument)))
     except (FileNotFoundError, ValueError) as error:
         got = error if isinstance(error, ValueError) else "it is gone"
         raise JobError(
-            f"places.json of {folder} is damaged: {got}. Run the same command again, which "
+            f"paths.json of {folder} is damaged: {got}. Run the same command again, which "
             "writes it."
         ) from error
 

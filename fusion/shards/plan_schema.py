@@ -92,7 +92,7 @@ Place = Annotated[Text, AfterValidator(_place)]
 @with_config(EXACT)
 @dataclass(frozen=True)
 class DataPathsDocument:
-    """The content of `places.json`: paths on this machine, and names of checkpoints."""
+    """The content of `paths.json`: paths on this machine, and names of checkpoints."""
 
     items: Place
     photos: Place | None

@@ -80,7 +80,7 @@ def refuse_strangers(output: Path, kind: str) -> None:
     if not output.exists() or has_plan(output):
         return
     folders = folders_of(kind)
-    known = {*folders, "places.json", REPEATED_IDS, HISTORY, INPUT}
+    known = {*folders, "paths.json", REPEATED_IDS, HISTORY, INPUT}
     names = [path.name for path in output.iterdir() if path.name not in known]
     paths = [output / name for name in folders if (output / name).is_dir()]
     names += [f"{path.name}/{part.name}" for path in paths for part in path.iterdir()]

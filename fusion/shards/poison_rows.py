@@ -79,7 +79,7 @@ def too_many_blamed(blamed: Mapping[int, str]) -> str:
 
 
 def poison_rows_path(folder: Path, shard: int) -> Path:
-    """Where the suspects of a shard lie."""
+    """Where the poison rows of a shard lie."""
     return folder / "poison_rows" / f"{shard:06}.json"
 
 
@@ -99,7 +99,7 @@ def touch_alone(path: Path, rows: Iterable[int], touch: Callable[[int], None]) -
     """Touches one row after the other, each named on disk first; rows that raise are blamed.
 
     Args:
-        path: File of the suspects.
+        path: File of the poison rows.
         rows: Positions in the shard.
         touch: Does everything with one row that could end the process.
 

@@ -24,7 +24,7 @@ class ConcatFusion(Fusion):
         projection_dim: Longer embeddings are projected to this length.
         width: Length of a fused vector.
         depth: Residual blocks behind the join.
-        n_networks: Members of the ensemble.
+        n_networks: Networks of the ensemble, >= 1.
         dropout: Share of values dropped in training, in [0, 1).
         modality_dropout: Chance that a modality of a row is hidden in training, in [0, 1).
 

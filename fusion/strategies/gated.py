@@ -27,7 +27,7 @@ class GatedFusion(Fusion):
         projection_dim: Length to which every modality is projected.
         width: Length of a fused vector.
         depth: Residual blocks behind the gates.
-        n_networks: Members of the ensemble.
+        n_networks: Networks of the ensemble, >= 1.
         dropout: Share of values dropped in training, in [0, 1).
         modality_dropout: Chance that a modality of a row is hidden in training, in [0, 1).
 

@@ -1,4 +1,4 @@
-"""The network behind every fusion: an ensemble of members over one shared residual MLP."""
+"""The network behind every fusion: an ensemble of networks over one shared residual MLP."""
 
 from collections.abc import Mapping
 from numbers import Integral, Real

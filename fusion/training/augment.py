@@ -87,7 +87,7 @@ class Mixup:
 def with_noise(
     inputs: Mapping[str, Tensors], encoders: nn.ModuleDict, *, strength: float
 ) -> dict[str, Tensors]:
-    """Inputs whose numbers are moved at random, by so much of their spread (one deviation).
+    """Inputs whose numbers are moved at random, by `strength` standard deviations.
 
     It changes the product where a number is exact by nature, such as a size; missing stays missing.
     """
@@ -100,5 +100,5 @@ def with_noise(
 
 
 def _moved(numbers: Tensor, encoder: nn.Module, strength: float) -> Tensor:
-    spread = encoder.get_buffer("scale").to(numbers.device)
-    return numbers + strength * spread * torch.randn_like(numbers)
+    scale = encoder.get_buffer("scale").to(numbers.device)
+    return numbers + strength * scale * torch.randn_like(numbers)

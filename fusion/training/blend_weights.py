@@ -1,5 +1,6 @@
 """How much a part counts in the answer: its own answer, and its share, found on rows held out."""
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from fusion.data.known import known_rows
 from fusion.members.blending import ScoreDecoders
+from heads.answer_maps import splits
 from heads.base import Head
 from heads.decoders.base import Decoder
 
@@ -118,7 +120,8 @@ def blend_out_of_fold(
         target = torch.from_numpy(head.encode_target(targets[name][rows]))
         decoder = answers[name]
         assert isinstance(decoder, Decoder)
-        other = fit_answer(decoder, head, scores[rows][:, own].float(), target)
+        parts = out_of_fold.parts[np.isin(out_of_fold.rows, rows)]
+        other = answers_out_of_fold(decoder, head, scores[rows][:, own].float(), target, parts)
         before = out_of_fold.raw[name][rows]
         raw_weights[place] = share = best_share(
             head, before.mean(dim=1, keepdim=True), other, target
@@ -127,10 +130,37 @@ def blend_out_of_fold(
     return raw_weights, blended
 
 
+def answers_out_of_fold(
+    decoder: Decoder, head: Head, scores: Tensor, target: Tensor, parts: Rows
+) -> Tensor:
+    """Fits a decoder to scores in place; what it answers `[n, 1, *target_shape, raw_dim]` to rows.
+
+    Why: a decoder of one score has too few weights to learn rows by heart. One of several scores
+    has a weight for each pair of score and raw output, so each part is answered by a decoder that
+    was fitted to the others: else it would be believed for what it knows by heart.
+
+    Args:
+        decoder: Answers by scores.
+        head: The question.
+        scores: `[n, n_scores]`.
+        target: Encoded, `[n, *target_shape]`.
+        parts: Label `[n]` of the part of each row.
+    """
+    fresh = copy.deepcopy(decoder)
+    raw = fit_answer(decoder, head, scores, target)
+    if head.n_scores > 1:
+        for known, asked in splits(parts):
+            other = copy.deepcopy(fresh)
+            fit_answer(other, head, scores[known], target[known])
+            raw[asked] = other(scores[asked][:, None])
+    return raw
+
+
 def fit_answer(decoder: Decoder, head: Head, scores: Tensor, target: Tensor) -> Tensor:
     """Fits a decoder to scores in place; its raw outputs `[n, 1, *target_shape, raw_dim]`.
 
-    Where the search leaves the finite numbers, the decoder stays as it was made.
+    Where the search leaves the finite numbers, the decoder stays as it was made. Of several scores,
+    its weights are drawn towards what they were as by a normal prior of deviation 1 for each.
 
     Args:
         decoder: Answers by scores.
@@ -140,17 +170,21 @@ def fit_answer(decoder: Decoder, head: Head, scores: Tensor, target: Tensor) -> 
     """
     parameters = [parameter for parameter in decoder.parameters() if parameter.requires_grad]
     start = parameters_to_vector(parameters).detach().clone()
+    begin = start.double().numpy()
+    pull = 0.5 / len(scores) if head.n_scores > 1 else 0.0  # of a log density, a row
     scores = scores[:, None]  # [n, 1, n_scores], as of one network
 
     @torch.enable_grad()
     def loss_and_slope(vector: Floats) -> tuple[float, Floats]:
         vector_to_parameters(torch.as_tensor(vector).to(start), parameters)
         loss = head.loss(decoder(scores), target)
-        slopes = torch.autograd.grad(loss, parameters)
-        return float(loss.detach()), parameters_to_vector(slopes).double().numpy()
+        slopes = parameters_to_vector(torch.autograd.grad(loss, parameters)).double().numpy()
+        away = vector - begin
+        total = float(loss.detach()) + pull * float(away @ away)
+        return total, np.asarray(slopes + 2.0 * pull * away)
 
     found = optimize.minimize(
-        loss_and_slope, start.double().numpy(), jac=True, method="L-BFGS-B", options={"maxiter": 60}
+        loss_and_slope, begin, jac=True, method="L-BFGS-B", options={"maxiter": 60}
     )
     best = torch.as_tensor(found.x).to(start)
     vector_to_parameters(best if torch.isfinite(best).all() else start, parameters)

@@ -1,4 +1,4 @@
-"""Trains the members of an ensemble, each stopped on other rows, and what stands beside them."""
+"""Trains the members of an ensemble, each stopped on other rows, then blends others in."""
 
 from collections.abc import Callable, Sequence
 
@@ -14,8 +14,8 @@ from fusion.model import ProductModel
 from fusion.progress import Stage, silent
 from fusion.training.blend_weights import MIN_HELD_OUT, OutOfFold
 from fusion.training.fit import Targets, TrainingHistory, fit_model
-from fusion.training.linear import fit_ridge
 from fusion.training.neighbours import fit_neighbours
+from fusion.training.ridge import fit_ridge
 from fusion.training.settings import TrainingSettings
 from fusion.training.threads import computing_with, threads_for
 from fusion.training.trainers import training_alone

@@ -13,7 +13,7 @@ from fusion.data.known import on_known_rows
 from fusion.ensemble import ProductEnsemble
 from fusion.members.neighbours import Known, NeighbourMember, joined, means_of_each, nearest_of_each
 from fusion.training.blend_weights import MIN_HELD_OUT, OutOfFold, blend_out_of_fold
-from fusion.training.ridge import standardised_scores
+from fusion.training.ridge_solver import standardised_scores
 from heads.base import Head
 
 Floats = NDArray[np.float64]
@@ -34,10 +34,10 @@ def fit_neighbours(
     out_of_fold: OutOfFold,
     known: ModelInputs,
 ) -> tuple[NeighbourMember | None, Mapping[str, Tensor]]:
-    """The nearest items as a part of the answer, where that errs less on rows held out.
+    """The member of nearest items, where that errs less on rows held out.
 
     Args:
-        ensemble: Trained networks, with their linear part.
+        ensemble: Trained networks, with their ridge member.
         inputs: Model inputs of all rows, as the heads learned from them.
         targets: Targets `[n, *target_shape]` in business units for each head, NaN where there is
             none: each head asks the nearest items that have its target.
@@ -45,7 +45,7 @@ def fit_neighbours(
         known: Model inputs of the same rows as new items get them: what is compared with.
 
     Returns:
-        The part, or None where it would count nothing, there are no embeddings, too few rows were
+        The member, or None where it would count nothing, there are no embeddings, too few rows were
         held out or there are more than 50,000; and the blended answers on rows held out.
     """
     if not inputs.embeddings or len(inputs) > MAX_KNOWN or len(out_of_fold.rows) < MIN_HELD_OUT:
@@ -59,23 +59,23 @@ def fit_neighbours(
     weights = weights / torch.tensor(np.repeat(sizes, sizes))
     errors = [float(((one.means - wanted)[rows].square() * weights).mean()) for one in tried]
     best = tried[int(np.argmin(errors))]
-    part = NeighbourMember(
+    member = NeighbourMember(
         {name: known.embeddings[name].shape[1] for name in best.modalities},
         ensemble.heads,
         n_known=len(known),
         n_neighbours=N_NEIGHBOURS,
         temperature=best.temperature,
     )
-    part.vectors.copy_(part.joined(known.embeddings, known.present))
-    part.targets.copy_(wanted)
-    part.has_target.copy_(has_target)
+    member.vectors.copy_(member.joined(known.embeddings, known.present))
+    member.targets.copy_(wanted)
+    member.has_target.copy_(has_target)
     raw_weights, blended = blend_out_of_fold(
-        part.answers, ensemble.heads, best.means, targets, out_of_fold, scored=best.found
+        member.answers, ensemble.heads, best.means, targets, out_of_fold, scored=best.found
     )
-    part.blend_weights.copy_(1.0 - raw_weights)
-    if not part.blend_weights.any():
+    member.blend_weights.copy_(1.0 - raw_weights)
+    if not member.blend_weights.any():
         return None, out_of_fold.raw
-    return part.eval(), blended
+    return member.eval(), blended
 
 
 class _Candidate(NamedTuple):

@@ -12,8 +12,8 @@ from fusion.data.batch import ModelInputs
 from fusion.data.known import folds_within, heads_by_rows
 from fusion.ensemble import ProductEnsemble
 from fusion.training.blend_weights import Floats, OutOfFold, Rows, can_be_judged, fit_answer
-from fusion.training.linear import unsolved_part
-from fusion.training.ridge import Ridge, likeliest_variances, standardised_scores
+from fusion.training.ridge import unsolved_ridge
+from fusion.training.ridge_solver import RidgeSolver, likeliest_variances, standardised_scores
 from heads.answer_maps import splits
 from heads.base import Head
 from heads.decoders.base import Decoder
@@ -92,17 +92,17 @@ def _best_on_rows(
     places = [(name, i) for name, some in candidates.items() for i in range(len(some))]
     tried = {str(place): candidates[name][i] for place, (name, i) in enumerate(places)}
     heads = {key: candidate.head for key, candidate in tried.items()}
-    part = unsolved_part(ensemble, inputs, heads)
-    if part is None or not can_be_judged(out_of_fold.folds, n_rows=len(inputs)):
+    ridge = unsolved_ridge(ensemble, inputs, heads)
+    if ridge is None or not can_be_judged(out_of_fold.folds, n_rows=len(inputs)):
         return dict.fromkeys(candidates, 0)
     values = {key: targets[name] for key, (name, _) in zip(tried, places, strict=True)}
     encoded = [standardised_scores(head, values[key]) for key, head in heads.items()]
-    blocks = Ridge(ensemble, inputs, part, seed=seed).centred_blocks()
+    blocks = RidgeSolver(ensemble, inputs, ridge, seed=seed).centred_blocks()
     solved = _scores(blocks, np.concatenate(encoded, axis=1), folds=out_of_fold.folds, seed=seed)
     errors = [
         _held_out_error(
             candidate,
-            torch.from_numpy(solved[:, part.answers.places[key]]).float(),
+            torch.from_numpy(solved[:, ridge.answers.places[key]]).float(),
             values[key],
             out_of_fold=out_of_fold,
         )

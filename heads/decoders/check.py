@@ -7,9 +7,9 @@ from torch import Tensor
 
 from heads.base import Floats, Head
 from heads.check import BATCH, N_NETWORKS, example_target
+from heads.contract import is_close, overfit, require
 from heads.decoders.base import ClosedForm, Decoder
 from heads.linear import LinearHead
-from heads.overfit import overfit
 from heads.sales_volume import SalesVolumeHead
 
 
@@ -42,8 +42,8 @@ def check_decoder(
         torch.manual_seed(0)
         decoder = decoder_class.tiny(BATCH, head)
         solved = isinstance(decoder, ClosedForm)
-        _require(solved == decoder.closed_form, "closed forms must have solve, the others not")
-        _require(bool(list(decoder.parameters())) != solved, "weights must be solved or trained")
+        require(solved == decoder.closed_form, "closed forms must have solve, the others not")
+        require(bool(list(decoder.parameters())) != solved, "weights must be solved or trained")
         _check_shapes(decoder, head)
         if not solved:
             _check_start(decoder, head)
@@ -58,7 +58,7 @@ def _check_start(decoder: Decoder, head: Head) -> None:
     if head.start is None:
         return
     raw = decoder(torch.zeros(1, 1, BATCH))[0, 0]
-    _require(_close(raw, head.start), "raw outputs of zeros must begin at the start of the head")
+    require(is_close(raw, head.start), "raw outputs of zeros must begin at the start of the head")
 
 
 def _check_gradient(decoder: Decoder, head: Head, target: Floats) -> None:
@@ -67,7 +67,7 @@ def _check_gradient(decoder: Decoder, head: Head, target: Floats) -> None:
     for name, weight in decoder.named_parameters():
         if weight.requires_grad:
             reached = weight.grad is not None and bool((weight.grad != 0).any())
-            _require(reached, f"the gradient must reach {name}")
+            require(reached, f"the gradient must reach {name}")
             weight.grad = None
 
 
@@ -84,7 +84,7 @@ def _check_overfit(decoder: Decoder, head: Head, target: Floats) -> None:
     else:
         found = overfit([w for w in decoder.parameters() if w.requires_grad], loss)
     bound = 0.7 * head.constant_loss(encoded)
-    _require(found < bound, f"one batch must be overfitted below {bound}, got {found}")
+    require(found < bound, f"one batch must be overfitted below {bound}, got {found}")
 
 
 def _check_shapes(decoder: Decoder, head: Head) -> None:
@@ -92,43 +92,34 @@ def _check_shapes(decoder: Decoder, head: Head) -> None:
         for n_networks in (1, N_NETWORKS):
             raw = decoder(_fused(batch, n_networks))
             shape = (batch, n_networks, *head.target_shape, head.raw_dim)
-            _require(raw.shape == shape, f"raw must be {shape}, got {tuple(raw.shape)}")
-            _require(bool(raw.isfinite().all()), "raw must be finite")
+            require(raw.shape == shape, f"raw must be {shape}, got {tuple(raw.shape)}")
+            require(bool(raw.isfinite().all()), "raw must be finite")
 
 
 def _check_rows(decoder: Decoder) -> None:
     fused = _fused(BATCH)
     order = torch.randperm(BATCH)
     together = decoder(fused)
-    _require(_close(decoder(fused[order]), together[order]), "raw must follow the order of rows")
+    require(is_close(decoder(fused[order]), together[order]), "raw must follow the order of rows")
     alone = torch.cat([decoder(row[None]) for row in fused])
-    _require(_close(alone, together), "raw must not depend on the other rows")
+    require(is_close(alone, together), "raw must not depend on the other rows")
 
 
 def _check_networks(decoder: Decoder) -> None:
     fused = _fused(BATCH)
     alone = torch.cat([decoder(fused[:, [place]]) for place in range(N_NETWORKS)], dim=1)
-    _require(_close(alone, decoder(fused)), "raw must not depend on the other networks")
+    require(is_close(alone, decoder(fused)), "raw must not depend on the other networks")
 
 
 def _check_rebuild(decoder: Decoder, head: Head) -> None:
     config = json.loads(json.dumps(decoder.config))
-    _require(config == decoder.config, "config must survive JSON")
+    require(config == decoder.config, "config must survive JSON")
     again = type(decoder)(decoder.fused_dim, head, **config)
     again.load_state_dict(decoder.state_dict())
     fused = _fused(BATCH)
     same = torch.equal(again(fused), decoder(fused))
-    _require(same, "config and state must rebuild the decoder")
+    require(same, "config and state must rebuild the decoder")
 
 
 def _fused(batch: int, n_networks: int = N_NETWORKS) -> Tensor:
     return torch.randn(batch, n_networks, BATCH)
-
-
-def _close(one: Tensor, other: Tensor) -> bool:
-    return torch.allclose(one, other, rtol=1e-5, atol=1e-5)
-
-
-def _require(holds: bool, rule: str) -> None:
-    if not holds:
-        raise AssertionError(rule)

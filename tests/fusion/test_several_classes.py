@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fusion import BundleError, CatalogueError, FusionClassifier, FusionRegressor
+from fusion import BundleError, CatalogueError, ConfigError, FusionClassifier, FusionRegressor
+from fusion.job_steps.source import ItemSource
+from fusion.jobs.evaluate import evaluate
 from heads import HEADS
 
 N = 90
@@ -105,3 +107,47 @@ def test_a_head_with_steps_alone_answers_one_column_a_step(items, steps_head, mo
     targets = pd.DataFrame({"w1": items["price"], "w2": 2 * items["price"]})
     model = FusionRegressor(head={("w1", "w2"): "steps"}, **QUICK).fit(items, targets)
     assert model.predict(items).shape == (N, 2)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "told"),
+    [(FusionRegressor, "must be a list of two or more"), (FusionClassifier, "must be left out")],
+)
+def test_listed_labels_that_cannot_be_are_refused(items, places, estimator, told):
+    asked = estimator(head="multiclass", head_options={"multiclass": {"labels": ["up", "up"]}})
+    with pytest.raises(ConfigError, match=f"option labels .*{told}"):
+        asked.fit(items, pd.Series(LABELS[places], name="trend"))
+
+
+def test_a_list_of_targets_is_refused_by_a_head_of_one(items, places):
+    target = pd.DataFrame({"one": LABELS[places], "two": LABELS[places]})
+    asked = FusionRegressor(head={("one", "two"): "multiclass"})
+    with pytest.raises(ConfigError, match=r"must be one column, not a list, got \['one', 'two'\]"):
+        asked.fit(items, target)
+
+
+@pytest.mark.parametrize(
+    ("classes", "told"),
+    [
+        ([1, "1", "x"], "of one type, .* got int and str"),
+        ([True, 2, "x"], "of one type, .* got bool and int and str"),
+        ([pd.Timestamp(2024, 1, day) for day in (1, 2, 3)], "got Timestamp"),
+    ],
+)
+def test_labels_of_several_types_or_of_none_that_can_be_kept_are_refused(
+    items, places, classes, told
+):
+    labels = np.array(classes, dtype=object)[places]
+    with pytest.raises(ValueError, match=told):
+        FusionClassifier().fit(items, labels)
+
+
+def test_numbers_are_labels_of_one_form_whatever_type_they_came_as(items, places, tmp_path):
+    for target in (places * 1.0, places.astype(object), pd.Series(places).astype("Int64")):
+        model = FusionClassifier(**QUICK).fit(items, pd.Series(target, name="place"))
+        assert model.classes_.tolist() == [0, 1, 2]
+        assert next(iter(model.bundle_.target_labels.values())) == ("0", "1", "2")
+    model.save(tmp_path / "bundle")
+    items.assign(place=places * 1.0).to_csv(tmp_path / "later.csv", index=False)
+    found = evaluate(tmp_path / "bundle", ItemSource(tmp_path / "later.csv"))
+    assert found["place"]["n_rows"] == N

@@ -106,6 +106,7 @@ def test_calibrated_quantiles_cover_as_asked(width):
     assert after["pinball"] < before["pinball"]
     assert QuantilesHead(**head.config).shifts == head.shifts
     assert "shifted on rows held out" in head.describe()
+    assert head.describe().startswith("quantiles of the levels 0.05, 0.5, 0.95; learned with")
 
 
 def test_shifts_of_few_rows_are_never_too_narrow():
@@ -182,9 +183,13 @@ def test_metrics_follow_the_levels():
     assert np.isnan([found["coverage_p20_p70"], found["width_p20_p70"]]).all()
 
 
-@pytest.mark.parametrize("levels", [(), (0.0, 0.5), (0.5, 1.0), (10, 50, 90), (0.5, 0.5)])
+@pytest.mark.parametrize(
+    "levels",
+    [(), (0.0, 0.5), (0.5, 1.0), (10, 50, 90), (0.5, 0.5), 0.5, "a", ["0.1"], [[0.1]], {0.1: 1}],
+)
 def test_unfit_levels_are_refused(levels):
-    with pytest.raises(ValueError, match=r"levels must be one or more different numbers in \(0, 1"):
+    told = r"levels must be a list of one or more different numbers in \(0, 1"
+    with pytest.raises(ValueError, match=told):
         QuantilesHead.fitted(PRICES, levels=levels)
 
 

@@ -9,7 +9,6 @@ import pytest
 import torch
 import torchvision
 from PIL import Image
-from safetensors.torch import save_file
 from torch import nn
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms._presets import ImageClassification
@@ -47,20 +46,6 @@ def cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def encoder() -> ResNetEncoder:
     torch.manual_seed(0)
     return ResNetEncoder.tiny()
-
-
-@pytest.fixture(scope="module")
-def weight_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(1)
-    state = torchvision.models.resnet18(weights=None).state_dict()
-    state = {k: v for k, v in state.items() if not k.endswith("num_batches_tracked")}
-    path = tmp_path_factory.mktemp("weights") / "mine.safetensors"
-    metadata = {
-        "architecture": "resnet18",
-        "preprocessing": json.dumps({**SMALL, "mean": [0.5] * 3, "std": [0.25] * 3}),
-    }
-    save_file({k: v.half() for k, v in state.items()}, path, metadata=metadata)
-    return path
 
 
 @pytest.mark.parametrize("size", [(800, 600), (601, 333), (333, 601), (256, 256), (40, 90)])

@@ -1,5 +1,4 @@
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +16,6 @@ SMALL = {"resize": 36, "crop": 32}
 def small(**options: Any) -> ResNetEncoder:
     defaults: dict[str, Any] = {"weights": None, "dtype": "float32", "preprocessing": SMALL}
     return ResNetEncoder(**{**defaults, **options})
-
-
-@pytest.fixture(scope="module")
-def weight_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(1)
-    state = torchvision.models.resnet18(weights=None).state_dict()
-    state = {k: v for k, v in state.items() if not k.endswith("num_batches_tracked")}
-    path = tmp_path_factory.mktemp("weights") / "mine.safetensors"
-    metadata = {
-        "architecture": "resnet18",
-        "preprocessing": json.dumps({**SMALL, "mean": [0.5] * 3, "std": [0.25] * 3}),
-    }
-    save_file({k: v.half() for k, v in state.items()}, path, metadata=metadata)
-    return path
 
 
 def test_a_weight_file_brings_its_own_preprocessing(weight_file: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 import numpy as np
 import pandas as pd
+import pytest
 
 from fusion.choices.heads import HeadChoice
 from fusion.choices.labels import head_targets, read_label_targets, shared_label_mistakes
@@ -55,3 +56,14 @@ def test_a_target_of_several_columns_is_there_where_all_of_them_are():
     assert list(head_targets(heads, columns)) == ["one"]
     both = head_targets(heads, {**columns, "w2": np.ones(3)})
     np.testing.assert_array_equal(both["weeks"], [[0, 1], [1, 1], [2, 1]])
+
+
+@pytest.mark.parametrize("given", [["a", "a"], [1, "1.0"], ["a"], [], "ab", [["a"], ["b"]], 3])
+def test_labels_that_are_no_list_of_different_ones_are_a_mistake(given):
+    heads = {"trend": HeadChoice("multiclass", "trend", {"labels": given})}
+    found = read_label_targets(heads, {"trend": pd.Series(["a", "b"] * 3)})
+    (told,) = found.mistakes
+    assert told.startswith(
+        "option labels of head multiclass of trend must be a list of two or more"
+    )
+    assert not found.problems and not found.positions

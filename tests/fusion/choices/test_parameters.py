@@ -158,13 +158,13 @@ def test_other_weights_are_refused_wherever_they_lie(moved, tmp_path):
         first.view(-1)[0] += 1.0
         save_file(state, file, metadata={"format": "pt"})
     right = {"text": folder / "new_bert", "image": {"weights": folder / "new.safetensors"}}
-    load_bundle(folder / "bundle", places=EncoderPaths.of(right))
+    load_bundle(folder / "bundle", encoder_paths=EncoderPaths.of(right))
     with pytest.raises(BundleError, match="other weights"):
         text = {**right, "text": tmp_path / "b"}
-        load_bundle(folder / "bundle", places=EncoderPaths.of(text))
+        load_bundle(folder / "bundle", encoder_paths=EncoderPaths.of(text))
     with pytest.raises(BundleError, match="weights_sha256 must be that of"):
         photos = {**right, "image": {"weights": tmp_path / "w.safetensors"}}
-        load_bundle(folder / "bundle", places=EncoderPaths.of(photos))
+        load_bundle(folder / "bundle", encoder_paths=EncoderPaths.of(photos))
 
 
 def test_a_place_for_an_encoder_that_is_not_there_is_refused(tmp_path):

@@ -24,7 +24,7 @@ image = "resnet50"
 
 def test_words_give_names_and_options_by_modality():
     words = ["text=a=b/c", "image=resnet50", "image.weights=none", "text.max_length=64"]
-    words += ["image.decoder=fast", "row.embedding_dim=8"]
+    words += ["image.decoder=fast", "row_text.embedding_dim=8"]
     assert encoder_words(words) == {
         "text": {"name": "a=b/c", "max_length": 64},
         "image": {"name": "resnet50", "weights": None, "decoder": "fast"},

@@ -206,6 +206,7 @@ def test_photos_of_several_columns_are_one_list_and_one_bad_photo_makes_it_absen
     )
     a, b = tmp_path.resolve() / "a.jpg", tmp_path.resolve() / "b.jpg"
     assert catalogue.values["image"] == [[a, b], [b], None, None]
+    assert catalogue.photos == [a, b, None, None]
     assert codes(catalogue) == [(2, "photo_outside")]
     assert catalogue.faulty_rows() == {
         2: "photo_outside: must be a path inside the photo folder, got '../b.jpg' (column back)"

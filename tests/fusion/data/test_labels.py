@@ -67,7 +67,7 @@ def test_labels_that_cannot_be_learned_from_are_told(positions, labels, told):
 
 
 @pytest.mark.parametrize("given", ["up", 3, None, ["up", "up"], ["up", ""], [["up"], "down"]])
-def test_a_list_of_labels_that_is_none_is_left_to_the_head(given):
+def test_what_is_no_list_of_different_labels_is_none(given):
     assert canonical_labels(given) is None
 
 

@@ -91,12 +91,12 @@ def test_original_encoders_stand_between_the_fusion_and_the_baselines() -> None:
         fusion=guess(1.0),
         others={
             ("median", "baseline"): {"prediction": np.full(120, np.median(TARGET))},
-            ("encoders as they were", "original"): guess(3.0),
+            ("original encoders", "original"): guess(3.0),
         },
     )
     assert [score.kind for score in found.scores] == ["fusion", "original", "baseline"]
     original = found.scores[1]
-    assert (original.name, original.verdict) == ("encoders as they were", "fusion better")
+    assert (original.name, original.verdict) == ("original encoders", "fusion better")
     assert original.gain == pytest.approx(found.scores[0].metrics["r2"] - original.metrics["r2"])
     assert json.loads(json.dumps(found.to_dict()))["scores"][1]["kind"] == "original"
 

@@ -169,8 +169,8 @@ def test_tuning_that_hurts_on_rows_held_out_is_not_kept(items, checkpoint, kind,
         random_state=0,
     ).fit(items[["title"]], target)
     assert model.bundle_.model.encoder("text").adapter is None
-    assert model.bundle_.info["tuning"].startswith("Kept: encoders as they were. Their loss on")
-    assert "Kept: encoders as they were" in caplog.text
+    assert model.bundle_.info["tuning"].startswith("Kept: original encoders. Their loss on")
+    assert "Kept: original encoders" in caplog.text
     plain = kind(encoders={"text": str(checkpoint)}, training=FAST, random_state=0)
     plain.fit(items[["title"]], target)
     pd.testing.assert_frame_equal(
@@ -180,4 +180,4 @@ def test_tuning_that_hurts_on_rows_held_out_is_not_kept(items, checkpoint, kind,
 
 def test_tuning_that_helps_on_rows_held_out_is_kept_and_said(fitted):
     stated = fitted.bundle_.info["tuning"]
-    assert stated.startswith("Kept: encoders tuned. Their loss on")
+    assert stated.startswith("Kept: tuned encoders. Their loss on")

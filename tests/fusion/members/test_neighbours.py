@@ -157,7 +157,7 @@ def model():
 def test_variants_of_one_product_are_asked_where_they_say_more(variants, tmp_path):
     fitted = model().fit(variants[["title"]][:240], variants["price"][:240])
     ensemble = fitted.bundle_.model
-    assert ensemble.neighbours.weights_of_heads["price"] > 0.5
+    assert ensemble.neighbours.neighbour_weights["price"] > 0.5
     answers = fitted.predict(variants[["title"]][240:])
     error = np.abs(answers - variants["price"][240:]).mean()
     ensemble.neighbours.blend_weights.fill_(0.0)
@@ -182,7 +182,7 @@ def test_where_neighbours_say_nothing_they_are_not_kept():
     )
     price = pd.Series(random.normal(50, 10, 200), name="price")
     ensemble = model().fit(frame, price).bundle_.model
-    shares = {} if ensemble.neighbours is None else ensemble.neighbours.weights_of_heads
+    shares = {} if ensemble.neighbours is None else ensemble.neighbours.neighbour_weights
     assert max(shares.values(), default=0.0) < 0.3
 
 
@@ -195,7 +195,7 @@ def test_rows_without_a_text_are_answered_as_if_there_were_no_neighbours(variant
         strategy_options={"width": 16, "depth": 1},
     ).fit(frame[:240], variants["price"][:240])  # fmt: skip
     ensemble, rows = fitted.bundle_.model, frame[240:]
-    assert ensemble.neighbours.weights_of_heads["price"] > 0.2
+    assert ensemble.neighbours.neighbour_weights["price"] > 0.2
     answers = fitted.predict(rows)
     ensemble.neighbours = None
     same = answers == fitted.predict(rows)

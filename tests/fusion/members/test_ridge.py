@@ -39,7 +39,7 @@ def test_the_blend_lies_between_the_networks_and_the_linear_answer(part):
     expected = 0.25 * raw["hot"] + 0.75 * linear
     torch.testing.assert_close(blended["hot"], expected)
     torch.testing.assert_close(blended["price"], raw["price"])
-    assert part.network_shares == {"hot": 0.25, "price": 1.0}
+    assert part.network_weights == {"hot": 0.25, "price": 1.0}
 
 
 def test_config_and_weights_rebuild_the_part(part):

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning"
 NAMES = [
     "repeated_ids.npy",
     "plan.json",
-    "places.json",
+    "paths.json",
     "embeddings/part-000001.parquet",
     "errors/part-000001.parquet",
     "receipts/000001.json",

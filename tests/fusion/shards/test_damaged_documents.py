@@ -22,9 +22,9 @@ from fusion.system.documents import sealed
 
 DOCUMENTS = [
     "plan.json",
-    "places.json",
+    "paths.json",
     "receipts/000001.json",
-    "suspects/000001.json",
+    "poison_rows/000001.json",
     "manifest.json",
 ]
 FILES = [*DOCUMENTS, "repeated_ids.npy", "events.jsonl"]
@@ -94,7 +94,7 @@ def job(tmp_path_factory, text_job):
 
 @pytest.fixture(scope="module")
 def straight(tmp_path_factory, job):
-    """A finished job, with suspects that blame no row."""
+    """A finished job, with poison rows that blame no row."""
     output = tmp_path_factory.mktemp("straight")
     job.run(output)
     PoisonRows(row=2, ends=1).write(poison_rows_path(output, 1))

@@ -95,7 +95,7 @@ def test_a_disk_error_at_the_folders_is_named_and_the_job_goes_on_later(
         ("half", "repeated_ids.npy"),
         ("fsync", "plan.json"),
         ("replace", "plan.json"),
-        ("half", "places.json"),
+        ("half", "paths.json"),
         ("half", "errors/part-000001.parquet"),
         ("open", "receipts/000001.json"),
         ("half", "receipts/000001.json"),

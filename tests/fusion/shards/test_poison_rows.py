@@ -256,8 +256,8 @@ def test_the_longest_errors_of_as_many_rows_as_are_blamed_are_read_back(tmp_path
     known = PoisonRows()
     for row in range(MOST_BLAMED + 1):
         known.blame(row, "\U0001f9e5" * 100_000)
-    known.write(tmp_path / "suspects.json")
-    assert PoisonRows.read(tmp_path / "suspects.json") == known
+    known.write(tmp_path / "poison_rows.json")
+    assert PoisonRows.read(tmp_path / "poison_rows.json") == known
 
 
 def test_a_machine_fault_while_a_row_is_touched_alone_blames_no_row(tmp_path):

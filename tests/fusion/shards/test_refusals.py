@@ -177,7 +177,9 @@ def test_files_in_the_place_of_folders_are_refused_together(tmp_path, job):
     (tmp_path / "out").mkdir()
     for name in ("receipts", "poison_rows"):
         (tmp_path / "out" / name).touch()
-    with pytest.raises(JobError, match=r"something else named receipts, suspects\. Move it away"):
+    with pytest.raises(
+        JobError, match=r"something else named receipts, poison_rows\. Move it away"
+    ):
         job.run(tmp_path / "out")
 
 

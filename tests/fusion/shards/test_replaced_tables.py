@@ -235,7 +235,7 @@ def test_verify_says_where_no_table_is_at_hand(tmp_path: Path, shop: Shop) -> No
     assert why_not_compared(output) == f"not compared with the tables: {shop.items} is not there"
     printed = CliRunner().invoke(app, ["verify", str(output)])
     assert printed.exit_code == 0 and "Note: not compared" in printed.output
-    (output / "places.json").write_text("{}")
+    (output / "paths.json").write_text("{}")
     assert "where they lie is not known" in why_not_compared(output)
 
 

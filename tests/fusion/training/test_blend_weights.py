@@ -4,7 +4,7 @@ import torch
 
 from fusion.members.blending import ScoreDecoders, score_decoder
 from fusion.training.blend_weights import OutOfFold, best_share, blend_out_of_fold, fit_answer
-from heads import RegressionHead, SalesVolumeHead
+from heads import MulticlassHead, RegressionHead, SalesVolumeHead
 
 RANDOM = np.random.default_rng(0)
 
@@ -62,3 +62,24 @@ def test_rows_without_a_score_keep_the_answers_so_far_and_count_for_no_share():
         answers, heads, scores, targets, out_of_fold, scored=(torch.arange(100) < 19)[:, None]
     )
     assert few[0].item() == 1.0 and torch.equal(few[1]["y"], raw)
+
+
+@torch.no_grad()
+def test_scores_that_say_nothing_of_many_labels_count_for_nothing():
+    labels = [f"label {place}" for place in range(8)]
+    head = MulticlassHead(labels=labels)
+    target = RANDOM.integers(0, len(labels), 60).astype(float)
+    scores = torch.from_numpy(RANDOM.normal(size=(60, len(labels)))).float()
+    raw = torch.zeros(60, 1, len(labels))
+    out_of_fold = OutOfFold(np.array_split(RANDOM.permutation(60), 4), {"y": raw})
+    answers = ScoreDecoders({"y": head})
+    raw_weights, blended = blend_out_of_fold(
+        answers,
+        {"y": head},
+        scores,
+        {"y": target},
+        out_of_fold,
+        scored=torch.ones_like(scores).bool(),
+    )
+    assert raw_weights.item() > 0.9
+    assert blended["y"].abs().max() < 0.5

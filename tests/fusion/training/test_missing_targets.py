@@ -91,7 +91,7 @@ def answers(targets, *, rows=EVERYTHING):
 
 
 def scores(ensemble):
-    """What the linear part and the nearest items answer, before it is mapped and blended."""
+    """What ridge and the nearest items answer, before it is mapped and blended."""
     batch = INPUTS.batch(EVERYTHING)
     blocks = ensemble.linear_blocks(batch["inputs"], batch["embeddings"])
     yield ensemble.linear.scores(blocks, batch["present"])

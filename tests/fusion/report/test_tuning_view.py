@@ -1,4 +1,4 @@
-"""What the page says of tuned encoders beside encoders as they were."""
+"""What the page says of tuned encoders beside original encoders."""
 
 import math
 import re
@@ -31,7 +31,7 @@ def test_gain_interval_and_cost_are_told_in_plain_words(make):
     head = only_head(make)
     assert (head.name, head.tone, head.lead) == ("Sales volume", "good", "tuning helps.")
     assert plain(head.sentence) == (
-        "WAPE is 31.0 % with tuned encoders and 33.4 % with the encoders as they were. On 60 test "
+        "WAPE is 31.0 % with tuned encoders and 33.4 % with the original encoders. On 60 test "
         "items the fusion with tuned encoders is better by 2.4 pp (95 % interval +0.6 to +4.1 pp). "
         "With tuning, training took 13 times as long and 2.1 times as much memory."
     )
@@ -61,17 +61,17 @@ def test_harm_of_tuning_is_told_as_harm(make):
 def test_tuning_that_was_not_kept_is_told_from_its_own_side(make, low, high, lead):
     result = make.tuned(make.volume(), gain=(low + high) / 2, low=low, high=high)
     scores = tuple(
-        replace(score, name="encoders tuned", kind="tuned") if score.kind == "original" else score
+        replace(score, name="tuned encoders", kind="tuned") if score.kind == "original" else score
         for score in result.evaluation.scores
     )
     result = replace(result, evaluation=replace(result.evaluation, scores=scores))
-    report = tuned_report(make, result, kept="Kept: encoders as they were.")
+    report = tuned_report(make, result, kept="Kept: original encoders.")
     (head,) = tuning_view(report).heads
     assert head.lead.startswith(lead) and head.gain == "Gain of not tuning"
     first, second = head.comparison.rows
-    assert (first.name, second.name) == ("encoders as they were", "encoders tuned")
+    assert (first.name, second.name) == ("original encoders", "tuned encoders")
     assert "WAPE is 33.4 % with tuned encoders and 31.0 %" in plain(head.sentence)
-    assert render_report(report).count("Kept: encoders as they were.") == 2
+    assert render_report(report).count("Kept: original encoders.") == 2
 
 
 @pytest.mark.parametrize(
@@ -85,8 +85,8 @@ def test_tuning_that_was_not_kept_is_told_from_its_own_side(make, low, high, lea
 def test_table_has_both_kinds_of_encoders(make, low, high, word):
     head = only_head(make, gain=(low + high) / 2, low=low, high=high)
     first, second = head.comparison.rows
-    assert (first.name, first.kind, first.plot) == ("encoders tuned", "fusion", None)
-    assert (second.name, second.kind, second.verdict) == ("encoders as they were", "", word)
+    assert (first.name, first.kind, first.plot) == ("tuned encoders", "fusion", None)
+    assert (second.name, second.kind, second.verdict) == ("original encoders", "", word)
     assert plain(second.value) == "33.4 %"
     assert second.plot.low <= second.plot.dot <= second.plot.high
 
@@ -110,7 +110,7 @@ def test_undefined_metric_and_interval_claim_nothing(make):
 def test_original_encoders_are_no_simple_method(make):
     head = make.tuned(make.volume(), value=0.1, gain=-0.2, low=-0.3, high=-0.1)
     assert best_simple(head.evaluation).name == "boosted trees"
-    assert "encoders as they were" not in [row.name for row in against_simple(head.evaluation).rows]
+    assert "original encoders" not in [row.name for row in against_simple(head.evaluation).rows]
     assert head_answer(head) == head_answer(make.volume())
 
 

@@ -14,10 +14,14 @@ from fusion.ensemble import ProductEnsemble
 from fusion.members.ridge import RidgeMember
 from fusion.model import ProductModel
 from fusion.strategies import ConcatFusion
-from fusion.training import ridge as ridge_module
+from fusion.training import ridge_solver as ridge_module
 from fusion.training.kernels import BlockKernels
-from fusion.training.ridge import Ridge as RidgePart
-from fusion.training.ridge import likeliest_variances, ridge_weights, standardised
+from fusion.training.ridge_solver import (
+    RidgeSolver,
+    likeliest_variances,
+    ridge_weights,
+    standardised,
+)
 from heads import RegressionHead
 
 RANDOM = np.random.default_rng(0)
@@ -72,7 +76,7 @@ def ridge_part(rows, present):
         present={"text": torch.from_numpy(present)}, embeddings={"text": torch.from_numpy(rows)}
     )
     part = RidgeMember({"text": [6]}, heads)
-    return RidgePart(ProductEnsemble([model]), inputs, part, seed=0), part
+    return RidgeSolver(ProductEnsemble([model]), inputs, part, seed=0), part
 
 
 def test_what_a_fold_holds_changes_no_score_of_its_own_rows():
@@ -139,7 +143,7 @@ def wide_part(blocks, present):
         embeddings={name: torch.from_numpy(block) for name, block in blocks.items()},
     )
     part = RidgeMember({name: [dim] for name, dim in dims.items()}, heads)
-    return RidgePart(ProductEnsemble([model]), inputs, part, seed=0), part
+    return RidgeSolver(ProductEnsemble([model]), inputs, part, seed=0), part
 
 
 def smooth_variances(kernels, target, *, start=None):

@@ -11,7 +11,7 @@ from fusion.choices.heads import HeadChoice
 from fusion.data.catalogue import build_catalogue
 from fusion.data.folds import DRAWN, Validation
 from fusion.data.schema import Schema
-from fusion.fitting.fit import with_groups
+from fusion.fitting.groups import with_groups
 from fusion.fitting.spec import TrainingSpec
 
 SPEC = TrainingSpec({"units": HeadChoice("regression", target="units", options={})})

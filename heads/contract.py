@@ -1,4 +1,4 @@
-"""Fits weights to one batch, as the contracts of heads and decoders ask."""
+"""What the contracts of heads and decoders share: rules, closeness, and a fit to one batch."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,6 +6,21 @@ import torch
 from torch import Tensor
 
 N_STEPS = 300
+
+
+def require(holds: bool, rule: str) -> None:
+    """Stops at a rule that is broken.
+
+    Raises:
+        AssertionError: With the rule.
+    """
+    if not holds:
+        raise AssertionError(rule)
+
+
+def is_close(one: Tensor, other: Tensor) -> bool:
+    """True where numbers differ by rounding at most (1e-5, relative or absolute)."""
+    return torch.allclose(one, other, rtol=1e-5, atol=1e-5)
 
 
 def overfit(weights: Sequence[Tensor], loss: Callable[[], Tensor]) -> float:

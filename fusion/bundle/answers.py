@@ -1,0 +1,96 @@
+"""What a loaded bundle must hold before it is used: comparable content, finite answers."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from fusion.bundle.content import Content, content_of
+from fusion.bundle.document import described
+from fusion.data.catalogue import build_catalogue
+from fusion.embedding import prepare_inputs
+from fusion.errors import BundleError
+from fusion.modalities import MODALITIES
+
+if TYPE_CHECKING:
+    from fusion.bundle.bundle import Bundle
+
+
+def check_reference(bundle: "Bundle") -> None:
+    """Refuses content of the training items that is of another number of items, or no titles."""
+    content, n_ids = bundle.reference, len(bundle.reference_ids)
+    arrays: dict[str, NDArray[Any]] = {**content.vectors, "levels": content.levels}
+    shapes = {name: list(array.shape) for name, array in arrays.items()}
+    if any(len(shape) != 2 or shape[0] != n_ids for shape in shapes.values()):
+        raise BundleError(
+            f"content of the training items must be as many rows as ids, {n_ids}, got {shapes}."
+        )
+    if len(bundle.reference_titles) != n_ids:
+        raise BundleError(
+            f"titles of the training items must be as many as ids, {n_ids}, got "
+            f"{len(bundle.reference_titles)}."
+        )
+
+
+def _check_comparable(bundle: "Bundle", asked: Content) -> None:
+    """Refuses content of the training items that is no content of items that may be asked about."""
+    known, n_ids = bundle.reference, len(bundle.reference_ids)
+    widths, wanted = (
+        {**{name: one.shape[1] for name, one in each.vectors.items()}, "": each.levels.shape[1]}
+        for each in (known, asked)
+    )
+    if n_ids and widths != wanted:
+        raise BundleError(
+            f"content of the training items must have the widths {wanted}, got {widths}."
+        )
+
+
+def check_answers(bundle: "Bundle") -> None:
+    """Asks the model about an item of which nothing is known, and about one with a few values.
+
+    Why: values of a description that break nothing when parts are built may break answers.
+
+    Raises:
+        BundleError: If modalities and columns do not fit, or an answer is not a finite number.
+    """
+    model, schema = bundle.model, bundle.schema
+    kinds = {name: model.encoder(name).modality for name in model.modalities}
+    if kinds != schema.modalities:
+        raise BundleError(f"encoders must be those of {schema.modalities}, got {kinds}.")
+    with described("answers of the model"):
+        catalogue = build_catalogue(_items_to_ask(bundle), schema, photos=None)
+        encoders = {name: model.encoder(name) for name in model.modalities}
+        inputs = prepare_inputs(encoders, catalogue).inputs
+        _check_comparable(bundle, content_of(model, inputs))
+        with torch.inference_mode():
+            raw = model(**inputs.batch(np.arange(len(catalogue))))
+            for name, outputs in raw.items():
+                answers = model.head(name).decode(outputs)
+                for column in model.head(name).columns:
+                    if answers[column.name].shape != (len(catalogue),):
+                        raise BundleError(f"answers of {name} must be one number for each item.")
+                    if not answers[column.name].isfinite().all():
+                        raise BundleError(f"answers of {name} must be finite numbers.")
+
+
+def _items_to_ask(bundle: "Bundle") -> pd.DataFrame:
+    """A row without a value, and one with values where no pretrained encoder has to run."""
+    schema, model = bundle.schema, bundle.model
+    known: dict[str, str | None] = {}
+    for modality, kind in schema.modalities.items():
+        costs_much = model.encoder(modality).cacheable
+        for role in MODALITIES[modality].roles:
+            cell = None if costs_much else _cell_to_ask(kind, role)
+            for name in schema.columns_of(role):
+                known[name] = known.get(name, cell) if cell is not None else None
+    columns = schema.all_columns or ("nothing",)
+    return pd.DataFrame({name: [None, known.get(name)] for name in columns}, dtype=object)
+
+
+def _cell_to_ask(kind: str, role: str) -> str | None:
+    """A cell that can be read in a role; None where none is known."""
+    if kind == "table":
+        return {"categorical": "a", "dates": "2024-01-01"}.get(role, "1")
+    return "a" if kind == "text" else None
