@@ -58,7 +58,7 @@ class Schema:
         roles = input_roles()
         for role in self.columns:
             if role not in roles:
-                hint = "Add the modality that has this role to MODALITIES first, if it is your own."
+                hint = "Register the modality that has this role first, if it is your own."
                 raise ValueError(f"{unknown_name('role of columns', role, roles)} {hint}")
         # Lists would make the schema changeable, and another order unequal to one read back.
         ordered = {role: tuple(self.columns[role]) for role in roles if self.columns.get(role)}
