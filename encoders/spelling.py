@@ -3,6 +3,9 @@
 import difflib
 from collections.abc import Iterable
 
+CLEARLY_LESS = 0.2
+"""A second name that is less like the given one by so much is not meant."""
+
 
 def unknown_name(name: str, value: object, valid: Iterable[str]) -> str:
     """Message for a name that is in none of the lists, with the nearest valid names.
@@ -38,8 +41,8 @@ def near_names(name: str, names: Iterable[str]) -> list[str]:
     """The names that may have been meant, at most two; one that differs in case alone is the one.
 
     Example:
-        >>> near_names("PRICE", ["price", "prices"]), near_names("titel", ["title", "units"])
-        (['price'], ['title'])
+        >>> near_names("PRICE", ["price", "prices"]), near_names("txet", ["row_text", "text"])
+        (['price'], ['text'])
     """
     by_plain: dict[str, str] = {}
     for valid in names:
@@ -48,7 +51,12 @@ def near_names(name: str, names: Iterable[str]) -> list[str]:
     if plain in by_plain:
         return [by_plain[plain]]
     near = difflib.get_close_matches(plain, by_plain, n=2, cutoff=0.5)
-    return [by_plain[each] for each in near]
+    likeness = [difflib.SequenceMatcher(None, each, plain).ratio() for each in near]
+    return [
+        by_plain[each]
+        for each, like in zip(near, likeness, strict=True)
+        if like > likeness[0] - CLEARLY_LESS
+    ]
 
 
 def _plain(name: str) -> str:

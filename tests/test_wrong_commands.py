@@ -179,7 +179,7 @@ def test_a_wrong_command_says_what_to_do(command, code, told, shop, monkeypatch)
 CONFIGS = [
     ('target = "units"', 'target = "Units"', ["items.csv has", "Did you mean 'units'?"]),
     ("sales_volume", "sale_volume", ["Did you mean 'sales_volume'?"]),
-    ("[encoders]", "[encoder]", ["Did you mean 'encoders' or"]),
+    ("[encoders]", "[encoder]", ["Did you mean 'encoders'?"]),
     ('"tfidf"', '"tf-idf"', ["Did you mean 'tfidf'?"]),
     ("items.csv", "itms.csv", ["must be a file, got none", "items.csv?"]),
     ("items.csv", "header.csv", ["header.csv must hold rows, got a header alone. Add items."]),
