@@ -13,6 +13,7 @@ from pydantic_core import PydanticUndefined
 
 from encoders.names import KNOWN
 from encoders.text.augmentation import TextAugmentation
+from fusion.bundle.document import FORMAT
 from fusion.job_steps.config import (
     DataSection,
     EvaluationSection,
@@ -183,6 +184,11 @@ def test_the_page_on_fine_tuning_has_every_key_with_its_default():
     }
     mode = {"mode": '`"none"`'}  # of the file and the estimators
     check_rows("fine_tuning.md, ## Settings", rows, {**defaults, **mode})
+
+
+def test_the_page_on_bundles_names_the_format_that_is_read():
+    page = text_of(ROOT / "docs" / "bundles.md")
+    assert re.findall(r"`format must be (\d+)", page) == [str(FORMAT)]
 
 
 def test_the_page_on_pretraining_has_every_key_with_its_default():

@@ -63,7 +63,7 @@ class Schema:
         for role in self.columns:
             if role not in roles:
                 hint = (
-                    "If it is that of a modality of your own, add that to MODALITIES first "
+                    "If it is that of a modality of your own, register that first "
                     "(fusion.register). Worker processes of jobs do not run your program: for them "
                     "install it as a package with an entry point of product_fusion.modalities."
                 )

@@ -106,6 +106,7 @@ def test_calibrated_quantiles_cover_as_asked(width):
     assert after["pinball"] < before["pinball"]
     assert QuantilesHead(**head.config).shifts == head.shifts
     assert "shifted on rows held out" in head.describe()
+    assert head.describe().startswith("quantiles of the levels 0.05, 0.5, 0.95; learned with")
 
 
 def test_shifts_of_few_rows_are_never_too_narrow():
