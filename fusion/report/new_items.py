@@ -106,7 +106,7 @@ def tell_new_items(
 def _order(words: Sequence[HeadWords]) -> str:
     """Which items stand first, and by which answer where there are several."""
     first = words[0]
-    return first.order if len(words) == 1 else f"ranked by {first.title}, {first.order}"
+    return first.order if len(words) == 1 else f"ranked by “{first.title}”, {first.order}"
 
 
 def ranked(table: pd.DataFrame, words: HeadWords) -> NDArray[np.int64]:

@@ -137,7 +137,7 @@ def test_known_items_without_a_target_are_a_dash_and_no_part_of_the_rule_of_hot(
     found = build_new_items(predictor, new[["sku", "title", "brand"]])
     assert any(f"{threshold} or more" in note for note in found.notes)
     assert found.questions == ("price", "Units")
-    assert found.order == "ranked by price, the largest forecast first"
+    assert found.order == "ranked by “price”, the largest forecast first"
 
 
 def test_headings_that_differ_by_capitals_alone_are_told_apart(items):
