@@ -109,7 +109,10 @@ def test_least_squares_solves_all_steps_at_once():
 
 def test_another_number_of_columns_than_a_head_answers_is_told_before_any_work():
     two = HeadChoice("regression", target=("week_1", "week_2"), options={})
-    message = "head regression of week_1 to week_2: target must be one column, got week_1, week_2."
+    message = (
+        "head regression of week_1 to week_2: target must be one column, not a list, got "
+        "['week_1', 'week_2']."
+    )
     assert head_mistakes({"units": two}, {"units": weeks(items())[:, :2]}) == [message]
     with pytest.raises(ConfigError, match="target must be one column"):
         fitted({"units": weeks(items())[:, :2]}, {"units": two})
