@@ -1,4 +1,8 @@
-"""What is known of encoders without importing them: to check a choice needs no torch."""
+"""What is known of encoders without importing them: to check a choice needs no torch.
+
+An encoder needs an entry only if it is the default of a modality, is chosen by other names than its
+own, or has options of a few values. What is not here, its class says once it is chosen.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -68,4 +72,4 @@ KNOWN: dict[str, Known] = {
         "table", learns=True, options={"category_dim": None, "n_bins": None, "min_count": None}
     ),
 }
-"""The entries of `ENCODERS`, as long as nothing else is registered there."""
+"""Entries of `ENCODERS` of which more is known than what kind they read."""

@@ -6,6 +6,7 @@ is one line here, or `MODALITIES["vector"] = Modality(...)` before a table is re
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from fusion.plugins import load_plugins
@@ -42,40 +43,41 @@ class Modality:
     repeats: bool = False
 
 
-def _texts(table: "Table") -> "Read":
-    from fusion.data.readers import read_texts  # with pandas, once a table is read
+def _read(file: str, function: str) -> "Callable[[Table], Read]":
+    """A reader of `fusion/data`, imported (with pandas) once a table is read."""
 
-    return read_texts(table)
+    def read(table: "Table") -> "Read":
+        found: Callable[[Table], Read] = getattr(import_module(f"fusion.data.{file}"), function)
+        return found(table)
 
-
-def _photos(table: "Table") -> "Read":
-    from fusion.data.readers import read_photos
-
-    return read_photos(table)
-
-
-def _frame(table: "Table") -> "Read":
-    from fusion.data.readers import read_frame
-
-    return read_frame(table)
-
-
-def _row_texts(table: "Table") -> "Read":
-    from fusion.data.readers import read_row_texts
-
-    return read_row_texts(table)
+    return read
 
 
 # In the order in which they are read: a modality that repeats others stands behind them.
 MODALITIES: dict[str, Modality] = {
-    "text": Modality("text", "text", ("text",), _texts, "minilm", "text"),
-    "image": Modality("image", "image", ("image",), _photos, "resnet18", "photo"),
-    "numeric": Modality(
-        "numeric", "table", ("numeric", "categorical", "dates"), _frame, "numeric", "cell"
+    "text": Modality("text", "text", ("text",), _read("readers", "read_texts"), "minilm", "text"),
+    "image": Modality(
+        "image", "image", ("image",), _read("readers", "read_photos"), "resnet18", "photo"
     ),
-    "history": Modality("history", "table", ("history",), _frame, "numeric", "cell"),
+    "numeric": Modality(
+        "numeric",
+        "table",
+        ("numeric", "categorical", "dates"),
+        _read("readers", "read_frame"),
+        "numeric",
+        "cell",
+    ),
+    "history": Modality(
+        "history", "table", ("history",), _read("readers", "read_frame"), "numeric", "cell"
+    ),
     "row_text": Modality(
-        "row_text", "text", ("row_text",), _row_texts, "tfidf", "row", repeats=True
+        "row_text",
+        "text",
+        ("row_text",),
+        _read("readers", "read_row_texts"),
+        "tfidf",
+        "row",
+        repeats=True,
     ),
 }
 

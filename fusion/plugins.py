@@ -11,6 +11,7 @@ Bundles store these names, never a place of code: a part must be there again whe
 """
 
 import inspect
+import sys
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from typing import Any
 
 from encoders.spelling import unknown_name
 from fusion.errors import ConfigError
+from fusion.first_use import modules_of_table
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,23 @@ def load_plugins() -> None:
         ConfigError: If a package cannot be loaded; it is named, with what is wrong.
     """
     _INSTALLED.load()
+
+
+def known_names(kind: str) -> tuple[str, ...]:
+    """Names of all parts of a kind that can be chosen, in the order of their table.
+
+    Why: to check a name needs no torch. As long as nobody has imported the table, nobody has added
+    a part, and what stands in its source is all there is.
+
+    Example:
+        >>> "concat" in known_names("fusion"), "least_squares" in known_names("decoder")
+        (True, True)
+    """
+    load_plugins()
+    module, name = KINDS[kind].table
+    if module in sys.modules:
+        return tuple(_found(KINDS[kind].table))
+    return tuple(modules_of_table(module, name))
 
 
 @dataclass

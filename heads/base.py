@@ -208,7 +208,9 @@ class Head(ABC):
     def describe(self) -> str:
         """One sentence that states what the answer means, for bundles and reports."""
         about = (type(self).__doc__ or type(self).__name__).splitlines()[0]
-        return f"{self.columns[0].name}: {about}"
+        first, last = self.columns[0], self.columns[-1]
+        name = first.name if last.step == first.step else f"{first.name} to {last.name}"
+        return f"{name}: {about}"
 
 
 def broken_rules(masks: dict[str, NDArray[np.bool_]]) -> dict[str, NDArray[np.bool_]]:

@@ -70,6 +70,9 @@ def pinball(target: Floats, prediction: Floats, *, level: float) -> float:
     """Mean quantile loss at a level in (0, 1), in the unit of the target, >= 0.
 
     Source: Koenker and Bassett (1978). At level 0.5 it is half the mean absolute error.
+
+    Raises:
+        ValueError: If the level is not in (0, 1).
     """
     _check(target, prediction)
     if not 0.0 < level < 1.0:
@@ -130,6 +133,9 @@ def precision_at_k(target: Floats, score: Floats, *, k: int) -> float:
     *differs:* scores tied at rank k count by their own share of positives (the mean over all
     orders of the tie), so the order of the rows never matters.
 
+    Raises:
+        ValueError: If k is not in 1 to the number of rows.
+
     Example:
         >>> precision_at_k(np.array([1.0, 0.0, 1.0]), np.array([0.9, 0.5, 0.5]), k=2)
         0.75
@@ -177,6 +183,9 @@ def expected_calibration_error(target: Floats, probability: Floats, *, n_bins: i
     Source: Naeini, Cooper and Hauskrecht (2015), ECE; *differs:* bins hold equal numbers of rows
     (equal widths leave most bins empty for rare classes) and equal probabilities share one bin.
 
+    Raises:
+        ValueError: If there is no bin.
+
     Example:
         >>> round(expected_calibration_error(np.array([0.0, 1.0]), np.array([0.3, 0.3])), 3)
         0.2
@@ -216,6 +225,9 @@ def multiclass_log_loss(target: Floats, probabilities: Floats) -> float:
         target: Positions of the classes `[n]`.
         probabilities: `[n, n_classes]`, in [0, 1]; those of a row are divided by their sum, and
             probabilities of 0 are moved inwards by 2.2e-16.
+
+    Raises:
+        ValueError: If a probability is not in [0, 1].
     """
     _check(target, probabilities.max(axis=1))
     if probabilities.min() < 0 or probabilities.max() > 1:

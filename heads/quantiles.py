@@ -221,11 +221,11 @@ class QuantilesHead(Head):
 
     def describe(self) -> str:
         """The levels, and how they are learned."""
-        columns = ", ".join(f"{column.name} (level {column.level:g})" for column in self.columns)
+        levels = ", ".join(f"{level:g}" for level in self.levels)
         scale = self.standard.scale
         loss = "pinball loss" + ("" if scale == "identity" else f" on the {scale} scale")
         held_out = ", shifted on rows held out" if any(self.shifts) else ""
-        return f"quantiles {columns}; learned with {loss}{held_out}"
+        return f"quantiles of the levels {levels}; learned with {loss}{held_out}"
 
 
 def checked_levels(levels: Sequence[float]) -> list[float]:

@@ -4,6 +4,7 @@ import ast
 import json
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-import fusion.strategies.names as strategy_names
-import heads.names as head_names
 from encoders import ENCODERS
 from encoders.names import KNOWN
 from fusion import FusionRegressor
 from fusion.choices.encoders import EncoderChoices, described
-from fusion.choices.heads import known_heads, known_strategies
+from fusion.errors import ConfigError
+from fusion.first_use import modules_of_table
+from fusion.modalities import MODALITIES
+from fusion.plugins import KINDS, known_names
 from fusion.shards import (
     DataPaths,
     InProcessEngine,
@@ -25,8 +27,6 @@ from fusion.shards import (
     embed_catalogue,
     predict_catalogue,
 )
-from fusion.strategies import FUSIONS
-from heads import HEADS
 
 ROOT = Path(__file__).parent.parent
 WHERE_THEY_ARE_USED = {
@@ -160,10 +160,9 @@ def test_each_command_imports_only_what_it_uses(shop):
     assert seen[n + 2] == ["pandas", "skimage", "torch"]  # predictions
 
 
-@pytest.mark.parametrize("name", ENCODERS)
+@pytest.mark.parametrize("name", KNOWN)
 def test_what_is_known_of_encoders_without_torch_is_what_they_say(name):
     kind, known = ENCODERS[name], KNOWN[name]
-    assert list(ENCODERS) == list(KNOWN)
     assert kind.modality == known.kind
     assert known.learns == ("fitted" in vars(kind))
     own, taken = described(kind).options, {*known.options, known.named_by} - {""}
@@ -171,9 +170,36 @@ def test_what_is_known_of_encoders_without_torch_is_what_they_say(name):
     assert known.learns or taken == set(own)  # what is fitted says what may be chosen of it
 
 
-def test_names_that_are_known_without_torch_are_those_of_heads_and_strategies():
-    assert known_heads() == tuple(HEADS) == head_names.KNOWN
-    assert known_strategies() == tuple(FUSIONS) == strategy_names.KNOWN
+@pytest.mark.parametrize("modality", MODALITIES.values(), ids=lambda modality: modality.name)
+def test_default_encoders_are_checked_without_torch(modality):
+    names = {name for entry, known in KNOWN.items() for name in known.names or (entry,)}
+    assert modality.default_encoder in names, (
+        f"encoders/names.py must know the default encoder of {modality.name}, which every job "
+        f'checks before torch is imported. Add to KNOWN: "{modality.default_encoder}": '
+        f'Known("{modality.kind}"), with learns=True if it has `fitted`, and its options.'
+    )
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "modality"])
+def test_names_are_read_from_the_source_of_a_table_as_it_holds_them(kind):
+    module, table = KINDS[kind].table
+    held = getattr(import_module(module), table)
+    read = modules_of_table(module, table)
+    assert read == {name: part.__module__ for name, part in held.items()}
+    assert known_names(kind) == tuple(held)
+
+
+def test_an_encoder_needs_no_second_entry(monkeypatch):
+    monkeypatch.delitem(KNOWN, "tfidf")
+    choice = EncoderChoices({"text": {"name": "tfidf", "min_count": 3}})["text"]
+    assert (choice.encoder, choice.learns, choice.options) == ("tfidf", True, {"min_count": 3})
+    with pytest.raises(ConfigError, match=r"options of encoders.text .* must be one of .*min_"):
+        EncoderChoices({"text": {"name": "tfidf", "mincount": 3}})
+    for module in ("encoders.base", "encoders.registry"):  # as where nobody has imported torch
+        monkeypatch.delitem(sys.modules, module)
+    with pytest.raises(ConfigError, match=r"encoders.text must be one of .*tfidf, got 'tfidff'"):
+        EncoderChoices({"text": "tfidff"})
+    assert "encoders.registry" not in sys.modules
 
 
 def imports_at_the_top(path):

@@ -13,6 +13,7 @@ from pydantic_core import PydanticUndefined
 
 from encoders.names import KNOWN
 from encoders.text.augmentation import TextAugmentation
+from fusion.bundle.document import FORMAT
 from fusion.job_steps.config import (
     DataSection,
     EvaluationSection,
@@ -120,6 +121,22 @@ def default_of(field):
     return "none" if value is None else f"`{json.dumps(value)}`"
 
 
+def defaults_of(fields):
+    return {name: default_of(field) for name, field in fields.items()}
+
+
+def check_rows(place, rows, wanted):
+    """Holds rows of a page, name -> second cell, to what they must be; says which line to write."""
+    lines = [f"add | `{n}` | {wanted[n]} | ... |" for n in wanted if n not in rows]
+    lines += [f"take | `{name}` | out" for name in rows if name not in wanted]
+    lines += [
+        f"write {wanted[name]} beside `{name}`, not {cell}"
+        for name, cell in rows.items()
+        if wanted.get(name, cell) != cell
+    ]
+    assert lines == [], f"docs/{place}: " + "; ".join(lines)
+
+
 @pytest.mark.parametrize("heading", SECTIONS)
 def test_the_configuration_page_has_every_key_with_its_default(heading):
     page = text_of(ROOT / "docs" / "configuration.md")
@@ -128,7 +145,7 @@ def test_the_configuration_page_has_every_key_with_its_default(heading):
     fields = SECTIONS[heading].model_fields
     if heading == "Top level":
         fields = {name: fields[name] for name in ("title", "store")}
-    assert dict(rows) == {name: default_of(field) for name, field in fields.items()}
+    check_rows(f"configuration.md, ## {heading}", dict(rows), defaults_of(fields))
 
 
 def test_every_section_of_a_configuration_has_a_heading():
@@ -136,19 +153,23 @@ def test_every_section_of_a_configuration_has_a_heading():
     assert headings | {"title", "store", "tuning", "encoders"} == set(TrainConfig.model_fields)
 
 
-def rows_of(heading):
+def rows_of(heading, until="\n## "):
     page = text_of(ROOT / "docs" / "configuration.md")
-    section = page.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    section = page.split(f"\n## {heading}\n")[1].split(until)[0]
     return re.findall(r"^\| `(\w+)` \| (.*?) \|", section, re.MULTILINE)
 
 
 def test_the_configuration_page_has_every_role_and_the_encoder_of_every_modality():
-    assert {role for role, _ in rows_of("[data.columns]")} == {"id", *input_roles()}
+    roles = dict.fromkeys(("id", *input_roles()), "its columns")
+    rows = dict.fromkeys(dict(rows_of("[data.columns]")), "its columns")
+    check_rows("configuration.md, ## [data.columns]", rows, roles)
     defaults = {name: f"`{each.default_encoder}`" for name, each in MODALITIES.items()}
-    assert dict(rows_of("[encoders]")[: len(defaults)]) == defaults
+    rows = dict(rows_of("[encoders]", until="\n| encoder |"))
+    check_rows("configuration.md, ## [encoders]", rows, defaults)
     options = {name for known in KNOWN.values() for name in known.options}
     page = text_of(ROOT / "docs" / "configuration.md").split("\n## [encoders]\n")[1]
-    assert [name for name in options if f"`{name}`" not in page.split("\n## ")[0]] == []
+    untold = [name for name in options if f"`{name}`" not in page.split("\n## ")[0]]
+    assert untold == [], f"docs/configuration.md, ## [encoders]: say what {untold} mean."
 
 
 def test_the_page_on_fine_tuning_has_every_key_with_its_default():
@@ -161,14 +182,20 @@ def test_the_page_on_fine_tuning_has_every_key_with_its_default():
         for name, augmentation in changes.items()
         for key, value in asdict(augmentation).items()
     }
-    assert rows == {**defaults, "mode": '`"none"`'}  # of the file and the estimators
+    mode = {"mode": '`"none"`'}  # of the file and the estimators
+    check_rows("fine_tuning.md, ## Settings", rows, {**defaults, **mode})
+
+
+def test_the_page_on_bundles_names_the_format_that_is_read():
+    page = text_of(ROOT / "docs" / "bundles.md")
+    assert re.findall(r"`format must be (\d+)", page) == [str(FORMAT)]
 
 
 def test_the_page_on_pretraining_has_every_key_with_its_default():
     section = text_of(ROOT / "docs" / "pretraining.md").split("\n## Settings\n")[1]
     rows = re.findall(r"^\| `(\w+)` \| (.*?) \| ", section.split("\n## ")[0], re.MULTILINE)
-    fields = PretrainingSettings.model_fields
-    assert dict(rows) == {name: default_of(field) for name, field in fields.items()}
+    wanted = defaults_of(PretrainingSettings.model_fields)
+    check_rows("pretraining.md, ## Settings", dict(rows), wanted)
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 
 def check_reference(bundle: "Bundle") -> None:
-    """Refuses content of the training items that is of another number of items, or no titles."""
+    """Refuses content of the training items that is of another number of items, or no titles.
+
+    Raises:
+        BundleError: With both numbers.
+    """
     content, n_ids = bundle.reference, len(bundle.reference_ids)
     arrays: dict[str, NDArray[Any]] = {**content.vectors, "levels": content.levels}
     shapes = {name: list(array.shape) for name, array in arrays.items()}

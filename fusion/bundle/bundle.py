@@ -16,7 +16,7 @@ from encoders.dtype import processor_has_bfloat16
 from encoders.process_state import OwnGenerators
 from fusion.bundle.answers import check_answers, check_reference
 from fusion.bundle.content import Content
-from fusion.bundle.document import FORMAT, Document, described
+from fusion.bundle.document import FORMAT, Document, described, saved_schema
 from fusion.bundle.folder import check_bundle_folder, read_bundle, write_bundle
 from fusion.bundle.parts import (
     check_fingerprints,
@@ -180,11 +180,9 @@ def _rebuilt(
     encoders = {modality: model.encoder(modality) for modality in model.modalities}
     check_fingerprints(encoders, document["encoders"], folder=name)
     model.eval()
-    with described("schema"):
-        schema = Schema.from_dict(document["schema"])
     bundle = Bundle(
         model=model,
-        schema=schema,
+        schema=saved_schema(document),
         targets={head: tuple(entry["target"]) for head, entry in document["heads"].items()},
         info=document["info"],
         reference_ids=texts_of_tensors("ids", reference),

@@ -5,13 +5,22 @@ from contextlib import contextmanager
 from types import NoneType
 from typing import Any
 
+from encoders.spelling import unknown_name
 from fusion.data.problems import shown
+from fusion.data.schema import Schema
 from fusion.errors import BundleError
+from fusion.modalities import input_roles
 from fusion.system.documents import strict_json
 
 Document = dict[str, Any]
 FORMAT = 9
 RESTORE = "Restore the folder from a copy or train again."
+INSTALL = (
+    "If it is a part of somebody's own, register it first (fusion.register) or install the package "
+    "that brings it. Worker processes of jobs do not run your program: for them it must be in a "
+    "package, with an entry point."
+)
+SHOWN_NAME = 100
 MOST_MEMBERS = 1000
 TOLD_CHARACTERS = 2000
 """Characters of an error that are passed on: it may quote a text of any length."""
@@ -47,8 +56,8 @@ def parsed_document(content: bytes) -> Document:
         raise BundleError("bundle.json must be an object with a format, got another document.")
     if document["format"] != FORMAT:
         raise BundleError(
-            f"format must be {FORMAT}, got {shown(document['format'])}. Train again, or "
-            "load it with the version of product-fusion that made it."
+            f"format must be {FORMAT}, got {shown(document['format'])}. Another version of "
+            "product-fusion saved this bundle: load it there, or train again with this one."
         )
     _check("bundle.json", document, _KEYS)
     _check("fusion", document["fusion"], _PART)
@@ -86,6 +95,20 @@ def described(what: str) -> Iterator[None]:
         raise BundleError(
             f"{what} must be as it was saved, got one that ends in {kind}: {told}. {RESTORE}"
         ) from error
+
+
+def saved_schema(document: Document) -> Schema:
+    """The schema of a bundle.
+
+    Raises:
+        BundleError: If it is damaged, or has a role of a modality that is not here.
+    """
+    with described("schema"):
+        for role in document["schema"].get("columns", {}):
+            if role not in input_roles():
+                said = unknown_name("role of columns", str(role)[:SHOWN_NAME], input_roles())
+                raise BundleError(f"{said} {INSTALL}")
+        return Schema.from_dict(document["schema"])
 
 
 def _check(what: str, found: object, keys: Mapping[str, tuple[type, ...]]) -> None:

@@ -11,7 +11,7 @@ from encoders.dtype import TwoPrecisions, processor_has_bfloat16
 from encoders.names import KNOWN, PLACES, Known
 from encoders.spelling import unknown_name
 from fusion.bundle.budget import AllocationBudget
-from fusion.bundle.document import Document, described
+from fusion.bundle.document import INSTALL, SHOWN_NAME, Document, described
 from fusion.choices.build import own_encoder
 from fusion.ensemble import ProductEnsemble
 from fusion.errors import BundleError
@@ -29,7 +29,6 @@ SPARE_BYTES = 2**26
 """What building may take beside a multiple of the weights: 64 MiB."""
 TIMES_WEIGHTS = 16
 """Numbers are counted as 8 bytes, and some are made twice."""
-SHOWN_NAME = 100
 
 
 def described_parts(model: ProductEnsemble, targets: Mapping[str, Sequence[str]]) -> Document:
@@ -180,10 +179,7 @@ def rebuild(registry: Mapping[str, Any], entry: dict[str, Any], *given: Any, wha
         name, config = entry["name"], entry["config"]
         if name not in registry:
             said = unknown_name(what, str(name)[:SHOWN_NAME], registry)
-            raise BundleError(
-                f"{said} If it is a part of somebody's own, register it first (fusion.register) or "
-                "install the package that brings it."
-            )
+            raise BundleError(f"{said} {INSTALL}")
         try:
             return registry[name](*given, **config)
         except (ValueError, OSError, ImportError) as error:

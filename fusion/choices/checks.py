@@ -116,8 +116,13 @@ def _check_shape(choice: HeadChoice, head: Head) -> None:
 def _other_shape(choice: HeadChoice, shape: tuple[int, ...]) -> str:
     """What is wrong with the target columns of a head that answers another number of them."""
     wanted = f"a list of {shape[0]} columns" if shape else "one column, not a list"
+    todo = (
+        "Name one for each step, in order."
+        if shape
+        else "Write a head for each column, or take one that answers several steps."
+    )
     got = list(choice.columns) if choice.target_shape else choice.target
-    return f"target must be {wanted}, got {shown(got)}."
+    return f"target must be {wanted}, got {shown(got)}. {todo}"
 
 
 def few_target_mistakes(

@@ -15,6 +15,7 @@ from encoders.names import KNOWN, PLACES, Known
 from encoders.spelling import unknown_name
 from fusion.choices.mistakes import Mistakes, parameter_names
 from fusion.errors import ConfigError
+from fusion.first_use import modules_of_table
 from fusion.modalities import MODALITIES
 from fusion.plugins import load_plugins
 
@@ -116,6 +117,10 @@ def _chosen(modality: str, given: Mapping[str, Any]) -> EncoderChoice:
     encoder = _entry_of(name, known)
     if encoder is None:
         raise ConfigError(unknown_name(what, name, _choosable(known)))
+    if encoder not in KNOWN:
+        from encoders import ENCODERS
+
+        known[encoder] = described(ENCODERS[encoder])
     mistakes = Mistakes()
     mistakes.add(_option_mistakes(what, name, options, known[encoder].options))
     mistakes.refuse()
@@ -188,17 +193,20 @@ def _option_mistakes(
 
 
 def _known() -> dict[str, Known]:
-    """What is known of each entry of `ENCODERS`, those of others among them."""
+    """What is known of each entry of `ENCODERS`; where `KNOWN` has none, what kind it reads."""
     load_plugins()
     if "encoders.registry" not in sys.modules:  # then nobody has added any
-        return KNOWN
-    from encoders import ENCODERS
+        modules = modules_of_table("encoders.registry", "ENCODERS")
+        kinds = {name: module.split(".")[1] for name, module in modules.items()}  # their folders
+    else:
+        from encoders import ENCODERS
 
-    return {name: KNOWN.get(name) or described(kind) for name, kind in ENCODERS.items()}
+        kinds = {name: encoder.modality for name, encoder in ENCODERS.items()}
+    return {name: KNOWN.get(name) or Known(kind) for name, kind in kinds.items()}
 
 
 def described(kind: "type[Encoder]") -> Known:
-    """What the class of somebody's own encoder says by itself."""
+    """What the class of an encoder says by itself."""
     from encoders import Encoder
 
     fitted = getattr(kind, "fitted", None)  # what learns from rows has it

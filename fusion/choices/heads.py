@@ -1,14 +1,8 @@
-"""Which head a user chose, checked by its name: usual ones are known without torch."""
+"""Which head a user chose, checked by its name."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-from fusion.plugins import load_plugins
-from fusion.strategies.names import KNOWN as STRATEGIES
-from heads.names import KNOWN as HEAD_NAMES
-from heads.names import KNOWN_DECODERS as DECODER_NAMES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,33 +62,3 @@ def joined_target(
     import numpy as np
 
     return np.stack([by_column[name] for name in columns], axis=1).reshape(-1, *shape)
-
-
-def known_heads() -> tuple[str, ...]:
-    """Names of all heads that can be chosen."""
-    load_plugins()
-    if "heads.registry" not in sys.modules:  # then nobody has added any
-        return HEAD_NAMES
-    from heads import HEADS
-
-    return tuple(HEADS)
-
-
-def known_decoders() -> tuple[str, ...]:
-    """Names of all decoders that can be chosen."""
-    load_plugins()
-    if "heads.decoders" not in sys.modules:
-        return DECODER_NAMES
-    from heads import DECODERS
-
-    return tuple(DECODERS)
-
-
-def known_strategies() -> tuple[str, ...]:
-    """Names of all fusion strategies that can be chosen."""
-    load_plugins()
-    if "fusion.strategies.registry" not in sys.modules:
-        return STRATEGIES
-    from fusion.strategies import FUSIONS
-
-    return tuple(FUSIONS)

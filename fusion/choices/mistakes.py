@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar, get_args, get_type_hints
 
@@ -94,6 +94,16 @@ def checked_settings(model: type[Settings], values: Any, *, source: str) -> Sett
         mistakes = [_mistake(detail, model) for detail in error.errors()]
         lines = "\n".join(f"  - {indented(mistake)}" for mistake in mistakes)
         raise ConfigError(f"{source} has {len(mistakes)} mistake(s):\n{lines}") from error
+
+
+def seeded_settings(model: type[Settings], values: Any, *, seed: int, source: str) -> Settings:
+    """Settings from plain values, with a seed where they name none.
+
+    Raises:
+        ConfigError: As `checked_settings`.
+    """
+    given = {"seed": seed, **values} if isinstance(values, Mapping) else values
+    return checked_settings(model, given, source=source)
 
 
 def _mistake(detail: Any, model: type) -> str:

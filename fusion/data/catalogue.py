@@ -124,6 +124,7 @@ def build_catalogue(
 
     Raises:
         CatalogueError: If columns or the photo folder are missing; all of it in one message.
+        ValueError: If the reader of a modality gives another number of values than rows.
     """
     frame = as_frame(frame)
     problems = missing_columns(schema.all_columns, frame.columns) + _folder_problems(

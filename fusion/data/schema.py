@@ -25,6 +25,10 @@ PAST_SALES = (
 )
 
 
+class UnknownRoleError(ValueError):
+    """A role that no modality of this process has: one that is somebody's own, it may be."""
+
+
 @dataclass(frozen=True)
 class Schema:
     """Roles of the columns of an items table.
@@ -58,8 +62,12 @@ class Schema:
         roles = input_roles()
         for role in self.columns:
             if role not in roles:
-                hint = "Add the modality that has this role to MODALITIES first, if it is your own."
-                raise ValueError(f"{unknown_name('role of columns', role, roles)} {hint}")
+                hint = (
+                    "If it is that of a modality of your own, register that first "
+                    "(fusion.register). Worker processes of jobs do not run your program: for them "
+                    "install it as a package with an entry point of product_fusion.modalities."
+                )
+                raise UnknownRoleError(f"{unknown_name('role of columns', role, roles)} {hint}")
         # Lists would make the schema changeable, and another order unequal to one read back.
         ordered = {role: tuple(self.columns[role]) for role in roles if self.columns.get(role)}
         object.__setattr__(self, "columns", ordered)

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from encoders.spelling import unknown_name
 from fusion.choices.encoders import EncoderChoices
-from fusion.choices.mistakes import Mistakes, Settings, checked_settings
+from fusion.choices.mistakes import Mistakes, seeded_settings
 from fusion.choices.parameters import (
     EncoderPaths,
     check_known,
@@ -279,10 +279,12 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         with mistakes.gathered():
             encoders = EncoderChoices({} if self.encoders is None else self.encoders)
         with mistakes.gathered():
-            training = _settings(TrainingSettings, self.training or {}, seed=seed, name="training")
+            training = seeded_settings(
+                TrainingSettings, self.training or {}, seed=seed, source="training"
+            )
         with mistakes.gathered():
             given = {"mode": self.tuning} if isinstance(self.tuning, str) else self.tuning
-            tuning = _settings(TuningSettings, given, seed=seed, name="tuning")
+            tuning = seeded_settings(TuningSettings, given, seed=seed, source="tuning")
         return TrainingSpec(
             heads=heads,
             columns=self._columns(mistakes),
@@ -390,9 +392,3 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         tags.input_tags.categorical = True
         tags.target_tags.required = True
         return tags
-
-
-def _settings(model: type[Settings], given: Any, *, seed: int, name: str) -> Settings:
-    """Settings of a parameter; the seed is that of the estimator where they have none."""
-    values = {"seed": seed, **given} if isinstance(given, Mapping) else given
-    return checked_settings(model, values, source=name)

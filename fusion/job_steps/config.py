@@ -11,13 +11,14 @@ from pydantic import Field, field_validator, model_validator
 
 from encoders.spelling import unknown_name
 from fusion.choices.encoders import EncoderChoices
-from fusion.choices.heads import HeadChoice, known_decoders, known_heads, known_strategies
+from fusion.choices.heads import HeadChoice
 from fusion.choices.mistakes import RunSettings, checked_settings
 from fusion.data.dates import date_advice, date_cells
 from fusion.data.delimiters import checked_delimiter
 from fusion.data.problems import OnBadRows
 from fusion.job_steps.config_file import config_values
 from fusion.modalities import input_roles
+from fusion.plugins import known_names
 from fusion.system.files import expanded
 from fusion.training import TrainingSettings
 from fusion.tuning import TuningSettings
@@ -97,7 +98,7 @@ class HeadSection(Section):
     @field_validator("head")
     @classmethod
     def _known_head(cls, head: str) -> str:
-        return _known("head", head, known_heads())
+        return _known("head", head, known_names("head"))
 
     @field_validator("target")
     @classmethod
@@ -110,7 +111,7 @@ class HeadSection(Section):
     @field_validator("decoder")
     @classmethod
     def _known_decoder(cls, decoder: str | None) -> str | None:
-        return None if decoder is None else _known("decoder", decoder, known_decoders())
+        return None if decoder is None else _known("decoder", decoder, known_names("decoder"))
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -183,7 +184,7 @@ class ModelSection(Section):
     @field_validator("strategy")
     @classmethod
     def _known_strategy(cls, strategy: str) -> str:
-        return _known("strategy", strategy, known_strategies())
+        return _known("strategy", strategy, known_names("fusion"))
 
 
 class SplitSection(Section):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fusion.bundle.document import Document, described
+from fusion.bundle.document import Document, saved_schema
 from fusion.bundle.folder import read_description
 from fusion.choices.mistakes import Mistakes, checked_settings
 from fusion.choices.parameters import EncoderPaths
@@ -16,7 +16,7 @@ from fusion.data.delimiters import SAMPLE_BYTES, checked_delimiter
 from fusion.data.header import DELIMITED, table_kind
 from fusion.data.packed import unpacked_suffix
 from fusion.data.problems import OnBadRows, raise_for
-from fusion.data.schema import HISTORY, Schema, missing_columns
+from fusion.data.schema import HISTORY, missing_columns
 from fusion.errors import FusionError
 from fusion.progress import Stage, silent
 from fusion.shards.predict_settings import PastSales
@@ -195,8 +195,7 @@ def _check_columns(
     file: str,
 ) -> None:
     """Takes the columns that the model reads and a table lacks as mistakes."""
-    with described("schema"):
-        schema = Schema.from_dict(document["schema"])
+    schema = saved_schema(document)
     columns, there = schema.all_columns, list(names)
     joined = [name for name in columns if HISTORY.fullmatch(name)]
     if source.on_bad_rows == "absent":  # what is absent is told later

@@ -165,7 +165,7 @@ def _kept_epochs(trained: Sequence[Losses], what: str) -> str:
     return f"{start}: there the validation loss was lowest, {share} of the best constant answer's."
 
 
-def blend_sentences(shares: Mapping[str, Mapping[str, float]]) -> tuple[str, ...]:
+def blend_sentences(blend_weights: Mapping[str, Mapping[str, float]]) -> tuple[str, ...]:
     """What each answer is made of, one sentence a head; none where networks answer alone."""
     names = {
         "networks": "the networks",
@@ -174,8 +174,8 @@ def blend_sentences(shares: Mapping[str, Mapping[str, float]]) -> tuple[str, ...
     }
     return tuple(
         f"Weights in the answer of {head}: "
-        + ", ".join(f"{names[part]} {percent(share, digits=0)}" for part, share in parts.items())
+        + ", ".join(f"{names[part]} {percent(weight, digits=0)}" for part, weight in parts.items())
         + ". They follow from the errors on rows held out of the training."
-        for head, parts in shares.items()
+        for head, parts in blend_weights.items()
         if parts["networks"] < 1.0
     )

@@ -150,13 +150,13 @@ def head_title(bundle: Bundle, name: str) -> str:
 
     A name that somebody gave it is the best; else what its answer is one of, or its unit and, where
     the target was added up from past sales, over how many weeks; else the target column. Where two
-    heads would be called the same, the target is added, or the head's name.
+    heads would be called the same, capitals aside, the target is added, or the head's name.
     """
     titles = {other: _plain_title(bundle, other) for other in bundle.model.heads}
-    alike = [other for other, title in titles.items() if title == titles[name]]
-    if len(alike) == 1:
-        return titles[name]
+    alike = [o for o, title in titles.items() if title.casefold() == titles[name].casefold()]
     told_apart = len({bundle.targets[other] for other in alike}) == len(alike)
+    if len(alike) == 1 or (told_apart and titles[name] == bundle.target_name(name)):
+        return titles[name]
     return f"{titles[name]} ({bundle.target_name(name) if told_apart else name})"
 
 

@@ -97,10 +97,16 @@ def tell_new_items(
         n_items=len(table),
         questions=tuple(each.title for each in words.values()),
         items=tuple(items),
-        order=next(iter(words.values())).order,
+        order=_order(list(words.values())),
         notes=(*notes, *([rule.description] if rule else [])),
         hot=rule.label if rule else "",
     )
+
+
+def _order(words: Sequence[HeadWords]) -> str:
+    """Which items stand first, and by which answer where there are several."""
+    first = words[0]
+    return first.order if len(words) == 1 else f"ranked by “{first.title}”, {first.order}"
 
 
 def ranked(table: pd.DataFrame, words: HeadWords) -> NDArray[np.int64]:

@@ -71,9 +71,8 @@ def _numbers(result: HeadResult) -> tuple[str, ...]:
     """The numbers of one step, in the order of the headings."""
     actual, answer = result.actual, result.answer
     if result.labels:
-        given = result.chances[np.arange(len(actual)), actual.astype(np.int64)]
-        surprise = float(-np.log(given.clip(1e-15, 1.0)).mean())
-        return percent(float(np.mean(actual == answer)), digits=0), write("log_loss", surprise)
+        loss = metrics.multiclass_log_loss(actual, result.chances)
+        return percent(metrics.accuracy(actual, answer), digits=0), write("log_loss", loss)
     if result.positive:
         error = write("brier", metrics.brier(actual, answer))
         return percent(_mean(actual)), percent(_mean(answer)), error

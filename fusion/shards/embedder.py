@@ -78,11 +78,7 @@ class Embedder(Work):
 
         encoders = pretrained_encoders(settings.encoders, found.modalities, store=paths.store)
         if not encoders:
-            raise ConfigError(
-                f"{paths.items} must have a text or photo column that an encoder without training "
-                "reads, got none. Name them with --column text=NAME and --column image=NAME, and "
-                f"the folder with --photos.{why_ignored(found)}"
-            )
+            raise ConfigError(_no_column(paths.items, settings) + why_ignored(found))
         roles = [role for modality in encoders for role in MODALITIES[modality].roles]
         schema = Schema(found.id, {role: found.columns_of(role) for role in roles}, found.formats)
         return Planned(schema, schema.all_columns, describe_encoders(encoders))
@@ -206,6 +202,18 @@ def _rebuilt(entries: Mapping[str, dict[str, Any]]) -> "dict[str, Encoder]":
             )
         encoders[modality] = encoder.cuda() if torch.cuda.is_available() else encoder
     return encoders
+
+
+def _no_column(items: Path, settings: JobSettings) -> str:
+    """Message for a table without a column that is embedded, with every role that can be given."""
+    roles = settings.embedded_roles
+    kinds = {MODALITIES[name].kind for name in settings.embedded}
+    photos = ", and the folder of photos with --photos" if "image" in kinds else ""
+    words = " or ".join(f"--column {role}=NAME" for role in roles)
+    return (
+        f"{items} must have a column of the role {' or '.join(roles)}, which encoders without "
+        f"training read, got none. Name one with {words}{photos}."
+    )
 
 
 def _check_columns(settings: JobSettings, schema: Schema) -> None:

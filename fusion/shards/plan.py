@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from fusion.choices.parameters import EncoderPaths
 from fusion.data.absent import tell_absent_columns
 from fusion.data.problems import raise_for, shown
-from fusion.data.schema import Schema, missing_columns
+from fusion.data.schema import Schema, UnknownRoleError, missing_columns
 from fusion.errors import ConfigError, JobError
 from fusion.shards.ids import repeated_rows
 from fusion.shards.plan_schema import (
@@ -251,7 +251,7 @@ def read_plan(folder: Path) -> Plan:
     """The plan of a job.
 
     Raises:
-        JobError: If there is none, or it is damaged.
+        JobError: If there is none, it is damaged, or a modality of it is not known here.
         OSError: If the disk fails.
     """
     path = folder / "plan.json"
@@ -267,6 +267,8 @@ def read_plan(folder: Path) -> Plan:
             f"{folder} must be the output folder of a job, got no plan.json. Give the folder that "
             "--out named; the job of a file x.csv lies in x.csv.job until the file is written."
         ) from error
+    except UnknownRoleError as error:
+        raise JobError(f"plan.json of {folder} must name roles known here: {error}") from error
     except ValueError as error:
         raise JobError(
             f"plan.json of {folder} is damaged: {error}. Put it back, or begin a new output "

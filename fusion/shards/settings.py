@@ -56,7 +56,7 @@ class JobSettings:
         if self.dtype not in VECTOR_TYPES:
             mistakes.add([unknown_name("dtype", self.dtype, VECTOR_TYPES)])
         mistakes.add(_untrained_mistake(self.encoders, name) for name in self._learned)
-        valid = ["id", *(role for name in self._embedded for role in MODALITIES[name].roles)]
+        valid = ["id", *self.embedded_roles]
         mistakes.add(
             unknown_name("a role of columns", role, valid)
             for role in self.columns
@@ -66,7 +66,7 @@ class JobSettings:
 
     def to_dict(self, *, bundle: Path | None) -> dict[str, Any]:
         """The settings as JSON types, a trained model by its SHA-256."""
-        chosen = {f"encoder {name}": self.encoders[name].to_dict() for name in self._embedded}
+        chosen = {f"encoder {name}": self.encoders[name].to_dict() for name in self.embedded}
         return {
             **({} if bundle else chosen),
             "bundle": None if bundle is None else bundle_sha256(bundle),
@@ -79,9 +79,14 @@ class JobSettings:
         }
 
     @property
-    def _embedded(self) -> list[str]:
+    def embedded(self) -> list[str]:
         """Modalities whose encoders need no training."""
         return [name for name in MODALITIES if not self.encoders[name].learns]
+
+    @property
+    def embedded_roles(self) -> list[str]:
+        """Roles of columns that are embedded."""
+        return [role for name in self.embedded for role in MODALITIES[name].roles]
 
     @property
     def _learned(self) -> list[str]:

@@ -1,6 +1,8 @@
 """Every encoder in the registry keeps the laws of `Encoder`."""
 
 import io
+import runpy
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,8 @@ def samples(modality: str) -> Any:
         return [png(seed) for seed in range(4)]
     if modality == "text":
         return ["red dress", "a long blue coat with buttons", "scarf", "连衣裙 👗 فستان"]
+    if modality != "table":
+        return samples_of_own(modality)
     return pd.DataFrame(
         {
             "price": [1.0, 1e9, np.nan, -4.0],
@@ -33,6 +37,17 @@ def samples(modality: str) -> Any:
             "launch": pd.to_datetime(["2024-02-29", None, "1999-12-31", "2026-01-01"]),
         }
     )
+
+
+def samples_of_own(kind: str) -> Any:
+    """Values of a kind that one modality alone has, as a test of its encoder lists them."""
+    tests = sorted((Path(__file__).parent / kind).glob("test_*.py"))
+    found = [listed for test in tests if (listed := runpy.run_path(str(test)).get("SAMPLES"))]
+    assert found, (
+        f"tests/encoders/{kind}/test_*.py must list values of the kind {kind}, as its reader gives "
+        "them. Add SAMPLES = [...] to one of them, four values that differ."
+    )
+    return found[0]
 
 
 @pytest.mark.parametrize("name", sorted(ENCODERS))
@@ -118,3 +133,8 @@ class Noisy(TfidfEncoder):
 def test_check_names_the_broken_law(broken: type[TfidfEncoder], law: str) -> None:
     with pytest.raises(AssertionError, match=law):
         check_encoder(broken.tiny(), samples("text"))
+
+
+def test_a_kind_without_samples_says_where_to_list_them() -> None:
+    with pytest.raises(AssertionError, match=r"Add SAMPLES = \[...\] to one of them"):
+        samples("smell")

@@ -16,11 +16,12 @@ from fusion import FusionRegressor
 from fusion.choices.encoders import EncoderChoices
 from fusion.data.cells import CellFault, read_cells
 from fusion.data.readers import Read, Table
-from fusion.errors import BundleError, CatalogueError, ConfigError
+from fusion.errors import BundleError, CatalogueError, ConfigError, JobError
 from fusion.job_steps.config import TrainConfig
 from fusion.jobs.train import train
 from fusion.modalities import MODALITIES, Modality
 from fusion.shards import DataPaths, InProcessEngine, JobSettings, embed_catalogue, read_embeddings
+from fusion.shards.plan import _parsed, read_plan
 
 N = 60
 
@@ -170,7 +171,7 @@ def test_a_model_with_it_says_what_is_missing_where_nobody_added_it(
 ):
     regressor().fit(items, units).save(tmp_path / "model")
     monkeypatch.delitem(MODALITIES, "vector")
-    with pytest.raises(BundleError, match=r"role .* got 'vector'.* MODALITIES"):
+    with pytest.raises(BundleError, match=r"^role .* got 'vector'\. If it is .*register it first"):
         FusionRegressor.load(tmp_path / "model")
 
 
@@ -194,6 +195,26 @@ def test_a_job_embeds_it(items, tmp_path):
     found = read_embeddings(tmp_path / "out", "vector")
     assert found.ids == items["sku"][items["shape"].notna()].drop(1).tolist()
     np.testing.assert_array_equal(found.vectors[0], read_vector(items["shape"][2]))
+
+
+def test_a_worker_that_does_not_know_it_says_what_workers_need(items, tmp_path, monkeypatch):
+    items.to_csv(tmp_path / "items.csv", index=False)
+    settings = JobSettings(columns={"id": ["sku"], "vector": ["shape"]})
+    embed_catalogue(
+        DataPaths(tmp_path / "items.csv"), tmp_path / "out", settings, engine=InProcessEngine()
+    )
+    monkeypatch.delitem(MODALITIES, "vector")
+    _parsed.cache_clear()  # of a plan that this process has read
+    with pytest.raises(JobError, match=r"known here.* got .vector.*entry point of product_fusion"):
+        read_plan(tmp_path / "out")
+
+
+def test_a_job_without_a_column_names_every_role_that_it_could_embed(tmp_path):
+    pd.DataFrame({"units": [0.5, 1.5, 2.5]}).to_csv(tmp_path / "items.csv", index=False)
+    with pytest.raises(ConfigError, match=r"role text or image or vector.*--column vector=NAME"):
+        embed_catalogue(
+            DataPaths(tmp_path / "items.csv"), tmp_path / "out", engine=InProcessEngine()
+        )
 
 
 def test_a_training_job_measures_it_and_reports_it(items, units, tmp_path):

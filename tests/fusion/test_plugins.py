@@ -8,10 +8,9 @@ from encoders import ENCODERS
 from encoders.image.colour_texture import ColourTextureEncoder
 from fusion import plugins
 from fusion.choices.encoders import EncoderChoices
-from fusion.choices.heads import known_heads, known_strategies
 from fusion.errors import ConfigError
 from fusion.modalities import MODALITIES, Modality, input_roles
-from fusion.plugins import load_plugins, register
+from fusion.plugins import known_names, load_plugins, register
 from fusion.strategies import FUSIONS, ConcatFusion, Fusion
 from heads import DECODERS, HEADS, RegressionHead
 from heads.decoders import LinearDecoder
@@ -77,7 +76,7 @@ def install(tmp_path, monkeypatch):
 
 def test_a_part_that_is_registered_can_be_chosen_by_its_name():
     register("fusion", "own", OwnFusion)
-    assert FUSIONS["own"] is OwnFusion and "own" in known_strategies()
+    assert FUSIONS["own"] is OwnFusion and "own" in known_names("fusion")
 
 
 @pytest.mark.parametrize(
@@ -109,14 +108,14 @@ def test_what_is_no_part_or_has_a_taken_name_is_refused(kind, name, part, messag
 
 def test_parts_of_a_package_are_known_wherever_names_are_checked(install):
     install(ENTRIES)
-    assert "returns" in known_heads() and "rows" in known_strategies()
+    assert "returns" in known_names("head") and "rows" in known_names("fusion")
     assert EncoderChoices({"image": "colours"})["image"].encoder == "colours"
     assert "shape" in input_roles()
     assert DECODERS["wide"].__mro__[1] is LinearDecoder
 
 
 def test_a_package_is_looked_at_once_and_may_ask_for_names_itself(install):
-    asks = "from fusion.choices.heads import known_heads\nASKED = known_heads()\n" + PARTS
+    asks = "from fusion.plugins import known_names\nASKED = known_names('head')\n" + PARTS
     install(ENTRIES, asks)
     load_plugins()
     first = HEADS["returns"]
@@ -128,7 +127,7 @@ def test_broken_packages_are_named_together_and_tried_again(install):
     install("[product_fusion.heads]\nown = shop_parts:Nothing\n")
     install("[product_fusion.fusions]\nconcat = late:Mine\n", "import no_such_module", name="late")
     with pytest.raises(ConfigError) as failure:
-        known_heads()
+        known_names("head")
     lines = str(failure.value).splitlines()
     assert len(lines) == 2
     assert "plug-in late must load, got ModuleNotFoundError: No module named" in lines[0]
@@ -136,7 +135,7 @@ def test_broken_packages_are_named_together_and_tried_again(install):
     assert "own = shop_parts:Nothing of product_fusion.heads" in lines[1]
     assert "pip uninstall shop-parts" in lines[1]
     with pytest.raises(ConfigError, match="plug-in late"):
-        known_heads()
+        known_names("head")
 
 
 def test_a_package_that_takes_a_taken_name_is_named(install):

@@ -74,9 +74,11 @@ def test_every_step_is_learned_and_told_in_a_column_of_its_own(bundle):
     ]
 
 
-def test_linear_part_and_nearest_items_answer_every_step(bundle):
+def test_ridge_and_nearest_items_answer_every_step(bundle):
     model = bundle.bundle.model
     assert model.linear.answers.places == {"units": [0, 1, 2], "first": [3]}
+    about = model.head("units").describe()
+    assert about.startswith("prediction_step_1 to prediction_step_3: One real number a step")
     assert model.blend_weights["units"]["linear"] > 0
     assert bundle.out_of_fold.raw["units"].shape == (N, 2, 3, 1)
 
@@ -111,7 +113,8 @@ def test_another_number_of_columns_than_a_head_answers_is_told_before_any_work()
     two = HeadChoice("regression", target=("week_1", "week_2"), options={})
     message = (
         "head regression of week_1 to week_2: target must be one column, not a list, got "
-        "['week_1', 'week_2']."
+        "['week_1', 'week_2']. Write a head for each column, or take one that answers several "
+        "steps."
     )
     assert head_mistakes({"units": two}, {"units": weeks(items())[:, :2]}) == [message]
     with pytest.raises(ConfigError, match="target must be one column"):

@@ -8,7 +8,7 @@ SALES = np.array([1000.0, 1500, 2000, 2500, 3000])
 HEAD = LinearHead.fitted(SALES)
 
 
-def test_loss_is_half_the_squared_error_in_squared_spreads():
+def test_loss_is_half_the_squared_error_in_squared_deviations():
     target = torch.tensor(HEAD.encode_target(SALES))
     exact = torch.tensor(SALES).reshape(-1, 1, 1)
     assert HEAD.loss(exact, target).item() == pytest.approx(0, abs=1e-12)
@@ -37,6 +37,6 @@ def test_scores_keep_every_digit_of_the_target():
     assert LinearHead.fitted(target).additive_scale(target).tolist() == target[:, None].tolist()
 
 
-def test_a_spread_of_zero_is_refused():
+def test_a_std_of_zero_is_refused():
     with pytest.raises(ValueError, match="std must be more than 0"):
         LinearHead(std=0.0)

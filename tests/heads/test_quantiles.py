@@ -49,13 +49,13 @@ def test_quantiles_of_any_raw_outputs_never_cross():
     assert (np.diff(ordered, axis=1) >= 0).all()
 
 
-def test_loss_is_the_mean_pinball_loss_of_scikit_learn_in_spreads():
+def test_loss_is_the_mean_pinball_loss_of_scikit_learn_in_deviations():
     head = QuantilesHead.fitted(PRICES[:50], levels=(0.2, 0.5, 0.7))
     raw, target = torch.randn(50, 1, 3).double(), head.encode_target(PRICES[:50])
     identity = QuantilesHead(levels=(0.2, 0.5, 0.7))
-    spreads = predicted(identity, raw)
+    deviations = predicted(identity, raw)
     by_hand = [
-        mean_pinball_loss(target, spreads[f"prediction_p{100 * level:g}"], alpha=level)
+        mean_pinball_loss(target, deviations[f"prediction_p{100 * level:g}"], alpha=level)
         for level in (0.2, 0.5, 0.7)
     ]
     assert head.loss(raw, torch.tensor(target)).item() == pytest.approx(np.mean(by_hand))
@@ -106,6 +106,7 @@ def test_calibrated_quantiles_cover_as_asked(width):
     assert after["pinball"] < before["pinball"]
     assert QuantilesHead(**head.config).shifts == head.shifts
     assert "shifted on rows held out" in head.describe()
+    assert head.describe().startswith("quantiles of the levels 0.05, 0.5, 0.95; learned with")
 
 
 def test_shifts_of_few_rows_are_never_too_narrow():

@@ -71,7 +71,7 @@ def test_constant_target_gives_a_constant_answer():
 
 
 @pytest.mark.parametrize("scale", ["identity", "log", "log1p"])
-def test_answers_stay_within_eight_spreads_and_finite(scale):
+def test_answers_stay_within_eight_deviations_and_finite(scale):
     wide = RegressionHead(scale=scale, mean=100.0, std=300.0)
     values = decoded(wide, -1e30, -8.0, 0.0, 8.0, 1e30)
     assert np.isfinite(values).all() and np.abs(values).max() <= 1.0001e100
@@ -129,7 +129,7 @@ def test_targets_beyond_the_limit_are_faults():
     }
 
 
-def test_negative_spread_is_refused():
+def test_negative_std_is_refused():
     with pytest.raises(ValueError, match="std must be 0 or more, got -1"):
         RegressionHead(std=-1.0)
     with pytest.raises(ValueError, match="scale must be one of"):
@@ -154,7 +154,7 @@ def test_negative_answers_stay_negative_where_rows_held_out_show_none():
     assert calibrated_on_what_is_not_negative(PRICES).mean_map.link == "log"
 
 
-def test_the_statement_says_which_columns_were_mapped_on_rows_held_out():
+def test_the_description_says_which_columns_were_mapped_on_rows_held_out():
     assert RegressionHead().describe() == (
         "prediction = between mean and median; prediction_p50 = about the median; "
         "learned with Huber loss"

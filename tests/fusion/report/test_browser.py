@@ -104,12 +104,25 @@ def pages(make, photos):
     summary = replace(report.summary, columns=columns)
     new = make.new_items(photos)
     full = replace(report, tuning=make.tuning(), summary=summary, new_items=new)
-    long = make.classes(("on the way down", "flat", "up and away in summer"))
+    long = make.classes(("on the way down", "flat", "strongly up, sold out early"))
+    several = replace(
+        new,
+        questions=("Which trend?", "price_eur", "returns", "Units, next 8 weeks", "hot?"),
+        items=tuple(
+            replace(item, answers=("on the way down (83 %)", *4 * ("about 29, likely 19 to 36",)))
+            for item in new.items
+        ),
+    )
+    cards = tuple(
+        replace(item, details={"brand": "Strickwaren- und Bekleidungswerke"}) for item in long.items
+    )
+    long = replace(long, items=cards)
     questions = make.report(long, make.quantiles(), make.steps(n_steps=12))
     return {
         "report": render_report(full),
         "new items": render_new_items(new, title="New items"),
         "questions": render_report(questions),
+        "several answers": render_new_items(several, title="New items"),
     }
 
 
@@ -118,6 +131,16 @@ def pages(make, photos):
 @pytest.mark.parametrize("name", ["report", "new items", "questions"])
 def test_nothing_is_torn_or_cut_on_a_phone(pages, name, tmp_path):
     found = measured(pages[name], tmp_path, width=390)
+    assert (found["torn"], found["wide"], found["overflow"]) == ([], [], 0)
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium on the PATH")
+@pytest.mark.parametrize("name", ["questions", "several answers"])
+def test_nothing_is_torn_or_cut_on_a_wide_screen(pages, name, tmp_path):
+    """Nor has a table to be moved to the side, where the screen has room for it."""
+    page = pages[name].replace('class="panel scroll"', 'class="panel"')
+    found = measured(page, tmp_path, width=1200)
     assert (found["torn"], found["wide"], found["overflow"]) == ([], [], 0)
 
 

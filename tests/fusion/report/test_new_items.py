@@ -9,7 +9,7 @@ import pytest
 
 from fusion import FusionClassifier, FusionRegressor, Predictor
 from fusion.report import build_new_items, render_new_items, render_report
-from fusion.report.forecast_words import HeadWords, head_words
+from fusion.report.forecast_words import HeadWords, head_title, head_words
 from fusion.report.new_items import N_SIMILAR
 from fusion.report.number_text import rough
 
@@ -134,8 +134,18 @@ def test_known_items_without_a_target_are_a_dash_and_no_part_of_the_rule_of_hot(
     predictor = Predictor(model.bundle_)
     assert head_words(predictor, "units").say_known(math.nan) == "–"
     threshold = math.ceil(np.quantile(items["units"][::2], 0.75))
-    notes = build_new_items(predictor, new[["sku", "title", "brand"]]).notes
-    assert any(f"{threshold} or more" in note for note in notes)
+    found = build_new_items(predictor, new[["sku", "title", "brand"]])
+    assert any(f"{threshold} or more" in note for note in found.notes)
+    assert found.questions == ("price", "Units")
+    assert found.order == "ranked by “price”, the largest forecast first"
+
+
+def test_headings_that_differ_by_capitals_alone_are_told_apart(items):
+    targets = items[["units"]].assign(sold=items["units"])
+    heads = {"units": "quantiles", "sold": "sales_volume"}
+    model = FusionRegressor(head=heads, **SMALL).fit(items[["sku", "title", "brand"]], targets)
+    titles = [head_title(model.bundle_, name) for name in model.bundle_.model.heads]
+    assert titles == ["units", "Units (sold)"]
 
 
 def test_a_probability_is_told_by_the_name_of_its_class(items, new):

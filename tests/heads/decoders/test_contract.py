@@ -5,7 +5,6 @@ import torch
 from heads import DECODERS, HEADS, check_decoder
 from heads.check import example_target
 from heads.decoders import ClosedForm, LinearDecoder
-from heads.names import KNOWN_DECODERS
 
 
 @pytest.mark.parametrize("name", DECODERS)
@@ -30,10 +29,6 @@ def test_a_head_with_several_steps_is_answered(name, steps_head):
 @pytest.mark.parametrize("name", DECODERS)
 def test_registry_name_is_the_file_name(name):
     assert DECODERS[name].__module__ == f"heads.decoders.{name}"
-
-
-def test_names_that_are_known_without_torch_are_those_of_decoders():
-    assert tuple(DECODERS) == KNOWN_DECODERS
 
 
 class MixingDecoder(LinearDecoder):
