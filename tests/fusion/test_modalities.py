@@ -40,7 +40,7 @@ def test_every_default_encoder_reads_the_kind_of_its_modality(modality):
 
 
 def test_a_role_that_is_added_can_be_had_by_columns(monkeypatch):
-    with pytest.raises(ValueError, match="MODALITIES first"):
+    with pytest.raises(ValueError, match="register that first"):
         Schema(columns={"sound": ("jingle",)})
     sound = replace(MODALITIES["text"], name="sound", roles=("sound",))
     monkeypatch.setitem(MODALITIES, "sound", sound)
