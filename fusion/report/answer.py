@@ -139,7 +139,7 @@ def _opening(result: HeadResult, fusion: Score, own: float, other: float | None)
         chance = write("pr_auc", fusion.metrics.get("prevalence", math.nan))
         aside = "PR-AUC" if chance == DASH else f"PR-AUC; chance gives {chance}"
         return f"Ranking items, the fusion reaches {value} of 1 ({aside})", "reaches"
-    return f"The fusion scores {value} in {metric_name(metric).label}", "scores"
+    return f"{metric_name(metric).label}: the fusion reaches {value}", "reaches"
 
 
 def _pair(metric: str, own: float, other: float | None) -> tuple[str, str]:
@@ -148,7 +148,12 @@ def _pair(metric: str, own: float, other: float | None) -> tuple[str, str]:
     if metric == "wape" or (metric == "r2" and min(own, other or 0.0) >= 0):
         digits = 1 if abs(own - second) < 0.02 or max(own, second) < 0.1 else 0
         return percent(own, digits=digits), percent(second, digits=digits)
-    return write(metric, own), write(metric, second)
+    written = write(metric, own), write(metric, second)
+    for digits in range(3, 8):
+        if written[0] != written[1] or own == second:
+            break
+        written = f"{own:.{digits}g}", f"{second:.{digits}g}"
+    return written
 
 
 def proof(evaluation: Evaluation, rival: Score | None, *, who: str = "the fusion") -> str:

@@ -61,6 +61,18 @@ def test_values_that_round_to_the_same_show_a_decimal(make):
     assert "31.4 %" in sentence
 
 
+def test_values_of_a_loss_that_round_to_the_same_show_more_digits(make):
+    head = make.quantiles()
+    scores = (
+        Score("fusion", "fusion", {"pinball": 0.1231}),
+        Score("median", "baseline", {"pinball": 0.1234}),
+    )
+    found = head_answer(replace(head, evaluation=replace(head.evaluation, scores=scores)))
+    assert found.sentence == (
+        "Pinball loss: the fusion reaches 0.1231; the best simple method, median, reaches 0.1234."
+    )
+
+
 def test_higher_is_better_turns_the_choice_round(make):
     found = head_answer(make.hot())
     assert "median" in found.sentence  # 0.92 is the highest
