@@ -70,6 +70,7 @@ class Predictor:
         self.store = None if store is None else expanded(store)
         self.on_bad_rows: OnBadRows = on_bad_rows
         self.stage = stage
+        self._names = _table_names(bundle)
 
     def predict(self, frame: Any, *, source: str = "items") -> pd.DataFrame:
         """Answers of every head.
@@ -121,12 +122,7 @@ class Predictor:
 
     def columns(self) -> list[str]:
         """Names of all prediction columns, head by head."""
-        model = self.bundle.model
-        return [
-            self.column_name(name, column.name)
-            for name, head in model.heads.items()
-            for column in head.columns
-        ]
+        return list(self._names.values())
 
     def labels(self) -> dict[str, tuple[str, ...]]:
         """Prediction column of a class -> what the positions in it stand for."""
@@ -142,14 +138,7 @@ class Predictor:
 
         Then the target stands before it, or the head's name where targets are the same too.
         """
-        model, targets = self.bundle.model, self.bundle.targets
-        everyone = [(name, one.name) for name, own in model.heads.items() for one in own.columns]
-        alike = [name for name, own in everyone if own == column]
-        if len(alike) == 1:
-            return column
-        told_apart = len({targets[name] for name in alike}) == len(alike)
-        by_target = told_apart and all(len(targets[name]) == 1 for name in alike)
-        return f"{targets[head][0] if by_target else head}_{column}"
+        return self._names[head, column]
 
     def embed(self, frame: Any, *, source: str = "items") -> NDArray[np.float32]:
         """Fused vectors `[n, fused_dim]` of items; NaN in rows that could not be read."""
@@ -286,6 +275,22 @@ class Predictor:
             for name, outputs in raw.items()
             for column, values in model.head(name).decode(outputs).items()
         }
+
+
+def _table_names(bundle: Bundle) -> dict[tuple[str, str], str]:
+    """Head and column -> the name in a table, see `Predictor.column_name`; head by head."""
+    owners: dict[str, list[str]] = {}
+    for name, head in bundle.model.heads.items():
+        for column in head.column_names:
+            owners.setdefault(column, []).append(name)
+    names = {}
+    for name, head in bundle.model.heads.items():
+        for column in head.column_names:
+            alike = [bundle.targets[owner] for owner in owners[column]]
+            by_target = len(set(alike)) == len(alike) and all(len(one) == 1 for one in alike)
+            first = bundle.targets[name][0] if by_target else name
+            names[name, column] = column if len(alike) == 1 else f"{first}_{column}"
+    return names
 
 
 def fuse_rows(bundle: Bundle, inputs: ModelInputs) -> NDArray[np.float32]:
