@@ -1,7 +1,7 @@
 """BERT text embeddings: the real MiniLM, any local checkpoint, and texts of every kind."""
 
 import tracemalloc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ from encoders.adapter import Adapter
 from encoders.text import bert, checkpoints
 from encoders.text.normalise import normalise_text
 
+Cosines = Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.float32]]
 TEXTS = [
     "a red summer dress for women",
     "crimson gown, women's fashion",
@@ -22,23 +23,12 @@ TEXTS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def minilm() -> BertEncoder:
-    return BertEncoder("minilm", dtype="float32")
-
-
-def cosines(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float32]:
-    norms = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
-    result: NDArray[np.float32] = (left * right).sum(1) / norms
-    return result
-
-
-def test_like_products_are_nearer_than_unlike_ones(minilm: BertEncoder) -> None:
+def test_like_products_are_nearer_than_unlike_ones(minilm: BertEncoder, cosines: Cosines) -> None:
     dress, gown, tyre = minilm.encode(TEXTS[:3])
     assert cosines(dress[None], gown[None])[0] > 0.5 > 0.2 > cosines(dress[None], tyre[None])[0]
 
 
-def test_embeddings_are_those_of_the_published_model(minilm: BertEncoder) -> None:
+def test_embeddings_are_those_of_the_published_model(minilm: BertEncoder, cosines: Cosines) -> None:
     # the example of the model's page: two sentences, cosine similarity of the normalised means
     embeddings = minilm.encode(["That is a happy person", "That is a very happy person"])
     assert cosines(embeddings[:1], embeddings[1:])[0] == pytest.approx(0.943, abs=2e-3)
@@ -51,7 +41,9 @@ def test_embedding_does_not_depend_on_neighbours_or_padding(minilm: BertEncoder)
 
 
 @pytest.mark.usefixtures("bfloat16")
-def test_bfloat16_embeddings_are_near_those_of_float32(minilm: BertEncoder) -> None:
+def test_bfloat16_embeddings_are_near_those_of_float32(
+    minilm: BertEncoder, cosines: Cosines
+) -> None:
     half = BertEncoder("minilm", dtype="bfloat16")
     together = half.encode(TEXTS)
     assert cosines(together, minilm.encode(TEXTS)).min() >= 0.999
