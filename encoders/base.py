@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from encoders.adapter import Adapter, attach
+from encoders.blocks import Block
 from encoders.stream import ReadPart, encode_each
 
 Tensors = dict[str, Tensor]
@@ -75,6 +76,16 @@ class Encoder(nn.Module, ABC):
         Default: the embedding as one block; none of an encoder that trains, as its embeddings move.
         """
         return () if self.is_trainable else (self(tensors),)
+
+    def feature_blocks(self, tensors: Tensors) -> tuple[Block, ...]:
+        """What models without gradients read of the same tensors, one block or more of `n` values.
+
+        Default: the embedding as one block of vectors; none of an encoder that trains, as its
+        embeddings move.
+        """
+        if self.is_trainable:
+            return ()
+        return (Block("", "vectors", self(tensors).detach().float().cpu().numpy()),)
 
     @classmethod
     @abstractmethod

@@ -114,12 +114,28 @@ class Head(ABC):
         """Keyword arguments, JSON-serialisable, that rebuild this head."""
 
     @abstractmethod
-    def loss(self, raw: Tensor, target: Tensor) -> Tensor:
-        """Loss (>= 0, scalar) of raw outputs against an encoded target, the mean over everything.
+    def losses(self, raw: Tensor, target: Tensor) -> Tensor:
+        """Losses (>= 0) of raw outputs against an encoded target, one by one.
 
         Shape:
-            raw `[batch, n_networks, *target_shape, raw_dim]`, target `[batch, *target_shape]`.
+            raw `[batch, n_networks, *target_shape, raw_dim]`, target `[batch, *target_shape]` ->
+            `[batch, n_networks, ...]`.
         """
+
+    def loss(self, raw: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+        """Mean of `losses`, a scalar >= 0, float32.
+
+        Args:
+            raw: `[batch, n_networks, *target_shape, raw_dim]`.
+            target: Encoded, `[batch, *target_shape]`.
+            weight: `[batch]`, how much each row counts, >= 0 and not all 0; all alike where None.
+        """
+        losses = self.losses(raw, target)
+        if weight is None:
+            return losses.mean().float()
+        by_row = losses.flatten(start_dim=1).mean(dim=1)
+        share = weight.to(by_row)
+        return ((by_row * share).sum() / share.sum()).float()
 
     @abstractmethod
     def decode(self, raw: Tensor) -> dict[str, Tensor]:

@@ -87,11 +87,11 @@ class HotItemHead(Head):
         names = ("rule", "threshold", "quantile", "prevalence", "calibration")
         return {name: getattr(self, name) for name in names}
 
-    def loss(self, raw: Tensor, target: Tensor) -> Tensor:
-        """Mean binary cross-entropy in nats, >= 0."""
+    def losses(self, raw: Tensor, target: Tensor) -> Tensor:
+        """Binary cross-entropies in nats, >= 0, `[batch, n_networks]`."""
         logits = raw[..., 0]
         labels = target[:, None].expand_as(logits).to(logits)
-        return F.binary_cross_entropy_with_logits(logits, labels)
+        return F.binary_cross_entropy_with_logits(logits, labels, reduction="none")
 
     def decode(self, raw: Tensor) -> dict[str, Tensor]:
         """Probability in [0, 1], float64; networks are averaged as probabilities."""

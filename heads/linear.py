@@ -67,10 +67,10 @@ class LinearHead(Head):
         """The targets themselves, `[n, 1]`: float32 would cost the exactness."""
         return target.astype(np.float64).reshape(len(target), 1)
 
-    def loss(self, raw: Tensor, target: Tensor) -> Tensor:
-        """Half the mean squared error in squared standard deviations, >= 0; for reports."""
+    def losses(self, raw: Tensor, target: Tensor) -> Tensor:
+        """Half the squared errors in squared standard deviations, >= 0, `[batch, n_networks]`."""
         error = (raw[..., 0] - self.mean) / self.std - target[:, None]
-        return error.square().mean() / 2
+        return error.square() / 2
 
     def decode(self, raw: Tensor) -> dict[str, Tensor]:
         """The answer in the unit of the target, any real number, float64; networks averaged."""

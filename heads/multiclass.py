@@ -104,10 +104,10 @@ class MulticlassHead(Head):
         """1 in the column of the row's label, 0 in the others: `[n, n_labels]`."""
         return np.eye(len(self.labels))[target.astype(np.int64)]
 
-    def loss(self, raw: Tensor, target: Tensor) -> Tensor:
-        """Mean cross-entropy in nats, >= 0."""
+    def losses(self, raw: Tensor, target: Tensor) -> Tensor:
+        """Cross-entropies in nats, >= 0, `[batch, n_networks]`."""
         classes = target.long()[:, None].expand(raw.shape[:2])
-        return F.cross_entropy(raw.flatten(end_dim=1), classes.flatten())
+        return F.cross_entropy(raw.movedim(-1, 1), classes, reduction="none")
 
     def decode(self, raw: Tensor) -> dict[str, Tensor]:
         """Position of the likeliest label, and probabilities in [0, 1] that sum to 1, float64.

@@ -118,8 +118,8 @@ class QuantilesHead(Head):
         """Standard deviations from the mean, clipped to [-8, 8], the reach of `decode`."""
         return self.standard.encode(target).astype(np.float32)
 
-    def loss(self, raw: Tensor, target: Tensor) -> Tensor:
-        """Mean pinball loss over all levels, in standard deviations, >= 0."""
+    def losses(self, raw: Tensor, target: Tensor) -> Tensor:
+        """Pinball losses in standard deviations, >= 0, `[batch, n_networks, n_levels]`."""
         quantiles = self._scaled_quantiles(raw)
         return _pinball(target[:, None, None] - quantiles, self.levels)
 
@@ -189,7 +189,7 @@ class QuantilesHead(Head):
         """Loss of the targets' own quantiles, at least 0.001 (a constant target has none)."""
         values = target.double().cpu()
         best = torch.from_numpy(_quantiles(values.numpy(), self.levels))
-        return max(float(_pinball(values[:, None] - best, self.levels)), LEAST_LOSS)
+        return max(float(_pinball(values[:, None] - best, self.levels).mean()), LEAST_LOSS)
 
     @classmethod
     def fitted(  # type: ignore[override]  # names its options, so that a typo fails
@@ -256,9 +256,9 @@ def _name(level: float) -> str:
 
 
 def _pinball(missed: Tensor, levels: Sequence[float]) -> Tensor:
-    """Mean pinball loss of `target - quantile`, with the levels along the last axis."""
+    """Pinball losses of `target - quantile`, with the levels along the last axis."""
     tau = torch.tensor(levels, dtype=torch.float64).to(missed)
-    return torch.maximum(tau * missed, (tau - 1.0) * missed).mean()
+    return torch.maximum(tau * missed, (tau - 1.0) * missed)
 
 
 def _quantiles(values: Floats, levels: Sequence[float]) -> Floats:

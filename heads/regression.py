@@ -87,10 +87,10 @@ Huber loss on the log scale'
             **{name: None if found is None else found.config for name, found in maps.items()},
         }
 
-    def loss(self, raw: Tensor, target: Tensor) -> Tensor:
-        """Mean Huber loss (delta 1) in squared standard deviations, >= 0."""
+    def losses(self, raw: Tensor, target: Tensor) -> Tensor:
+        """Huber losses (delta 1) in squared standard deviations, >= 0, `[batch, n_networks]`."""
         answer = raw[..., 0]
-        return F.huber_loss(answer, target[:, None].expand_as(answer))
+        return F.huber_loss(answer, target[:, None].expand_as(answer), reduction="none")
 
     def decode(self, raw: Tensor) -> dict[str, Tensor]:
         """Mean and median in the unit of the target, float64; networks averaged after decoding.

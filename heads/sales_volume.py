@@ -109,13 +109,16 @@ class SalesVolumeHead(Head):
         """log(1 + units), `[n, 1]`: what raises sales acts by factors."""
         return np.asarray(np.log1p(target), dtype=np.float64).reshape(len(target), 1)
 
-    def loss(self, raw: Tensor, target: Tensor) -> Tensor:
-        """Mean full negative log-likelihood in nats, >= 0, gamma terms included."""
+    def losses(self, raw: Tensor, target: Tensor) -> Tensor:
+        """Full negative log-likelihoods in nats, >= 0, gamma terms included, float64.
+
+        Shape:
+            `[batch, n_networks]`.
+        """
         units = target.double()[:, None]
         if self.distribution == "poisson":
-            return poisson_nll(clamped_mean(raw), units).mean().float()
-        nll = negative_binomial_nll(clamped_mean(raw), clamped_dispersion(raw), units)
-        return nll.mean().float()
+            return poisson_nll(clamped_mean(raw), units)
+        return negative_binomial_nll(clamped_mean(raw), clamped_dispersion(raw), units)
 
     def decode(self, raw: Tensor) -> dict[str, Tensor]:
         """Units >= 0, float64.

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from encoders.base import MOST_ROWS, Encoder, Tensors, check_whole
+from encoders.blocks import Block
 from encoders.table.columns import (
     DATE_CYCLES,
     DATE_NUMBERS,
@@ -208,6 +209,25 @@ class NumericEncoder(Encoder):
         ]
         blocks = (fixed, *([torch.cat(levels, dim=1)] if levels else []))
         return tuple(block for block in blocks if block.shape[1])
+
+    @torch.no_grad()
+    def feature_blocks(self, tensors: Tensors) -> tuple[Block, ...]:
+        """The numbers scaled, the same in their own units, and the levels of each category."""
+        blocks = [
+            Block("numbers", "numbers", self.numbers(tensors).float().cpu().numpy()),
+            Block("raw", "raw", tensors["numbers"].cpu().numpy(), labels=tuple(self._raw_labels())),
+        ]
+        codes = tensors["codes"].cpu().numpy()
+        levels = [
+            Block(name, "category", codes[:, place], n_levels=len(known) + FIRST_LEVEL)
+            for place, (name, known) in enumerate(self._categories.items())
+        ]
+        return tuple([block for block in blocks if block.dim] + levels)
+
+    def _raw_labels(self) -> list[str]:
+        """Names of the columns of the tensor `numbers`."""
+        dates = [f"{name}: {part}" for name in self._dates for part in ("days", "year")]
+        return self._numeric + dates
 
     def numbers(self, tensors: Tensors) -> Tensor:
         """Numbers, indicators of missing ones, calendar and pieces: all but the categories.

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from encoders.base import Encoder, Tensors
+from encoders.blocks import Block
 
 Rows = NDArray[np.int64]
 Value = TypeVar("Value")
@@ -25,6 +26,7 @@ class ModelInputs:
         tensors: Preprocessed values, first axis `n`, of encoders that train and are cheap to hold.
         values: Raw values of encoders that train and are preprocessed batch by batch.
         encoders: The encoders behind `values`.
+        terms: Sparse blocks of `n` rows that stand beside the embedding of a modality.
     """
 
     present: dict[str, Tensor]
@@ -32,6 +34,7 @@ class ModelInputs:
     tensors: dict[str, Tensors] = field(default_factory=dict)
     values: dict[str, Sequence[Any]] = field(default_factory=dict)
     encoders: dict[str, Encoder] = field(default_factory=dict)
+    terms: dict[str, tuple[Block, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Number of rows."""
@@ -45,6 +48,7 @@ class ModelInputs:
             tensors={**self.tensors, **other.tensors},
             values={**self.values, **other.values},
             encoders={**self.encoders, **other.encoders},
+            terms={**self.terms, **other.terms},
         )
 
     def restricted(self, modalities: Collection[str]) -> "ModelInputs":
@@ -55,6 +59,7 @@ class ModelInputs:
             tensors=_some(self.tensors, modalities),
             values=_some(self.values, modalities),
             encoders=_some(self.encoders, modalities),
+            terms=_some(self.terms, modalities),
         )
 
     def take(self, rows: Rows) -> "ModelInputs":
@@ -66,6 +71,7 @@ class ModelInputs:
             tensors=_take_tensors(self.tensors, index),
             values={name: [values[row] for row in rows] for name, values in self.values.items()},
             encoders=self.encoders,
+            terms={name: tuple(b.take(rows) for b in some) for name, some in self.terms.items()},
         )
 
     def live(self, rows: Rows) -> dict[str, Tensors]:

@@ -1,1 +1,17 @@
-"""The models that answer beside the networks: one file, one kind of model."""
+"""Members: the models that answer together. One file holds state and fitting of one kind.
+
+`registry.py` shows every kind on one screen. Names are imported when they are first used, so that
+the name of a member can be checked without torch.
+"""
+
+from typing import TYPE_CHECKING
+
+from fusion.first_use import on_first_use
+
+if TYPE_CHECKING:
+    from fusion.members.base import Member
+    from fusion.members.registry import MEMBERS
+
+__all__ = ["MEMBERS", "Member"]
+
+__getattr__ = on_first_use(__name__, {"MEMBERS": "registry", "Member": "base"})

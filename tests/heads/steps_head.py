@@ -44,8 +44,8 @@ class StepsHead(Head):
     def encode_target(self, target):
         return ((target - self.means) / self.stds).astype(np.float32)
 
-    def loss(self, raw, target):
-        return (raw[..., 0] - target[:, None]).square().mean() / 2
+    def losses(self, raw, target):
+        return (raw[..., 0] - target[:, None]).square() / 2
 
     def decode(self, raw):
         mean = raw[..., 0].double().mean(dim=1)  # [batch, n_steps]

@@ -62,8 +62,8 @@ class BatchMixer(RegressionHead):
 
 
 class DeafHead(RegressionHead):
-    def loss(self, raw, target):
-        return super().loss(raw.detach() + 0 * raw, target)
+    def losses(self, raw, target):
+        return super().losses(raw.detach() + 0 * raw, target)
 
 
 class ForgetfulHead(RegressionHead):
@@ -92,15 +92,15 @@ class SummingHead(LinearHead):
 
 
 class NegativeLossHead(RegressionHead):
-    def loss(self, raw, target):
-        return super().loss(raw, target) - 1.0
+    def losses(self, raw, target):
+        return super().losses(raw, target) - 1.0
 
 
 class LopsidedHead(RegressionHead):
     """Trains the mean of the networks, not each of them."""
 
-    def loss(self, raw, target):
-        return super().loss(raw.mean(dim=1, keepdim=True), target)
+    def losses(self, raw, target):
+        return super().losses(raw.mean(dim=1, keepdim=True), target)
 
 
 class LateHead(HotItemHead):

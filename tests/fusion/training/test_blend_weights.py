@@ -21,8 +21,8 @@ def test_an_answer_learns_the_scale_of_a_score():
 
 def test_an_answer_that_diverges_stays_as_it_was_made():
     class Diverging(RegressionHead):
-        def loss(self, raw, target):
-            return super().loss(raw, target) * torch.nan
+        def losses(self, raw, target):
+            return super().losses(raw, target) * torch.nan
 
     head = Diverging()
     decoder = score_decoder(head)

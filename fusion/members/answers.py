@@ -1,0 +1,159 @@
+"""From scores on the scales where effects add up to raw outputs of heads, spread included."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from scipy import optimize
+from torch import Tensor
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
+
+from encoders.process_state import OwnGenerators
+from fusion.data.known import is_known
+from fusion.members.base import Floats, Raw
+from fusion.members.view import Rows
+from heads.answer_maps import splits
+from heads.base import Head
+from heads.decoders.linear import LinearDecoder
+
+Scores = Mapping[str, Floats]
+MANY_ROWS = 20
+"""Rows below which the few weights of an answer are drawn towards where they begin."""
+
+
+class ScoreAnswers:
+    """Raw outputs of every head by a few weights on its scores.
+
+    Why: a ridge, a kernel or trees give a point. What a head says besides (the dispersion of a
+    count, the other quantiles, the log-odds of a class) is learned from the errors of these points
+    on rows that they did not learn from.
+
+    Args:
+        heads: By name. Scores of a head are `[n, n_scores]`, on its `additive_scale`.
+
+    Example:
+        >>> from heads import RegressionHead
+        >>> answers = ScoreAnswers({"price": RegressionHead()})
+        >>> answers.raw({"price": np.zeros((5, 1))})["price"].shape
+        torch.Size([5, 1, 1])
+    """
+
+    def __init__(self, heads: Mapping[str, Head]) -> None:
+        self.decoders = {name: _untrained(head) for name, head in heads.items()}
+
+    def fit(
+        self,
+        scores: Scores,
+        *,
+        heads: Mapping[str, Head],
+        targets: Mapping[str, Floats],
+        folds: Sequence[Rows],
+        sample_weight: Floats,
+    ) -> Raw:
+        """Learns from scores of rows that the member did not learn from; what these rows answer.
+
+        Args:
+            scores: `[n, n_scores]` of each head; rows of the folds alone count.
+            heads: By name.
+            targets: Targets `[n, *target_shape]` in business units, NaN where there is none.
+            folds: Positions of the rows of each fold.
+            sample_weight: `[n]`, how much each row counts.
+
+        Returns:
+            `[n, 1, *target_shape, raw_dim]` of each head. Where a head has several scores, and so
+            a weight for each pair of score and raw output, a fold is answered by weights that were
+            found on the others.
+        """
+        fold_of = np.full(len(sample_weight), -1)
+        for place, fold in enumerate(folds):
+            fold_of[fold] = place
+        for name, head in heads.items():
+            rows = np.flatnonzero((fold_of >= 0) & is_known(targets[name]))
+            if len(rows):
+                self._fit(name, head, scores[name], targets[name], rows, sample_weight)
+        raw = self.raw(scores)
+        for name, head in heads.items():
+            rows = np.flatnonzero((fold_of >= 0) & is_known(targets[name]))
+            if head.n_scores > 1 and len(rows):
+                for known, asked in splits(fold_of[rows]):
+                    other = ScoreAnswers({name: head})
+                    given = (scores[name], targets[name], rows[known], sample_weight)
+                    other._fit(name, head, *given)
+                    raw[name][rows[asked]] = other.raw({name: scores[name][rows[asked]]})[name]
+        return raw
+
+    @torch.no_grad()
+    def raw(self, scores: Scores) -> Raw:
+        """Raw outputs `[n, 1, *target_shape, raw_dim]` of each head from scores `[n, n_scores]`."""
+        return {
+            name: decoder(torch.from_numpy(np.asarray(scores[name], dtype=np.float32))[:, None])
+            for name, decoder in self.decoders.items()
+        }
+
+    def state(self) -> dict[str, Tensor]:
+        """The weights, by names that hold no name of a head."""
+        return {
+            f"answers.{place}.{name}": tensor
+            for place, decoder in enumerate(self.decoders.values())
+            for name, tensor in decoder.state_dict().items()
+        }
+
+    def load_state(self, state: Mapping[str, Tensor | bytes]) -> None:
+        """Takes back what `state` gave, out of the state of a member.
+
+        Raises:
+            ValueError: If a weight is missing or of another shape.
+        """
+        for name, own in self.state().items():
+            given = state.get(name)
+            if not isinstance(given, Tensor) or given.shape != own.shape:
+                raise ValueError(f"{name} must be of shape {list(own.shape)}, got another.")
+            own.copy_(given)
+
+    def _fit(
+        self,
+        name: str,
+        head: Head,
+        scores: Floats,
+        target: Floats,
+        rows: Rows,
+        sample_weight: Floats,
+    ) -> None:
+        """Fits one decoder in place, by the loss of its head on some rows."""
+        decoder = self.decoders[name]
+        inputs = torch.from_numpy(scores[rows]).float()[:, None]
+        encoded = torch.from_numpy(head.encode_target(target[rows]))
+        weight = torch.from_numpy(sample_weight[rows]).float()
+        parameters = list(decoder.parameters())
+        begin = parameters_to_vector(parameters).detach().double().numpy().copy()
+        few = len(rows) < MANY_ROWS or head.n_scores > 1
+        pull = 0.5 / len(rows) if few else 0.0  # a normal prior of deviation 1
+
+        @torch.enable_grad()
+        def loss_and_slope(vector: Floats) -> tuple[float, Floats]:
+            vector_to_parameters(torch.from_numpy(vector).float(), parameters)
+            loss = head.loss(decoder(inputs), encoded, weight)
+            slopes = parameters_to_vector(torch.autograd.grad(loss, parameters)).double().numpy()
+            away = vector - begin
+            return float(loss.detach()) + pull * float(away @ away), slopes + 2.0 * pull * away
+
+        found = optimize.minimize(
+            loss_and_slope, begin, jac=True, method="L-BFGS-B", options={"maxiter": 60}
+        ).x
+        best = found if np.isfinite(found).all() else begin
+        vector_to_parameters(torch.from_numpy(best).float(), parameters)
+        for parameter in parameters:
+            parameter.requires_grad_(True)
+
+
+def _untrained(head: Head) -> LinearDecoder:
+    """Answers that begin at the head's best constant, or at the score itself where that is raw."""
+    with OwnGenerators(0):
+        decoder = LinearDecoder(head.n_scores, head)
+    with torch.no_grad():
+        decoder.linear.weight.zero_()
+        if head.start is None:
+            decoder.linear.bias.zero_()
+        if head.raw_is_additive:
+            decoder.linear.weight.copy_(torch.eye(head.n_scores))
+    return decoder
