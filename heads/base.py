@@ -200,7 +200,7 @@ class Head(ABC):
     @property
     def tree_objective(self) -> TreeObjective:
         """What boosted trees minimise (default: squared errors on the additive scale)."""
-        return TreeObjective("regression", self.additive_scale)
+        return TreeObjective("regression", self.additive_scale, n_fits=self.n_scores)
 
     def calibrate(self, raw: Tensor, target: Floats, *, parts: Parts) -> None:
         """Corrects what `decode` reads off raw outputs (default: nothing is corrected).

@@ -21,6 +21,7 @@ class TreeObjective:
         name: LightGBM's name of the objective, such as `"regression"` or `"poisson"`.
         encode: From known targets `[n, *target_shape]` in business units to what trees are fitted
             on, `[n, n_fits]`: one model for each column.
+        n_fits: Number of these columns, >= 1.
         parameters: Further parameters of the objective, such as `alpha`.
         n_outputs: Answers of one model: 1, or the number of classes of `"multiclass"`, whose single
             column holds positions of classes.
@@ -36,6 +37,7 @@ class TreeObjective:
 
     name: str
     encode: Callable[[Floats], Floats]
+    n_fits: int = 1
     parameters: Mapping[str, float] = field(default_factory=dict)
     n_outputs: int = 1
     to_scores: Callable[[Floats], Floats] = _as_it_is
