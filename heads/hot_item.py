@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from heads.base import LEAST_LOSS, Column, Floats, Head, Parts, refuse_faults
 from heads.platt import fit_platt
-from heads.tree_objective import TreeObjective
+from heads.tree_objective import TreeObjective, within_reach
 
 Rule = Literal["labels", "top_quantile"]
 
@@ -91,7 +91,7 @@ class HotItemHead(Head):
     @property
     def tree_objective(self) -> TreeObjective:
         """Binary cross-entropy; scores are log-odds."""
-        return TreeObjective("binary", self.additive_scale)
+        return TreeObjective("binary", self.additive_scale, to_scores=within_reach)
 
     def losses(self, raw: Tensor, target: Tensor) -> Tensor:
         """Binary cross-entropies in nats, >= 0, `[batch, n_networks]`."""

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from heads.base import LEAST_LOSS, Column, Floats, Head, Parts, broken_rules, refuse_faults
 from heads.temperature import fit_temperature
-from heads.tree_objective import TreeObjective
+from heads.tree_objective import TreeObjective, within_reach
 
 LEAST_ROWS = 0.5
 """Rows that a label without any counts as, so that its log share is finite."""
@@ -112,6 +112,9 @@ class MulticlassHead(Head):
             "multiclass",
             lambda target: target.reshape(len(target), 1),
             n_outputs=len(self.labels),
+            to_scores=lambda logits: within_reach(
+                logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
+            ),
         )
 
     def losses(self, raw: Tensor, target: Tensor) -> Tensor:

@@ -7,10 +7,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+CERTAIN = 12.0
+"""Log-odds beyond which a class is as good as certain, though it may be one that no row had."""
 
 
 def _as_it_is(answers: Floats) -> Floats:
     return answers
+
+
+def within_reach(log_odds: Floats) -> Floats:
+    """Log-odds and logarithms of probabilities, kept within 12 of 0."""
+    return log_odds.clip(-CERTAIN, CERTAIN)
 
 
 @dataclass(frozen=True)

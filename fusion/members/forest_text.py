@@ -68,6 +68,18 @@ def slim(text: str) -> bytes:
     return (re.sub("\n{3,}", "\n\n", "\n".join(kept)) + "end of trees\n").encode("ascii")
 
 
+def constant_text(n_outputs: int) -> bytes:
+    """The text of trees that read no column and answer 0."""
+    leaf = (
+        "num_leaves=1 num_cat=0 split_feature= threshold= decision_type= left_child= right_child="
+    )
+    leaf += " leaf_value=0 leaf_count=0 internal_count= is_linear=0 shrinkage=1"
+    head = f"tree version=v4 num_class={n_outputs} num_tree_per_iteration={n_outputs} label_index=0"
+    head += " max_feature_idx=-1 objective=regression feature_names= feature_infos="
+    trees = [f"Tree={place} {leaf}" for place in range(n_outputs)]
+    return ("\n\n".join([head, *trees]).replace(" ", "\n") + "\n\nend of trees\n").encode()
+
+
 def read_trees(text: bytes, *, n_features: int, n_outputs: int) -> Iterator[TreeText]:
     """The trees of a text that `slim` wrote; of one that it cannot have written, nothing.
 
@@ -110,7 +122,7 @@ def _check_head(lines: list[str], *, n_features: int, n_outputs: int) -> None:
     _require(list(rest) == order and len(lines) == len(known) + 3, f"headed by {order}", [*rest])
     _require(bool(OBJECTIVE.fullmatch(rest["objective"])), "of an objective", rest["objective"])
     _require(rest["feature_names"] == names, f"of {n_features} columns", rest["feature_names"])
-    infos = rest["feature_infos"].split(" ")
+    infos = rest["feature_infos"].split(" ") if n_features else []
     right = len(infos) == n_features and all(INFO.fullmatch(info) for info in infos)
     _require(right, f"of {n_features} described columns", rest["feature_infos"])
 
