@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from encoders.base import Encoder, Tensors
 from fusion.members.neighbours import NeighbourMember
 from fusion.members.ridge import Blocks, RidgeMember
-from fusion.model import ProductModel, Raw
+from fusion.network import FusionNetwork, Raw
 from fusion.strategies.base import Embeddings, Present
 from heads.base import Head
 
@@ -37,7 +37,7 @@ class ProductEnsemble(nn.Module):
 
     def __init__(
         self,
-        members: Sequence[ProductModel],
+        members: Sequence[FusionNetwork],
         *,
         linear: RidgeMember | None = None,
         neighbours: NeighbourMember | None = None,
@@ -58,10 +58,10 @@ class ProductEnsemble(nn.Module):
         self.neighbours = neighbours
 
     @property
-    def first(self) -> ProductModel:
+    def first(self) -> FusionNetwork:
         """The first member: it knows what all members share."""
         member = self.members[0]
-        assert isinstance(member, ProductModel)
+        assert isinstance(member, FusionNetwork)
         return member
 
     @property
@@ -125,7 +125,7 @@ class ProductEnsemble(nn.Module):
         """Fused vectors `[batch, fused_dim]`: those of the members side by side."""
         vectors = []
         for member in self.members:
-            assert isinstance(member, ProductModel)
+            assert isinstance(member, FusionNetwork)
             vectors.append(member.fuse({**embeddings, **member.encode(inputs)}, present))
         return torch.cat(vectors, dim=1)
 

@@ -16,7 +16,7 @@ LAYERS = [
     {"fusion.plugins"},
     {"fusion.data"},
     {"fusion.members"},
-    {"fusion.model", "fusion.store"},
+    {"fusion.network", "fusion.store"},
     {"fusion.choices", "fusion.ensemble"},
     {"fusion.embedding"},
     {"fusion.bundle", "fusion.ready", "fusion.training"},

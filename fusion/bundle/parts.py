@@ -17,7 +17,7 @@ from fusion.ensemble import ProductEnsemble
 from fusion.errors import BundleError
 from fusion.members.neighbours import NeighbourMember
 from fusion.members.ridge import RidgeMember
-from fusion.model import ProductModel
+from fusion.network import FusionNetwork
 from fusion.plugins import load_plugins
 from fusion.strategies import FUSIONS
 from heads import HEADS
@@ -94,7 +94,7 @@ def rebuild_ensemble(document: Document, *, n_weight_bytes: int) -> ProductEnsem
             with described("encoders"):
                 own = {name: own_encoder(encoder) for name, encoder in encoders.items()}
             with described("fusion, heads and encoders together"):
-                members.append(ProductModel(own, fusion=fusion, heads=heads, decoders=decoders))
+                members.append(FusionNetwork(own, fusion=fusion, heads=heads, decoders=decoders))
         linear, neighbours = document["linear"], document["neighbours"]
         with described("linear"):
             line = None if linear is None else RidgeMember(linear["dims"], heads)

@@ -32,7 +32,7 @@ from fusion.ensemble import ProductEnsemble
 from fusion.fitting.rounding import largest_changes
 from fusion.fitting.spec import TrainingPaths, TrainingSpec, tunable
 from fusion.members.blending import score_decoder
-from fusion.model import ProductModel
+from fusion.network import FusionNetwork
 from fusion.progress import Stage, silent
 from fusion.ready import ReadyItems
 from fusion.training import TrainingHistory, best_options, fit_ensemble
@@ -289,7 +289,7 @@ class _Fit:
         raise_for(prepared.problems, source=self.catalogue.source)  # they were fitted on these
         return encoders, prepared.inputs
 
-    def _model(self, encoders: Mapping[str, Encoder]) -> ProductModel:
+    def _model(self, encoders: Mapping[str, Encoder]) -> FusionNetwork:
         """An untrained network; all of them share heads, and encoders that do not train."""
         own = {name: own_encoder(encoder) for name, encoder in encoders.items()}
         dims = {name: encoder.embedding_dim for name, encoder in own.items()}
@@ -298,4 +298,4 @@ class _Fit:
         fusion = build_fusion(strategy, dims, self.spec.strategy_options, suited=suited)
         names = {name: choice.decoder for name, choice in self.spec.heads.items()}
         decoders = build_decoders(self.heads, fused_dim=fusion.fused_dim, names=names)
-        return ProductModel(own, fusion=fusion, heads=self.heads, decoders=decoders)
+        return FusionNetwork(own, fusion=fusion, heads=self.heads, decoders=decoders)

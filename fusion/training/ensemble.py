@@ -10,7 +10,7 @@ from torch import Tensor
 from fusion.data.batch import ModelInputs
 from fusion.data.known import known_rows
 from fusion.ensemble import ProductEnsemble
-from fusion.model import ProductModel
+from fusion.network import FusionNetwork
 from fusion.progress import Stage, silent
 from fusion.training.blend_weights import MIN_HELD_OUT, OutOfFold
 from fusion.training.fit import Targets, TrainingHistory, fit_model
@@ -26,7 +26,7 @@ CHUNK_ROWS = 4096
 
 @training_alone()
 def fit_ensemble(
-    build: Callable[[], ProductModel],
+    build: Callable[[], FusionNetwork],
     inputs: ModelInputs,
     targets: Targets,
     *,

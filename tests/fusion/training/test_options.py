@@ -7,7 +7,7 @@ from fusion.choices.build import build_decoders
 from fusion.data.batch import ModelInputs
 from fusion.ensemble import ProductEnsemble
 from fusion.members.blending import score_decoder
-from fusion.model import ProductModel
+from fusion.network import FusionNetwork
 from fusion.strategies import ConcatFusion
 from fusion.training import best_options
 from fusion.training.options import Candidate
@@ -34,7 +34,7 @@ def chosen(numbers, target, *, folds=FOLDS):
     fusion = ConcatFusion({"text": 3}, width=4, depth=1, n_networks=1)
     heads = {"y": RegressionHead()}
     decoders = build_decoders(heads, fused_dim=4)
-    model = ProductModel({"text": Given()}, fusion=fusion, heads=heads, decoders=decoders)
+    model = FusionNetwork({"text": Given()}, fusion=fusion, heads=heads, decoders=decoders)
     inputs = ModelInputs(
         present={"text": torch.ones(len(target), dtype=torch.bool)},
         embeddings={"text": torch.from_numpy(numbers)},

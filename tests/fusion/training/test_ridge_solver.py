@@ -12,7 +12,7 @@ from fusion.choices.build import build_decoders
 from fusion.data.batch import ModelInputs
 from fusion.ensemble import ProductEnsemble
 from fusion.members.ridge import RidgeMember
-from fusion.model import ProductModel
+from fusion.network import FusionNetwork
 from fusion.strategies import ConcatFusion
 from fusion.training import ridge_solver as ridge_module
 from fusion.training.kernels import BlockKernels
@@ -71,7 +71,7 @@ def ridge_part(rows, present):
     fusion = ConcatFusion({"text": 6}, width=4, depth=1, n_networks=1)
     heads = {"y": RegressionHead()}
     decoders = build_decoders(heads, fused_dim=4)
-    model = ProductModel({"text": Given()}, fusion=fusion, heads=heads, decoders=decoders)
+    model = FusionNetwork({"text": Given()}, fusion=fusion, heads=heads, decoders=decoders)
     inputs = ModelInputs(
         present={"text": torch.from_numpy(present)}, embeddings={"text": torch.from_numpy(rows)}
     )
@@ -137,7 +137,7 @@ def wide_part(blocks, present):
     fusion = ConcatFusion(dims, width=4, depth=1, n_networks=1)
     encoders = {name: Wide(dim) for name, dim in dims.items()}
     decoders = build_decoders(heads, fused_dim=4)
-    model = ProductModel(encoders, fusion=fusion, heads=heads, decoders=decoders)
+    model = FusionNetwork(encoders, fusion=fusion, heads=heads, decoders=decoders)
     inputs = ModelInputs(
         present={name: torch.from_numpy(mask) for name, mask in present.items()},
         embeddings={name: torch.from_numpy(block) for name, block in blocks.items()},

@@ -1,4 +1,4 @@
-"""The heart: encoders, a fusion and decoders, joined into one model. Read this first."""
+"""One network: encoders, a fusion and decoders, joined and trained together."""
 
 from collections.abc import Callable, Mapping
 from typing import cast
@@ -17,7 +17,7 @@ Raw = dict[str, Tensor]
 Change = Callable[[Embeddings, Present], Embeddings]
 
 
-class ProductModel(nn.Module):
+class FusionNetwork(nn.Module):
     """Predicts from whatever is known of a product: encode each modality, fuse, decode.
 
     A head is a question without weights: its loss, and what raw outputs say in business units. The
@@ -47,7 +47,7 @@ class ProductModel(nn.Module):
         >>> from heads.decoders import LinearDecoder
         >>> numbers, price = NumericEncoder.tiny(), RegressionHead()
         >>> fusion = JoinFusion({"numeric": numbers.embedding_dim})
-        >>> model = ProductModel(
+        >>> model = FusionNetwork(
         ...     {"numeric": numbers},
         ...     fusion=fusion,
         ...     heads={"price": price},
@@ -128,7 +128,7 @@ class TrainedPart(nn.Module):
     Its modules are the model's own, so training it trains the model.
     """
 
-    def __init__(self, model: ProductModel) -> None:
+    def __init__(self, model: FusionNetwork) -> None:
         super().__init__()
         changed = {
             name: model.encoder(name)
