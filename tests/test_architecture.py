@@ -14,6 +14,7 @@ LAYERS = [
     {"fusion.errors", "fusion.strategies"},
     {"fusion.progress", "fusion.system"},
     {"fusion.plugins"},
+    {"fusion.saved_parts"},
     {"fusion.data"},
     {"fusion.members"},
     {"fusion.network", "fusion.store"},

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from fusion.bundle.bundle import Bundle, load_bundle, save_bundle
     from fusion.bundle.content import Content, content_of
     from fusion.bundle.folder import check_bundle_folder
-    from fusion.bundle.parts import PACKAGES, name_and_config, rebuild
+    from fusion.bundle.parts import PACKAGES
     from fusion.bundle.reference import TITLE_CHARACTERS
 
 __all__ = [
@@ -38,8 +38,6 @@ __all__ = [
     "check_bundle_folder",
     "content_of",
     "load_bundle",
-    "name_and_config",
-    "rebuild",
     "save_bundle",
 ]
 
@@ -53,8 +51,6 @@ __getattr__ = on_first_use(
         "content_of": "content",
         "check_bundle_folder": "folder",
         "PACKAGES": "parts",
-        "name_and_config": "parts",
-        "rebuild": "parts",
         "TITLE_CHARACTERS": "reference",
     },
 )

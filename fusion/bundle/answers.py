@@ -8,11 +8,11 @@ import torch
 from numpy.typing import NDArray
 
 from fusion.bundle.content import Content, content_of
-from fusion.bundle.document import described
 from fusion.data.catalogue import build_catalogue
 from fusion.embedding import prepare_inputs
 from fusion.errors import BundleError
 from fusion.modalities import MODALITIES
+from fusion.saved_parts import described
 
 if TYPE_CHECKING:
     from fusion.bundle.bundle import Bundle

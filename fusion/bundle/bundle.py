@@ -16,7 +16,7 @@ from encoders.dtype import processor_has_bfloat16
 from encoders.process_state import OwnGenerators
 from fusion.bundle.answers import check_answers, check_reference
 from fusion.bundle.content import Content
-from fusion.bundle.document import FORMAT, Document, described, saved_schema
+from fusion.bundle.document import FORMAT, Document, saved_schema
 from fusion.bundle.folder import check_bundle_folder, read_bundle, write_bundle
 from fusion.bundle.parts import (
     check_fingerprints,
@@ -39,6 +39,7 @@ from fusion.data.schema import Schema
 from fusion.ensemble import ProductEnsemble
 from fusion.errors import BundleError
 from fusion.progress import say_once
+from fusion.saved_parts import described
 from fusion.system.files import expanded, json_bytes
 from heads.columns import class_labels
 

@@ -1,7 +1,6 @@
 """What `bundle.json` must look like, and errors that name the part which does not."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from types import NoneType
 from typing import Any
 
@@ -10,20 +9,12 @@ from fusion.data.problems import shown
 from fusion.data.schema import Schema
 from fusion.errors import BundleError
 from fusion.modalities import input_roles
+from fusion.saved_parts import INSTALL, RESTORE, SHOWN_NAME, described
 from fusion.system.documents import strict_json
 
 Document = dict[str, Any]
 FORMAT = 9
-RESTORE = "Restore the folder from a copy or train again."
-INSTALL = (
-    "If it is a part of somebody's own, register it first (fusion.register) or install the package "
-    "that brings it. Worker processes of jobs do not run your program: for them it must be in a "
-    "package, with an entry point."
-)
-SHOWN_NAME = 100
 MOST_MEMBERS = 1000
-TOLD_CHARACTERS = 2000
-"""Characters of an error that are passed on: it may quote a text of any length."""
 
 _KEYS: dict[str, tuple[type, ...]] = {
     "format": (int,),
@@ -75,26 +66,6 @@ def parsed_document(content: bytes) -> Document:
         got = shown(document["n_networks"])
         raise BundleError(f"n_networks must be from 1 to {MOST_MEMBERS}, got {got}. {RESTORE}")
     return document
-
-
-@contextmanager
-def described(what: str) -> Iterator[None]:
-    """Turns anything that goes wrong with a part of a bundle into one error that names the part.
-
-    Raises:
-        BundleError: In place of any other error.
-    """
-    try:
-        yield
-    except BundleError as error:
-        if len(str(error)) <= TOLD_CHARACTERS:
-            raise
-        raise BundleError(f"{str(error)[:TOLD_CHARACTERS]} ...") from None
-    except Exception as error:  # what odd values break cannot be listed
-        kind, told = type(error).__name__, str(error)[:TOLD_CHARACTERS]
-        raise BundleError(
-            f"{what} must be as it was saved, got one that ends in {kind}: {told}. {RESTORE}"
-        ) from error
 
 
 def saved_schema(document: Document) -> Schema:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from fusion.bundle.document import RESTORE, Document, described, parsed_document
+from fusion.bundle.document import Document, parsed_document
 from fusion.errors import BundleError
+from fusion.saved_parts import RESTORE, described
 from fusion.system.files import read_regular_file
 from fusion.system.folders import replace_folder, restore_folder, strangers
 

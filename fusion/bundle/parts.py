@@ -9,9 +9,8 @@ from encoders import ENCODERS
 from encoders.base import Encoder
 from encoders.dtype import TwoPrecisions, processor_has_bfloat16
 from encoders.names import KNOWN, PLACES, Known
-from encoders.spelling import unknown_name
 from fusion.bundle.budget import AllocationBudget
-from fusion.bundle.document import INSTALL, SHOWN_NAME, Document, described
+from fusion.bundle.document import Document
 from fusion.choices.build import own_encoder
 from fusion.ensemble import ProductEnsemble
 from fusion.errors import BundleError
@@ -19,6 +18,7 @@ from fusion.members.neighbours import NeighbourMember
 from fusion.members.ridge import RidgeMember
 from fusion.network import FusionNetwork
 from fusion.plugins import load_plugins
+from fusion.saved_parts import SHOWN_NAME, described, name_and_config, rebuild
 from fusion.strategies import FUSIONS
 from heads import HEADS
 from heads.base import Head
@@ -152,40 +152,6 @@ def _describe_encoder(encoder: Encoder) -> dict[str, Any]:
         "origin": encoder.origin,
         "fingerprint": encoder.fingerprint,
     }
-
-
-def name_and_config(registry: Mapping[str, Any], part: Any) -> dict[str, Any]:
-    """Registry name and configuration of a part: what `rebuild` needs.
-
-    Raises:
-        BundleError: If the part is in no registry.
-    """
-    names = [name for name, kind in registry.items() if kind is type(part)]
-    if not names:
-        raise BundleError(
-            f"{type(part).__name__} must be in its room's table to be saved. "
-            "Add it with fusion.register, also where the bundle is loaded."
-        )
-    return {"name": names[0], "config": part.config}
-
-
-def rebuild(registry: Mapping[str, Any], entry: dict[str, Any], *given: Any, what: str) -> Any:
-    """A part from what `name_and_config` gave and `given`; `what` names it in messages.
-
-    Raises:
-        BundleError: If the name is in no registry or the part cannot be made, whatever the reason.
-    """
-    with described(what):
-        name, config = entry["name"], entry["config"]
-        if name not in registry:
-            said = unknown_name(what, str(name)[:SHOWN_NAME], registry)
-            raise BundleError(f"{said} {INSTALL}")
-        try:
-            return registry[name](*given, **config)
-        except (ValueError, OSError, ImportError) as error:
-            if isinstance(error, BundleError):
-                raise
-            raise BundleError(f"{what} ({name}) cannot be loaded: {error}") from error
 
 
 def check_fingerprints(
