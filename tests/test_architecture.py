@@ -16,6 +16,7 @@ LAYERS = [
     {"fusion.plugins"},
     {"fusion.data"},
     {"fusion.members"},
+    {"fusion.stack"},
     {"fusion.model", "fusion.store"},
     {"fusion.choices", "fusion.ensemble"},
     {"fusion.embedding"},
