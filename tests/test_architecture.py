@@ -17,6 +17,7 @@ LAYERS = [
     {"fusion.saved_parts"},
     {"fusion.data"},
     {"fusion.members"},
+    {"fusion.stack"},
     {"fusion.model", "fusion.store"},
     {"fusion.choices", "fusion.ensemble"},
     {"fusion.embedding"},
