@@ -17,8 +17,9 @@ by name; nothing in a bundle is ever executed.
 
 A bundle may have been made to do harm, and its checksums fit then. So only regular files of the
 folder are read, in their stated sizes (`folder.py`); the description has one schema, with a cap on
-every count and depth, and is checked before anything is built (`document.py`); what is built may take about the memory of the weights (`budget.py`);
-and the model has to answer before it is given out (`bundle.py`). Whatever fails is a `BundleError`.
+every count and depth, and is checked before anything is built (`document.py`); what is built may
+take about the memory of the weights (`budget.py`); and the model has to answer before it is given
+out (`bundle.py`). Whatever fails is a `BundleError`.
 """
 
 from typing import TYPE_CHECKING

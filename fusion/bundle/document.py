@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, with_config
+from pydantic import Field, Strict, TypeAdapter, ValidationError, WrapValidator, with_config
 
 from encoders.spelling import unknown_name
 from fusion.data.problems import shown
@@ -27,18 +27,14 @@ MemberName = Annotated[Text, Field(pattern=rf"^{MEMBER_NAME}$")]
 FileName = Annotated[
     Text, Field(pattern=rf"^(?:{FILE_NAME}|weights\.safetensors|reference\.safetensors)$")
 ]
-Share = Annotated[float, Field(ge=0.0, le=1.0, strict=True, allow_inf_nan=False)]
+Share = Annotated[float, Strict(), Field(ge=0.0, le=1.0)]
 Shares = Annotated[
     dict[Text, Annotated[dict[MemberName, Share], Field(max_length=MOST_PARTS)]],
     Field(max_length=MOST_PARTS),
 ]
 
 
-def _checked_origin(value: Any) -> Any:
-    """An encoder's origin: an object, or null where it learned from the rows alone."""
-    if value is not None:
-        TypeAdapter(Nested).validate_python(value)
-    return value
+_or_null = WrapValidator(lambda value, check: None if value is None else check(value))
 
 
 @with_config(EXACT)
@@ -49,7 +45,7 @@ class EncoderEntry:
     name: Text
     config: Nested
     fingerprint: Text
-    origin: Annotated[Any, AfterValidator(_checked_origin)]
+    origin: Annotated[Nested, _or_null]
 
 
 @with_config(EXACT)
@@ -71,6 +67,15 @@ class MemberEntry:
     name: Text
     config: Nested
     files: Annotated[list[FileName], Field(max_length=MOST_FILES)]
+
+
+@with_config(EXACT)
+@dataclass(frozen=True)
+class StackEntry:
+    """Head -> member -> how much it counts; of rows with a category never seen where it differs."""
+
+    weights: Shares
+    new_weights: Annotated[Shares, _or_null]
 
 
 @with_config(EXACT)
@@ -97,7 +102,7 @@ class Document:
     encoders: Annotated[dict[Text, EncoderEntry], Field(min_length=1, max_length=MOST_PARTS)]
     heads: Annotated[dict[Text, HeadEntry], Field(min_length=1, max_length=MOST_PARTS)]
     members: Annotated[dict[MemberName, MemberEntry], Field(min_length=1, max_length=MOST_PARTS)]
-    stack: Nested
+    stack: StackEntry
     info: Nested
     files: Annotated[dict[FileName, FileEntry], Field(max_length=MOST_FILES)]
 
@@ -182,6 +187,8 @@ _MUST = {
     "too_short": "have at least {min_length}",
     "too_long": "have at most {max_length}",
     "greater_than_equal": "be at least {ge}",
+    "less_than_equal": "be at most {le}",
+    "float_type": "be a number",
     "less_than": "be below {lt}",
 }
 

@@ -102,7 +102,7 @@ def rebuild_model(
                 state = member_state(called, weights, files)
                 members[called].load_state(state, heads=heads, encoders=encoders)
         with described("stack"):
-            stack = Stack(**document.stack)
+            stack = Stack(**vars(document.stack))
         with described("encoders, heads, members and stack together"):
             return ProductModel(encoders, heads=heads, members=members, stack=stack)
 
