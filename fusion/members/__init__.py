@@ -10,8 +10,11 @@ from fusion.first_use import on_first_use
 
 if TYPE_CHECKING:
     from fusion.members.base import Member
+    from fusion.members.check import check_member
     from fusion.members.registry import MEMBERS
 
-__all__ = ["MEMBERS", "Member"]
+__all__ = ["MEMBERS", "Member", "check_member"]
 
-__getattr__ = on_first_use(__name__, {"MEMBERS": "registry", "Member": "base"})
+__getattr__ = on_first_use(
+    __name__, {"MEMBERS": "registry", "Member": "base", "check_member": "check"}
+)
