@@ -323,7 +323,7 @@ class _Fit:
         return member.built(encoders, self.heads, n_rows=len(self.catalogue), seed=seed)
 
     def _folds(self, validation: Validation) -> list[Rows]:
-        """Disjoint folds; one alone where its rows are given, or heads are solved in closed form."""
+        """Disjoint folds; one where its rows are given, or heads are solved in closed form."""
         settings = self.spec.training
         alone = self.closed_form or validation.rows is not None
         return validation_folds(
