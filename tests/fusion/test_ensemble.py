@@ -6,7 +6,7 @@ from encoders import NumericEncoder
 from fusion.choices.build import build_decoders, own_encoder
 from fusion.data.batch import ModelInputs
 from fusion.ensemble import ProductEnsemble
-from fusion.model import ProductModel
+from fusion.network import FusionNetwork
 from fusion.strategies import ConcatFusion
 from fusion.training import TrainingSettings, fit_ensemble
 from heads import SalesVolumeHead
@@ -38,7 +38,7 @@ def build(problem):
     text = _ready(8)
     dims = {"text": 8, "numeric": encoder.embedding_dim}
     fusion = ConcatFusion(dims, width=16, depth=1, n_networks=2)
-    return ProductModel(
+    return FusionNetwork(
         {"text": text, "numeric": own_encoder(encoder)},
         fusion=fusion,
         heads={"units": head},
