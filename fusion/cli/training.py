@@ -21,6 +21,10 @@ from fusion.cli.shared import (
     show_result,
 )
 
+Weight = Annotated[
+    str | None, typer.Option(help="Column that says how much a row counts in training.")
+]
+
 
 @app.command()
 @reported
@@ -29,12 +33,14 @@ def train(
     out: Annotated[Path, typer.Option("--out", help="Output folder.")] = Path("runs/model"),
     encoder: Encoders = None,
     column: Columns = None,
+    weight: Weight = None,
     seed: Seed = None,
     quiet: Quiet = False,
     log_json: LogJson = False,
 ) -> None:
     """Train, measure and save a model, and write its report."""
-    overrides = {} if seed is None else {"training.seed": seed}
+    given = {"training.seed": seed, "data.weight": weight}
+    overrides = {name: value for name, value in given.items() if value is not None}
     settings = _settings(config, overrides, encoder, column)
     from fusion.jobs.train import train as run
 
@@ -59,6 +65,7 @@ def fine_tune(
     tensorboard: Logs = None,
     encoder: Encoders = None,
     column: Columns = None,
+    weight: Weight = None,
     seed: Seed = None,
     quiet: Quiet = False,
     log_json: LogJson = False,
@@ -76,6 +83,7 @@ def fine_tune(
         "tuning.tensorboard": tensorboard,
         "tuning.seed": seed,
         "training.seed": seed,
+        "data.weight": weight,
     }
     overrides = {name: value for name, value in given.items() if value is not None}
     settings = _settings(config, overrides, encoder, column)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 Rows = NDArray[np.int64]
@@ -39,6 +40,21 @@ class Validation:
 
 DRAWN = Validation()
 """Rows drawn at random."""
+
+
+def row_groups(groups: ArrayLike, *, n_rows: int) -> NDArray[np.int64]:
+    """A number for each row's group, of labels of any kind; missing ones are one group.
+
+    Raises:
+        ValueError: If they are not one label for each row.
+    """
+    given = np.asarray(groups)
+    if given.shape != (n_rows,):
+        raise ValueError(
+            f"groups must hold one label for each of the {n_rows} rows, got shape {given.shape}. "
+            "Give a column, such as frame['brand']."
+        )
+    return np.asarray(pd.factorize(pd.Series(given), use_na_sentinel=False)[0], dtype=np.int64)
 
 
 def row_positions(rows: ArrayLike, *, n_rows: int) -> Rows:

@@ -124,7 +124,9 @@ class NetworkMember(Member):
             dims = {name: encoder.embedding_dim for name, encoder in own.items()}
             fusion = build_fusion(strategy, dims, self.strategy_options, suited=suited)
             decoders = {
-                name: rebuild(DECODERS, self._decoder(name, head), fusion.fused_dim, head, what=name)
+                name: rebuild(
+                    DECODERS, self._decoder(name, head), fusion.fused_dim, head, what=name
+                )
                 for name, head in heads.items()
             }
             return FusionNetwork(own, fusion=fusion, heads=heads, decoders=decoders)
@@ -246,9 +248,7 @@ class NetworkMember(Member):
 def _shared(network: FusionNetwork) -> tuple[str, ...]:
     """How the names of weights begin that a network has in common with the whole model."""
     return tuple(
-        f"encoders.{name}."
-        for name in network.modalities
-        if not network.encoder(name).is_trainable
+        f"encoders.{name}." for name in network.modalities if not network.encoder(name).is_trainable
     )
 
 
