@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from heads.tree_objective import TreeObjective
+
 Floats = NDArray[np.float64]
 Parts = NDArray[np.int64]
 Kind = Literal["mean", "quantile", "probability", "point", "class"]
@@ -194,6 +196,11 @@ class Head(ABC):
             target `[n, *target_shape]` -> `[n, n_scores]`, float64.
         """
         return self.encode_target(target).astype(np.float64).reshape(len(target), self.n_scores)
+
+    @property
+    def tree_objective(self) -> TreeObjective:
+        """What boosted trees minimise (default: squared errors on the additive scale)."""
+        return TreeObjective("regression", self.additive_scale, n_fits=self.n_scores)
 
     def calibrate(
         self, raw: Tensor, target: Floats, *, parts: Parts, weight: Floats | None = None

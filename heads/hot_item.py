@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from heads.base import LEAST_LOSS, Column, Floats, Head, Parts, refuse_faults
 from heads.platt import fit_platt
+from heads.tree_objective import TreeObjective, within_reach
 
 Rule = Literal["labels", "top_quantile"]
 
@@ -86,6 +87,11 @@ class HotItemHead(Head):
         """Keyword arguments that rebuild this head."""
         names = ("rule", "threshold", "quantile", "prevalence", "calibration")
         return {name: getattr(self, name) for name in names}
+
+    @property
+    def tree_objective(self) -> TreeObjective:
+        """Binary cross-entropy; scores are log-odds."""
+        return TreeObjective("binary", self.additive_scale, to_scores=within_reach)
 
     def losses(self, raw: Tensor, target: Tensor) -> Tensor:
         """Binary cross-entropies in nats, >= 0, `[batch, n_networks]`."""

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from heads.base import LEAST_LOSS, Column, Floats, Head, Parts, broken_rules, refuse_faults
 from heads.temperature import fit_temperature
+from heads.tree_objective import TreeObjective, within_reach
 
 LEAST_ROWS = 0.5
 """Rows that a label without any counts as, so that its log share is finite."""
@@ -103,6 +104,18 @@ class MulticlassHead(Head):
     def additive_scale(self, target: Floats) -> Floats:
         """1 in the column of the row's label, 0 in the others: `[n, n_labels]`."""
         return np.eye(len(self.labels))[target.astype(np.int64)]
+
+    @property
+    def tree_objective(self) -> TreeObjective:
+        """Cross-entropy of all labels at once; scores are logits."""
+        return TreeObjective(
+            "multiclass",
+            lambda target: target.reshape(len(target), 1),
+            n_outputs=len(self.labels),
+            to_scores=lambda logits: within_reach(
+                logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
+            ),
+        )
 
     def losses(self, raw: Tensor, target: Tensor) -> Tensor:
         """Cross-entropies in nats, >= 0, `[batch, n_networks]`."""

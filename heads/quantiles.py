@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from heads.base import LEAST_LOSS, Column, Floats, Head, Parts
 from heads.conformal import conformal_quantile
 from heads.scales import Scale, StandardScale
+from heads.tree_objective import TreeObjective
 
 LEVELS = (0.1, 0.5, 0.9)
 MIN_ROWS = 20
@@ -118,6 +119,12 @@ class QuantilesHead(Head):
     def encode_target(self, target: Floats) -> NDArray[np.float32]:
         """Standard deviations from the mean, clipped to [-8, 8], the reach of `decode`."""
         return self.standard.encode(target).astype(np.float32)
+
+    @property
+    def tree_objective(self) -> TreeObjective:
+        """Pinball loss of the level nearest to the median, on the scale that is learned."""
+        level = self.levels[self._middle]
+        return TreeObjective("quantile", self.additive_scale, parameters={"alpha": level})
 
     def losses(self, raw: Tensor, target: Tensor) -> Tensor:
         """Pinball losses in standard deviations, >= 0, `[batch, n_networks, n_levels]`."""

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from heads.answer_maps import AnswerMap, fit_mean_map
 from heads.base import Column, Floats, Head, Parts, broken_rules
 from heads.conformal import weighted_quantile
+from heads.tree_objective import TreeObjective
 
 Distribution = Literal["negative_binomial", "poisson"]
 LOG_MEAN_RANGE = (-8.0, 20.0)
@@ -109,6 +110,19 @@ class SalesVolumeHead(Head):
     def additive_scale(self, target: Floats) -> Floats:
         """log(1 + units), `[n, 1]`: what raises sales acts by factors."""
         return np.asarray(np.log1p(target), dtype=np.float64).reshape(len(target), 1)
+
+    @property
+    def tree_objective(self) -> TreeObjective:
+        """Poisson deviance of units, in shares of their mean: zeros and fractions are no trouble.
+
+        Scores are log(1 + units), as those of `additive_scale`.
+        """
+        mean = math.exp(self.log_mean)
+        return TreeObjective(
+            "poisson",
+            lambda target: target.reshape(len(target), 1) / mean,
+            to_scores=lambda answers: np.logaddexp(0.0, answers + self.log_mean),
+        )
 
     def losses(self, raw: Tensor, target: Tensor) -> Tensor:
         """Full negative log-likelihoods in nats, >= 0, gamma terms included, float64.
