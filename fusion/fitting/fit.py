@@ -347,7 +347,7 @@ class _Fit:
         return hide_levels(validation, levels, n_folds=n_folds, seed=settings.seed)
 
     def _folds(self, validation: Validation) -> list[Rows]:
-        """Disjoint folds; one alone where its rows are given, or heads are solved in closed form."""
+        """Disjoint folds; one where its rows are given, or heads are solved in closed form."""
         settings = self.spec.training
         alone = self.closed_form or validation.rows is not None
         return validation_folds(

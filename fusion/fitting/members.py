@@ -1,14 +1,16 @@
 """Which members a model gets: names, options or instances, checked before any work."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
 from encoders.spelling import unknown_name
+from fusion.bundle.document import MEMBER_NAME
 from fusion.choices.heads import HeadChoice
+from fusion.choices.members import named_members
 from fusion.choices.mistakes import parameter_names
 from fusion.data.problems import shown
-from fusion.errors import ConfigError
 from fusion.members.base import Member
 from fusion.members.defaults import DEFAULT_MEMBERS
 from fusion.members.registry import MEMBERS
@@ -20,29 +22,12 @@ NETWORK = "network"
 
 
 def member_choices(given: Any) -> MemberChoices:
-    """What was asked for as names and options; the default members where nothing was.
-
-    Args:
-        given: None, names, or names with options or instances.
+    """The members that were asked for, see `named_members`; the default ones where None is given.
 
     Raises:
-        ConfigError: If it is none of these, a name is given twice, or there is no name.
-
-    Example:
-        >>> member_choices(["network"])
-        {'network': {}}
+        ConfigError: If it is neither names nor names with options or instances.
     """
-    if given is None:
-        return DEFAULT_CHOICES
-    if isinstance(given, Mapping) and given:
-        return dict(given)
-    is_list = isinstance(given, Sequence) and not isinstance(given, str | bytes)
-    if not is_list or not given or len(set(map(str, given))) < len(given):
-        raise ConfigError(
-            "members must be different names, or names with options or instances, one or more, "
-            f"got {shown(given)}. Write members=['network'] or members={{'network': {{}}}}."
-        )
-    return {name: {} for name in given}
+    return DEFAULT_CHOICES if given is None else named_members(given)
 
 
 def member_mistakes(choices: MemberChoices, *, closed_form: bool) -> list[str]:
@@ -65,9 +50,9 @@ def member_mistakes(choices: MemberChoices, *, closed_form: bool) -> list[str]:
 
 def _mistakes(name: Any, choice: Any) -> list[str]:
     if isinstance(choice, Member):
-        if isinstance(name, str) and name.isidentifier():
+        if isinstance(name, str) and re.fullmatch(MEMBER_NAME, name):
             return []
-        return [f"name of a member must be a word of letters, digits and _, got {shown(name)}."]
+        return [f"name of a member must be letters, digits and _, got {shown(name)}."]
     if not isinstance(name, str) or name not in MEMBERS:
         return [unknown_name("member", name, MEMBERS)]
     if not isinstance(choice, Mapping):

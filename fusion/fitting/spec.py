@@ -66,7 +66,7 @@ class TrainingSpec:
     heads: Mapping[str, HeadChoice]
     columns: Mapping[str, Sequence[str] | None] = field(default_factory=dict)
     encoders: EncoderChoices = field(default_factory=EncoderChoices)
-    members: MemberChoices = DEFAULT_CHOICES
+    members: MemberChoices = field(default_factory=lambda: DEFAULT_CHOICES)
     strategy: str = "concat"
     strategy_options: Mapping[str, Any] = field(default_factory=dict)
     training: TrainingSettings = field(default_factory=TrainingSettings)
