@@ -21,6 +21,10 @@ from fusion.cli.shared import (
     show_result,
 )
 
+Weight = Annotated[
+    str | None, typer.Option(help="Column that says how much a row counts in training.")
+]
+
 
 @app.command()
 @reported
@@ -30,12 +34,14 @@ def train(
     encoder: Encoders = None,
     column: Columns = None,
     member: Members = None,
+    weight: Weight = None,
     seed: Seed = None,
     quiet: Quiet = False,
     log_json: LogJson = False,
 ) -> None:
     """Train, measure and save a model, and write its report."""
-    overrides = {} if seed is None else {"training.seed": seed}
+    given = {"training.seed": seed, "data.weight": weight}
+    overrides = {name: value for name, value in given.items() if value is not None}
     settings = _settings(config, overrides, (encoder, column, member))
     from fusion.jobs.train import train as run
 
@@ -61,6 +67,7 @@ def fine_tune(
     encoder: Encoders = None,
     column: Columns = None,
     member: Members = None,
+    weight: Weight = None,
     seed: Seed = None,
     quiet: Quiet = False,
     log_json: LogJson = False,
@@ -78,6 +85,7 @@ def fine_tune(
         "tuning.tensorboard": tensorboard,
         "tuning.seed": seed,
         "training.seed": seed,
+        "data.weight": weight,
     }
     overrides = {name: value for name, value in given.items() if value is not None}
     settings = _settings(config, overrides, (encoder, column, member))

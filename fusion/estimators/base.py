@@ -26,11 +26,11 @@ from fusion.choices.parameters import (
     restored_parameters,
 )
 from fusion.data.absent import with_absent_columns
-from fusion.data.folds import Validation, row_positions
 from fusion.data.frames import arrow_table, as_frame, is_unnamed
 from fusion.data.problems import OnBadRows, raise_for, shown
 from fusion.data.records import check_is_table, frame_of_records, is_records
 from fusion.data.targets import check_target_names, target_arrays, target_series
+from fusion.estimators.rows import GivenRows
 from fusion.progress import progress_shown, quiet, say_once
 from fusion.system.files import expanded
 
@@ -189,7 +189,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         self.bundle_ = bundle
         self.n_features_in_ = len(bundle.schema.all_columns)
 
-    def _fit(self, X: Any, targets: Mapping[str, ArrayLike], validation_rows: Any) -> Self:
+    def _fit(self, X: Any, targets: Mapping[str, ArrayLike], rows: GivenRows) -> Self:
         from fusion.choices.labels import head_targets
         from fusion.fitting.kept_encoders import fit_better
         from fusion.fitting.spec import TrainingPaths, check_choices
@@ -210,10 +210,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         paths = TrainingPaths()
         with mistakes.gathered():
             paths = self._paths()
-        rows: NDArray[np.int64] | None = None
-        with mistakes.gathered():
-            if validation_rows is not None:
-                rows = row_positions(validation_rows, n_rows=len(frame))
+        validation, weight = rows.checked(mistakes, n_rows=len(frame))
         checked = check_choices(frame, arrays, spec=spec, paths=paths, mistakes=mistakes)
         with progress_shown() if self.verbose else quiet() as stage:
             self.fitted_: Fitted = fit_better(
@@ -221,7 +218,8 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
                 arrays,
                 spec=spec,
                 paths=paths,
-                validation=Validation(rows=rows),
+                validation=validation,
+                sample_weight=weight,
                 stage=stage,
             )
         for line in (*self.fitted_.leaks.values(), *self.fitted_.missing):

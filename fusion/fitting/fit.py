@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from encoders.base import Encoder
 from encoders.process_state import OwnGenerators
 from fusion.bundle import TITLE_CHARACTERS, Bundle, content_of
-from fusion.calibration import calibrate
+from fusion.calibration import calibrate, weight_as_asked
 from fusion.choices.build import build_heads, fitted_encoders, targets_by_column
 from fusion.choices.checks import Targets, is_closed_form
 from fusion.choices.heads import HeadChoice
 from fusion.data.batch import ModelInputs
-from fusion.data.folds import DRAWN, Validation, validation_folds
+from fusion.data.folds import DRAWN, Validation, hide_levels, validation_folds
 from fusion.data.known import known_rows, missing_target_notes
 from fusion.data.leaks import find_leaks
 from fusion.data.problems import raise_for
@@ -157,6 +157,8 @@ class _Fit:
 
     def run(self, validation: Validation) -> Fitted:
         encoders, inputs = self._with_fitted()
+        as_asked = self._folds(validation)
+        validation = self._hiding(validation, view_of(encoders, inputs))
         folds = self._folds(validation)
         self.heads = build_heads(self.spec.heads, self.targets)
         with computing_with(threads_for(self.spec.training.threads, inputs)):
@@ -169,7 +171,8 @@ class _Fit:
         members = self._members()
         with computing_with(threads_for(self.spec.training.threads, inputs)):
             raws = self._fit_members(members, view, folds)
-            model, answers = self._joined(members, raws, view, folds)
+            share = float(new_out_of_fold(view, as_asked).mean())
+            model, answers = self._joined(members, raws, view, folds, share_new=share)
         embedded = {} if tuned is None else tuned.embedded
         bundle = self._bundle(model, inputs.merged(ModelInputs(inputs.present, embedded)))
         if tuned is not None:
@@ -206,8 +209,18 @@ class _Fit:
         raws: Mapping[str, Raw],
         view: View,
         folds: Sequence[Rows],
+        *,
+        share_new: float,
     ) -> tuple[ProductModel, OutOfFold | None]:
-        """Members joined by a stack, and heads calibrated by what they answer out of fold."""
+        """Members joined by a stack, and heads calibrated by what they answer out of fold.
+
+        Args:
+            members: Trained ones.
+            raws: What each answers out of fold.
+            view: All rows.
+            folds: Rows of each fold.
+            share_new: Share of the rows with new categories in folds that hide none.
+        """
         weight = self.sample_weight
         if self.closed_form:  # nothing is held out
             stack, answers = Stack({name: {NETWORK: 1.0} for name in self.heads}), None
@@ -223,7 +236,8 @@ class _Fit:
                 sample_weight=weight,
                 is_new=is_new,
             )
-            calibrate(self.heads, self.targets, folds, blended, sample_weight=weight)
+            as_asked = weight_as_asked(weight, is_new, share=share_new)
+            calibrate(self.heads, self.targets, folds, blended, sample_weight=as_asked)
             answers = OutOfFold(folds, blended)
         kept = {
             name: member
@@ -321,6 +335,16 @@ class _Fit:
         assert isinstance(member, NetworkMember)
         seed = self.spec.training.seed
         return member.built(encoders, self.heads, n_rows=len(self.catalogue), seed=seed)
+
+    def _hiding(self, validation: Validation, view: View) -> Validation:
+        """The same folds, but that some levels of categories are held out whole."""
+        levels = [
+            np.where(view.present[name], block.values, 0)
+            for name, block in view.of_kinds("category").items()
+        ]
+        settings = self.spec.training
+        n_folds = 1 if self.closed_form else settings.folds
+        return hide_levels(validation, levels, n_folds=n_folds, seed=settings.seed)
 
     def _folds(self, validation: Validation) -> list[Rows]:
         """Disjoint folds; one where its rows are given, or heads are solved in closed form."""

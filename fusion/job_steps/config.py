@@ -43,6 +43,9 @@ class DataSection(Section):
         default_factory=dict, description="Columns by role; an empty list means none."
     )
     exclude: list[str] = Field(default_factory=list, description="Columns never to be used.")
+    weight: str | None = Field(
+        default=None, description="Column that says how much a row counts in training."
+    )
     details: list[str] = Field(
         default_factory=list, description="Columns shown beside an item in the report."
     )

@@ -41,6 +41,7 @@ class Experiment:
         spec: How the fusion is made.
         paths: Where the store and the states of a tuning are.
         validation: Which of all rows early stopping looks at.
+        weight: How much each row counts in training, `[n]`; None where all count alike.
     """
 
     ready: ReadyItems
@@ -50,6 +51,7 @@ class Experiment:
     spec: TrainingSpec
     paths: TrainingPaths
     validation: Validation = DRAWN
+    weight: NDArray[np.float64] | None = None
 
     @property
     def catalogue(self) -> Catalogue:
@@ -69,6 +71,7 @@ class Experiment:
             spec=self.spec,
             paths=self.paths,
             validation=self.validation.of_rows(self.known),
+            sample_weight=None if self.weight is None else self.weight[self.known],
             stage=stage,
         )
 

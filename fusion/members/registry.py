@@ -5,8 +5,10 @@ Another one is one file, one line here and one test file; `check_member` tests i
 
 from fusion.members.base import Member
 from fusion.members.network import NetworkMember
+from fusion.members.trees import TreesMember
 
 MEMBERS: dict[str, type[Member]] = {
     "network": NetworkMember,
+    "trees": TreesMember,
 }
 """Every member by its registry name."""
