@@ -89,8 +89,8 @@ class StandardScale:
         """Values in the unit of the target, float64, of the same shape.
 
         Standard deviations from the mean are clipped to [-8, 8] and values to +-1e100, so that
-        they are finite; on the log scales and of a square root values are >= 0. A larger deviation is never a smaller
-        value.
+        they are finite; on the log scales and that of the square root values are >= 0. A larger
+        deviation is never a smaller value.
         """
         scaled = self.mean + self.std * deviations.double().clamp(-REACH, REACH)
         return decode(scaled, self.scale, knots=self.knots)

@@ -52,6 +52,15 @@ class KernelBlock:
         scaled = (away / self.std).clip(-FARTHEST, FARTHEST)
         return np.where(present[:, None], scaled, 0.0).astype(np.float32)
 
+    def levels(self, points: Points) -> Rows:
+        """Of points of a category: places `[n]` of the levels, -1 where the block is absent."""
+        return np.where(points.any(axis=1), points.argmax(axis=1), -1)
+
+    def points_of_levels(self, levels: Rows) -> Points:
+        """The points `[n, dim]` of places of levels, as `levels` gives them."""
+        codes = np.flatnonzero(self.center > 0)[levels]
+        return self.points(codes, levels >= 0)
+
     @property
     def _middle(self) -> Floats:
         return self.center[self.center > 0] if self.kind == "category" else self.center
@@ -105,6 +114,11 @@ def points_of(blocks: Sequence[KernelBlock], view: View, rows: Rows) -> list[Poi
         else:
             points.append(np.zeros((len(rows), block.dim), dtype=np.float32))
     return points
+
+
+def joined(points: Sequence[Points], n_rows: int) -> Points:
+    """Points of all blocks side by side, `[n, dim]`."""
+    return np.concatenate([np.zeros((n_rows, 0), dtype=np.float32), *points], axis=1)
 
 
 def _columns(kind: BlockKind, values: NDArray[np.generic], center: Floats) -> Floats:

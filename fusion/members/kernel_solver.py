@@ -1,4 +1,4 @@
-"""Kernel ridge regression with an intercept: solved at once, or by landmarks where rows are many."""
+"""Kernel ridge regression with an intercept: exactly, or by landmarks where rows are many."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from fusion.members.view import Mask, Rows
 DOUBLE_ROWS = 3000
 """Rows up to which a system is solved in float64; above, in float32 and refined once."""
 CHUNK_ROWS = 2048
-JITTER = 1e-6
+JITTER = 1e-5
 PointsOf = Callable[[Rows], Tensor]
 """Points `[n, dim]` (float32) of some rows, each block multiplied by the root of its scale."""
 
@@ -81,6 +81,9 @@ def solve_exactly(
             answers = _part(similar, fold, rows).double() @ alphas + intercept
             out_of_fold[fold] = answers.numpy()
     rows = np.flatnonzero(learned)
+    if not len(rows):
+        nothing = np.zeros((0, target.shape[1]))
+        return Solution(rows, nothing, np.zeros(target.shape[1]), out_of_fold)
     own = similar if len(rows) == n else _part(similar, rows, rows)
     alphas, intercept = _solved(own, target, weight, rows, penalty)
     return Solution(rows, alphas.numpy(), intercept.numpy(), out_of_fold)

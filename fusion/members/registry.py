@@ -4,5 +4,6 @@ Another one is one file, one line here and one test file; `check_member` tests i
 """
 
 from fusion.members.base import Member
+from fusion.members.kernel import KernelMember
 
-MEMBERS: dict[str, type[Member]] = {}
+MEMBERS: dict[str, type[Member]] = {"kernel": KernelMember}

@@ -34,7 +34,7 @@ def test_named_transform_is_obeyed_or_refused():
     with pytest.raises(ValueError, match="must suit the scale 'log'"):
         RegressionHead.fitted(np.array([0.0, 1.0]), transform="log")
     with pytest.raises(ValueError, match="identity, sqrt, log, log1p, rank, got 'cubic'"):
-        RegressionHead.fitted(NORMAL, transform="sqrt")
+        RegressionHead.fitted(NORMAL, transform="cubic")
 
 
 @pytest.mark.parametrize("target", [PRICES, np.append(PRICES, 0.0), NORMAL, NORMAL - 100])
