@@ -35,15 +35,22 @@ class Solution(NamedTuple):
     out_of_fold: Floats
 
 
-def kernel(left: Tensor, right: Tensor) -> Tensor:
-    """`exp(-squared distance)` `[n_left, n_right]` of points `[n, dim]`, in [0, 1]."""
-    return squared_distances(left, right).neg_().exp_()
+def kernel(left: Tensor, right: Tensor, *, lengths: Tensor | None = None) -> Tensor:
+    """`exp(-squared distance)` `[n_left, n_right]` of points `[n, dim]`, in [0, 1].
+
+    Args:
+        left: Points.
+        right: Points.
+        lengths: Squared lengths `[n_right]` of the right ones, where they are known.
+    """
+    return squared_distances(left, right, lengths=lengths).neg_().exp_()
 
 
-def squared_distances(left: Tensor, right: Tensor) -> Tensor:
-    """`[n_left, n_right]`, >= 0, of points `[n, dim]`."""
+def squared_distances(left: Tensor, right: Tensor, *, lengths: Tensor | None = None) -> Tensor:
+    """`[n_left, n_right]`, >= 0, of points `[n, dim]`; arguments as of `kernel`."""
     products = left @ right.T
-    products.mul_(-2.0).add_(left.square().sum(dim=1)[:, None]).add_(right.square().sum(dim=1))
+    lengths = right.square().sum(dim=1) if lengths is None else lengths
+    products.mul_(-2.0).add_(left.square().sum(dim=1)[:, None]).add_(lengths)
     return products.clamp_(min=0.0)
 
 

@@ -61,17 +61,20 @@ class KernelState:
     ) -> None:
         self.blocks, self.points, self.kernels = list(blocks), list(points), dict(kernels)
         self.n_points = n_points
-        self._asked: dict[str, tuple[Tensor, Tensor, Tensor]] = {}
+        self._asked: dict[str, tuple[Tensor, ...]] = {}
 
     def scores(self, name: str, head: Head, points: Tensor) -> Floats:
         """Scores `[n, n_scores]` of a head from points `[n, dim]` of all blocks side by side."""
         own = self.kernels[name]
         if name not in self._asked:
-            known = torch.from_numpy(joined(self.points, self.n_points))
             root = torch.from_numpy(scales_of_columns(self.blocks, own.scales))
-            self._asked[name] = (known * root, root, torch.from_numpy(own.alphas).float())
-        known, root, alphas = self._asked[name]
-        learned = (kernel(points * root, known) @ alphas).double().numpy() + own.intercept
+            known = torch.from_numpy(joined(self.points, self.n_points)) * root
+            alphas = torch.from_numpy(own.alphas).float()
+            self._asked[name] = (root, known, known.square().sum(dim=1), alphas)
+        root, known, lengths, alphas = self._asked[name]
+        learned = (
+            kernel(points * root, known, lengths=lengths) @ alphas
+        ).double().numpy() + own.intercept
         return own.target.scores(head, learned)
 
     @property
