@@ -6,7 +6,6 @@ from typing import Any, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import sparse
 from torch import Tensor, nn
 
 from encoders.text.grams import Counts
@@ -74,6 +73,8 @@ class Terms(nn.Module):
 
     def weights(self, counts: Counts, *, n_texts: int) -> Any:
         """Weights of the known terms of texts, `csr_matrix` `[n_texts, n_terms]`, float32."""
+        from scipy import sparse  # only what reads terms needs it
+
         places, known = self._places(counts.grams)
         rows, places, found = counts.rows[known], places[known], counts.counts[known]
         weights = (1.0 + np.log(found)) * self.idf.cpu().numpy()[places]
