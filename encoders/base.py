@@ -70,13 +70,6 @@ class Encoder(nn.Module, ABC):
     def forward(self, tensors: Tensors) -> Tensor:
         """Embeddings `[batch, embedding_dim]`, float32 unless the encoder says otherwise."""
 
-    def linear_blocks(self, tensors: Tensors) -> tuple[Tensor, ...]:
-        """What a linear model reads of the same tensors: blocks `[batch, dim]`, nothing trained.
-
-        Default: the embedding as one block; none of an encoder that trains, as its embeddings move.
-        """
-        return () if self.is_trainable else (self(tensors),)
-
     def feature_blocks(self, tensors: Tensors) -> tuple[Block, ...]:
         """What models without gradients read of the same tensors, one block or more of `n` values.
 

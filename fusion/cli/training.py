@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fusion.cli.part_options import Columns, Encoders, column_words, encoder_words
+from fusion.cli.part_options import Columns, Encoders, Members, column_words, encoder_words
 from fusion.cli.shared import (
     BatchSize,
     Epochs,
@@ -29,13 +29,14 @@ def train(
     out: Annotated[Path, typer.Option("--out", help="Output folder.")] = Path("runs/model"),
     encoder: Encoders = None,
     column: Columns = None,
+    member: Members = None,
     seed: Seed = None,
     quiet: Quiet = False,
     log_json: LogJson = False,
 ) -> None:
     """Train, measure and save a model, and write its report."""
     overrides = {} if seed is None else {"training.seed": seed}
-    settings = _settings(config, overrides, encoder, column)
+    settings = _settings(config, overrides, (encoder, column, member))
     from fusion.jobs.train import train as run
 
     with open_stage(quiet, log_json) as stage:
@@ -59,6 +60,7 @@ def fine_tune(
     tensorboard: Logs = None,
     encoder: Encoders = None,
     column: Columns = None,
+    member: Members = None,
     seed: Seed = None,
     quiet: Quiet = False,
     log_json: LogJson = False,
@@ -78,7 +80,7 @@ def fine_tune(
         "training.seed": seed,
     }
     overrides = {name: value for name, value in given.items() if value is not None}
-    settings = _settings(config, overrides, encoder, column)
+    settings = _settings(config, overrides, (encoder, column, member))
     from fusion.jobs.train import fine_tune as run
 
     with open_stage(quiet, log_json) as stage:
@@ -105,8 +107,7 @@ def demo(
 def _settings(
     config: Path,
     overrides: dict[str, Any],
-    encoder: list[str] | None,
-    column: list[str] | None,
+    parts: tuple[list[str] | None, list[str] | None, list[str] | None],
 ) -> Any:
     """The configuration; what is wrong with it is told before all that trains is imported."""
     from fusion.job_steps.config_file import config_values
@@ -114,13 +115,16 @@ def _settings(
     values = config_values(config)
     from fusion.job_steps.config import TrainConfig
 
-    return TrainConfig.from_file(config, overrides=overrides | _parts(values, encoder, column))
+    return TrainConfig.from_file(config, overrides=overrides | _parts(values, *parts))
 
 
 def _parts(
-    values: dict[str, Any], encoder: list[str] | None, column: list[str] | None
+    values: dict[str, Any],
+    encoder: list[str] | None,
+    column: list[str] | None,
+    member: list[str] | None,
 ) -> dict[str, Any]:
-    """What options choose in place of the file; of an encoder, options alone keep its name."""
+    """What options choose in place of the file; options of an encoder or member stay its own."""
     from fusion.choices.mistakes import Mistakes
     from fusion.choices.parameters import merged_encoders
 
@@ -136,4 +140,9 @@ def _parts(
     before = data.get("columns", {}) if isinstance(data, dict) else {}
     if columns and isinstance(before, dict):  # else the mistake is reported with all others
         found["data.columns"] = {**before, **columns}
+    model = values.get("model")
+    options = model.get("members") if isinstance(model, dict) else None
+    if member:
+        kept = options if isinstance(options, dict) else {}
+        found["model.members"] = {name: kept.get(name, {}) for name in member}
     return found

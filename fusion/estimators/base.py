@@ -63,7 +63,11 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             own; `row_text`: columns that are also written as one text, a modality of its own
             (texts, categories and numbers, if there are texts and categories); `id`: one column.
         photos: Folder that holds the photos.
-        strategy: Fusion strategy: `concat` or `gated`.
+        members: Models that answer together: names, or a mapping of names to options or, under a
+            name of its own, a member of one's own, such as `{"kernel": {}, "mine": MyMember()}`;
+            how much each counts is found on rows held out. Where None, those of
+            `fusion.members.defaults`.
+        strategy: Fusion strategy of networks: `concat` or `gated`.
         strategy_options: Options of the strategy, such as `{"n_networks": 4}`.
         head: Head, or (of a regressor) a mapping `{target column: head}` for several targets at
             once, a tuple of columns where a head answers several steps; where None, `regression`
@@ -90,6 +94,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         encoders: Mapping[str, Any] | None = None,
         columns: Mapping[str, Columns] | None = None,
         photos: Paths = None,
+        members: Any = None,
         strategy: str = "concat",
         strategy_options: Mapping[str, Any] | None = None,
         head: str | Mapping[str, str] | None = None,
@@ -106,6 +111,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         self.encoders = encoders
         self.columns = columns
         self.photos = photos
+        self.members = members
         self.strategy = strategy
         self.strategy_options = strategy_options
         self.head = head
@@ -267,6 +273,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
 
     def _spec(self, heads: "Mapping[str, HeadChoice]", mistakes: Mistakes) -> "TrainingSpec":
         """What `fit` is asked to do; wrong values are left at their defaults and told."""
+        from fusion.fitting.members import member_choices
         from fusion.fitting.spec import TrainingSpec
         from fusion.training import TrainingSettings
         from fusion.tuning import TuningSettings
@@ -275,6 +282,9 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         with mistakes.gathered():
             seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         encoders, training = EncoderChoices(), TrainingSettings()
+        members = member_choices(None)
+        with mistakes.gathered():
+            members = member_choices(self.members)
         tuning = TuningSettings(mode="none")
         with mistakes.gathered():
             encoders = EncoderChoices({} if self.encoders is None else self.encoders)
@@ -289,6 +299,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             heads=heads,
             columns=self._columns(mistakes),
             encoders=encoders,
+            members=members,
             strategy=self.strategy,
             strategy_options={} if self.strategy_options is None else self.strategy_options,
             training=training,

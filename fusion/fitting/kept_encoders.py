@@ -20,10 +20,10 @@ from fusion.data.policy import apply_policy, left_out
 from fusion.data.problems import Problem
 from fusion.fitting.fit import Fitted, fit_ready, with_findings
 from fusion.fitting.groups import with_groups
+from fusion.fitting.out_of_fold import out_of_fold_loss
 from fusion.fitting.spec import MIN_ROWS, TOO_FEW, Checked, TrainingPaths, TrainingSpec
 from fusion.progress import Stage, say_once, silent, within
 from fusion.ready import UsableItems, usable_items
-from fusion.training.blend_weights import out_of_fold_loss
 from fusion.tuning import TuningSettings
 
 ORIGINAL, TUNED = "original encoders", "tuned encoders"

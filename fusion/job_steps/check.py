@@ -18,6 +18,7 @@ from fusion.choices.checks import (
     column_mistakes,
     few_target_mistakes,
     head_mistakes,
+    is_closed_form,
     strategy_mistakes,
     target_problems,
 )
@@ -41,6 +42,7 @@ from fusion.data.problems import OnBadRows, Problem
 from fusion.data.schema import Schema
 from fusion.data.tables import read_table
 from fusion.errors import ConfigError
+from fusion.fitting.members import member_choices, member_mistakes
 from fusion.fitting.spec import MIN_ROWS, check_logs, check_tuning
 from fusion.job_steps.config import TrainConfig, head_choices
 from fusion.job_steps.new_items import read_new_items
@@ -92,6 +94,8 @@ def check_config(
     """
     heads = head_choices(config.heads)
     mistakes.add(strategy_mistakes(config.model.strategy, config.model.options, heads=heads))
+    members = member_choices(config.model.members)
+    mistakes.add(member_mistakes(members, closed_form=is_closed_form(heads)))
     frame, notes = _tables(config, mistakes)
     catalogue: Catalogue | None = None
     targets: dict[str, NDArray[np.float64]] = {}

@@ -24,6 +24,7 @@ from fusion.data.tables import write_table
 from fusion.evaluation import Evaluation
 from fusion.fitting.fit import with_findings
 from fusion.fitting.kept_encoders import state_kept
+from fusion.fitting.members import member_choices
 from fusion.fitting.spec import MIN_ROWS, TOO_FEW, TrainingPaths, TrainingSpec
 from fusion.job_steps.config import TrainConfig
 from fusion.job_steps.items import LabelledItems, labelled_items
@@ -231,6 +232,7 @@ def build_experiment(config: TrainConfig, items: LabelledItems, *, folder: Path)
     spec = TrainingSpec(
         heads=heads,
         encoders=EncoderChoices(config.encoders),
+        members=member_choices(config.model.members),
         strategy=config.model.strategy,
         strategy_options=config.model.options,
         training=config.training,

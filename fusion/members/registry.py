@@ -4,5 +4,9 @@ Another one is one file, one line here and one test file; `check_member` tests i
 """
 
 from fusion.members.base import Member
+from fusion.members.network import NetworkMember
 
-MEMBERS: dict[str, type[Member]] = {}
+MEMBERS: dict[str, type[Member]] = {
+    "network": NetworkMember,
+}
+"""Every member by its registry name."""
