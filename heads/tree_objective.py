@@ -25,7 +25,7 @@ class TreeObjective:
     """An objective of LightGBM for a question.
 
     Args:
-        name: LightGBM's name of the objective, such as `"regression"` or `"poisson"`.
+        name: LightGBM's name of the objective, such as `"regression"` or `"tweedie"`.
         encode: From known targets `[n, *target_shape]` in business units to what trees are fitted
             on, `[n, n_fits]`: one model for each column.
         n_fits: Number of these columns, >= 1.
@@ -38,8 +38,8 @@ class TreeObjective:
     Example:
         >>> from heads import SalesVolumeHead
         >>> objective = SalesVolumeHead(log_mean=np.log(20.0)).tree_objective
-        >>> objective.name, objective.encode(np.array([0.0, 40.0])).tolist()
-        ('poisson', [[0.0], [2.0]])
+        >>> objective.name, objective.encode(np.array([0.0, 40.0])).round(6).tolist()
+        ('tweedie', [[0.0], [2.0]])
     """
 
     name: str

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-MOST_BYTES = 256 * 1024**2
+MOST_BYTES = 64 * 1024**2
 MOST_TREES = 100_000
 MOST_LEAVES = 4096
 """Leaves of one tree."""
