@@ -26,6 +26,7 @@ from fusion.fitting.rounding import largest_changes
 from fusion.fitting.spec import TrainingPaths, TrainingSpec, tunable
 from fusion.members.base import Floats, Member, Raw
 from fusion.members.network import NetworkMember
+from fusion.members.options import best_options
 from fusion.members.view import View, view_of
 from fusion.model import ProductModel
 from fusion.network import FusionNetwork
@@ -290,7 +291,14 @@ class _Fit:
         }
         if not candidates:
             return
-        best = dict.fromkeys(candidates, 0)  # TODO best_options
+        best = best_options(
+            view,
+            {name: self.targets[name] for name in candidates},
+            candidates=candidates,
+            folds=folds,
+            sample_weight=self.sample_weight,
+            seed=self.spec.training.seed,
+        )
         decided = {
             name: replace(choices[name], options=options[name][place])
             for name, place in best.items()
