@@ -22,6 +22,12 @@ from fusion.cli.shared import (
 )
 
 
+TextNumbers = Annotated[
+    bool,
+    typer.Option(" /--no-text-numbers", help="Leave numbers in texts alone."),
+]
+
+
 @app.command()
 @reported
 def train(
@@ -29,12 +35,14 @@ def train(
     out: Annotated[Path, typer.Option("--out", help="Output folder.")] = Path("runs/model"),
     encoder: Encoders = None,
     column: Columns = None,
+    text_numbers: TextNumbers = True,
     seed: Seed = None,
     quiet: Quiet = False,
     log_json: LogJson = False,
 ) -> None:
     """Train, measure and save a model, and write its report."""
-    overrides = {} if seed is None else {"training.seed": seed}
+    overrides: dict[str, Any] = {} if seed is None else {"training.seed": seed}
+    overrides |= _numbers_off(text_numbers)
     settings = _settings(config, overrides, encoder, column)
     from fusion.jobs.train import train as run
 
@@ -59,6 +67,7 @@ def fine_tune(
     tensorboard: Logs = None,
     encoder: Encoders = None,
     column: Columns = None,
+    text_numbers: TextNumbers = True,
     seed: Seed = None,
     quiet: Quiet = False,
     log_json: LogJson = False,
@@ -78,6 +87,7 @@ def fine_tune(
         "training.seed": seed,
     }
     overrides = {name: value for name, value in given.items() if value is not None}
+    overrides |= _numbers_off(text_numbers)
     settings = _settings(config, overrides, encoder, column)
     from fusion.jobs.train import fine_tune as run
 
@@ -115,6 +125,11 @@ def _settings(
     from fusion.job_steps.config import TrainConfig
 
     return TrainConfig.from_file(config, overrides=overrides | _parts(values, encoder, column))
+
+
+def _numbers_off(text_numbers: bool) -> dict[str, Any]:
+    """What leaves numbers in texts alone; nothing where the file decides."""
+    return {} if text_numbers else {"data.text_numbers": False}
 
 
 def _parts(

@@ -66,6 +66,7 @@ AFTER_INCH = re.compile(
     r"|thick\b|round\b|square\b|diameter\b|length\b|width\b|height\b)"
 )
 SPELLED = re.compile(rf"\b({'|'.join(NUMBER_WORDS)})[ -]([a-z]{{2,7}})\b")
+MAY_HOLD_NUMBER = re.compile(rf"[0-9]|\b(?:{'|'.join(NUMBER_WORDS)})[ -]")
 LONGEST_CODE = 6
 """Digits in a row beyond which a number without a unit is a code."""
 
@@ -101,6 +102,8 @@ def numbers_in(text: str) -> dict[str, float]:
     """
     lowered = text[:READ_CHARACTERS].replace("&quot;", '"').lower().translate(SIGNS)
     found: dict[str, float] = {}
+    if not MAY_HOLD_NUMBER.search(lowered):
+        return found
     plain: list[float] = []
     for run in _runs(_whole_tokens(lowered)):
         _add_products(found, run)
@@ -138,7 +141,8 @@ def _tokens(text: str) -> Iterator[_Token]:
         link = "x" if times else "-" if RANGE.match(text, after) else ""
         if unit is not None and not link and BESIDE.match(text, after):
             link = "+"
-        is_part_of_word = text[end : end + 1].isalpha() and not SIDE.match(text, end)
+        is_side = text.endswith(("x", "x "), 0, match.start()) and SIDE.match(text, end)
+        is_part_of_word = text[end : end + 1].isalpha() and not is_side
         if unit is not None or times or not is_part_of_word:
             told = digits is not None and not _is_code(digits)
             yield _Token(value, unit, link, word == "m", told)
@@ -176,7 +180,7 @@ def _unit_at(text: str, place: int) -> tuple[str, Unit | None, int]:
     if after is None or LABELLED.match(text, place):
         return none
     first, word, begin, end = after[1], after[2], after.start(2), after.end()
-    if word in ("\"", "'") and (begin > place or not _is_mark(text, begin)):
+    if word in ('"', "'") and (begin > place or not _is_mark(text, begin)):
         return none
     if word == "in" and first is None and begin > place and not AFTER_INCH.match(text, end):
         return none

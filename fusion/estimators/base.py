@@ -16,6 +16,7 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from encoders.spelling import unknown_name
+from fusion.choices.columns import Columns, named_columns
 from fusion.choices.encoders import EncoderChoices
 from fusion.choices.mistakes import Mistakes, seeded_settings
 from fusion.choices.parameters import (
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from fusion.predictor import Predictor
     from fusion.training import TrainingHistory
 
-Columns = Sequence[str] | None
 Paths = str | Path | None
 NO_TARGET = "requires y to be passed, but the target y is None."
 
@@ -61,7 +61,9 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             names; `image`: photos, their embeddings averaged, absent ones left out; `numeric`;
             `categorical`; `dates`: calendar features; `history`: past sales, a modality of their
             own; `row_text`: columns that are also written as one text, a modality of its own
-            (texts, categories and numbers, if there are texts and categories); `id`: one column.
+            (texts, categories and numbers, if there are texts and categories); `text_numbers`:
+            columns out of whose texts numbers are read; `id`: one column.
+        text_numbers: Whether numbers in texts (`set of 6`, `28 x 52 in`) are read as numbers too.
         photos: Folder that holds the photos.
         strategy: Fusion strategy: `concat` or `gated`.
         strategy_options: Options of the strategy, such as `{"n_networks": 4}`.
@@ -89,6 +91,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         *,
         encoders: Mapping[str, Any] | None = None,
         columns: Mapping[str, Columns] | None = None,
+        text_numbers: bool = True,
         photos: Paths = None,
         strategy: str = "concat",
         strategy_options: Mapping[str, Any] | None = None,
@@ -105,6 +108,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
     ) -> None:
         self.encoders = encoders
         self.columns = columns
+        self.text_numbers = text_numbers
         self.photos = photos
         self.strategy = strategy
         self.strategy_options = strategy_options
@@ -287,7 +291,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             tuning = seeded_settings(TuningSettings, given, seed=seed, source="tuning")
         return TrainingSpec(
             heads=heads,
-            columns=self._columns(mistakes),
+            columns=named_columns(self.columns, self.text_numbers, mistakes),
             encoders=encoders,
             strategy=self.strategy,
             strategy_options={} if self.strategy_options is None else self.strategy_options,
@@ -296,15 +300,6 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             validation_fraction=self.validation_fraction,
             on_bad_rows=self.on_bad_rows,
         )
-
-    def _columns(self, mistakes: Mistakes) -> Mapping[str, Columns]:
-        """Columns by role; what is none is told."""
-        columns = {} if self.columns is None else self.columns
-        if isinstance(columns, Mapping):
-            return columns
-        example = "{'text': ['title']}"
-        mistakes.add([f"columns must be names by role, such as {example}, got {shown(columns)}."])
-        return {}
 
     def _heads(
         self, mistakes: Mistakes, targets: Mapping[str, ArrayLike]
