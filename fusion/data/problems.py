@@ -24,6 +24,7 @@ ADVICE = {
     "column_excluded": "Take it out of one of the two lists.",
     "column_id": "Name one id column.",
     "column_name": "Rename it.",
+    "column_numbers": "Leave it out of text_numbers.",
     "column_twice": "Give each column a name of its own.",
     "photo_folder": "Give the folder of the photos (--photos FOLDER, photos= in Python), or list "
     "no image columns.",

@@ -39,7 +39,7 @@ from fusion.data.infer import infer_schema
 from fusion.data.known import is_known
 from fusion.data.policy import apply_policy, left_out, refuse_early
 from fusion.data.problems import OnBadRows, Problem
-from fusion.data.schema import Schema
+from fusion.data.schema import NUMBERS, Schema
 from fusion.data.tables import read_table
 from fusion.data.weights import weight_values
 from fusion.errors import ConfigError
@@ -327,6 +327,8 @@ def schema_of(frame: pd.DataFrame, config: TrainConfig) -> Schema:
     if data.photos is None:
         of_photos = [one for one in MODALITIES.values() if one.kind == "image"]
         given = {**{role: [] for one in of_photos for role in one.roles}, **given}
+    if not data.text_numbers:
+        given[NUMBERS] = []
     targets = [name for entry in config.heads for name in entry.columns]
     return infer_schema(
         frame,
