@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from fusion.data.numbers import number_cells
 from fusion.data.problems import SHOWN_ROWS, Problem, shown
 
-RULE = "sample_weight must hold one finite number of 0 or more for each row, not all 0"
+RULE = "sample_weight must hold one finite number of 0 or more for each row, not all zero"
 LARGEST = 1e100
 """Of all weights: sums of them are finite."""
 
@@ -43,7 +43,7 @@ def check_weight_sum(weights: NDArray[np.float64] | None, *, dropped: str = "") 
     """
     if weights is not None and not weights.any():
         raise ValueError(
-            f"{RULE}, got 0 in all {len(weights)} rows that are left{dropped}. Weigh more rows."
+            f"{RULE}, got zero in all {len(weights)} rows that are left{dropped}. Weigh more rows."
         )
 
 
@@ -78,4 +78,4 @@ def _refuse(weights: NDArray[np.float64], told: list[str]) -> None:
         more = f" and {len(rows) - SHOWN_ROWS} more" if len(rows) > SHOWN_ROWS else ""
         raise ValueError(f"{RULE}, got {first}{more}. Correct them, or leave these rows out.")
     if not weights.any():
-        raise ValueError(f"{RULE}, got 0 in all {len(weights)} rows. Weigh some rows.")
+        raise ValueError(f"{RULE}, got zero in all {len(weights)} rows. Weigh some rows.")

@@ -20,7 +20,7 @@ def test_weights_are_numbers_in_the_order_of_the_rows(given):
         ([1.0, 1.0, -0.5], "got row 3: -0.5"),
         ([np.inf, 1.0, 1.0], "got row 1: inf"),
         (["much", 1.0, 1.0], "got row 1: 'much'"),
-        ([0.0, 0.0, 0.0], "got 0 in all 3 rows. Weigh some rows"),
+        ([0.0, 0.0, 0.0], "got zero in all 3 rows. Weigh some rows"),
     ],
 )
 def test_weights_that_are_none_are_refused_with_their_rows(given, told):
@@ -49,5 +49,5 @@ def test_weights_of_a_table_are_problems_of_their_cells():
 def test_something_must_count_once_faulty_rows_are_left_out():
     check_weight_sum(None)
     check_weight_sum(np.array([0.0, 1.0]))
-    with pytest.raises(ValueError, match="got 0 in all 2 rows that are left"):
+    with pytest.raises(ValueError, match="got zero in all 2 rows that are left"):
         check_weight_sum(np.zeros(2))
