@@ -91,7 +91,7 @@ def fit_ready(
         spec: How.
         paths: Where the store and the states of a tuning are.
         validation: Which rows are held out; see `with_groups` where nothing is given.
-        sample_weight: `[n]`, how much each row counts, >= 0 and not all 0; all alike where None.
+        sample_weight: `[n]`, how much each row counts, > 0; all alike where None.
         stage: Opens progress bars.
 
     Raises:

@@ -14,6 +14,7 @@ from fusion.data.known import known_rows
 from fusion.data.labels import label_positions
 from fusion.data.schema import Schema
 from fusion.data.split import Split
+from fusion.data.weights import counted
 from fusion.evaluation import BASELINES, Evaluation, baseline_rows, evaluate_head
 from fusion.evaluation.result import Kind
 from fusion.fitting.fit import Fitted, fit_ready
@@ -59,8 +60,9 @@ class Experiment:
 
     @property
     def known(self) -> NDArray[np.int64]:
-        """Rows that may be learned from: training and validation."""
-        return np.sort(np.concatenate([self.split.train, self.split.validation]))
+        """Rows that may be learned from: training and validation, without those of weight 0."""
+        rows = np.sort(np.concatenate([self.split.train, self.split.validation]))
+        return counted(rows, self.weight)
 
     def fit(self, *, stage: Stage = silent) -> Fitted:
         """A model of the known rows."""
