@@ -105,11 +105,13 @@ class HotItemHead(Head):
         log_odds = intercept + slope * raw[..., 0].double()
         return {"hot_probability": log_odds.sigmoid().mean(dim=1)}
 
-    def calibrate(self, raw: Tensor, target: Floats, *, parts: Parts) -> None:
+    def calibrate(
+        self, raw: Tensor, target: Floats, *, parts: Parts, weight: Floats | None = None
+    ) -> None:
         """Sets the log-odds that are stated, see `heads.platt.fit_platt`."""
         logits = raw[..., 0].detach().double().cpu().numpy()  # [n, n_networks]
         labels = self.encode_target(target).astype(np.float64)
-        self.calibration = list(fit_platt(logits, labels, parts=parts))
+        self.calibration = list(fit_platt(logits, labels, parts=parts, weight=weight))
 
     def encode_target(self, target: Floats) -> NDArray[np.float32]:
         """1 for a hot item, 0 for any other, from targets in business units.

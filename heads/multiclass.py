@@ -132,10 +132,13 @@ class MulticlassHead(Head):
         names = (column.name for column in self.columns)
         return dict(zip(names, values, strict=True))
 
-    def calibrate(self, raw: Tensor, target: Floats, *, parts: Parts) -> None:
+    def calibrate(
+        self, raw: Tensor, target: Floats, *, parts: Parts, weight: Floats | None = None
+    ) -> None:
         """Sets the temperature, see `heads.temperature.fit_temperature`."""
         logits = raw.detach().double().cpu().numpy()
-        self.temperature = fit_temperature(logits, target.astype(np.int64), parts=parts)
+        classes = target.astype(np.int64)
+        self.temperature = fit_temperature(logits, classes, parts=parts, weight=weight)
 
     def metrics(self, target: Floats, prediction: dict[str, Floats]) -> dict[str, float]:
         """Log loss in nats of the probabilities; accuracy and macro F1 of the likeliest label.

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from heads.answer_maps import AnswerMap, fit_mean_map
 from heads.base import Column, Floats, Head, Parts, broken_rules
+from heads.conformal import weighted_quantile
 from heads.tree_objective import TreeObjective
 
 Distribution = Literal["negative_binomial", "poisson"]
@@ -154,7 +155,9 @@ class SalesVolumeHead(Head):
         }
         return {"sales_units": mean, **quantiles}
 
-    def calibrate(self, raw: Tensor, target: Floats, *, parts: Parts) -> None:
+    def calibrate(
+        self, raw: Tensor, target: Floats, *, parts: Parts, weight: Floats | None = None
+    ) -> None:
         """Sets the levels of the quantile columns, each within 0.005 and 0.995, and the mean.
 
         Real sales follow no textbook distribution, so its mean is not theirs: see
@@ -166,11 +169,11 @@ class SalesVolumeHead(Head):
         sold = self._distribution(raw)
         places = (sold.cdf(np.ceil(target) - 1.0) + sold.cdf(target)) / 2.0
         self.levels = {
-            name: float(np.quantile(places, level).clip(*OUTERMOST))
+            name: float(np.clip(weighted_quantile(places, level, weight), *OUTERMOST))
             for name, level in LEVELS.items()
         }
         means = clamped_mean(raw.detach()).exp().cpu().numpy()
-        self.mean_map = fit_mean_map(means, target, link="log", parts=parts)
+        self.mean_map = fit_mean_map(means, target, link="log", parts=parts, weight=weight)
 
     def _distribution(self, raw: Tensor) -> Any:
         """The networks' common distribution of each row, a frozen one of scipy."""
