@@ -89,7 +89,7 @@ def test_a_saved_member_answers_the_same_and_its_trees_are_text(all_heads):
     member, heads, _, _ = all_heads
     state = member.state()
     texts = {name: value for name, value in state.items() if isinstance(value, bytes)}
-    assert sorted(texts) == [f"{place}.0.txt" for place in range(5)]
+    assert sorted(texts) == [f"{place}_0.txt" for place in range(5)]
     assert all(text.startswith(b"tree\nversion=v4\n") for text in texts.values())
     again = TreesMember(**json.loads(json.dumps(member.config)))
     again.load_state(state, heads=heads, encoders={})
@@ -99,8 +99,8 @@ def test_a_saved_member_answers_the_same_and_its_trees_are_text(all_heads):
 
 
 BROKEN = {
-    "0.0.txt": b"tree\n",
-    "1.0.txt": None,
+    "0_0.txt": b"tree\n",
+    "1_0.txt": None,
     "features.0.filling": torch.zeros(3, dtype=torch.float64),
     "features.0.is_filled": torch.zeros(2),
     "features.2.directions": torch.zeros(40, 3, dtype=torch.float64),
@@ -168,7 +168,7 @@ def test_a_target_of_steps_has_trees_for_each_step(steps_head):
     head = steps_head.fitted(target)
     member, found = fitted(rows, {"weeks": head}, {"weeks": target})
     assert found["weeks"].shape == (120, 1, 2, 1)
-    assert {name for name in member.state() if name.endswith(".txt")} == {"0.0.txt", "0.1.txt"}
+    assert {name for name in member.state() if name.endswith(".txt")} == {"0_0.txt", "0_1.txt"}
 
 
 def test_the_number_of_threads_changes_nothing_and_stays_as_it_was():
@@ -183,7 +183,7 @@ def test_the_number_of_threads_changes_nothing_and_stays_as_it_was():
             assert torch.get_num_threads() == n_threads
     finally:
         torch.set_num_threads(before)
-    assert states[0]["0.0.txt"] == states[1]["0.0.txt"]
+    assert states[0]["0_0.txt"] == states[1]["0_0.txt"]
 
 
 def test_the_number_of_trees_is_found_on_rows_held_out():
