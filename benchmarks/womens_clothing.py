@@ -316,7 +316,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         rows=[compared_row(reviews, name, ways) for name in ways],
         notes="Published test scores on this split (fine-tuned BERT base; with Rating where "
         "numbers are used) as F1 / PR-AUC: text only .957 / .992, gating .961 / .994, all as text "
-        f".968 / .995. {PUBLISHED} {VALIDATED} Rating nearly decides the target, hence every line without it.",
+        f".968 / .995. {PUBLISHED} {VALIDATED} Rating nearly decides the "
+        "target, hence every line without it.",
         trial=options.limit is not None or bool(training),
     )
 
