@@ -5,24 +5,16 @@ python benchmarks/coverage.py --data FOLDER_OF_SETS --store STORE
 
 import argparse
 import math
-import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from babies_r_us import DROPPED
+from cases import Case, demo_items, mixed_launches, prices, reviews
 from numpy.typing import NDArray
 from results import write_section
-from sklearn.model_selection import train_test_split
-from visuelle2_550 import SCHEMA, Launches
-from womens_clothing import CATEGORIES, NUMBERS, TEXT, Reviews
-from womens_clothing import TARGET as RECOMMENDED
 
 from fusion import FusionClassifier, FusionRegressor
-from fusion.jobs.demo import demo_folder
 from heads import metrics
 
 Floats = NDArray[np.float64]
@@ -31,92 +23,17 @@ Row = dict[str, object]
 LEVELS = (0.05, 0.1, 0.5, 0.9, 0.95)
 ALLOWED = 0.02
 """Points by which a coverage may miss its level, besides two binomial standard errors."""
-DEMO_TARGET = "units_next_8w"
 MOST_ERROR = 0.02
 """Calibration error of honest probabilities, at most."""
 
 
-@dataclass(frozen=True)
-class Case:
-    """Training and test rows of one set with one split.
-
-    Args:
-        name: Of the set.
-        frame: All rows.
-        target: `[n]`, in its own unit.
-        training: Positions of the training rows.
-        test: Positions of the test rows.
-        options: Of the estimator.
-        heads: Heads that are asked.
-    """
-
-    name: str
-    frame: pd.DataFrame
-    target: Floats
-    training: NDArray[np.int64]
-    test: NDArray[np.int64]
-    options: Mapping[str, Any]
-    heads: Sequence[str]
-
-
-def prices(data: Path, seed: int) -> Case:
-    """babies_r_us, a random tenth held out."""
-    frame = pd.read_csv(data / "babies_r_us" / "babies_r_us.csv").drop(columns=DROPPED)
-    target = frame.pop("price").to_numpy(dtype=np.float64)
-    return _drawn("babies_r_us", frame, target, ("regression", "quantiles"), seed=seed)
-
-
-def launches(data: Path, seed: int) -> Case:
-    """visuelle2_550, a random fifth held out: launches of other seasons are not like these."""
-    made = Launches(data / "visuelle2_550", store=Path(), training={})
-    frame = pd.concat([made.training, made.test], ignore_index=True)
-    target = np.concatenate([made.units_training, made.units_test])
-    columns = {role: list(SCHEMA.columns_of(role)) for role in ("text", "image", "categorical")}
-    options = {"photos": made.photos, "encoders": made.options["encoders"], "columns": columns}
-    heads = ("sales_volume", "quantiles", "regression")
-    return _drawn("visuelle2_550", frame, target, heads, seed=seed, share=0.2, options=options)
-
-
-def demo_items(data: Path, seed: int) -> Case:
-    """The demo catalogue, a random fifth held out."""
-    del data
-    folder = demo_folder()
-    frame = pd.read_csv(folder / "items.csv").dropna(subset=[DEMO_TARGET], ignore_index=True)
-    target = frame.pop(DEMO_TARGET).to_numpy(dtype=np.float64)
-    columns = tomllib.loads((folder / "train.toml").read_text())["data"]["columns"]
-    options = {"photos": folder / "photos", "on_bad_rows": "absent", "columns": columns}
-    heads = ("sales_volume", "quantiles", "regression")
-    return _drawn("demo_data", frame, target, heads, seed=seed, share=0.2, options=options)
-
-
-def reviews(data: Path, seed: int) -> Case:
-    """womens_clothing, published split: probabilities."""
-    made = Reviews(data / "womens_clothing", limit=None)
-    frame = made.frame[[*TEXT, *NUMBERS, *CATEGORIES]]
-    target = made.frame[RECOMMENDED].to_numpy(dtype=np.float64)
-    return Case("womens_clothing", frame, target, made.known, made.test, {}, ("hot_item",))
-
-
-def _drawn(
-    name: str,
-    frame: pd.DataFrame,
-    target: Floats,
-    heads: Sequence[str],
-    *,
-    seed: int,
-    share: float = 0.1,
-    options: Mapping[str, Any] | None = None,
-) -> Case:
-    training, test = train_test_split(np.arange(len(frame)), test_size=share, random_state=seed)
-    return Case(name, frame, target, training, test, options or {}, heads)
-
-
 CASES = {
-    "babies_r_us": prices,
-    "visuelle2_550": launches,
-    "demo_data": demo_items,
-    "womens_clothing": reviews,
+    "babies_r_us": (prices, ("regression", "quantiles")),
+    "visuelle2_550": (mixed_launches, ("sales_volume", "quantiles", "regression")),
+    "demo_data": (demo_items, ("sales_volume", "quantiles", "regression")),
+    "womens_clothing": (reviews, ("hot_item",)),
 }
+"""Set -> what gives its rows, and the heads that are asked."""
 
 
 def answers(case: Case, head: str, *, store: Path, seed: int) -> pd.DataFrame:
@@ -185,8 +102,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows = []
     for name in options.sets:
         for seed in range(options.seeds):
-            case = CASES[name](options.data, seed)
-            for head in case.heads:
+            make, heads = CASES[name]
+            case = make(options.data, seed)
+            for head in heads:
                 found = measured(case, head, store=options.store, seed=seed)
                 print(found, flush=True)
                 rows += found
