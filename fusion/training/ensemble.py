@@ -18,7 +18,7 @@ from fusion.training.neighbours import fit_neighbours
 from fusion.training.ridge import fit_ridge
 from fusion.training.settings import TrainingSettings
 from fusion.training.threads import computing_with, threads_for
-from fusion.training.trainers import training_alone
+from fusion.tuning.trainers import training_alone
 
 Rows = NDArray[np.int64]
 CHUNK_ROWS = 4096

@@ -18,8 +18,8 @@ from fusion.data.batch import ModelInputs
 from fusion.network import Raw
 from fusion.progress import Work
 from fusion.system.processes import processes
-from fusion.training.checkpoints import Checkpoint, commit
-from fusion.training.trainer import BestWeights, FusionTrainer
+from fusion.tuning.checkpoints import Checkpoint, commit
+from fusion.tuning.fusion_trainer import BestWeights, FusionTrainer
 from fusion.tuning.guards import check_whole_weights, lower_rate
 from fusion.tuning.optimiser import parameter_groups, schedules
 from fusion.tuning.order import RowOrder

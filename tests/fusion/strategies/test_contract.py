@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from fusion.strategies import FUSIONS, ConcatFusion, Fusion, GatedFusion, JoinFusion
-from fusion.strategies.base import ModalityDropout
+from fusion.strategies.dropout import ModalityDropout
 from fusion.strategies.check import check_fusion
 
 

@@ -8,7 +8,7 @@ from fusion.network import FusionNetwork
 from fusion.strategies import ConcatFusion
 from fusion.training import TrainingSettings, fit_model
 from fusion.training.loss import BalancedLoss, pull
-from fusion.training.trainer import BestWeights
+from fusion.tuning.fusion_trainer import BestWeights
 from heads import HotItemHead, RegressionHead, SalesVolumeHead
 
 

@@ -13,7 +13,7 @@ from fusion.network import FusionNetwork
 from fusion.strategies import ConcatFusion
 from fusion.training import TrainingSettings, fit_ensemble
 from fusion.training.threads import computing_with, threads_for
-from fusion.training.trainer import BestWeights
+from fusion.tuning.fusion_trainer import BestWeights
 from heads import RegressionHead
 
 N = 80
