@@ -39,8 +39,8 @@ from fusion.training import TrainingHistory, best_options, fit_ensemble
 from fusion.training.blend_weights import OutOfFold
 from fusion.training.options import Candidate
 from fusion.training.threads import computing_with, threads_for
-from fusion.tuning.trainers import training_alone
 from fusion.tuning.crossfit import CrossFit, Tuned, TuningData
+from fusion.tuning.trainers import training_alone
 from heads import HEADS
 from heads.base import Head
 

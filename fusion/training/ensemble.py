@@ -7,24 +7,24 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from encoders.process_state import OwnGenerators
 from fusion.data.batch import ModelInputs
 from fusion.data.known import known_rows
 from fusion.ensemble import ProductEnsemble
 from fusion.network import FusionNetwork
 from fusion.progress import Stage, silent
 from fusion.training.blend_weights import MIN_HELD_OUT, OutOfFold
-from fusion.training.fit import Targets, TrainingHistory, fit_model
+from fusion.training.fit import Targets, fit_networks
+from fusion.training.loop import TrainingHistory
 from fusion.training.neighbours import fit_neighbours
 from fusion.training.ridge import fit_ridge
 from fusion.training.settings import TrainingSettings
 from fusion.training.threads import computing_with, threads_for
-from fusion.tuning.trainers import training_alone
 
 Rows = NDArray[np.int64]
 CHUNK_ROWS = 4096
 
 
-@training_alone()
 def fit_ensemble(
     build: Callable[[], FusionNetwork],
     inputs: ModelInputs,
@@ -52,21 +52,19 @@ def fit_ensemble(
         The ensemble, in eval mode, the history of each member, and the blended answers on rows
         held out; None of them where all heads are solved in closed form.
     """
-    members, histories = [], []
-    everything = np.arange(len(inputs))
-    for place, fold in enumerate(folds):
-        own = _own_settings(settings, place, n_networks=len(folds))
-        torch.manual_seed(own.seed)
-        members.append(build())
-        history = fit_model(
-            members[-1],
-            inputs,
-            targets,
-            rows=(np.setdiff1d(everything, fold), fold),
-            settings=own,
-            stage=_numbered(stage, place + 1, len(folds)),
-        )
-        histories.append(history)
+    members = []
+    for place in range(len(folds)):
+        with OwnGenerators((settings.seed + place) % 2**31):
+            members.append(build())
+    histories = fit_networks(
+        members,
+        inputs,
+        targets,
+        folds=folds,
+        sample_weight=np.ones(len(inputs)),
+        settings=settings,
+        stage=stage,
+    )
     ensemble = ProductEnsemble(members).eval()
     found: OutOfFold | None = None
     if not ensemble.first.is_closed_form:
@@ -121,19 +119,3 @@ def answers_held_out(
             for name, raw in part(**inputs.batch(rows)).items():
                 found.setdefault(name, torch.zeros(len(inputs), *raw.shape[1:]))[rows] = raw.cpu()
     return OutOfFold(folds=[folds[places[0]] for places in members.values()], raw=found)
-
-
-def _own_settings(settings: TrainingSettings, place: int, *, n_networks: int) -> TrainingSettings:
-    """The settings of one member: the next seed, and a log folder of its own among several."""
-    logs = settings.tensorboard
-    if logs is not None and n_networks > 1:
-        logs = logs / f"network_{place + 1}"
-    seed = (settings.seed + place) % 2**31
-    return settings.model_copy(update={"seed": seed, "tensorboard": logs})
-
-
-def _numbered(stage: Stage, number: int, total: int) -> Stage:
-    """The same stage, whose bars say which member is at work."""
-    if total == 1:
-        return stage
-    return lambda name, steps, unit: stage(f"{name} {number} of {total}", steps, unit)

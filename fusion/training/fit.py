@@ -1,7 +1,7 @@
 """Networks that are trained side by side, each on all rows but a fold, and stopped by it."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import cast
 

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from fusion.data.batch import ModelInputs
 from fusion.network import FusionNetwork, Raw
+from fusion.training.adamw import AdamW
 from fusion.training.augment import Mixup, with_noise
 from fusion.training.chance import Chance
 from fusion.training.logs import summary_writer
@@ -52,9 +53,7 @@ class TrainingData:
         moved: dict[str, Any] = _moved(self.inputs.batch(rows), device)
         return moved
 
-    def known(
-        self, rows: Rows, device: torch.device
-    ) -> tuple[dict[str, Tensor], Tensor | None]:
+    def known(self, rows: Rows, device: torch.device) -> tuple[dict[str, Tensor], Tensor | None]:
         """Encoded targets and weights of some rows."""
         weight = None if self.weight is None else self.weight[torch.as_tensor(rows)].to(device)
         targets: dict[str, Tensor] = _moved(rows_of(self.encoded, rows), device)
@@ -105,7 +104,11 @@ class NetworkTraining:
         folder = self.settings.tensorboard
         writer = None if folder is None else summary_writer(folder)
         self.module.to(self.device)
-        self.optimizer = self._optimizer()
+        self.optimizer = AdamW(
+            self.module.parameters(),
+            weight_decay=self.settings.weight_decay,
+            max_gradient=self.settings.max_gradient,
+        )
         try:
             with self.chance.given_to_layers():
                 for epoch in range(self.settings.epochs):
@@ -169,12 +172,8 @@ class NetworkTraining:
             return found
 
         loss = loss_of(targets) if mix is None else mix.loss(loss_of, targets, self.labels)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.module.parameters(), self.settings.max_gradient)
-        self.optimizer.step()
+        self.optimizer.step(rate)
         return loss.detach()
 
     @torch.inference_mode()
@@ -203,18 +202,6 @@ class NetworkTraining:
         if step < n_warm:
             return peak * step / n_warm
         return peak * 0.5 * (1.0 + math.cos(math.pi * (step - n_warm) / max(1, n_steps - n_warm)))
-
-    def _optimizer(self) -> torch.optim.Optimizer:
-        """AdamW; biases and scales of a normalisation do not shrink, as usual."""
-        weights = [weight for weight in self.module.parameters() if weight.requires_grad]
-        groups = [
-            {
-                "params": [weight for weight in weights if (weight.ndim > 1) == shrinks],
-                "weight_decay": self.settings.weight_decay if shrinks else 0.0,
-            }
-            for shrinks in (True, False)
-        ]
-        return torch.optim.AdamW(groups, lr=self.settings.learning_rate or 0.0, fused=True)
 
 
 def _moved(values: Any, device: torch.device) -> Any:

@@ -77,9 +77,7 @@ def threads_for(chosen: int | None, inputs: ModelInputs) -> int:
     return chosen or (torch.get_num_threads() if inputs.encoders else 1)
 
 
-def shared_out(
-    chosen: int | None, inputs: ModelInputs, *, n_networks: int
-) -> tuple[int, int]:
+def shared_out(chosen: int | None, inputs: ModelInputs, *, n_networks: int) -> tuple[int, int]:
     """How many networks are trained at once, and how many threads (>= 1) each computes with.
 
     Why several networks with one thread each: they wait for each other nowhere, so two take half
