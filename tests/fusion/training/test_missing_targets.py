@@ -11,13 +11,11 @@ from encoders import TfidfEncoder
 from fusion.choices.build import build_decoders, build_heads
 from fusion.choices.heads import HeadChoice
 from fusion.data.batch import ModelInputs
-from fusion.data.known import known_rows
 from fusion.network import FusionNetwork
 from fusion.strategies import ConcatFusion, JoinFusion
-from fusion.training import TrainingSettings, fit_model
+from fusion.training import TrainingSettings, fit_networks
 from fusion.training.augment import Mixup
-from fusion.training.fit import encoded_targets
-from fusion.training.loss import BalancedLoss
+from fusion.training.loss import BalancedLoss, encoded_targets
 from heads import LinearHead
 
 N = 200
@@ -70,8 +68,8 @@ def test_networks_learn_a_head_from_the_rows_that_have_its_target(mixup):
     torch.manual_seed(0)
     model = model_of(targets)
     settings = TrainingSettings(epochs=25, batch_size=16, mixup=mixup, learning_rate=0.02)
-    rows = np.setdiff1d(EVERYTHING, FOLDS[0]), FOLDS[0]
-    history = fit_model(model, INPUTS, targets, rows=rows, settings=settings)
+    options = {"folds": FOLDS[:1], "sample_weight": np.ones(N), "settings": settings}
+    (history,) = fit_networks([model], INPUTS, targets, **options)
     assert all(np.isfinite(history.train_loss + history.validation_loss))
     assert min(history.validation_loss) < 0.85
     with torch.inference_mode():
@@ -118,20 +116,6 @@ def test_a_head_without_a_target_in_a_batch_adds_nothing():
     assert found == pytest.approx(loss_and_gradients(raw, others)[0])
 
 
-def test_a_loss_taken_batch_by_batch_is_that_of_all_rows_together():
-    model, targets = model_of(targets_of()), targets_of(absent=range(5, 60))
-    encoded = encoded_targets(model, targets)
-    loss = BalancedLoss(model, encoded)
-    raw = raw_answers()
-    shares = {name: len(known_rows(values)) / N for name, values in targets.items()}
-    total = 0.0
-    for rows in np.array_split(EVERYTHING, 7):
-        some = {name: values[rows] for name, values in raw.items()}
-        parts = {name: values[rows] for name, values in encoded.items()}
-        total += float(loss(some, parts, shares=shares)) * len(rows) / N
-    assert total == pytest.approx(float(loss(raw, encoded)), rel=1e-5)
-
-
 def test_a_mixed_row_has_a_target_where_both_rows_have_one():
     mix = Mixup(torch.tensor([1, 2, 0]), 0.75)
     mixed = mix.of_targets({"price": torch.tensor([4.0, 8.0, torch.nan])})["price"]
@@ -152,8 +136,9 @@ def test_a_linear_head_is_solved_on_the_rows_that_have_its_target():
         encoders = {"row_text": TfidfEncoder(embedding_dim=6)}
         decoders = build_decoders(heads, fused_dim=fusion.fused_dim)
         model = FusionNetwork(encoders, fusion=fusion, heads=heads, decoders=decoders)
-        rows = np.split(rows, [10])
-        fit_model(model, inputs, targets, rows=tuple(rows), settings=TrainingSettings())
+        weight = np.isin(EVERYTHING, rows).astype(float)
+        options = {"folds": [rows[:10]], "settings": TrainingSettings()}
+        fit_networks([model], inputs, targets, sample_weight=weight, **options)
         return {name: copy.deepcopy(decoders[name].state_dict()) for name in targets}
 
     found = solved({"a": np.nan_to_num(target), "b": target}, EVERYTHING)["b"]

@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from fusion import FusionRegressor
 from fusion.data.batch import ModelInputs
-from fusion.members.network import NetworkMember
+from fusion.members.kernel import KernelMember
 from fusion.training import TrainingSettings
 from fusion.training.threads import computing_with, threads_for
 
@@ -102,7 +102,7 @@ def test_blocks_that_overlap_in_several_threads_restore_what_was_there():
     assert numbers() == before
 
 
-class WatchingMember(NetworkMember):
+class WatchingMember(KernelMember):
     """Notes with how many threads it is fitted."""
 
     seen: ClassVar[list] = []
@@ -116,8 +116,8 @@ def fit(**settings):
     items = pd.DataFrame({"size": np.random.default_rng(0).normal(size=N)})
     model = FusionRegressor(
         columns={"numeric": ["size"]},
-        members={"mine": WatchingMember(training={"epochs": 2, "batch_size": 16, **settings})},
-        training={"folds": 2, **settings},
+        members={"network": {}, "mine": WatchingMember()},
+        training={"epochs": 2, "batch_size": 16, "folds": 2, **settings},
         random_state=0,
     )
     return model.fit(items, items["size"].to_numpy() * 20 + 100)
