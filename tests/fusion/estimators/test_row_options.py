@@ -22,7 +22,9 @@ def items():
 
 def test_rows_of_a_group_are_held_out_together(items):
     groups = np.arange(N) % 16
-    model = regressor().fit(items, items["price"].to_numpy() * 2, groups=[f"brand {g}" for g in groups])
+    model = regressor().fit(
+        items, items["price"].to_numpy() * 2, groups=[f"brand {g}" for g in groups]
+    )
     folds = model.fitted_.out_of_fold.folds
     assert len(folds) == 4
     for rows in folds:
@@ -75,4 +77,6 @@ def test_everything_wrong_with_rows_is_said_at_once(items, estimator):
 
 def test_groups_beside_validation_rows_are_refused(items):
     with pytest.raises(ConfigError, match="groups must be left out where validation_rows are"):
-        regressor().fit(items, items["price"].to_numpy(), groups=np.arange(N), validation_rows=[1, 2])
+        regressor().fit(
+            items, items["price"].to_numpy(), groups=np.arange(N), validation_rows=[1, 2]
+        )

@@ -1,10 +1,9 @@
-"""How much each member counts in the answer of a head: weights found on rows held out.
+"""Blend weights found on rows held out.
 
 Wolpert (1992), stacked generalization; Breiman (1996), stacked regressions, for weights >= 0.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,10 +11,10 @@ from torch import Tensor
 
 from fusion.data.known import is_known
 from fusion.members.base import Floats, Raw
-from fusion.members.view import Mask, Rows, View
+from fusion.members.view import Mask, Rows
+from fusion.stack.stack import Stack, joined, shared, without
 from heads.base import Head
 
-Weights = Mapping[str, Mapping[str, float]]
 PULL = 3.0
 """Rows that speak for equal weights: see `fit_stack`."""
 LEAST_WEIGHT = 0.05
@@ -26,79 +25,6 @@ MIN_NEW = 50
 """Held-out rows with a level never seen from which they have weights of their own."""
 N_GROUPS = 20
 """Groups of held-out rows that a standard error is taken over."""
-UNSEEN = 1
-"""Code of a level that training never saw, or too seldom; codes from 2 on are known levels."""
-
-
-class Stack:
-    """Blend weights of members by head, and how answers are joined by them.
-
-    Args:
-        weights: Head -> member -> weight, >= 0, of sum 1.
-        new_weights: The same for rows that hold a category never seen in training; None where they
-            are answered as all others.
-
-    Raises:
-        ValueError: If weights are none, or heads or members differ.
-
-    Example:
-        >>> stack = Stack({"price": {"kernel": 0.75, "trees": 0.25}})
-        >>> one, zeros = torch.ones(1, 1, 1), torch.zeros(1, 4, 1)
-        >>> raws = {"kernel": {"price": one}, "trees": {"price": zeros}}
-        >>> everywhere, nowhere = np.array([True]), np.array([False])
-        >>> knows = {"kernel": everywhere, "trees": everywhere}
-        >>> stack.blend(raws, knows, nowhere)["price"].flatten().tolist()
-        [0.75, 0.75, 0.75, 0.75]
-    """
-
-    def __init__(self, weights: Weights, new_weights: Weights | None = None) -> None:
-        self.weights = _checked(weights)
-        self.new_weights = None if new_weights is None else _checked(new_weights)
-        if self.new_weights is not None and _shape(self.new_weights) != _shape(self.weights):
-            raise ValueError(
-                "new_weights must name the heads and members of weights, got "
-                f"{_shape(self.new_weights)} beside {_shape(self.weights)}."
-            )
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """Keyword arguments, JSON-serialisable, that rebuild it."""
-        return {"weights": self.weights, "new_weights": self.new_weights}
-
-    @property
-    def asked(self) -> tuple[str, ...]:
-        """Members that count in any answer: the others need not be asked."""
-        tables = [*self.weights.values(), *(self.new_weights or {}).values()]
-        names = dict.fromkeys(name for table in tables for name in table)
-        return tuple(name for name in names if any(table[name] > 0.0 for table in tables))
-
-    def blend(self, raws: Mapping[str, Raw], knows: Mapping[str, Mask], is_new: Mask) -> Raw:
-        """The joined answer of each head.
-
-        A member that knows nothing of a row has weight 0 there, and the others share it; where
-        none of them knows anything all count as they are.
-
-        Args:
-            raws: Member -> head -> raw outputs `[n, n_networks, *target_shape, raw_dim]`; members
-                that are not `asked` may be left out.
-            knows: Member -> mask `[n]` of the rows of which it knows anything.
-            is_new: Mask `[n]` of the rows that hold a category never seen, see `new_rows`.
-
-        Returns:
-            `[n, n_networks, *target_shape, raw_dim]` by head. One answer joins each of several
-            networks; members of different numbers of networks are averaged first.
-        """
-        blended = {}
-        for head, table in self.weights.items():
-            names = [name for name in table if name in raws]
-            answers = _side_by_side([raws[name][head] for name in names])
-            known = torch.from_numpy(np.stack([knows[name] for name in names], axis=1))
-            shares = torch.tensor([table[name] for name in names]).expand(known.shape)
-            if self.new_weights is not None:
-                of_new = torch.tensor([self.new_weights[head][name] for name in names])
-                shares = torch.where(torch.from_numpy(is_new)[:, None], of_new, shares)
-            blended[head] = _joined(answers, _shared(shares, known))
-        return blended
 
 
 def fit_stack(
@@ -144,6 +70,7 @@ def fit_stack(
     for name, head in heads.items():
         rows = held_out[is_known(targets[name])[held_out] & (sample_weight[held_out] > 0.0)]
         judged = _Judged(head, name, targets[name], raws, knows, sample_weight)
+        judged.check_finite(rows)
         seen, new = rows[~is_new[rows]], rows[is_new[rows]]
         found = judged.best_weights(seen if len(seen) >= MIN_SEEN else rows)
         weights[name] = of_new[name] = found
@@ -151,30 +78,6 @@ def fit_stack(
             of_new[name] = judged.clearly_better(judged.best_weights(new), found, new)
     stack = Stack(weights, None if of_new == weights else of_new)
     return stack, stack.blend(raws, knows, is_new)
-
-
-def new_rows(view: View) -> Mask:
-    """Mask `[n]` of the rows that hold a level of a category that training never saw."""
-    unseen = np.zeros(len(view), dtype=bool)
-    for name, block in view.of_kinds("category").items():
-        unseen |= view.present[name] & (block.values == UNSEEN)
-    return unseen
-
-
-def new_out_of_fold(view: View, folds: Sequence[Rows]) -> Mask:
-    """Mask `[n]` of the rows that hold a level of a category that no row outside their fold holds.
-
-    Rows of no fold are learned from by all: they count as `new_rows` has them.
-    """
-    unseen = new_rows(view)
-    for name, block in view.of_kinds("category").items():
-        codes = np.where(view.present[name], block.values, 0)
-        counts = np.bincount(codes, minlength=block.n_levels)
-        for fold in folds:
-            own = codes[fold]
-            elsewhere = counts - np.bincount(own, minlength=len(counts))
-            unseen[fold] |= (own > UNSEEN) & (elsewhere[own] == 0)
-    return unseen
 
 
 class _Judged:
@@ -192,10 +95,29 @@ class _Judged:
         self.head = head
         self.members = list(raws)
         answers = [raws[member][name].detach().mean(dim=1, keepdim=True) for member in raws]
-        self.answers = torch.stack([answer.double() for answer in answers])
         self.known = torch.from_numpy(np.stack([knows[member] for member in raws], axis=1))
+        asked = self.known | ~self.known.any(dim=1, keepdim=True)
+        self.answers = without(torch.stack(answers).double(), asked.T)
         self.target = target
         self.weight = sample_weight
+
+    def check_finite(self, rows: Rows) -> None:
+        """Refuses answers to rows held out that are no numbers.
+
+        Raises:
+            ValueError: With the members that gave them.
+        """
+        finite = self.answers[:, torch.from_numpy(rows)].flatten(start_dim=1).isfinite()
+        odd = [
+            name
+            for name, all_finite in zip(self.members, finite.all(dim=1).tolist(), strict=True)
+            if not all_finite
+        ]
+        if odd:
+            raise ValueError(
+                f"answers out of fold must be finite, got others by {', '.join(odd)}. Leave these "
+                "members out, or correct them."
+            )
 
     def best_weights(self, rows: Rows) -> dict[str, float]:
         """Weights of the least penalised loss on some rows, of members that count enough."""
@@ -272,52 +194,6 @@ class _Judged:
         places = torch.from_numpy(rows)
         known = self.known[places][:, list(kept)]
         answers = self.answers[list(kept)][:, places]
-        raw = _joined(answers, _shared(shares.expand(known.shape), known))
+        raw = joined(answers, shared(shares.expand(known.shape), known))
         target = torch.from_numpy(self.head.encode_target(self.target[rows])).double()
         return self.head.losses(raw, target).double().flatten(start_dim=1).mean(dim=1)
-
-
-def _side_by_side(answers: Sequence[Tensor]) -> Tensor:
-    """Answers of members as one tensor, members first, with one number of networks."""
-    several = {answer.shape[1] for answer in answers} - {1}
-    if len(several) > 1:
-        answers = [answer.mean(dim=1, keepdim=True) for answer in answers]
-    elif several:
-        (n_networks,) = several
-        answers = [answer.expand(-1, n_networks, *answer.shape[2:]) for answer in answers]
-    return torch.stack([answer.to(answers[0]) for answer in answers])
-
-
-def _shared(shares: Tensor, known: Tensor) -> Tensor:
-    """Weights `[n, n_members]` of sum 1 over the members that know anything of a row."""
-    own = shares * known
-    total = own.sum(dim=1, keepdim=True)
-    return torch.where(total > 0.0, own / torch.where(total > 0.0, total, 1.0), shares)
-
-
-def _joined(answers: Tensor, shares: Tensor) -> Tensor:
-    """Answers `[n, ...]` of members `[n_members, n, ...]` by their weights `[n, n_members]`."""
-    by_member = shares.T.to(answers)
-    return (answers * by_member.reshape(*by_member.shape, *[1] * (answers.ndim - 2))).sum(dim=0)
-
-
-def _checked(weights: Weights) -> dict[str, dict[str, float]]:
-    """Weights as plain numbers.
-
-    Raises:
-        ValueError: If those of a head are no numbers >= 0 of sum 1, or members differ by head.
-    """
-    tables = {
-        head: {name: float(one) for name, one in table.items()} for head, table in weights.items()
-    }
-    for head, table in tables.items():
-        total = sum(table.values())
-        if not min(table.values(), default=-1.0) >= 0.0 or not abs(total - 1.0) <= 1e-6:
-            raise ValueError(f"weights of {head} must be numbers >= 0 of sum 1, got {table}.")
-    if len(set(map(frozenset, tables.values()))) > 1:
-        raise ValueError(f"weights must name the same members for each head, got {_shape(tables)}.")
-    return tables
-
-
-def _shape(tables: Weights) -> dict[str, list[str]]:
-    return {head: sorted(table) for head, table in sorted(tables.items())}
