@@ -45,8 +45,8 @@ def fit_stack(
     combination puzzle), on many the penalty is nothing. Then a member that would count less than
     0.05 is left out, one after the other. On tables of 12 to 160 rows this erred least of what was
     tried; dropping members within one standard error erred most, single best members included.
-    Rows that hold a category never seen have weights of their own where 50 of them are held out
-    and these gain more than one standard error.
+    Rows that hold a category never seen have weights of their own, pulled towards those of the
+    others, where 50 of them are held out and these gain more than one standard error.
 
     An answer held out of several networks comes from the one that did not see the row, and the
     mean of all, which is what answers later, errs a little less. So networks get somewhat less
@@ -75,7 +75,8 @@ def fit_stack(
         found = judged.best_weights(seen if len(seen) >= MIN_SEEN else rows)
         weights[name] = of_new[name] = found
         if MIN_NEW <= len(new) < len(rows):
-            of_new[name] = judged.clearly_better(judged.best_weights(new), found, new)
+            own = judged.best_weights(new, near=found)
+            of_new[name] = judged.clearly_better(own, found, new)
     stack = Stack(weights, None if of_new == weights else of_new)
     return stack, stack.blend(raws, knows, is_new)
 
@@ -119,13 +120,19 @@ class _Judged:
                 "members out, or correct them."
             )
 
-    def best_weights(self, rows: Rows) -> dict[str, float]:
-        """Weights of the least penalised loss on some rows, of members that count enough."""
+    def best_weights(self, rows: Rows, near: Mapping[str, float] | None = None) -> dict[str, float]:
+        """Weights of the least penalised loss on some rows, of members that count enough.
+
+        Args:
+            rows: Positions of rows held out.
+            near: Weights that others are penalised by their distance from; where None equal ones.
+        """
         kept = list(range(len(self.members)))
-        found = self._least(rows, kept)
+        pulled_to = np.ones(len(kept)) if near is None else np.array([*near.values()])
+        found = self._least(rows, kept, pulled_to)
         while len(kept) > 1 and found.min() < LEAST_WEIGHT:
             del kept[int(found.argmin())]
-            found = self._least(rows, kept)
+            found = self._least(rows, kept, pulled_to[kept])
         own = {self.members[one]: float(share) for one, share in zip(kept, found, strict=True)}
         return {name: own.get(name, 0.0) for name in self.members}
 
@@ -151,22 +158,22 @@ class _Judged:
         spread = np.square(sums - sizes * total).sum() * len(groups) / (len(groups) - 1)
         return total, float(np.sqrt(spread) / sizes.sum())
 
-    def _least(self, rows: Rows, kept: Sequence[int]) -> Floats:
-        """Weights `[n_kept]` of the least penalised loss; all alike where nothing tells."""
-        alike = np.full(len(kept), 1.0 / len(kept))
+    def _least(self, rows: Rows, kept: Sequence[int], near: Floats) -> Floats:
+        """Weights `[n_kept]` of the least penalised loss; as `near` where nothing tells."""
+        near = near / near.sum() if near.any() else np.full(len(kept), 1.0 / len(kept))
         if len(kept) == 1 or not len(rows):
-            return alike
+            return near
         weight = torch.from_numpy(self.weight[rows])
         n_alike = float(weight.sum() ** 2 / weight.square().sum())  # rows that say as much
         weight = weight / weight.sum()
-        unit = float((self._of_rows(rows, kept, torch.from_numpy(alike)) * weight).sum()) or 1.0
+        unit = float((self._of_rows(rows, kept, torch.from_numpy(near)) * weight).sum()) or 1.0
         pull = PULL / n_alike * len(kept)
 
         def loss_and_slope(given: Floats) -> tuple[float, Floats]:
             shares = torch.from_numpy(given).clone().requires_grad_(True)
             loss = (self._of_rows(rows, kept, shares) * weight).sum() / unit
             (slope,) = torch.autograd.grad(loss, shares)
-            away = given - alike
+            away = given - near
             return float(loss.detach()) + pull * float(away @ away), slope.numpy() + 2 * pull * away
 
         from scipy import optimize  # takes half a second to import
@@ -175,14 +182,14 @@ class _Judged:
         with torch.enable_grad():
             found = optimize.minimize(
                 loss_and_slope,
-                alike,
+                near,
                 jac=True,
                 method="SLSQP",
                 bounds=[(0.0, 1.0)] * len(kept),
                 constraints=total,
                 options={"ftol": 1e-9},
             ).x.clip(0.0, 1.0)
-        return found / found.sum() if np.isfinite(found).all() and found.sum() > 0.0 else alike
+        return found / found.sum() if np.isfinite(found).all() and found.sum() > 0.0 else near
 
     @torch.no_grad()
     def _losses(self, rows: Rows, kept: Sequence[int], shares: Floats) -> Floats:
