@@ -209,7 +209,8 @@ def small(colours: Sequence[str | None], target: list[float], asked: Sequence[st
     head = kind.fitted(values)
     columns = answers_of("category median", known, values, test, head)
     assert columns is not None
-    return columns[head.column_names[-1]].tolist()
+    name = "hot_probability" if kind is HotItemHead else "prediction_p50"
+    return columns[name].tolist()
 
 
 def test_category_median_takes_the_column_that_explains_most() -> None:
