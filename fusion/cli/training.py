@@ -21,7 +21,6 @@ from fusion.cli.shared import (
     show_result,
 )
 
-
 TextNumbers = Annotated[
     bool,
     typer.Option(" /--no-text-numbers", help="Leave numbers in texts alone."),
