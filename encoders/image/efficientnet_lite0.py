@@ -62,6 +62,7 @@ class EfficientNetLite0Encoder(Encoder):
         ValueError: If a name is unknown or the package holds other weights.
 
     Example:
+        >>> from PIL import Image
         >>> encoder = EfficientNetLite0Encoder.tiny()
         >>> encoder.encode([Image.new("RGB", (60, 40), "red"), None]).shape
         (2, 1280)

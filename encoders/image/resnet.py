@@ -65,6 +65,7 @@ class ResNetEncoder(Encoder):
         ValueError: If a name is unknown or the weights cannot be used.
 
     Example:
+        >>> from PIL import Image
         >>> encoder = ResNetEncoder.tiny()
         >>> encoder.encode([Image.new("RGB", (60, 40), "red"), None]).shape
         (2, 512)

@@ -97,7 +97,7 @@ def numbers_in(text: str) -> dict[str, float]:
 
     Example:
         >>> numbers_in('Crib set of 4 - 28" x 52"')
-        {'count': 4.0, 'length cm': 132.08, 'area cm2': 9393.5296}
+        {'area cm2': 9393.5296, 'count': 4.0, 'length cm': 132.08}
         >>> numbers_in("Juice 6 x 330 ml")
         {'count': 6.0, 'volume ml': 330.0}
     """
