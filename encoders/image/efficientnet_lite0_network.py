@@ -61,7 +61,8 @@ class Convolution(nn.Conv2d):
             return functional.conv2d(
                 inputs, self.weight, self.bias, self.stride, padding, 1, self.groups
             )
-        return super().forward(functional.pad(inputs, pads))
+        padded: Tensor = super().forward(functional.pad(inputs, pads))
+        return padded
 
 
 class Block(nn.Module):
@@ -110,7 +111,7 @@ class EfficientNetLite0(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Pooled features."""
-        hidden = self.stages(functional.relu6(self.stem(pixels), inplace=True))
+        hidden: Tensor = self.stages(functional.relu6(self.stem(pixels), inplace=True))
         return functional.relu6(self.head(hidden), inplace=True).mean((2, 3), dtype=torch.float32)
 
 
