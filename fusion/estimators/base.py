@@ -27,11 +27,11 @@ from fusion.choices.parameters import (
     restored_parameters,
 )
 from fusion.data.absent import with_absent_columns
-from fusion.data.folds import Validation, row_positions
 from fusion.data.frames import arrow_table, as_frame, is_unnamed
 from fusion.data.problems import OnBadRows, raise_for, shown
 from fusion.data.records import check_is_table, frame_of_records, is_records
 from fusion.data.targets import check_target_names, target_arrays, target_series
+from fusion.estimators.rows import GivenRows
 from fusion.progress import progress_shown, quiet, say_once
 from fusion.system.files import expanded
 
@@ -65,7 +65,11 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             columns out of whose texts numbers are read; `id`: one column.
         text_numbers: Whether numbers in texts (`set of 6`, `28 x 52 in`) are read as numbers too.
         photos: Folder that holds the photos.
-        strategy: Fusion strategy: `concat` or `gated`.
+        members: Models that answer together: names, or a mapping of names to options or, under a
+            name of its own, a member of one's own, such as `{"kernel": {}, "mine": MyMember()}`;
+            how much each counts is found on rows held out. Where None, those of
+            `fusion.members.defaults`.
+        strategy: Fusion strategy of networks: `concat` or `gated`.
         strategy_options: Options of the strategy, such as `{"n_networks": 4}`.
         head: Head, or (of a regressor) a mapping `{target column: head}` for several targets at
             once, a tuple of columns where a head answers several steps; where None, `regression`
@@ -93,6 +97,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         columns: Mapping[str, Columns] | None = None,
         text_numbers: bool = True,
         photos: Paths = None,
+        members: Any = None,
         strategy: str = "concat",
         strategy_options: Mapping[str, Any] | None = None,
         head: str | Mapping[str, str] | None = None,
@@ -110,6 +115,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         self.columns = columns
         self.text_numbers = text_numbers
         self.photos = photos
+        self.members = members
         self.strategy = strategy
         self.strategy_options = strategy_options
         self.head = head
@@ -187,7 +193,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         self.bundle_ = bundle
         self.n_features_in_ = len(bundle.schema.all_columns)
 
-    def _fit(self, X: Any, targets: Mapping[str, ArrayLike], validation_rows: Any) -> Self:
+    def _fit(self, X: Any, targets: Mapping[str, ArrayLike], rows: GivenRows) -> Self:
         from fusion.choices.labels import head_targets
         from fusion.fitting.kept_encoders import fit_better
         from fusion.fitting.spec import TrainingPaths, check_choices
@@ -208,10 +214,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         paths = TrainingPaths()
         with mistakes.gathered():
             paths = self._paths()
-        rows: NDArray[np.int64] | None = None
-        with mistakes.gathered():
-            if validation_rows is not None:
-                rows = row_positions(validation_rows, n_rows=len(frame))
+        validation, weight = rows.checked(mistakes, n_rows=len(frame))
         checked = check_choices(frame, arrays, spec=spec, paths=paths, mistakes=mistakes)
         with progress_shown() if self.verbose else quiet() as stage:
             self.fitted_: Fitted = fit_better(
@@ -219,7 +222,8 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
                 arrays,
                 spec=spec,
                 paths=paths,
-                validation=Validation(rows=rows),
+                validation=validation,
+                sample_weight=weight,
                 stage=stage,
             )
         for line in (*self.fitted_.leaks.values(), *self.fitted_.missing):
@@ -271,6 +275,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
 
     def _spec(self, heads: "Mapping[str, HeadChoice]", mistakes: Mistakes) -> "TrainingSpec":
         """What `fit` is asked to do; wrong values are left at their defaults and told."""
+        from fusion.fitting.members import member_choices
         from fusion.fitting.spec import TrainingSpec
         from fusion.training import TrainingSettings
         from fusion.tuning import TuningSettings
@@ -279,6 +284,9 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         with mistakes.gathered():
             seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         encoders, training = EncoderChoices(), TrainingSettings()
+        members = member_choices(None)
+        with mistakes.gathered():
+            members = member_choices(self.members)
         tuning = TuningSettings(mode="none")
         with mistakes.gathered():
             encoders = EncoderChoices({} if self.encoders is None else self.encoders)
@@ -293,6 +301,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             heads=heads,
             columns=named_columns(self.columns, self.text_numbers, mistakes),
             encoders=encoders,
+            members=members,
             strategy=self.strategy,
             strategy_options={} if self.strategy_options is None else self.strategy_options,
             training=training,
