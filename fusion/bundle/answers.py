@@ -2,17 +2,16 @@
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
 
 from fusion.bundle.content import Content, content_of
-from fusion.bundle.document import described
 from fusion.data.catalogue import build_catalogue
 from fusion.embedding import prepare_inputs
 from fusion.errors import BundleError
 from fusion.modalities import MODALITIES
+from fusion.saved_parts import described
 
 if TYPE_CHECKING:
     from fusion.bundle.bundle import Bundle
@@ -69,7 +68,7 @@ def check_answers(bundle: "Bundle") -> None:
         inputs = prepare_inputs(encoders, catalogue).inputs
         _check_comparable(bundle, content_of(model, inputs))
         with torch.inference_mode():
-            raw = model(**inputs.batch(np.arange(len(catalogue))))
+            raw = model.raw(inputs)
             for name, outputs in raw.items():
                 answers = model.head(name).decode(outputs)
                 for column in model.head(name).columns:

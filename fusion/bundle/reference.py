@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from torch import Tensor, from_numpy
 
 from fusion.bundle.content import Content
-from fusion.bundle.document import described
 from fusion.errors import BundleError
+from fusion.saved_parts import described
 
 TITLE_CHARACTERS = 80
 """Characters of a title that are kept: enough to tell people which item is meant."""

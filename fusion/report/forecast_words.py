@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fusion.bundle import Bundle, name_and_config
+from fusion.bundle import Bundle
 from fusion.data.cells import is_missing
 from fusion.data.known import known_rows
 from fusion.predictor import Predictor
 from fusion.report.number_text import DASH, number, percent, rough
+from fusion.saved_parts import name_and_config
 from heads import HEADS, Column, Floats
 from heads.columns import columns_by_step, probability_columns
 

@@ -172,7 +172,7 @@ def describe_encoders(encoders: "Mapping[str, Encoder]") -> dict[str, dict[str, 
         BundleError: If an encoder is in no registry.
     """
     from encoders import ENCODERS
-    from fusion.bundle import name_and_config
+    from fusion.saved_parts import name_and_config
 
     return {
         modality: {**name_and_config(ENCODERS, encoder), "fingerprint": encoder.fingerprint}
@@ -189,7 +189,7 @@ def _rebuilt(entries: Mapping[str, dict[str, Any]]) -> "dict[str, Encoder]":
     import torch
 
     from encoders import ENCODERS
-    from fusion.bundle import rebuild
+    from fusion.saved_parts import rebuild
 
     encoders = {}
     for modality, entry in entries.items():

@@ -14,7 +14,7 @@ from safetensors.torch import load, save
 from encoders import ENCODERS
 from encoders.text.tiny_bert import tiny_checkpoint
 from fusion import BundleError, ConfigError, FusionRegressor, load_bundle
-from fusion.bundle import rebuild
+from fusion.saved_parts import rebuild
 from heads import HEADS, Column, RegressionHead
 
 pytestmark = [
