@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy import optimize
 from torch import Tensor
 
 from fusion.data.known import is_known
@@ -240,6 +239,8 @@ class _Judged:
 
     def _least(self, rows: Rows, kept: Sequence[int]) -> Floats:
         """Weights `[n_kept]` of the least mean loss; all alike where the search leads nowhere."""
+        from scipy import optimize  # takes half a second to import
+
         start = np.full(len(kept), 1.0 / len(kept))
         if len(kept) == 1:
             return start

@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from heads.answer_maps import splits
 from heads.base import Floats
@@ -73,7 +72,7 @@ def _loss(line: Floats, logits: Floats, labels: Floats) -> float:
 def _loss_and_slopes(line: Floats, logits: Floats, labels: Floats) -> tuple[float, Floats]:
     """Mean log loss of the mean probabilities, in nats, and its slopes in intercept and slope."""
     odds = line[0] + line[1] * logits
-    each = expit(odds)
+    each = np.exp(-np.logaddexp(0.0, -odds))
     mean = each.mean(axis=1).clip(1e-12, 1.0 - 1e-12)
     loss = -(labels * np.log(mean) + (1.0 - labels) * np.log1p(-mean)).mean()
     pull = (mean - labels) / (mean * (1.0 - mean))

@@ -11,6 +11,7 @@ from torch.nn.functional import embedding_bag
 
 from encoders.base import MOST_ROWS, Encoder, Tensors, check_whole
 from encoders.text.normalise import normalise_text
+from encoders.text.term_counts import LENGTHS, TermCounts, characters_of
 
 MAX_CHARACTERS = 20_000
 """Characters read of one text; what lies behind them is cut."""
@@ -46,7 +47,7 @@ class TfidfEncoder(Encoder):
         check_whole("embedding_dim", embedding_dim, least=1, most=128)
         self._vocabulary = list(vocabulary)
         self._embedding_dim = embedding_dim
-        self._counter = _counter(self._vocabulary) if self._vocabulary else None
+        self._counter = TermCounts(self._vocabulary, terms_of=characters_of)
         # one row more than terms: padding points at it
         self.register_buffer("idf", torch.zeros(len(self._vocabulary) + 1))
         self.register_buffer("components", torch.zeros(len(self._vocabulary) + 1, embedding_dim))
@@ -104,17 +105,16 @@ class TfidfEncoder(Encoder):
         """
         texts = [_normalised(value) for value in values]
         padding = len(self._vocabulary)
-        if self._counter is None or not texts:
+        if not self._vocabulary or not texts:
             empty = (len(texts), 1)
             return {"terms": torch.full(empty, padding), "weights": torch.zeros(empty)}
-        counts = self._counter.transform(texts)
-        counts.sort_indices()
-        sizes = np.diff(counts.indptr)
+        starts, indices, counts = self._counter.of(texts)
+        sizes = np.diff(starts)
         filled = np.arange(max(int(sizes.max()), 1)) < sizes[:, None]
         terms = np.full(filled.shape, padding)
-        terms[filled] = counts.indices
+        terms[filled] = indices
         weights = np.zeros(filled.shape, dtype=np.float32)
-        weights[filled] = 1.0 + np.log(counts.data)
+        weights[filled] = 1.0 + np.log(counts)
         return {"terms": torch.from_numpy(terms), "weights": torch.from_numpy(weights)}
 
     def forward(self, tensors: Tensors) -> Tensor:
@@ -137,19 +137,19 @@ def _normalised(value: Any) -> str:
     return "" if value is None else normalise_text(value, max_characters=MAX_CHARACTERS)
 
 
-def _counter(vocabulary: list[str] | None, **options: Any) -> Any:
-    from sklearn.feature_extraction.text import CountVectorizer  # takes a second to import
-
-    return CountVectorizer(
-        analyzer="char_wb", ngram_range=(2, 4), vocabulary=vocabulary, dtype=np.float32, **options
-    )
-
-
 def _count_terms(texts: list[str], *, min_count: int) -> tuple[Any, list[str]]:
     """Counts `[texts, terms]` (sparse) and the terms, at most the 20,000 most frequent ones."""
     if not texts:
         return None, []
-    counter = _counter(None, min_df=min_count, max_features=MAX_TERMS)
+    from sklearn.feature_extraction.text import CountVectorizer  # takes a second to import
+
+    counter = CountVectorizer(
+        analyzer="char_wb",
+        ngram_range=(LENGTHS[0], LENGTHS[-1]),
+        min_df=min_count,
+        max_features=MAX_TERMS,
+        dtype=np.float32,
+    )
     try:
         counts = counter.fit_transform(texts)
     except ValueError:  # no term occurs often enough
