@@ -93,7 +93,7 @@ def by_toolkit(data: Prices, settings: dict[str, Any]) -> dict[str, float]:
     """The same epochs by `tune_model`: batches of 32 sorted by length in windows."""
     from fusion.choices.build import build_decoders
     from fusion.data.batch import ModelInputs
-    from fusion.model import ProductModel
+    from fusion.network import FusionNetwork
     from fusion.strategies import JoinFusion
     from fusion.tuning import TuningSettings
     from fusion.tuning.tune import tune_model
@@ -109,7 +109,7 @@ def by_toolkit(data: Prices, settings: dict[str, Any]) -> dict[str, float]:
     fusion = JoinFusion({"text": encoder.embedding_dim})
     heads = {"y": RegressionHead.fitted(values[: len(rows)])}
     decoders = build_decoders(heads, fused_dim=fusion.fused_dim)
-    model = ProductModel({"text": encoder}, fusion=fusion, heads=heads, decoders=decoders)
+    model = FusionNetwork({"text": encoder}, fusion=fusion, heads=heads, decoders=decoders)
     present = torch.ones(len(texts), dtype=torch.bool)
     inputs = ModelInputs({"text": present}, values={"text": texts}, encoders={"text": encoder})
     start = time.perf_counter()

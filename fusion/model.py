@@ -1,179 +1,110 @@
-"""The heart: encoders, a fusion and decoders, joined into one model. Read this first."""
+"""The heart: members that answer the same questions, joined by a stack. Read this first."""
 
-from collections.abc import Callable, Mapping
-from typing import cast
+from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from encoders.base import Encoder, Tensors
-from fusion.strategies.base import Embeddings, Fusion, Present
+from encoders.base import Encoder
+from fusion.data.batch import ModelInputs
+from fusion.members.base import Member, Raw
+from fusion.members.network import NetworkMember
+from fusion.members.view import View, view_of
+from fusion.stack import Stack, new_rows
 from heads.base import Head
-from heads.decoders.base import Decoder
-from heads.decoders.named import NamedDecoders
-
-Raw = dict[str, Tensor]
-"""Head -> what decoders answer, before decoding: `[batch, n_networks, *target_shape, raw_dim]`."""
-Change = Callable[[Embeddings, Present], Embeddings]
 
 
-class ProductModel(nn.Module):
-    """Predicts from whatever is known of a product: encode each modality, fuse, decode.
+class ProductModel:
+    """Predicts from whatever is known of a product: what is trained, saved and asked.
 
-    A head is a question without weights: its loss, and what raw outputs say in business units. The
-    decoder of the same name is how this network answers it.
-
-    Frozen and trained encoders share one corridor: both end in `{modality: [batch, dim]}`. Whoever
-    has embeddings at hand (from a store, say) starts in the middle, with `forward_embeddings`.
-
-    Shape:
-        inputs `{modality: tensors}`, present `{modality: [batch]}` ->
-        `{head: [batch, n_networks, *target_shape, raw_dim]}`.
+    The way of the data: encoders make model inputs of values (`fusion.embedding`). A view shows
+    these as named blocks. Each member (networks, a kernel, trees ...) answers every head in its raw
+    units. The stack joins the answers by the weights that erred least on rows held out. The heads
+    read business units off the joined answer.
 
     Args:
-        encoders: One encoder for each modality.
-        fusion: A fusion whose dims are the embedding lengths of the encoders.
-        heads: One head for each question; other networks may share them.
-        decoders: One decoder for each head, each built for `fusion.fused_dim`.
+        encoders: By modality.
+        heads: By name; members share them.
+        members: By name; those that the stack asks, and perhaps others.
+        stack: How much each member counts in the answer of each head.
 
     Raises:
-        ValueError: If the fusion was built for other modalities or lengths, or heads and decoders
-            have other names.
+        ValueError: If the stack is of other heads, or asks a member that is not there.
 
     Example:
-        >>> from encoders import NumericEncoder
-        >>> from fusion.strategies import JoinFusion
-        >>> from heads import RegressionHead
-        >>> from heads.decoders import LinearDecoder
-        >>> numbers, price = NumericEncoder.tiny(), RegressionHead()
-        >>> fusion = JoinFusion({"numeric": numbers.embedding_dim})
-        >>> model = ProductModel(
-        ...     {"numeric": numbers},
-        ...     fusion=fusion,
-        ...     heads={"price": price},
-        ...     decoders={"price": LinearDecoder(fusion.fused_dim, price)},
-        ... )
-        >>> model.modalities
-        ('numeric',)
+        >>> model = ProductModel({}, heads={}, members={}, stack=Stack({}))
+        >>> model.modalities, model.blend_weights
+        ((), {})
     """
 
     def __init__(
         self,
         encoders: Mapping[str, Encoder],
         *,
-        fusion: Fusion,
         heads: Mapping[str, Head],
-        decoders: Mapping[str, Decoder],
+        members: Mapping[str, Member],
+        stack: Stack,
     ) -> None:
-        super().__init__()
-        dims = {name: encoder.embedding_dim for name, encoder in sorted(encoders.items())}
-        if dims != fusion.dims:
-            raise ValueError(f"fusion must be built for {dims}, got dims {fusion.dims}.")
-        if not heads:
-            raise ValueError("heads must hold at least one head, got none.")
-        if tuple(heads) != tuple(decoders):
+        if stack.weights.keys() != heads.keys():
             raise ValueError(
-                f"decoders must be those of the heads {', '.join(heads)}, in their order, got "
-                f"{', '.join(decoders) or 'none'}."
+                f"stack must be of the heads {', '.join(heads) or 'none'}, got "
+                f"{', '.join(stack.weights) or 'none'}."
             )
-        self.encoders = nn.ModuleDict(dict(sorted(encoders.items())))
-        self.fusion = fusion
+        if missing := [name for name in stack.asked if name not in members]:
+            raise ValueError(
+                f"members must be those that the stack asks, got none called {', '.join(missing)}."
+            )
+        self.encoders = {name: encoder.eval() for name, encoder in sorted(encoders.items())}
         self.heads = dict(heads)
-        self.decoders = NamedDecoders(dict(decoders))
+        self.members = dict(members)
+        self.stack = stack
 
     @property
     def modalities(self) -> tuple[str, ...]:
         """Names of the modalities, sorted."""
         return tuple(self.encoders)
 
-    def encoder(self, modality: str) -> Encoder:
-        """The encoder of one modality."""
-        return cast(Encoder, self.encoders[modality])
-
-    def decoder(self, name: str) -> Decoder:
-        """The decoder of one head."""
-        return cast(Decoder, self.decoders[name])
-
     @property
-    def is_closed_form(self) -> bool:
-        """True where every decoder is solved at once, without gradient steps."""
-        return all(self.decoder(name).closed_form for name in self.heads)
+    def blend_weights(self) -> dict[str, dict[str, float]]:
+        """Head -> member -> how much it counts in the answer, in [0, 1]; sum 1."""
+        return self.stack.weights
 
-    def forward(self, inputs: Mapping[str, Tensors], present: Present) -> Raw:
-        """Raw outputs of every head from preprocessed values of every modality."""
-        return self.forward_embeddings(self.encode(inputs), present)
+    def encoder(self, modality: str) -> Encoder:
+        """The encoder of one modality; of one that trains, each network has a copy of its own."""
+        return self.encoders[modality]
 
-    def encode(self, inputs: Mapping[str, Tensors]) -> Embeddings:
-        """Embeddings `{modality: [batch, dim]}` of the modalities in `inputs`."""
-        return {name: self.encoders[name](tensors) for name, tensors in inputs.items()}
+    def head(self, name: str) -> Head:
+        """One head by its name."""
+        return self.heads[name]
 
-    def forward_embeddings(self, embeddings: Embeddings, present: Present) -> Raw:
-        """Raw outputs of every head from embeddings of every modality."""
-        fused = self.fusion(embeddings, present)
-        return {name: decoder(fused) for name, decoder in self.decoders.items()}
+    def view(self, inputs: ModelInputs) -> View:
+        """The rows of model inputs as members read them."""
+        return view_of(self.encoders, inputs)
 
-    def fuse(self, embeddings: Embeddings, present: Present) -> Tensor:
-        """Fused vectors `[batch, fused_dim]`: the mean over the networks of the fusion."""
-        fused: Tensor = self.fusion(embeddings, present)
-        return fused.mean(dim=1)
+    @torch.inference_mode()
+    def raw(self, inputs: ModelInputs) -> Raw:
+        """Raw outputs `[n, n_networks, *target_shape, raw_dim]` of every head, blended."""
+        view = self.view(inputs)
+        asked = {name: self.members[name] for name in self.stack.asked}
+        raws = {name: member.raw(view) for name, member in asked.items()}
+        knows = {name: member.knows(view) for name, member in asked.items()}
+        return self.stack.blend(raws, knows, new_rows(view))
 
-    def trained_part(self) -> "TrainedPart":
-        """The modules that training changes; frozen encoders are left out."""
-        return TrainedPart(self)
+    @torch.inference_mode()
+    def fuse(self, inputs: ModelInputs) -> Tensor:
+        """One vector `[n, fused_dim]`, float32, of all that is known of each row.
 
-
-class TrainedPart(nn.Module):
-    """Fusion, decoders and the encoders that train: what is optimised, kept and saved.
-
-    Its modules are the model's own, so training it trains the model.
-    """
-
-    def __init__(self, model: ProductModel) -> None:
-        super().__init__()
-        changed = {
-            name: model.encoder(name)
-            for name in model.modalities
-            if model.encoder(name).delta_state_dict() or model.encoder(name).is_trainable
-        }
-        self.encoders = nn.ModuleDict(changed)
-        self.fusion = model.fusion
-        self.decoders = model.decoders
-
-    def forward(
-        self,
-        inputs: Mapping[str, Tensors],
-        embeddings: Embeddings,
-        present: Present,
-        change: Change | None = None,
-    ) -> Raw:
-        """Raw outputs of every head from live inputs and ready embeddings together.
-
-        Args:
-            inputs: Preprocessed values of the encoders that run here.
-            embeddings: Ready embeddings of the others.
-            present: Masks of all modalities.
-            change: Changes embeddings before they are fused, in training.
+        It is what the networks make of their inputs; without networks embeddings and numbers side
+        by side, zeros where they are absent.
         """
-        live = {name: self.encoders[name](tensors) for name, tensors in inputs.items()}
-        known = {**embeddings, **live}
-        fused = self.fusion(known if change is None else change(known, present), present)
-        return {name: decoder(fused) for name, decoder in self.decoders.items()}
-
-    def delta_state_dict(self) -> dict[str, Tensor]:
-        """Weights that no checkpoint holds, by the names of `state_dict`."""
-        return {
-            **{
-                f"encoders.{modality}.{name}": tensor
-                for modality, encoder in self.encoders.items()
-                for name, tensor in cast(Encoder, encoder).delta_state_dict().items()
-            },
-            **{f"fusion.{name}": tensor for name, tensor in self.fusion.state_dict().items()},
-            **{f"decoders.{name}": tensor for name, tensor in self.decoders.state_dict().items()},
-        }
-
-    def load_delta_state_dict(self, weights: Mapping[str, Tensor]) -> None:
-        """Takes back what `delta_state_dict` gave; names that are not there stay as they are."""
-        own = self.delta_state_dict()
-        with torch.no_grad():
-            for name, weight in weights.items():
-                own[name].copy_(weight)
+        view = self.view(inputs)
+        for member in self.members.values():
+            if isinstance(member, NetworkMember):
+                return member.fuse(view)
+        blocks = view.of_kinds("vectors", "numbers")
+        parts = [torch.zeros(len(view), 0)]
+        for name, block in blocks.items():
+            values = torch.from_numpy(block.values).float()
+            there = torch.from_numpy(view.present[name])[:, None]
+            parts.append(torch.where(there, values, 0.0))
+        return torch.cat(parts, dim=1)

@@ -41,6 +41,7 @@ class Experiment:
         spec: How the fusion is made.
         paths: Where the store and the states of a tuning are.
         validation: Which of all rows early stopping looks at.
+        weight: How much each row counts in training, `[n]`; None where all count alike.
     """
 
     ready: ReadyItems
@@ -50,6 +51,7 @@ class Experiment:
     spec: TrainingSpec
     paths: TrainingPaths
     validation: Validation = DRAWN
+    weight: NDArray[np.float64] | None = None
 
     @property
     def catalogue(self) -> Catalogue:
@@ -69,6 +71,7 @@ class Experiment:
             spec=self.spec,
             paths=self.paths,
             validation=self.validation.of_rows(self.known),
+            sample_weight=None if self.weight is None else self.weight[self.known],
             stage=stage,
         )
 
@@ -208,15 +211,15 @@ def _subsets(modalities: Sequence[str]) -> Iterator[tuple[tuple[str, Kind], tupl
 def modality_columns(schema: Schema, kept: Sequence[str]) -> dict[str, list[str]]:
     """Columns by role of some modalities of a schema, but of the id; all other roles are empty.
 
-    One that repeats others goes with those of its kind, and never holds a column of a modality
-    that is left out.
+    One that repeats others goes with those of its kind, numbers in texts with the texts, and none
+    ever holds a column of a modality that is left out.
     """
     own = [MODALITIES[name] for name in kept if not MODALITIES[name].repeats]
     there = {column for one in own for column in schema.columns_read_by(one.name)}
     columns: dict[str, list[str]] = {role: [] for role in input_roles()}
     columns |= {role: list(schema.columns_of(role)) for one in own for role in one.roles}
     for one in MODALITIES.values():
-        if one.repeats and one.kind in {other.kind for other in own}:
+        if one.repeats and one.kind in {"table", *(other.kind for other in own)}:
             columns |= {
                 role: [n for n in schema.columns_of(role) if n in there] for role in one.roles
             }

@@ -21,9 +21,11 @@ from fusion.choices.mistakes import Mistakes
 from fusion.choices.paths import folder_mistakes
 from fusion.data.policy import left_out
 from fusion.data.tables import write_table
+from fusion.data.weights import check_weight_sum
 from fusion.evaluation import Evaluation
 from fusion.fitting.fit import with_findings
 from fusion.fitting.kept_encoders import state_kept
+from fusion.fitting.members import member_choices
 from fusion.fitting.spec import MIN_ROWS, TOO_FEW, TrainingPaths, TrainingSpec
 from fusion.job_steps.config import TrainConfig
 from fusion.job_steps.items import LabelledItems, labelled_items
@@ -227,10 +229,13 @@ def build_experiment(config: TrainConfig, items: LabelledItems, *, folder: Path)
     if len(known) < MIN_ROWS:
         mistakes.add([TOO_FEW.format(n_rows=len(known)) + left_out(items.dropped)])
     mistakes.add(head_mistakes(heads, {name: values[known] for name, values in targets.items()}))
+    with mistakes.gathered():
+        check_weight_sum(None if items.weight is None else items.weight[known])
     mistakes.refuse()
     spec = TrainingSpec(
         heads=heads,
         encoders=EncoderChoices(config.encoders),
+        members=member_choices(config.model.members),
         strategy=config.model.strategy,
         strategy_options=config.model.options,
         training=config.training,
@@ -244,6 +249,7 @@ def build_experiment(config: TrainConfig, items: LabelledItems, *, folder: Path)
         split=split,
         groups=groups,
         validation=validation,
+        weight=items.weight,
         spec=spec,
         paths=TrainingPaths(store=config.store or folder / "store", tuning=folder / "tuning"),
     )

@@ -14,7 +14,7 @@ from torch import Tensor
 from encoders.process_lock import LOADING
 from fusion.data.batch import ModelInputs
 from fusion.data.known import known_rows, on_known_rows
-from fusion.model import ProductModel
+from fusion.network import FusionNetwork
 from fusion.progress import Stage, silent
 from fusion.training.loss import BalancedLoss
 from fusion.training.settings import TrainingSettings
@@ -37,7 +37,7 @@ class TrainingHistory:
 
 
 def fit_model(
-    model: ProductModel,
+    model: FusionNetwork,
     inputs: ModelInputs,
     targets: Targets,
     *,
@@ -80,7 +80,7 @@ def fit_model(
         return _train(model, inputs, targets, rows=rows, settings=settings, stage=stage)
 
 
-def _solve(model: ProductModel, inputs: ModelInputs, targets: Targets, *, rows: Rows) -> None:
+def _solve(model: FusionNetwork, inputs: ModelInputs, targets: Targets, *, rows: Rows) -> None:
     model.eval()
     with torch.inference_mode():
         batch = inputs.batch(rows)
@@ -93,7 +93,7 @@ def _solve(model: ProductModel, inputs: ModelInputs, targets: Targets, *, rows: 
 
 
 def _train(
-    model: ProductModel,
+    model: FusionNetwork,
     inputs: ModelInputs,
     targets: Targets,
     *,
@@ -134,7 +134,7 @@ def _train(
     return TrainingHistory(best.train_losses, best.validation_losses, best.best_epoch)
 
 
-def encoded_targets(model: ProductModel, targets: Targets) -> dict[str, Tensor]:
+def encoded_targets(model: FusionNetwork, targets: Targets) -> dict[str, Tensor]:
     """Targets `[n, *target_shape]` as each head's loss takes them, float32, NaN for none."""
     return {
         name: torch.from_numpy(on_known_rows(model.heads[name].encode_target, values)).float()

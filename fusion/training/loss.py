@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from fusion.model import ProductModel, Raw
+from fusion.network import FusionNetwork, Raw
 from heads.base import Head
 from heads.decoders.base import Decoder
 
@@ -27,7 +27,7 @@ class BalancedLoss(nn.Module):
             there is none; a head without any counts nothing.
     """
 
-    def __init__(self, model: ProductModel, encoded: Mapping[str, Tensor]) -> None:
+    def __init__(self, model: FusionNetwork, encoded: Mapping[str, Tensor]) -> None:
         super().__init__()
         self.heads = {name: model.heads[name] for name in encoded}
         self.weights = dict.fromkeys(encoded, 0.0)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from fusion.data.batch import ModelInputs
-from fusion.model import Raw, TrainedPart
+from fusion.network import Raw, TrainedPart
 from fusion.system.processes import whole
 from fusion.training.augment import Mixup, with_noise
 from fusion.training.loss import BalancedLoss, known_mask

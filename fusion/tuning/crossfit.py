@@ -25,7 +25,7 @@ from fusion.data.batch import ModelInputs
 from fusion.data.folds import Validation, validation_folds
 from fusion.embedding import unit_of
 from fusion.errors import ConfigError, JobError
-from fusion.model import ProductModel
+from fusion.network import FusionNetwork
 from fusion.progress import Stage, silent, within
 from fusion.store import embed_values
 from fusion.system.processes import is_first, only_the_first_goes_on
@@ -38,7 +38,7 @@ from fusion.tuning.states import TuningRun
 from fusion.tuning.tune import tune_model
 
 Rows = NDArray[np.int64]
-Build = Callable[[Mapping[str, Encoder]], ProductModel]
+Build = Callable[[Mapping[str, Encoder]], FusionNetwork]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from encoders.base import Encoder, state_hash
 from fusion.data.batch import ModelInputs
-from fusion.model import ProductModel
+from fusion.network import FusionNetwork
 from fusion.store import keyed_values
 from fusion.tuning.settings import TuningSettings
 
@@ -19,7 +19,7 @@ ASIDE = {"save_steps", "tensorboard", "workers"}
 
 
 def identity_of(
-    model: ProductModel,
+    model: FusionNetwork,
     inputs: ModelInputs,
     targets: Mapping[str, NDArray[np.float64]],
     *,

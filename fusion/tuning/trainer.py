@@ -15,7 +15,7 @@ from torch.utils.checkpoint import checkpoint
 
 from encoders.dtype import Precision
 from fusion.data.batch import ModelInputs
-from fusion.model import Raw
+from fusion.network import Raw
 from fusion.progress import Work
 from fusion.system.processes import processes
 from fusion.training.checkpoints import Checkpoint, commit

@@ -18,7 +18,7 @@ from encoders.dtype import Precision, resolve_dtype
 from encoders.process_lock import LOADING
 from fusion.data.batch import ModelInputs
 from fusion.errors import ConfigError
-from fusion.model import ProductModel, TrainedPart
+from fusion.network import FusionNetwork, TrainedPart
 from fusion.progress import Stage, silent
 from fusion.system.processes import in_all_processes, processes, weights_are_shared_out, whole
 from fusion.training.checkpoints import Checkpoint, latest
@@ -46,7 +46,7 @@ Rows = NDArray[np.int64]
 
 
 def tune_model(
-    model: ProductModel,
+    model: FusionNetwork,
     inputs: ModelInputs,
     targets: Targets,
     *,
@@ -111,11 +111,11 @@ class _Run:
     stage: Stage
     precision: Precision
 
-    def in_scratch(self, model: ProductModel) -> TuningRun:
+    def in_scratch(self, model: FusionNetwork) -> TuningRun:
         with tempfile.TemporaryDirectory() as scratch:
             return self._until_it_fits(model, Path(scratch), saves=False)
 
-    def in_folder(self, model: ProductModel, folder: Path) -> TuningRun:
+    def in_folder(self, model: FusionNetwork, folder: Path) -> TuningRun:
         with processes().main_process_first():
             identity = identity_of(
                 model, self.inputs, self.targets, rows=self.rows, settings=self.settings
@@ -132,7 +132,7 @@ class _Run:
         processes().wait_for_everyone()
         return run
 
-    def _until_it_fits(self, model: ProductModel, folder: Path, *, saves: bool) -> TuningRun:
+    def _until_it_fits(self, model: FusionNetwork, folder: Path, *, saves: bool) -> TuningRun:
         """Trains, with smaller batches and their gradients summed as often as memory is short."""
         start = {name: tensor.clone() for name, tensor in self.module.delta_state_dict().items()}
         found = _latest(folder) if saves else None
@@ -147,7 +147,7 @@ class _Run:
             self.module.load_delta_state_dict(start)
 
     def _train(
-        self, model: ProductModel, settings: TuningSettings, folder: Path, *, saves: bool
+        self, model: FusionNetwork, settings: TuningSettings, folder: Path, *, saves: bool
     ) -> TuningRun:
         lengths = self._lengths()
         learn, validation = self.rows
@@ -227,7 +227,7 @@ class _Run:
             whole_steps=n_processes > 1,
         )
 
-    def _chances(self, model: ProductModel, encoded: Mapping[str, Tensor]) -> NDArray[np.float64]:
+    def _chances(self, model: FusionNetwork, encoded: Mapping[str, Tensor]) -> NDArray[np.float64]:
         """Chances of the rows to learn from, balanced by the target of the first head."""
         name, targets = next(iter(encoded.items()))
         head, first = model.heads[name], targets[torch.as_tensor(self.rows[0])].double().numpy()

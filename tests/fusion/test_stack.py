@@ -71,7 +71,7 @@ def test_blended_answers_err_less_than_each_member(rng):
 
 def test_a_member_that_says_nothing_of_its_own_gets_no_weight(rng):
     target, members = three_members(rng)
-    members["noise"] = answers(5 * rng.normal(size=N))
+    members["noise"] = {"y": members["kernel"]["y"] + torch.randn(N, 1, 1)}
     members["copy"] = members["kernel"]
     stack, _ = stacked(members, target)
     assert stack.weights["y"]["noise"] == 0.0

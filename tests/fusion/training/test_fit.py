@@ -4,7 +4,7 @@ import torch
 
 from fusion.choices.build import build_decoders
 from fusion.data.batch import ModelInputs
-from fusion.model import ProductModel
+from fusion.network import FusionNetwork
 from fusion.strategies import ConcatFusion
 from fusion.training import TrainingSettings, fit_model
 from fusion.training.loss import BalancedLoss, pull
@@ -46,7 +46,7 @@ def problem():
     fusion = ConcatFusion({"text": 6}, width=16, depth=1, n_networks=2, dropout=0.0)
     heads = {"y": RegressionHead.fitted(target)}
     decoders = build_decoders(heads, fused_dim=16)
-    model = ProductModel({"text": frozen(6)}, fusion=fusion, heads=heads, decoders=decoders)
+    model = FusionNetwork({"text": frozen(6)}, fusion=fusion, heads=heads, decoders=decoders)
     return model, inputs, {"y": target}, (np.arange(150), np.arange(150, 200))
 
 
@@ -110,7 +110,7 @@ def test_heads_pull_equally_and_one_point_zero_is_the_constant_answer():
         "hot": HotItemHead.fitted(units),
     }
     decoders = build_decoders(heads, fused_dim=8)
-    model = ProductModel({"text": frozen(4)}, fusion=fusion, heads=heads, decoders=decoders)
+    model = FusionNetwork({"text": frozen(4)}, fusion=fusion, heads=heads, decoders=decoders)
     targets = encoded(model, {"units": units, "hot": units}, np.arange(300))
     loss = BalancedLoss(model, targets)
     pulls = {

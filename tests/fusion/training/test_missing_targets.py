@@ -16,7 +16,7 @@ from fusion.data.batch import ModelInputs
 from fusion.data.known import folds_within, known_rows
 from fusion.ensemble import ProductEnsemble
 from fusion.members.blending import score_decoder
-from fusion.model import ProductModel
+from fusion.network import FusionNetwork
 from fusion.strategies import ConcatFusion, JoinFusion
 from fusion.training import TrainingHistory, TrainingSettings, best_options, fit_ensemble, fit_model
 from fusion.training.augment import Mixup
@@ -67,7 +67,7 @@ def model_of(targets, heads=None):
     fusion = ConcatFusion({"row_text": 6, "text": 6}, width=8, depth=1, n_networks=1, dropout=0.0)
     encoders = {"row_text": TfidfEncoder(embedding_dim=6), "text": TfidfEncoder(embedding_dim=6)}
     decoders = build_decoders(heads, fused_dim=fusion.fused_dim)
-    return ProductModel(encoders, fusion=fusion, heads=heads, decoders=decoders)
+    return FusionNetwork(encoders, fusion=fusion, heads=heads, decoders=decoders)
 
 
 def answers(targets, *, rows=EVERYTHING):
@@ -241,7 +241,7 @@ def test_a_linear_head_is_solved_on_the_rows_that_have_its_target():
         torch.manual_seed(0)
         encoders = {"row_text": TfidfEncoder(embedding_dim=6)}
         decoders = build_decoders(heads, fused_dim=fusion.fused_dim)
-        model = ProductModel(encoders, fusion=fusion, heads=heads, decoders=decoders)
+        model = FusionNetwork(encoders, fusion=fusion, heads=heads, decoders=decoders)
         rows = np.split(rows, [10])
         fit_model(model, inputs, targets, rows=tuple(rows), settings=TrainingSettings())
         return {name: copy.deepcopy(decoders[name].state_dict()) for name in targets}

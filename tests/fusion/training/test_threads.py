@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from fusion.choices.build import build_decoders
 from fusion.data.batch import ModelInputs
-from fusion.model import ProductModel
+from fusion.network import FusionNetwork
 from fusion.strategies import ConcatFusion
 from fusion.training import TrainingSettings, fit_ensemble
 from fusion.training.threads import computing_with, threads_for
@@ -117,7 +117,7 @@ def fit(**settings):
         fusion = ConcatFusion({"text": 6}, width=16, depth=1, n_networks=2)
         encoders = {"text": TfidfEncoder(embedding_dim=6)}
         decoders = build_decoders(heads, fused_dim=16)
-        return ProductModel(encoders, fusion=fusion, heads=heads, decoders=decoders)
+        return FusionNetwork(encoders, fusion=fusion, heads=heads, decoders=decoders)
 
     return fit_ensemble(
         build,

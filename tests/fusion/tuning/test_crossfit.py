@@ -12,7 +12,7 @@ from encoders import BertEncoder, ResNetEncoder
 from fusion.choices.build import build_decoders, own_encoder
 from fusion.data.folds import DRAWN, Validation
 from fusion.errors import ConfigError, JobError
-from fusion.model import ProductModel
+from fusion.network import FusionNetwork
 from fusion.strategies import ConcatFusion
 from fusion.tuning import TuningSettings, crossfit
 from fusion.tuning.crossfit import CrossFit, TuningData
@@ -31,7 +31,7 @@ def made_up(units):
 def model_of(encoders, fusion, units):
     heads = {"y": RegressionHead.fitted(units)}
     decoders = build_decoders(heads, fused_dim=fusion.fused_dim)
-    return ProductModel(encoders, fusion=fusion, heads=heads, decoders=decoders)
+    return FusionNetwork(encoders, fusion=fusion, heads=heads, decoders=decoders)
 
 
 def cross_fit(settings, units, **options):

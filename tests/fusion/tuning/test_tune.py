@@ -6,7 +6,7 @@ from encoders import ResNetEncoder
 from fusion.choices.build import build_decoders
 from fusion.data.batch import ModelInputs
 from fusion.errors import ConfigError
-from fusion.model import ProductModel
+from fusion.network import FusionNetwork
 from fusion.strategies import ConcatFusion
 from fusion.tuning import TuningSettings
 from fusion.tuning.trainer import TuningTrainer
@@ -151,7 +151,7 @@ def photo_model():
     fusion = ConcatFusion({"image": encoder.embedding_dim}, width=16, n_networks=1)
     heads = {"units": RegressionHead.fitted(units)}
     decoders = build_decoders(heads, fused_dim=fusion.fused_dim)
-    model = ProductModel({"image": encoder}, fusion=fusion, heads=heads, decoders=decoders)
+    model = FusionNetwork({"image": encoder}, fusion=fusion, heads=heads, decoders=decoders)
     present = torch.tensor([photo is not None for photo in photos])
     inputs = ModelInputs({"image": present}, values={"image": photos}, encoders={"image": encoder})
     return model, inputs, units
@@ -172,7 +172,7 @@ def test_encoders_are_tuned_where_rows_lack_one_of_two_targets(parts):
     heads = {"price": RegressionHead.fitted(units), "units": model.heads["units"]}
     decoders = {**build_decoders({"price": heads["price"]}, fused_dim=16), **model.decoders}
     encoder = model.encoder("text")
-    model = ProductModel({"text": encoder}, fusion=model.fusion, heads=heads, decoders=decoders)
+    model = FusionNetwork({"text": encoder}, fusion=model.fusion, heads=heads, decoders=decoders)
     inputs = ModelInputs(
         present={"text": torch.ones(len(texts), dtype=torch.bool)},
         values={"text": texts},

@@ -17,7 +17,7 @@ from encoders import BertEncoder
 from encoders.text.tiny_bert import tiny_checkpoint
 from fusion.choices.build import build_decoders
 from fusion.data.batch import ModelInputs
-from fusion.model import ProductModel
+from fusion.network import FusionNetwork
 from fusion.progress import Work, silent
 from fusion.strategies import ConcatFusion
 from fusion.system.processes import is_first
@@ -51,7 +51,7 @@ def model_of(settings, units):
     )
     heads = {"units": RegressionHead.fitted(units)}
     decoders = build_decoders(heads, fused_dim=fusion.fused_dim)
-    return ProductModel({"text": encoder}, fusion=fusion, heads=heads, decoders=decoders)
+    return FusionNetwork({"text": encoder}, fusion=fusion, heads=heads, decoders=decoders)
 
 
 def job(
