@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from statistics import NormalDist
 from typing import Any, Self
 
 import numpy as np
-from scipy.special import ndtri
 
 from heads.answer_maps import splits
 from heads.base import Floats, Parts
@@ -105,7 +105,7 @@ class Interval:
         return None if config is None else cls(**config)
 
 
-NORMAL = Interval((0.0,), (float(ndtri(LEVELS[0])),), (float(ndtri(LEVELS[1])),))
+NORMAL = Interval((0.0,), (NormalDist().inv_cdf(LEVELS[0]),), (NormalDist().inv_cdf(LEVELS[1]),))
 """As wide as standardised targets scatter: what can be said where no row was held out."""
 
 
