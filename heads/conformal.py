@@ -105,7 +105,7 @@ class Interval:
         return None if config is None else cls(**config)
 
 
-NORMAL = Interval((0.0,), (NormalDist().inv_cdf(LEVELS[0]),), (NormalDist().inv_cdf(LEVELS[1]),))
+NORMAL = Interval((0.0,), *([NormalDist().inv_cdf(level)] for level in LEVELS))
 """As wide as standardised targets scatter: what can be said where no row was held out."""
 
 

@@ -22,6 +22,8 @@ LOG_MEAN_RANGE = (-8.0, 20.0)
 LOG_DISPERSION_RANGE = (-8.0, 4.0)
 """Dispersions from 0.0003 (nearly Poisson) to 55 (nearly all zeros, a few huge sellers)."""
 LEVELS: Mapping[str, float] = {"p10": 0.1, "p50": 0.5, "p90": 0.9}
+LEAST_SHARE = 1e-6
+"""Share of the mean that 0 units count as in trees: where all rows are 0, there is no logarithm."""
 OUTERMOST = (0.005, 0.995)
 """Levels of the distribution beyond which no quantile is read."""
 
@@ -122,7 +124,7 @@ class SalesVolumeHead(Head):
         mean = math.exp(self.log_mean)
         return TreeObjective(
             "tweedie",
-            lambda target: target.reshape(len(target), 1) / mean,
+            lambda target: np.maximum(target.reshape(len(target), 1) / mean, LEAST_SHARE),
             parameters={"tweedie_variance_power": 1.5},
             to_scores=lambda answers: np.logaddexp(0.0, answers + self.log_mean),
         )

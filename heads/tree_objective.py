@@ -38,8 +38,8 @@ class TreeObjective:
     Example:
         >>> from heads import SalesVolumeHead
         >>> objective = SalesVolumeHead(log_mean=np.log(20.0)).tree_objective
-        >>> objective.name, objective.encode(np.array([0.0, 40.0])).round(6).tolist()
-        ('tweedie', [[0.0], [2.0]])
+        >>> objective.name, objective.encode(np.array([10.0, 40.0])).round(6).tolist()
+        ('tweedie', [[0.5], [2.0]])
     """
 
     name: str

@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from fusion.data.numbers import number_cells
 from fusion.data.problems import SHOWN_ROWS, Problem, shown
 
-RULE = "sample_weight must hold one finite number of 0 or more for each row, not all 0"
+Rows = NDArray[np.int64]
+RULE = "sample_weight must hold one finite number of 0 or more for each row, not all zero"
 LARGEST = 1e100
 """Of all weights: sums of them are finite."""
 
@@ -35,16 +36,14 @@ def checked_weights(values: ArrayLike, *, n_rows: int) -> NDArray[np.float64]:
     return weights
 
 
-def check_weight_sum(weights: NDArray[np.float64] | None, *, dropped: str = "") -> None:
-    """Refuses weights that are all 0 once faulty rows are left out.
+def counted(rows: Rows, weight: NDArray[np.float64] | None) -> Rows:
+    """The rows that count at all: what has weight 0 is not learned from.
 
-    Raises:
-        ValueError: If nothing is left that counts.
+    Example:
+        >>> counted(np.array([0, 2]), np.array([1.0, 1.0, 0.0])).tolist()
+        [0]
     """
-    if weights is not None and not weights.any():
-        raise ValueError(
-            f"{RULE}, got 0 in all {len(weights)} rows that are left{dropped}. Weigh more rows."
-        )
+    return rows if weight is None else rows[weight[rows] > 0.0]
 
 
 def weight_values(
@@ -78,4 +77,4 @@ def _refuse(weights: NDArray[np.float64], told: list[str]) -> None:
         more = f" and {len(rows) - SHOWN_ROWS} more" if len(rows) > SHOWN_ROWS else ""
         raise ValueError(f"{RULE}, got {first}{more}. Correct them, or leave these rows out.")
     if not weights.any():
-        raise ValueError(f"{RULE}, got 0 in all {len(weights)} rows. Weigh some rows.")
+        raise ValueError(f"{RULE}, got zero in all {len(weights)} rows. Weigh some rows.")

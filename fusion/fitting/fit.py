@@ -1,6 +1,7 @@
 """From ready rows and targets to a trained bundle: the one way in which models are made."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,7 @@ def fit_ready(
         spec: How.
         paths: Where the store and the states of a tuning are.
         validation: Which rows are held out; see `with_groups` where nothing is given.
-        sample_weight: `[n]`, how much each row counts, >= 0 and not all 0; all alike where None.
+        sample_weight: `[n]`, how much each row counts, > 0; all alike where None.
         stage: Opens progress bars.
 
     Raises:
@@ -170,8 +171,8 @@ class _Fit:
             inputs = inputs.merged(ModelInputs(inputs.present, tuned.learned_from))
         view = view_of(encoders, inputs)
         members = self._members()
+        raws = {name: self._fit(member, view, folds) for name, member in members.items()}
         with computing_with(threads_for(self.spec.training.threads, inputs)):
-            raws = self._fit_members(members, view, folds)
             share = float(new_out_of_fold(view, as_asked).mean())
             model, answers = self._joined(members, raws, view, folds, share_new=share)
         embedded = {} if tuned is None else tuned.embedded
@@ -187,12 +188,12 @@ class _Fit:
             out_of_fold=answers,
         )
 
-    def _fit_members(
-        self, members: Mapping[str, Member], view: View, folds: Sequence[Rows]
-    ) -> dict[str, Raw]:
-        """What each member answers out of fold, once it has learned from all rows."""
-        return {
-            name: member.fit(
+    def _fit(self, member: Member, view: View, folds: Sequence[Rows]) -> Raw:
+        """What a member answers out of fold, once it has learned from all rows."""
+        n_threads = threads_for(self.spec.training.threads, view.inputs)
+        shares_out = isinstance(member, NetworkMember)  # one network a thread
+        with nullcontext() if shares_out else computing_with(n_threads):
+            return member.fit(
                 view,
                 heads=self.heads,
                 targets=self.targets,
@@ -201,8 +202,6 @@ class _Fit:
                 seed=self.spec.training.seed,
                 stage=self.stage,
             )
-            for name, member in members.items()
-        }
 
     def _joined(
         self,

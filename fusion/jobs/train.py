@@ -21,7 +21,7 @@ from fusion.choices.mistakes import Mistakes
 from fusion.choices.paths import folder_mistakes
 from fusion.data.policy import left_out
 from fusion.data.tables import write_table
-from fusion.data.weights import check_weight_sum
+from fusion.data.weights import counted
 from fusion.evaluation import Evaluation
 from fusion.fitting.fit import with_findings
 from fusion.fitting.kept_encoders import state_kept
@@ -219,7 +219,7 @@ def build_experiment(config: TrainConfig, items: LabelledItems, *, folder: Path)
         seed=config.training.seed,
     )
     mistakes = Mistakes()
-    known = np.concatenate([split.train, split.validation])
+    known = counted(np.concatenate([split.train, split.validation]), items.weight)
     for rows, least, what in (
         (known, MIN_ROWS, "rows to learn from"),
         (split.test, 1, "test rows"),
@@ -229,8 +229,6 @@ def build_experiment(config: TrainConfig, items: LabelledItems, *, folder: Path)
     if len(known) < MIN_ROWS:
         mistakes.add([TOO_FEW.format(n_rows=len(known)) + left_out(items.dropped)])
     mistakes.add(head_mistakes(heads, {name: values[known] for name, values in targets.items()}))
-    with mistakes.gathered():
-        check_weight_sum(None if items.weight is None else items.weight[known])
     mistakes.refuse()
     spec = TrainingSpec(
         heads=heads,

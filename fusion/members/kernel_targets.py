@@ -31,10 +31,13 @@ class KernelTarget:
         return self.standard.encode(target).reshape(len(target), head.n_scores)
 
     def scores(self, head: Head, learned: Floats) -> Floats:
-        """Scores `[n, n_scores]` on the head's additive scale of what was learned."""
+        """Scores `[n, n_scores]` on the head's additive scale of what was learned.
+
+        A scale in units is taken of targets >= 0 alone, so an answer below is 0.
+        """
         if self.standard is None:
             return learned
-        units = self.standard.decode(torch.from_numpy(learned)).numpy()
+        units = self.standard.decode(torch.from_numpy(learned)).numpy().clip(min=0.0)
         return np.asarray(head.additive_scale(units.reshape(len(learned), *head.target_shape)))
 
     @property

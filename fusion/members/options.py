@@ -12,7 +12,7 @@ from fusion.members.kernel_choice import Trial, drawn_rows
 from fusion.members.view import Rows, View
 from heads.base import Head
 
-MAX_ROWS = 1500
+MAX_ROWS = 1000
 """Rows, drawn at random, that options are chosen on."""
 
 
@@ -31,8 +31,8 @@ def best_options(
     networks on every scale would take as many trainings. *differs* from the answer in the end: what
     only a network sees is not in the choice.
 
-    Heads are judged in units, calibration included, see `held_out_error`. One kernel, the best for
-    all scales together, answers them all; a scale for each block of it changed no choice.
+    Heads are judged in units, calibration included, see `held_out_error`, each by the kernel that
+    suits it best. In that kernel all blocks count alike: a scale for each changed no choice.
 
     Args:
         view: All rows.
@@ -41,7 +41,7 @@ def best_options(
         candidates: The likeliest first, by the name of the head in question.
         folds: Positions of the rows of each fold; no row stands in two.
         sample_weight: `[n]`, how much each row counts.
-        seed: Draws rows where there are more than 1,500.
+        seed: Draws rows where there are more than 1,000.
 
     Returns:
         Position of the best candidate of each name; 0 where a kernel can read nothing, or fewer
@@ -70,10 +70,9 @@ def _best(
         return 0
     target, weight = target[drawn], weight[drawn]
     trial = Trial(points_of(blocks, view, drawn), weight=weight, folds=within)
-    learned = [head.additive_scale(target) for head in heads]
-    found = trial.shared(np.concatenate(learned, axis=1))
-    errors = [
-        held_out_error(head, trial.answers(values, found), target, folds=within, weight=weight)
-        for head, values in zip(heads, learned, strict=True)
-    ]
+    errors = []
+    for head in heads:
+        learned = head.additive_scale(target)
+        scores = trial.answers(learned, trial.shared(learned))
+        errors.append(held_out_error(head, scores, target, folds=within, weight=weight))
     return int(np.argmin(errors))

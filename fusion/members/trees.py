@@ -178,7 +178,7 @@ def _checked(blocks: Sequence[Sequence[str]]) -> list[list[str]]:
 
 def _keys(place: int, head: Head) -> list[str]:
     """Names of the files that hold the models of a head."""
-    return [f"{place}.{fit}.txt" for fit in range(head.tree_objective.n_fits)]
+    return [f"{place}_{fit}.txt" for fit in range(head.tree_objective.n_fits)]
 
 
 def _tasks(objective: TreeObjective, target: Floats) -> list[TreeTask]:

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fusion.data.weights import check_weight_sum, checked_weights, weight_values
+from fusion.data.weights import checked_weights, counted, weight_values
 
 
 @pytest.mark.parametrize("given", [[0, 1, 2.5], np.array([0.0, 1.0, 2.5]), pd.Series([0, 1, 2.5])])
@@ -20,7 +20,7 @@ def test_weights_are_numbers_in_the_order_of_the_rows(given):
         ([1.0, 1.0, -0.5], "got row 3: -0.5"),
         ([np.inf, 1.0, 1.0], "got row 1: inf"),
         (["much", 1.0, 1.0], "got row 1: 'much'"),
-        ([0.0, 0.0, 0.0], "got 0 in all 3 rows. Weigh some rows"),
+        ([0.0, 0.0, 0.0], "got zero in all 3 rows. Weigh some rows"),
     ],
 )
 def test_weights_that_are_none_are_refused_with_their_rows(given, told):
@@ -46,8 +46,7 @@ def test_weights_of_a_table_are_problems_of_their_cells():
     assert {each.column for each in problems} == {"stores"}
 
 
-def test_something_must_count_once_faulty_rows_are_left_out():
-    check_weight_sum(None)
-    check_weight_sum(np.array([0.0, 1.0]))
-    with pytest.raises(ValueError, match="got 0 in all 2 rows that are left"):
-        check_weight_sum(np.zeros(2))
+def test_rows_of_weight_zero_do_not_count():
+    rows = np.array([3, 0, 1])
+    assert counted(rows, np.array([1.0, 0.0, 1.0, 2.0])).tolist() == [3, 0]
+    assert counted(rows, None) is rows
