@@ -231,8 +231,6 @@ class _Judged:
 
     def _least(self, rows: Rows, kept: Sequence[int]) -> Floats:
         """Weights `[n_kept]` of the least penalised loss; all alike where nothing tells."""
-        from scipy import optimize  # takes half a second to import
-
         alike = np.full(len(kept), 1.0 / len(kept))
         if len(kept) == 1 or not len(rows):
             return alike
