@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from numbers import Integral
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 import torch
@@ -69,13 +69,6 @@ class Encoder(nn.Module, ABC):
     @abstractmethod
     def forward(self, tensors: Tensors) -> Tensor:
         """Embeddings `[batch, embedding_dim]`, float32 unless the encoder says otherwise."""
-
-    def linear_blocks(self, tensors: Tensors) -> tuple[Tensor, ...]:
-        """What a linear model reads of the same tensors: blocks `[batch, dim]`, nothing trained.
-
-        Default: the embedding as one block; none of an encoder that trains, as its embeddings move.
-        """
-        return () if self.is_trainable else (self(tensors),)
 
     def feature_blocks(self, tensors: Tensors) -> tuple[Block, ...]:
         """What models without gradients read of the same tensors, one block or more of `n` values.
@@ -212,6 +205,17 @@ class LearnsFromRows(Protocol):
                 `categorical` and `dates`, the columns of a frame, and `transform`, which is
                 `linear` where heads are solved in closed form, else `squash`.
         """
+
+
+@runtime_checkable
+class TermsEncoder(Protocol):
+    """An encoder whose embeddings are directions of sparse terms, which members may read whole."""
+
+    def terms(self, values: Sequence[Any]) -> tuple[Block, ...]:
+        """Blocks of kind `terms`, each named, of `n` values; rows of absent values are 0."""
+
+    def directions(self, terms: Sequence[Block]) -> NDArray[np.float32]:
+        """Embeddings `[n, embedding_dim]` of the values, from their `terms`."""
 
 
 def fingerprint_of(encoder: Encoder, config: Mapping[str, Any]) -> str:

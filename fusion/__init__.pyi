@@ -16,8 +16,12 @@ from fusion.errors import FusionError as FusionError
 from fusion.errors import StoreError as StoreError
 from fusion.estimators import FusionClassifier as FusionClassifier
 from fusion.estimators import FusionRegressor as FusionRegressor
+from fusion.members import MEMBERS as MEMBERS
+from fusion.members import Member as Member
+from fusion.members import check_member as check_member
 from fusion.modalities import MODALITIES as MODALITIES
 from fusion.modalities import Modality as Modality
+from fusion.model import ProductModel as ProductModel
 from fusion.network import FusionNetwork as FusionNetwork
 from fusion.plugins import register as register
 from fusion.predictor import Predictor as Predictor

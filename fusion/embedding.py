@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from encoders.base import Encoder
+from encoders.base import Encoder, TermsEncoder
 from encoders.image.photo_file import PhotoError
 from fusion.data.batch import ModelInputs
 from fusion.data.catalogue import Catalogue
@@ -71,6 +71,10 @@ def prepare_inputs(
                     encoder, values, store=store, batch_multiple=batch_multiple, work=work
                 )
             _take(prepared, modality, embedded, catalogue=catalogue)
+        elif isinstance(encoder, TermsEncoder):
+            terms = encoder.terms(values)
+            prepared.inputs.terms[modality] = terms
+            prepared.inputs.embeddings[modality] = torch.from_numpy(encoder.directions(terms))
         else:
             prepared.inputs.embeddings[modality] = torch.from_numpy(encoder.encode(values))
     return prepared

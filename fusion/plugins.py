@@ -58,6 +58,11 @@ KINDS = {
         "product_fusion.decoders", ("heads.decoders", "DECODERS"), ("heads.decoders", "Decoder")
     ),
     "head": Kind("product_fusion.heads", ("heads.registry", "HEADS"), ("heads.base", "Head")),
+    "member": Kind(
+        "product_fusion.members",
+        ("fusion.members.registry", "MEMBERS"),
+        ("fusion.members.base", "Member"),
+    ),
 }
 """What `register` knows. Each table is imported where something is added to it."""
 
@@ -66,7 +71,7 @@ def register(kind: str, name: str, part: Any) -> None:
     """Adds a part of one's own to the table of its room, so that it can be chosen by name.
 
     Args:
-        kind: `encoder`, `modality`, `fusion`, `decoder` or `head`.
+        kind: `encoder`, `modality`, `fusion`, `decoder`, `head` or `member`.
         name: Its name in settings and bundles: letters, digits and `_`.
         part: A class; for a modality a `Modality` of the same name.
 

@@ -149,9 +149,9 @@ class Predictor:
     ) -> tuple[list[str], NDArray[np.float32], dict[int, str]]:
         """Ids, fused vectors `[n, fused_dim]` (NaN where a row failed), and row -> reason."""
         items = self.read(frame, source=source)
-        width = self.bundle.model.fused_dim
-        vectors = np.full((len(items), width), np.nan, dtype=np.float32)
-        vectors[items.kept] = fuse_rows(self.bundle, items.inputs)
+        fused = fuse_rows(self.bundle, items.inputs)
+        vectors = np.full((len(items), fused.shape[1]), np.nan, dtype=np.float32)
+        vectors[items.kept] = fused
         return items.catalogue.ids, vectors, items.errors
 
     def similar(self, frame: Any, k: int, *, source: str = "items") -> pd.DataFrame:
@@ -269,7 +269,7 @@ class Predictor:
         self, inputs: ModelInputs, rows: NDArray[np.int64]
     ) -> dict[str, NDArray[np.float64]]:
         model = self.bundle.model
-        raw = model(**inputs.batch(rows))
+        raw = model.raw(inputs.take(rows))
         return {
             self.column_name(name, column): values.double().numpy()
             for name, outputs in raw.items()
@@ -295,11 +295,8 @@ def _table_names(bundle: Bundle) -> dict[tuple[str, str], str]:
 
 def fuse_rows(bundle: Bundle, inputs: ModelInputs) -> NDArray[np.float32]:
     """Fused vectors `[n, fused_dim]` of model inputs, chunk by chunk."""
-    model = bundle.model
-    vectors = [np.zeros((0, model.fused_dim), dtype=np.float32)]
-    with torch.inference_mode():
-        for rows in _chunks(len(inputs)):
-            vectors.append(model.fuse(**inputs.batch(rows)).float().numpy())
+    chunks = _chunks(len(inputs)) or [np.arange(0)]
+    vectors = [bundle.model.fuse(inputs.take(rows)).numpy() for rows in chunks]
     return np.concatenate(vectors)
 
 

@@ -42,6 +42,7 @@ NAMES_OF_MODALITIES = {
     "fusion/job_steps/check.py": "photos need a folder; how numbers are written",
     "fusion/jobs/pretrain.py": "objectives that learn from texts and photos",
     "fusion/job_steps/split.py": "groups of near-duplicate texts and photos",
+    "fusion/members/example.py": "made-up rows of several modalities that members are tested on",
     "fusion/pretraining/contrastive.py": "texts with their photos is what it learns from",
     "fusion/pretraining/result.py": "how trained encoders of texts and photos are written",
     "fusion/pretraining/rows.py": "pairs of texts and photos",

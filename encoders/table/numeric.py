@@ -28,8 +28,6 @@ MIN_SKEW_ROWS = 20
 MOST_BINS = 1024
 MOST_CATEGORY_DIM = 1024
 """Rows below which a skewness says nothing."""
-LINEAR_LEVELS = 200
-"""Levels of one column that a linear model tells apart."""
 FARTHEST = 1e12
 """Interquartile ranges from the median beyond which a number is as good as infinitely far."""
 
@@ -190,25 +188,6 @@ class NumericEncoder(Encoder):
         """Embeddings `[rows, embedding_dim]`, float32 in squash mode and float64 in linear mode."""
         fixed = self.numbers(tensors)
         return torch.cat([fixed, *self._category_columns(tensors["codes"].to(fixed.device))], dim=1)
-
-    def linear_blocks(self, tensors: Tensors) -> tuple[Tensor, ...]:
-        """Two blocks: all but the categories, and an indicator of each of a column's first levels.
-
-        Shape:
-            `[rows, numbers]` and `[rows, levels]`, at most 200 levels of a column, the most
-            frequent ones, besides missing and unseen; a block without columns is left out.
-        """
-        fixed = self.numbers(tensors)
-        codes = tensors["codes"].to(fixed.device)
-        levels = [
-            (
-                codes[:, [i]]
-                == torch.arange(FIRST_LEVEL + min(len(known), LINEAR_LEVELS), device=codes.device)
-            ).float()
-            for i, known in enumerate(self._categories.values())
-        ]
-        blocks = (fixed, *([torch.cat(levels, dim=1)] if levels else []))
-        return tuple(block for block in blocks if block.shape[1])
 
     @torch.no_grad()
     def feature_blocks(self, tensors: Tensors) -> tuple[Block, ...]:

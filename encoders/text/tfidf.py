@@ -1,4 +1,4 @@
-"""Product texts to embeddings without a pretrained model: TF-IDF and a truncated SVD."""
+"""Product texts to embeddings and sparse terms without a pretrained model: TF-IDF."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
@@ -7,28 +7,40 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import embedding_bag
 
 from encoders.base import MOST_ROWS, Encoder, Tensors, check_whole
+from encoders.blocks import Block
+from encoders.text.grams import Counts, count_characters, count_words
 from encoders.text.normalise import normalise_text
+from encoders.text.terms import Terms, evenly_spaced
 
 MAX_CHARACTERS = 20_000
 """Characters read of one text; what lies behind them is cut."""
-MAX_TERMS = 20_000
-"""Terms kept: the most frequent ones of the training texts."""
+MAX_WORDS = 50_000
+"""Words and pairs of words kept: the most frequent ones of the training texts."""
+MAX_RUNS = 20_000
+"""The same of runs of characters."""
+RUN_LENGTHS = (2, 3, 4)
+MAX_LEARNED = 30_000_000
+"""Characters of training texts that terms are learned from, texts evenly spaced."""
+FEW_TEXTS = 10
+"""Texts below which a term needs to occur in one alone."""
 
 
 class TfidfEncoder(Encoder):
     """Embeds texts as the leading directions of their TF-IDF vectors, learned on training texts.
 
-    Why: a baseline that any pretrained encoder has to beat, and a fast one. Terms are runs of 2 to
-    4 characters inside words, so it needs no language, no tokenizer and survives typing errors.
+    Why: a baseline that any pretrained encoder has to beat, and a fast one. Terms are words and
+    pairs of words, and runs of 2 to 4 characters inside words, which need no language, no tokenizer
+    and survive typing errors. Half of an embedding are directions of the ones, half of the others;
+    linear members read the terms themselves, see `terms`.
     Source: Deerwester et al. (1990), latent semantic analysis. *Differs:* a common factor brings
-    the embeddings of the training texts to a root mean square of 1.
+    either half of the embeddings of the training texts to a root mean square of 1.
 
     Args:
-        vocabulary: Terms in the order of the fitted weights; made by `fitted`.
-        embedding_dim: Length of an embedding, 1 to 128; directions that the training texts do not
+        n_words: Words and pairs of words that are known; made by `fitted`, as the next.
+        n_runs: Runs of characters that are known.
+        embedding_dim: Length of an embedding, 1 to 256; directions that the training texts do not
             span are 0.
 
     Example:
@@ -38,18 +50,15 @@ class TfidfEncoder(Encoder):
     """
 
     modality: ClassVar[str] = "text"
-    idf: Tensor
-    components: Tensor
 
-    def __init__(self, vocabulary: Sequence[str] = (), *, embedding_dim: int = 64) -> None:
+    def __init__(self, *, n_words: int = 0, n_runs: int = 0, embedding_dim: int = 128) -> None:
         super().__init__()
-        check_whole("embedding_dim", embedding_dim, least=1, most=128)
-        self._vocabulary = list(vocabulary)
+        check_whole("n_words", n_words, least=0, most=MAX_WORDS)
+        check_whole("n_runs", n_runs, least=0, most=MAX_RUNS)
+        check_whole("embedding_dim", embedding_dim, least=1, most=256)
         self._embedding_dim = embedding_dim
-        self._counter = _counter(self._vocabulary) if self._vocabulary else None
-        # one row more than terms: padding points at it
-        self.register_buffer("idf", torch.zeros(len(self._vocabulary) + 1))
-        self.register_buffer("components", torch.zeros(len(self._vocabulary) + 1, embedding_dim))
+        self.words = Terms(n_words, embedding_dim // 2)
+        self.runs = Terms(n_runs, embedding_dim - embedding_dim // 2)
 
     @property
     def embedding_dim(self) -> int:
@@ -58,18 +67,22 @@ class TfidfEncoder(Encoder):
 
     @property
     def config(self) -> dict[str, Any]:
-        """The vocabulary and the length of an embedding."""
-        return {"vocabulary": self._vocabulary, "embedding_dim": self._embedding_dim}
+        """Numbers of terms and the length of an embedding."""
+        return {
+            "n_words": len(self.words),
+            "n_runs": len(self.runs),
+            "embedding_dim": self.embedding_dim,
+        }
 
     @classmethod
     def fitted(
-        cls, values: Any, *, embedding_dim: int = 64, min_count: int = 2, **options: Any
+        cls, values: Any, *, embedding_dim: int = 128, min_count: int = 2, **options: Any
     ) -> Self:
         """An encoder whose terms, weights and directions come from training texts.
 
         Args:
             values: Training texts; None and empty texts are left out.
-            embedding_dim: Length of an embedding, 1 to 128.
+            embedding_dim: Length of an embedding, 1 to 256.
             min_count: Number of texts that a term must occur in; 1 where there are fewer than 10
                 texts.
             options: Nothing else; an unknown one raises TypeError.
@@ -78,13 +91,16 @@ class TfidfEncoder(Encoder):
             ValueError: If a number is not whole or out of range.
         """
         check_whole("min_count", min_count, least=1, most=MOST_ROWS)
+        encoder = cls(embedding_dim=embedding_dim, **options)
         texts = [text for value in values if (text := _normalised(value))]
-        counts, vocabulary = _count_terms(texts, min_count=min_count if len(texts) >= 10 else 1)
-        encoder = cls(vocabulary, embedding_dim=embedding_dim, **options)
-        if vocabulary:
-            idf, components = _latent_directions(counts, dim=embedding_dim)
-            encoder.idf[:-1] = torch.from_numpy(idf)
-            encoder.components[:-1] = torch.from_numpy(components)
+        texts = evenly_spaced(texts, n_characters=MAX_LEARNED)
+        least = min_count if len(texts) >= FEW_TEXTS else 1
+        for name, counts, most in zip(
+            ("words", "runs"), _counts(texts), (MAX_WORDS, MAX_RUNS), strict=True
+        ):
+            dim = getattr(encoder, name).components.shape[1]
+            terms = Terms.fitted(counts, n_texts=len(texts), dim=dim, min_count=least, most=most)
+            setattr(encoder, name, terms)
         return encoder
 
     def parts(self, value: Any) -> list[str]:
@@ -92,39 +108,49 @@ class TfidfEncoder(Encoder):
         text = _normalised(value)
         return [text] if text else []
 
-    def preprocess(self, values: Any) -> Tensors:
-        """The terms of each text and one plus the logarithm of their counts.
+    def terms(self, values: Sequence[Any]) -> tuple[Block, ...]:
+        """Blocks `words` and `characters` of texts, sparse, each row of length 1.
 
         Shape:
-            `terms` (int64) and `weights` (float32): `[len(values), most terms of a text]`.
+            `[len(values), n_words]` and `[len(values), n_runs]`; a row without known terms, of an
+            absent text for example, is 0.
 
         Raises:
             ValueError: If a text holds a NUL character or a lone surrogate.
             TypeError: If a value is neither a string nor None.
         """
         texts = [_normalised(value) for value in values]
-        padding = len(self._vocabulary)
-        if self._counter is None or not texts:
-            empty = (len(texts), 1)
-            return {"terms": torch.full(empty, padding), "weights": torch.zeros(empty)}
-        counts = self._counter.transform(texts)
-        counts.sort_indices()
-        sizes = np.diff(counts.indptr)
-        filled = np.arange(max(int(sizes.max()), 1)) < sizes[:, None]
-        terms = np.full(filled.shape, padding)
-        terms[filled] = counts.indices
-        weights = np.zeros(filled.shape, dtype=np.float32)
-        weights[filled] = 1.0 + np.log(counts.data)
-        return {"terms": torch.from_numpy(terms), "weights": torch.from_numpy(weights)}
+        words, runs = _counts(texts)
+        return (
+            Block("words", "terms", self.words.weights(words, n_texts=len(texts))),
+            Block("characters", "terms", self.runs.weights(runs, n_texts=len(texts))),
+        )
+
+    def directions(self, terms: Sequence[Block]) -> NDArray[np.float32]:
+        """Embeddings `[n, embedding_dim]` of texts whose `terms` are known."""
+        words, runs = terms
+        halves = [self.words.directions(words.values), self.runs.directions(runs.values)]
+        return np.concatenate(halves, axis=1)
+
+    def preprocess(self, values: Any) -> Tensors:
+        """The embeddings themselves: sparse products are for the CPU.
+
+        Shape:
+            `directions` `[len(values), embedding_dim]`, float32.
+
+        Raises:
+            ValueError: If a text holds a NUL character or a lone surrogate.
+            TypeError: If a value is neither a string nor None.
+        """
+        return {"directions": torch.from_numpy(self.directions(self.terms(values)))}
 
     def forward(self, tensors: Tensors) -> Tensor:
-        """Unit TF-IDF vectors in the directions of `components`, `[batch, embedding_dim]`."""
-        terms = tensors["terms"].to(self.idf.device)
-        weights = tensors["weights"].to(self.idf.device) * self.idf[terms]
-        length = weights.norm(dim=1, keepdim=True).clamp_min(1e-12)
-        return embedding_bag(
-            terms, self.components, per_sample_weights=weights / length, mode="sum"
-        )
+        """Unit TF-IDF vectors in the directions of the training texts, `[batch, embedding_dim]`."""
+        return tensors["directions"].to(self.words.idf.device)
+
+    def encode_parts(self, parts: Sequence[Any]) -> NDArray[np.float32]:
+        """Embeddings of texts, in order, all at once: `[len(parts), embedding_dim]`."""
+        return self.directions(self.terms(parts))
 
     @classmethod
     def tiny(cls) -> Self:
@@ -137,36 +163,5 @@ def _normalised(value: Any) -> str:
     return "" if value is None else normalise_text(value, max_characters=MAX_CHARACTERS)
 
 
-def _counter(vocabulary: list[str] | None, **options: Any) -> Any:
-    from sklearn.feature_extraction.text import CountVectorizer  # takes a second to import
-
-    return CountVectorizer(
-        analyzer="char_wb", ngram_range=(2, 4), vocabulary=vocabulary, dtype=np.float32, **options
-    )
-
-
-def _count_terms(texts: list[str], *, min_count: int) -> tuple[Any, list[str]]:
-    """Counts `[texts, terms]` (sparse) and the terms, at most the 20,000 most frequent ones."""
-    if not texts:
-        return None, []
-    counter = _counter(None, min_df=min_count, max_features=MAX_TERMS)
-    try:
-        counts = counter.fit_transform(texts)
-    except ValueError:  # no term occurs often enough
-        return None, []
-    return counts, counter.get_feature_names_out().tolist()
-
-
-def _latent_directions(counts: Any, *, dim: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Inverse document frequencies `[terms]` and scaled directions `[terms, dim]`."""
-    from sklearn.feature_extraction.text import TfidfTransformer
-    from sklearn.utils.extmath import randomized_svd
-
-    tfidf = TfidfTransformer(sublinear_tf=True)
-    weighted = tfidf.fit_transform(counts)
-    rank = min(dim, *weighted.shape)
-    _, singular, directions = randomized_svd(weighted, rank, random_state=0)
-    spread = np.sqrt(np.sum(singular**2) / (weighted.shape[0] * rank))
-    components = np.zeros((counts.shape[1], dim), dtype=np.float32)
-    components[:, :rank] = directions.T / max(float(spread), 1e-12)
-    return tfidf.idf_.astype(np.float32), components
+def _counts(texts: Sequence[str]) -> tuple[Counts, Counts]:
+    return count_words(texts), count_characters(texts, lengths=RUN_LENGTHS)

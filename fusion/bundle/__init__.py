@@ -1,10 +1,12 @@
 """Bundles: one folder is one trained model, readable by anyone, loadable without code of its own.
 
 ```
-BUNDLE/bundle.json            format, schema, encoders, fusion, heads, decoders, metrics, size
-                              and SHA-256 of the rest
+BUNDLE/bundle.json            format, schema, encoders, heads, members, stack, metrics, size and
+                              SHA-256 of the rest
 BUNDLE/bundle.sha256          SHA-256 of bundle.json
-BUNDLE/weights.safetensors    every weight that was trained or fitted
+BUNDLE/weights.safetensors    every number that was learned: `encoders.<modality>.<name>` and
+                              `members.<member>.<name>`
+BUNDLE/<member>.<name>.txt    what a member keeps as text, such as trees
 BUNDLE/reference.safetensors  ids, titles, content (vectors of texts and photos, levels of
                               categories, numbers) and targets of the training items, for `similar`
 ```
@@ -14,9 +16,10 @@ refuses an encoder whose weights are not the same any more. Classes are looked u
 by name; nothing in a bundle is ever executed.
 
 A bundle may have been made to do harm, and its checksums fit then. So only regular files of the
-folder are read, in their stated sizes (`folder.py`); the description is checked before anything is
-built from it (`document.py`); what is built may take about the memory of the weights (`budget.py`);
-and the model has to answer before it is given out (`bundle.py`). Whatever fails is a `BundleError`.
+folder are read, in their stated sizes (`folder.py`); the description has one schema, with a cap on
+every count and depth, and is checked before anything is built (`document.py`); what is built may
+take about the memory of the weights (`budget.py`); and the model has to answer before it is given
+out (`bundle.py`). Whatever fails is a `BundleError`.
 """
 
 from typing import TYPE_CHECKING

@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
@@ -69,7 +68,7 @@ def check_answers(bundle: "Bundle") -> None:
         inputs = prepare_inputs(encoders, catalogue).inputs
         _check_comparable(bundle, content_of(model, inputs))
         with torch.inference_mode():
-            raw = model(**inputs.batch(np.arange(len(catalogue))))
+            raw = model.raw(inputs)
             for name, outputs in raw.items():
                 answers = model.head(name).decode(outputs)
                 for column in model.head(name).columns:

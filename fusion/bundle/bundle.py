@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,13 @@ from encoders.dtype import processor_has_bfloat16
 from encoders.process_state import OwnGenerators
 from fusion.bundle.answers import check_answers, check_reference
 from fusion.bundle.content import Content
-from fusion.bundle.document import FORMAT, Document, saved_schema
+from fusion.bundle.document import FILES, FORMAT, Document, EncoderEntry, saved_schema
 from fusion.bundle.folder import check_bundle_folder, read_bundle, write_bundle
 from fusion.bundle.parts import (
     check_fingerprints,
     described_parts,
     is_in_bfloat16,
-    rebuild_ensemble,
+    rebuild_model,
 )
 from fusion.bundle.reference import (
     content_as_tensors,
@@ -32,12 +32,13 @@ from fusion.bundle.reference import (
     texts_as_tensors,
     texts_of_tensors,
 )
+from fusion.bundle.weights import learned_state
 from fusion.choices.heads import joined_target, target_name
 from fusion.choices.parameters import EncoderPaths
 from fusion.data.labels import label_texts
 from fusion.data.schema import Schema
-from fusion.ensemble import ProductEnsemble
 from fusion.errors import BundleError
+from fusion.model import ProductModel
 from fusion.progress import say_once
 from fusion.saved_parts import described
 from fusion.system.files import expanded, json_bytes
@@ -49,7 +50,7 @@ class Bundle:
     """A trained model with all that is needed to use it.
 
     Args:
-        model: Networks, ridge and nearest items, blended; in eval mode.
+        model: Members, and the stack that joins their answers.
         schema: Which columns it reads.
         targets: Target columns of each head: one, or one for each of its steps.
         info: What is worth knowing, JSON-serialisable: metrics, training, problems found.
@@ -60,7 +61,7 @@ class Bundle:
             labels their positions; NaN: nothing.
     """
 
-    model: ProductEnsemble
+    model: ProductModel
     schema: Schema
     targets: dict[str, tuple[str, ...]]
     info: dict[str, Any] = field(default_factory=dict)
@@ -117,14 +118,15 @@ def save_bundle(bundle: Bundle, folder: str | Path) -> None:
     """
     folder = expanded(folder)
     check_bundle_folder(folder)
+    learned, member_files = learned_state(bundle.model)
     document = {
         "format": FORMAT,
         "schema": bundle.schema.to_dict(),
-        **described_parts(bundle.model, bundle.targets),
+        **described_parts(bundle.model, bundle.targets, files=member_files),
         "info": json.loads(json_bytes(bundle.info)),  # of what is not defined: null
     }
     files = {
-        "weights.safetensors": _pack(bundle.model.state()),
+        "weights.safetensors": _pack(learned),
         "reference.safetensors": _pack(
             {
                 **content_as_tensors(bundle.reference),
@@ -135,6 +137,7 @@ def save_bundle(bundle: Bundle, folder: str | Path) -> None:
                 **texts_as_tensors("titles", bundle.reference_titles),
             }
         ),
+        **member_files,
     }
     write_bundle(folder, document, files)
 
@@ -167,25 +170,20 @@ def _rebuilt(
     name: str,
 ) -> Bundle:
     if encoder_paths is not None:
-        document["encoders"] = encoder_paths.applied(document["encoders"])
-    weights, reference = (
-        _unpack(files[file], file) for file in ("weights.safetensors", "reference.safetensors")
-    )
-    _check_members(document, weights)
+        moved = encoder_paths.applied({m: vars(entry) for m, entry in document.encoders.items()})
+        entries = {modality: EncoderEntry(**entry) for modality, entry in moved.items()}
+        document = replace(document, encoders=entries)
+    weights, reference = (_unpack(files[file], file) for file in FILES)
+    n_bytes = sum(map(len, files.values())) - len(files[FILES[1]])
     with OwnGenerators(0):  # all that is drawn is replaced at once
-        model = rebuild_ensemble(document, n_weight_bytes=len(files["weights.safetensors"]))
-    try:
-        model.load_state(weights)
-    except RuntimeError as error:
-        raise BundleError(f"weights of {name} must fit its description: {error}") from error
+        model = rebuild_model(document, weights, files, n_weight_bytes=n_bytes)
     encoders = {modality: model.encoder(modality) for modality in model.modalities}
-    check_fingerprints(encoders, document["encoders"], folder=name)
-    model.eval()
+    check_fingerprints(encoders, document.encoders, folder=name)
     bundle = Bundle(
         model=model,
         schema=saved_schema(document),
-        targets={head: tuple(entry["target"]) for head, entry in document["heads"].items()},
-        info=document["info"],
+        targets={head: tuple(entry.target) for head, entry in document.heads.items()},
+        info=document.info,
         reference_ids=texts_of_tensors("ids", reference),
         reference=content_of_tensors(reference),
         reference_titles=texts_of_tensors("titles", reference),
@@ -198,23 +196,12 @@ def _rebuilt(
     return bundle
 
 
-def _check_members(document: Document, weights: Mapping[str, Tensor]) -> None:
-    """Refuses more members than there are weights of, before one is built."""
-    found = {name.partition(".")[0] for name in weights}
-    n_found = sum(name.isdigit() for name in found)
-    if document["n_networks"] > max(n_found, 1):
-        raise BundleError(
-            f"n_networks must be the number of networks whose weights are there, {n_found}, got "
-            f"{document['n_networks']}."
-        )
-
-
 def _tell_of_other_precision(document: Document, *, name: str) -> None:
     """Says which encoders compute in float32 but were made in bfloat16, and what that changes."""
-    made = [modality for modality, e in document["encoders"].items() if is_in_bfloat16(e)]
+    made = [modality for modality, e in document.encoders.items() if is_in_bfloat16(e)]
     if not made or processor_has_bfloat16():
         return
-    measured = document["info"].get("bfloat16")
+    measured = document.info.get("bfloat16")
     moved = "by how much that changes answers was not measured."
     if measured is not None:
         with described("bfloat16 in the info"):

@@ -12,8 +12,8 @@ from encoders import NumericEncoder
 from encoders.base import Tensors
 from encoders.table.columns import FIRST_LEVEL
 from fusion.data.batch import ModelInputs
-from fusion.ensemble import ProductEnsemble
 from fusion.modalities import MODALITIES
+from fusion.model import ProductModel
 
 Floats = NDArray[np.float32]
 Levels = NDArray[np.int64]
@@ -127,7 +127,7 @@ def largest(scores: NDArray[np.float64], k: int) -> NDArray[np.int64]:
     return found
 
 
-def content_of(model: ProductEnsemble, inputs: ModelInputs) -> Content:
+def content_of(model: ProductModel, inputs: ModelInputs) -> Content:
     """What the items are that model inputs tell of; past sales only where nothing else is read.
 
     Args:

@@ -3,11 +3,12 @@
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from fusion.bundle.document import Document, parsed_document
+from fusion.bundle.document import FILE_NAME, FILES, Document, parsed_document
 from fusion.errors import BundleError
 from fusion.saved_parts import RESTORE, described
 from fusion.system.files import read_regular_file
@@ -16,7 +17,6 @@ from fusion.system.folders import replace_folder, restore_folder, strangers
 T = TypeVar("T")
 
 DESCRIPTION = ("bundle.json", "bundle.sha256")
-FILES = ("weights.safetensors", "reference.safetensors")
 MOST_DOCUMENT_BYTES = 64 * 2**20
 MOST_CHECKSUM_BYTES = 64
 TRIES = 20
@@ -104,11 +104,17 @@ def _own_files(folder: Path) -> list[str]:
         content = read_regular_file(folder / "bundle.json", max_bytes=MOST_DOCUMENT_BYTES)
         document = json.loads(content)
         keys = {"format", "schema", "encoders", "heads", "files"}
-        if keys <= document.keys() and document["files"].keys() == set(FILES):
-            return [*DESCRIPTION, *FILES]
+        files = document["files"].keys()
+        others = files - set(FILES)
+        if keys <= document.keys() and set(FILES) <= files and all(map(_is_of_a_member, others)):
+            return [*DESCRIPTION, *files]
     except Exception:  # whatever it is, it is no bundle
         return []
     return []
+
+
+def _is_of_a_member(file: str) -> bool:
+    return re.fullmatch(FILE_NAME, file) is not None
 
 
 def read_bundle(folder: Path) -> tuple[Document, dict[str, bytes]]:
@@ -149,19 +155,15 @@ def _read_description(folder: Path) -> Document:
     if _sha256(content).encode() != checksum:
         raise BundleError(f"bundle.json of {folder} has changed since it was saved. {RESTORE}")
     with described(f"bundle.json of {folder}"):
-        document = parsed_document(content)
-    if document["files"].keys() != set(FILES):
-        raise BundleError(f"files of {folder} must be {' and '.join(FILES)}. {RESTORE}")
-    return document
+        return parsed_document(content)
 
 
 def _read(folder: Path) -> tuple[Document, dict[str, bytes]]:
     document = _read_description(folder)
     files = {}
-    for name in FILES:
-        stated = document["files"][name]
-        files[name] = _read_file(folder, name, max_bytes=stated["size_bytes"])
-        if len(files[name]) != stated["size_bytes"] or _sha256(files[name]) != stated["sha256"]:
+    for name, stated in document.files.items():
+        files[name] = _read_file(folder, name, max_bytes=stated.size_bytes)
+        if len(files[name]) != stated.size_bytes or _sha256(files[name]) != stated.sha256:
             raise BundleError(f"{name} of {folder} has changed since it was saved. {RESTORE}")
     return document, files
 

@@ -1,4 +1,4 @@
-"""`--encoder` and `--column`: what a user chooses by modality and by role, as words of a shell."""
+"""`--encoder`, `--column` and `--member`: what a user chooses, as words of a shell."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -33,6 +33,15 @@ Columns = Annotated[
         metavar="ROLE=NAME",
         help="A column and its role: id=sku, text=title, image=photo; repeatable. Roles that are "
         "not named are found.",
+    ),
+]
+Members = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--member",
+        metavar="NAME",
+        help="A model that answers beside others: network, kernel, ridge, trees; repeatable. "
+        "How much each counts is found on rows held out.",
     ),
 ]
 

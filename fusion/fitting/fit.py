@@ -1,46 +1,42 @@
 """From ready rows and targets to a trained bundle: the one way in which models are made."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from encoders.base import Encoder
+from encoders.process_state import OwnGenerators
 from fusion.bundle import TITLE_CHARACTERS, Bundle, content_of
-from fusion.choices.build import (
-    CLOSED_FORM_FUSION,
-    build_decoders,
-    build_fusion,
-    build_heads,
-    fitted_encoders,
-    own_encoder,
-    suited_projection,
-    targets_by_column,
-)
+from fusion.calibration import calibrate, weight_as_asked
+from fusion.choices.build import build_heads, fitted_encoders, targets_by_column
 from fusion.choices.checks import Targets, is_closed_form
 from fusion.choices.heads import HeadChoice
 from fusion.data.batch import ModelInputs
-from fusion.data.folds import DRAWN, Validation, validation_folds
+from fusion.data.folds import DRAWN, Validation, hide_levels, validation_folds
 from fusion.data.known import known_rows, missing_target_notes
 from fusion.data.leaks import find_leaks
 from fusion.data.problems import raise_for
-from fusion.ensemble import ProductEnsemble
+from fusion.fitting.members import NETWORK, MemberChoices, built_members
+from fusion.fitting.out_of_fold import OutOfFold
 from fusion.fitting.rounding import largest_changes
 from fusion.fitting.spec import TrainingPaths, TrainingSpec, tunable
-from fusion.members.blending import score_decoder
+from fusion.members.base import Floats, Member, Raw
+from fusion.members.network import NetworkMember
+from fusion.members.options import best_options
+from fusion.members.view import View, view_of
+from fusion.model import ProductModel
 from fusion.network import FusionNetwork
 from fusion.progress import Stage, silent
 from fusion.ready import ReadyItems
-from fusion.training import TrainingHistory, best_options, fit_ensemble
-from fusion.training.blend_weights import OutOfFold
-from fusion.training.options import Candidate
+from fusion.stack import Stack, fit_stack, new_out_of_fold
+from fusion.training import TrainingHistory
 from fusion.training.threads import computing_with, threads_for
 from fusion.tuning.crossfit import CrossFit, Tuned, TuningData
-from fusion.tuning.trainers import training_alone
 from heads import HEADS
 from heads.base import Head
 
@@ -55,7 +51,7 @@ class Fitted:
         bundle: The model.
         histories: Losses by epoch of each network.
         targets: Targets of the rows that were learned from, by head; NaN where there is none.
-        watched: Rows `[n_watched]` that early stopping looked at.
+        watched: Rows `[n_watched]` that were held out of a network, which stopped by them.
         tuned: What tuning did; None where nothing was tuned.
         out_of_fold: Answers on rows held out; None where heads were solved in closed form.
         dropped: Row of the table -> why it was left out.
@@ -81,6 +77,7 @@ def fit_ready(
     spec: TrainingSpec,
     paths: TrainingPaths,
     validation: Validation = DRAWN,
+    sample_weight: Floats | None = None,
     stage: Stage = silent,
 ) -> Fitted:
     """Trains a model on rows that are ready: nothing of them is read or embedded again.
@@ -94,14 +91,16 @@ def fit_ready(
             where there is none: the row is left out for this head alone.
         spec: How.
         paths: Where the store and the states of a tuning are.
-        validation: Which rows early stopping looks at; see `with_groups` where nothing is given.
+        validation: Which rows are held out; see `with_groups` where nothing is given.
+        sample_weight: `[n]`, how much each row counts, > 0; all alike where None.
         stage: Opens progress bars.
 
     Raises:
         FloatingPointError: If a training or tuning has diverged.
     """
-    job = _Fit(ready, spec=spec, paths=paths, stage=stage)
-    return job.run(targets, validation=validation)
+    weight = np.ones(len(ready)) if sample_weight is None else sample_weight / sample_weight.mean()
+    job = _Fit(ready, targets, weight, spec=spec, paths=paths, stage=stage)
+    return job.run(validation)
 
 
 def with_findings(
@@ -139,106 +138,177 @@ class _Fit:
     """One call of `fit_ready`, step by step."""
 
     def __init__(
-        self, ready: ReadyItems, *, spec: TrainingSpec, paths: TrainingPaths, stage: Stage
+        self,
+        ready: ReadyItems,
+        targets: Targets,
+        sample_weight: Floats,
+        *,
+        spec: TrainingSpec,
+        paths: TrainingPaths,
+        stage: Stage,
     ) -> None:
         self.ready = ready
         self.catalogue = ready.catalogue
+        self.targets = targets
+        self.sample_weight = sample_weight
         self.spec = spec
         self.paths = paths
         self.stage = stage
         self.closed_form = is_closed_form(spec.heads)
         self.heads: dict[str, Head] = {}
 
-    def run(self, targets: Targets, *, validation: Validation) -> Fitted:
-        with training_alone():
-            torch.manual_seed(self.spec.training.seed)
-            encoders, inputs = self._with_fitted()
-            folds = self._folds(validation)
-            self.heads = build_heads(self.spec.heads, targets)
-            self._decide_options(encoders, inputs, targets, folds)
-            tuned = self._tuned(encoders, inputs, targets, validation)
-            if tuned is not None:
-                encoders = {**encoders, **tuned.encoders}
-                inputs = inputs.merged(ModelInputs(inputs.present, tuned.learned_from))
-            embedded = {} if tuned is None else tuned.embedded
-            known = inputs.merged(ModelInputs(inputs.present, embedded))
-            ensemble, histories, answers = fit_ensemble(
-                lambda: self._model(encoders),
-                inputs,
-                targets,
-                folds=folds,
-                settings=self.spec.training,
-                known=known,
-                stage=self.stage,
-            )
-        bundle = self._bundle(ensemble, known, targets)
+    def run(self, validation: Validation) -> Fitted:
+        encoders, inputs = self._with_fitted()
+        as_asked = self._folds(validation)
+        validation = self._hiding(validation, view_of(encoders, inputs))
+        folds = self._folds(validation)
+        self.heads = build_heads(self.spec.heads, self.targets)
+        with computing_with(threads_for(self.spec.training.threads, inputs)):
+            self._decide_options(view_of(encoders, inputs), folds)
+        tuned = self._tuned(encoders, inputs, validation)
+        if tuned is not None:
+            encoders = {**encoders, **tuned.encoders}
+            inputs = inputs.merged(ModelInputs(inputs.present, tuned.learned_from))
+        view = view_of(encoders, inputs)
+        members = self._members()
+        raws = {name: self._fit(member, view, folds) for name, member in members.items()}
+        with computing_with(threads_for(self.spec.training.threads, inputs)):
+            share = float(new_out_of_fold(view, as_asked).mean())
+            model, answers = self._joined(members, raws, view, folds, share_new=share)
+        embedded = {} if tuned is None else tuned.embedded
+        bundle = self._bundle(model, inputs.merged(ModelInputs(inputs.present, embedded)))
         if tuned is not None:
             bundle.info["tuning"] = tuned.description
-        watched = np.unique(np.concatenate(folds))
-        return Fitted(bundle, histories, targets, watched, tuned=tuned, out_of_fold=answers)
+        return Fitted(
+            bundle,
+            histories=_histories(members),
+            targets=self.targets,
+            watched=np.unique(np.concatenate(folds)),
+            tuned=tuned,
+            out_of_fold=answers,
+        )
 
-    def _bundle(self, ensemble: ProductEnsemble, known: ModelInputs, targets: Targets) -> Bundle:
+    def _fit(self, member: Member, view: View, folds: Sequence[Rows]) -> Raw:
+        """What a member answers out of fold, once it has learned from all rows."""
+        n_threads = threads_for(self.spec.training.threads, view.inputs)
+        shares_out = isinstance(member, NetworkMember)  # one network a thread
+        with nullcontext() if shares_out else computing_with(n_threads):
+            return member.fit(
+                view,
+                heads=self.heads,
+                targets=self.targets,
+                folds=folds,
+                sample_weight=self.sample_weight,
+                seed=self.spec.training.seed,
+                stage=self.stage,
+            )
+
+    def _joined(
+        self,
+        members: Mapping[str, Member],
+        raws: Mapping[str, Raw],
+        view: View,
+        folds: Sequence[Rows],
+        *,
+        share_new: float,
+    ) -> tuple[ProductModel, OutOfFold | None]:
+        """Members joined by a stack, and heads calibrated by what they answer out of fold.
+
+        Args:
+            members: Trained ones.
+            raws: What each answers out of fold.
+            view: All rows.
+            folds: Rows of each fold.
+            share_new: Share of the rows with new categories in folds that hide none.
+        """
+        weight = self.sample_weight
+        if self.closed_form:  # nothing is held out
+            stack, answers = Stack({name: {NETWORK: 1.0} for name in self.heads}), None
+        else:
+            knows = {name: member.knows(view) for name, member in members.items()}
+            is_new = new_out_of_fold(view, folds)
+            stack, blended = fit_stack(
+                self.heads,
+                self.targets,
+                folds,
+                raws,
+                knows=knows,
+                sample_weight=weight,
+                is_new=is_new,
+            )
+            as_asked = weight_as_asked(weight, is_new, share=share_new)
+            calibrate(self.heads, self.targets, folds, blended, sample_weight=as_asked)
+            answers = OutOfFold(folds, blended)
+        kept = {
+            name: member
+            for name, member in members.items()
+            if name in stack.asked or isinstance(member, NetworkMember)  # networks also embed
+        }
+        model = ProductModel(view.encoders, heads=self.heads, members=kept, stack=stack)
+        return model, answers
+
+    def _bundle(self, model: ProductModel, known: ModelInputs) -> Bundle:
         return Bundle(
-            model=ensemble,
+            model=model,
             schema=self.catalogue.schema,
             targets={name: choice.columns for name, choice in self.spec.heads.items()},
             reference_ids=list(self.catalogue.ids),
             reference_titles=[title[:TITLE_CHARACTERS] for title in self.catalogue.titles],
-            reference_targets=targets_by_column(self.spec.heads, targets),
-            reference=content_of(ensemble, known),
+            reference_targets=targets_by_column(self.spec.heads, self.targets),
+            reference=content_of(model, known),
         )
 
-    def _decide_options(
-        self,
-        encoders: Mapping[str, Encoder],
-        inputs: ModelInputs,
-        targets: Targets,
-        folds: Sequence[Rows],
-    ) -> None:
+    def _members(self) -> dict[str, Member]:
+        """New members; the network alone where heads are solved in closed form."""
+        return self._built({NETWORK: {}} if self.closed_form else self.spec.members)
+
+    def _built(self, choices: MemberChoices) -> dict[str, Member]:
+        spec = self.spec
+        return built_members(
+            choices,
+            heads=spec.heads,
+            strategy=spec.strategy,
+            strategy_options=spec.strategy_options,
+            training=spec.training.model_dump(),
+        )
+
+    def _decide_options(self, view: View, folds: Sequence[Rows]) -> None:
         """Puts in the spec what rows held out say where a head leaves its options open.
 
         It is decided by encoders as they are before a tuning, which needs the heads.
         """
         choices = self.spec.heads
-        known = {name: values[known_rows(values)] for name, values in targets.items()}
+        known = {name: values[known_rows(values)] for name, values in self.targets.items()}
         options = {
             name: HEADS[choice.head].open_options(known[name], **choice.options)
             for name, choice in choices.items()
         }
         candidates = {
-            name: [
-                Candidate(
-                    head := HEADS[choices[name].head].fitted(known[name], **each),
-                    score_decoder(head),
-                )
-                for each in some
-            ]
+            name: [HEADS[choices[name].head].fitted(known[name], **each) for each in some]
             for name, some in options.items()
             if len(some) > 1
         }
         if not candidates:
             return
-        with computing_with(threads_for(self.spec.training.threads, inputs)):
-            best = best_options(
-                ProductEnsemble([self._model(encoders)]).eval(),
-                inputs,
-                targets,
-                candidates=candidates,
-                folds=folds,
-                seed=self.spec.training.seed,
-            )
+        best = best_options(
+            view,
+            {name: self.targets[name] for name in candidates},
+            candidates=candidates,
+            folds=folds,
+            sample_weight=self.sample_weight,
+            seed=self.spec.training.seed,
+        )
         decided = {
             name: replace(choices[name], options=options[name][place])
             for name, place in best.items()
         }
         self.spec = replace(self.spec, heads={**choices, **decided})
-        self.heads = build_heads(self.spec.heads, targets)
+        self.heads = build_heads(self.spec.heads, self.targets)
 
     def _tuned(
         self,
         encoders: Mapping[str, Encoder],
         inputs: ModelInputs,
-        targets: Targets,
         validation: Validation,
     ) -> Tuned | None:
         """Text and photo encoders after tuning; None where they stay as they are."""
@@ -248,7 +318,7 @@ class _Fit:
         chosen = tunable(settings, encoders)
         job = CrossFit(
             chosen,
-            self._model,
+            self._network,
             settings,
             store=self.paths.store,
             folder=self.paths.tuning,
@@ -263,15 +333,34 @@ class _Fit:
             ]
             for name in chosen
         }
-        data = TuningData(values, {name: inputs.present[name] for name in chosen}, targets)
+        data = TuningData(values, {name: inputs.present[name] for name in chosen}, self.targets)
         return job.run(data, validation=validation, share=self.spec.validation_fraction)
 
-    def _folds(self, validation: Validation) -> list[Rows]:
+    def _network(self, encoders: Mapping[str, Encoder]) -> FusionNetwork:
+        """An untrained network, as a tuning begins with."""
+        member = self._built({NETWORK: self.spec.members.get(NETWORK, {})})[NETWORK]
+        assert isinstance(member, NetworkMember)
+        seed = self.spec.training.seed
+        return member.built(encoders, self.heads, n_rows=len(self.catalogue), seed=seed)
+
+    def _hiding(self, validation: Validation, view: View) -> Validation:
+        """The same folds, but that some levels of categories are held out whole."""
+        levels = [
+            np.where(view.present[name], block.values, 0)
+            for name, block in view.of_kinds("category").items()
+        ]
         settings = self.spec.training
+        n_folds = 1 if self.closed_form else settings.folds
+        return hide_levels(validation, levels, n_folds=n_folds, seed=settings.seed)
+
+    def _folds(self, validation: Validation) -> list[Rows]:
+        """Disjoint folds; one where its rows are given, or heads are solved in closed form."""
+        settings = self.spec.training
+        alone = self.closed_form or validation.rows is not None
         return validation_folds(
             validation,
             n_rows=len(self.catalogue),
-            n_folds=1 if self.closed_form else settings.folds,
+            n_folds=1 if alone else settings.folds,
             share=self.spec.validation_fraction,
             seed=settings.seed,
         )
@@ -281,21 +370,17 @@ class _Fit:
         transform = "linear" if self.closed_form else "squash"
         known = self.ready.encoders
         left = [name for name in self.catalogue.schema.modalities if name not in known]
-        fresh = fitted_encoders(
-            self.catalogue, self.spec.encoders, modalities=left, transform=transform
-        )
+        with OwnGenerators(self.spec.training.seed):
+            fresh = fitted_encoders(
+                self.catalogue, self.spec.encoders, modalities=left, transform=transform
+            )
         encoders = {**known, **fresh}
         prepared = self.ready.prepared(encoders, stage=self.stage)
         raise_for(prepared.problems, source=self.catalogue.source)  # they were fitted on these
         return encoders, prepared.inputs
 
-    def _model(self, encoders: Mapping[str, Encoder]) -> FusionNetwork:
-        """An untrained network; all of them share heads, and encoders that do not train."""
-        own = {name: own_encoder(encoder) for name, encoder in encoders.items()}
-        dims = {name: encoder.embedding_dim for name, encoder in own.items()}
-        strategy = CLOSED_FORM_FUSION if self.closed_form else self.spec.strategy
-        suited = {"projection_dim": suited_projection(len(self.catalogue))}
-        fusion = build_fusion(strategy, dims, self.spec.strategy_options, suited=suited)
-        names = {name: choice.decoder for name, choice in self.spec.heads.items()}
-        decoders = build_decoders(self.heads, fused_dim=fusion.fused_dim, names=names)
-        return FusionNetwork(own, fusion=fusion, heads=self.heads, decoders=decoders)
+
+def _histories(members: Mapping[str, Member]) -> list[TrainingHistory]:
+    """Losses by epoch of all networks."""
+    networks = [member for member in members.values() if isinstance(member, NetworkMember)]
+    return [history for member in networks for history in member.histories]

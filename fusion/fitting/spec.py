@@ -33,6 +33,7 @@ from fusion.data.infer import infer_schema
 from fusion.data.policy import refuse_early
 from fusion.data.problems import OnBadRows, Problem, check_policy
 from fusion.errors import ConfigError, MissingExtraError
+from fusion.fitting.members import DEFAULT_CHOICES, MemberChoices, member_mistakes
 from fusion.progress import say_once
 from fusion.training import TrainingSettings
 from fusion.tuning import TuningSettings
@@ -52,7 +53,8 @@ class TrainingSpec:
         columns: Role of a modality (see `MODALITIES`), or `id`, -> columns; a role that is None or
             not there is found in the table.
         encoders: Which encoder reads which modality.
-        strategy: Name of the fusion strategy.
+        members: Which members the model has: name -> options, or a member of one's own.
+        strategy: Name of the fusion strategy of networks.
         strategy_options: Its options; the rest follows from the number of rows.
         training: How to train.
         tuning: How text and photo encoders are tuned before; by default they stay as they are.
@@ -64,6 +66,7 @@ class TrainingSpec:
     heads: Mapping[str, HeadChoice]
     columns: Mapping[str, Sequence[str] | None] = field(default_factory=dict)
     encoders: EncoderChoices = field(default_factory=EncoderChoices)
+    members: MemberChoices = field(default_factory=lambda: DEFAULT_CHOICES)
     strategy: str = "concat"
     strategy_options: Mapping[str, Any] = field(default_factory=dict)
     training: TrainingSettings = field(default_factory=TrainingSettings)
@@ -172,6 +175,7 @@ def spec_mistakes(spec: TrainingSpec, targets: Targets) -> list[str]:
     """What is wrong with a spec whatever the table: names, options, shares."""
     mistakes = strategy_mistakes(spec.strategy, spec.strategy_options, heads=spec.heads)
     mistakes += head_mistakes(spec.heads, targets)
+    mistakes += member_mistakes(spec.members, closed_form=is_closed_form(spec.heads))
     share = spec.validation_fraction
     if not isinstance(share, Real) or not 0 < share < 1:
         mistakes.append(f"validation_fraction must be a number in (0, 1), got {share!r}.")

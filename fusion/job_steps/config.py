@@ -10,12 +10,15 @@ import pandas as pd
 from pydantic import Field, field_validator, model_validator
 
 from encoders.spelling import unknown_name
+from fusion.choices.columns import numbers_off_mistake
 from fusion.choices.encoders import EncoderChoices
 from fusion.choices.heads import HeadChoice
+from fusion.choices.members import named_members
 from fusion.choices.mistakes import RunSettings, checked_settings
 from fusion.data.dates import date_advice, date_cells
 from fusion.data.delimiters import checked_delimiter
 from fusion.data.problems import OnBadRows
+from fusion.data.schema import NUMBERS
 from fusion.job_steps.config_file import config_values
 from fusion.modalities import input_roles
 from fusion.plugins import known_names
@@ -41,7 +44,13 @@ class DataSection(Section):
     columns: dict[str, list[str]] = Field(
         default_factory=dict, description="Columns by role; an empty list means none."
     )
+    text_numbers: bool = Field(
+        default=True, description="Numbers in texts, such as `set of 6`, are read as numbers too."
+    )
     exclude: list[str] = Field(default_factory=list, description="Columns never to be used.")
+    weight: str | None = Field(
+        default=None, description="Column that says how much a row counts in training."
+    )
     details: list[str] = Field(
         default_factory=list, description="Columns shown beside an item in the report."
     )
@@ -54,6 +63,12 @@ class DataSection(Section):
         if unknown:
             raise ValueError("\n".join(unknown_name("role", role, roles) for role in unknown))
         return columns
+
+    @model_validator(mode="after")
+    def _numbers_on_or_off(self) -> Self:
+        if not self.text_numbers and self.columns.get(NUMBERS):
+            raise ValueError(numbers_off_mistake("data.columns", self.columns[NUMBERS]))
+        return self
 
     @field_validator("delimiter")
     @classmethod
@@ -176,10 +191,26 @@ def _options_of(section: HeadSection, alike: Sequence[HeadSection]) -> list[str]
 
 
 class ModelSection(Section):
-    """How the modalities are joined."""
+    """Which members answer, and how networks join the modalities."""
 
+    members: Any = Field(
+        default=None,
+        description="Names, or a table of options for each name; absent: the default members.",
+    )
     strategy: str = "concat"
     options: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("members")
+    @classmethod
+    def _known_members(cls, members: Any) -> dict[str, Any] | None:
+        if members is None:
+            return None
+        named = named_members(members)
+        unknown = [name for name in named if name not in known_names("member")]
+        if unknown:
+            valid = known_names("member")
+            raise ValueError("\n".join(unknown_name("member", name, valid) for name in unknown))
+        return named
 
     @field_validator("strategy")
     @classmethod

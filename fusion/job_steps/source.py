@@ -131,7 +131,7 @@ def checked_description(bundle: Path, source: ItemSource, *, mistakes: Mistakes)
     with mistakes.gathered():
         document = read_description(bundle)
         if source.sales is not None:
-            source.sales.as_trained(document["info"])
+            source.sales.as_trained(document.info)
     with mistakes.gathered():
         names = _first_names(source)
         for file, found in names.items() if document is not None else ():
@@ -204,7 +204,7 @@ def _check_columns(
             absent_columns(columns, found, id_column=schema.id, source=file)
         return
     lacking = [name for name in joined if name not in there]
-    if source.sales is None and lacking and document["info"].get("sales"):
+    if source.sales is None and lacking and document.info.get("sales"):
         mistakes.add(
             [
                 "sales must be given, as in training, got none, nor the columns "

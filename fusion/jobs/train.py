@@ -21,9 +21,11 @@ from fusion.choices.mistakes import Mistakes
 from fusion.choices.paths import folder_mistakes
 from fusion.data.policy import left_out
 from fusion.data.tables import write_table
+from fusion.data.weights import counted
 from fusion.evaluation import Evaluation
 from fusion.fitting.fit import with_findings
 from fusion.fitting.kept_encoders import state_kept
+from fusion.fitting.members import member_choices
 from fusion.fitting.spec import MIN_ROWS, TOO_FEW, TrainingPaths, TrainingSpec
 from fusion.job_steps.config import TrainConfig
 from fusion.job_steps.items import LabelledItems, labelled_items
@@ -217,7 +219,7 @@ def build_experiment(config: TrainConfig, items: LabelledItems, *, folder: Path)
         seed=config.training.seed,
     )
     mistakes = Mistakes()
-    known = np.concatenate([split.train, split.validation])
+    known = counted(np.concatenate([split.train, split.validation]), items.weight)
     for rows, least, what in (
         (known, MIN_ROWS, "rows to learn from"),
         (split.test, 1, "test rows"),
@@ -231,6 +233,7 @@ def build_experiment(config: TrainConfig, items: LabelledItems, *, folder: Path)
     spec = TrainingSpec(
         heads=heads,
         encoders=EncoderChoices(config.encoders),
+        members=member_choices(config.model.members),
         strategy=config.model.strategy,
         strategy_options=config.model.options,
         training=config.training,
@@ -244,6 +247,7 @@ def build_experiment(config: TrainConfig, items: LabelledItems, *, folder: Path)
         split=split,
         groups=groups,
         validation=validation,
+        weight=items.weight,
         spec=spec,
         paths=TrainingPaths(store=config.store or folder / "store", tuning=folder / "tuning"),
     )

@@ -9,12 +9,19 @@ from typing import TYPE_CHECKING
 from fusion.first_use import on_first_use
 
 if TYPE_CHECKING:
+    from fusion.members.answers import ScoreAnswers
     from fusion.members.base import Member
     from fusion.members.check import check_member
     from fusion.members.registry import MEMBERS
 
-__all__ = ["MEMBERS", "Member", "check_member"]
+__all__ = ["MEMBERS", "Member", "ScoreAnswers", "check_member"]
 
 __getattr__ = on_first_use(
-    __name__, {"MEMBERS": "registry", "Member": "base", "check_member": "check"}
+    __name__,
+    {
+        "MEMBERS": "registry",
+        "Member": "base",
+        "ScoreAnswers": "answers",
+        "check_member": "check",
+    },
 )

@@ -234,7 +234,7 @@ class NetworkMember(Member):
         found: Raw = {}
         for fold, networks in zip(folds, stopped, strict=True):
             for name, raw in _answers(networks, view.take(fold)).items():
-                found.setdefault(name, torch.zeros(len(view), *raw.shape[1:]))[fold] = raw
+                found.setdefault(name, raw.new_zeros(len(view), *raw.shape[1:]))[fold] = raw
         return found
 
     def _tensors(self) -> dict[str, Tensor]:

@@ -1,100 +1,164 @@
-"""The linear model beside the networks: scores for each question, and how much they count."""
+"""The ridge member: linear scores of everything in a view, words and levels included."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import asdict
+from typing import Any, Self
 
+import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from fusion.members.blending import Raw, ScoreDecoders, blend
-from fusion.strategies.base import Present
+from encoders.base import Encoder, check_whole
+from fusion.data.known import is_known
+from fusion.members.answers import ScoreAnswers
+from fusion.members.base import Floats, Member, Raw, State
+from fusion.members.ridge_features import Features, Source, scores_of, sources_of
+from fusion.members.ridge_fit import LinearScores, fit_scores
+from fusion.members.view import Mask, Rows, View
+from fusion.progress import Stage, silent
 from heads.base import Head
 
-Blocks = Mapping[str, tuple[Tensor, ...]]
 
+class RidgeMember(Member):
+    """Answers every question by sums of weighted columns, with a penalty for each block of them.
 
-class RidgeMember(nn.Module):
-    """Answers every question by linear scores, and blends that answer with the networks'.
-
-    Why: on a few hundred rows a linear model with a penalty of its own for each modality errs less
-    than any network, on many rows more; how much each counts is measured, not guessed.
-    Source: Cheng et al. (2016), Wide & Deep; differs: the two are solved apart and blended by
-    their errors on rows that neither has seen (van der Laan et al., 2007, Super Learner).
-
-    Shape:
-        blocks `{modality: ([batch, dim], ...)}`, present `{modality: [batch]}` -> scores
-        `[batch, n_scores of all heads]`; an absent modality adds nothing to a score.
+    Why: on a few hundred rows a linear model errs less than any network; on thousands of reviews
+    one that reads every word is hard to beat. It reads vectors, numbers, an indicator of each level
+    of a category, and terms whole. Numbers are learned by squared error on the head's additive
+    scale, probabilities by logistic loss. Each block has a prior variance of its own weights, found
+    by the marginal likelihood of some rows (MacKay 1992, evidence framework); how strong all are
+    together is chosen out of fold.
 
     Args:
-        dims: Lengths of the blocks of each modality.
-        heads: The networks' heads: scores are those of `Head.additive_scale`.
+        degree: 2 also reads products of any two of the first 60 numbers, squares included.
+        sources: What is read of a view, by `name`, `kind` and `dim`; found by `fit`.
 
-    Example:
-        >>> from heads import RegressionHead
-        >>> member = RidgeMember({"text": [2]}, {"price": RegressionHead()})
-        >>> member.scores({"text": (torch.ones(3, 2),)}, {"text": torch.ones(3).bool()}).shape
-        torch.Size([3, 1])
+    Raises:
+        ValueError: If the degree is neither 1 nor 2.
     """
 
-    center: Tensor
-    weights: Tensor
-    offsets: Tensor
-    blend_weights: Tensor
+    def __init__(self, *, degree: int = 1, sources: Sequence[Mapping[str, Any]] = ()) -> None:
+        check_whole("degree", degree, least=1, most=2)
+        self.degree = degree
+        self.sources = [Source(**source) for source in sources]
+        self.numbers: dict[str, Floats] = {}
+        self.solved: dict[str, LinearScores] = {}
+        self.answers = ScoreAnswers({})
 
-    def __init__(self, dims: Mapping[str, Sequence[int]], heads: Mapping[str, Head]) -> None:
-        super().__init__()
-        self.dims = {name: list(sizes) for name, sizes in sorted(dims.items())}
-        n_features = sum(sum(sizes) for sizes in self.dims.values())
-        self.answers = ScoreDecoders(heads)
-        n_scores = self.answers.n_scores
-        self.register_buffer("center", torch.zeros(n_features, dtype=torch.float64))
-        weights = torch.zeros(n_features, n_scores, dtype=torch.float64)
-        self.register_buffer("weights", weights)
-        offsets = torch.zeros(len(self.dims), n_scores, dtype=torch.float64)
-        self.register_buffer("offsets", offsets)
-        self.register_buffer("blend_weights", torch.ones(len(self.answers)))
+    def fit(
+        self,
+        view: View,
+        *,
+        heads: Mapping[str, Head],
+        targets: Mapping[str, Floats],
+        folds: Sequence[Rows],
+        sample_weight: Floats,
+        seed: int,
+        stage: Stage = silent,
+    ) -> Raw:
+        """Solves all heads, each on the rows that know its target; answers of folds, see `Member`.
+
+        Differs: heads are solved one by one; the columns are made once.
+        """
+        counts = np.any([is_known(target) for target in targets.values()], axis=0) * sample_weight
+        sources = sources_of(view, degree=self.degree)
+        features = Features(view, sources, counts)
+        if features.constant:  # or absent from all rows
+            sources = [one for one in sources if one.name not in features.constant]
+            features = Features(view, sources, counts)
+        self.sources, self.numbers = sources, features.numbers
+        scores = {}
+        with stage("fitting the ridge", len(heads), "questions") as work:
+            for name, head in heads.items():
+                scores[name], self.solved[name] = fit_scores(
+                    features, head, targets[name], folds=folds, weight=sample_weight, seed=seed
+                )
+                work(1)
+        self.answers = ScoreAnswers(heads)
+        return self.answers.fit(
+            scores, heads=heads, targets=targets, folds=folds, sample_weight=sample_weight
+        )
+
+    def raw(self, view: View) -> Raw:
+        """Raw outputs `[n, 1, *target_shape, raw_dim]` of every head, see `Member`."""
+        scores = scores_of(
+            view,
+            self.sources,
+            {name: one.weights for name, one in self.solved.items()},
+            numbers=self.numbers,
+            offsets={name: one.offsets for name, one in self.solved.items()},
+        )
+        return self.answers.raw(
+            {name: found + self.solved[name].intercept for name, found in scores.items()}
+        )
+
+    def knows(self, view: View) -> Mask:
+        """Mask `[n]` of the rows that have a block that it reads."""
+        return view.known([source.name for source in self.sources])
 
     @property
     def config(self) -> dict[str, Any]:
-        """What the member is rebuilt from, besides the heads."""
-        return {"dims": self.dims}
+        """The degree, and what is read."""
+        return {"degree": self.degree, "sources": [asdict(source) for source in self.sources]}
 
-    @property
-    def network_weights(self) -> dict[str, float]:
-        """How much the networks count in the answer of each head, in [0, 1]."""
-        return dict(zip(self.answers, self.blend_weights.tolist(), strict=True))
+    def state(self) -> State:
+        """Weights of the columns as they are, by the places of heads and sources."""
+        state: State = dict(self.answers.state())
+        for place, source in enumerate(self.sources):
+            if source.name in self.numbers and source.kind == "products":
+                state[f"numbers.{place}"] = torch.from_numpy(self.numbers[source.name])
+        for place, one in enumerate(self.solved.values()):
+            state |= {f"{name}.{place}": tensor for name, tensor in one.tensors().items()}
+        return state
 
-    def features(self, blocks: Blocks, present: Present) -> Tensor:
-        """Centred features `[batch, n_features]`, float64, 0 where a modality is absent."""
-        parts, start = [], 0
-        for name, sizes in self.dims.items():
-            for block, size in zip(blocks[name], sizes, strict=True):
-                centred = block.double() - self.center[start : start + size]
-                parts.append(torch.where(present[name][:, None], centred, 0.0))
-                start += size
-        return torch.cat(parts, dim=1)
+    def load_state(
+        self, state: State, *, heads: Mapping[str, Head], encoders: Mapping[str, Encoder]
+    ) -> None:
+        """Takes back what `state` gave, see `Member`."""
+        del encoders
+        self.answers = ScoreAnswers(heads)
+        wanted: dict[str, tuple[int, ...]] = {
+            name: tuple(tensor.shape) for name, tensor in self.answers.state().items()
+        }
+        for place, source in enumerate(self.sources):
+            if source.kind == "products":
+                wanted[f"numbers.{place}"] = (2, source.n_numbers)
+        shapes = [LinearScores.shapes(self.sources, head.n_scores) for head in heads.values()]
+        for place, some in enumerate(shapes):
+            wanted |= {f"{name}.{place}": shape for name, shape in some.items()}
+        given = _checked(state, wanted)
+        self.answers.load_state(state)
+        self.numbers = {
+            source.name: given[f"numbers.{place}"].double().numpy()
+            for place, source in enumerate(self.sources)
+            if source.kind == "products"
+        }
+        self.solved = {
+            name: LinearScores.of(
+                {key: given[f"{key}.{place}"] for key in shapes[place]}, len(self.sources)
+            )
+            for place, name in enumerate(heads)
+        }
 
-    def scores(self, blocks: Blocks, present: Present) -> Tensor:
-        """Scores of all heads: standard deviations of their additive scales from the means."""
-        there = torch.stack([present[name] for name in self.dims], dim=1).double()
-        scores: Tensor = self.features(blocks, present) @ self.weights + there @ self.offsets
-        return scores.float()
+    @classmethod
+    def tiny(cls) -> Self:
+        """Products of numbers included."""
+        return cls(degree=2)
 
-    def take_over(self, solved: "RidgeMember") -> None:
-        """Centre and weights of a member that was solved for some heads on rows of their own.
 
-        There is one centre: a head that was solved around another one is moved from it to this one,
-        by `offsets [n_modalities, n_scores]`, as an absent modality must add nothing.
-        """
-        if not self.weights.any():
-            self.center.copy_(solved.center)
-        places = [place for name in solved.answers for place in self.answers.places[name]]
-        self.weights[:, places] = solved.weights
-        moved = (self.center - solved.center)[:, None] * solved.weights
-        sizes = [sum(parts) for parts in self.dims.values()]
-        self.offsets[:, places] = torch.stack([part.sum(dim=0) for part in moved.split(sizes)])
+def _checked(state: State, wanted: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
+    """The tensors of a state.
 
-    def blend(self, raw: Raw, blocks: Blocks, present: Present) -> Raw:
-        """Raw outputs of the networks, moved towards the linear answer; shapes stay."""
-        others = self.answers(self.scores(blocks, present))
-        return blend(raw, others, dict(zip(self.answers, self.blend_weights, strict=True)))
+    Raises:
+        ValueError: If one is missing, left over or of another shape.
+    """
+    if set(state) != set(wanted):
+        odd = sorted(set(state) ^ set(wanted))[0]
+        raise ValueError(f"state must hold {len(wanted)} tensors by name; {odd} differs.")
+    tensors = {}
+    for name, shape in wanted.items():
+        tensor = state[name]
+        if not isinstance(tensor, Tensor) or tuple(tensor.shape) != shape:
+            raise ValueError(f"{name} must be a tensor of shape {list(shape)}, got another.")
+        tensors[name] = tensor
+    return tensors

@@ -165,17 +165,35 @@ def _kept_epochs(trained: Sequence[Losses], what: str) -> str:
     return f"{start}: there the validation loss was lowest, {share} of the best constant answer's."
 
 
+MEMBER_WORDS = {
+    "network": "the networks",
+    "kernel": "the kernel",
+    "ridge": "the linear model",
+    "neighbours": "the nearest known items",
+    "trees": "the trees",
+}
+"""What members are called in sentences; others by their names."""
+
+
 def blend_sentences(blend_weights: Mapping[str, Mapping[str, float]]) -> tuple[str, ...]:
-    """What each answer is made of, one sentence a head; none where networks answer alone."""
-    names = {
-        "networks": "the networks",
-        "linear": "a linear model of the same inputs",
-        "neighbours": "the nearest known items",
-    }
+    """What each answer is made of, one sentence or two a head; none where one member answers all.
+
+    Args:
+        blend_weights: Head -> member -> weight, in [0, 1].
+    """
     return tuple(
-        f"Weights in the answer of {head}: "
-        + ", ".join(f"{names[part]} {percent(weight, digits=0)}" for part, weight in parts.items())
-        + ". They follow from the errors on rows held out of the training."
-        for head, parts in blend_weights.items()
-        if parts["networks"] < 1.0
+        _blend_sentence(head, weights)
+        for head, weights in blend_weights.items()
+        if len(weights) > 1
+    )
+
+
+def _blend_sentence(head: str, weights: Mapping[str, float]) -> str:
+    named = {MEMBER_WORDS.get(name, name): weight for name, weight in weights.items()}
+    counted = [f"{name} {percent(one, digits=0)}" for name, one in named.items() if one > 0.0]
+    others = " and ".join(name for name, one in named.items() if one == 0.0)
+    rest = f" Nothing was gained by {others}." if others else ""
+    return (
+        f"Weights in the answer of {head}: {', '.join(counted)}. They follow from the errors on "
+        f"rows held out of the training.{rest}"
     )

@@ -182,8 +182,7 @@ class TrainingReport:
         summary: The data.
         heads: Results of each head, the most important first.
         losses: The training of each network; none where all heads were solved in closed form.
-        blend_weights: How much `networks`, `linear` model and `neighbours` count in the answer of
-            each head, in [0, 1]; empty where heads were solved in closed form.
+        blend_weights: How much each member counts in the answer of each head, in [0, 1].
         made_with: Versions by name, and whatever else helps to make the run again.
         tuning: How encoders were tuned; None where they were not.
         alarms: What makes the figures doubtful, such as a leak; stands above them.

@@ -1,12 +1,14 @@
 """What the embedding of a catalogue tells while it works."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
-from encoders import BertEncoder, ColourTextureEncoder
+from encoders import BertEncoder, ColourTextureEncoder, TfidfEncoder
 from fusion.data import Schema, build_catalogue
 from fusion.embedding import prepare_inputs
+from fusion.members.view import view_of
 
 
 @pytest.mark.parametrize("kept", [False, True])
@@ -50,3 +52,17 @@ def test_chunks_of_long_texts_are_what_is_counted(works):
     works.check()
     (work,) = works.opened
     assert work.ending == "done" and work.done > 3
+
+
+def test_a_text_of_tfidf_has_its_terms_beside_its_embedding():
+    frame = pd.DataFrame({"t": ["red dress", None, "red scarf"]})
+    encoders = {"text": TfidfEncoder.fitted(["red dress", "red scarf"], embedding_dim=4)}
+    catalogue = build_catalogue(frame, Schema(columns={"text": ("t",)}), photos=None)
+    inputs = prepare_inputs(encoders, catalogue).inputs
+    view = view_of(encoders, inputs)
+    assert [(name, b.kind) for name, b in view.blocks.items()] == [
+        ("text", "vectors"), ("text.words", "terms"), ("text.characters", "terms")
+    ]  # fmt: skip
+    words = view.blocks["text.words"].values
+    assert words[:2].getnnz(axis=1).tolist() == [3, 0]  # red, dress, red dress
+    assert view.take(np.array([2, 0])).blocks["text.words"].values[1].nnz == 3

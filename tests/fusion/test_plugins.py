@@ -17,6 +17,7 @@ from heads.decoders import LinearDecoder
 
 PARTS = """
 from encoders.image.colour_texture import ColourTextureEncoder
+from fusion.members import Member
 from fusion.modalities import MODALITIES, Modality
 from fusion.strategies import ConcatFusion
 from heads import RegressionHead
@@ -26,6 +27,8 @@ class Colours(ColourTextureEncoder): pass
 class Rows(ConcatFusion): pass
 class Wide(LinearDecoder): pass
 class Returns(RegressionHead): pass
+class Line(Member): pass
+Line.__abstractmethods__ = frozenset()
 SHAPE = Modality("shape", "table", ("shape",), MODALITIES["numeric"].read, "numeric", "shape")
 """
 ENTRIES = """
@@ -39,6 +42,8 @@ rows = shop_parts:Rows
 wide = shop_parts:Wide
 [product_fusion.heads]
 returns = shop_parts:Returns
+[product_fusion.members]
+line = shop_parts:Line
 """
 
 
@@ -89,6 +94,7 @@ def test_a_part_that_is_registered_can_be_chosen_by_its_name():
         ("head", "own", OwnFusion, "must be a class that derives from heads.base.Head, got OwnF"),
         ("head", "own", RegressionHead.tiny(), "got RegressionHead. Give the class itself"),
         ("fusion", "half", HalfFusion, "HalfFusion must have all methods of Fusion, got none for"),
+        ("member", "own", OwnFusion, "must be a class that derives from fusion.members.base.Memb"),
         ("modality", "own", MODALITIES["text"], "must be a Modality named 'own', got 'text'"),
         (
             "modality",
@@ -112,6 +118,7 @@ def test_parts_of_a_package_are_known_wherever_names_are_checked(install):
     assert EncoderChoices({"image": "colours"})["image"].encoder == "colours"
     assert "shape" in input_roles()
     assert DECODERS["wide"].__mro__[1] is LinearDecoder
+    assert "line" in known_names("member")
 
 
 def test_a_package_is_looked_at_once_and_may_ask_for_names_itself(install):

@@ -7,29 +7,16 @@ import numpy as np
 import pytest
 import torch
 
-import fusion.training.ensemble
-import fusion.training.neighbours as neighbours
 from encoders import TfidfEncoder
 from fusion.choices.build import build_decoders, build_heads
 from fusion.choices.heads import HeadChoice
 from fusion.data.batch import ModelInputs
-from fusion.data.known import folds_within
-from fusion.ensemble import ProductEnsemble
-from fusion.members.blending import score_decoder
 from fusion.network import FusionNetwork
 from fusion.strategies import ConcatFusion, JoinFusion
-from fusion.training import (
-    TrainingHistory,
-    TrainingSettings,
-    best_options,
-    fit_ensemble,
-    fit_networks,
-)
+from fusion.training import TrainingSettings, fit_networks
 from fusion.training.augment import Mixup
-from fusion.training.blend_weights import OutOfFold, out_of_fold_loss
 from fusion.training.loss import BalancedLoss, encoded_targets
-from fusion.training.options import Candidate
-from heads import HotItemHead, LinearHead, RegressionHead
+from heads import LinearHead
 
 N = 200
 HEADS = {
@@ -73,94 +60,6 @@ def model_of(targets, heads=None):
     encoders = {"row_text": TfidfEncoder(embedding_dim=6), "text": TfidfEncoder(embedding_dim=6)}
     decoders = build_decoders(heads, fused_dim=fusion.fused_dim)
     return FusionNetwork(encoders, fusion=fusion, heads=heads, decoders=decoders)
-
-
-def answers(targets, *, rows=EVERYTHING):
-    """What is fitted beside networks that stay as they were drawn: answers of each head."""
-    rows_of_folds = folds_within(FOLDS, rows)
-    heads = build_heads(HEADS, targets)
-    ensemble, _, out_of_fold = fit_ensemble(
-        lambda: model_of(targets, heads),
-        INPUTS.take(rows),
-        {name: values[rows] for name, values in targets.items()},
-        folds=rows_of_folds,
-        settings=TrainingSettings(epochs=1),
-    )
-    with torch.inference_mode():
-        raw = ensemble(**INPUTS.batch(EVERYTHING))
-        found = {
-            name: torch.stack(list(ensemble.head(name).decode(raw[name]).values()), dim=1)
-            for name in ensemble.heads
-        }
-    return ensemble, found, out_of_fold
-
-
-def scores(ensemble):
-    """What ridge and the nearest items answer, before it is mapped and blended."""
-    batch = INPUTS.batch(EVERYTHING)
-    blocks = ensemble.linear_blocks(batch["inputs"], batch["embeddings"])
-    yield ensemble.linear.scores(blocks, batch["present"])
-    yield ensemble.neighbours.scores(batch["embeddings"], batch["present"])
-
-
-@pytest.fixture
-def untrained(monkeypatch):
-    """Networks share layers, so heads meet in them by design; here they stay as drawn."""
-    monkeypatch.setattr(
-        fusion.training.ensemble,
-        "fit_networks",
-        lambda networks, *_, **__: [TrainingHistory() for _ in networks],
-    )
-
-
-@pytest.mark.usefixtures("untrained")
-def test_what_stands_beside_the_networks_is_for_other_heads_as_if_no_target_were_missing():
-    whole, expected, _ = answers(targets_of())
-    some, found, _ = answers(targets_of(absent=ABSENT))
-    assert (
-        whole.blend_weights["units"]["neighbours"] > 0
-        and whole.blend_weights["price"]["linear"] > 0
-    )
-    for name in ("units", "hot"):
-        torch.testing.assert_close(found[name], expected[name])
-        assert some.blend_weights[name] == whole.blend_weights[name]
-        assert repr(some.head(name).config) == repr(whole.head(name).config)
-    assert not torch.allclose(found["price"], expected["price"], rtol=1e-3)
-
-
-@pytest.mark.usefixtures("untrained")
-def test_a_head_is_answered_as_if_the_rows_without_its_target_did_not_exist(monkeypatch):
-    monkeypatch.setattr(neighbours, "TEMPERATURES", (0.05,))  # which all heads choose together
-    targets = targets_of(absent=ABSENT)
-    some, found, _ = answers(targets)
-    alone, expected, _ = answers(targets, rows=KNOWN)
-    for one, other in zip(scores(some), scores(alone), strict=True):
-        torch.testing.assert_close(one[:, 1], other[:, 1])
-    assert some.blend_weights["price"] == pytest.approx(alone.blend_weights["price"])
-    torch.testing.assert_close(found["price"], expected["price"], rtol=0.03, atol=0.03)  # searches
-    assert not torch.allclose(found["units"], expected["units"], rtol=1e-3)  # fewer rows
-
-
-@pytest.mark.usefixtures("untrained")
-def test_what_stands_in_the_place_of_an_absent_target_changes_no_answer():
-    ensemble, found, _ = answers(targets_of(absent=ABSENT))
-    part = ensemble.neighbours
-    assert part is not None and int((~part.has_target).sum()) == len(ABSENT)
-    for content in (torch.nan, torch.inf, 1e9):
-        part.targets[~part.has_target] = content
-        with torch.inference_mode():
-            raw = ensemble(**INPUTS.batch(EVERYTHING))
-        for name in ensemble.heads:
-            again = torch.stack(list(ensemble.head(name).decode(raw[name]).values()), dim=1)
-            assert torch.equal(again, found[name])
-
-
-@pytest.mark.usefixtures("untrained")
-def test_a_head_with_targets_in_one_fold_alone_is_answered_by_its_network():
-    targets = targets_of(absent=np.setdiff1d(EVERYTHING, FOLDS[1]))
-    ensemble, found, _ = answers(targets)
-    assert ensemble.blend_weights["price"] == {"networks": 1.0, "linear": 0.0, "neighbours": 0.0}
-    assert all(torch.isfinite(values).all() for values in found.values())
 
 
 @pytest.mark.parametrize("mixup", [0.0, 0.4])
@@ -246,34 +145,3 @@ def test_a_linear_head_is_solved_on_the_rows_that_have_its_target():
     expected = solved({"a": target, "b": target}, KNOWN)["b"]
     for key, values in expected.items():
         torch.testing.assert_close(found[key], values)
-
-
-def test_options_are_chosen_by_the_rows_that_have_the_target():
-    targets = targets_of(absent=ABSENT)
-    targets["price"] = np.exp(VECTORS[:, :3].sum(dim=1).double().numpy() + RANDOM.normal(0, 0.3, N))
-    targets["price"][ABSENT] = np.nan
-
-    def candidate(target, scale):
-        head = RegressionHead.fitted(target, transform=scale)
-        return Candidate(head, score_decoder(head))
-
-    candidates = {
-        "price": [candidate(targets["price"][KNOWN], scale) for scale in ("identity", "log")],
-        "units": [candidate(targets["units"], "log1p")] * 2,
-    }
-    ensemble = ProductEnsemble([model_of(targets)])
-    options = {"candidates": candidates, "folds": FOLDS, "seed": 0}
-    best = best_options(ensemble, INPUTS, targets, **options)
-    assert best == {"price": 1, "units": 0}  # prices are factors
-
-
-def test_a_held_out_loss_is_the_mean_over_heads_of_their_own_rows():
-    target = np.array([1.0, 0.0, 1.0, np.nan])
-    head = HotItemHead.fitted(target[:3])
-    raw = torch.randn(4, 1, 1)
-    out_of_fold = OutOfFold([np.arange(4)], {"hot": raw, "price": raw})
-    heads = {"hot": head, "price": RegressionHead()}
-    targets = {"hot": target, "price": np.full(4, np.nan)}
-    alone = out_of_fold_loss({"hot": head}, {"hot": target}, out_of_fold, np.arange(3))
-    assert out_of_fold_loss(heads, targets, out_of_fold, np.arange(4)) == pytest.approx(alone)
-    assert np.isnan(out_of_fold_loss(heads, targets, out_of_fold, np.array([3])))

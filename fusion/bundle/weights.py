@@ -1,0 +1,108 @@
+"""What was learned: tensors by names that tell whose they are, and files of members."""
+
+import re
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from encoders.base import Encoder
+from fusion.bundle.document import FILE_NAME, MEMBER_NAME
+from fusion.errors import BundleError
+from fusion.members.base import State
+from fusion.model import ProductModel
+from fusion.saved_parts import SHOWN_NAME
+
+Tensors = dict[str, Tensor]
+ENCODERS = "encoders."
+MEMBERS = "members."
+TOLD = 5
+
+
+def learned_state(model: ProductModel) -> tuple[Tensors, dict[str, bytes]]:
+    """Tensors of encoders and members by their names in a bundle, and contents of members' files.
+
+    Raises:
+        BundleError: If a name of a member or of its file is none that a file can have.
+    """
+    tensors = {
+        f"{ENCODERS}{modality}.{name}": tensor
+        for modality in model.modalities
+        for name, tensor in model.encoder(modality).delta_state_dict().items()
+    }
+    files: dict[str, bytes] = {}
+    for called, member in model.members.items():
+        if not re.fullmatch(MEMBER_NAME, called):
+            raise BundleError(
+                f"member name must be letters a to z, digits and _ to be saved, got {called!r}. "
+                "Choose another."
+            )
+        for name, learned in member.state().items():
+            if isinstance(learned, Tensor):
+                tensors[f"{MEMBERS}{called}.{name}"] = learned
+            elif re.fullmatch(FILE_NAME, f"{called}.{name}"):
+                files[f"{called}.{name}"] = learned
+            else:
+                raise BundleError(
+                    f"file of member {called} must be named by letters, digits and _ before .txt, "
+                    f"got {name!r}. Name it so in {type(member).__name__}.state."
+                )
+    return tensors, files
+
+
+def check_owners(
+    tensors: Tensors, *, modalities: Mapping[str, object], members: Mapping[str, object]
+) -> None:
+    """Refuses tensors that belong to nothing of the description.
+
+    Raises:
+        BundleError: With their names.
+    """
+    known = tuple(
+        [*(f"{ENCODERS}{name}." for name in modalities), *(f"{MEMBERS}{name}." for name in members)]
+    )
+    odd = [name[:SHOWN_NAME] for name in sorted(tensors) if not name.startswith(known)]
+    if odd:
+        raise BundleError(
+            f"weights must be those of the description, got {', '.join(odd[:TOLD])} ({len(odd)})."
+        )
+
+
+def load_encoder(encoder: Encoder, tensors: Tensors, *, modality: str) -> None:
+    """Puts the weights that no checkpoint holds into an encoder.
+
+    Raises:
+        BundleError: If one is missing, left over or of another shape.
+    """
+    own = encoder.delta_state_dict()
+    given = _of(f"{ENCODERS}{modality}.", tensors)
+    odd = sorted(own.keys() ^ given.keys()) or [
+        name for name in own if own[name].shape != given[name].shape
+    ]
+    if odd:
+        raise BundleError(
+            f"weights of the encoder of {modality[:SHOWN_NAME]} must fit its description, got "
+            f"{', '.join(name[:SHOWN_NAME] for name in odd[:TOLD])} missing, left over or of "
+            f"another shape ({len(odd)})."
+        )
+    with torch.no_grad():
+        for name, tensor in own.items():
+            tensor.copy_(given[name])
+
+
+def member_state(called: str, tensors: Tensors, files: Mapping[str, bytes]) -> State:
+    """What a member gave as its state."""
+    own = {
+        name.removeprefix(f"{called}."): content
+        for name, content in files.items()
+        if name.startswith(f"{called}.")
+    }
+    return {**_of(f"{MEMBERS}{called}.", tensors), **own}
+
+
+def _of(owner: str, tensors: Tensors) -> Tensors:
+    return {
+        name.removeprefix(owner): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(owner)
+    }

@@ -1,0 +1,244 @@
+"""What a linear member reads of a view: columns, dense or sparse, each block around its mean."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from encoders.blocks import Block
+from fusion.members.view import Mask, View
+
+Floats = NDArray[np.float64]
+MOST_POLYNOMIAL = 60
+"""Number columns whose products are read, at most: 60 have 1,830."""
+REACH = 3.0
+"""Standard deviations within which a number stays before it is multiplied."""
+LEAST_VARIANCE = 1e-12
+"""Variance of a block below which it is constant and says nothing."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One block that a linear member reads.
+
+    Args:
+        name: Of the block; of products of numbers, that of the block with the numbers.
+        kind: Kind of the block, or `"products"`.
+        dim: Number of columns that are made of it.
+    """
+
+    name: str
+    kind: str
+    dim: int
+
+    @property
+    def n_numbers(self) -> int:
+        """Numbers whose products these columns are."""
+        return int((np.sqrt(8 * self.dim + 1) - 1) / 2)
+
+
+def sources_of(view: View, *, degree: int) -> list[Source]:
+    """The blocks of a view that say something linear, categories and terms included."""
+    found = []
+    for name, block in view.of_kinds("vectors", "numbers", "category", "terms").items():
+        found.append(Source(name, block.kind, _n_columns(block)))
+    if degree == 2:
+        for name, block in view.of_kinds("raw").items():
+            n = min(block.dim, MOST_POLYNOMIAL)
+            found.append(Source(name, "products", n * (n + 1) // 2))
+    return [source for source in found if source.dim]
+
+
+def _n_columns(block: Block) -> int:
+    return block.n_levels if block.kind == "category" else block.dim
+
+
+def columns_of(view: View, source: Source, rows: NDArray[np.int64], numbers: Floats | None) -> Any:
+    """Columns `[len(rows), dim]` of a source in some rows, all of which have it.
+
+    Args:
+        view: Rows.
+        source: What is read.
+        rows: Positions of rows in which the block is present.
+        numbers: Of products: mean and standard deviation `[2, n]` of the numbers.
+
+    Raises:
+        ValueError: If the block is not there or has other columns.
+    """
+    block = view.blocks.get(source.name)
+    if block is None or (source.kind != "products" and _n_columns(block) != source.dim):
+        raise ValueError(f"{source.name} must be a block of {source.dim} columns, got another.")
+    values = block.values[rows]
+    if source.kind == "category":
+        from scipy import sparse
+
+        ones = np.ones(len(values), dtype=np.float32)
+        starts = np.arange(len(values) + 1)
+        return sparse.csr_matrix((ones, values, starts), shape=(len(values), source.dim))
+    if source.kind == "products":
+        assert numbers is not None
+        return products(values[:, : numbers.shape[1]], numbers)
+    return values
+
+
+def number_scales(values: Floats) -> Floats:
+    """Mean and standard deviation `[2, n]` of the first number columns `[rows, columns]`."""
+    known = np.where(np.isfinite(values), values, np.nan)[:, :MOST_POLYNOMIAL]
+    n_known = np.isfinite(known).sum(axis=0).clip(min=1)
+    mean = np.nansum(known / n_known, axis=0)
+    away = np.nan_to_num(known - mean)
+    largest = np.abs(away).max(axis=0, initial=0.0)
+    away = away / np.where(largest > 0, largest, 1.0)
+    std = np.sqrt((away**2).sum(axis=0) / n_known) * largest
+    return np.stack([mean, np.where(std > 0, std, 1.0)])
+
+
+def products(values: Floats, scales: Floats) -> Floats:
+    """Products of any two number columns, squares included; a missing number is its mean."""
+    scaled = np.nan_to_num((values - scales[0]) / scales[1], posinf=1e12, neginf=-1e12)
+    scaled = scaled.clip(-1e12, 1e12)
+    scaled = scaled / np.sqrt(1.0 + (scaled / REACH) ** 2)
+    one, other = np.triu_indices(values.shape[1])
+    return scaled[:, one] * scaled[:, other]
+
+
+class Features:
+    """Columns of all rows of a view, each block around its mean and of variance 1 in all.
+
+    A block is 0 in rows that lack it, as in its mean. Means of sparse blocks are taken away where
+    products are formed, so that they stay sparse.
+
+    Args:
+        view: All rows.
+        sources: What is read.
+        weight: `[n]`, how much each row counts in means and variances.
+
+    Attributes:
+        mean: Mean of each column, `[n_columns]`.
+        scale: What a centred column is multiplied by, `[n_columns]`; 0 where a block is constant.
+        group: Position of its source, for each column `[n_columns]`.
+    """
+
+    def __init__(self, view: View, sources: Sequence[Source], weight: Floats) -> None:
+        self.n, self.sources = len(view), list(sources)
+        self.numbers: dict[str, Floats] = {}
+        ends = np.cumsum([0, *(one.dim for one in sources)])
+        self.places = [np.arange(*edges) for edges in pairwise(ends)]
+        self.group = np.repeat(np.arange(len(sources)), np.diff(ends))
+        self.mean, self.scale = np.zeros(len(self.group)), np.zeros(len(self.group))
+        self.there = [view.present[one.name] for one in sources]
+        self.parts = [self._part(view, place, weight) for place in range(len(sources))]
+
+    def _part(self, view: View, place: int, weight: Floats) -> Any:
+        """The columns `[n, dim]` of one source, float32; sets their mean and scale."""
+        source, columns = self.sources[place], self.places[place]
+        rows = np.flatnonzero(self.there[place])
+        if source.kind == "products":
+            self.numbers[source.name] = number_scales(view.blocks[source.name].values[rows])
+        found = columns_of(view, source, rows, self.numbers.get(source.name))
+        counts = weight[rows]
+        total = max(counts.sum(), 1e-300)
+        dense = isinstance(found, np.ndarray)
+        squares = np.square(found, dtype=np.float64) if dense else found.multiply(found)
+        mean = np.asarray(counts @ found, dtype=np.float64).ravel() / total
+        square = np.asarray(counts @ squares, dtype=np.float64).ravel() / total
+        variance = float((square - mean * mean).clip(min=0.0).sum())
+        size = float(square.sum())
+        varies = variance > LEAST_VARIANCE * size
+        self.mean[columns] = mean
+        self.scale[columns] = 1.0 / np.sqrt(variance) if varies else 0.0
+        if not dense:
+            return _spread_out(found.astype(np.float32), rows, self.n)
+        whole = np.zeros((self.n, source.dim), dtype=np.float32)
+        whole[rows] = (found - mean) * self.scale[columns]
+        return whole
+
+    @property
+    def constant(self) -> set[str]:
+        """Names of the sources that are the same in all rows that have them, or that none has."""
+        zero = [not self.scale[columns].any() for columns in self.places]
+        return {source.name for source, none in zip(self.sources, zero, strict=True) if none}
+
+    def times(self, theta: Floats) -> Floats:
+        """Rows times weights `[n_columns, k]` of the scaled columns: `[n, k]`."""
+        total = np.zeros((self.n, theta.shape[1]))
+        for place, part in enumerate(self.parts):
+            own = theta[self.places[place]]
+            if isinstance(part, np.ndarray):
+                total += part @ own.astype(np.float32)
+            else:
+                own = own * self.scale[self.places[place]][:, None]
+                total += part @ own.astype(np.float32)
+                middle = self.mean[self.places[place]] @ own
+                total -= self.there[place][:, None] * middle
+        return total
+
+    def transposed(self, rows: Floats) -> Floats:
+        """Scaled columns times numbers `[n, k]` of the rows: `[n_columns, k]`."""
+        found = np.empty((len(self.group), rows.shape[1]))
+        single = rows.astype(np.float32)
+        for place, part in enumerate(self.parts):
+            columns = self.places[place]
+            found[columns] = part.T @ single
+            if not isinstance(part, np.ndarray):
+                middle = self.there[place] @ rows
+                found[columns] -= self.mean[columns][:, None] * middle
+                found[columns] *= self.scale[columns][:, None]
+        return found
+
+    def kernels(self, rows: NDArray[np.int64]) -> Floats:
+        """Products `[n_sources, len(rows), len(rows)]` of some rows with each other."""
+        found = np.empty((len(self.parts), len(rows), len(rows)))
+        for place, part in enumerate(self.parts):
+            some, columns = part[rows], self.places[place]
+            if isinstance(part, np.ndarray):
+                found[place] = some @ some.T
+                continue
+            there = self.there[place][rows].astype(np.float64)
+            scale = float(self.scale[columns].max(initial=0.0)) ** 2
+            crossed = np.asarray(some @ self.mean[columns])[:, None] * there
+            square = float(self.mean[columns] @ self.mean[columns])
+            full = (some @ some.T).toarray() - crossed - crossed.T
+            found[place] = scale * (full + square * there[:, None] * there)
+        return found
+
+
+def _spread_out(part: Any, rows: NDArray[np.int64], n: int) -> Any:
+    """A sparse matrix of `n` rows that holds given ones in their places, and else nothing."""
+    from scipy import sparse
+
+    sizes = np.zeros(n, dtype=np.int64)
+    sizes[rows] = np.diff(part.indptr)
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    return sparse.csr_matrix((part.data, part.indices, starts), shape=(n, part.shape[1]))
+
+
+def scores_of(
+    view: View,
+    sources: Sequence[Source],
+    weights: Mapping[str, Sequence[Floats]],
+    *,
+    numbers: Mapping[str, Floats],
+    offsets: Mapping[str, Floats],
+) -> dict[str, Floats]:
+    """Linear scores `[n, n_scores]` of some heads, without their intercepts.
+
+    Args:
+        view: Rows; a block adds nothing to those that lack it.
+        sources: What is read.
+        weights: Of each head, for each source `[dim, n_scores]`, of columns as they are.
+        numbers: See `columns_of`.
+        offsets: Of each head `[n_sources, n_scores]`: what the means of each source would add.
+    """
+    found = {name: np.zeros((len(view), some.shape[1])) for name, some in offsets.items()}
+    for place, source in enumerate(sources):
+        there: Mask = view.present[source.name]
+        rows = np.flatnonzero(there)
+        if len(rows):
+            columns = columns_of(view, source, rows, numbers.get(source.name))
+            for name, head_weights in weights.items():
+                found[name][rows] += columns @ head_weights[place] - offsets[name][place]
+    return found

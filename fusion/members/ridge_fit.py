@@ -1,0 +1,191 @@
+"""How the scores of one head are learned: its likelihood, its priors, its folds."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fusion.data.known import is_known
+from fusion.members.base import Floats
+from fusion.members.ridge_features import Features, Source
+from fusion.members.ridge_solver import Likelihood, RidgeSolver, likeliest_variances
+from fusion.members.view import Rows
+from heads.base import Head
+
+EVIDENCE_ROWS = 800
+"""Rows, drawn at random, that the prior variances of blocks are chosen on."""
+MOST_EVIDENCE_SCORES = 3
+"""Scores of a head that they are chosen by."""
+STRENGTH_ROWS = 5_000
+"""Rows held out that the strength of all priors is chosen on."""
+STEP = 3.0
+MOST_STEPS = 4
+
+
+@dataclass(frozen=True)
+class LinearScores:
+    """Linear scores of one head, of columns as they are.
+
+    Args:
+        weights: For each source `[dim, n_scores]`, float32.
+        offsets: What the mean of each source would add, `[n_sources, n_scores]`.
+        intercept: Scores `[n_scores]` of a row of which nothing is known.
+    """
+
+    weights: Sequence[Floats]
+    offsets: Floats
+    intercept: Floats
+
+    @classmethod
+    def solved(cls, features: Features, theta: Floats, *, mean: Floats, std: Floats) -> Self:
+        """From weights of scaled columns and standardised scores."""
+        raw = (theta[:-1] * features.scale[:, None] * std).astype(np.float32)
+        weights = [raw[columns] for columns in features.places]
+        offsets = [features.mean[c] @ w for c, w in zip(features.places, weights, strict=True)]
+        n_scores = theta.shape[1]
+        return cls(weights, np.reshape(offsets, (-1, n_scores)), theta[-1] * std + mean)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """By name; `of` takes them back."""
+        return {
+            **{f"weights.{place}": torch.from_numpy(w) for place, w in enumerate(self.weights)},
+            "offsets": torch.from_numpy(self.offsets),
+            "intercept": torch.from_numpy(self.intercept),
+        }
+
+    @classmethod
+    def shapes(cls, sources: Sequence[Source], n_scores: int) -> dict[str, tuple[int, ...]]:
+        """Shapes of the tensors."""
+        return {
+            **{f"weights.{place}": (s.dim, n_scores) for place, s in enumerate(sources)},
+            "offsets": (len(sources), n_scores),
+            "intercept": (n_scores,),
+        }
+
+    @classmethod
+    def of(cls, tensors: Mapping[str, Tensor], n_sources: int) -> Self:
+        """From what `tensors` gave."""
+        return cls(
+            [tensors[f"weights.{place}"].float().numpy() for place in range(n_sources)],
+            tensors["offsets"].double().numpy(),
+            tensors["intercept"].double().numpy(),
+        )
+
+
+def fit_scores(
+    features: Features,
+    head: Head,
+    target: Floats,
+    *,
+    folds: Sequence[Rows],
+    weight: Floats,
+    seed: int,
+) -> tuple[Floats, LinearScores]:
+    """Scores of all rows, of folds by weights that never saw them; and those of all rows.
+
+    Args:
+        features: Columns of all rows.
+        head: What is asked.
+        target: `[n, *target_shape]` in business units, NaN where there is none.
+        folds: Positions of the rows of each fold.
+        weight: `[n]`, how much each row counts.
+        seed: Draws the rows that prior variances are chosen on.
+    """
+    known = is_known(target)
+    counts = np.where(known, weight, 0.0)
+    scale = np.zeros((features.n, head.n_scores))
+    scale[known] = head.additive_scale(target[known])
+    likelihood, mean, std = _likelihood(head, scale, counts)
+    variances = _variances(features, likelihood, counts, seed=seed)
+    scores, thetas, strength = _out_of_fold(features, likelihood, variances, folds, counts)
+    solver = RidgeSolver(features, likelihood, np.sqrt(strength * variances))
+    theta = solver.solve(counts, start=np.mean(thetas, axis=0) if thetas else None)
+    outside = np.setdiff1d(np.arange(features.n), np.concatenate([*folds, np.empty(0, int)]))
+    scores[outside] = solver.scores(theta)[outside]
+    stds = solver.stds * theta[:-1]
+    solved = LinearScores.solved(features, np.vstack([stds, theta[-1]]), mean=mean, std=std)
+    return scores * std + mean, solved
+
+
+def _likelihood(head: Head, target: Floats, counts: Floats) -> tuple[Likelihood, Floats, Floats]:
+    """How scores are held against targets; mean and deviation that these were standardised by."""
+    n_scores = target.shape[1]
+    asks_probability = {column.kind for column in head.columns} <= {"probability", "class"}
+    if asks_probability and ((target >= 0) & (target <= 1)).all():
+        link = "softmax" if n_scores > 1 and not head.target_shape else "logistic"
+        return Likelihood(link, target), np.zeros(n_scores), np.ones(n_scores)
+    total = max(counts.sum(), 1e-300)
+    mean = counts @ target / total
+    std = np.sqrt(counts @ np.square(target - mean) / total)
+    std = np.where(std > 1e-12 * np.abs(mean).clip(min=1e-300), std, 1.0)
+    return Likelihood("identity", (target - mean) / std), mean, std
+
+
+def _variances(features: Features, likelihood: Likelihood, counts: Floats, *, seed: int) -> Floats:
+    """Prior variance of the weights of each source, in units of the noise, `[n_sources]`."""
+    drawn = np.random.default_rng(seed).permutation(features.n)
+    rows = np.sort(drawn[counts[drawn] > 0][:EVIDENCE_ROWS])
+    if len(rows) < 2 or not features.sources:
+        return np.ones(len(features.sources))
+    kernels, logs = features.kernels(rows), []
+    n_scores = likelihood.target.shape[1]
+    for place in np.unique(np.linspace(0, n_scores - 1, MOST_EVIDENCE_SCORES).astype(int)):
+        target = likelihood.target[rows, place]
+        std = float(target.std())
+        if std < 1e-12:
+            continue
+        noise = np.clip(counts[rows].mean() / counts[rows], 1e-3, 1e3)
+        *found, rest = likeliest_variances(kernels, (target - target.mean()) / std, noise)
+        unit = std**2 if likelihood.link != "identity" else rest  # of log-odds: 1 / slope
+        logs.append(np.log(np.array(found) / unit))
+    return np.exp(np.mean(logs, axis=0)) if logs else np.ones(len(features.sources))
+
+
+def _out_of_fold(
+    features: Features,
+    likelihood: Likelihood,
+    variances: Floats,
+    folds: Sequence[Rows],
+    counts: Floats,
+) -> tuple[Floats, list[Floats], float]:
+    """Scores of folds, the weights that gave them, and the strength of all priors.
+
+    The strength is walked up or down while rows held out lose less. Searches for the weights of a
+    fold begin only where others of the same fold ended.
+    """
+    scores = np.zeros_like(likelihood.target)
+    sizes = np.cumsum([len(fold) for fold in folds])
+    n_judged = int(np.searchsorted(sizes, STRENGTH_ROWS)) + 1
+    judged, others = list(folds[:n_judged]), list(folds[n_judged:])
+
+    def solved(strength: float, rows: list[Rows], starts: list[Floats] | None) -> list[Floats]:
+        solver = RidgeSolver(features, likelihood, np.sqrt(strength * variances))
+        found = []
+        for place, fold in enumerate(rows):
+            seen = counts.copy()
+            seen[fold] = 0.0
+            start = None if starts is None else starts[place]
+            found.append(solver.solve(seen, start))
+            scores[fold] = solver.scores(found[-1])[fold]
+        return found
+
+    def error() -> float:
+        asked = np.concatenate([*judged, np.empty(0, dtype=int)])
+        return float(counts[asked] @ likelihood.losses(scores)[asked])
+
+    strength, thetas = 1.0, solved(1.0, judged, None)
+    least, best = error(), scores.copy()
+    for step in (STEP, 1.0 / STEP):
+        moved = False
+        for _ in range(MOST_STEPS):
+            tried = solved(strength * step, judged, thetas)
+            if (new := error()) >= least:
+                break
+            strength, thetas, least, best, moved = strength * step, tried, new, scores.copy(), True
+        if moved:
+            break
+    scores[:] = best
+    return scores, thetas + solved(strength, others, None), strength
