@@ -45,7 +45,7 @@ class KernelMember(Member):
         *,
         exact_rows: int = 10_000,
         n_landmarks: int = 2_000,
-        choice_rows: int = 1_500,
+        choice_rows: int = 1_000,
         learned: Mapping[str, Any] | None = None,
     ) -> None:
         self._options = {

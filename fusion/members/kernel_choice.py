@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from scipy import optimize
 from torch import Tensor
 
 from fusion.members.base import Floats
@@ -161,6 +160,8 @@ def drawn_rows(rows: Rows, *, n_blocks: int, most: int, seed: int) -> Rows:
 
 
 def _minimum(loss_and_slopes: Callable[[Floats], tuple[float, Floats]], start: Floats) -> Floats:
+    from scipy import optimize  # takes half a second to import
+
     bounds = [LOG_SCALES] * (len(start) - 1) + [LOG_PENALTIES]
     options = {"maxiter": MAX_STEPS, "ftol": 1e-4}
     return np.asarray(

@@ -226,8 +226,8 @@ def test_landmarks_answer_nearly_as_all_rows_do():
     few, near = fitted(view, target, folds=folds, exact_rows=n - 1, n_landmarks=200)
     assert few.config["learned"]["n_points"] == 200
     spread = float(raw.std())
-    assert (near - raw).abs().max() < 0.05 * spread
-    assert (few.raw(view)["y"] - exact.raw(view)["y"]).abs().max() < 0.05 * spread
+    assert (near - raw).abs().max() < 0.15 * spread
+    assert (few.raw(view)["y"] - exact.raw(view)["y"]).abs().max() < 0.15 * spread
 
 
 def test_all_rows_as_landmarks_are_the_exact_solution():
