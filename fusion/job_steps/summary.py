@@ -17,7 +17,6 @@ from fusion.data.known import known_rows
 from fusion.data.schema import NUMBERS, Schema
 from fusion.data.split import Split
 from fusion.data.text_columns import column_name, first_number_in
-from fusion.ensemble import ProductEnsemble
 from fusion.evaluation import Evaluation
 from fusion.evaluation.questions import asked_values
 from fusion.fitting.fit import Fitted
@@ -26,6 +25,7 @@ from fusion.job_steps.items import LabelledItems
 from fusion.job_steps.measure import Experiment, head_columns
 from fusion.job_steps.photo_weights import encoder_name, photo_weights_note
 from fusion.modalities import MODALITIES
+from fusion.model import ProductModel
 from fusion.report import (
     ColumnSummary,
     DataSummary,
@@ -130,7 +130,7 @@ def _data_summary(config: TrainConfig, outcome: Outcome) -> DataSummary:
     )
 
 
-def _photo_notes(model: ProductEnsemble) -> list[str]:
+def _photo_notes(model: ProductModel) -> list[str]:
     encoders = {name: model.encoder(name) for name in model.modalities}
     return [
         photo_weights_note(name, encoder)
