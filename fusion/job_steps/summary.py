@@ -23,9 +23,8 @@ from fusion.fitting.fit import Fitted
 from fusion.job_steps.config import SplitSection, TrainConfig
 from fusion.job_steps.items import LabelledItems
 from fusion.job_steps.measure import Experiment, head_columns
-from fusion.job_steps.photo_weights import encoder_name, photo_weights_note
+from fusion.job_steps.photo_weights import encoder_name, photo_weights_notes
 from fusion.modalities import MODALITIES
-from fusion.model import ProductModel
 from fusion.report import (
     ColumnSummary,
     DataSummary,
@@ -125,18 +124,9 @@ def _data_summary(config: TrainConfig, outcome: Outcome) -> DataSummary:
             for name, reason in schema.ignored.items()
         },
         problems=tuple(items.problems),
-        notes=(*outcome.fitted.missing, *items.notes, *_photo_notes(model)),
+        notes=(*outcome.fitted.missing, *items.notes, *photo_weights_notes(model.encoders)),
         dropped=items.dropped,
     )
-
-
-def _photo_notes(model: ProductModel) -> list[str]:
-    encoders = {name: model.encoder(name) for name in model.modalities}
-    return [
-        photo_weights_note(name, encoder)
-        for name, encoder in encoders.items()
-        if encoder.modality == "image"
-    ]
 
 
 def _modality_label(schema: Schema, modality: str) -> str:
