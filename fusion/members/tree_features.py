@@ -14,7 +14,7 @@ from fusion.members.base import State
 from fusion.members.view import View
 
 Floats = NDArray[np.float64]
-MOST_DIRECTIONS = 24
+MOST_DIRECTIONS = 32
 """Principal directions of an embedding: trees look at one column at a time."""
 MOST_ROWS = 10_000
 """Rows that directions are found on."""
