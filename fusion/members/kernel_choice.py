@@ -13,8 +13,10 @@ from fusion.members.kernel_blocks import Points
 from fusion.members.kernel_solver import squared_distances
 from fusion.members.view import Rows
 
+LEAST_DISTANCE = 0.02
+"""Mean squared distance of two rows at the least: closer, a kernel is a line that float32 blurs."""
 LOG_SCALES = (-14.0, 4.0)
-LOG_PENALTIES = (math.log(1e-3), math.log(10.0))
+LOG_PENALTIES = (math.log(3e-3), math.log(10.0))
 DISTANCE = 1.0
 """Mean squared distance of two rows where the search begins."""
 PENALTY = 0.1
@@ -68,7 +70,8 @@ class Trial:
             return loss, np.array([slopes[:-1].sum(), slopes[-1]])
 
         start = np.log([DISTANCE / (2.0 * self.n_blocks), PENALTY])
-        best = _minimum(loss_and_slopes, start)
+        least = math.log(LEAST_DISTANCE / (2.0 * self.n_blocks))
+        best = _minimum(loss_and_slopes, start, least=least)
         return Kernel(np.exp(np.full(self.n_blocks, best[0])), float(np.exp(best[1])))
 
     def by_block(self, target: Floats, *, start: Kernel) -> Kernel:
@@ -166,7 +169,12 @@ def own_generator(seed: int) -> np.random.Generator:
     return np.random.default_rng([seed, 1])
 
 
-def _minimum(loss_and_slopes: Callable[[Floats], tuple[float, Floats]], start: Floats) -> Floats:
+def _minimum(
+    loss_and_slopes: Callable[[Floats], tuple[float, Floats]],
+    start: Floats,
+    *,
+    least: float = LOG_SCALES[0],
+) -> Floats:
     from scipy import optimize  # takes half a second to import
 
     def scaled(logs: Floats) -> tuple[float, Floats]:
@@ -178,7 +186,7 @@ def _minimum(loss_and_slopes: Callable[[Floats], tuple[float, Floats]], start: F
         start,
         jac=True,
         method="L-BFGS-B",
-        bounds=[LOG_SCALES] * (len(start) - 1) + [LOG_PENALTIES],
+        bounds=[(least, LOG_SCALES[1])] * (len(start) - 1) + [LOG_PENALTIES],
         options={"maxiter": MAX_STEPS, "ftol": 3e-4},
     )
     return np.asarray(found.x)
