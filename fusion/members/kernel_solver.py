@@ -11,7 +11,7 @@ from fusion.members.base import Floats
 from fusion.members.view import Mask, Rows
 
 DOUBLE_ROWS = 3000
-"""Rows up to which a system is solved in float64; above, in float32 and refined once."""
+"""Rows up to which kernels are of float64; above, of float32, and solutions refined once."""
 CHUNK_ROWS = 2048
 JITTER = 1e-5
 PointsOf = Callable[[Rows], Tensor]
