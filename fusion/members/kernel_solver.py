@@ -160,9 +160,8 @@ def _solved(
 
 def _positive_solved(system: Tensor, right: Tensor) -> Tensor:
     """`system^-1 @ right`, float64; a system of float32 is refined, or solved in float64."""
-    try:
-        factor = torch.linalg.cholesky(system)
-    except torch.linalg.LinAlgError:  # rounding left it without a root
+    factor, failed = torch.linalg.cholesky_ex(system)
+    if failed:  # rounding left it without a root
         system = system.double()
         factor = torch.linalg.cholesky(system)
     solved = torch.cholesky_solve(right.to(system.dtype), factor).double()
