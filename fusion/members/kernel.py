@@ -10,6 +10,7 @@ from encoders.base import Encoder
 from fusion.members.answers import ScoreAnswers
 from fusion.members.base import Floats, Member, Raw, State
 from fusion.members.kernel_blocks import fit_blocks, joined, points_of
+from fusion.members.kernel_choice import own_generator
 from fusion.members.kernel_fit import Question, choose, relevant, solve
 from fusion.members.kernel_solver import CHUNK_ROWS
 from fusion.members.kernel_state import HeadKernel, KernelState
@@ -145,5 +146,5 @@ class KernelMember(Member):
         rows = np.flatnonzero(weight > 0)
         if len(rows) <= self._options["exact_rows"]:
             return None
-        drawn = np.random.default_rng(seed).permutation(rows)[: self._options["n_landmarks"]]
+        drawn = own_generator(seed).permutation(rows)[: self._options["n_landmarks"]]
         return np.sort(drawn)

@@ -153,13 +153,23 @@ def _solved(
     noise = torch.from_numpy(penalty / weight[rows])
     system.diagonal().add_(noise.to(system.dtype))
     right = torch.from_numpy(np.column_stack([target[rows], np.ones(len(rows))]))
-    factor = torch.linalg.cholesky(system)
+    solved = _positive_solved(system, right)
+    intercept = solved[:, :-1].sum(dim=0) / solved[:, -1].sum()
+    return solved[:, :-1] - solved[:, -1:] * intercept, intercept
+
+
+def _positive_solved(system: Tensor, right: Tensor) -> Tensor:
+    """`system^-1 @ right`, float64; a system of float32 is refined, or solved in float64."""
+    try:
+        factor = torch.linalg.cholesky(system)
+    except torch.linalg.LinAlgError:  # rounding left it without a root
+        system = system.double()
+        factor = torch.linalg.cholesky(system)
     solved = torch.cholesky_solve(right.to(system.dtype), factor).double()
     if system.dtype == torch.float32:
         missed = right - torch.cat([part.double() @ solved for part in system.split(CHUNK_ROWS)])
         solved += torch.cholesky_solve(missed.float(), factor).double()
-    intercept = solved[:, :-1].sum(dim=0) / solved[:, -1].sum()
-    return solved[:, :-1] - solved[:, -1:] * intercept, intercept
+    return solved
 
 
 def _ridge(gram: Tensor, right: Tensor, penalty: float) -> Tensor:
