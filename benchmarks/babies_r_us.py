@@ -4,7 +4,10 @@ python benchmarks/babies_r_us.py --data FOLDER_WITH_babies_r_us.csv
 """
 
 import argparse
+import os
 import resource
+import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +24,23 @@ from sklearn.model_selection import train_test_split
 
 from fusion import FusionRegressor
 
+ONE_TRAINING = """
+import sys, time
+import numpy as np, pandas as pd
+from sklearn.model_selection import train_test_split
+from fusion import FusionRegressor
+data, store, fold = sys.argv[1], sys.argv[2], int(sys.argv[3])
+frame = pd.read_csv(data + "/babies_r_us.csv").drop(columns=["int_id", "ext_id", "SKU", "brand"])
+price = frame.pop("price").to_numpy()
+rows, _ = train_test_split(
+    np.arange(len(frame)), test_size=int(len(frame) * 0.1), random_state=42 + fold
+)
+FusionRegressor(store=store, training={"epochs": 1}).fit(frame.iloc[:40], price[:40])
+start = time.perf_counter()
+FusionRegressor(store=store, random_state=fold).fit(frame.iloc[rows], price[rows])
+print(time.perf_counter() - start)
+"""
+"""One training by whichever version of the toolkit stands first on the path; prints its seconds."""
 DROPPED = ["int_id", "ext_id", "SKU", "brand"]
 FOLDS = range(5)
 
@@ -46,6 +66,38 @@ def category_trees(frame: pd.DataFrame, price: np.ndarray, train: np.ndarray) ->
     return np.exp(model.predict(codes))
 
 
+def training_seconds(checkout: Path, options: argparse.Namespace, *, fold: int) -> float:
+    """Seconds of one training, embeddings cached, by the version of the toolkit in a folder."""
+    given = [str(options.data.resolve()), str(options.store.resolve()), str(fold)]
+    done = subprocess.run(
+        [sys.executable, "-c", ONE_TRAINING, *given],
+        cwd=checkout,
+        env={**os.environ, "PYTHONPATH": str(checkout.resolve())},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return float(done.stdout.split()[-1])
+
+
+def beside(options: argparse.Namespace) -> str:
+    """How long this version trains beside an earlier one, fold by fold, one after the other."""
+    here = Path(__file__).parent.parent
+    for place in (options.before, here):  # each keeps embeddings under keys of its own
+        training_seconds(place, options, fold=0)
+    pairs = [
+        [training_seconds(place, options, fold=fold) for place in (options.before, here)]
+        for fold in FOLDS[: options.folds]
+    ]
+    ratios = [new / old for old, new in pairs]
+    old, new = np.median(pairs, axis=0)
+    return (
+        f" Training beside the commit before members ({len(pairs)} folds, in turns): {new:.1f} s "
+        f"against {old:.1f} s, ratio {np.median(ratios):.2f} ({min(ratios):.2f} .. "
+        f"{max(ratios):.2f}); aim 0.33."
+    )
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measures and writes the section."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -53,6 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--store", type=Path, required=True, help="embedding store")
     parser.add_argument("--folds", type=int, default=len(FOLDS), help="fewer folds, to try it")
     parser.add_argument("--epochs", type=int, help="fewer epochs, to try the script")
+    parser.add_argument("--before", type=Path, help="checkout of an earlier version, to compare")
     options = parser.parse_args(arguments)
     if not (options.data / "babies_r_us.csv").is_file():
         parser.error(f"--data must hold babies_r_us.csv, got {options.data}.")
@@ -102,7 +155,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "starts.",
         rows=rows,
         notes=f"Published means on the same folds: AutoGluon MultiModal .905, CatBoost on frozen "
-        f"embeddings .872. Peak memory of the whole run {peak:.1f} GiB.",
+        f"embeddings .872. Peak memory of the whole run {peak:.1f} GiB."
+        + ("" if options.before is None else beside(options)),
         trial=options.folds < len(FOLDS) or bool(training),
     )
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from fusion.data.known import is_known
 from fusion.members.base import Floats, Raw
-from fusion.members.view import Rows
+from fusion.members.view import Mask, Rows
 from heads.base import Head
 
 MIN_HELD_OUT = 20
@@ -33,7 +33,30 @@ def calibrate(
     rows = np.concatenate(folds)
     parts = np.repeat(np.arange(len(folds)), [len(fold) for fold in folds])
     for name, head in heads.items():
-        known = is_known(targets[name][rows])
-        own = rows[known]
+        counts = is_known(targets[name][rows]) & (sample_weight[rows] > 0.0)
+        own = rows[counts]
         if len(own) >= MIN_HELD_OUT:
-            head.calibrate(raw[name][own], targets[name][own], parts=parts[known])
+            weight = sample_weight[own] / sample_weight[own].mean()
+            given = (raw[name][own], targets[name][own])
+            head.calibrate(*given, parts=parts[counts], weight=weight)
+
+
+def weight_as_asked(sample_weight: Floats, is_new: Mask, *, share: float) -> Floats:
+    """Weights of rows, such that those with a category never seen count as much as they will.
+
+    Why: to find weights of members for such rows, more levels are hidden from the folds than new
+    rows will bring. What is said of errors (a mean, the ends of an interval) would hold for a
+    harder question than the one that is asked.
+
+    Args:
+        sample_weight: `[n]`, how much each row counts.
+        is_new: Mask `[n]` of the rows that hold a category that the other folds do not.
+        share: Share of such rows where no level is hidden on purpose, in [0, 1].
+
+    Returns:
+        `[n]`; the same where there are none of them, or no others, or fewer than their share.
+    """
+    new = float(sample_weight[is_new].sum() / sample_weight.sum())
+    if not share < new < 1.0:
+        return sample_weight
+    return sample_weight * np.where(is_new, share / new, (1.0 - share) / (1.0 - new))

@@ -31,7 +31,8 @@ class Modality:
             name of weights.
         fault_code: First word of the codes of its faults, such as `photo` in `photo_truncated`.
         repeats: True where it says once more what columns of other modalities say. Then it is not
-            told among the modalities that an item has, and not measured alone.
+            told among the modalities that an item has, and not measured alone; of a table it goes
+            with the columns that it reads, of another kind with other modalities of that kind.
     """
 
     name: str
@@ -69,6 +70,15 @@ MODALITIES: dict[str, Modality] = {
     ),
     "history": Modality(
         "history", "table", ("history",), _read("readers", "read_frame"), "numeric", "cell"
+    ),
+    "text_numbers": Modality(
+        "text_numbers",
+        "table",
+        ("text_numbers",),
+        _read("text_columns", "read_text_numbers"),
+        "numeric",
+        "text",
+        repeats=True,
     ),
     "row_text": Modality(
         "row_text",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from heads.registry import HEADS
     from heads.regression import RegressionHead
     from heads.sales_volume import SalesVolumeHead
+    from heads.tree_objective import TreeObjective
 
 _PLACES = {
     "DECODERS": "decoders",
@@ -33,6 +34,7 @@ _PLACES = {
     "QuantilesHead": "quantiles",
     "RegressionHead": "regression",
     "SalesVolumeHead": "sales_volume",
+    "TreeObjective": "tree_objective",
     "check_decoder": "decoders",
     "check_head": "check",
 }
@@ -51,6 +53,7 @@ __all__ = [
     "QuantilesHead",
     "RegressionHead",
     "SalesVolumeHead",
+    "TreeObjective",
     "check_decoder",
     "check_head",
 ]

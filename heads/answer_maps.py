@@ -13,7 +13,7 @@ from heads.base import LIMIT, Floats
 
 Link = Literal["log", "identity"]
 Parts = NDArray[np.int64]
-Error = Callable[[Floats, Floats], float]
+Error = Callable[[Floats, Floats], Floats]
 SLOPES = (0.2, 3.0)
 """Bounds of a slope: it is above 0, so that the order of the answers stays as it is."""
 MIN_ROWS = 20
@@ -77,12 +77,18 @@ class AnswerMap:
         return None if config is None else cls(**config)
 
 
-Way = Callable[[Floats, Floats], AnswerMap | None]
-"""Fits a map, or None, from answers `[n, k]` to targets `[n]`."""
+Way = Callable[[Floats, Floats, Floats], AnswerMap | None]
+"""Fits a map, or None, from answers `[n, k]` to targets `[n]` with the weights of rows `[n]`."""
 
 
 def fit_mean_map(
-    answers: Floats, target: Floats, *, link: Link, parts: Parts, offset: float = 0.0
+    answers: Floats,
+    target: Floats,
+    *,
+    link: Link,
+    parts: Parts,
+    offset: float = 0.0,
+    weight: Floats | None = None,
 ) -> AnswerMap | None:
     """The map that errs least on parts of the rows that it was not fitted on.
 
@@ -100,28 +106,34 @@ def fit_mean_map(
         link: How answers and means are related.
         parts: Label of the part `[n]` of each row; rows that belong together share one.
         offset: See `AnswerMap`; taken where a power is fitted.
+        weight: `[n]`, >= 0, how much each row counts; all alike where None.
 
     Returns:
         None where answers as they are err least, or there are fewer than 20 rows.
     """
     if len(target) < MIN_ROWS or np.ptp(target) == 0:
         return None
+    weight = np.ones(len(target)) if weight is None else weight
     error = _squared_error if link == "identity" else _deviance
     missed = target - answers.mean(axis=1)
-    misses = abs(missed.mean()) > missed.std() / np.sqrt(len(target))
+    mean = _mean(missed, weight)
+    n_alike = weight.sum() ** 2 / np.square(weight).sum()  # rows of equal weight that say as much
+    misses = abs(mean) > np.sqrt(_mean(np.square(missed - mean), weight) / n_alike)
     ways: list[Way] = [] if misses else [_as_they_are]
     if link == "log":
         ways.append(_fit_factor)
         if len(target) >= MIN_ROWS_OF_SLOPES:
-            ways.append(lambda x, y: _fit_power(x, y, offset=offset))
+            ways.append(lambda x, y, w: _fit_power(x, y, w, offset=offset))
     else:
         ways.append(_fit_shift)
         if len(target) >= MIN_ROWS_OF_SLOPES:
             ways.append(_fit_line)
-    return _best_way(ways, answers, target, parts=parts, error=error)
+    return _best_way(ways, answers, target, weight, parts=parts, error=error)
 
 
-def fit_median_map(answers: Floats, target: Floats, *, parts: Parts) -> AnswerMap | None:
+def fit_median_map(
+    answers: Floats, target: Floats, *, parts: Parts, weight: Floats | None = None
+) -> AnswerMap | None:
     """The line through answers that errs least in absolute terms, on parts it was not fitted on.
 
     Why: answers on the scale of the target lie between median and mean. The line ends at 0 where
@@ -131,6 +143,7 @@ def fit_median_map(answers: Floats, target: Floats, *, parts: Parts) -> AnswerMa
         answers: `[n, k]`, see `fit_mean_map`.
         target: `[n]`, in the unit of the answers.
         parts: Label of the part `[n]` of each row.
+        weight: `[n]`, >= 0, how much each row counts; all alike where None.
 
     Returns:
         None where answers as they are err least, or there are fewer than 100 rows.
@@ -138,25 +151,35 @@ def fit_median_map(answers: Floats, target: Floats, *, parts: Parts) -> AnswerMa
     if len(target) < MIN_ROWS_OF_SLOPES or np.ptp(target) == 0:
         return None
     floor = 0.0 if (target >= 0).all() else -LIMIT
-    ways: list[Way] = [_as_they_are, lambda x, y: _fit_median_line(x, y, floor=floor)]
-    return _best_way(ways, answers, target, parts=parts, error=_absolute_error)
+    weight = np.ones(len(target)) if weight is None else weight
+    ways: list[Way] = [_as_they_are, lambda x, y, w: _fit_median_line(x, y, w, floor=floor)]
+    return _best_way(ways, answers, target, weight, parts=parts, error=_absolute_error)
 
 
 def _best_way(
-    ways: Sequence[Way], answers: Floats, target: Floats, *, parts: Parts, error: Error
+    ways: Sequence[Way],
+    answers: Floats,
+    target: Floats,
+    weight: Floats,
+    *,
+    parts: Parts,
+    error: Error,
 ) -> AnswerMap | None:
-    errors = [
-        sum(
-            error(_mapped(way(answers[known], target[known]), answers[asked]), target[asked])
-            for known, asked in splits(parts)
-        )
-        for way in ways
-    ]
-    return ways[int(np.argmin(errors))](answers, target)
+    errors = np.zeros(len(ways))
+    for known, asked in splits(parts):
+        for place, way in enumerate(ways):
+            found = way(answers[known], target[known], weight[known])
+            errors[place] += weight[asked] @ error(_mapped(found, answers[asked]), target[asked])
+    return ways[int(np.argmin(errors))](answers, target, weight)
 
 
-def _as_they_are(answers: Floats, target: Floats) -> None:
-    del answers, target
+def _as_they_are(answers: Floats, target: Floats, weight: Floats) -> None:
+    del answers, target, weight
+
+
+def _mean(values: Floats, weight: Floats) -> float:
+    """Weighted mean of `[n]`."""
+    return float(np.average(values, weights=weight))
 
 
 def splits(parts: Parts) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
@@ -175,48 +198,52 @@ def _mapped(found: AnswerMap | None, answers: Floats) -> Floats:
     return np.asarray(mapped.mean(axis=1))
 
 
-def _squared_error(mean: Floats, target: Floats) -> float:
-    return float(np.square(mean - target).sum())
+def _squared_error(mean: Floats, target: Floats) -> Floats:
+    return np.square(mean - target)
 
 
-def _absolute_error(median: Floats, target: Floats) -> float:
-    return float(np.abs(median - target).sum())
+def _absolute_error(median: Floats, target: Floats) -> Floats:
+    return np.abs(median - target)
 
 
-def _deviance(mean: Floats, target: Floats) -> float:
+def _deviance(mean: Floats, target: Floats) -> Floats:
     """Poisson deviance up to a constant: least at the mean, and not ruled by a few huge rows."""
-    return float((mean - target * np.log(np.maximum(mean, TINY))).sum())
+    return mean - target * np.log(np.maximum(mean, TINY))
 
 
-def _fit_shift(answers: Floats, target: Floats) -> AnswerMap:
-    return AnswerMap("identity", intercept=float((target - answers.mean(axis=1)).mean()))
+def _fit_shift(answers: Floats, target: Floats, weight: Floats) -> AnswerMap:
+    return AnswerMap("identity", intercept=_mean(target - answers.mean(axis=1), weight))
 
 
-def _fit_line(answers: Floats, target: Floats) -> AnswerMap:
+def _fit_line(answers: Floats, target: Floats, weight: Floats) -> AnswerMap:
     answer = answers.mean(axis=1)
-    away = answer - answer.mean()
-    variance = float(np.square(away).mean())
-    slope = float((away * target).mean()) / variance if variance > 0 else 1.0
+    middle, mean = _mean(answer, weight), _mean(target, weight)
+    away = answer - middle
+    variance = _mean(np.square(away), weight)
+    slope = _mean(away * target, weight) / variance if variance > 0 else 1.0
     slope = float(np.clip(slope, *SLOPES))
     return AnswerMap(
         "identity",
-        intercept=float(target.mean() - slope * answer.mean()),
+        intercept=mean - slope * middle,
         slope=slope,
         low=float(answers.min()),
         high=float(answers.max()),
     )
 
 
-def _fit_factor(answers: Floats, target: Floats) -> AnswerMap | None:
-    total = float(answers.mean())
-    if not total > 0 or not target.mean() > 0:
+def _fit_factor(answers: Floats, target: Floats, weight: Floats) -> AnswerMap | None:
+    total, mean = _mean(answers.mean(axis=1), weight), _mean(target, weight)
+    if not total > 0 or not mean > 0:
         return None
-    return AnswerMap("log", intercept=float(np.log(target.mean()) - np.log(total)))
+    return AnswerMap("log", intercept=float(np.log(mean) - np.log(total)))
 
 
-def _fit_power(answers: Floats, target: Floats, *, offset: float) -> AnswerMap | None:
+def _fit_power(
+    answers: Floats, target: Floats, weight: Floats, *, offset: float
+) -> AnswerMap | None:
     """Poisson likelihood; the factor that makes the totals equal follows from the power."""
-    if not target.mean() > 0:
+    mean = _mean(target, weight)
+    if not mean > 0:
         return None
     places = np.log(np.maximum(answers + offset, TINY))
     top = float(places.max())
@@ -227,20 +254,22 @@ def _fit_power(answers: Floats, target: Floats, *, offset: float) -> AnswerMap |
     def loss(slope: float) -> float:
         found = powers(slope)
         logs = np.log(np.maximum(found, TINY))
-        return float(np.log(found.mean()) - (target * logs).sum() / target.sum())
+        return float(np.log(_mean(found, weight)) - _mean(target * logs, weight) / mean)
 
     from scipy import optimize  # takes half a second to import
 
     slope = float(optimize.minimize_scalar(loss, bounds=SLOPES, method="bounded").x)
-    intercept = np.log(target.mean()) - np.log(powers(slope).mean()) - slope * top
+    intercept = np.log(mean) - np.log(_mean(powers(slope), weight)) - slope * top
     return AnswerMap(
         "log", float(intercept), slope, offset=offset, low=float(places.min()), high=top
     )
 
 
-def _fit_median_line(answers: Floats, target: Floats, *, floor: float) -> AnswerMap | None:
+def _fit_median_line(
+    answers: Floats, target: Floats, weight: Floats, *, floor: float
+) -> AnswerMap | None:
     """Least absolute error; searched from the answers themselves, in mean absolute deviations."""
-    unit = float(np.abs(target - np.median(target)).mean())
+    unit = _mean(np.abs(target - np.median(target)), weight)
     if not unit > 0:
         return None
 
@@ -248,7 +277,7 @@ def _fit_median_line(answers: Floats, target: Floats, *, floor: float) -> Answer
         return np.asarray(np.maximum(line[0] * unit + line[1] * answers, floor).mean(axis=1))
 
     def loss(line: Floats) -> float:
-        return float(np.abs(mapped(line) - target).mean()) / unit
+        return _mean(np.abs(mapped(line) - target), weight) / unit
 
     from scipy import optimize
 

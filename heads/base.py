@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from heads.tree_objective import TreeObjective
+
 Floats = NDArray[np.float64]
 Parts = NDArray[np.int64]
 Kind = Literal["mean", "quantile", "probability", "point", "class"]
@@ -195,7 +197,14 @@ class Head(ABC):
         """
         return self.encode_target(target).astype(np.float64).reshape(len(target), self.n_scores)
 
-    def calibrate(self, raw: Tensor, target: Floats, *, parts: Parts) -> None:
+    @property
+    def tree_objective(self) -> TreeObjective:
+        """What boosted trees minimise (default: squared errors on the additive scale)."""
+        return TreeObjective("regression", self.additive_scale, n_fits=self.n_scores)
+
+    def calibrate(
+        self, raw: Tensor, target: Floats, *, parts: Parts, weight: Floats | None = None
+    ) -> None:
         """Corrects what `decode` reads off raw outputs (default: nothing is corrected).
 
         Args:
@@ -204,8 +213,9 @@ class Head(ABC):
             target: Their targets `[n, *target_shape]` in business units.
             parts: Label of the part `[n]` of each row, for corrections that are chosen by
                 cross-validation; rows that belong together share a part.
+            weight: `[n]`, >= 0, how much each row counts; all alike where None.
         """
-        del raw, target, parts
+        del raw, target, parts, weight
 
     @classmethod
     def open_options(cls, target: Floats, **options: Any) -> tuple[dict[str, Any], ...]:

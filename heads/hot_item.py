@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from heads.base import LEAST_LOSS, Column, Floats, Head, Parts, refuse_faults
 from heads.platt import fit_platt
+from heads.tree_objective import TreeObjective, within_reach
 
 Rule = Literal["labels", "top_quantile"]
 
@@ -87,6 +88,11 @@ class HotItemHead(Head):
         names = ("rule", "threshold", "quantile", "prevalence", "calibration")
         return {name: getattr(self, name) for name in names}
 
+    @property
+    def tree_objective(self) -> TreeObjective:
+        """Binary cross-entropy; scores are log-odds."""
+        return TreeObjective("binary", self.additive_scale, to_scores=within_reach)
+
     def losses(self, raw: Tensor, target: Tensor) -> Tensor:
         """Binary cross-entropies in nats, >= 0, `[batch, n_networks]`."""
         logits = raw[..., 0]
@@ -99,11 +105,13 @@ class HotItemHead(Head):
         log_odds = intercept + slope * raw[..., 0].double()
         return {"hot_probability": log_odds.sigmoid().mean(dim=1)}
 
-    def calibrate(self, raw: Tensor, target: Floats, *, parts: Parts) -> None:
+    def calibrate(
+        self, raw: Tensor, target: Floats, *, parts: Parts, weight: Floats | None = None
+    ) -> None:
         """Sets the log-odds that are stated, see `heads.platt.fit_platt`."""
         logits = raw[..., 0].detach().double().cpu().numpy()  # [n, n_networks]
         labels = self.encode_target(target).astype(np.float64)
-        self.calibration = list(fit_platt(logits, labels, parts=parts))
+        self.calibration = list(fit_platt(logits, labels, parts=parts, weight=weight))
 
     def encode_target(self, target: Floats) -> NDArray[np.float32]:
         """1 for a hot item, 0 for any other, from targets in business units.

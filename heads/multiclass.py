@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from heads.base import LEAST_LOSS, Column, Floats, Head, Parts, broken_rules, refuse_faults
 from heads.temperature import fit_temperature
+from heads.tree_objective import TreeObjective, within_reach
 
 LEAST_ROWS = 0.5
 """Rows that a label without any counts as, so that its log share is finite."""
@@ -104,6 +105,18 @@ class MulticlassHead(Head):
         """1 in the column of the row's label, 0 in the others: `[n, n_labels]`."""
         return np.eye(len(self.labels))[target.astype(np.int64)]
 
+    @property
+    def tree_objective(self) -> TreeObjective:
+        """Cross-entropy of all labels at once; scores are logits."""
+        return TreeObjective(
+            "multiclass",
+            lambda target: target.reshape(len(target), 1),
+            n_outputs=len(self.labels),
+            to_scores=lambda logits: within_reach(
+                logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
+            ),
+        )
+
     def losses(self, raw: Tensor, target: Tensor) -> Tensor:
         """Cross-entropies in nats, >= 0, `[batch, n_networks]`."""
         classes = target.long()[:, None].expand(raw.shape[:2])
@@ -119,10 +132,13 @@ class MulticlassHead(Head):
         names = (column.name for column in self.columns)
         return dict(zip(names, values, strict=True))
 
-    def calibrate(self, raw: Tensor, target: Floats, *, parts: Parts) -> None:
+    def calibrate(
+        self, raw: Tensor, target: Floats, *, parts: Parts, weight: Floats | None = None
+    ) -> None:
         """Sets the temperature, see `heads.temperature.fit_temperature`."""
         logits = raw.detach().double().cpu().numpy()
-        self.temperature = fit_temperature(logits, target.astype(np.int64), parts=parts)
+        classes = target.astype(np.int64)
+        self.temperature = fit_temperature(logits, classes, parts=parts, weight=weight)
 
     def metrics(self, target: Floats, prediction: dict[str, Floats]) -> dict[str, float]:
         """Log loss in nats of the probabilities; accuracy and macro F1 of the likeliest label.

@@ -13,7 +13,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from heads.base import LEAST_LOSS, Column, Floats, Head, Parts
+from heads.conformal import conformal_quantile
 from heads.scales import Scale, StandardScale
+from heads.tree_objective import TreeObjective
 
 LEVELS = (0.1, 0.5, 0.9)
 MIN_ROWS = 20
@@ -118,6 +120,12 @@ class QuantilesHead(Head):
         """Standard deviations from the mean, clipped to [-8, 8], the reach of `decode`."""
         return self.standard.encode(target).astype(np.float32)
 
+    @property
+    def tree_objective(self) -> TreeObjective:
+        """Pinball loss of the level nearest to the median, on the scale that is learned."""
+        level = self.levels[self._middle]
+        return TreeObjective("quantile", self.additive_scale, parameters={"alpha": level})
+
     def losses(self, raw: Tensor, target: Tensor) -> Tensor:
         """Pinball losses in standard deviations, >= 0, `[batch, n_networks, n_levels]`."""
         quantiles = self._scaled_quantiles(raw)
@@ -137,7 +145,9 @@ class QuantilesHead(Head):
         by_level = dict(zip(self.levels, values, strict=True))
         return {column.name: by_level[column.level or 0.0] for column in self.columns}
 
-    def calibrate(self, raw: Tensor, target: Floats, *, parts: Parts) -> None:
+    def calibrate(
+        self, raw: Tensor, target: Floats, *, parts: Parts, weight: Floats | None = None
+    ) -> None:
         """Sets the shifts, so that the asked share of rows held out lies below each quantile.
 
         Source: Romano et al. (2019), conformalized quantile regression, theorem 2 (each side on
@@ -147,9 +157,9 @@ class QuantilesHead(Head):
         if len(target) < MIN_ROWS or self.standard.std == 0.0:
             return
         quantiles = self._scaled_quantiles(raw.detach().double()).mean(dim=1).cpu().numpy()
-        missed = np.sort(self.standard.encode(target)[:, None] - quantiles, axis=0)
+        missed = self.standard.encode(target)[:, None] - quantiles
         self.shifts = [
-            float(missed[_conformal_place(level, len(target)), place])
+            conformal_quantile(missed[:, place], level, weight)
             for place, level in enumerate(self.levels)
         ]
 
@@ -264,10 +274,3 @@ def _pinball(missed: Tensor, levels: Sequence[float]) -> Tensor:
 def _quantiles(values: Floats, levels: Sequence[float]) -> Floats:
     """The values `[n_levels]` that have the least pinball loss."""
     return np.asarray(np.quantile(values, levels, method="inverted_cdf"))
-
-
-def _conformal_place(level: float, n_rows: int) -> int:
-    """Place of the row, in ascending order of misses, that bounds a share `level` of new rows."""
-    rank = (n_rows + 1) * level
-    whole = math.ceil(rank - 1e-9) if level >= 0.5 else math.floor(rank + 1e-9)
-    return min(max(whole, 1), n_rows) - 1

@@ -1,5 +1,6 @@
 """Regression: any real number of a product, such as its price."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self
 
@@ -11,14 +12,15 @@ from torch.nn import functional as F
 
 from heads.answer_maps import AnswerMap, fit_mean_map, fit_median_map
 from heads.base import LEAST_LOSS, Column, Floats, Head, Parts
-from heads.scales import Scale, StandardScale, suited_scales
+from heads.conformal import NORMAL, Interval, fit_interval
+from heads.scales import REACH, Scale, StandardScale, suited_scales
 
 OFFSET = 0.1
 """Share of the mean target that is added to answers which may be 0, before they are mapped."""
 
 
 class RegressionHead(Head):
-    """A real number in the unit of the target: its conditional mean, and about its median.
+    """A real number in the unit of the target: its conditional mean, median, and an interval.
 
     Why: Huber loss (1964; delta 1 deviation) on a standardised scale is squared error near the
     answer and absolute error far away, so outliers do not rule; what it learns lies near the
@@ -36,14 +38,17 @@ class RegressionHead(Head):
         mean_map: Configuration of the `AnswerMap` from what is learned to the mean; None where
             they are the same.
         median_map: The same to the median.
+        interval: Configuration of the `heads.conformal.Interval` around what is learned, on its
+            scale; where None it is as wide as the training targets scatter.
 
     Raises:
         ValueError: If the scale is unknown, the std negative, or knots are missing or left over.
 
     Example:
         >>> RegressionHead.fitted(np.array([1.0, 10, 100, 1e3, 1e4])).describe()
-        'prediction = between mean and median; prediction_p50 = about the median; learned with \
-Huber loss on the log scale'
+        'prediction = between mean and median; prediction_p50 = about the median; prediction_p10 \
+to prediction_p90 = 80 % of targets, as wide as targets scatter; learned with Huber loss on the \
+log scale'
     """
 
     task: ClassVar[str] = "regression"
@@ -60,10 +65,12 @@ Huber loss on the log scale'
         knots: Sequence[float] = (),
         mean_map: Mapping[str, Any] | None = None,
         median_map: Mapping[str, Any] | None = None,
+        interval: Mapping[str, Any] | None = None,
     ) -> None:
         self.standard = StandardScale(scale, mean, std, tuple(knots))
         self.mean_map = AnswerMap.from_config(mean_map)
         self.median_map = AnswerMap.from_config(median_map)
+        self.interval = Interval.from_config(interval)
 
     @property
     def raw_dim(self) -> int:
@@ -72,16 +79,19 @@ Huber loss on the log scale'
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """Conditional mean and about the median, in the unit of the target."""
+        """Conditional mean, about the median, and an interval of 80 %, in the target's unit."""
         return (
             Column("prediction", "mean"),
+            Column("prediction_p10", "quantile", level=0.1),
             Column("prediction_p50", "quantile", level=0.5),
+            Column("prediction_p90", "quantile", level=0.9),
         )
 
     @property
     def config(self) -> dict[str, Any]:
         """Keyword arguments that rebuild this head."""
-        maps = {"mean_map": self.mean_map, "median_map": self.median_map}
+        names = ("mean_map", "median_map", "interval")
+        maps = {name: getattr(self, name) for name in names}
         return {
             **self.standard.config,
             **{name: None if found is None else found.config for name, found in maps.items()},
@@ -102,10 +112,32 @@ Huber loss on the log scale'
         answers = self.standard.decode(raw[..., 0])  # [batch, n_networks]
         mean = answers if self.mean_map is None else self.mean_map(answers)
         median = answers if self.median_map is None else self.median_map(answers)
-        return {"prediction": mean.mean(dim=1), "prediction_p50": median.mean(dim=1)}
+        middle = median.mean(dim=1)
+        low, high = self._ends(raw[..., 0])
+        return {
+            "prediction": mean.mean(dim=1),
+            "prediction_p10": torch.minimum(low, middle),
+            "prediction_p50": middle,
+            "prediction_p90": torch.maximum(high, middle),
+        }
 
-    def calibrate(self, raw: Tensor, target: Floats, *, parts: Parts) -> None:
-        """Finds the maps to mean and median, see `heads.answer_maps`."""
+    def _ends(self, answers: Tensor) -> tuple[Tensor, Tensor]:
+        """Ends `[batch]` of the interval around the mean of the networks' answers."""
+        center = answers.detach().double().mean(dim=1).clamp(-REACH, REACH)
+        away = (self.interval or NORMAL)(center.cpu().numpy())
+        low, high = (
+            self.standard.decode(center + torch.from_numpy(end).to(center)) for end in away
+        )
+        return low, high
+
+    def calibrate(
+        self, raw: Tensor, target: Floats, *, parts: Parts, weight: Floats | None = None
+    ) -> None:
+        """Finds the maps to mean and median, and the interval.
+
+        See `heads.answer_maps` and `heads.conformal`: the interval is found from errors on the
+        scale that was learned.
+        """
         if self.standard.std == 0.0:
             return
         answers = self.standard.decode(raw[..., 0].detach()).cpu().numpy()
@@ -116,25 +148,40 @@ Huber loss on the log scale'
             link="log" if by_factors else "identity",
             parts=parts,
             offset=0.0 if self.standard.scale == "log" else OFFSET * float(np.abs(target).mean()),
+            weight=weight,
         )
-        self.median_map = fit_median_map(answers, target, parts=parts)
+        self.median_map = fit_median_map(answers, target, parts=parts, weight=weight)
+        middle = raw[..., 0].detach().double().mean(dim=1).cpu().numpy().clip(-REACH, REACH)
+        misses = self.standard.encode(target) - middle
+        self.interval = fit_interval(middle, misses, parts=parts, weight=weight)
 
     def encode_target(self, target: Floats) -> NDArray[np.float32]:
         """Standard deviations from the mean, clipped to [-8, 8], the reach of `decode`."""
         return self.standard.encode(target).astype(np.float32)
 
     def metrics(self, target: Floats, prediction: dict[str, Floats]) -> dict[str, float]:
-        """R2, RMSE, bias and rank correlation of the mean; MAE and WAPE of the median.
+        """Errors of mean and median, rank correlation, and how honest the interval is.
 
-        Why: the mean minimises squared error and adds up to the right total, the median minimises
-        absolute error.
+        `r2`, `rmse`, `bias` and `spearman` are of the mean, which minimises squared error and adds
+        up to the right total; `mae` and `wape` of the median, which minimises absolute error.
+        `coverage_p10_p90` should be 0.8, `width_p10_p90` is in the unit of the target; both are nan
+        where the two quantiles are the same in every row: such a method gives no range.
         """
         from heads import metrics  # scikit-learn takes seconds to import
 
         mean, median = prediction["prediction"], prediction["prediction_p50"]
         of_mean = {name: getattr(metrics, name)(target, mean) for name in ("r2", "rmse", "bias")}
         of_median = {name: getattr(metrics, name)(target, median) for name in ("mae", "wape")}
-        return {**of_mean, **of_median, "spearman": metrics.spearman(target, mean)}
+        low, high = prediction["prediction_p10"], prediction["prediction_p90"]
+        width = float(np.mean(high - low))
+        has_range = width > 0
+        return {
+            **of_mean,
+            **of_median,
+            "spearman": metrics.spearman(target, mean),
+            "coverage_p10_p90": metrics.coverage(target, low, high) if has_range else math.nan,
+            "width_p10_p90": width if has_range else math.nan,
+        }
 
     def constant_loss(self, target: Tensor) -> float:
         """Huber loss of the best constant, at least 0.001 (a constant target has none)."""
@@ -185,4 +232,8 @@ Huber loss on the log scale'
         mapped = ", mapped on rows held out"
         mean = "between mean and median" if self.mean_map is None else f"mean{mapped}"
         median = "about the median" if self.median_map is None else f"median{mapped}"
-        return f"prediction = {mean}; prediction_p50 = {median}; learned with {loss}"
+        ends = "as wide as targets scatter" if self.interval is None else "from rows held out"
+        return (
+            f"prediction = {mean}; prediction_p50 = {median}; prediction_p10 to prediction_p90 = "
+            f"80 % of targets, {ends}; learned with {loss}"
+        )

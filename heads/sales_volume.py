@@ -12,6 +12,8 @@ from torch.nn import functional as F
 
 from heads.answer_maps import AnswerMap, fit_mean_map
 from heads.base import Column, Floats, Head, Parts, broken_rules
+from heads.conformal import weighted_quantile
+from heads.tree_objective import TreeObjective
 
 Distribution = Literal["negative_binomial", "poisson"]
 LOG_MEAN_RANGE = (-8.0, 20.0)
@@ -19,6 +21,8 @@ LOG_MEAN_RANGE = (-8.0, 20.0)
 LOG_DISPERSION_RANGE = (-8.0, 4.0)
 """Dispersions from 0.0003 (nearly Poisson) to 55 (nearly all zeros, a few huge sellers)."""
 LEVELS: Mapping[str, float] = {"p10": 0.1, "p50": 0.5, "p90": 0.9}
+LEAST_SHARE = 1e-6
+"""Share of the mean that 0 units count as in trees: where all rows are 0, there is no logarithm."""
 OUTERMOST = (0.005, 0.995)
 """Levels of the distribution beyond which no quantile is read."""
 
@@ -109,6 +113,21 @@ class SalesVolumeHead(Head):
         """log(1 + units), `[n, 1]`: what raises sales acts by factors."""
         return np.asarray(np.log1p(target), dtype=np.float64).reshape(len(target), 1)
 
+    @property
+    def tree_objective(self) -> TreeObjective:
+        """Tweedie deviance (power 1.5) of units, in shares of their mean.
+
+        Why: between Poisson, whose best sellers rule, and gamma, which knows no zeros. Scores are
+        log(1 + units), as those of `additive_scale`. Source: Jørgensen (1987).
+        """
+        mean = math.exp(self.log_mean)
+        return TreeObjective(
+            "tweedie",
+            lambda target: np.maximum(target.reshape(len(target), 1) / mean, LEAST_SHARE),
+            parameters={"tweedie_variance_power": 1.5},
+            to_scores=lambda answers: np.logaddexp(0.0, answers + self.log_mean),
+        )
+
     def losses(self, raw: Tensor, target: Tensor) -> Tensor:
         """Full negative log-likelihoods in nats, >= 0, gamma terms included, float64.
 
@@ -136,7 +155,9 @@ class SalesVolumeHead(Head):
         }
         return {"sales_units": mean, **quantiles}
 
-    def calibrate(self, raw: Tensor, target: Floats, *, parts: Parts) -> None:
+    def calibrate(
+        self, raw: Tensor, target: Floats, *, parts: Parts, weight: Floats | None = None
+    ) -> None:
         """Sets the levels of the quantile columns, each within 0.005 and 0.995, and the mean.
 
         Real sales follow no textbook distribution, so its mean is not theirs: see
@@ -148,11 +169,11 @@ class SalesVolumeHead(Head):
         sold = self._distribution(raw)
         places = (sold.cdf(np.ceil(target) - 1.0) + sold.cdf(target)) / 2.0
         self.levels = {
-            name: float(np.quantile(places, level).clip(*OUTERMOST))
+            name: float(np.clip(weighted_quantile(places, level, weight), *OUTERMOST))
             for name, level in LEVELS.items()
         }
         means = clamped_mean(raw.detach()).exp().cpu().numpy()
-        self.mean_map = fit_mean_map(means, target, link="log", parts=parts)
+        self.mean_map = fit_mean_map(means, target, link="log", parts=parts, weight=weight)
 
     def _distribution(self, raw: Tensor) -> Any:
         """The networks' common distribution of each row, a frozen one of scipy."""

@@ -12,9 +12,11 @@ from torch import Tensor
 
 from heads.base import LIMIT, Floats
 
-Scale = Literal["identity", "log", "log1p", "rank"]
+Scale = Literal["identity", "sqrt", "log", "log1p", "rank"]
 SKEWED = 1.0
 """Skewness above which a logarithm is tried where no row is held out to choose a scale by."""
+GROWING: tuple[Scale, ...] = ("sqrt", "log", "log1p")
+"""Scales of targets that are never negative."""
 N_KNOTS = 101
 RANKED_ROWS = 100
 """Rows below which ranks say too little of a distribution."""
@@ -27,8 +29,8 @@ class StandardScale:
     """A scale and the targets' standard deviations on it: where raw outputs of a head lie.
 
     Args:
-        scale: `"identity"`, `"log"` (targets > 0), `"log1p"` (targets >= 0) or `"rank"` (normal
-            scores of the ranks).
+        scale: `"identity"`, `"sqrt"` (square root, targets >= 0), `"log"` (targets > 0), `"log1p"`
+            (targets >= 0) or `"rank"` (normal scores of the ranks).
         mean: Mean of the training targets on that scale.
         std: Standard deviation on that scale, >= 0; 0 makes every answer the mean.
         knots: With `"rank"` alone: training targets at evenly spaced levels, ascending.
@@ -69,7 +71,7 @@ class StandardScale:
     @property
     def is_never_negative(self) -> bool:
         """True where no answer can lie below 0, whatever rows happen to show."""
-        return self.scale in ("log", "log1p") or (self.scale == "rank" and self.knots[0] >= 0)
+        return self.scale in GROWING or (self.scale == "rank" and self.knots[0] >= 0)
 
     def encode(self, target: Floats) -> Floats:
         """Standard deviations from the mean, clipped to [-8, 8], of the same shape.
@@ -87,8 +89,8 @@ class StandardScale:
         """Values in the unit of the target, float64, of the same shape.
 
         Standard deviations from the mean are clipped to [-8, 8] and values to +-1e100, so that
-        they are finite; on the log scales values are >= 0. A larger deviation is never a smaller
-        value.
+        they are finite; on the log scales and that of the square root values are >= 0. A larger
+        deviation is never a smaller value.
         """
         scaled = self.mean + self.std * deviations.double().clamp(-REACH, REACH)
         return decode(scaled, self.scale, knots=self.knots)
@@ -134,7 +136,7 @@ def check_scale(scale: str) -> None:
 
 def holds(target: Floats, scale: Scale) -> bool:
     """Whether a scale has a place for every target."""
-    lowest_allowed = {"log": target > 0, "log1p": target >= 0}
+    lowest_allowed = {"log": target > 0, "log1p": target >= 0, "sqrt": target >= 0}
     return bool(lowest_allowed.get(scale, target >= -LIMIT).all())
 
 
@@ -143,7 +145,7 @@ def suited_scales(target: Floats) -> tuple[Scale, ...]:
     if not len(target) or np.ptp(target) == 0:
         return ("identity",)
     scales: list[Scale] = ["identity", *(("rank",) if len(target) >= RANKED_ROWS else ())]
-    scales += [scale for scale in ("log", "log1p") if holds(target, scale)]
+    scales += [scale for scale in GROWING if holds(target, scale)]
     first = likely_scale(target)
     return (first, *(scale for scale in scales if scale != first))
 
@@ -166,15 +168,15 @@ def rank_knots(target: Floats) -> list[float]:
 
 
 def encode(target: Floats, scale: Scale, *, lowest: float, knots: Sequence[float] = ()) -> Floats:
-    """Targets on a scale; `lowest` stands for what a logarithm cannot hold."""
+    """Targets on a scale; `lowest` stands for what a logarithm or a square root cannot hold."""
     if scale == "identity":
         return target
     if scale == "rank":
         values, scores = _rank_table(knots)
         return np.interp(target, values, scores)
-    held = target > (0 if scale == "log" else -1)
+    held = {"sqrt": target >= 0, "log": target > 0, "log1p": target > -1}[scale]
     output = np.full(target.shape, lowest)
-    (np.log if scale == "log" else np.log1p)(target, out=output, where=held)
+    {"sqrt": np.sqrt, "log": np.log, "log1p": np.log1p}[scale](target, out=output, where=held)
     return output
 
 
@@ -185,6 +187,8 @@ def decode(scaled: Tensor, scale: Scale, *, knots: Sequence[float] = ()) -> Tens
     if scale == "rank":
         values, scores = _rank_table(knots)
         return torch.from_numpy(np.interp(scaled.detach().cpu().numpy(), scores, values)).to(scaled)
+    if scale == "sqrt":
+        return scaled.clamp(0.0, math.sqrt(LIMIT)).square()
     scaled = scaled.clamp(max=math.log(LIMIT))
     return scaled.exp() if scale == "log" else scaled.expm1().clamp(min=0.0)
 

@@ -14,7 +14,9 @@ LARGEST = 1e4
 """Logits beyond it say nothing more."""
 
 
-def fit_temperature(logits: Floats, classes: Parts, *, parts: Parts) -> float:
+def fit_temperature(
+    logits: Floats, classes: Parts, *, parts: Parts, weight: Floats | None = None
+) -> float:
     """What logits are divided by to be likeliest, where that helps on parts it was not fitted on.
 
     Why: networks that are stopped early are too timid, and those that are not too bold.
@@ -26,6 +28,7 @@ def fit_temperature(logits: Floats, classes: Parts, *, parts: Parts) -> float:
         logits: `[n, n_networks, n_classes]` by networks that have not seen the row.
         classes: Position of the class `[n]` of each row.
         parts: Label of the part `[n]` of each row, see `heads.answer_maps.fit_mean_map`.
+        weight: `[n]`, >= 0, how much each row counts; all alike where None.
 
     Returns:
         In [0.1, 10]; 1.0 where nothing is gained, or there are fewer than 20 rows.
@@ -33,26 +36,27 @@ def fit_temperature(logits: Floats, classes: Parts, *, parts: Parts) -> float:
     if len(classes) < MIN_ROWS:
         return 1.0
     logits = logits.clip(-LARGEST, LARGEST)
+    weight = np.ones(len(classes)) if weight is None else weight
     as_it_is, divided = 0.0, 0.0
     for known, asked in splits(parts):
-        found = _likeliest(logits[known], classes[known])
-        as_it_is += _loss(1.0, logits[asked], classes[asked])
-        divided += _loss(found, logits[asked], classes[asked])
-    return _likeliest(logits, classes) if divided < as_it_is else 1.0
+        found = _likeliest(logits[known], classes[known], weight[known])
+        as_it_is += _loss(1.0, logits[asked], classes[asked], weight[asked])
+        divided += _loss(found, logits[asked], classes[asked], weight[asked])
+    return _likeliest(logits, classes, weight) if divided < as_it_is else 1.0
 
 
-def _likeliest(logits: Floats, classes: Parts) -> float:
+def _likeliest(logits: Floats, classes: Parts, weight: Floats) -> float:
     from scipy import optimize  # takes half a second to import
 
     def loss(log_temperature: float) -> float:
-        return _loss(float(np.exp(log_temperature)), logits, classes)
+        return _loss(float(np.exp(log_temperature)), logits, classes, weight)
 
     bounds = tuple(np.log(TEMPERATURES))
     return float(np.exp(optimize.minimize_scalar(loss, bounds=bounds, method="bounded").x))
 
 
-def _loss(temperature: float, logits: Floats, classes: Parts) -> float:
+def _loss(temperature: float, logits: Floats, classes: Parts, weight: Floats) -> float:
     """Summed log loss, in nats, of the mean probabilities of the networks."""
     logs = log_softmax(logits / temperature, axis=2)
     own = np.take_along_axis(logs, classes[:, None, None], axis=2)[..., 0]  # [n, n_networks]
-    return float((np.log(logits.shape[1]) - logsumexp(own, axis=1)).sum())
+    return float(weight @ (np.log(logits.shape[1]) - logsumexp(own, axis=1)))

@@ -36,11 +36,10 @@ WHERE_THEY_ARE_USED = {
     "jinja2": {"fusion/report/page.py"},
     "skimage": set(),
     "torchvision": {"encoders/image/weights/train_clothing18.py"},
-    "transformers": {"fusion/training/trainers.py", "fusion/training/fit.py",
-                     "fusion/training/trainer.py",
+    "transformers": {"fusion/tuning/trainers.py", "fusion/tuning/fusion_trainer.py",
                      "fusion/tuning/tune.py", "fusion/pretraining/run.py",
                      "fusion/pretraining/trainer.py"},
-    "accelerate": {"fusion/training/trainers.py", "fusion/tuning/guards.py"},
+    "accelerate": {"fusion/tuning/trainers.py", "fusion/tuning/guards.py"},
 }  # fmt: skip
 COMMANDS = """
 import contextlib, io, json, sys

@@ -1,10 +1,12 @@
 """`fusion train`, `fine-tune` and `demo`: from a catalogue to a model and its report."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from fusion.cli.option_groups import grouped
 from fusion.cli.part_options import Columns, Encoders, Members, column_words, encoder_words
 from fusion.cli.shared import (
     BatchSize,
@@ -22,21 +24,35 @@ from fusion.cli.shared import (
 )
 
 
+@dataclass(frozen=True)
+class ModelOptions:
+    """What a model is made of, in place of what the file says."""
+
+    encoder: Encoders = None
+    column: Columns = None
+    member: Members = None
+    weight: Annotated[
+        str | None, typer.Option(help="Column that says how much a row counts in training.")
+    ] = None
+    text_numbers: Annotated[
+        bool, typer.Option(" /--no-text-numbers", help="Leave numbers in texts alone.")
+    ] = True
+
+
 @app.command()
 @reported
+@grouped
 def train(
+    *,
     config: Annotated[Path, typer.Argument(help="Configuration, TOML.")],
     out: Annotated[Path, typer.Option("--out", help="Output folder.")] = Path("runs/model"),
-    encoder: Encoders = None,
-    column: Columns = None,
-    member: Members = None,
+    model: ModelOptions,
     seed: Seed = None,
     quiet: Quiet = False,
     log_json: LogJson = False,
 ) -> None:
     """Train, measure and save a model, and write its report."""
-    overrides = {} if seed is None else {"training.seed": seed}
-    settings = _settings(config, overrides, (encoder, column, member))
+    settings = _settings(config, {"training.seed": seed}, model)
     from fusion.jobs.train import train as run
 
     with open_stage(quiet, log_json) as stage:
@@ -46,7 +62,9 @@ def train(
 
 @app.command()
 @reported
+@grouped
 def fine_tune(
+    *,
     config: Annotated[Path, typer.Argument(help="Configuration, TOML.")],
     out: Annotated[Path, typer.Option("--out", help="Output folder.")] = Path("runs/tuned"),
     mode: Annotated[
@@ -58,9 +76,7 @@ def fine_tune(
         float | None, typer.Option(help="Of the last layer.", callback=finite)
     ] = None,
     tensorboard: Logs = None,
-    encoder: Encoders = None,
-    column: Columns = None,
-    member: Members = None,
+    model: ModelOptions,
     seed: Seed = None,
     quiet: Quiet = False,
     log_json: LogJson = False,
@@ -79,8 +95,7 @@ def fine_tune(
         "tuning.seed": seed,
         "training.seed": seed,
     }
-    overrides = {name: value for name, value in given.items() if value is not None}
-    settings = _settings(config, overrides, (encoder, column, member))
+    settings = _settings(config, given, model)
     from fusion.jobs.train import fine_tune as run
 
     with open_stage(quiet, log_json) as stage:
@@ -104,45 +119,44 @@ def demo(
     show_result(result)
 
 
-def _settings(
-    config: Path,
-    overrides: dict[str, Any],
-    parts: tuple[list[str] | None, list[str] | None, list[str] | None],
-) -> Any:
+def _settings(config: Path, given: dict[str, Any], model: ModelOptions) -> Any:
     """The configuration; what is wrong with it is told before all that trains is imported."""
     from fusion.job_steps.config_file import config_values
 
     values = config_values(config)
     from fusion.job_steps.config import TrainConfig
 
-    return TrainConfig.from_file(config, overrides=overrides | _parts(values, *parts))
+    given = {**given, "data.weight": model.weight}
+    overrides = {name: value for name, value in given.items() if value is not None}
+    if not model.text_numbers:
+        overrides["data.text_numbers"] = False
+    return TrainConfig.from_file(config, overrides=overrides | _parts(values, model))
 
 
-def _parts(
-    values: dict[str, Any],
-    encoder: list[str] | None,
-    column: list[str] | None,
-    member: list[str] | None,
-) -> dict[str, Any]:
+def _parts(values: dict[str, Any], model: ModelOptions) -> dict[str, Any]:
     """What options choose in place of the file; options of an encoder or member stay its own."""
     from fusion.choices.mistakes import Mistakes
     from fusion.choices.parameters import merged_encoders
 
     encoders, columns, mistakes = dict[str, Any](), dict[str, list[str]](), Mistakes()
     with mistakes.gathered():
-        encoders = encoder_words(encoder)
+        encoders = encoder_words(model.encoder)
     with mistakes.gathered():
-        columns = column_words(column)
+        columns = column_words(model.column)
     mistakes.refuse()
     merged = merged_encoders(values.get("encoders", {}), encoders)
     found = {f"encoders.{modality}": merged[modality] for modality in encoders}
-    data = values.get("data")
-    before = data.get("columns", {}) if isinstance(data, dict) else {}
-    if columns and isinstance(before, dict):  # else the mistake is reported with all others
+    before = _table(values, "data", "columns")
+    if columns and before is not None:  # else the mistake is reported with all others
         found["data.columns"] = {**before, **columns}
-    model = values.get("model")
-    options = model.get("members") if isinstance(model, dict) else None
-    if member:
-        kept = options if isinstance(options, dict) else {}
-        found["model.members"] = {name: kept.get(name, {}) for name in member}
+    if model.member:
+        options = _table(values, "model", "members") or {}
+        found["model.members"] = {name: options.get(name, {}) for name in model.member}
     return found
+
+
+def _table(values: dict[str, Any], section: str, key: str) -> dict[str, Any] | None:
+    """A table of the file, empty where it is not there; None where something else stands there."""
+    outer = values.get(section, {})
+    inner = outer.get(key, {}) if isinstance(outer, dict) else None
+    return inner if isinstance(inner, dict) else None

@@ -1,12 +1,21 @@
-"""Which rows early stopping looks at: given ones, whole groups, or rows drawn at random."""
+"""Which rows are held out: given ones, whole groups, or rows drawn at random."""
 
-from dataclasses import dataclass
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 Rows = NDArray[np.int64]
+MANY_LEVELS = 10
+"""Levels from which a new one is likely to come: of a column with fewer none is hidden."""
+HIDDEN_LEVELS = 1 / 3
+"""Share of the levels of a column that are hidden, at most."""
+HIDDEN_ROWS = 1 / 3
+"""Share of the rows that hold a hidden level, about and at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +40,21 @@ class Validation:
 
 DRAWN = Validation()
 """Rows drawn at random."""
+
+
+def row_groups(groups: ArrayLike, *, n_rows: int) -> NDArray[np.int64]:
+    """A number for each row's group, of labels of any kind; missing ones are one group.
+
+    Raises:
+        ValueError: If they are not one label for each row.
+    """
+    given = np.asarray(groups)
+    if given.shape != (n_rows,):
+        raise ValueError(
+            f"groups must hold one label for each of the {n_rows} rows, got shape {given.shape}. "
+            "Give a column, such as frame['brand']."
+        )
+    return np.asarray(pd.factorize(pd.Series(given), use_na_sentinel=False)[0], dtype=np.int64)
 
 
 def row_positions(rows: ArrayLike, *, n_rows: int) -> Rows:
@@ -80,12 +104,79 @@ def validation_folds(
     if n_folds < 2:
         parted = groups if n_groups > 1 else np.arange(n_rows)  # a single group must be cut
         return [_drawn_share(parted, share=share, seed=seed)]
-    from sklearn.model_selection import GroupKFold, KFold  # takes a second to import
+    if validation.groups is not None:
+        return _grouped_folds(groups, n_folds=n_folds, seed=seed)
+    from sklearn.model_selection import KFold  # takes a second to import
 
-    options = {"n_splits": n_folds, "shuffle": True, "random_state": seed}
-    if validation.groups is None:
-        return [fold for _, fold in KFold(**options).split(groups)]
-    return [fold for _, fold in GroupKFold(**options).split(groups, groups=groups)]
+    drawn = KFold(n_splits=n_folds, shuffle=True, random_state=seed)
+    return [fold for _, fold in drawn.split(groups)]
+
+
+def hide_levels(
+    validation: Validation, levels: Sequence[NDArray[np.int64]], *, n_folds: int, seed: int
+) -> Validation:
+    """The same validation, whose folds hold some levels of categories whole.
+
+    Why: a model that is asked of a brand that it never saw errs otherwise than where it knows the
+    brand, and it is found out only where brands are held out whole. Of each column with many levels
+    up to a third are hidden, until a third of all rows hold one; no group of rows that must stay
+    together grows beyond half a fold.
+
+    Args:
+        validation: Where rows of a group stay together as well; given rows stay as they are.
+        levels: Codes `[n]` of the levels of each category column; those below 2 stand for no level.
+        n_folds: Number of folds; of fewer than 2 none is hidden.
+        seed: The same seed hides the same levels.
+    """
+    chosen = _levels_to_hide(levels, seed=seed)
+    if validation.rows is not None or n_folds < 2 or not chosen:
+        return validation
+    n_rows = len(levels[0])
+    given = np.arange(n_rows) if validation.groups is None else validation.groups
+    _, labels = np.unique(given, return_inverse=True)
+    together = _rows_by(labels)
+    hidden = np.zeros(n_rows, dtype=bool)
+    for column, level in chosen:
+        rows = np.flatnonzero(levels[column] == level)
+        parts = np.unique(labels[rows])
+        joined = np.concatenate([together[part] for part in parts])
+        hides = int((~hidden[rows]).sum()) + int(hidden.sum())
+        if len(joined) <= n_rows / n_folds / 2 and hides <= HIDDEN_ROWS * n_rows:
+            labels[joined], together[parts[0]] = parts[0], joined
+            hidden[rows] = True
+    return replace(validation, groups=labels)
+
+
+def _levels_to_hide(levels: Sequence[NDArray[np.int64]], *, seed: int) -> list[tuple[int, int]]:
+    """Columns and their levels that may be hidden, in random order."""
+    rng = np.random.default_rng(seed)
+    chosen: list[tuple[int, int]] = []
+    for column, codes in enumerate(levels):
+        known = np.unique(codes[codes > 1])
+        if len(known) >= MANY_LEVELS:
+            drawn = rng.permutation(known)[: int(len(known) * HIDDEN_LEVELS)]
+            chosen += [(column, int(level)) for level in drawn]
+    return [chosen[place] for place in rng.permutation(len(chosen))]
+
+
+def _rows_by(labels: Rows) -> list[Rows]:
+    """Rows of each label 0, 1, ..."""
+    order = np.argsort(labels, kind="stable")
+    return np.split(order, np.cumsum(np.bincount(labels))[:-1])
+
+
+def _grouped_folds(groups: NDArray[Any], *, n_folds: int, seed: int) -> list[Rows]:
+    """Folds of whole groups, of sizes as even as they allow; drawn at random beyond that."""
+    _, labels = np.unique(groups, return_inverse=True)
+    sizes = np.bincount(labels)
+    drawn = np.random.default_rng(seed).permutation(len(sizes))
+    fold_of = np.empty(len(sizes), dtype=np.int64)
+    filled = [(0, fold) for fold in range(n_folds)]
+    for group in drawn[np.argsort(-sizes[drawn], kind="stable")]:
+        size, fold = heapq.heappop(filled)
+        fold_of[group] = fold
+        heapq.heappush(filled, (size + int(sizes[group]), fold))
+    return [np.flatnonzero(fold_of[labels] == fold) for fold in range(n_folds)]
 
 
 def _drawn_share(groups: NDArray[Any], *, share: float, seed: int) -> Rows:

@@ -20,6 +20,7 @@ The first rule that fits decides; every column gets one role or a reason why it 
    the rows of these words as the reason.
 8. Mostly different single words: codes, ignored. Other text: text.
 9. Where there are texts and categories: they and the numbers are also written as one text, row.
+   Numbers that stand in texts and categories are also read as such: see `fusion.data.text_columns`.
 10. Anything else (lists, sets, bytes, complex numbers): ignored.
 """
 
@@ -41,7 +42,8 @@ from fusion.data.frames import as_frame, column_name
 from fusion.data.numbers import find_number_format, read_number
 from fusion.data.photos import SCHEME, photo_path
 from fusion.data.problems import Problem, raise_for, shown
-from fusion.data.schema import EXCLUDED, HISTORY, Schema, missing_columns
+from fusion.data.schema import EXCLUDED, HISTORY, NUMBERS, Schema, missing_columns
+from fusion.data.text_columns import find_text_numbers
 from fusion.errors import CatalogueError
 from fusion.modalities import input_roles
 
@@ -112,11 +114,21 @@ def infer_schema(
     if "row_text" not in roles and roles.get("text") and roles.get("categorical"):
         parts = {*roles["text"], *roles["categorical"], *roles.get("numeric", ())}
         roles["row_text"] = [name for name in frame.columns if name in parts]
+    numbers = find_text_numbers(
+        frame,
+        texts=roles.get("text", ()),
+        labels=roles.get("categorical", ()),
+        listed=roles.get(NUMBERS),
+        source=source,
+    )
+    roles[NUMBERS] = list(numbers)
     key = roles.pop("id")
     columns = {role: tuple(names) for role, names in roles.items()}
     read = {*ignored, *(n for role in FORMATTED for n in columns.get(role, ()))}
     formats = {name: how.text for name, how in written.items() if how.text and name in read}
-    return Schema(key[0] if key else None, columns, formats=formats, ignored=ignored)
+    return Schema(
+        key[0] if key else None, columns, formats=formats, text_numbers=numbers, ignored=ignored
+    )
 
 
 def _listed(given: Mapping[str, Sequence[str] | None]) -> dict[str, list[str]]:

@@ -24,6 +24,7 @@ ADVICE = {
     "column_excluded": "Take it out of one of the two lists.",
     "column_id": "Name one id column.",
     "column_name": "Rename it.",
+    "column_numbers": "Leave it out of text_numbers.",
     "column_twice": "Give each column a name of its own.",
     "photo_folder": "Give the folder of the photos (--photos FOLDER, photos= in Python), or list "
     "no image columns.",
@@ -40,6 +41,7 @@ ADVICE = {
     "photo": "Name a file inside the photo folder, or leave the cell empty.",
     "target": "Write a finite number into the target column, or leave these rows out.",
     "target_label": "Write one of the labels into the target column, or leave these rows out.",
+    "weight": "Write a number of 0 or more into the weight column, or leave these rows out.",
     "sales": "Correct these rows of the sales table, or leave them out.",
 }
 

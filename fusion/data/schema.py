@@ -11,8 +11,11 @@ from typing import Any, Literal, Self
 from encoders.spelling import did_you_mean, unknown_name
 from fusion.data.formats import FORMATS, is_number_format
 from fusion.data.problems import Problem, shown
+from fusion.data.units import LABELS
 from fusion.modalities import MODALITIES, input_roles
 
+NUMBERS = "text_numbers"
+"""Role of the columns whose texts numbers are read out of."""
 EXCLUDED = "excluded"
 """Reason of a column that is ignored because the user said so."""
 COMPARED_NAMES = 100_000
@@ -38,10 +41,13 @@ class Schema:
         columns: Role -> columns, for the roles of `MODALITIES`: several `text` columns are joined
             as `name: text` lines; an item has all photos of its `image` columns; `numeric`,
             `categorical` and `dates` are one modality, `numeric`; `history` are numbers about past
-            sales; `row_text` columns are written as one more text, `name: value` lines.
+            sales; `text_numbers` are read out of texts and categories; `row_text` columns are
+            written as one more text, `name: value` lines.
         formats: How the cells of a column are written where they are neither plain numbers nor ISO
             dates, such as `1.234,5 EUR` or `DD.MM.YYYY`; found in the training table, so that a new
             row is read as the training rows were. Targets are among them.
+        text_numbers: Column of the role `text_numbers` -> which of its numbers are read, such as
+            `length cm`: labels of `fusion.data.units`; those of other columns are left out.
         ignored: Columns that play no role, each with the reason.
 
     Raises:
@@ -56,6 +62,7 @@ class Schema:
     id: str | None = None
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     formats: dict[str, str] = field(default_factory=dict, hash=False)
+    text_numbers: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     ignored: dict[str, str] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
@@ -71,6 +78,8 @@ class Schema:
         # Lists would make the schema changeable, and another order unequal to one read back.
         ordered = {role: tuple(self.columns[role]) for role in roles if self.columns.get(role)}
         object.__setattr__(self, "columns", ordered)
+        found = {name: tuple(self.text_numbers.get(name, ())) for name in self.columns_of(NUMBERS)}
+        object.__setattr__(self, "text_numbers", found)
         for modality in self.modalities:
             columns = self.columns_read_by(modality)
             twice = [name for name, count in Counter(columns).items() if count > 1]
@@ -104,7 +113,7 @@ class Schema:
         """Column -> the first modality that reads it as a number, date or label."""
         found: dict[str, str] = {}
         for modality, columns in self.tables.items():
-            for name in columns:
+            for name in columns if not MODALITIES[modality].repeats else ():
                 found.setdefault(name, modality)
         return found
 
@@ -130,6 +139,7 @@ class Schema:
             "id": self.id,
             "columns": {role: list(names) for role, names in self.columns.items()},
             "formats": dict(self.formats),
+            "text_numbers": {name: list(labels) for name, labels in self.text_numbers.items()},
             "ignored": dict(self.ignored),
         }
 
@@ -156,6 +166,13 @@ def _check_value(name: str, value: object) -> None:
         valid = value is None or isinstance(value, str)
     elif name == "columns":
         valid = isinstance(value, dict) and all(map(_is_list_of_names, value.values()))
+    elif name == "text_numbers":
+        valid = isinstance(value, dict) and all(
+            _is_list_of_names(labels)
+            and set(labels) <= set(LABELS)
+            and len(set(labels)) == len(labels)
+            for labels in value.values()
+        )
     elif name == "formats":
         valid = isinstance(value, dict) and all(
             isinstance(item, str) and (item in FORMATS or is_number_format(item))
@@ -168,6 +185,7 @@ def _check_value(name: str, value: object) -> None:
             "id": "a column name or null",
             "columns": "an object of roles and lists of column names",
             "ignored": "an object",
+            "text_numbers": "an object of columns and lists of labels that numbers in texts have",
             "formats": "an object of columns and formats of numbers or dates",
         }
         raise ValueError(f"schema key {name} must be {rule[name]}, got {shown(value)}. Correct it.")

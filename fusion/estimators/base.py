@@ -3,7 +3,7 @@
 What needs torch is imported when a model is fitted, loaded or asked.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -16,6 +16,7 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from encoders.spelling import unknown_name
+from fusion.choices.columns import Columns, named_columns
 from fusion.choices.encoders import EncoderChoices
 from fusion.choices.mistakes import Mistakes, seeded_settings
 from fusion.choices.parameters import (
@@ -26,11 +27,11 @@ from fusion.choices.parameters import (
     restored_parameters,
 )
 from fusion.data.absent import with_absent_columns
-from fusion.data.folds import Validation, row_positions
 from fusion.data.frames import arrow_table, as_frame, is_unnamed
 from fusion.data.problems import OnBadRows, raise_for, shown
 from fusion.data.records import check_is_table, frame_of_records, is_records
 from fusion.data.targets import check_target_names, target_arrays, target_series
+from fusion.estimators.rows import GivenRows
 from fusion.progress import progress_shown, quiet, say_once
 from fusion.system.files import expanded
 
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from fusion.predictor import Predictor
     from fusion.training import TrainingHistory
 
-Columns = Sequence[str] | None
 Paths = str | Path | None
 NO_TARGET = "requires y to be passed, but the target y is None."
 
@@ -61,7 +61,9 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             names; `image`: photos, their embeddings averaged, absent ones left out; `numeric`;
             `categorical`; `dates`: calendar features; `history`: past sales, a modality of their
             own; `row_text`: columns that are also written as one text, a modality of its own
-            (texts, categories and numbers, if there are texts and categories); `id`: one column.
+            (texts, categories and numbers, if there are texts and categories); `text_numbers`:
+            columns out of whose texts numbers are read; `id`: one column.
+        text_numbers: Whether numbers in texts (`set of 6`, `28 x 52 in`) are read as numbers too.
         photos: Folder that holds the photos.
         members: Models that answer together: names, or a mapping of names to options or, under a
             name of its own, a member of one's own, such as `{"kernel": {}, "mine": MyMember()}`;
@@ -93,6 +95,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         *,
         encoders: Mapping[str, Any] | None = None,
         columns: Mapping[str, Columns] | None = None,
+        text_numbers: bool = True,
         photos: Paths = None,
         members: Any = None,
         strategy: str = "concat",
@@ -110,6 +113,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
     ) -> None:
         self.encoders = encoders
         self.columns = columns
+        self.text_numbers = text_numbers
         self.photos = photos
         self.members = members
         self.strategy = strategy
@@ -189,7 +193,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         self.bundle_ = bundle
         self.n_features_in_ = len(bundle.schema.all_columns)
 
-    def _fit(self, X: Any, targets: Mapping[str, ArrayLike], validation_rows: Any) -> Self:
+    def _fit(self, X: Any, targets: Mapping[str, ArrayLike], rows: GivenRows) -> Self:
         from fusion.choices.labels import head_targets
         from fusion.fitting.kept_encoders import fit_better
         from fusion.fitting.spec import TrainingPaths, check_choices
@@ -210,10 +214,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         paths = TrainingPaths()
         with mistakes.gathered():
             paths = self._paths()
-        rows: NDArray[np.int64] | None = None
-        with mistakes.gathered():
-            if validation_rows is not None:
-                rows = row_positions(validation_rows, n_rows=len(frame))
+        validation, weight = rows.checked(mistakes, n_rows=len(frame))
         checked = check_choices(frame, arrays, spec=spec, paths=paths, mistakes=mistakes)
         with progress_shown() if self.verbose else quiet() as stage:
             self.fitted_: Fitted = fit_better(
@@ -221,7 +222,8 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
                 arrays,
                 spec=spec,
                 paths=paths,
-                validation=Validation(rows=rows),
+                validation=validation,
+                sample_weight=weight,
                 stage=stage,
             )
         for line in (*self.fitted_.leaks.values(), *self.fitted_.missing):
@@ -297,7 +299,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             tuning = seeded_settings(TuningSettings, given, seed=seed, source="tuning")
         return TrainingSpec(
             heads=heads,
-            columns=self._columns(mistakes),
+            columns=named_columns(self.columns, self.text_numbers, mistakes),
             encoders=encoders,
             members=members,
             strategy=self.strategy,
@@ -307,15 +309,6 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             validation_fraction=self.validation_fraction,
             on_bad_rows=self.on_bad_rows,
         )
-
-    def _columns(self, mistakes: Mistakes) -> Mapping[str, Columns]:
-        """Columns by role; what is none is told."""
-        columns = {} if self.columns is None else self.columns
-        if isinstance(columns, Mapping):
-            return columns
-        example = "{'text': ['title']}"
-        mistakes.add([f"columns must be names by role, such as {example}, got {shown(columns)}."])
-        return {}
 
     def _heads(
         self, mistakes: Mistakes, targets: Mapping[str, ArrayLike]

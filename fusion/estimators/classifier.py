@@ -20,6 +20,7 @@ from fusion.data.problems import shown
 from fusion.data.targets import named_target, refuse_missing, target_arrays
 from fusion.errors import BundleError, ConfigError
 from fusion.estimators.base import NO_TARGET, FusionEstimator
+from fusion.estimators.rows import GivenRows
 from fusion.progress import say_once
 
 if TYPE_CHECKING:
@@ -46,12 +47,21 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):  # type: ignore[misc]
 
     default_head: ClassVar[str] = "hot_item"
 
-    def fit(self, X: Any, y: Any, *, validation_rows: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        groups: Any = None,
+        sample_weight: Any = None,
+        validation_rows: Any = None,
+    ) -> Self:
         """Trains on items with two classes or more, see `FusionRegressor.fit`.
 
         Raises:
             ValueError: If there is one class alone, or more than the head can tell.
         """
+        rows = GivenRows(validation_rows, groups, sample_weight)
         check_kept(self.get_params(deep=False))
         if y is None:
             raise ValueError(f"{type(self).__name__} {NO_TARGET}")
@@ -74,7 +84,7 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):  # type: ignore[misc]
                 f"y must hold two classes for the head {self.head}, got {n_classes} class(es): "
                 f"{told}. Leave head out, or join them to two."
             )
-        return self._fit(X, {name: codes}, validation_rows)
+        return self._fit(X, {name: codes}, rows)
 
     def _default_head(self) -> str:
         return self.default_head if len(self.classes_) == 2 else SEVERAL

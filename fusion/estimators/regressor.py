@@ -22,6 +22,7 @@ from fusion.data.targets import (
     target_series,
 )
 from fusion.estimators.base import NO_TARGET, FusionEstimator
+from fusion.estimators.rows import GivenRows
 
 if TYPE_CHECKING:
     from fusion.evaluation.questions import Question
@@ -41,7 +42,15 @@ class FusionRegressor(RegressorMixin, FusionEstimator):  # type: ignore[misc]
 
     default_head: ClassVar[str] = "regression"
 
-    def fit(self, X: Any, y: Any, *, validation_rows: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        groups: Any = None,
+        sample_weight: Any = None,
+        validation_rows: Any = None,
+    ) -> Self:
         """Trains on items.
 
         Args:
@@ -50,24 +59,31 @@ class FusionRegressor(RegressorMixin, FusionEstimator):  # type: ignore[misc]
             y: One target each; a frame of several targets where `head` is a mapping: a row that
                 lacks one of them is left out for this target alone, and counted. Its name must not
                 be that of a column of X.
-            validation_rows: Rows that early stopping looks at, as positions or as a mask `[n]`;
-                where None, each network looks at another part of the rows
-                (`training={"folds": 4}`), near-duplicates together.
+            groups: A label `[n]` for each row, such as its brand: rows of one group are held out
+                together, as new items will be of groups never seen. Where None near-duplicate
+                texts and photos are held out together.
+            sample_weight: How much each row counts, `[n]`, >= 0; all alike where None.
+            validation_rows: Rows that are held out in place of `training={"folds": 4}` parts, as
+                positions or as a mask `[n]`.
+
+        Raises:
+            ValueError: If one of these does not fit X.
         """
+        rows = GivenRows(validation_rows, groups, sample_weight)
         check_kept(self.get_params(deep=False))
         if isinstance(self.head, Mapping):
-            return self._fit(X, named_targets(y, _columns(self.head)), validation_rows)
+            return self._fit(X, named_targets(y, _columns(self.head)), rows)
         if y is None:
             raise ValueError(f"{type(self).__name__} {NO_TARGET}")
         name, values = named_target(y)
         values = column_or_1d(values, warn=True)
         if self._reads_labels():
             refuse_missing(values)
-            return self._fit(X, {name: values}, validation_rows)
+            return self._fit(X, {name: values}, rows)
         found = target_arrays({name: values})
         refuse_missing(found[name])
         numbers = check_array(found[name], ensure_2d=False, dtype=np.float64, input_name="y")
-        return self._fit(X, {name: numbers}, validation_rows)
+        return self._fit(X, {name: numbers}, rows)
 
     def _reads_labels(self) -> bool:
         """Whether the only head is known, and reads labels."""

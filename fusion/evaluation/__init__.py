@@ -5,13 +5,16 @@ from fusion.evaluation.bootstrap import paired_bootstrap
 from fusion.evaluation.evaluate import evaluate_head, format_table
 from fusion.evaluation.primary import primary_metric
 from fusion.evaluation.result import Evaluation, Kind, Score
+from fusion.evaluation.rows import BaselineRows, baseline_rows
 
 __all__ = [
     "BASELINES",
     "Baseline",
+    "BaselineRows",
     "Evaluation",
     "Kind",
     "Score",
+    "baseline_rows",
     "evaluate_head",
     "format_table",
     "paired_bootstrap",

@@ -1,11 +1,12 @@
 """Simple predictors that a fusion has to beat, learned on the training rows alone.
 
-They read the checked values of a catalogue: numbers, categories, dates, history and text, never
-photos. What is asked follows from the columns of the head: classes by its own rule where these
-are probabilities, business units else. Where they tell mean and quantiles apart, so do baselines.
+They read the checked values of a catalogue and views of it: numbers, categories, dates, history,
+text, and embeddings that needed no fitting. Trees grow as those of the member `trees`. What is
+asked follows from the columns of the head: classes by its own rule where these are probabilities,
+business units else. Where they tell mean and quantiles apart, so do baselines.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,18 +15,19 @@ import pandas as pd
 from sklearn.model_selection import KFold
 from sklearn.neighbors import NearestNeighbors
 
-from fusion.data.catalogue import Catalogue
-from fusion.evaluation.features import (
-    Levels,
-    category_levels,
-    joined,
-    scaled_numbers,
-    table_features,
-    text_directions,
-    text_features,
+from fusion.data.known import known_rows
+from fusion.evaluation.features import Levels, Pair, category_levels, scaled_numbers
+from fusion.evaluation.questions import (
+    Answer,
+    Asked,
+    Columns,
+    Question,
+    none_impossible,
+    questions,
 )
-from fusion.evaluation.questions import Answer, Columns, Question, none_impossible, questions
+from fusion.evaluation.rows import BaselineRows, joined
 from fusion.evaluation.trees import boosted
+from fusion.members.view import Rows, View
 from heads import Floats, Head
 
 N_NEIGHBOURS = 10
@@ -36,7 +38,9 @@ PRIOR_ROWS = 5
 class Learn(Protocol):
     """Learns what rows are alike, whatever is asked; None where it does not apply to the table."""
 
-    def __call__(self, training: Catalogue, test: Catalogue, *, seed: int) -> Answer | None:
+    def __call__(
+        self, training: BaselineRows, test: BaselineRows, *, folds: Sequence[Rows], seed: int
+    ) -> Answer | None:
         """How the test rows are answered from values of the training rows."""
         ...
 
@@ -48,49 +52,76 @@ class Baseline:
     learn: Learn
 
     def __call__(
-        self, training: Catalogue, target: Floats, test: Catalogue, *, head: Head, seed: int
-    ) -> Columns | None:
-        """Columns `[len(test)]` of the head in business units; None where it does not apply.
+        self,
+        training: BaselineRows,
+        targets: Mapping[str, Floats],
+        test: BaselineRows,
+        *,
+        heads: Mapping[str, Head],
+        folds: Sequence[Rows],
+        seed: int,
+    ) -> dict[str, Columns] | None:
+        """Columns `[n_test]` of each head in business units; None where it does not apply.
+
+        What it reads is learned once for all heads.
 
         Args:
             training: Rows to learn from.
-            target: Their known targets `[len(training), *target_shape]`, in business units.
+            targets: Their targets `[n_training, *target_shape]` in business units for each head,
+                NaN where there is none.
             test: Rows to predict.
-            head: What is asked, step after step.
+            heads: What is asked, step after step.
+            folds: Training rows by which the number of trees is found: the folds of the fusion.
             seed: The same seed gives the same answers.
         """
-        answer = self.learn(training, test, seed=seed)
+        answer = self.learn(training, test, folds=folds, seed=seed)
         if answer is None:
             return None
-        found: Columns = {}
-        for question in questions(head, target):
-            found |= answer(question)
-        return {name: found[name] for name in head.column_names}
+        asked = [
+            (name, Asked(question, rows))
+            for name, head in heads.items()
+            for rows in (known_rows(targets[name]),)
+            for question in questions(head, targets[name][rows])
+        ]
+        found: dict[str, Columns] = {name: {} for name in heads}
+        for (name, _), columns in zip(asked, answer([each for _, each in asked]), strict=True):
+            found[name] |= columns
+        return {
+            name: {column: found[name][column] for column in head.column_names}
+            for name, head in heads.items()
+        }
 
 
-def learn_constant(training: Catalogue, test: Catalogue, *, seed: int) -> Answer:
+def learn_constant(
+    training: BaselineRows, test: BaselineRows, *, folds: Sequence[Rows], seed: int
+) -> Answer:
     """The same for every row: median, shares of the classes, or mean and quantiles."""
-    del training, seed
+    del training, folds, seed
 
-    def answer(question: Question) -> Columns:
-        found = _summary(question.values[None], question, point=_median)
-        return {name: np.repeat(value, len(test)) for name, value in found.items()}
+    def answer(asked: Asked) -> Columns:
+        found = _summary(asked.question.values[None], asked.question, point=_median)
+        return {name: np.repeat(value, len(test.catalogue)) for name, value in found.items()}
 
-    return answer
+    return _one_by_one(answer)
 
 
-def learn_categories(training: Catalogue, test: Catalogue, *, seed: int) -> Answer | None:
+def learn_categories(
+    training: BaselineRows, test: BaselineRows, *, folds: Sequence[Rows], seed: int
+) -> Answer | None:
     """The same for every row of a category, in the column that errs least in cross-validation.
 
     A missing category is one more category; one that no training row has gets the overall answer.
     """
-    columns = category_levels(training, test)
+    del folds
+    columns = category_levels(training.catalogue, test.catalogue)
     if not columns:
         return None
 
-    def answer(question: Question) -> Columns:
-        errors = [_category_error(known, question, seed=seed) for known, _ in columns]
+    def answer(given: Asked) -> Columns:
+        question = given.question
+        errors = [_category_error(known[given.rows], question, seed=seed) for known, _ in columns]
         known, asked = columns[int(np.argmin(errors))]
+        known = known[given.rows]
         rows = pd.Series(question.values).groupby(known).indices
         if question.n_classes:
             return question.tell(_category_shares(question, rows, asked))
@@ -104,12 +135,15 @@ def learn_categories(training: Catalogue, test: Catalogue, *, seed: int) -> Answ
             name: np.array([each[name][0] for each in chosen], dtype=np.float64) for name in overall
         }
 
-    return answer
+    return _one_by_one(answer)
 
 
-def learn_neighbours(training: Catalogue, test: Catalogue, *, seed: int) -> Answer | None:
+def learn_neighbours(
+    training: BaselineRows, test: BaselineRows, *, folds: Sequence[Rows], seed: int
+) -> Answer | None:
     """Average of the 10 nearest training rows, by numbers and text; each of the two weighs 1."""
-    found = (scaled_numbers(training, test), text_directions(training, test, seed=seed))
+    del folds, seed
+    found = (scaled_numbers(training.catalogue, test.catalogue), _word_vectors(training, test))
     blocks = [block for block in found if block is not None]
     if not blocks:
         return None
@@ -118,24 +152,74 @@ def learn_neighbours(training: Catalogue, test: Catalogue, *, seed: int) -> Answ
         np.hstack([block[part] / size for block, size in zip(blocks, sizes, strict=True)])
         for part in (0, 1)
     )
-    search = NearestNeighbors(n_neighbors=min(N_NEIGHBOURS, len(known)), algorithm="brute")
-    nearest = search.fit(known).kneighbors(asked, return_distance=False)
-    return lambda question: _summary(
-        question.values[nearest], question, point=lambda near: near.mean(axis=1)
+    searched: dict[bytes, Rows] = {}
+
+    def nearest(rows: Rows) -> Rows:
+        key = rows.tobytes()
+        if key not in searched:
+            search = NearestNeighbors(n_neighbors=min(N_NEIGHBOURS, len(rows)), algorithm="brute")
+            searched[key] = search.fit(known[rows]).kneighbors(asked, return_distance=False)
+        return searched[key]
+
+    return _one_by_one(
+        lambda given: _summary(
+            given.question.values[nearest(given.rows)],
+            given.question,
+            point=lambda near: near.mean(axis=1),
+        )
     )
 
 
-def learn_numbers(training: Catalogue, test: Catalogue, *, seed: int) -> Answer | None:
-    """Boosted trees on numbers, categories, dates and history."""
-    return boosted(table_features(training, test), seed=seed)
-
-
-def learn_texts(training: Catalogue, test: Catalogue, *, seed: int) -> Answer | None:
-    """Boosted trees on the same and on 64 directions of TF-IDF vectors of words and word pairs."""
-    text = text_features(training, test, seed=seed)
-    if text is None:
+def _word_vectors(training: BaselineRows, test: BaselineRows) -> Pair | None:
+    """TF-IDF directions of the texts, 0 where there is none; None where there are no texts."""
+    if training.words is None or test.words is None:
         return None
-    return boosted(joined(table_features(training, test), text), seed=seed)
+    vectors = []
+    for view in (training.words, test.words):
+        (name, block), *_ = view.of_kinds("vectors").items()
+        vectors.append(np.where(view.present[name][:, None], block.values, 0.0))
+    return Pair(*vectors)
+
+
+def _grown(
+    training: View | None, test: View | None, *, folds: Sequence[Rows], seed: int
+) -> Answer | None:
+    """Boosted trees on a view."""
+    if training is None or test is None:
+        return None
+    known, asked = training, test
+    return lambda given: boosted(known, asked, given, folds=folds, seed=seed)
+
+
+def learn_numbers(
+    training: BaselineRows, test: BaselineRows, *, folds: Sequence[Rows], seed: int
+) -> Answer | None:
+    """Boosted trees on numbers, categories, dates and history."""
+    return _grown(training.tables, test.tables, folds=folds, seed=seed)
+
+
+def learn_texts(
+    training: BaselineRows, test: BaselineRows, *, folds: Sequence[Rows], seed: int
+) -> Answer | None:
+    """Boosted trees on the same and on TF-IDF directions of the texts."""
+    if training.words is None:
+        return None
+    views = (joined(rows.tables, rows.words) for rows in (training, test))
+    return _grown(*views, folds=folds, seed=seed)
+
+
+def learn_embeddings(
+    training: BaselineRows, test: BaselineRows, *, folds: Sequence[Rows], seed: int
+) -> Answer | None:
+    """Boosted trees on the same numbers and on leading directions of frozen embeddings."""
+    if training.embedded is None:
+        return None
+    views = (joined(rows.tables, rows.embedded) for rows in (training, test))
+    return _grown(*views, folds=folds, seed=seed)
+
+
+def _one_by_one(answer: Callable[[Asked], Columns]) -> Answer:
+    return lambda asked: [answer(each) for each in asked]
 
 
 BASELINES: dict[str, Baseline] = {
@@ -144,6 +228,7 @@ BASELINES: dict[str, Baseline] = {
     "nearest neighbours": Baseline(learn_neighbours),
     "numbers only (boosted trees)": Baseline(learn_numbers),
     "TF-IDF + boosted trees": Baseline(learn_texts),
+    "embeddings + boosted trees": Baseline(learn_embeddings),
 }
 """Every baseline by the name that reports show."""
 

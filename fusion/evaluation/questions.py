@@ -1,9 +1,11 @@
 """What a head asks, read off its columns: numbers or classes, one question a step."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from heads import Column, Floats, Head
 from heads.columns import columns_by_step, probability_columns
@@ -44,8 +46,20 @@ class Question:
         return {each.name: by_name.get(each.name, likeliest) for each in self.columns}
 
 
-Answer = Callable[[Question], Columns]
-"""Columns of the rows asked about, from a question whose values are those of training rows."""
+class Asked(NamedTuple):
+    """A question about some of the training rows.
+
+    Args:
+        question: Its values are those of the rows.
+        rows: Their positions among the training rows.
+    """
+
+    question: Question
+    rows: NDArray[np.int64]
+
+
+Answer = Callable[[Sequence[Asked]], list[Columns]]
+"""Columns of the rows asked about, for each question."""
 
 
 def questions(head: Head, target: Floats) -> list[Question]:

@@ -1,125 +1,138 @@
-"""Boosted trees for whatever the columns of a head ask: classes, means and quantiles."""
+"""Boosted trees for whatever the columns of heads ask: classes, means and quantiles."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from scipy.special import expit, softmax
 
-from encoders.process_lock import start_method_kept
-from fusion.evaluation.features import Features
-from fusion.evaluation.questions import Answer, Columns, Question, none_impossible
+from fusion.evaluation.questions import Asked, Columns, Question, none_impossible
+from fusion.members.boosting import Growth, TreeTask, boost
+from fusion.members.forest import Forest
+from fusion.members.view import Rows, View
 from heads import Floats
 
-LARGEST_MEAN = 1e6
-"""Mean of the numbers that trees sum up in single precision, at most."""
-EARLY_STOPPING_ROWS = 100
-"""Rows, and a tenth of it in each class, from which trees are stopped early."""
-TREES: Mapping[str, Any] = {
-    "learning_rate": 0.05,
-    "max_leaf_nodes": 31,
-    "min_samples_leaf": 10,
-    "l2_regularization": 1.0,
-    "validation_fraction": 0.15,
-    "n_iter_no_change": 20,
-}
-"""The same for every table: half the usual step, and leaves that suit some hundred rows."""
 MEDIAN = 0.5
+LEAST_SHARE = 1e-6
+"""Share of the mean that 0 counts as: where all rows are 0, there is no logarithm."""
 
 
-class _Scale(NamedTuple):
-    """To standard deviations from the mean, and back to business units."""
+class _Fit(NamedTuple):
+    """One model of a question.
 
-    encode: Callable[[Floats], Floats]
+    Args:
+        task: What it is fitted on.
+        decode: From its answers `[n, n_outputs]` to probabilities `[n, n_classes]`, or to a number
+            in business units `[n]`.
+        level: Level in (0, 1) of a quantile; None of anything else.
+    """
+
+    task: TreeTask
     decode: Callable[[Floats], Floats]
+    level: float | None = None
 
 
-def boosted(features: Features, *, seed: int) -> Answer | None:
-    """Trees for each column: probabilities, or one answer, or mean and quantiles."""
-    if not features.categorical:
-        return None
+def boosted(
+    training: View, test: View, asked: Sequence[Asked], *, folds: Sequence[Rows], seed: int
+) -> list[Columns]:
+    """Columns `[len(test)]` that answer each question, by trees that grow as those of the member.
 
-    @start_method_kept()
-    def answer(question: Question) -> Columns:
-        if question.n_classes:
-            return question.tell(_probabilities(features, question, seed=seed))
+    Args:
+        training: Rows to learn from.
+        test: Rows to answer.
+        asked: Questions, each about some of the training rows.
+        folds: Training rows by which the number of trees is found.
+        seed: The same seed gives the same answers.
+    """
+    fits = [_fits(each.question, each.rows, n_rows=len(training)) for each in asked]
+    found = boost(
+        training,
+        [fit.task for some in fits for fit in some],
+        folds=folds,
+        sample_weight=np.ones(len(training)),
+        growth=Growth(seed=seed),
+    )
+    table, texts = found.features.table(test), iter(found.texts)
 
-        def trees(loss: str, values: Floats, level: float | None = None) -> Floats:
-            settings = _settings(features, smallest=len(values), seed=seed)
-            model = HistGradientBoostingRegressor(loss=loss, quantile=level, **settings)
-            return np.asarray(model.fit(features.pair.training, values).predict(features.pair.test))
+    def answer(fit: _Fit) -> Floats:
+        shape = {"n_features": found.features.n_columns, "n_outputs": fit.task.n_outputs}
+        return fit.decode(Forest.read(next(texts), **shape).answers(table))
 
-        if question.levels:
-            return _mean_and_quantiles(trees, question)
-        scale = _scale(question.values)
-        found = scale.decode(trees("squared_error", scale.encode(question.values)))
-        return {each.name: found for each in question.columns}
-
-    return answer
+    answers = [[(fit, answer(fit)) for fit in some] for some in fits]
+    return [_told(each.question, some) for each, some in zip(asked, answers, strict=True)]
 
 
-def _scale(target: Floats) -> _Scale:
-    mean, std = float(target.mean()), float(target.std()) or 1.0
-    return _Scale(lambda values: (values - mean) / std, lambda values: values * std + mean)
-
-
-def _mean_and_quantiles(trees: Callable[..., Floats], question: Question) -> Columns:
-    """Means by Poisson loss and quantiles of logarithms, of amounts; of others as they are.
+def _told(question: Question, answers: list[tuple[_Fit, Floats]]) -> Columns:
+    """Columns of a question by its models.
 
     Quantiles that cross give way to the one nearest to the median.
     """
-    target, levels = question.values, question.levels
-    scale = _scale(target)
-    amounts = not (target < 0).any()
-    encode = np.log1p if amounts else scale.encode
-
-    def quantile(level: float) -> Floats:
-        given = encode(target)
-        is_median = level == MEDIAN  # half of the quantile loss is the absolute error
-        found = trees("absolute_error", given) if is_median else trees("quantile", given, level)
-        return np.expm1(found).clip(min=0.0) if amounts else scale.decode(found)
-
-    order = sorted(levels, key=levels.__getitem__)
-    ordered = np.stack([quantile(levels[name]) for name in order])
-    middle = int(np.argmin([abs(levels[name] - MEDIAN) for name in order]))
-    ordered[: middle + 1] = np.minimum.accumulate(ordered[middle::-1])[::-1]
-    ordered[middle:] = np.maximum.accumulate(ordered[middle:])
-    columns = dict(zip(order, ordered, strict=True))
-    others = [each.name for each in question.columns if each.level is None]
-    if not others:
-        return columns
-    mean = _mean(trees, target, scale) if target.any() else np.zeros_like(ordered[0])
-    return {**columns, **dict.fromkeys(others, mean)}
-
-
-def _mean(trees: Callable[..., Floats], target: Floats, scale: _Scale) -> Floats:
-    if (target < 0).any():
-        return scale.decode(trees("squared_error", scale.encode(target)))
-    unit = max(1.0, float(target.mean()) / LARGEST_MEAN)
-    return unit * trees("poisson", target / unit)
-
-
-def _probabilities(features: Features, question: Question, *, seed: int) -> Floats:
-    """Probabilities `[n, n_classes]` of trees; of a class that no training row has nearly 0."""
-    classes, counts = np.unique(question.values, return_counts=True)
-    found = np.zeros((len(features.pair.test), question.n_classes))
-    if len(classes) < 2:
-        found[:, int(classes[0])] = 1.0
-        return found
-    trees = HistGradientBoostingClassifier(
-        **_settings(features, smallest=min(len(question.values), 10 * counts.min()), seed=seed)
-    )
-    fitted = trees.fit(features.pair.training, question.values)
-    found[:, classes.astype(int)] = fitted.predict_proba(features.pair.test)
-    return none_impossible(found, n_rows=len(question.values))
-
-
-def _settings(features: Features, *, smallest: int, seed: int) -> dict[str, Any]:
-    early = smallest >= EARLY_STOPPING_ROWS
+    if question.n_classes:
+        chances = answers[0][1]
+        return question.tell(none_impossible(chances, n_rows=len(question.values)))
+    by_level = {fit.level: found for fit, found in answers if fit.level is not None}
+    order = sorted(by_level)
+    if order:
+        ordered = np.stack([by_level[level] for level in order])
+        middle = int(np.abs(np.subtract(order, MEDIAN)).argmin())
+        ordered[: middle + 1] = np.minimum.accumulate(ordered[middle::-1])[::-1]
+        ordered[middle:] = np.maximum.accumulate(ordered[middle:])
+        by_level = dict(zip(order, ordered, strict=True))
+    number = next((found for fit, found in answers if fit.level is None), None)
     return {
-        **TREES,
-        "categorical_features": features.categorical,
-        "early_stopping": early,
-        "max_iter": 500 if early else 100,
-        "random_state": seed,
+        each.name: by_level.get(each.level, number)  # type: ignore[misc]  # one or the other
+        for each in question.columns
     }
+
+
+def _fits(question: Question, rows: Rows, *, n_rows: int) -> list[_Fit]:
+    """The model of all classes; or of each quantile, and of the number beside or without them."""
+
+    def on_all(labels: Floats) -> Floats:
+        whole = np.full(n_rows, np.nan)
+        whole[rows] = labels
+        return whole
+
+    values, n_classes = question.values, question.n_classes
+    if n_classes == 2:
+        return [_Fit(TreeTask("binary", on_all(values)), _two_chances)]
+    if n_classes:
+        task = TreeTask("multiclass", on_all(values), n_outputs=n_classes)
+        return [_Fit(task, lambda logits: softmax(logits, axis=1))]
+    amounts = not (values < 0).any() and bool(question.levels)
+    encode, decode = (np.log1p, np.expm1) if amounts else (_as_it_is, _as_it_is)
+    scale = _scale(encode(values))
+
+    def from_scale(found: Floats) -> Floats:
+        units = decode(found[:, 0] * scale.std + scale.mean)
+        return units.clip(min=0.0) if amounts else units
+
+    labels = on_all((encode(values) - scale.mean) / scale.std)
+    fits = [
+        _Fit(TreeTask("quantile", labels, {"alpha": level}), from_scale, level)
+        for level in question.levels.values()
+    ]
+    if len(question.levels) == len(question.columns):
+        return fits
+    mean = float(values.mean())
+    if not amounts:
+        return [*fits, _Fit(TreeTask("regression", labels), from_scale)]
+    task = TreeTask("poisson", on_all(np.maximum(values / (mean or 1.0), LEAST_SHARE)))
+    return [*fits, _Fit(task, lambda found: mean * np.exp(found[:, 0]))]
+
+
+class _Scale(NamedTuple):
+    mean: float
+    std: float
+
+
+def _scale(values: Floats) -> _Scale:
+    return _Scale(float(values.mean()), float(values.std()) or 1.0)
+
+
+def _as_it_is(values: Floats) -> Floats:
+    return values
+
+
+def _two_chances(log_odds: Floats) -> Floats:
+    return np.hstack([expit(-log_odds), expit(log_odds)])

@@ -1,6 +1,7 @@
 """From ready rows and targets to a trained bundle: the one way in which models are made."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,12 @@ from numpy.typing import NDArray
 from encoders.base import Encoder
 from encoders.process_state import OwnGenerators
 from fusion.bundle import TITLE_CHARACTERS, Bundle, content_of
-from fusion.calibration import calibrate
+from fusion.calibration import calibrate, weight_as_asked
 from fusion.choices.build import build_heads, fitted_encoders, targets_by_column
 from fusion.choices.checks import Targets, is_closed_form
 from fusion.choices.heads import HeadChoice
 from fusion.data.batch import ModelInputs
-from fusion.data.folds import DRAWN, Validation, validation_folds
+from fusion.data.folds import DRAWN, Validation, hide_levels, validation_folds
 from fusion.data.known import known_rows, missing_target_notes
 from fusion.data.leaks import find_leaks
 from fusion.data.problems import raise_for
@@ -26,6 +27,7 @@ from fusion.fitting.rounding import largest_changes
 from fusion.fitting.spec import TrainingPaths, TrainingSpec, tunable
 from fusion.members.base import Floats, Member, Raw
 from fusion.members.network import NetworkMember
+from fusion.members.options import best_options
 from fusion.members.view import View, view_of
 from fusion.model import ProductModel
 from fusion.network import FusionNetwork
@@ -90,7 +92,7 @@ def fit_ready(
         spec: How.
         paths: Where the store and the states of a tuning are.
         validation: Which rows are held out; see `with_groups` where nothing is given.
-        sample_weight: `[n]`, how much each row counts, >= 0 and not all 0; all alike where None.
+        sample_weight: `[n]`, how much each row counts, > 0; all alike where None.
         stage: Opens progress bars.
 
     Raises:
@@ -157,6 +159,8 @@ class _Fit:
 
     def run(self, validation: Validation) -> Fitted:
         encoders, inputs = self._with_fitted()
+        as_asked = self._folds(validation)
+        validation = self._hiding(validation, view_of(encoders, inputs))
         folds = self._folds(validation)
         self.heads = build_heads(self.spec.heads, self.targets)
         with computing_with(threads_for(self.spec.training.threads, inputs)):
@@ -167,9 +171,10 @@ class _Fit:
             inputs = inputs.merged(ModelInputs(inputs.present, tuned.learned_from))
         view = view_of(encoders, inputs)
         members = self._members()
+        raws = {name: self._fit(member, view, folds) for name, member in members.items()}
         with computing_with(threads_for(self.spec.training.threads, inputs)):
-            raws = self._fit_members(members, view, folds)
-            model, answers = self._joined(members, raws, view, folds)
+            share = float(new_out_of_fold(view, as_asked).mean())
+            model, answers = self._joined(members, raws, view, folds, share_new=share)
         embedded = {} if tuned is None else tuned.embedded
         bundle = self._bundle(model, inputs.merged(ModelInputs(inputs.present, embedded)))
         if tuned is not None:
@@ -183,12 +188,12 @@ class _Fit:
             out_of_fold=answers,
         )
 
-    def _fit_members(
-        self, members: Mapping[str, Member], view: View, folds: Sequence[Rows]
-    ) -> dict[str, Raw]:
-        """What each member answers out of fold, once it has learned from all rows."""
-        return {
-            name: member.fit(
+    def _fit(self, member: Member, view: View, folds: Sequence[Rows]) -> Raw:
+        """What a member answers out of fold, once it has learned from all rows."""
+        n_threads = threads_for(self.spec.training.threads, view.inputs)
+        shares_out = isinstance(member, NetworkMember)  # one network a thread
+        with nullcontext() if shares_out else computing_with(n_threads):
+            return member.fit(
                 view,
                 heads=self.heads,
                 targets=self.targets,
@@ -197,8 +202,6 @@ class _Fit:
                 seed=self.spec.training.seed,
                 stage=self.stage,
             )
-            for name, member in members.items()
-        }
 
     def _joined(
         self,
@@ -206,8 +209,18 @@ class _Fit:
         raws: Mapping[str, Raw],
         view: View,
         folds: Sequence[Rows],
+        *,
+        share_new: float,
     ) -> tuple[ProductModel, OutOfFold | None]:
-        """Members joined by a stack, and heads calibrated by what they answer out of fold."""
+        """Members joined by a stack, and heads calibrated by what they answer out of fold.
+
+        Args:
+            members: Trained ones.
+            raws: What each answers out of fold.
+            view: All rows.
+            folds: Rows of each fold.
+            share_new: Share of the rows with new categories in folds that hide none.
+        """
         weight = self.sample_weight
         if self.closed_form:  # nothing is held out
             stack, answers = Stack({name: {NETWORK: 1.0} for name in self.heads}), None
@@ -223,7 +236,8 @@ class _Fit:
                 sample_weight=weight,
                 is_new=is_new,
             )
-            calibrate(self.heads, self.targets, folds, blended, sample_weight=weight)
+            as_asked = weight_as_asked(weight, is_new, share=share_new)
+            calibrate(self.heads, self.targets, folds, blended, sample_weight=as_asked)
             answers = OutOfFold(folds, blended)
         kept = {
             name: member
@@ -276,7 +290,14 @@ class _Fit:
         }
         if not candidates:
             return
-        best = dict.fromkeys(candidates, 0)  # TODO best_options
+        best = best_options(
+            view,
+            {name: self.targets[name] for name in candidates},
+            candidates=candidates,
+            folds=folds,
+            sample_weight=self.sample_weight,
+            seed=self.spec.training.seed,
+        )
         decided = {
             name: replace(choices[name], options=options[name][place])
             for name, place in best.items()
@@ -321,6 +342,16 @@ class _Fit:
         assert isinstance(member, NetworkMember)
         seed = self.spec.training.seed
         return member.built(encoders, self.heads, n_rows=len(self.catalogue), seed=seed)
+
+    def _hiding(self, validation: Validation, view: View) -> Validation:
+        """The same folds, but that some levels of categories are held out whole."""
+        levels = [
+            np.where(view.present[name], block.values, 0)
+            for name, block in view.of_kinds("category").items()
+        ]
+        settings = self.spec.training
+        n_folds = 1 if self.closed_form else settings.folds
+        return hide_levels(validation, levels, n_folds=n_folds, seed=settings.seed)
 
     def _folds(self, validation: Validation) -> list[Rows]:
         """Disjoint folds; one where its rows are given, or heads are solved in closed form."""

@@ -18,6 +18,7 @@ from fusion.data.catalogue import Catalogue
 from fusion.data.folds import DRAWN, Validation
 from fusion.data.policy import apply_policy, left_out
 from fusion.data.problems import Problem
+from fusion.data.weights import counted
 from fusion.fitting.fit import Fitted, fit_ready, with_findings
 from fusion.fitting.groups import with_groups
 from fusion.fitting.out_of_fold import out_of_fold_loss
@@ -86,6 +87,7 @@ def fit_better(
     spec: TrainingSpec,
     paths: TrainingPaths,
     validation: Validation = DRAWN,
+    sample_weight: NDArray[np.float64] | None = None,
     stage: Stage = silent,
 ) -> Fitted:
     """Trains a model on a checked table; where encoders are tuned, also without, keeps the better.
@@ -100,21 +102,25 @@ def fit_better(
         paths: Where the store and the states of a tuning are.
         validation: Which rows of the table early stopping looks at; see `with_groups` where
             nothing is given.
+        sample_weight: `[n]`, how much each row of the table counts; a row of 0 is left out.
         stage: Opens progress bars.
 
     Raises:
         CatalogueError: If rows are faulty and must not be.
         FloatingPointError: If a training or tuning has diverged.
-        ValueError: If fewer than 5 usable rows are left, or fewer than 5 with the target of a head.
+        ValueError: If fewer than 5 usable rows are left, or fewer than 5 that count and have the
+            target of a head.
     """
     usable = _usable(checked, spec=spec, store=paths.store, stage=stage)
-    ready = usable.ready
-    targets = {name: values[usable.rows] for name, values in targets.items()}
+    learned = counted(usable.rows, sample_weight)
+    ready = usable.ready.take(np.flatnonzero(np.isin(usable.rows, learned)))
+    targets = {name: values[learned] for name, values in targets.items()}
     few = few_target_mistakes(spec.heads, targets, least=MIN_ROWS)
     if few:
         raise ValueError("\n".join(few) + left_out(usable.dropped))
-    validation = with_groups(validation.of_rows(usable.rows), ready.catalogue, spec=spec)
-    rows: dict[str, Any] = {"paths": paths, "validation": validation}
+    validation = with_groups(validation.of_rows(learned), ready.catalogue, spec=spec)
+    weight = None if sample_weight is None else sample_weight[learned]
+    rows: dict[str, Any] = {"paths": paths, "validation": validation, "sample_weight": weight}
     kept = fit_ready(ready, targets, spec=spec, stage=stage, **rows)
     if kept.tuned is not None:
         plain = replace(spec, tuning=TuningSettings(mode="none"))

@@ -39,8 +39,9 @@ from fusion.data.infer import infer_schema
 from fusion.data.known import is_known
 from fusion.data.policy import apply_policy, left_out, refuse_early
 from fusion.data.problems import OnBadRows, Problem
-from fusion.data.schema import Schema
+from fusion.data.schema import NUMBERS, Schema
 from fusion.data.tables import read_table
+from fusion.data.weights import weight_values
 from fusion.errors import ConfigError
 from fusion.fitting.members import member_choices, member_mistakes
 from fusion.fitting.spec import MIN_ROWS, check_logs, check_tuning
@@ -67,6 +68,7 @@ class CheckedItems:
         unknown: Row -> why there is nothing to learn from it: none of its targets is given.
         notes: What to say of the tables beside problems, a sentence each.
         new_items: Items to be forecast after the training; None where there are none.
+        weight: How much each row counts, `[n]`; None where all count alike.
     """
 
     catalogue: Catalogue
@@ -77,6 +79,7 @@ class CheckedItems:
     unknown: dict[int, str]
     notes: list[str]
     new_items: pd.DataFrame | None = None
+    weight: NDArray[np.float64] | None = None
 
 
 def check_config(
@@ -103,6 +106,7 @@ def check_config(
     encoders: dict[str, Encoder] = {}
     unknown: dict[int, str] = {}
     new: pd.DataFrame | None = None
+    weight: NDArray[np.float64] | None = None
     if frame is not None:
         schema = Schema()
         with mistakes.gathered():
@@ -118,6 +122,8 @@ def check_config(
         mistakes.add(labelled.mistakes)
         heads = labelled.heads
         targets, problems = _read_targets(config, frame, schema, labelled)
+        weight, found = _weights(config, frame, schema)
+        problems += found
         unknown = _unknown_rows(config, heads, targets, problems)
         problems = [problem for problem in problems if problem.row not in unknown]
     mistakes.add(head_mistakes(heads, head_targets(heads, targets)))
@@ -145,7 +151,17 @@ def check_config(
             _check_enough(config, catalogue, head_targets(heads, targets), problems, unknown)
     mistakes.refuse()
     assert catalogue is not None
-    return CheckedItems(catalogue, heads, targets, encoders, problems, unknown, notes, new)
+    return CheckedItems(catalogue, heads, targets, encoders, problems, unknown, notes, new, weight)
+
+
+def _weights(
+    config: TrainConfig, frame: pd.DataFrame, schema: Schema
+) -> tuple[NDArray[np.float64] | None, list[Problem]]:
+    """How much each row counts, and which cells are no weights; None where all count alike."""
+    name = config.data.weight
+    if name is None or name not in frame.columns:
+        return None, []
+    return weight_values(frame[name], number_format=schema.format_of(name, "numeric"))
 
 
 def _tables(config: TrainConfig, mistakes: Mistakes) -> tuple[pd.DataFrame | None, list[str]]:
@@ -169,7 +185,12 @@ def _tables(config: TrainConfig, mistakes: Mistakes) -> tuple[pd.DataFrame | Non
         columns += HISTORY if joined is None else [str(name) for name in joined.columns]
         columns.append(sales_target(config.sales))
     split = [] if config.split.column is None else [config.split.column]
-    named = {"split.column": split, "data.details": config.data.details}
+    weight = [] if config.data.weight is None else [config.data.weight]
+    named = {
+        "split.column": split,
+        "data.details": config.data.details,
+        "data.weight": weight,
+    }
     mistakes.add(column_mistakes(named, columns, source=config.data.items.name))
     return joined, notes
 
@@ -306,11 +327,13 @@ def schema_of(frame: pd.DataFrame, config: TrainConfig) -> Schema:
     if data.photos is None:
         of_photos = [one for one in MODALITIES.values() if one.kind == "image"]
         given = {**{role: [] for one in of_photos for role in one.roles}, **given}
+    if not data.text_numbers:
+        given[NUMBERS] = []
     targets = [name for entry in config.heads for name in entry.columns]
     return infer_schema(
         frame,
         photos=data.photos,
-        exclude=[*targets, *data.exclude],
+        exclude=[*targets, *data.exclude, *([] if data.weight is None else [data.weight])],
         given=given,
         source=data.items.name,
     )

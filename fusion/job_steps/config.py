@@ -10,6 +10,7 @@ import pandas as pd
 from pydantic import Field, field_validator, model_validator
 
 from encoders.spelling import unknown_name
+from fusion.choices.columns import numbers_off_mistake
 from fusion.choices.encoders import EncoderChoices
 from fusion.choices.heads import HeadChoice
 from fusion.choices.members import named_members
@@ -17,6 +18,7 @@ from fusion.choices.mistakes import RunSettings, checked_settings
 from fusion.data.dates import date_advice, date_cells
 from fusion.data.delimiters import checked_delimiter
 from fusion.data.problems import OnBadRows
+from fusion.data.schema import NUMBERS
 from fusion.job_steps.config_file import config_values
 from fusion.modalities import input_roles
 from fusion.plugins import known_names
@@ -42,7 +44,13 @@ class DataSection(Section):
     columns: dict[str, list[str]] = Field(
         default_factory=dict, description="Columns by role; an empty list means none."
     )
+    text_numbers: bool = Field(
+        default=True, description="Numbers in texts, such as `set of 6`, are read as numbers too."
+    )
     exclude: list[str] = Field(default_factory=list, description="Columns never to be used.")
+    weight: str | None = Field(
+        default=None, description="Column that says how much a row counts in training."
+    )
     details: list[str] = Field(
         default_factory=list, description="Columns shown beside an item in the report."
     )
@@ -55,6 +63,12 @@ class DataSection(Section):
         if unknown:
             raise ValueError("\n".join(unknown_name("role", role, roles) for role in unknown))
         return columns
+
+    @model_validator(mode="after")
+    def _numbers_on_or_off(self) -> Self:
+        if not self.text_numbers and self.columns.get(NUMBERS):
+            raise ValueError(numbers_off_mistake("data.columns", self.columns[NUMBERS]))
+        return self
 
     @field_validator("delimiter")
     @classmethod

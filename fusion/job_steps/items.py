@@ -35,6 +35,7 @@ class LabelledItems:
         notes: What to say of the tables beside problems, a sentence each.
         reports: Counts of the embedding store.
         new_items: Items to be forecast after the training; None where there are none.
+        weight: How much each of the rows that stay counts, `[n]`; None where all count alike.
     """
 
     ready: ReadyItems
@@ -47,6 +48,7 @@ class LabelledItems:
     unknown: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     new_items: pd.DataFrame | None = None
+    weight: NDArray[np.float64] | None = None
 
     @property
     def catalogue(self) -> Catalogue:
@@ -99,4 +101,5 @@ def labelled_items(
         unknown=dict(Counter(checked.unknown.values())),
         notes=checked.notes,
         new_items=checked.new_items,
+        weight=None if checked.weight is None else checked.weight[usable.rows],
     )

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from fusion.bundle import Bundle
 from fusion.data.catalogue import Catalogue
-from fusion.data.folds import DRAWN, Validation
+from fusion.data.folds import DRAWN, Validation, validation_folds
 from fusion.data.known import known_rows
 from fusion.data.labels import label_positions
 from fusion.data.schema import Schema
 from fusion.data.split import Split
-from fusion.evaluation import BASELINES, Evaluation, evaluate_head
+from fusion.data.weights import counted
+from fusion.evaluation import BASELINES, Evaluation, baseline_rows, evaluate_head
 from fusion.evaluation.result import Kind
 from fusion.fitting.fit import Fitted, fit_ready
 from fusion.fitting.spec import TrainingPaths, TrainingSpec
@@ -25,7 +26,6 @@ from fusion.ready import ReadyItems
 from fusion.training.threads import computing_with
 
 Columns = dict[str, NDArray[np.float64]]
-Predictions = dict[tuple[str, Kind], Columns]
 Targets = Mapping[str, NDArray[np.float64]]
 
 
@@ -41,6 +41,7 @@ class Experiment:
         spec: How the fusion is made.
         paths: Where the store and the states of a tuning are.
         validation: Which of all rows early stopping looks at.
+        weight: How much each row counts in training, `[n]`; None where all count alike.
     """
 
     ready: ReadyItems
@@ -50,6 +51,7 @@ class Experiment:
     spec: TrainingSpec
     paths: TrainingPaths
     validation: Validation = DRAWN
+    weight: NDArray[np.float64] | None = None
 
     @property
     def catalogue(self) -> Catalogue:
@@ -58,8 +60,9 @@ class Experiment:
 
     @property
     def known(self) -> NDArray[np.int64]:
-        """Rows that may be learned from: training and validation."""
-        return np.sort(np.concatenate([self.split.train, self.split.validation]))
+        """Rows that may be learned from: training and validation, without those of weight 0."""
+        rows = np.sort(np.concatenate([self.split.train, self.split.validation]))
+        return counted(rows, self.weight)
 
     def fit(self, *, stage: Stage = silent) -> Fitted:
         """A model of the known rows."""
@@ -69,6 +72,7 @@ class Experiment:
             spec=self.spec,
             paths=self.paths,
             validation=self.validation.of_rows(self.known),
+            sample_weight=None if self.weight is None else self.weight[self.known],
             stage=stage,
         )
 
@@ -132,6 +136,7 @@ def measure(
     others = _modality_tables(experiment, bundle, stage=stage) if modalities else {}
     if other is not None:
         others[other[0], other[1]] = other[2:]
+    baselines = _baselines(experiment, bundle)
     evaluations = {}
     for name in bundle.model.heads:
         known = known_rows(experiment.targets[name][experiment.split.test])
@@ -144,7 +149,7 @@ def measure(
             groups=experiment.groups[rows],
             fusion=_taken(head_columns(bundle, name, table), known),
             others={
-                **_baselines(experiment, bundle, name, rows=rows),
+                **{key: _taken(answers[name], known) for key, answers in baselines.items()},
                 **{
                     key: _taken(head_columns(model, name, answers), known)
                     for key, (model, answers) in others.items()
@@ -159,24 +164,31 @@ def _taken(columns: Columns, rows: NDArray[np.int64]) -> Columns:
 
 
 def _baselines(
-    experiment: Experiment, bundle: Bundle, name: str, *, rows: NDArray[np.int64]
-) -> Predictions:
-    """Answers to some test rows, learned from the known rows that have the target of the head."""
-    learned = experiment.known[known_rows(experiment.targets[name][experiment.known])]
-    training = experiment.catalogue.take(learned)
-    test = experiment.catalogue.take(rows)
-    with computing_with(experiment.spec.training.threads or 1):
-        found = {
+    experiment: Experiment, bundle: Bundle
+) -> dict[tuple[str, Kind], dict[str, Columns]]:
+    """Answers of each baseline to all test rows, by head, learned from the known rows."""
+    known, training = experiment.known, experiment.spec.training
+    heads = {name: bundle.model.head(name) for name in bundle.model.heads}
+    targets = {name: experiment.targets[name][known] for name in heads}
+    validation = experiment.validation.of_rows(known)
+    folds = validation_folds(
+        validation,
+        n_rows=len(known),
+        n_folds=training.folds if validation.rows is None else 1,
+        share=experiment.spec.validation_fraction,
+        seed=training.seed,
+    )
+    with computing_with(training.threads or 1):
+        rows, asked = baseline_rows(
+            experiment.ready.take(known), experiment.ready.take(experiment.split.test)
+        )
+        found: dict[tuple[str, Kind], dict[str, Columns] | None] = {
             (baseline, "baseline"): predict(
-                training,
-                experiment.targets[name][learned],
-                test,
-                head=bundle.model.head(name),
-                seed=experiment.spec.training.seed,
+                rows, targets, asked, heads=heads, folds=folds, seed=training.seed
             )
             for baseline, predict in BASELINES.items()
         }
-    return {key: columns for key, columns in found.items() if columns is not None}  # type: ignore[misc]
+    return {key: columns for key, columns in found.items() if columns is not None}
 
 
 def _modality_tables(
@@ -208,15 +220,15 @@ def _subsets(modalities: Sequence[str]) -> Iterator[tuple[tuple[str, Kind], tupl
 def modality_columns(schema: Schema, kept: Sequence[str]) -> dict[str, list[str]]:
     """Columns by role of some modalities of a schema, but of the id; all other roles are empty.
 
-    One that repeats others goes with those of its kind, and never holds a column of a modality
-    that is left out.
+    One that repeats others goes with those of its kind, numbers in texts with the texts, and none
+    ever holds a column of a modality that is left out.
     """
     own = [MODALITIES[name] for name in kept if not MODALITIES[name].repeats]
     there = {column for one in own for column in schema.columns_read_by(one.name)}
     columns: dict[str, list[str]] = {role: [] for role in input_roles()}
     columns |= {role: list(schema.columns_of(role)) for one in own for role in one.roles}
     for one in MODALITIES.values():
-        if one.repeats and one.kind in {other.kind for other in own}:
+        if one.repeats and one.kind in {"table", *(other.kind for other in own)}:
             columns |= {
                 role: [n for n in schema.columns_of(role) if n in there] for role in one.roles
             }

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 
 from encoders.base import Encoder
 from fusion.bundle import PACKAGES
+from fusion.data.catalogue import Catalogue
 from fusion.data.cells import is_missing
 from fusion.data.known import known_rows
-from fusion.data.schema import Schema
+from fusion.data.schema import NUMBERS, Schema
 from fusion.data.split import Split
+from fusion.data.text_columns import column_name, first_number_in
 from fusion.evaluation import Evaluation
 from fusion.evaluation.questions import asked_values
 from fusion.fitting.fit import Fitted
@@ -36,6 +38,7 @@ from fusion.report import (
     head_title,
 )
 
+READ_FROM_TEXT = "number in a text"
 ROLE_WORDS = {"numeric": "numbers", "categorical": "categories"}
 """What the cells of a role are called where its name is that of the modality or an adjective."""
 
@@ -113,7 +116,10 @@ def _data_summary(config: TrainConfig, outcome: Outcome) -> DataSummary:
             )
             for name in model.modalities
         },
-        columns=tuple(_column_summaries(items.catalogue.frame, schema)),
+        columns=(
+            *_column_summaries(items.catalogue.frame, schema),
+            *_number_summaries(items.catalogue),
+        ),
         ignored={
             name: "the target" if name in items.targets else reason
             for name, reason in schema.ignored.items()
@@ -151,6 +157,22 @@ def _column_summaries(frame: pd.DataFrame, schema: Schema) -> list[ColumnSummary
             written = schema.formats.get(name)
             read_as = f"{role}, written as {written}" if written else role
             summaries.append(ColumnSummary(name, read_as, missing, example))
+    return summaries
+
+
+def _number_summaries(catalogue: Catalogue) -> list[ColumnSummary]:
+    """Numbers that were read out of texts, each with a text that has one."""
+    summaries = []
+    for column, labels in catalogue.schema.text_numbers.items():
+        for label in labels:
+            values = pd.DataFrame(catalogue.values[NUMBERS])[name := column_name(column, label)]
+            rows = np.flatnonzero(values.notna())
+            example = ""
+            if len(rows):
+                text = first_number_in(str(catalogue.frame[column].iloc[rows[0]]))
+                example = f"{values.iloc[rows[0]]:g} from {text}"
+            missing = 1.0 - len(rows) / max(len(catalogue), 1)
+            summaries.append(ColumnSummary(name, READ_FROM_TEXT, missing, example))
     return summaries
 
 

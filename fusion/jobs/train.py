@@ -21,6 +21,7 @@ from fusion.choices.mistakes import Mistakes
 from fusion.choices.paths import folder_mistakes
 from fusion.data.policy import left_out
 from fusion.data.tables import write_table
+from fusion.data.weights import counted
 from fusion.evaluation import Evaluation
 from fusion.fitting.fit import with_findings
 from fusion.fitting.kept_encoders import state_kept
@@ -218,7 +219,7 @@ def build_experiment(config: TrainConfig, items: LabelledItems, *, folder: Path)
         seed=config.training.seed,
     )
     mistakes = Mistakes()
-    known = np.concatenate([split.train, split.validation])
+    known = counted(np.concatenate([split.train, split.validation]), items.weight)
     for rows, least, what in (
         (known, MIN_ROWS, "rows to learn from"),
         (split.test, 1, "test rows"),
@@ -246,6 +247,7 @@ def build_experiment(config: TrainConfig, items: LabelledItems, *, folder: Path)
         split=split,
         groups=groups,
         validation=validation,
+        weight=items.weight,
         spec=spec,
         paths=TrainingPaths(store=config.store or folder / "store", tuning=folder / "tuning"),
     )

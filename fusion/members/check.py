@@ -1,6 +1,7 @@
 """The contract of members, as a test that anybody can run on a member of their own."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -102,7 +103,10 @@ def _check_round_trip(member: Member, example: Example) -> None:
     config, state = json.loads(json.dumps(member.config)), member.state()
     for name, value in state.items():
         if isinstance(value, bytes):
-            _require(name.endswith(".txt"), f"name the file {name} *.txt")
+            _require(
+                re.fullmatch(r"[A-Za-z0-9_]{1,100}\.txt", name) is not None,
+                f"name the file {name} by letters, digits and _, with .txt behind",
+            )
         else:
             _require(bool(value.isfinite().all()), f"have finite numbers in {name}")
     encoders = example.view.encoders

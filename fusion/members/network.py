@@ -17,7 +17,8 @@ from fusion.network import FusionNetwork
 from fusion.progress import Stage, silent
 from fusion.saved_parts import name_and_config, rebuild
 from fusion.strategies import FUSIONS
-from fusion.training.fit import TrainingHistory, fit_model
+from fusion.training.fit import fit_networks
+from fusion.training.loop import TrainingHistory
 from fusion.training.settings import TrainingSettings
 from heads.base import Head
 from heads.decoders import DECODERS
@@ -91,11 +92,12 @@ class NetworkMember(Member):
             self.built(view.encoders, heads, n_rows=len(view), seed=(seed + place) % 2**31)
             for place in range(len(own_folds))
         ]
-        self.histories = _trained(
+        self.histories = fit_networks(
             self.networks,
-            view,
+            view.inputs,
             targets,
             folds=own_folds,
+            sample_weight=sample_weight,
             settings=self.training.model_copy(update={"seed": seed}),
             stage=stage,
         )
@@ -267,40 +269,3 @@ def _answers(networks: Sequence[FusionNetwork], view: View) -> Raw:
 def _chunks(n_rows: int) -> list[Rows]:
     """Positions of rows that are answered at once; one chunk where there are none."""
     return np.array_split(np.arange(n_rows), max(1, -(-n_rows // CHUNK_ROWS)))
-
-
-def _trained(
-    networks: Sequence[FusionNetwork],
-    view: View,
-    targets: Mapping[str, Floats],
-    *,
-    folds: Sequence[Rows],
-    settings: TrainingSettings,
-    stage: Stage,
-) -> list[TrainingHistory]:
-    """Trains each network in place on all rows but its fold, and stops it by that."""
-    everything = np.arange(len(view))
-    histories = []
-    for place, (network, fold) in enumerate(zip(networks, folds, strict=True)):
-        logs = settings.tensorboard
-        if logs is not None and len(networks) > 1:
-            logs = logs / f"network_{place + 1}"
-        seed = (settings.seed + place) % 2**31
-        histories.append(
-            fit_model(
-                network,
-                view.inputs,
-                targets,
-                rows=(np.setdiff1d(everything, fold), fold),
-                settings=settings.model_copy(update={"seed": seed, "tensorboard": logs}),
-                stage=_numbered(stage, place + 1, len(networks)),
-            )
-        )
-    return histories
-
-
-def _numbered(stage: Stage, number: int, total: int) -> Stage:
-    """The same stage, whose bars say which network is at work."""
-    if total == 1:
-        return stage
-    return lambda name, steps, unit: stage(f"{name} {number} of {total}", steps, unit)

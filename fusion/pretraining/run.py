@@ -2,7 +2,7 @@
 
 ```
 OUT/settings.json       what the run was begun with
-OUT/checkpoints/        while it runs, see `fusion.training.checkpoints`
+OUT/checkpoints/        while it runs, see `fusion.tuning.checkpoints`
 OUT/text/               the text encoder, a checkpoint folder, if it was trained
 OUT/image.safetensors   the photo encoder, if it was trained
 OUT/pretraining.json    written last: what was done, and the losses
@@ -46,8 +46,8 @@ from fusion.system.documents import (
     sealed,
 )
 from fusion.system.files import json_bytes, write_atomically
-from fusion.training.checkpoints import latest
-from fusion.training.trainers import OneDeviceArguments, tensorboard_callbacks, training_alone
+from fusion.tuning.checkpoints import latest
+from fusion.tuning.trainers import OneDeviceArguments, tensorboard_callbacks, training_alone
 
 OBJECTIVES: dict[str, type[Objective]] = {
     "contrastive": ContrastiveObjective,

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from fusion.pretraining.batches import Batches, seed_of
 from fusion.pretraining.losses import Losses
 from fusion.pretraining.objective import Batch, Objective
-from fusion.training.checkpoints import commit
+from fusion.tuning.checkpoints import commit
 
 
 class PretrainingTrainer(transformers.Trainer):

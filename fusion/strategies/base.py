@@ -64,26 +64,3 @@ class AbsentVectors(nn.Module):
             name: torch.where(present[name][:, None], embeddings[name], vector)
             for name, vector in self.vectors.items()
         }
-
-
-class ModalityDropout(nn.Module):
-    """In training, hides whole modalities of single rows at random, but never the last one.
-
-    Source: Neverova et al. (2016), ModDrop, section 3.3.
-    """
-
-    def __init__(self, rate: float) -> None:
-        super().__init__()
-        if not 0.0 <= rate < 1.0:
-            raise ValueError(f"modality_dropout must be in [0, 1), got {rate}.")
-        self.rate = rate
-
-    def forward(self, present: Present) -> Present:
-        """Masks of the same shape, with some rows switched off while training."""
-        if not self.training or self.rate == 0.0 or len(present) < 2:
-            return present
-        masks = torch.stack(list(present.values()), dim=1)  # [batch, n_modalities]
-        kept = masks & (torch.rand(masks.shape, device=masks.device) >= self.rate)
-        nothing_left = ~kept.any(dim=1, keepdim=True)
-        kept = torch.where(nothing_left, masks, kept)
-        return dict(zip(present, kept.unbind(dim=1), strict=True))

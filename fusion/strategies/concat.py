@@ -6,7 +6,8 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from fusion.strategies.base import AbsentVectors, Embeddings, Fusion, ModalityDropout, Present
+from fusion.strategies.base import AbsentVectors, Embeddings, Fusion, Present
+from fusion.strategies.dropout import ModalityDropout
 from fusion.strategies.trunk import NetworkTrunk, Projection, checked_settings
 
 

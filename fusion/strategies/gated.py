@@ -6,7 +6,8 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from fusion.strategies.base import AbsentVectors, Embeddings, Fusion, ModalityDropout, Present
+from fusion.strategies.base import AbsentVectors, Embeddings, Fusion, Present
+from fusion.strategies.dropout import Dropout, ModalityDropout
 from fusion.strategies.trunk import NetworkTrunk, checked_settings
 
 
@@ -62,7 +63,7 @@ class GatedFusion(Fusion):
         self.projections = nn.ModuleDict(
             {
                 name: nn.Sequential(
-                    nn.Dropout(dropout),
+                    Dropout(dropout),
                     nn.Linear(dim, projection_dim),
                     nn.LayerNorm(projection_dim),
                 )

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from fusion.strategies.dropout import Dropout
+
 SIZES = {
     "projection_dim": (1, 65_536),
     "width": (1, 65_536),
@@ -80,7 +82,7 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.norm = nn.LayerNorm(width)
         self.linear = nn.Linear(width, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, hidden: Tensor) -> Tensor:
         """The same shape."""
@@ -106,7 +108,7 @@ class Projection(nn.Module):
         if dim > projection_dim:
             self.network = nn.Sequential(
                 nn.LayerNorm(dim),
-                nn.Dropout(dropout),
+                Dropout(dropout),
                 nn.Linear(dim, projection_dim),
                 nn.LayerNorm(projection_dim),
             )

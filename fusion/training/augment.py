@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -27,15 +28,16 @@ class Mixup:
     share: float
 
     @classmethod
-    def drawn(cls, n_rows: int, *, strength: float) -> "Mixup":
-        """Partners and a share, drawn by torch's global generator.
+    def drawn(cls, n_rows: int, *, strength: float, random: np.random.Generator) -> "Mixup":
+        """Partners and a share, drawn at random.
 
         Args:
             n_rows: Rows of the batch.
             strength: Of the Beta distribution: 0.1 hardly mixes, 1 draws every share alike.
+            random: Draws.
         """
-        drawn = float(torch.distributions.Beta(strength, strength).sample())
-        return cls(torch.randperm(n_rows), max(drawn, 1.0 - drawn))
+        drawn = float(random.beta(strength, strength))
+        return cls(torch.from_numpy(random.permutation(n_rows)), max(drawn, 1.0 - drawn))
 
     def __call__(self, embeddings: Embeddings, present: Present) -> Embeddings:
         """Mixed embeddings of the same shapes."""
@@ -85,20 +87,25 @@ class Mixup:
 
 
 def with_noise(
-    inputs: Mapping[str, Tensors], encoders: nn.ModuleDict, *, strength: float
+    inputs: Mapping[str, Tensors],
+    encoders: nn.ModuleDict,
+    *,
+    strength: float,
+    random: np.random.Generator,
 ) -> dict[str, Tensors]:
     """Inputs whose numbers are moved at random, by `strength` standard deviations.
 
     It changes the product where a number is exact by nature, such as a size; missing stays missing.
     """
+
+    def moved(numbers: Tensor, encoder: nn.Module) -> Tensor:
+        scale = encoder.get_buffer("scale").to(numbers.device)
+        drawn = torch.from_numpy(random.standard_normal(tuple(numbers.shape)))
+        return numbers + strength * scale * drawn.to(numbers)
+
     return {
-        name: {**tensors, "numbers": _moved(tensors["numbers"], encoders[name], strength)}
+        name: {**tensors, "numbers": moved(tensors["numbers"], encoders[name])}
         if "numbers" in tensors
         else tensors
         for name, tensors in inputs.items()
     }
-
-
-def _moved(numbers: Tensor, encoder: nn.Module, strength: float) -> Tensor:
-    scale = encoder.get_buffer("scale").to(numbers.device)
-    return numbers + strength * scale * torch.randn_like(numbers)

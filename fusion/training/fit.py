@@ -1,172 +1,158 @@
-"""One training run: mini-batches, AdamW, warm-up and decay, early stopping, best weights kept."""
+"""Networks that are trained side by side, each on all rows but a fold, and stopped by it."""
 
-import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import cast
 
 import numpy as np
 import torch
-import transformers
 from numpy.typing import NDArray
-from torch import Tensor
 
-from encoders.process_lock import LOADING
 from fusion.data.batch import ModelInputs
-from fusion.data.known import known_rows, on_known_rows
+from fusion.data.known import known_rows
 from fusion.network import FusionNetwork
-from fusion.progress import Stage, silent
-from fusion.training.loss import BalancedLoss
+from fusion.progress import Stage, Work, silent
+from fusion.training.loop import NetworkTraining, Rows, TrainingData, TrainingHistory
+from fusion.training.loss import encoded_targets
 from fusion.training.settings import TrainingSettings
-from fusion.training.threads import computing_with, threads_for
-from fusion.training.trainer import BestWeights, FusionTrainer, RowDataset
-from fusion.training.trainers import OneDeviceArguments, tensorboard_callbacks, training_alone
+from fusion.training.threads import computing_with, shared_out, torch_with
 from heads.decoders.base import ClosedForm
 
-Rows = NDArray[np.int64]
-Targets = Mapping[str, NDArray[np.float64]]
+Floats = NDArray[np.float64]
+Targets = Mapping[str, Floats]
 
 
-@dataclass
-class TrainingHistory:
-    """What happened: losses by epoch (1.0 = the best constant answer) and the epoch kept."""
-
-    train_loss: list[float] = field(default_factory=list)
-    validation_loss: list[float] = field(default_factory=list)
-    best_epoch: int = 0
-
-
-def fit_model(
-    model: FusionNetwork,
+def fit_networks(
+    networks: Sequence[FusionNetwork],
     inputs: ModelInputs,
     targets: Targets,
     *,
-    rows: tuple[Rows, Rows],
+    folds: Sequence[Rows],
+    sample_weight: Floats,
     settings: TrainingSettings,
     stage: Stage = silent,
-) -> TrainingHistory:
-    """Trains a model in place and leaves it in eval mode with the weights of its best epoch.
+) -> list[TrainingHistory]:
+    """Trains each network in place on all rows but its fold, and stops it by that.
 
-    Decoders that are solved in closed form are solved on all given rows; the others are trained by
-    gradient, the losses of their heads each divided by that of the best constant answer, so that no
-    unit outweighs another.
+    Several are trained at once, each in a Python thread: a network is the same whatever is trained
+    beside it. Each is left in eval mode with the weights of its best epoch. Decoders that are
+    solved in closed form are solved on all rows; the others are trained by gradient, the losses of
+    their heads each divided by that of the best constant answer, so that no unit outweighs another.
 
     Args:
-        model: The model; only its trained part changes.
+        networks: Their trained parts change; they may share heads and encoders that do not train.
         inputs: Model inputs of all rows.
         targets: Targets `[n, *target_shape]` in business units for each head, NaN where there is
             none: such a row counts for the other heads alone.
-        rows: Positions of the training rows and of the validation rows.
-        settings: How to train.
-        stage: Opens the progress bar, one step an epoch.
+        folds: Positions of the rows that each network is stopped by.
+        sample_weight: `[n]`, how much each row counts, >= 0; rows of weight 0 are left out.
+        settings: How to train; each network takes the next seed.
+        stage: Opens the progress bar, one step an epoch of a network.
 
     Returns:
-        Losses by epoch.
+        Losses by epoch of each network; none where it was solved.
 
     Raises:
         ValueError: If there are no training or validation rows.
-        FloatingPointError: If the loss is not finite.
+        FloatingPointError: If a loss is not finite.
+        MissingExtraError: If logs are asked for and tensorboard is not installed.
     """
-    train_rows, validation_rows = rows
-    if len(train_rows) == 0 or len(validation_rows) == 0:
-        raise ValueError(
-            "rows must hold at least one training and one validation row, "
-            f"got {len(train_rows)} and {len(validation_rows)}."
+    counting = np.flatnonzero(sample_weight > 0)
+    uniform = bool((sample_weight[counting] == sample_weight[counting][:1]).all())
+    if all(network.is_closed_form for network in networks):
+        for network in networks:
+            weight = None if uniform else sample_weight[counting]
+            _solve(network, inputs, targets, rows=counting, weight=weight)
+        return [TrainingHistory() for _ in networks]
+    heads_targets = encoded_targets(networks[0], targets)
+    weight = None if uniform else torch.from_numpy(sample_weight).float()
+    trainings = [
+        NetworkTraining(
+            network,
+            TrainingData(inputs, heads_targets, weight),
+            rows=_checked(np.setdiff1d(counting, fold), np.intersect1d(fold, counting)),
+            settings=_own_settings(settings, place, n_networks=len(networks)),
         )
-    with computing_with(threads_for(settings.threads, inputs)):
-        if model.is_closed_form:
-            _solve(model, inputs, targets, rows=np.concatenate(rows))
-            return TrainingHistory()
-        return _train(model, inputs, targets, rows=rows, settings=settings, stage=stage)
+        for place, (network, fold) in enumerate(zip(networks, folds, strict=True))
+    ]
+    at_once, n_threads = shared_out(settings.threads, inputs, n_networks=len(networks))
+    with stage("training", settings.epochs * len(networks), "epochs") as work:
+        return _all_run(trainings, work, at_once=at_once, n_threads=n_threads)
 
 
-def _solve(model: FusionNetwork, inputs: ModelInputs, targets: Targets, *, rows: Rows) -> None:
-    model.eval()
-    with torch.inference_mode():
-        batch = inputs.batch(rows)
-        embeddings = {**batch["embeddings"], **model.encode(batch["inputs"])}
-        fused = model.fuse(embeddings, batch["present"]).double().numpy()
-    for name, head in model.heads.items():
-        known = known_rows(targets[name][rows])
-        scores = head.additive_scale(targets[name][rows[known]])
-        cast(ClosedForm, model.decoder(name)).solve(fused[known], scores)
+def _all_run(
+    trainings: Sequence[NetworkTraining], work: Work, *, at_once: int, n_threads: int
+) -> list[TrainingHistory]:
+    """Runs all trainings, so many at once, each with so many threads of torch."""
+    lock, over = threading.Lock(), threading.Event()
+
+    def advance(count: int) -> None:
+        if over.is_set():
+            raise _OverError
+        if count:
+            with lock:
+                work(count)
+
+    def run(training: NetworkTraining) -> TrainingHistory:
+        with torch_with(n_threads):
+            return training.run(advance)
+
+    if at_once == 1:
+        return [run(training) for training in trainings]
+    with ThreadPoolExecutor(at_once) as pool:
+        futures = [pool.submit(run, training) for training in trainings]
+        try:
+            wait(futures, return_when=FIRST_EXCEPTION)
+        finally:  # also where the program is told to stop
+            if not all(future.done() and not future.exception() for future in futures):
+                over.set()
+    errors = [error for future in futures if (error := future.exception())]
+    for error in errors:
+        if not isinstance(error, _OverError):
+            raise error
+    return [future.result() for future in futures]
 
 
-def _train(
-    model: FusionNetwork,
+class _OverError(Exception):
+    """Another training has failed: this one is of no use any more."""
+
+
+def _solve(
+    network: FusionNetwork,
     inputs: ModelInputs,
     targets: Targets,
     *,
-    rows: tuple[Rows, Rows],
-    settings: TrainingSettings,
-    stage: Stage,
-) -> TrainingHistory:
-    encoded = encoded_targets(model, targets)
-    train_rows, validation_rows = rows
-    settings = settings.suited_to(len(train_rows))
-    module = model.trained_part()
-    loss = BalancedLoss(model, rows_of(encoded, train_rows))
-    with (
-        tempfile.TemporaryDirectory() as scratch,
-        training_alone(),
-        stage("training", settings.epochs, "epochs") as work,
-    ):
-        best = BestWeights(patience=settings.patience, advance=work)
-        with LOADING.held():  # it sets how much transformers says
-            trainer = FusionTrainer(
-                module,
-                args=_arguments(settings, n_rows=len(train_rows), scratch=scratch),
-                train_dataset=RowDataset(train_rows),
-                eval_dataset=RowDataset(validation_rows),
-                validation_rows=validation_rows,
-                callbacks=[best, *tensorboard_callbacks(settings.tensorboard)],
-                inputs=inputs,
-                targets=encoded,
-                balanced_loss=loss,
-                noise=settings.noise,
-                mixup=settings.mixup,
-            )
-        trainer.remove_callback(transformers.PrinterCallback)
-        trainer.train()
-    best.restore(module)
-    module.cpu()  # the Trainer leaves it on its device
-    model.eval()
-    return TrainingHistory(best.train_losses, best.validation_losses, best.best_epoch)
+    rows: Rows,
+    weight: Floats | None,
+) -> None:
+    """Solves the decoders on all rows that count."""
+    network.eval()
+    with computing_with(1):
+        with torch.inference_mode():
+            batch = inputs.batch(rows)
+            embeddings = {**batch["embeddings"], **network.encode(batch["inputs"])}
+            fused = network.fuse(embeddings, batch["present"]).double().numpy()
+        for name, head in network.heads.items():
+            known = known_rows(targets[name][rows])
+            scores = head.additive_scale(targets[name][rows[known]])
+            decoder = cast(ClosedForm, network.decoder(name))
+            decoder.solve(fused[known], scores, None if weight is None else weight[known])
 
 
-def encoded_targets(model: FusionNetwork, targets: Targets) -> dict[str, Tensor]:
-    """Targets `[n, *target_shape]` as each head's loss takes them, float32, NaN for none."""
-    return {
-        name: torch.from_numpy(on_known_rows(model.heads[name].encode_target, values)).float()
-        for name, values in targets.items()
-    }
+def _checked(train: Rows, validation: Rows) -> tuple[Rows, Rows]:
+    if len(train) == 0 or len(validation) == 0:
+        raise ValueError(
+            "rows must hold at least one training and one validation row, "
+            f"got {len(train)} and {len(validation)}."
+        )
+    return train, validation
 
 
-def rows_of(encoded: Mapping[str, Tensor], rows: Rows) -> dict[str, Tensor]:
-    """Encoded targets of some rows."""
-    return {name: target[torch.as_tensor(rows)] for name, target in encoded.items()}
-
-
-def _arguments(settings: TrainingSettings, *, n_rows: int, scratch: str) -> OneDeviceArguments:
-    batch_size, rate = settings.batch_size or n_rows, settings.learning_rate or 0.0
-    steps = -(-n_rows // batch_size) * settings.epochs
-    return OneDeviceArguments(
-        output_dir=scratch,
-        num_train_epochs=settings.epochs,
-        per_device_train_batch_size=batch_size,
-        learning_rate=rate,
-        weight_decay=settings.weight_decay,
-        lr_scheduler_type="cosine",
-        warmup_steps=int(settings.warmup * steps),
-        max_grad_norm=settings.max_gradient,
-        seed=settings.seed,
-        logging_steps=1,
-        logging_nan_inf_filter=False,
-        report_to=[],
-        eval_strategy="epoch",
-        save_strategy="no",
-        remove_unused_columns=False,
-        dataloader_pin_memory=False,
-        disable_tqdm=True,
-        use_cpu=not torch.cuda.is_available(),
-    )
+def _own_settings(settings: TrainingSettings, place: int, *, n_networks: int) -> TrainingSettings:
+    """The settings of one network: the next seed, and a log folder of its own among several."""
+    logs = settings.tensorboard
+    if logs is not None and n_networks > 1:
+        logs = logs / f"network_{place + 1}"
+    seed = (settings.seed + place) % 2**31
+    return settings.model_copy(update={"seed": seed, "tensorboard": logs})

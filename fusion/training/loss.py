@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from fusion.data.known import on_known_rows
 from fusion.network import FusionNetwork, Raw
 from heads.base import Head
 from heads.decoders.base import Decoder
@@ -42,28 +45,36 @@ class BalancedLoss(nn.Module):
         self.weights |= {name: 1.0 / (pulls[name] * total) for name in encoded}
 
     def forward(
-        self,
-        raw: Raw,
-        encoded: Mapping[str, Tensor],
-        *,
-        shares: Mapping[str, float] | None = None,
+        self, raw: Raw, encoded: Mapping[str, Tensor], weight: Tensor | None = None
     ) -> Tensor:
         """Balanced loss, a scalar.
 
         Args:
             raw: Raw outputs `[batch, n_networks, *target_shape, raw_dim]` of each head.
             encoded: Encoded targets `[batch, *target_shape]` of each head, NaN where there is none.
-            shares: Where a mean over more rows is taken batch by batch: the share of all of them
-                that has the target of each head, so that every target weighs alike in the end.
+            weight: `[batch]`, how much each row counts, > 0; all alike where None.
         """
-        losses = []
-        for name, target in encoded.items():
-            known = known_mask(target)
-            loss = known_loss(self.heads[name], raw[name], target, known) * self.weights[name]
-            if shares is not None:
-                loss = loss * (float(known.double().mean()) / (shares[name] or 1.0))
-            losses.append(loss)
+        losses = [
+            known_loss(self.heads[name], raw[name], target, weight) * self.weights[name]
+            for name, target in encoded.items()
+        ]
         return torch.stack(losses).sum()
+
+
+def encoded_targets(
+    network: FusionNetwork, targets: Mapping[str, NDArray[np.float64]]
+) -> dict[str, Tensor]:
+    """Targets `[n, *target_shape]` as each head's loss takes them, float32, NaN for none."""
+    return {
+        name: torch.from_numpy(on_known_rows(network.heads[name].encode_target, values)).float()
+        for name, values in targets.items()
+    }
+
+
+def rows_of(encoded: Mapping[str, Tensor], rows: NDArray[np.int64]) -> dict[str, Tensor]:
+    """Encoded targets of some rows."""
+    index = torch.as_tensor(rows)
+    return {name: target[index] for name, target in encoded.items()}
 
 
 def known_mask(target: Tensor) -> Tensor:
@@ -71,11 +82,13 @@ def known_mask(target: Tensor) -> Tensor:
     return ~target.isnan().flatten(start_dim=1).any(dim=1) if target.ndim > 1 else ~target.isnan()
 
 
-def known_loss(head: Head, raw: Tensor, target: Tensor, known: Tensor) -> Tensor:
+def known_loss(head: Head, raw: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
     """Mean loss of a head over the rows that have its target; 0, with gradients 0, of none."""
+    known = known_mask(target)
     if not bool(known.all()):
         raw, target = raw[known], target[known]
-    return head.loss(raw, target) if len(target) else raw.sum()
+        weight = None if weight is None else weight[known]
+    return head.loss(raw, target, weight) if len(target) else raw.sum()
 
 
 def pull(decoder: Decoder, head: Head, target: Tensor) -> float:

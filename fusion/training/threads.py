@@ -37,8 +37,25 @@ def computing_with(n_threads: int) -> Iterator[None]:
         ...     torch.get_num_threads()
         1
     """
+    with (
+        _LIMITING.held(),
+        threadpool_limits(n_threads, user_api="blas"),
+        torch_with(n_threads),
+    ):
+        yield
+
+
+@contextmanager
+def torch_with(n_threads: int) -> Iterator[None]:
+    """Inside the block, this Python thread computes with so many threads of torch.
+
+    Nothing of it reaches other Python threads, so that such blocks may run in several at once.
+
+    Args:
+        n_threads: Number of threads (>= 1).
+    """
     torch.get_num_threads()  # the first call of a thread sets it to the process's number
-    with _LIMITING.held(), threadpool_limits(n_threads):
+    with threadpool_limits(n_threads, user_api="openmp"):
         set_of_mkl = _threads_of_mkl()
         before = set_of_mkl(n_threads)
         try:
@@ -58,6 +75,25 @@ def threads_for(chosen: int | None, inputs: ModelInputs) -> int:
         inputs: What the network reads.
     """
     return chosen or (torch.get_num_threads() if inputs.encoders else 1)
+
+
+def shared_out(chosen: int | None, inputs: ModelInputs, *, n_networks: int) -> tuple[int, int]:
+    """How many networks are trained at once, and how many threads (>= 1) each computes with.
+
+    Why several networks with one thread each: they wait for each other nowhere, so two take half
+    the time of one after the other, also where other processes are busy. On a GPU, and where
+    encoders learn in the networks, one after the other has all.
+
+    Args:
+        chosen: Threads, as the settings say; None are all that the process has.
+        inputs: What the networks read.
+        n_networks: Number of networks.
+    """
+    n_threads = chosen or torch.get_num_threads()
+    if inputs.encoders or torch.cuda.is_available():
+        return 1, n_threads
+    at_once = min(n_threads, n_networks)
+    return at_once, max(1, (chosen or 1) // at_once)
 
 
 @cache

@@ -30,11 +30,11 @@ from fusion.progress import Stage, silent, within
 from fusion.store import embed_values
 from fusion.system.processes import is_first, only_the_first_goes_on
 from fusion.training.fit import Targets
-from fusion.training.trainers import training_alone
 from fusion.tuning.align import Alignment
 from fusion.tuning.guards import lower_rate
 from fusion.tuning.settings import TuningSettings
 from fusion.tuning.states import TuningRun
+from fusion.tuning.trainers import training_alone
 from fusion.tuning.tune import tune_model
 
 Rows = NDArray[np.int64]

@@ -18,8 +18,8 @@ from fusion.data.batch import ModelInputs
 from fusion.network import Raw
 from fusion.progress import Work
 from fusion.system.processes import processes
-from fusion.training.checkpoints import Checkpoint, commit
-from fusion.training.trainer import BestWeights, FusionTrainer
+from fusion.tuning.checkpoints import Checkpoint, commit
+from fusion.tuning.fusion_trainer import BestWeights, FusionTrainer
 from fusion.tuning.guards import check_whole_weights, lower_rate
 from fusion.tuning.optimiser import parameter_groups, schedules
 from fusion.tuning.order import RowOrder
@@ -49,14 +49,13 @@ class TuningTrainer(FusionTrainer):
         precision: Precision,
         **arguments: Any,
     ) -> None:
-        super().__init__(**arguments)
+        super().__init__(evaluation_rows=settings.batch_size, **arguments)
         check_whole_weights(self.accelerator.state)
         self.settings = settings
         self.order = order
         self.depth_of = depth_of
         self.precision = precision
         self.data_collator = self._collate_changed
-        self.evaluation_rows = settings.batch_size
 
     def raw(self, model: nn.Module, inputs: dict[str, Any]) -> Raw:
         """Raw outputs of every head for one mini-batch, float32 whatever is computed in.

@@ -21,12 +21,11 @@ from fusion.errors import ConfigError
 from fusion.network import FusionNetwork, TrainedPart
 from fusion.progress import Stage, silent
 from fusion.system.processes import in_all_processes, processes, weights_are_shared_out, whole
-from fusion.training.checkpoints import Checkpoint, latest
-from fusion.training.fit import Targets, encoded_targets, rows_of
-from fusion.training.loss import BalancedLoss
-from fusion.training.trainer import RowDataset
-from fusion.training.trainers import OneDeviceArguments, tensorboard_callbacks, training_alone
+from fusion.training.fit import Targets
+from fusion.training.loss import BalancedLoss, encoded_targets, rows_of
 from fusion.tuning import states
+from fusion.tuning.checkpoints import Checkpoint, latest
+from fusion.tuning.fusion_trainer import RowDataset
 from fusion.tuning.guards import (
     check_batch_norm,
     check_computable,
@@ -41,6 +40,7 @@ from fusion.tuning.order import N_RANGES, RowOrder, balanced_chances
 from fusion.tuning.settings import TuningSettings
 from fusion.tuning.states import Progress, TuningRun
 from fusion.tuning.trainer import TuningProgress, TuningTrainer, activations_recomputed
+from fusion.tuning.trainers import OneDeviceArguments, tensorboard_callbacks, training_alone
 
 Rows = NDArray[np.int64]
 

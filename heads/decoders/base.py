@@ -69,10 +69,11 @@ class Decoder(nn.Module, ABC):
 class ClosedForm(Protocol):
     """What a decoder with `closed_form = True` can do besides."""
 
-    def solve(self, fused: Floats, scores: Floats) -> None:
+    def solve(self, fused: Floats, scores: Floats, weight: Floats | None = None) -> None:
         """Sets the weights from all training rows at once.
 
         Args:
             fused: `[n, fused_dim]`.
             scores: `[n, n_scores]`, the targets on the `additive_scale` of the head.
+            weight: `[n]`, how much each row counts, > 0; all alike where None.
         """

@@ -56,12 +56,13 @@ class LeastSquaresDecoder(Decoder):
         self.register_buffer("weight", torch.zeros(shape, dtype=torch.float64))
         self.register_buffer("bias", torch.zeros(self.n_outputs, dtype=torch.float64))
 
-    def solve(self, fused: Floats, scores: Floats) -> None:
+    def solve(self, fused: Floats, scores: Floats, weight: Floats | None = None) -> None:
         """Sets weight and bias to the least-squares solution over all rows.
 
         Args:
             fused: `[n, fused_dim]`.
             scores: `[n, n_scores]`, the targets on the `additive_scale` of the head.
+            weight: `[n]`, how much each row counts, > 0; all alike where None.
 
         Raises:
             ValueError: If the shapes do not fit or a value is not finite.
@@ -75,7 +76,9 @@ class LeastSquaresDecoder(Decoder):
             )
         from sklearn.linear_model import LinearRegression  # takes a second to import
 
-        line = LinearRegression().fit(fused.astype(np.float64), scores.astype(np.float64))
+        line = LinearRegression().fit(
+            fused.astype(np.float64), scores.astype(np.float64), sample_weight=weight
+        )
         self.weight.copy_(torch.as_tensor(line.coef_))
         self.bias.copy_(torch.as_tensor(line.intercept_))
 

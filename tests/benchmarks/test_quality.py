@@ -34,6 +34,14 @@ def test_womens_clothing(script, monkeypatch, reviews, tmp_path, capsys) -> None
     assert "| fusion without Rating |" in capsys.readouterr().out
 
 
+def test_coverage(script, prices, tmp_path, capsys) -> None:
+    (tmp_path / "sets").mkdir()
+    (tmp_path / "sets" / "babies_r_us").symlink_to(prices)
+    options = ["--data", str(tmp_path / "sets"), "--store", str(tmp_path / "store")]
+    script("coverage").main([*options, "--seeds", "1", "--sets", "babies_r_us"])
+    assert "| quantiles | 0 | p5 to p95 | 0.90 |" in capsys.readouterr().out
+
+
 def test_visuelle2_550(script, monkeypatch, launches, tmp_path, capsys) -> None:
     visuelle = script("visuelle2_550")
     few = {("fusion", "fusion"): ("categorical",), ("photo alone", "alone"): ("image",)}

@@ -72,11 +72,9 @@ def test_blended_answers_err_less_than_each_member(rng):
 def test_a_member_that_says_nothing_of_its_own_gets_no_weight(rng):
     target, members = three_members(rng)
     members["noise"] = {"y": members["kernel"]["y"] + torch.randn(N, 1, 1)}
-    members["copy"] = members["kernel"]
     stack, _ = stacked(members, target)
     assert stack.weights["y"]["noise"] == 0.0
-    assert 0.0 in (stack.weights["y"]["copy"], stack.weights["y"]["kernel"])
-    assert "noise" not in stack.asked
+    assert stack.asked == ("kernel", "trees", "ridge")
 
 
 def test_each_head_has_weights_of_its_own_whatever_it_asks(rng):
@@ -120,11 +118,22 @@ def test_a_target_of_several_steps_is_stacked_by_all_of_them(steps_head, rng):
     assert stack.weights["y"] == {"good": 1.0, "noise": 0.0}
 
 
-def test_with_few_rows_held_out_all_members_count_alike(rng):
-    target = rng.normal(size=19)
-    members = {"good": answers(target), "bad": answers(rng.normal(size=19))}
+def test_the_fewer_rows_are_held_out_the_more_alike_members_count(rng):
+    """The same rows over and over: they err as before, and say more."""
+    noise = rng.normal(size=(3, 12))
+    found = []
+    for times in (1, 4, 100):
+        target, good, bad = np.tile([noise[0], noise[0] + 0.6 * noise[1], noise[2]], times)
+        stack, _ = stacked({"good": answers(good), "bad": answers(bad)}, target)
+        found.append(stack.weights["y"]["good"])
+    assert 0.5 < found[0] < found[1] < found[2]
+
+
+def test_members_count_alike_where_no_row_says_anything():
+    target = np.full(12, np.nan)
+    members = {"kernel": answers(np.zeros(12)), "trees": answers(np.ones(12))}
     stack, _ = stacked(members, target)
-    assert stack.weights["y"] == {"good": 0.5, "bad": 0.5}
+    assert stack.weights["y"] == {"kernel": 0.5, "trees": 0.5}
 
 
 def test_rows_without_target_or_of_no_fold_do_not_count(rng):
@@ -174,7 +183,7 @@ def test_a_row_of_weight_two_counts_as_the_row_twice(rng):
         sample_weight=np.ones(len(twice)),
         is_new=np.zeros(len(twice), dtype=bool),
     )
-    assert one.weights["y"] == pytest.approx(two.weights["y"], abs=1e-4)
+    assert one.weights["y"] == pytest.approx(two.weights["y"], abs=0.01)
 
 
 def test_rows_whose_categories_are_new_have_weights_of_their_own(rng):

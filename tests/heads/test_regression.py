@@ -33,8 +33,8 @@ def test_named_transform_is_obeyed_or_refused():
     assert RegressionHead.fitted(NORMAL, transform="log").standard.scale == "log"
     with pytest.raises(ValueError, match="must suit the scale 'log'"):
         RegressionHead.fitted(np.array([0.0, 1.0]), transform="log")
-    with pytest.raises(ValueError, match="identity, log, log1p, rank, got 'sqrt'"):
-        RegressionHead.fitted(NORMAL, transform="sqrt")
+    with pytest.raises(ValueError, match="identity, sqrt, log, log1p, rank, got 'cubic'"):
+        RegressionHead.fitted(NORMAL, transform="cubic")
 
 
 @pytest.mark.parametrize("target", [PRICES, np.append(PRICES, 0.0), NORMAL, NORMAL - 100])
@@ -70,7 +70,7 @@ def test_constant_target_gives_a_constant_answer():
     assert head.constant_loss(encoded) == pytest.approx(1e-3)
 
 
-@pytest.mark.parametrize("scale", ["identity", "log", "log1p"])
+@pytest.mark.parametrize("scale", ["identity", "sqrt", "log", "log1p"])
 def test_answers_stay_within_eight_deviations_and_finite(scale):
     wide = RegressionHead(scale=scale, mean=100.0, std=300.0)
     values = decoded(wide, -1e30, -8.0, 0.0, 8.0, 1e30)
@@ -81,7 +81,7 @@ def test_answers_stay_within_eight_deviations_and_finite(scale):
     assert decoded(narrow, -1e30, 1e30).tolist() == [6.0, 14.0]
 
 
-@pytest.mark.parametrize("scale", ["log", "log1p"])
+@pytest.mark.parametrize("scale", ["sqrt", "log", "log1p"])
 def test_test_rows_that_the_scale_cannot_hold_lie_at_the_end_of_its_reach(scale):
     head = RegressionHead(scale=scale, mean=3.0)
     assert head.encode_target(np.array([-5.0])).tolist() == [-8.0]
@@ -96,17 +96,21 @@ def test_constant_loss_is_beaten_by_no_constant():
 
 
 def test_metrics_of_a_perfect_answer():
-    found = RegressionHead().metrics(PRICES, {"prediction": PRICES, "prediction_p50": PRICES})
+    columns = [column.name for column in RegressionHead().columns]
+    found = RegressionHead().metrics(PRICES, dict.fromkeys(columns, PRICES))
     perfect = {"r2": 1, "rmse": 0, "bias": 0, "mae": 0, "wape": 0, "spearman": 1}
-    assert found == pytest.approx(perfect)
+    no_range = {"coverage_p10_p90": np.nan, "width_p10_p90": np.nan}
+    assert found == pytest.approx(perfect | no_range, nan_ok=True)
 
 
 def test_squares_and_totals_are_of_the_mean_and_absolute_errors_of_the_median():
     target, mean, median = np.array([1.0, 2.0, 9.0]), np.full(3, 4.0), np.full(3, 2.0)
-    found = RegressionHead().metrics(target, {"prediction": mean, "prediction_p50": median})
+    ends = {"prediction_p10": median - 1.0, "prediction_p90": median + 1.0}
+    found = RegressionHead().metrics(target, {"prediction": mean, "prediction_p50": median, **ends})
     assert (found["r2"], found["bias"]) == (0.0, 0.0)
     assert found["rmse"] == pytest.approx(np.sqrt((9 + 4 + 25) / 3))
     assert (found["mae"], found["wape"]) == (pytest.approx(8 / 3), pytest.approx(8 / 12))
+    assert (found["coverage_p10_p90"], found["width_p10_p90"]) == (pytest.approx(2 / 3), 2.0)
 
 
 def test_log_scale_learns_the_median():
@@ -156,11 +160,51 @@ def test_negative_answers_stay_negative_where_rows_held_out_show_none():
 
 def test_the_description_says_which_columns_were_mapped_on_rows_held_out():
     assert RegressionHead().describe() == (
-        "prediction = between mean and median; prediction_p50 = about the median; "
-        "learned with Huber loss"
+        "prediction = between mean and median; prediction_p50 = about the median; prediction_p10 "
+        "to prediction_p90 = 80 % of targets, as wide as targets scatter; learned with Huber loss"
     )
     held_out = {"link": "identity", "intercept": 1.0}
     told = RegressionHead(scale="log", mean_map=held_out).describe()
     assert told.startswith("prediction = mean, mapped on rows held out; prediction_p50 = about")
     told = RegressionHead(median_map=held_out).describe()
     assert "between mean and median; prediction_p50 = median, mapped on rows held out" in told
+
+
+@pytest.mark.parametrize("scale", ["identity", "log", "rank"])
+def test_a_calibrated_interval_holds_four_fifths_of_new_targets(scale):
+    center = RNG.normal(3.0, 1.0, size=4000)
+    target = np.exp(center + 0.5 * RNG.normal(size=4000))
+    head = RegressionHead.fitted(target[:2000], transform=scale)
+    raw = torch.from_numpy(head.encode_target(np.exp(center)))[:, None, None]
+    head.calibrate(raw[:2000], target[:2000], parts=np.arange(2000) % 4)
+    found = {name: values.numpy() for name, values in head.decode(raw[2000:]).items()}
+    assert head.metrics(target[2000:], found)["coverage_p10_p90"] == pytest.approx(0.8, abs=0.03)
+    assert (target[2000:] < found["prediction_p10"]).mean() == pytest.approx(0.1, abs=0.03)
+    assert (found["prediction_p10"] <= found["prediction_p50"]).all()
+    assert (found["prediction_p50"] <= found["prediction_p90"]).all()
+    assert RegressionHead(**head.config).config == head.config
+    assert "80 % of targets, from rows held out" in head.describe()
+
+
+def test_without_rows_held_out_the_interval_is_as_wide_as_targets_scatter():
+    head = RegressionHead.fitted(NORMAL)
+    answer = head.decode(torch.zeros(1, 1, 1))
+    inside = (answer["prediction_p10"].item() <= NORMAL) & (
+        answer["prediction_p90"].item() >= NORMAL
+    )
+    assert inside.mean() == pytest.approx(0.8, abs=0.05)
+
+
+def test_rows_of_weight_zero_calibrate_nothing():
+    center = RNG.normal(size=400)
+    target = center + RNG.normal(size=400)
+    weight = np.r_[np.ones(300), np.zeros(100)]
+    raw = torch.from_numpy(center).float()[:, None, None]
+    found = []
+    for wrong in (0.0, 1e3):
+        head = RegressionHead()
+        target[300:] += wrong
+        head.calibrate(raw, target, parts=np.arange(400) % 4, weight=weight)
+        found.append({name: value.numpy() for name, value in head.decode(raw).items()})
+    for name, values in found[0].items():
+        np.testing.assert_allclose(values, found[1][name], rtol=1e-6, atol=1e-6)

@@ -35,10 +35,10 @@ def test_beyond_the_known_targets_ranks_end():
 @pytest.mark.parametrize(
     ("target", "scales"),
     [
-        (np.exp(HEAVY.clip(-5, 5)), {"identity", "rank", "log", "log1p"}),
-        (ZEROS, {"identity", "rank", "log1p"}),
+        (np.exp(HEAVY.clip(-5, 5)), {"identity", "rank", "sqrt", "log", "log1p"}),
+        (ZEROS, {"identity", "rank", "sqrt", "log1p"}),
         (HEAVY, {"identity", "rank"}),
-        (np.arange(10.0), {"identity", "log1p"}),
+        (np.arange(10.0), {"identity", "sqrt", "log1p"}),
         (np.full(500, 3.0), {"identity"}),
         (np.zeros(0), {"identity"}),
     ],

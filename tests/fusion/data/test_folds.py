@@ -1,7 +1,14 @@
 import numpy as np
+import pandas as pd
 import pytest
 
-from fusion.data.folds import DRAWN, Validation, validation_folds
+from fusion.data.folds import (
+    DRAWN,
+    Validation,
+    hide_levels,
+    row_groups,
+    validation_folds,
+)
 
 
 def folds(validation=DRAWN, **options):
@@ -64,3 +71,80 @@ def test_rows_left_out_are_counted_anew():
     moved = Validation(rows=np.array([0, 4]), groups=np.arange(6) * 10).of_rows(kept)
     assert moved.rows.tolist() == [1]
     assert moved.groups.tolist() == [10, 40, 50]
+
+
+def test_folds_of_groups_are_about_even():
+    sizes = np.r_[np.full(3, 20), np.full(10, 8), np.ones(60, dtype=int)]
+    groups = np.random.default_rng(0).permutation(np.repeat(np.arange(len(sizes)), sizes))
+    found = folds(Validation(groups=groups), n_rows=200)
+    assert [len(fold) for fold in found] == [50] * 4
+    assert np.array_equal(np.sort(np.concatenate(found)), np.arange(200))
+
+
+def hidden(levels, validation=DRAWN, *, n_folds=4, seed=0):
+    found = hide_levels(validation, levels, n_folds=n_folds, seed=seed)
+    return validation_folds(found, n_rows=len(levels[0]), n_folds=n_folds, share=0.1, seed=seed)
+
+
+def held_out_whole(codes, parts):
+    """Levels all of whose rows lie in one fold."""
+    fold_of = np.empty(len(codes), dtype=int)
+    for place, rows in enumerate(parts):
+        fold_of[rows] = place
+    return {int(level) for level in np.unique(codes) if len(set(fold_of[codes == level])) == 1}
+
+
+LEVELS = np.random.default_rng(1).integers(2, 62, size=1200)
+
+
+def test_about_a_third_of_the_levels_is_held_out_whole():
+    parts = hidden([LEVELS])
+    assert len(held_out_whole(LEVELS, parts)) == pytest.approx(20, abs=3)
+    assert len(held_out_whole(LEVELS, folds(n_rows=1200))) == 0
+    assert [len(fold) for fold in parts] == [300] * 4
+
+
+def test_levels_of_all_columns_are_hidden_but_no_more_than_a_third_of_the_rows_hold_one():
+    columns = [np.random.default_rng(seed).integers(2, 62, size=1200) for seed in range(8)]
+    parts = hidden(columns)
+    whole = [held_out_whole(codes, parts) for codes in columns]
+    rows = np.any(
+        [np.isin(codes, list(some)) for codes, some in zip(columns, whole, strict=True)], axis=0
+    )
+    assert sum(map(bool, whole)) > 4
+    assert 0.25 < rows.mean() < 0.36
+
+
+def test_columns_of_few_levels_and_big_levels_are_not_hidden():
+    few = np.random.default_rng(1).integers(2, 9, size=1200)
+    big = np.where(np.arange(1200) < 700, 2, LEVELS + 1)
+    assert held_out_whole(few, hidden([few])) == set()
+    for seed in range(5):
+        assert 2 not in held_out_whole(big, hidden([big], seed=seed))
+
+
+def test_missing_and_rare_levels_are_no_levels():
+    codes = np.where(np.arange(1200) % 2, LEVELS, np.arange(1200) % 4 // 2)
+    assert not {0, 1} & held_out_whole(codes, hidden([codes]))
+
+
+def test_hidden_levels_keep_groups_together():
+    groups = np.arange(1200) // 3
+    parts = hidden([LEVELS], Validation(groups=groups))
+    for rows in parts:
+        assert np.isin(np.flatnonzero(np.isin(groups, groups[rows])), rows).all()
+    assert len(held_out_whole(LEVELS, parts)) > 2
+
+
+def test_nothing_is_hidden_where_rows_are_given_or_there_is_one_fold():
+    given = Validation(rows=np.array([1, 2]))
+    assert hide_levels(given, [LEVELS], n_folds=4, seed=0) is given
+    assert hide_levels(DRAWN, [LEVELS], n_folds=1, seed=0) is DRAWN
+    assert hide_levels(DRAWN, [], n_folds=4, seed=0) is DRAWN
+
+
+def test_groups_may_be_labels_of_any_kind():
+    assert row_groups(["b", None, "b", None], n_rows=4).tolist() == [0, 1, 0, 1]
+    assert row_groups(pd.Series([2.5, 1.0]), n_rows=2).tolist() == [0, 1]
+    with pytest.raises(ValueError, match="groups must hold one label for each of the 3 rows"):
+        row_groups(["a", "b"], n_rows=3)

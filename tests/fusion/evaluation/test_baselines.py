@@ -6,10 +6,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
+from encoders.text.tfidf import TfidfEncoder
+from fusion.data.batch import ModelInputs
 from fusion.data.catalogue import Catalogue, build_catalogue
 from fusion.data.schema import Schema
-from fusion.evaluation import BASELINES
+from fusion.evaluation import BASELINES, baseline_rows
+from fusion.ready import ReadyItems
 from heads import (
     Floats,
     Head,
@@ -68,11 +72,34 @@ def parts(frame: pd.DataFrame, schema: Schema = SCHEMA) -> tuple[Catalogue, Cata
     )
 
 
+def ready(catalogue: Catalogue) -> ReadyItems:
+    """Rows whose texts were embedded: the kind of each item, and the length of its title."""
+    texts = catalogue.values.get("text")
+    if texts is None:
+        return ReadyItems(catalogue, {}, ModelInputs({}))
+    vectors = [[float(word in (text or "")) for word in WORDS] for text in texts]
+    present = torch.from_numpy(catalogue.present["text"].copy())
+    inputs = ModelInputs({"text": present}, embeddings={"text": torch.tensor(vectors)})
+    return ReadyItems(catalogue, {"text": TfidfEncoder()}, inputs)
+
+
+def answers_of(
+    name: str, training: Catalogue, target: Floats, test: Catalogue, head: Head
+) -> dict[str, Floats] | None:
+    """Columns of one head by a baseline; folds are every fourth row."""
+    known, rows = baseline_rows(ready(training), ready(test))
+    folds = [np.arange(start, len(training), 4) for start in range(min(4, len(training)))]
+    found = BASELINES[name](
+        known, {"head": target}, rows, heads={"head": head}, folds=folds, seed=0
+    )
+    return None if found is None else found["head"]
+
+
 def predict(name: str, frame: pd.DataFrame, target: Floats, **options: Any) -> dict[str, Floats]:
     training, test = parts(frame, options.get("schema", SCHEMA))
     head = options.get("head", RegressionHead)
     fitted = head.fitted(target[: len(training)])
-    columns = BASELINES[name](training, target[: len(training)], test, head=fitted, seed=0)
+    columns = answers_of(name, training, target[: len(training)], test, fitted)
     assert columns is not None
     return columns
 
@@ -149,7 +176,7 @@ def test_a_shuffled_target_falls_to_chance(name: str) -> None:
     known, asked = target[:250], target[250:]
     for head_class, chance in ((RegressionHead, 0.0), (HotItemHead, None)):
         head = head_class.fitted(known)
-        columns = BASELINES[name](training, known, test, head=head, seed=0)
+        columns = answers_of(name, training, known, test, head)
         assert columns is not None
         found = head.metrics(asked, columns)
         expected = found["prevalence"] if chance is None else chance
@@ -180,7 +207,7 @@ def small(colours: Sequence[str | None], target: list[float], asked: Sequence[st
     values = np.array(target)
     kind = HotItemHead if np.isin(values, (0.0, 1.0)).all() else RegressionHead
     head = kind.fitted(values)
-    columns = BASELINES["category median"](known, values, test, head=head, seed=0)
+    columns = answers_of("category median", known, values, test, head)
     assert columns is not None
     return columns[head.column_names[-1]].tolist()
 
@@ -203,9 +230,7 @@ def test_nearest_neighbours_average_the_nearest_rows() -> None:
     known = catalogue(pd.DataFrame({"size": np.repeat([0.0, 10.0], 10)}), schema)
     target = np.concatenate([np.arange(10.0), np.arange(100.0, 110.0)])
     test = catalogue(pd.DataFrame({"size": [1.0, 9.0]}), schema)
-    columns = BASELINES["nearest neighbours"](
-        known, target, test, head=LinearHead.fitted(target), seed=0
-    )
+    columns = answers_of("nearest neighbours", known, target, test, LinearHead.fitted(target))
     assert columns is not None
     np.testing.assert_allclose(columns["prediction"], [4.5, 104.5])
 
@@ -215,7 +240,7 @@ def test_nearest_neighbours_tell_mean_and_median_apart_where_the_head_does() -> 
     known = catalogue(pd.DataFrame({"size": [1.0] * 3}), schema)
     target = np.array([1.0, 10.0, 100.0])
     head = RegressionHead(scale="log", mean=2.0)
-    columns = BASELINES["nearest neighbours"](known, target, known, head=head, seed=0)
+    columns = answers_of("nearest neighbours", known, target, known, head)
     assert columns is not None
     np.testing.assert_allclose(columns["prediction"], [37.0] * 3)
     np.testing.assert_allclose(columns["prediction_p50"], [10.0] * 3)
@@ -234,6 +259,7 @@ NEEDS: dict[str, Callable[[], Schema]] = {
     "nearest neighbours": lambda: Schema(columns={"categorical": ("colour",)}),
     "numbers only (boosted trees)": lambda: Schema(columns={"text": ("title",)}),
     "TF-IDF + boosted trees": lambda: Schema(columns={"numeric": ("size",)}),
+    "embeddings + boosted trees": lambda: Schema(columns={"numeric": ("size",)}),
 }
 
 
@@ -242,7 +268,7 @@ def test_a_baseline_without_its_columns_does_not_apply(name: str) -> None:
     frame, target = items(40)
     training, test = parts(frame, NEEDS[name]())
     head = RegressionHead.fitted(target)
-    assert BASELINES[name](training, target[: len(training)], test, head=head, seed=0) is None
+    assert answers_of(name, training, target[: len(training)], test, head) is None
 
 
 @pytest.mark.parametrize("name", BASELINES)
@@ -251,7 +277,7 @@ def test_columns_without_a_value_are_no_columns(name: str) -> None:
     empty = frame.assign(**{name: None for name in frame.columns})
     training, test = parts(empty)
     head = RegressionHead.fitted(target)
-    found = BASELINES[name](training, target[: len(training)], test, head=head, seed=0)
+    found = answers_of(name, training, target[: len(training)], test, head)
     assert (found is None) == (name != "median")
 
 
@@ -357,7 +383,7 @@ def test_shares_of_classes_are_those_of_the_training_rows_with_one_more_of_each(
     )
     target = np.array([0.0, 0, 0, 0, 1, 1, 1])
     head = MulticlassHead(labels=LABELS)
-    columns = BASELINES["median"](known, target, known, head=head, seed=0)
+    columns = answers_of("median", known, target, known, head)
     assert columns is not None
     found = [columns[f"probability_{label}"][0] for label in LABELS]
     np.testing.assert_allclose(found, [5 / 10, 4 / 10, 1 / 10])

@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from fusion.strategies import FUSIONS, ConcatFusion, Fusion, GatedFusion, JoinFusion
-from fusion.strategies.base import ModalityDropout
 from fusion.strategies.check import check_fusion
+from fusion.strategies.dropout import ModalityDropout
 
 
 @pytest.mark.parametrize("name", FUSIONS)

@@ -1,20 +1,19 @@
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import ClassVar
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from fusion.choices.build import build_decoders
+from fusion import FusionRegressor
 from fusion.data.batch import ModelInputs
-from fusion.network import FusionNetwork
-from fusion.strategies import ConcatFusion
-from fusion.training import TrainingSettings, fit_ensemble
+from fusion.members.kernel import KernelMember
+from fusion.training import TrainingSettings
 from fusion.training.threads import computing_with, threads_for
-from fusion.training.trainer import BestWeights
-from heads import RegressionHead
 
 N = 80
 
@@ -103,50 +102,39 @@ def test_blocks_that_overlap_in_several_threads_restore_what_was_there():
     assert numbers() == before
 
 
+class WatchingMember(KernelMember):
+    """Notes with how many threads it is fitted."""
+
+    seen: ClassVar[list] = []
+
+    def fit(self, view, **arguments):
+        self.seen.append(numbers())
+        return super().fit(view, **arguments)
+
+
 def fit(**settings):
-    torch.manual_seed(0)
-    vectors = torch.randn(N, 6)
-    target = (vectors[:, 0] * 20 + 100).double().numpy()
-    inputs = ModelInputs({"text": torch.ones(N, dtype=torch.bool)}, embeddings={"text": vectors})
-
-    heads = {"y": RegressionHead.fitted(target)}
-
-    def build():
-        from encoders import TfidfEncoder
-
-        fusion = ConcatFusion({"text": 6}, width=16, depth=1, n_networks=2)
-        encoders = {"text": TfidfEncoder(embedding_dim=6)}
-        decoders = build_decoders(heads, fused_dim=16)
-        return FusionNetwork(encoders, fusion=fusion, heads=heads, decoders=decoders)
-
-    return fit_ensemble(
-        build,
-        inputs,
-        {"y": target},
-        folds=np.array_split(np.arange(N), 2),
-        settings=TrainingSettings(epochs=2, batch_size=16, **settings),
+    items = pd.DataFrame({"size": np.random.default_rng(0).normal(size=N)})
+    model = FusionRegressor(
+        columns={"numeric": ["size"]},
+        members={"network": {}, "mine": WatchingMember()},
+        training={"epochs": 2, "batch_size": 16, "folds": 2, **settings},
+        random_state=0,
     )
+    return model.fit(items, items["size"].to_numpy() * 20 + 100)
 
 
 @pytest.mark.parametrize(("chosen", "used"), [(None, 1), (2, 2)])
-def test_networks_and_what_stands_beside_them_take_one_thread_or_what_is_chosen(
-    chosen, used, monkeypatch
-):
-    seen = []
-    monkeypatch.setattr(BestWeights, "on_epoch_end", lambda *_, **__: seen.append(numbers()))
-    monkeypatch.setattr(
-        "fusion.training.ensemble.fit_ridge",
-        lambda ensemble, *_, out_of_fold, **__: seen.append(numbers()) or (None, out_of_fold.raw),
-    )
+def test_members_take_one_thread_or_what_is_chosen(chosen, used):
+    WatchingMember.seen.clear()
     before = numbers()
     fit(threads=chosen)
-    assert len(seen) == 2 * 2 + 1
-    assert all({number, *mkl, *pools} == {used} for number, mkl, pools in seen)
+    assert len(WatchingMember.seen) == 1
+    assert all({number, *mkl, *pools} == {used} for number, mkl, pools in WatchingMember.seen)
     assert numbers() == before
 
 
 def test_a_network_is_the_same_with_one_thread_and_with_two():
-    losses = [fit(threads=threads)[1][0].validation_loss for threads in (1, 2)]
+    losses = [fit(threads=threads).histories_[0].validation_loss for threads in (1, 2)]
     np.testing.assert_allclose(*losses, rtol=1e-4)
 
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from fusion.system.documents import Finite, sealed
-from fusion.training.checkpoints import commit
-from fusion.training.checkpoints import latest as latest_of
+from fusion.tuning.checkpoints import commit
+from fusion.tuning.checkpoints import latest as latest_of
 
 
 @dataclass

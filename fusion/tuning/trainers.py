@@ -14,7 +14,7 @@ from accelerate.state import AcceleratorState, GradientState, PartialState
 from transformers.integrations.integration_utils import TensorBoardCallback
 
 from encoders.process_lock import ProcessLock
-from fusion.errors import MissingExtraError
+from fusion.training.logs import summary_writer
 
 _TRAINING = ProcessLock()
 
@@ -76,8 +76,4 @@ def tensorboard_callbacks(folder: Path | None) -> list[transformers.TrainerCallb
     """
     if folder is None:
         return []
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError as error:
-        raise MissingExtraError("tensorboard", extra="tensorboard") from error
-    return [TensorBoardCallback(tb_writer=SummaryWriter(str(folder)))]
+    return [TensorBoardCallback(tb_writer=summary_writer(folder))]

@@ -1,7 +1,7 @@
 """transformers' Trainer on model inputs: rows in, balanced loss out."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -14,11 +14,7 @@ from torch.utils.data import Dataset
 from fusion.data.batch import ModelInputs
 from fusion.network import Raw, TrainedPart
 from fusion.system.processes import whole
-from fusion.training.augment import Mixup, with_noise
-from fusion.training.loss import BalancedLoss, known_mask
-
-EVALUATION_ROWS = 4096
-"""Rows that are judged at once where embeddings are ready."""
+from fusion.training.loss import BalancedLoss, rows_of
 
 
 class RowDataset(Dataset[int]):
@@ -45,8 +41,7 @@ class FusionTrainer(transformers.Trainer):
         inputs: Model inputs of all rows.
         targets: Encoded targets of all rows for each head, NaN where there is none.
         balanced_loss: The loss.
-        noise: See `TrainingSettings`.
-        mixup: See `TrainingSettings`.
+        evaluation_rows: Rows that are judged at once.
         arguments: What transformers' Trainer takes.
     """
 
@@ -58,8 +53,7 @@ class FusionTrainer(transformers.Trainer):
         inputs: ModelInputs,
         targets: Mapping[str, Tensor],
         balanced_loss: BalancedLoss,
-        noise: float = 0.0,
-        mixup: float = 0.0,
+        evaluation_rows: int,
         **arguments: Any,
     ) -> None:
         super().__init__(model=module, data_collator=self._collate, **arguments)
@@ -68,30 +62,15 @@ class FusionTrainer(transformers.Trainer):
         self.inputs = inputs
         self.targets = targets
         self.balanced_loss = balanced_loss
-        self.noise = noise
-        self.mixup = mixup
-        self.evaluation_rows = EVALUATION_ROWS
+        self.evaluation_rows = evaluation_rows
 
     def compute_loss(
         self, model: nn.Module, inputs: dict[str, Any], *arguments: Any, **options: Any
     ) -> Tensor:
         """Balanced loss of one mini-batch."""
         targets = inputs.pop("targets")
-        if model.training and self.noise:
-            encoders = self.module.get_submodule("encoders")
-            inputs["inputs"] = with_noise(
-                inputs["inputs"], cast(nn.ModuleDict, encoders), strength=self.noise
-            )
-        if model.training and self.mixup:
-            mix = Mixup.drawn(len(next(iter(targets.values()))), strength=self.mixup)
-            raw = self.raw(model, {**inputs, "change": mix})
-            return mix.loss(lambda some: self.balanced_loss(raw, some), targets, self._labels())
         loss: Tensor = self.balanced_loss(self.raw(model, inputs), targets)
         return loss
-
-    def _labels(self) -> set[str]:
-        """Heads whose targets are positions of labels."""
-        return {name for name, head in self.balanced_loss.heads.items() if head.reads_labels}
 
     def raw(self, model: nn.Module, inputs: dict[str, Any]) -> Raw:
         """Raw outputs of every head for one mini-batch, float32."""
@@ -101,16 +80,14 @@ class FusionTrainer(transformers.Trainer):
     def evaluate(self, *arguments: Any, **options: Any) -> dict[str, float]:
         """Mean balanced loss over the validation rows, as `eval_loss`."""
         self.module.eval()
-        rows = self.validation_rows
-        total, shares = 0.0, self._known_shares(rows)
+        rows, found, targets = self.validation_rows, [], []
         for start in range(0, len(rows), self.evaluation_rows):
-            chunk = rows[start : start + self.evaluation_rows]
-            batch = self._prepare_inputs(self._collate(chunk))
-            targets = batch.pop("targets")
-            loss = self.balanced_loss(self.raw(self.module, batch), targets, shares=shares)
-            total += float(loss) * len(chunk)
+            batch = self._prepare_inputs(self._collate(rows[start : start + self.evaluation_rows]))
+            targets.append(batch.pop("targets"))
+            found.append(self.raw(self.module, batch))
+        loss = self.balanced_loss(_joined(found), _joined(targets))
         self.module.train()
-        metrics = {"eval_loss": total / len(rows)}
+        metrics = {"eval_loss": float(loss)}
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(
             self.args, self.state, self.control, metrics
@@ -121,14 +98,13 @@ class FusionTrainer(transformers.Trainer):
         chosen = np.asarray(rows, dtype=np.int64)
         return {**self.inputs.batch(chosen), "targets": self._targets_of(chosen)}
 
-    def _known_shares(self, rows: NDArray[np.int64]) -> dict[str, float]:
-        """Share of some rows that has the target of each head, in [0, 1]."""
-        targets = self._targets_of(rows)
-        return {name: float(known_mask(target).double().mean()) for name, target in targets.items()}
-
     def _targets_of(self, rows: NDArray[np.int64]) -> dict[str, Tensor]:
-        index = torch.as_tensor(rows)
-        return {name: target[index] for name, target in self.targets.items()}
+        return rows_of(self.targets, rows)
+
+
+def _joined(chunks: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Tensors of all rows by name, of those of some rows at a time."""
+    return {name: torch.cat([chunk[name] for chunk in chunks]) for name in chunks[0]}
 
 
 class BestWeights(transformers.TrainerCallback):

@@ -7,7 +7,7 @@ import torch
 import transformers
 
 from fusion.errors import MissingExtraError
-from fusion.training.trainers import OneDeviceArguments, tensorboard_callbacks, training_alone
+from fusion.tuning.trainers import OneDeviceArguments, tensorboard_callbacks, training_alone
 
 
 def draw():

@@ -1,0 +1,131 @@
+"""Blocks of a view as points of one space: each centred, and of variance 1 in all its columns."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from encoders.blocks import Block, BlockKind
+from fusion.members.view import Mask, Rows, View
+
+Floats = NDArray[np.float64]
+Points = NDArray[np.float32]
+READ: tuple[BlockKind, ...] = ("vectors", "numbers", "category")
+"""Kinds of blocks that become points: `terms` have their directions among the vectors."""
+CONSTANT = 1e-9
+"""Share of a block's mean square below which its variance is what rounding leaves."""
+FARTHEST = 1e4
+"""Bound of a coordinate, in standard deviations of its block: squares stay finite in float32."""
+CHUNK_ROWS = 2048
+
+
+@dataclass(frozen=True)
+class KernelBlock:
+    """How one block becomes points.
+
+    A row without the block stands at its centre, as does one with NaN there: it is as far from the
+    others as the middle is. *differs* from leaving the block out of each distance to such a row,
+    which makes no valid kernel: three rows are enough for a negative variance. A level of a
+    category that no row had is none of the levels: half as far from each as they are apart.
+
+    Args:
+        name: Its name in the view.
+        kind: One of `READ`.
+        center: Mean of each column `[dim]`; of a category the share of each level `[n_levels]`.
+        std: Root of the sum of the columns' variances, > 0.
+    """
+
+    name: str
+    kind: BlockKind
+    center: Floats
+    std: float
+
+    @property
+    def dim(self) -> int:
+        """Coordinates of a point: columns, or levels that any row had."""
+        return int((self.center > 0).sum()) if self.kind == "category" else len(self.center)
+
+    def points(self, values: NDArray[np.generic], present: Mask) -> Points:
+        """Coordinates `[n, dim]` of values `[n, dim]` (of a category: codes `[n]`)."""
+        away = _columns(self.kind, values, self.center) - self._middle
+        scaled = (away / self.std).clip(-FARTHEST, FARTHEST)
+        return np.where(present[:, None], scaled, 0.0).astype(np.float32)
+
+    def levels(self, points: Points) -> Rows:
+        """Of points of a category: places `[n]` of the levels, -1 where the block is absent."""
+        return np.where(points.any(axis=1), points.argmax(axis=1), -1)
+
+    def points_of_levels(self, levels: Rows) -> Points:
+        """The points `[n, dim]` of places of levels, as `levels` gives them."""
+        codes = np.flatnonzero(self.center > 0)[levels]
+        return self.points(codes, levels >= 0)
+
+    @property
+    def _middle(self) -> Floats:
+        return self.center[self.center > 0] if self.kind == "category" else self.center
+
+
+def fit_block(block: Block, present: Mask, name: str, weight: Floats) -> KernelBlock | None:
+    """A block's centre and spread in the rows that have it; None where it is the same in all.
+
+    Args:
+        block: Of all rows.
+        present: Which rows have it.
+        name: Its name in the view.
+        weight: `[n]`, how much each row counts.
+    """
+    rows = np.flatnonzero(present & (weight > 0))
+    if not len(rows):
+        return None
+    share = weight[rows] / weight[rows].sum()
+    if block.kind == "category":
+        shares = np.bincount(block.values[rows], weights=share, minlength=block.n_levels)
+        variance = float(shares @ (1.0 - shares))
+        return KernelBlock(name, block.kind, shares, variance**0.5) if variance > CONSTANT else None
+    center = np.zeros(block.dim)
+    for part in _chunks(len(rows)):
+        center += share[part] @ block.values[rows[part]].astype(np.float64)
+    variance = squares = 0.0
+    for part in _chunks(len(rows)):
+        values = block.values[rows[part]].astype(np.float64)
+        variance += float(share[part] @ np.square(values - center).sum(axis=1))
+        squares += float(share[part] @ np.square(values).sum(axis=1))
+    varies = variance > CONSTANT * squares
+    return KernelBlock(name, block.kind, center, variance**0.5) if varies else None
+
+
+def fit_blocks(view: View, weight: Floats) -> list[KernelBlock]:
+    """Those blocks of a view that become points, and vary."""
+    found = [
+        fit_block(block, view.present[name], name, weight)
+        for name, block in view.of_kinds(*READ).items()
+    ]
+    return [block for block in found if block is not None]
+
+
+def points_of(blocks: Sequence[KernelBlock], view: View, rows: Rows) -> list[Points]:
+    """Points `[n, dim]` of some rows of a view, block by block; a block it lacks is absent."""
+    points = []
+    for block in blocks:
+        if block.name in view.blocks:
+            values, present = view.blocks[block.name].values[rows], view.present[block.name][rows]
+            points.append(block.points(values, present))
+        else:
+            points.append(np.zeros((len(rows), block.dim), dtype=np.float32))
+    return points
+
+
+def joined(points: Sequence[Points], n_rows: int) -> Points:
+    """Points of all blocks side by side, `[n, dim]`."""
+    return np.concatenate([np.zeros((n_rows, 0), dtype=np.float32), *points], axis=1)
+
+
+def _columns(kind: BlockKind, values: NDArray[np.generic], center: Floats) -> Floats:
+    if kind == "category":
+        return np.asarray(values[:, None] == np.flatnonzero(center > 0), dtype=np.float64)
+    return values.astype(np.float64)
+
+
+def _chunks(n_rows: int) -> list[slice]:
+    return [slice(start, start + CHUNK_ROWS) for start in range(0, n_rows, CHUNK_ROWS)]
