@@ -82,7 +82,7 @@ class KernelMember(Member):
         landmarks = self._landmarks(sample_weight, seed)
         points = np.flatnonzero(sample_weight > 0) if landmarks is None else landmarks
         scores, kernels = {}, {}
-        with stage("kernel", 2 * len(heads), "steps") as work:
+        with stage("fitting the kernel", 2 * len(heads), "steps") as work:
             choices = {}
             most = self._options["choice_rows"]
             for name, question in asked.items():
