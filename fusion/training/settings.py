@@ -64,8 +64,8 @@ class TrainingSettings(RunSettings):
         default=None,
         ge=1,
         le=1024,
-        description="Threads of networks, of what is fitted beside them and of the methods they "
-        "are measured against; where absent, 1, or all where encoders learn in the network.",
+        description="Threads of networks, which are trained so many at once, of other members and "
+        "of the methods they are measured against; where absent, all for networks and 1 else.",
     )
     seed: int = Field(default=0, ge=0, lt=2**31, description="Seed of weights, order, dropout.")
     tensorboard: Path | None = Field(
