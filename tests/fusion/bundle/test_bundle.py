@@ -31,6 +31,7 @@ def fitted(items):
     model = FusionRegressor(
         columns={"text": ["title"]},
         encoders={"text": "tfidf"},
+        members=["network", "kernel"],
         training={"epochs": 3},
         random_state=1,
     )
