@@ -42,7 +42,6 @@ NAMES_OF_MODALITIES = {
     "fusion/fitting/groups.py": "groups of near-duplicate texts and photos",
     "fusion/job_steps/check.py": "photos need a folder; how numbers are written",
     "fusion/jobs/pretrain.py": "objectives that learn from texts and photos",
-    "fusion/job_steps/summary.py": "numbers in texts and weights of photos are told in the report",
     "fusion/job_steps/split.py": "groups of near-duplicate texts and photos",
     "fusion/members/example.py": "made-up rows of several modalities that members are tested on",
     "fusion/pretraining/contrastive.py": "texts with their photos is what it learns from",

@@ -86,8 +86,8 @@ class Block(nn.Module):
         if self.expand is not None:
             hidden = functional.relu6(self.expand(hidden), inplace=True)
         hidden = functional.relu6(self.depthwise(hidden), inplace=True)
-        hidden = self.project(hidden)
-        return hidden + inputs if self.adds_input else hidden
+        narrow: Tensor = self.project(hidden)
+        return narrow + inputs if self.adds_input else narrow
 
 
 class EfficientNetLite0(nn.Module):

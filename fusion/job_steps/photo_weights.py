@@ -6,7 +6,7 @@ from pathlib import Path
 from encoders.base import Encoder
 
 KNOWS = {
-    "clothing18.safetensors": "trained on clothes, shoes and bags",
+    "clothing18.safetensors": "trained on clothes, hats and shoes",
     "ImageNet": "trained on photos of all kinds of things",
 }
 """Name of weights -> what they know; see docs/photos.md for how much either was worth."""

@@ -74,6 +74,7 @@ def training_report(config: TrainConfig, outcome: Outcome) -> TrainingReport:
             for history in outcome.fitted.histories
         ),
         blend_weights=outcome.fitted.bundle.model.blend_weights,
+        new_weights=outcome.fitted.bundle.model.stack.new_weights,
         tuning=outcome.tuning,
         alarms=tuple(dict.fromkeys(outcome.fitted.leaks.values())),
         made_with={

@@ -171,7 +171,7 @@ class Features:
                 total += part @ own.astype(np.float32)
             else:
                 own = own * self.scale[self.places[place]][:, None]
-                total += part @ own.astype(np.float32)
+                total += _product(part, own.astype(np.float32))
                 middle = self.mean[self.places[place]] @ own
                 total -= self.there[place][:, None] * middle
         return total
@@ -182,7 +182,7 @@ class Features:
         single = rows.astype(np.float32)
         for place, part in enumerate(self.parts):
             columns = self.places[place]
-            found[columns] = part.T @ single
+            found[columns] = _product(part.T, single)
             if not isinstance(part, np.ndarray):
                 middle = self.there[place] @ rows
                 found[columns] -= self.mean[columns][:, None] * middle
@@ -210,6 +210,11 @@ class Features:
         for variance, kernel in zip(variances, self.kernels(rows), strict=True):
             total += variance * kernel
         return total
+
+
+def _product(part: Any, numbers: NDArray[np.float32]) -> Any:
+    """A matrix times `[columns, k]`; for sparse ones a vector is quicker than one column."""
+    return (part @ numbers[:, 0])[:, None] if numbers.shape[1] == 1 else part @ numbers
 
 
 def _spread_out(part: Any, rows: NDArray[np.int64], n: int) -> Any:

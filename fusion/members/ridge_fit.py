@@ -21,13 +21,13 @@ from fusion.members.ridge_solver import (
 from fusion.members.view import Rows
 from heads.base import Head
 
-EVIDENCE_ROWS = 600
+EVIDENCE_ROWS = 500
 """Rows, drawn at random, that the prior variances of blocks are chosen on."""
 MOST_EVIDENCE_SCORES = 3
 """Scores of a head that they are chosen by."""
 STRENGTH_ROWS = 5_000
 """Rows held out that the strength of all priors is chosen on."""
-MOST_BY_ROWS = 6_000
+MOST_BY_ROWS = 2_000
 """Rows up to which least squares are solved by an equation a row."""
 STEP = 3.0
 MOST_STEPS = 4

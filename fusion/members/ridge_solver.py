@@ -14,11 +14,11 @@ Floats = NDArray[np.float64]
 Link = Literal["identity", "logistic", "softmax"]
 NEWTON_STEPS = 12
 CG_STEPS = 200
-EXACT = 1e-3
+EXACT = 3e-3
 """Relative residual at which least squares are solved."""
-LOOSE = 0.05
+LOOSE = 0.3
 """The same within a Newton step, of which several follow each other."""
-SETTLED = 1e-6
+SETTLED = 1e-4
 """Relative change of the loss below which Newton steps end."""
 MOST_DENSE = 3_000
 """Dense columns whose products with each other are used to converge faster."""

@@ -25,7 +25,7 @@ class TrainingSettings(RunSettings):
     folds: int = Field(
         default=4,
         ge=1,
-        description="Networks whose answers are averaged, each stopped on another fold.",
+        description="Parts of the rows; what did not learn from one answers it, and stops by it.",
     )
     epochs: int = Field(default=80, ge=1, description="Passes over the training rows, at most.")
     batch_size: int | None = Field(

@@ -169,3 +169,6 @@ def test_the_page_says_what_each_answer_is_made_of():
     assert price.endswith(" Nothing was gained by the linear model.")
     assert units.endswith("Nothing was gained by the networks, mine, the linear model.")
     assert blend_sentences({"price": {"network": 1.0}}) == ()  # there is nothing to say
+    price, again = blend_sentences(shares, {**shares, "price": {"mine": 1.0, "network": 0.0}})
+    assert price.endswith(" Where a category was never seen: mine 100\u202f%.")
+    assert again == units
