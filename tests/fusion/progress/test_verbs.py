@@ -88,7 +88,9 @@ def test_each_stage_of_a_training_ends_at_its_total_or_early_and_stands_once(tra
         "embedding image",
         "embedding text",
         "training",
-        *(f"fitting {member}" for member in ("the kernel", "the ridge", "trees")),
+        "fitting the kernel",
+        "fitting the ridge",
+        "growing trees",
         "measuring modalities",
     ]
     assert {"texts", "photos", "epochs", "models"} <= {work.unit for work in works.opened}
