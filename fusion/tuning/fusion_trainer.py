@@ -80,9 +80,12 @@ class FusionTrainer(transformers.Trainer):
     def evaluate(self, *arguments: Any, **options: Any) -> dict[str, float]:
         """Mean balanced loss over the validation rows, as `eval_loss`."""
         self.module.eval()
-        rows, found, targets = self.validation_rows, [], []
+        rows = self.validation_rows
+        found: list[Raw] = []
+        targets: list[dict[str, Tensor]] = []
         for start in range(0, len(rows), self.evaluation_rows):
-            batch = self._prepare_inputs(self._collate(rows[start : start + self.evaluation_rows]))
+            some = rows[start : start + self.evaluation_rows]
+            batch: dict[str, Any] = self._prepare_inputs(self._collate(some))
             targets.append(batch.pop("targets"))
             found.append(self.raw(self.module, batch))
         loss = self.balanced_loss(_joined(found), _joined(targets))

@@ -88,9 +88,12 @@ def test_each_stage_of_a_training_ends_at_its_total_or_early_and_stands_once(tra
         "embedding image",
         "embedding text",
         "training",
+        "fitting the kernel",
+        "fitting the ridge",
+        "growing trees",
         "measuring modalities",
     ]
-    assert {work.unit for work in works.opened} == {"texts", "photos", "epochs", "models"}
+    assert {"texts", "photos", "epochs", "models"} <= {work.unit for work in works.opened}
 
 
 def test_simple_methods_of_a_training_compute_with_one_thread(trained):
