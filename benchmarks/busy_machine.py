@@ -21,8 +21,11 @@ from threadpoolctl import threadpool_limits
 
 from fusion import FusionRegressor
 from fusion.data import build_catalogue, infer_schema
-from fusion.evaluation import BASELINES
+from fusion.data.batch import ModelInputs
+from fusion.data.folds import DRAWN, validation_folds
+from fusion.evaluation import BASELINES, baseline_rows
 from fusion.jobs.demo import demo_folder
+from fusion.ready import ReadyItems
 from fusion.training.threads import computing_with
 from heads import RegressionHead
 
@@ -88,12 +91,15 @@ def fit_trees(items: pd.DataFrame, *, threads: int) -> None:
     catalogue = build_catalogue(items, schema, photos=None)
     target = items[TARGET].to_numpy(dtype=np.float64)
     known = np.arange(len(items) * 3 // 4)
+    parts = (catalogue.take(known), catalogue.take(np.arange(len(known), len(items))))
     with computing_with(threads):
+        rows, asked = baseline_rows(*(ReadyItems(part, {}, ModelInputs({})) for part in parts))
         BASELINES[TREES](
-            catalogue.take(known),
-            target[known],
-            catalogue.take(np.arange(len(known), len(items))),
-            head=RegressionHead.fitted(target[known]),
+            rows,
+            {"units": target[known]},
+            asked,
+            heads={"units": RegressionHead.fitted(target[known])},
+            folds=validation_folds(DRAWN, n_rows=len(known), n_folds=4, share=0.15, seed=0),
             seed=0,
         )
 

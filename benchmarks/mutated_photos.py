@@ -12,8 +12,7 @@ from typing import Any
 
 from benchmarks.photo_mutations import mutated_photo, originals
 from encoders.image.photo import PhotoError, load_photo
-from encoders.image.resnet import resize_and_crop
-from encoders.image.resnet_weights import Preprocessing
+from encoders.image.photo_pixels import Preprocessing, resize_and_crop
 
 PIECE = 5_000  # photos that a process decodes before the next one takes over
 SMALL = Preprocessing(resize=36, crop=32)

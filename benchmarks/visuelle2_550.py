@@ -15,11 +15,14 @@ from results import write_section
 from encoders.image.resnet import ResNetEncoder
 from encoders.text.bert import BertEncoder
 from fusion import FusionClassifier, FusionRegressor
-from fusion.data.catalogue import Catalogue, build_catalogue
+from fusion.data.catalogue import build_catalogue
+from fusion.data.folds import DRAWN, validation_folds
 from fusion.data.schema import Schema
-from fusion.evaluation import BASELINES, Evaluation, Score, evaluate_head
+from fusion.embedding import prepare_inputs
+from fusion.evaluation import BASELINES, Evaluation, Score, baseline_rows, evaluate_head
 from fusion.evaluation.result import Kind
 from fusion.modalities import input_roles
+from fusion.ready import ReadyItems
 from heads import Head, HotItemHead, SalesVolumeHead
 
 Floats = NDArray[np.float64]
@@ -68,9 +71,12 @@ class Launches:
             "validation_fraction": 0.15,
         }
 
-    def catalogue(self, frame: pd.DataFrame) -> Catalogue:
+    def ready(self, frame: pd.DataFrame) -> ReadyItems:
         """Rows as the baselines read them."""
-        return build_catalogue(frame, SCHEMA, photos=self.photos)
+        catalogue = build_catalogue(frame, SCHEMA, photos=self.photos)
+        encoders = self.options["encoders"]
+        prepared = prepare_inputs(encoders, catalogue, store=self.options["store"])
+        return ReadyItems(catalogue, encoders, prepared.inputs)
 
 
 def answers(launches: Launches, head: Head, target: Floats, *, seed: int) -> Ways:
@@ -101,11 +107,14 @@ def evaluated(launches: Launches, head: Head, *, seed: int) -> Evaluation:
             rule.encode_target(units).astype(np.float64) for units in (training, test)
         )
     models = answers(launches, head, training, seed=seed)
-    known, asked = launches.catalogue(launches.training), launches.catalogue(launches.test)
+    known, asked = baseline_rows(launches.ready(launches.training), launches.ready(launches.test))
+    folds = validation_folds(DRAWN, n_rows=len(training), n_folds=4, share=0.15, seed=seed)
     for name, predict in BASELINES.items():
-        columns = predict(known, training, asked, head=head, seed=seed)
-        if columns is not None:
-            models[name, "baseline"] = columns
+        found = predict(
+            known, {"head": training}, asked, heads={"head": head}, folds=folds, seed=seed
+        )
+        if found is not None:
+            models[name, "baseline"] = found["head"]
     return evaluate_head(
         head,
         name=type(head).__name__,

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from results import write_section
 from scipy.sparse import csr_matrix, hstack
 from sklearn.compose import make_column_transformer
-from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import precision_recall_curve
@@ -23,6 +22,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from encoders.text.bert import BertEncoder
 from fusion import FusionClassifier
 from fusion.evaluation.bootstrap import paired_bootstrap
+from fusion.members.openmp import lightgbm
 from fusion.store import embed_values
 from heads import metrics
 
@@ -112,7 +112,7 @@ def boosted_trees(reviews: Reviews, numbers: Sequence[str]) -> Answers:
             levels = table[name].iloc[rows].dropna().unique()
             known = table[name].where(table[name].isin(levels))
             table[name] = pd.Categorical(known, categories=levels)
-        trees = HistGradientBoostingClassifier(random_state=0, categorical_features="from_dtype")
+        trees = lightgbm().LGBMClassifier(random_state=0, verbosity=-1)
         trees.fit(table.iloc[rows], reviews.labels[rows])
         return np.asarray(trees.predict_proba(table.iloc[asked])[:, 1])
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from encoders.base import Encoder
     from encoders.check import check_encoder
     from encoders.image.colour_texture import ColourTextureEncoder
+    from encoders.image.efficientnet_lite0 import EfficientNetLite0Encoder
     from encoders.image.resnet import ResNetEncoder
     from encoders.registry import ENCODERS
     from encoders.table.numeric import NumericEncoder
@@ -21,6 +22,7 @@ __all__ = [
     "ENCODERS",
     "BertEncoder",
     "ColourTextureEncoder",
+    "EfficientNetLite0Encoder",
     "Encoder",
     "NumericEncoder",
     "ResNetEncoder",

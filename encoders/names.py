@@ -66,6 +66,15 @@ KNOWN: dict[str, Known] = {
             "preprocessing": None,
         },
     ),
+    "efficientnet_lite0": Known(
+        "image",
+        options={
+            "weights": ("imagenet",),
+            "dtype": None,
+            "decoder": PHOTO_DECODERS,
+            "preprocessing": None,
+        },
+    ),
     "tfidf": Known("text", learns=True, options={"embedding_dim": None, "min_count": None}),
     "colour_texture": Known("image"),
     "numeric": Known(

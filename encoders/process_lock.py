@@ -4,7 +4,6 @@ Libraries change such state while they work: transformers replaces functions of 
 a model, and its Trainer seeds the global generators. A lock lets one thread at a time do so.
 """
 
-import multiprocessing
 import os
 import threading
 from collections.abc import Iterator
@@ -40,17 +39,3 @@ class ProcessLock:
 
 LOADING = ProcessLock()
 """Held while transformers is imported, loads a model or a tokenizer, or makes a Trainer."""
-
-
-@contextmanager
-def start_method_kept() -> Iterator[None]:
-    """Leaves it to the program how `multiprocessing` starts processes, where it is undecided yet.
-
-    Why: joblib, on which trees of scikit-learn run, decides it for good by asking for it.
-    """
-    undecided = multiprocessing.get_start_method(allow_none=True) is None
-    try:
-        yield
-    finally:
-        if undecided:
-            multiprocessing.set_start_method(None, force=True)

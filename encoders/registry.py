@@ -5,6 +5,7 @@ Another encoder is one file, one line here and one test file; `check_encoder` te
 
 from encoders.base import Encoder
 from encoders.image.colour_texture import ColourTextureEncoder
+from encoders.image.efficientnet_lite0 import EfficientNetLite0Encoder
 from encoders.image.resnet import ResNetEncoder
 from encoders.table.numeric import NumericEncoder
 from encoders.text.bert import BertEncoder
@@ -13,6 +14,7 @@ from encoders.text.tfidf import TfidfEncoder
 ENCODERS: dict[str, type[Encoder]] = {
     "bert": BertEncoder,
     "resnet": ResNetEncoder,
+    "efficientnet_lite0": EfficientNetLite0Encoder,
     "tfidf": TfidfEncoder,
     "colour_texture": ColourTextureEncoder,
     "numeric": NumericEncoder,

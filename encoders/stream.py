@@ -5,11 +5,13 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from encoders.image.photo_file import MACHINE_FAULTS
 
@@ -149,6 +151,20 @@ def in_threads(function: Any, items: Sequence[Any]) -> list[Any]:
         return [function(item) for item in items]
     with ThreadPoolExecutor(n_threads) as pool:
         return list(pool.map(function, items))
+
+
+@contextmanager
+def on_one_core() -> Iterator[None]:
+    """What the calling thread computes meanwhile, it computes alone, beside other threads."""
+    torch.get_num_threads()  # the first call of a thread sets it to the process's number
+    with _openmp().limit(limits=1):
+        yield
+
+
+@cache
+def _openmp() -> Any:
+    """What sets the calling thread's own number of OpenMP threads."""
+    return ThreadpoolController().select(user_api="openmp")
 
 
 def _encode_window(

@@ -28,6 +28,6 @@ from fusion.predictor import Predictor as Predictor
 from fusion.store import embed_values as embed_values
 from fusion.strategies import FUSIONS as FUSIONS
 from fusion.training import TrainingSettings as TrainingSettings
-from fusion.training import fit_model as fit_model
+from fusion.training import fit_networks as fit_networks
 
 __version__: str

@@ -66,7 +66,7 @@ def described(what: str) -> Iterator[None]:
             raise
         raise BundleError(f"{str(error)[:TOLD_CHARACTERS]} ...") from None
     except Exception as error:  # what odd values break cannot be listed
-        kind, told = type(error).__name__, str(error)[:TOLD_CHARACTERS]
+        kind, told = type(error).__name__, str(error)[:TOLD_CHARACTERS].rstrip(".")
         raise BundleError(
             f"{what} must be as it was saved, got one that ends in {kind}: {told}. {RESTORE}"
         ) from error

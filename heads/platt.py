@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from heads.answer_maps import splits
 from heads.base import Floats
@@ -74,7 +73,7 @@ def _loss_and_slopes(
 ) -> tuple[float, Floats]:
     """Mean log loss of the mean probabilities, in nats, and its slopes in intercept and slope."""
     odds = line[0] + line[1] * logits
-    each = expit(odds)
+    each = np.exp(-np.logaddexp(0.0, -odds))
     mean = each.mean(axis=1).clip(1e-12, 1.0 - 1e-12)
     share = weight / weight.sum()
     loss = -(share * (labels * np.log(mean) + (1.0 - labels) * np.log1p(-mean))).sum()

@@ -8,13 +8,12 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.special import ndtri
 from torch import Tensor
 from torch.nn import functional as F
 
 from heads.base import LEAST_LOSS, Column, Floats, Head, Parts
 from heads.conformal import conformal_quantile
-from heads.scales import Scale, StandardScale
+from heads.scales import Scale, StandardScale, normal_scores
 from heads.tree_objective import TreeObjective
 
 LEVELS = (0.1, 0.5, 0.9)
@@ -70,7 +69,7 @@ class QuantilesHead(Head):
         self.levels = checked_levels(levels)
         n_levels = len(self.levels)
         self.standard = StandardScale.from_config(standard or {})
-        self.starts = ndtri(self.levels).tolist() if starts is None else list(starts)
+        self.starts = normal_scores(self.levels).tolist() if starts is None else list(starts)
         self.shifts = [0.0] * n_levels if shifts is None else list(shifts)
         if (len(self.starts), len(self.shifts)) != (n_levels, n_levels):
             raise ValueError(

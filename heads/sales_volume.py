@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from heads.answer_maps import AnswerMap, fit_mean_map
 from heads.base import Column, Floats, Head, Parts, broken_rules
 from heads.conformal import weighted_quantile
+from heads.counts import CountDistribution
 from heads.tree_objective import TreeObjective
 
 Distribution = Literal["negative_binomial", "poisson"]
@@ -150,7 +151,7 @@ class SalesVolumeHead(Head):
         mean = (means if self.mean_map is None else self.mean_map(means)).mean(dim=1)
         sold = self._distribution(raw)
         quantiles = {
-            f"sales_units_{name}": torch.as_tensor(sold.ppf(level)).to(mean)
+            f"sales_units_{name}": torch.as_tensor(sold.quantile(level)).to(mean)
             for name, level in self.levels.items()
         }
         return {"sales_units": mean, **quantiles}
@@ -167,7 +168,7 @@ class SalesVolumeHead(Head):
         levels that are read, and the middle of the probability of a count (Smith 1985).
         """
         sold = self._distribution(raw)
-        places = (sold.cdf(np.ceil(target) - 1.0) + sold.cdf(target)) / 2.0
+        places = (sold.cumulative(np.ceil(target) - 1.0) + sold.cumulative(target)) / 2.0
         self.levels = {
             name: float(np.clip(weighted_quantile(places, level, weight), *OUTERMOST))
             for name, level in LEVELS.items()
@@ -175,15 +176,13 @@ class SalesVolumeHead(Head):
         means = clamped_mean(raw.detach()).exp().cpu().numpy()
         self.mean_map = fit_mean_map(means, target, link="log", parts=parts, weight=weight)
 
-    def _distribution(self, raw: Tensor) -> Any:
-        """The networks' common distribution of each row, a frozen one of scipy."""
-        from scipy import stats  # takes a second to import
-
-        mu = clamped_mean(raw.detach()).mean(dim=1).exp().cpu().numpy()
+    def _distribution(self, raw: Tensor) -> CountDistribution:
+        """The networks' common distribution of each row."""
+        mean = clamped_mean(raw.detach()).mean(dim=1).exp().cpu().numpy()
         if self.distribution == "poisson":
-            return stats.poisson(mu)
-        r = clamped_dispersion(raw.detach()).mean(dim=1).neg().exp().cpu().numpy()
-        return stats.nbinom(r, r / (r + mu))
+            return CountDistribution(mean, None)
+        size = clamped_dispersion(raw.detach()).mean(dim=1).neg().exp().cpu().numpy()
+        return CountDistribution(mean, size)
 
     def metrics(self, target: Floats, prediction: dict[str, Floats]) -> dict[str, float]:
         """Errors of mean and median, rank correlation, and how honest the interval is.

@@ -7,7 +7,6 @@ from typing import Any, Literal, Self, get_args
 
 import numpy as np
 import torch
-from scipy.special import ndtri
 from torch import Tensor
 
 from heads.base import LIMIT, Floats
@@ -193,11 +192,17 @@ def decode(scaled: Tensor, scale: Scale, *, knots: Sequence[float] = ()) -> Tens
     return scaled.exp() if scale == "log" else scaled.expm1().clamp(min=0.0)
 
 
+def normal_scores(levels: Sequence[float] | Floats) -> Floats:
+    """Where the standard normal distribution has levels in (0, 1), float64, of the same length."""
+    scores: Floats = torch.special.ndtri(torch.as_tensor(levels, dtype=torch.float64)).numpy()
+    return scores
+
+
 def _rank_table(knots: Sequence[float]) -> tuple[Floats, Floats]:
     """Distinct values and their normal scores; a value that fills several knots gets their mean."""
     levels = (np.arange(len(knots)) + 0.5) / len(knots)
     values, places = np.unique(np.asarray(knots, dtype=np.float64), return_inverse=True)
-    return values, np.bincount(places, weights=ndtri(levels)) / np.bincount(places)
+    return values, np.bincount(places, weights=normal_scores(levels)) / np.bincount(places)
 
 
 def _skewness(values: Floats) -> float:

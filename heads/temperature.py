@@ -1,7 +1,6 @@
 """Probabilities of classes that are meant: logits divided by a number chosen on rows held out."""
 
 import numpy as np
-from scipy.special import log_softmax, logsumexp
 
 from heads.answer_maps import splits
 from heads.base import Floats, Parts
@@ -57,6 +56,7 @@ def _likeliest(logits: Floats, classes: Parts, weight: Floats) -> float:
 
 def _loss(temperature: float, logits: Floats, classes: Parts, weight: Floats) -> float:
     """Summed log loss, in nats, of the mean probabilities of the networks."""
-    logs = log_softmax(logits / temperature, axis=2)
+    scaled = logits / temperature
+    logs = scaled - np.logaddexp.reduce(scaled, axis=2, keepdims=True)
     own = np.take_along_axis(logs, classes[:, None, None], axis=2)[..., 0]  # [n, n_networks]
-    return float(weight @ (np.log(logits.shape[1]) - logsumexp(own, axis=1)))
+    return float(weight @ (np.log(logits.shape[1]) - np.logaddexp.reduce(own, axis=1)))

@@ -46,8 +46,9 @@ def test_the_parts_of_the_page_work_together_as_a_package(package):
     own = model.fitted_.bundle.model
     kinds = {type(own.encoder(name)).__name__ for name in own.modalities}
     assert kinds == {"CaseEncoder", "SizeEncoder"}
-    assert type(own.first.fusion).__name__ == "SumFusion"
-    assert [type(each).__name__ for each in own.first.decoders.values()] == ["NarrowDecoder"]
+    network = own.members["network"].networks[0]
+    assert type(network.fusion).__name__ == "SumFusion"
+    assert [type(each).__name__ for each in network.decoders.values()] == ["NarrowDecoder"]
     loaded = FusionRegressor.load(package / "model")
     np.testing.assert_array_equal(loaded.predict(items), model.predict(items))
 

@@ -35,6 +35,7 @@ WHERE_THEY_ARE_USED = {
                    "fusion/report/regression_charts.py", "fusion/report/steps_view.py"},
     "jinja2": {"fusion/report/page.py"},
     "skimage": set(),
+    "lightgbm": set(),
     "torchvision": {"encoders/image/weights/train_clothing18.py"},
     "transformers": {"fusion/tuning/trainers.py", "fusion/tuning/fusion_trainer.py",
                      "fusion/tuning/tune.py", "fusion/pretraining/run.py",

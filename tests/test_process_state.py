@@ -313,7 +313,7 @@ def test_a_prediction_and_a_load_do_not_wait_for_a_fit(frame, fitted, bundle, mo
         begun.set()
         assert go_on.wait(60)
 
-    monkeypatch.setattr("fusion.tuning.fusion_trainer.BestWeights.on_epoch_end", wait)
+    monkeypatch.setattr("fusion.training.loop.NetworkTraining._keep", wait)
     fit = threading.Thread(
         target=regressor().fit, args=(frame.drop(columns="units"), frame["units"])
     )

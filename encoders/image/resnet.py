@@ -8,13 +8,12 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor, nn
 
 from encoders.adapter import Adapter, adapter_config, as_adapter
 from encoders.base import Encoder, Tensors, fingerprint_of
 from encoders.dtype import resolve_dtype
-from encoders.image.photo import Photo, PhotoSource, load_photo
+from encoders.image.photo import PhotoSource
 from encoders.image.photo_parts import (
     described_photos,
     mean_by_value,
@@ -22,21 +21,14 @@ from encoders.image.photo_parts import (
     photos_of,
     read_photos,
 )
+from encoders.image.photo_pixels import Preprocessing, photo_pixels, stacked_pixels
 from encoders.image.resnet_forward import FoldedResNet, can_fold, is_plain_resnet
-from encoders.image.resnet_weights import (
-    Preprocessing,
-    find_weights,
-    load_into,
-)
+from encoders.image.resnet_weights import find_weights, load_into
 from encoders.names import PHOTO_DECODERS, RESNETS
 from encoders.process_state import OwnGenerators
 from encoders.spelling import unknown_name
 from encoders.stream import ReadPart
 
-RESAMPLING = {
-    "bilinear": Image.Resampling.BILINEAR,
-    "bicubic": Image.Resampling.BICUBIC,
-}
 N_STAGES = 4
 COMPUTED_AS = 2
 """Goes up where the same weights give other last bits: stored embeddings are then made anew."""
@@ -73,6 +65,7 @@ class ResNetEncoder(Encoder):
         ValueError: If a name is unknown or the weights cannot be used.
 
     Example:
+        >>> from PIL import Image
         >>> encoder = ResNetEncoder.tiny()
         >>> encoder.encode([Image.new("RGB", (60, 40), "red"), None]).shape
         (2, 512)
@@ -128,12 +121,11 @@ class ResNetEncoder(Encoder):
 
     def _prepare_normalisation(self) -> None:
         """Keep `pixels * scale + shift`, the same as (pixels / 255 - mean) / std."""
-        mean = torch.tensor(self.preprocessing.mean).view(1, 3, 1, 1)
-        std = torch.tensor(self.preprocessing.std).view(1, 3, 1, 1)
+        scale, shift = self.preprocessing.scale_and_shift()
         self.scale: Tensor
         self.shift: Tensor
-        self.register_buffer("scale", 1.0 / (255.0 * std), persistent=False)
-        self.register_buffer("shift", -mean / std, persistent=False)
+        self.register_buffer("scale", scale, persistent=False)
+        self.register_buffer("shift", shift, persistent=False)
 
     @property
     def embedding_dim(self) -> int:
@@ -226,17 +218,11 @@ class ResNetEncoder(Encoder):
 
     def collate(self, values: Sequence[NDArray[np.uint8]]) -> Tensors:
         """Pixels `[photos, 3, crop, crop]`, one photo a value."""
-        side = self.preprocessing.crop
-        pixels = np.stack(values) if len(values) else np.empty((0, side, side, 3), dtype=np.uint8)
-        # Channels stay last in memory, which is what convolutions run fastest on.
-        shown = torch.from_numpy(pixels).permute(0, 3, 1, 2)
-        return {"pixels": shown, "counts": torch.ones(len(values), dtype=torch.int64)}
+        return stacked_pixels(values, side=self.preprocessing.crop)
 
     def _pixels(self, photo: PhotoSource) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
         """One photo as uint8 `[crop, crop, 3]`, and what was odd about it."""
-        min_side = self.preprocessing.resize if self.decoder == "fast" else None
-        loaded = load_photo(photo, min_side=min_side)
-        return resize_and_crop(loaded, self.preprocessing), loaded.warnings
+        return photo_pixels(photo, self.preprocessing, decoder=self.decoder)
 
     def forward(self, tensors: Tensors) -> Tensor:
         """Embeddings, the mean over each value's photos."""
@@ -275,24 +261,3 @@ class ResNetEncoder(Encoder):
         """A random ResNet-18 on 32 x 32 pixels."""
         small = {"resize": 36, "crop": 32}
         return cls("resnet18", weights=None, dtype="float32", preprocessing=small)
-
-
-def resize_and_crop(photo: Photo, how: Preprocessing) -> NDArray[np.uint8]:
-    """The middle square after resizing the shorter side, as torchvision's presets cut it.
-
-    Why: only the pixels that are kept get computed, so a 1 x 50,000 strip costs no more than a
-    square; Pillow's integer arithmetic gives the same pixels on every machine.
-
-    Shape:
-        Returns uint8 `[crop, crop, 3]`.
-    """
-    width, height = photo.size
-    short = min(width, height)
-    # int() and round() as in torchvision, so that the same square is cut.
-    wide, high = int(how.resize * width / short), int(how.resize * height / short)
-    left, top = round((wide - how.crop) / 2), round((high - how.crop) / 2)
-    across, down = width / wide, height / high
-    right, bottom = min((left + how.crop) * across, width), min((top + how.crop) * down, height)
-    box = (left * across, top * down, right, bottom)
-    method = RESAMPLING[how.interpolation]
-    return np.asarray(photo.resized((how.crop, how.crop), method, box=box))

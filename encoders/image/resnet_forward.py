@@ -5,11 +5,10 @@ from functools import cache, partial
 from typing import Any, Self
 
 import torch
-from threadpoolctl import ThreadpoolController
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from encoders.stream import in_threads
+from encoders.stream import in_threads, on_one_core
 
 PHOTOS_TOGETHER = 4
 """Photos that one thread computes at a time: enough for its products, few enough for its cache."""
@@ -150,8 +149,7 @@ def _features(
     pixels: Tensor,
 ) -> Tensor:
     """Features of a few photos, computed by this thread alone."""
-    torch.get_num_threads()  # the first call of a thread sets it to the process's number
-    with torch.no_grad(), _openmp().limit(limits=1):
+    with torch.no_grad(), on_one_core():
         hidden: Tensor = network.maxpool(layers[network.conv1](prepare(pixels)))
         for block in _blocks(network):
             hidden = _block(block, layers, hidden)
@@ -166,9 +164,3 @@ def _block(block: Any, layers: dict[nn.Module, _Convolution], hidden: Tensor) ->
     if not hasattr(block, "conv3"):
         return layers[block.conv2].added_to(shortcut, inner)
     return layers[block.conv3].added_to(shortcut, layers[block.conv2](inner))
-
-
-@cache
-def _openmp() -> Any:
-    """What sets the calling thread's own number of OpenMP threads."""
-    return ThreadpoolController().select(user_api="openmp")

@@ -3,79 +3,20 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save_file
 from torch import Tensor, nn
 
+from encoders.image.photo_pixels import Preprocessing
 from encoders.spelling import unknown_name
 
 CLOTHING18 = Path(__file__).parent / "weights" / "clothing18.safetensors"
-MOST_SIDE = 4096
-"""Pixels; a photo of that side takes 200 MB as numbers."""
 MOST_BYTES = 2**30
 """Of a weight file; the largest ResNet has a quarter of it."""
-INTERPOLATIONS = ("bilinear", "bicubic")
-
-
-@dataclass(frozen=True)
-class Preprocessing:
-    """How a photo becomes the pixels that weights were trained on.
-
-    Attributes:
-        resize: Length of the shorter side after resizing, in pixels.
-        crop: Side of the square cut from the middle, in pixels; at most `resize`.
-        mean: Mean of each channel, for pixels of 0 to 1.
-        std: Standard deviation of each channel, for pixels of 0 to 1.
-        interpolation: "bilinear" or "bicubic", always with antialiasing.
-        antialias: Always True.
-        source: "weights" where the weights say it themselves, "given" where the caller did,
-            "assumed" where ImageNet's is used because nobody said anything.
-    """
-
-    resize: int = 256
-    crop: int = 224
-    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
-    std: tuple[float, ...] = (0.229, 0.224, 0.225)
-    interpolation: str = "bilinear"
-    antialias: bool = True
-    source: Literal["weights", "given", "assumed"] = "given"
-
-    def __post_init__(self) -> None:
-        """Refuse sizes, scales and methods that cannot be followed."""
-        object.__setattr__(self, "mean", tuple(float(value) for value in self.mean))
-        object.__setattr__(self, "std", tuple(float(value) for value in self.std))
-        rules = {
-            "resize": (1 <= self.resize <= MOST_SIDE, f"from 1 to {MOST_SIDE}"),
-            "crop": (1 <= self.crop <= self.resize, "at least 1 and at most resize"),
-            "mean": (len(self.mean) == 3, "three numbers"),
-            "std": (len(self.std) == 3 and min(self.std) > 0, "three positive numbers"),
-            "interpolation": (self.interpolation in INTERPOLATIONS, "bilinear or bicubic"),
-            "antialias": (self.antialias is True, "True"),
-        }
-        for name, (holds, rule) in rules.items():
-            if not holds:
-                raise ValueError(
-                    f"preprocessing.{name} must be {rule}, got {getattr(self, name)!r}. "
-                    "Correct it, or leave it out for ImageNet's value."
-                )
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any], **more: Any) -> "Preprocessing":
-        """Read it from JSON-like values, with the nearest names for unknown ones."""
-        known = [field.name for field in fields(cls)]
-        for name in values:
-            if name not in known:
-                raise ValueError(unknown_name("preprocessing name", name, known))
-        return cls(**{**values, **more})
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-like values for a configuration."""
-        return {**asdict(self), "mean": list(self.mean), "std": list(self.std)}
 
 
 @dataclass(frozen=True)

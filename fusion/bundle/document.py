@@ -21,7 +21,7 @@ MOST_VALUES = 2**22
 MOST_PARTS = 1000
 MOST_FILES = 10_000
 MEMBER_NAME = r"[A-Za-z_][A-Za-z0-9_]{0,99}"
-FILE_NAME = rf"{MEMBER_NAME}\.[A-Za-z0-9_]{{1,100}}\.txt"
+FILE_NAME = rf"{MEMBER_NAME}(?:\.[A-Za-z0-9_]{{1,100}}){{1,5}}\.txt"
 
 MemberName = Annotated[Text, Field(pattern=rf"^{MEMBER_NAME}$")]
 FileName = Annotated[

@@ -11,10 +11,11 @@ from encoders.base import Encoder
 from encoders.dtype import TwoPrecisions, processor_has_bfloat16
 from encoders.names import KNOWN, PLACES, Known
 from fusion.bundle.budget import AllocationBudget
-from fusion.bundle.document import Document, EncoderEntry, HeadEntry
+from fusion.bundle.document import Document, EncoderEntry, HeadEntry, MemberEntry
 from fusion.bundle.weights import Tensors, check_owners, load_encoder, member_state
 from fusion.errors import BundleError
 from fusion.members import MEMBERS, Member
+from fusion.members.base import State
 from fusion.model import ProductModel
 from fusion.plugins import load_plugins
 from fusion.saved_parts import SHOWN_NAME, described, name_and_config, rebuild
@@ -22,7 +23,7 @@ from fusion.stack import Stack
 from heads import HEADS
 from heads.base import Head
 
-PACKAGES = ("torch", "torchvision", "transformers", "scikit-learn", "numpy")
+PACKAGES = ("torch", "torchvision", "transformers", "scikit-learn", "lightgbm", "numpy")
 SPARE_BYTES = 2**26
 """What building may take beside a multiple of the weights: 64 MiB."""
 TIMES_WEIGHTS = 16
@@ -97,14 +98,33 @@ def rebuild_model(
         heads = {name: _rebuild_head(name, entry) for name, entry in document.heads.items()}
         members: dict[str, Member] = {}
         for called, entry in document.members.items():
-            members[called] = rebuild(MEMBERS, vars(entry), what=f"member {called}")
-            with described(f"member {called}"):
-                state = member_state(called, weights, files)
-                members[called].load_state(state, heads=heads, encoders=encoders)
+            state = member_state(called, weights, files)
+            members[called] = _rebuild_member(called, entry, state, heads=heads, encoders=encoders)
         with described("stack"):
             stack = Stack(**vars(document.stack))
         with described("encoders, heads, members and stack together"):
             return ProductModel(encoders, heads=heads, members=members, stack=stack)
+
+
+def _rebuild_member(
+    called: str,
+    entry: MemberEntry,
+    state: State,
+    *,
+    heads: Mapping[str, Head],
+    encoders: Mapping[str, Encoder],
+) -> Member:
+    member: Member = rebuild(MEMBERS, vars(entry), what=f"member {called}")
+    with described(f"member {called}"):
+        try:
+            member.load_state(state, heads=heads, encoders=encoders)
+        except ValueError as error:
+            if isinstance(error, BundleError):
+                raise
+            raise BundleError(
+                f"weights of member {called} must fit its description: {error}"
+            ) from error
+    return member
 
 
 def _rebuild_head(name: str, entry: HeadEntry) -> Head:

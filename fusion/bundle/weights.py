@@ -44,8 +44,8 @@ def learned_state(model: ProductModel) -> tuple[Tensors, dict[str, bytes]]:
                 files[f"{called}.{name}"] = learned
             else:
                 raise BundleError(
-                    f"file of member {called} must be named by letters, digits and _ before .txt, "
-                    f"got {name!r}. Name it so in {type(member).__name__}.state."
+                    f"file of member {called} must be named by letters, digits, _ and dots before "
+                    f".txt, got {name!r}. Name it so in {type(member).__name__}.state."
                 )
     return tensors, files
 

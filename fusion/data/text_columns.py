@@ -1,4 +1,4 @@
-"""Numbers that stand in the texts of a table: which ones it has, and these as columns of numbers."""
+"""Numbers that stand in the texts of a table: which ones it has, and their columns."""
 
 import re
 from collections import Counter

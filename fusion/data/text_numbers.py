@@ -47,7 +47,8 @@ SIGNS = str.maketrans(
 # Every repetition has a bound, so that time grows with the text and not with its square.
 NUMBER = re.compile(
     r"(?:(?<!\w)|(?<=[0-9mnt\"' ]x))(?<![0-9][.,])"
-    r"(?:(?:(?P<whole>[0-9]{1,4})[ -]{1,2})?(?P<part>[0-9]{1,2})/(?P<parts>2|3|4|5|8|16|32)(?![0-9/])"
+    r"(?:(?:(?P<whole>[0-9]{1,4})[ -]{1,2})?"
+    r"(?P<part>[0-9]{1,2})/(?P<parts>2|3|4|5|8|16|32)(?![0-9/])"
     r"|(?P<digits>[0-9]{1,15}(?:[.,][0-9]{1,15}){0,4}|\.[0-9]{1,15})(?![0-9]))"
 )
 UNIT = re.compile(
@@ -96,7 +97,7 @@ def numbers_in(text: str) -> dict[str, float]:
 
     Example:
         >>> numbers_in('Crib set of 4 - 28" x 52"')
-        {'count': 4.0, 'length cm': 132.08, 'area cm2': 9393.5296}
+        {'area cm2': 9393.5296, 'count': 4.0, 'length cm': 132.08}
         >>> numbers_in("Juice 6 x 330 ml")
         {'count': 6.0, 'volume ml': 330.0}
     """
@@ -174,7 +175,7 @@ def _is_code(digits: str) -> bool:
 
 
 def _unit_at(text: str, place: int) -> tuple[str, Unit | None, int]:
-    """The word behind a number, its unit, and where that ends; the place itself where there is none."""
+    """The word behind a number, its unit, and where that ends: at the place if there is none."""
     none = "", None, place
     after = UNIT.match(text, place)
     if after is None or LABELLED.match(text, place):

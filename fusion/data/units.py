@@ -80,8 +80,8 @@ _WORDS: dict[str, dict[float, str]] = {
     "threads": {1.0: "thread threadcount tc"},
     "pages": {1.0: "page pages pp"},
     COUNT: {
-        1.0: "piece pieces pc pcs pce pack packs pk pks packet packets count counts ct cnt set sets "
-        "unit units bag bags box boxes bottle bottles can cans roll rolls sheet sheets tablet "
+        1.0: "piece pieces pc pcs pce pack packs pk pks packet packets count counts ct cnt set "
+        "sets unit units bag bags box boxes bottle bottles can cans roll rolls sheet sheets tablet "
         "tablets capsule capsules card cards bulb bulbs drawer drawers shelf shelves tier tiers "
         "player players person persons seat seats pocket pockets ply",
         2.0: "pair pairs pr",

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import pandas as pd
 
 from encoders.base import Encoder
+from encoders.blocks import Block
 from encoders.text.tfidf import TfidfEncoder
 from fusion.choices.build import fitted_encoders
 from fusion.choices.encoders import EncoderChoices
 from fusion.data.catalogue import Catalogue
 from fusion.embedding import prepare_inputs
-from fusion.members.view import View, view_of
+from fusion.members.view import Mask, View, view_of
 from fusion.ready import ReadyItems
 
 
@@ -66,11 +67,12 @@ def joined(*views: View | None) -> View | None:
     there = [view for view in views if view is not None]
     if not there:
         return None
-    blocks, present, encoders = ({}, {}, {})
+    blocks: dict[str, Block] = {}
+    present: dict[str, Mask] = {}
     for place, view in enumerate(there):
         blocks |= {f"{place}.{name}": block for name, block in view.blocks.items()}
         present |= {f"{place}.{name}": mask for name, mask in view.present.items()}
-    return View(blocks, present, there[0].inputs, encoders)
+    return View(blocks, present, there[0].inputs, {})
 
 
 def _view(encoders: Mapping[str, Encoder], catalogue: Catalogue) -> View | None:

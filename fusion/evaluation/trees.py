@@ -78,9 +78,9 @@ def _told(question: Question, answers: list[tuple[_Fit, Floats]]) -> Columns:
         ordered[: middle + 1] = np.minimum.accumulate(ordered[middle::-1])[::-1]
         ordered[middle:] = np.maximum.accumulate(ordered[middle:])
         by_level = dict(zip(order, ordered, strict=True))
-    number = next((found for fit, found in answers if fit.level is None), None)
+    numbers = [found for fit, found in answers if fit.level is None]
     return {
-        each.name: by_level.get(each.level, number)  # type: ignore[misc]  # one or the other
+        each.name: numbers[0] if each.level is None else by_level[each.level]
         for each in question.columns
     }
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,9 +36,11 @@ from fusion.ready import ReadyItems
 from fusion.stack import Stack, fit_stack, new_out_of_fold
 from fusion.training import TrainingHistory
 from fusion.training.threads import computing_with, threads_for
-from fusion.tuning.crossfit import CrossFit, Tuned, TuningData
 from heads import HEADS
 from heads.base import Head
+
+if TYPE_CHECKING:
+    from fusion.tuning.crossfit import Tuned
 
 Rows = NDArray[np.int64]
 
@@ -63,7 +65,7 @@ class Fitted:
     histories: list[TrainingHistory]
     targets: Targets
     watched: Rows
-    tuned: Tuned | None = None
+    tuned: "Tuned | None" = None
     out_of_fold: OutOfFold | None = None
     dropped: Mapping[int, str] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
@@ -310,11 +312,13 @@ class _Fit:
         encoders: Mapping[str, Encoder],
         inputs: ModelInputs,
         validation: Validation,
-    ) -> Tuned | None:
+    ) -> "Tuned | None":
         """Text and photo encoders after tuning; None where they stay as they are."""
         settings = self.spec.tuning
         if settings.mode == "none":
             return None
+        from fusion.tuning.crossfit import CrossFit, TuningData  # brings transformers' Trainer
+
         chosen = tunable(settings, encoders)
         job = CrossFit(
             chosen,

@@ -41,7 +41,7 @@ from fusion.data.policy import apply_policy, left_out, refuse_early
 from fusion.data.problems import OnBadRows, Problem
 from fusion.data.schema import NUMBERS, Schema
 from fusion.data.tables import read_table
-from fusion.data.weights import weight_values
+from fusion.data.weights import RULE, weight_values
 from fusion.errors import ConfigError
 from fusion.fitting.members import member_choices, member_mistakes
 from fusion.fitting.spec import MIN_ROWS, check_logs, check_tuning
@@ -124,6 +124,8 @@ def check_config(
         targets, problems = _read_targets(config, frame, schema, labelled)
         weight, found = _weights(config, frame, schema)
         problems += found
+        if weight is not None and not found and not weight.any():
+            mistakes.add([f"data.weight: {RULE}, got zero in every row. Weigh some rows."])
         unknown = _unknown_rows(config, heads, targets, problems)
         problems = [problem for problem in problems if problem.row not in unknown]
     mistakes.add(head_mistakes(heads, head_targets(heads, targets)))

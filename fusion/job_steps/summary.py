@@ -4,14 +4,12 @@ import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from encoders.base import Encoder
 from fusion.bundle import PACKAGES
 from fusion.data.catalogue import Catalogue
 from fusion.data.cells import is_missing
@@ -25,6 +23,7 @@ from fusion.fitting.fit import Fitted
 from fusion.job_steps.config import SplitSection, TrainConfig
 from fusion.job_steps.items import LabelledItems
 from fusion.job_steps.measure import Experiment, head_columns
+from fusion.job_steps.photo_weights import encoder_name, photo_weights_notes
 from fusion.modalities import MODALITIES
 from fusion.report import (
     ColumnSummary,
@@ -75,6 +74,7 @@ def training_report(config: TrainConfig, outcome: Outcome) -> TrainingReport:
             for history in outcome.fitted.histories
         ),
         blend_weights=outcome.fitted.bundle.model.blend_weights,
+        new_weights=outcome.fitted.bundle.model.stack.new_weights,
         tuning=outcome.tuning,
         alarms=tuple(dict.fromkeys(outcome.fitted.leaks.values())),
         made_with={
@@ -125,16 +125,9 @@ def _data_summary(config: TrainConfig, outcome: Outcome) -> DataSummary:
             for name, reason in schema.ignored.items()
         },
         problems=tuple(items.problems),
-        notes=(*outcome.fitted.missing, *items.notes),
+        notes=(*outcome.fitted.missing, *items.notes, *photo_weights_notes(model.encoders)),
         dropped=items.dropped,
     )
-
-
-def encoder_name(encoder: Encoder) -> str:
-    """An encoder with its weights, as people call it."""
-    kind = type(encoder).__name__.removesuffix("Encoder")
-    origin = encoder.origin
-    return kind if origin is None else f"{kind} ({Path(origin['name']).name})"
 
 
 def _modality_label(schema: Schema, modality: str) -> str:

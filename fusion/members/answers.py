@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
-from scipy import optimize
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
@@ -120,6 +119,8 @@ class ScoreAnswers:
         sample_weight: Floats,
     ) -> None:
         """Fits one decoder in place, by the loss of its head on some rows."""
+        from scipy import optimize  # takes half a second to import
+
         decoder = self.decoders[name]
         inputs = torch.from_numpy(scores[rows]).float()[:, None]
         encoded = torch.from_numpy(head.encode_target(target[rows]))

@@ -4,7 +4,6 @@ Why not LightGBM itself: importing it takes seconds, and the text may come from 
 indices it follows unchecked. What is read here is checked first, number by number.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,7 +62,7 @@ class Forest:
             ValueError: At the first thing that such a text cannot hold.
         """
         trees = read_trees(text, n_features=n_features, n_outputs=n_outputs)
-        return cls(n_outputs, *_joined(trees))
+        return _joined(list(trees), n_outputs)
 
     def answers(self, table: Floats) -> Floats:
         """Sums of the trees' answers, `[n, n_outputs]`.
@@ -112,23 +111,38 @@ class Forest:
         return left
 
 
-def _joined(trees: Iterator[TreeText]) -> tuple[NDArray[np.generic], ...]:
-    """The arrays of `Forest` after `n_outputs`."""
-    roots, parts = [], []
-    n_nodes = n_leaves = n_codes = 0
-    for tree in trees:
-        of_tree = len(tree.feature)
-        roots.append(n_nodes if of_tree else ~n_leaves)
-        left, right = (
-            np.where(child >= 0, child + n_nodes, child - n_leaves)
-            for child in (tree.left, tree.right)
+def _joined(trees: list[TreeText], n_outputs: int) -> Forest:
+    """One forest of trees whose places count from the beginning of each."""
+    first_node = _starts([len(tree.feature) for tree in trees])
+    first_leaf = _starts([len(tree.leaves) for tree in trees])
+    first_code = _starts([len(tree.goes_left) for tree in trees])
+
+    def children(side: str) -> Ints:
+        found = [getattr(tree, side) for tree in trees]
+        return np.concatenate(
+            [
+                np.where(child >= 0, child + node, child - leaf)
+                for child, node, leaf in zip(found, first_node, first_leaf, strict=True)
+            ]
         )
-        first = np.where(tree.n_codes > 0, tree.first_code + n_codes, 0)
-        parts.append(
-            (tree.feature, tree.threshold, tree.decision, left, right, first, tree.n_codes,
-             tree.goes_left, tree.leaves)
-        )  # fmt: skip
-        n_nodes, n_leaves = n_nodes + of_tree, n_leaves + len(tree.leaves)
-        n_codes += len(tree.goes_left)
-    columns = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return (np.array(roots, dtype=np.int64), *columns)
+
+    codes = [tree.first_code + start for tree, start in zip(trees, first_code, strict=True)]
+    has_nodes = np.array([len(tree.feature) > 0 for tree in trees])
+    return Forest(
+        n_outputs,
+        roots=np.where(has_nodes, first_node, ~first_leaf),
+        feature=np.concatenate([tree.feature for tree in trees]),
+        threshold=np.concatenate([tree.threshold for tree in trees]),
+        decision=np.concatenate([tree.decision for tree in trees]),
+        left=children("left"),
+        right=children("right"),
+        first_code=np.concatenate(codes),
+        n_codes=np.concatenate([tree.n_codes for tree in trees]),
+        goes_left=np.concatenate([tree.goes_left for tree in trees]),
+        leaves=np.concatenate([tree.leaves for tree in trees]),
+    )
+
+
+def _starts(sizes: list[int]) -> Ints:
+    """Where each of several arrays begins in all of them together."""
+    return np.cumsum([0, *sizes[:-1]])

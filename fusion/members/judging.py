@@ -40,7 +40,9 @@ def held_out_error(
     rows = np.concatenate(folds)
     raw = _raw(head, scores, target, folds=folds, weight=weight)[torch.from_numpy(rows)]
     parts = np.repeat(np.arange(len(folds)), [len(fold) for fold in folds])
-    return _error(head, _calibrated(head, raw, target[rows], parts), target[rows], weight[rows])
+    return _error(
+        head, _calibrated(head, raw, target[rows], parts, weight[rows]), target[rows], weight[rows]
+    )
 
 
 def held_out_loss(
@@ -66,11 +68,14 @@ def _raw(
     return made[""]
 
 
-def _calibrated(head: Head, raw: Tensor, target: Floats, parts: Rows) -> dict[str, Floats]:
+def _calibrated(
+    head: Head, raw: Tensor, target: Floats, parts: Rows, weight: Floats
+) -> dict[str, Floats]:
     own = type(head)(**head.config)
     answers = {column.name: np.zeros(len(target)) for column in head.columns}
     for known, asked in splits(parts):
-        own.calibrate(raw[torch.from_numpy(known)], target[known], parts=parts[known])
+        given = raw[torch.from_numpy(known)]
+        own.calibrate(given, target[known], parts=parts[known], weight=weight[known])
         for name, values in own.decode(raw[torch.from_numpy(asked)]).items():
             answers[name][asked] = values.numpy()
     return answers

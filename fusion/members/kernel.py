@@ -10,6 +10,7 @@ from encoders.base import Encoder
 from fusion.members.answers import ScoreAnswers
 from fusion.members.base import Floats, Member, Raw, State
 from fusion.members.kernel_blocks import fit_blocks, joined, points_of
+from fusion.members.kernel_choice import own_generator
 from fusion.members.kernel_fit import Question, choose, relevant, solve
 from fusion.members.kernel_solver import CHUNK_ROWS
 from fusion.members.kernel_state import HeadKernel, KernelState
@@ -45,7 +46,7 @@ class KernelMember(Member):
         *,
         exact_rows: int = 10_000,
         n_landmarks: int = 2_000,
-        choice_rows: int = 1_500,
+        choice_rows: int = 1_000,
         learned: Mapping[str, Any] | None = None,
     ) -> None:
         self._options = {
@@ -81,7 +82,7 @@ class KernelMember(Member):
         landmarks = self._landmarks(sample_weight, seed)
         points = np.flatnonzero(sample_weight > 0) if landmarks is None else landmarks
         scores, kernels = {}, {}
-        with stage("kernel", 2 * len(heads), "steps") as work:
+        with stage("fitting the kernel", 2 * len(heads), "steps") as work:
             choices = {}
             most = self._options["choice_rows"]
             for name, question in asked.items():
@@ -145,5 +146,5 @@ class KernelMember(Member):
         rows = np.flatnonzero(weight > 0)
         if len(rows) <= self._options["exact_rows"]:
             return None
-        drawn = np.random.default_rng(seed).permutation(rows)[: self._options["n_landmarks"]]
+        drawn = own_generator(seed).permutation(rows)[: self._options["n_landmarks"]]
         return np.sort(drawn)

@@ -80,7 +80,8 @@ def fit_block(block: Block, present: Mask, name: str, weight: Floats) -> KernelB
         return None
     share = weight[rows] / weight[rows].sum()
     if block.kind == "category":
-        shares = np.bincount(block.values[rows], weights=share, minlength=block.n_levels)
+        codes = block.values[rows]
+        shares = np.bincount(codes, share, block.n_levels).astype(np.float64)
         variance = float(shares @ (1.0 - shares))
         return KernelBlock(name, block.kind, shares, variance**0.5) if variance > CONSTANT else None
     center = np.zeros(block.dim)

@@ -1,11 +1,11 @@
 """Scales of the blocks and penalty of a kernel, found by errors on rows held out of it."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from scipy import optimize
 from torch import Tensor
 
 from fusion.members.base import Floats
@@ -13,14 +13,17 @@ from fusion.members.kernel_blocks import Points
 from fusion.members.kernel_solver import squared_distances
 from fusion.members.view import Rows
 
+LEAST_DISTANCE = 0.02
+"""Mean squared distance of two rows at the least: closer, a kernel is a line that float32 blurs."""
 LOG_SCALES = (-14.0, 4.0)
-LOG_PENALTIES = (np.log(1e-3), np.log(10.0))
+LOG_PENALTIES = (math.log(3e-3), math.log(10.0))
 DISTANCE = 1.0
 """Mean squared distance of two rows where the search begins."""
 PENALTY = 0.1
 SPREAD = 3.0
 """Standard deviation of a prior of the logarithm of a scale, around that of all blocks."""
 MAX_STEPS = 25
+PER_CENT = 100.0
 MAX_NUMBERS = 64_000_000
 """Numbers in the distances of all blocks, 4 bytes each: with many blocks fewer rows are drawn."""
 
@@ -67,7 +70,8 @@ class Trial:
             return loss, np.array([slopes[:-1].sum(), slopes[-1]])
 
         start = np.log([DISTANCE / (2.0 * self.n_blocks), PENALTY])
-        best = _minimum(loss_and_slopes, start)
+        least = math.log(LEAST_DISTANCE / (2.0 * self.n_blocks))
+        best = _minimum(loss_and_slopes, start, least=least)
         return Kernel(np.exp(np.full(self.n_blocks, best[0])), float(np.exp(best[1])))
 
     def by_block(self, target: Floats, *, start: Kernel) -> Kernel:
@@ -157,17 +161,35 @@ class Trial:
 def drawn_rows(rows: Rows, *, n_blocks: int, most: int, seed: int) -> Rows:
     """At most so many of some rows, drawn by a seed, ascending; fewer with many blocks."""
     most = min(most, int((MAX_NUMBERS / max(n_blocks, 1)) ** 0.5))
-    return rows[np.sort(np.random.default_rng(seed).permutation(len(rows))[:most])]
+    return rows[np.sort(own_generator(seed).permutation(len(rows))[:most])]
 
 
-def _minimum(loss_and_slopes: Callable[[Floats], tuple[float, Floats]], start: Floats) -> Floats:
-    bounds = [LOG_SCALES] * (len(start) - 1) + [LOG_PENALTIES]
-    options = {"maxiter": MAX_STEPS, "ftol": 1e-4}
-    return np.asarray(
-        optimize.minimize(
-            loss_and_slopes, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options
-        ).x
+def own_generator(seed: int) -> np.random.Generator:
+    """A stream apart from that of the folds: drawn by it, the first rows were those of one fold."""
+    return np.random.default_rng([seed, 1])
+
+
+def _minimum(
+    loss_and_slopes: Callable[[Floats], tuple[float, Floats]],
+    start: Floats,
+    *,
+    least: float = LOG_SCALES[0],
+) -> Floats:
+    from scipy import optimize  # takes half a second to import
+
+    def scaled(logs: Floats) -> tuple[float, Floats]:
+        loss, slopes = loss_and_slopes(logs)
+        return PER_CENT * loss, PER_CENT * slopes  # so that the first step is long enough
+
+    found = optimize.minimize(
+        scaled,
+        start,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(least, LOG_SCALES[1])] * (len(start) - 1) + [LOG_PENALTIES],
+        options={"maxiter": MAX_STEPS, "ftol": 3e-4},
     )
+    return np.asarray(found.x)
 
 
 def _distances(points: Points) -> Tensor:

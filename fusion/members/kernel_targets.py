@@ -8,9 +8,9 @@ import torch
 
 from fusion.members.base import Floats
 from heads.base import Head
-from heads.scales import StandardScale, holds
+from heads.scales import Scale, StandardScale, holds
 
-SCALES = ("identity", "sqrt", "log1p")
+SCALES: tuple[Scale, ...] = ("identity", "sqrt", "log1p")
 """Tried beside the scale of the head itself, where its target is a number and all are held."""
 
 

@@ -127,7 +127,11 @@ class NetworkMember(Member):
             fusion = build_fusion(strategy, dims, self.strategy_options, suited=suited)
             decoders = {
                 name: rebuild(
-                    DECODERS, self._decoder(name, head), fusion.fused_dim, head, what=name
+                    DECODERS,
+                    self._decoder(name, head),
+                    fusion.fused_dim,
+                    head,
+                    what=f"decoder of {name}",
                 )
                 for name, head in heads.items()
             }

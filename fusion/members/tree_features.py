@@ -9,12 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from encoders.blocks import Block
+from encoders.blocks import Block, BlockKind
 from fusion.members.base import State
 from fusion.members.view import View
 
 Floats = NDArray[np.float64]
-MOST_DIRECTIONS = 24
+MOST_DIRECTIONS = 32
 """Principal directions of an embedding: trees look at one column at a time."""
 MOST_ROWS = 10_000
 """Rows that directions are found on."""
@@ -110,7 +110,7 @@ class Directions(NamedTuple):
     @property
     def n_columns(self) -> int:
         """Directions."""
-        return self.directions.shape[1]
+        return int(self.directions.shape[1])
 
     def __call__(self, values: NDArray[Any]) -> Floats:
         """Places `[n, n_columns]` of vectors."""
@@ -126,7 +126,7 @@ class Directions(NamedTuple):
 
 
 Reader = Numbers | Codes | Directions
-READERS: dict[str, type[Reader]] = {"raw": Numbers, "category": Codes, "vectors": Directions}
+READERS: dict[BlockKind, type[Reader]] = {"raw": Numbers, "category": Codes, "vectors": Directions}
 """Kinds of blocks that trees read, and how."""
 
 
@@ -170,7 +170,7 @@ class TreeFeatures:
     @property
     def config(self) -> list[list[str]]:
         """Name and kind of each block, JSON-serialisable."""
-        kinds = {reader: kind for kind, reader in READERS.items()}
+        kinds: dict[type[Reader], str] = {reader: kind for kind, reader in READERS.items()}
         return [[name, kinds[type(reader)]] for name, reader in self.readers.items()]
 
     def state(self) -> dict[str, Tensor]:
@@ -189,37 +189,44 @@ class TreeFeatures:
         Raises:
             ValueError: If something is missing or does not fit.
         """
-        return cls(
-            {
-                name: Codes() if kind == "category" else _read(READERS[kind], place, state)
-                for place, (name, kind) in enumerate(config)
-            }
-        )
+        return cls({name: _read(kind, place, state) for place, (name, kind) in enumerate(config)})
 
 
 def _reader(view: View, name: str) -> Reader:
     block: Block = view.blocks[name]
-    if block.kind == "category":
-        return Codes()
     there = view.present[name]
     n_absent = int((~there).sum())
-    kind = Numbers if block.kind == "raw" else Directions
-    return kind.fitted(block.values[there], n_absent=n_absent)
+    if block.kind == "raw":
+        return Numbers.fitted(block.values[there], n_absent=n_absent)
+    if block.kind == "vectors":
+        return Directions.fitted(block.values[there], n_absent=n_absent)
+    return Codes()
 
 
-def _read(kind: type[Reader], place: int, state: State) -> Reader:
-    found = {}
-    for name in kind._fields:
+def _read(kind: str, place: int, state: State) -> Reader:
+    """What becomes of a block, from a state of which nothing is believed."""
+
+    def numbers(name: str, dtype: torch.dtype, *, n_axes: int) -> NDArray[Any]:
         tensor = state.get(f"features.{place}.{name}")
-        wanted = torch.bool if name == "is_filled" else torch.float64
-        if not isinstance(tensor, Tensor) or tensor.dtype != wanted:
-            raise ValueError(f"features.{place}.{name} must be a tensor of {wanted}, got another.")
-        found[name] = tensor.numpy()
-    shapes = [value.shape for value in found.values()]
-    dim = shapes[0][:1]
-    columns = shapes[1][1:]
-    wanted = [dim, dim] if kind is Numbers else [dim, dim + columns, (1,)]
-    sizes = [len(dim), len(columns)] == ([1, 0] if kind is Numbers else [1, 1])
-    if shapes != wanted or not sizes:
-        raise ValueError(f"features.{place} must be of fitting shapes, got {shapes}.")
-    return kind(**found)
+        if not isinstance(tensor, Tensor) or tensor.dtype != dtype or tensor.ndim != n_axes:
+            rule = f"a tensor of {n_axes} axes and {dtype}"
+            raise ValueError(f"features.{place}.{name} must be {rule}, got another.")
+        return tensor.numpy()
+
+    if kind == "category":
+        return Codes()
+    is_filled = numbers("is_filled", torch.bool, n_axes=1)
+    if kind == "raw":
+        filling = numbers("filling", torch.float64, n_axes=1)
+        fits = is_filled.shape == filling.shape
+        return _fitting(Numbers(filling, is_filled), fits, place)
+    mean = numbers("mean", torch.float64, n_axes=1)
+    directions = numbers("directions", torch.float64, n_axes=2)
+    fits = is_filled.shape == (1,) and len(mean) == len(directions)
+    return _fitting(Directions(mean, directions, is_filled), fits, place)
+
+
+def _fitting(found: Reader, fits: bool, place: int) -> Reader:
+    if not fits:
+        raise ValueError(f"features.{place} must be tensors of fitting shapes, got others.")
+    return found

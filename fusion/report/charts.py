@@ -175,25 +175,39 @@ MEMBER_WORDS = {
 """What members are called in sentences; others by their names."""
 
 
-def blend_sentences(blend_weights: Mapping[str, Mapping[str, float]]) -> tuple[str, ...]:
-    """What each answer is made of, one sentence or two a head; none where one member answers all.
+def blend_sentences(
+    blend_weights: Mapping[str, Mapping[str, float]],
+    of_new: Mapping[str, Mapping[str, float]] | None = None,
+) -> tuple[str, ...]:
+    """What each answer is made of, one sentence or more a head; none where one member answers all.
 
     Args:
         blend_weights: Head -> member -> weight, in [0, 1].
+        of_new: The same for items with a category never seen; None where it is no other.
     """
-    return tuple(
-        _blend_sentence(head, weights)
-        for head, weights in blend_weights.items()
-        if len(weights) > 1
+    sentences = []
+    for head, weights in blend_weights.items():
+        if len(weights) > 1:
+            said = _blend_sentence(head, weights)
+            own = (of_new or blend_weights)[head]
+            if own != weights:
+                said += f" Where a category was never seen: {_counted(own)}."
+            sentences.append(said)
+    return tuple(sentences)
+
+
+def _counted(weights: Mapping[str, float]) -> str:
+    return ", ".join(
+        f"{MEMBER_WORDS.get(name, name)} {percent(weight, digits=0)}"
+        for name, weight in weights.items()
+        if weight > 0.0
     )
 
 
 def _blend_sentence(head: str, weights: Mapping[str, float]) -> str:
-    named = {MEMBER_WORDS.get(name, name): weight for name, weight in weights.items()}
-    counted = [f"{name} {percent(one, digits=0)}" for name, one in named.items() if one > 0.0]
-    others = " and ".join(name for name, one in named.items() if one == 0.0)
-    rest = f" Nothing was gained by {others}." if others else ""
+    others = [MEMBER_WORDS.get(name, name) for name, one in weights.items() if one == 0.0]
+    rest = f" Nothing was gained by {', '.join(others)}." if others else ""
     return (
-        f"Weights in the answer of {head}: {', '.join(counted)}. They follow from the errors on "
+        f"Weights in the answer of {head}: {_counted(weights)}. They follow from the errors on "
         f"rows held out of the training.{rest}"
     )

@@ -183,6 +183,7 @@ class TrainingReport:
         heads: Results of each head, the most important first.
         losses: The training of each network; none where all heads were solved in closed form.
         blend_weights: How much each member counts in the answer of each head, in [0, 1].
+        new_weights: The same for items with a category never seen; None where it is no other.
         made_with: Versions by name, and whatever else helps to make the run again.
         tuning: How encoders were tuned; None where they were not.
         alarms: What makes the figures doubtful, such as a leak; stands above them.
@@ -194,6 +195,7 @@ class TrainingReport:
     heads: tuple[HeadResult, ...]
     losses: tuple[Losses, ...]
     blend_weights: dict[str, dict[str, float]] = field(default_factory=dict)
+    new_weights: dict[str, dict[str, float]] | None = None
     made_with: dict[str, str] = field(default_factory=dict)
     tuning: TuningSummary | None = None
     alarms: tuple[str, ...] = ()

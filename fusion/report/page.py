@@ -107,7 +107,7 @@ def render_report(report: TrainingReport) -> str:
             heads=[_head_view(result, f"head-{n}") for n, result in enumerate(report.heads)],
             tuning=tuning_view(report),
             training=training_chart(report.losses),
-            blend=blend_sentences(report.blend_weights),
+            blend=blend_sentences(report.blend_weights, report.new_weights),
             data=_data_view(report.summary),
             glossary=_glossary(report.heads),
             made_with=report.made_with,

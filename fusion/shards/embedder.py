@@ -80,7 +80,8 @@ class Embedder(Work):
         if not encoders:
             raise ConfigError(_no_column(paths.items, settings) + why_ignored(found))
         roles = [role for modality in encoders for role in MODALITIES[modality].roles]
-        schema = Schema(found.id, {role: found.columns_of(role) for role in roles}, found.formats)
+        columns = {role: found.columns_of(role) for role in roles}
+        schema = Schema(found.id, columns, found.formats, found.text_numbers)
         return Planned(schema, schema.all_columns, describe_encoders(encoders))
 
     @classmethod

@@ -65,6 +65,6 @@ class AdamW:
         torch._foreach_mul_(squares, second)
         torch._foreach_addcmul_(squares, gradients, gradients, 1.0 - second)
         sizes = torch._foreach_sqrt(squares)
-        torch._foreach_div_(sizes, math.sqrt(1.0 - second**self.n_steps))
-        torch._foreach_add_(sizes, EPSILON)
-        torch._foreach_addcdiv_(weights, means, sizes, -rate / (1.0 - first**self.n_steps))
+        young = math.sqrt(1.0 - second**self.n_steps)  # running means begin at 0
+        torch._foreach_add_(sizes, EPSILON * young)
+        torch._foreach_addcdiv_(weights, means, sizes, -rate * young / (1.0 - first**self.n_steps))

@@ -100,7 +100,7 @@ def _all_run(
 
     if at_once == 1:
         return [run(training) for training in trainings]
-    with ThreadPoolExecutor(at_once) as pool:
+    with torch_with(1), ThreadPoolExecutor(at_once) as pool:
         futures = [pool.submit(run, training) for training in trainings]
         try:
             wait(futures, return_when=FIRST_EXCEPTION)

@@ -25,7 +25,7 @@ class TrainingSettings(RunSettings):
     folds: int = Field(
         default=4,
         ge=1,
-        description="Networks whose answers are averaged, each stopped on another fold.",
+        description="Parts of the rows; what did not learn from one answers it, and stops by it.",
     )
     epochs: int = Field(default=80, ge=1, description="Passes over the training rows, at most.")
     batch_size: int | None = Field(
@@ -64,8 +64,8 @@ class TrainingSettings(RunSettings):
         default=None,
         ge=1,
         le=1024,
-        description="Threads of networks, of what is fitted beside them and of the methods they "
-        "are measured against; where absent, 1, or all where encoders learn in the network.",
+        description="Threads of networks, which are trained so many at once, of other members and "
+        "of the methods they are measured against; where absent, all for networks and 1 else.",
     )
     seed: int = Field(default=0, ge=0, lt=2**31, description="Seed of weights, order, dropout.")
     tensorboard: Path | None = Field(

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 import torch
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from encoders.process_lock import ProcessLock
 from fusion.data.batch import ModelInputs
@@ -37,11 +37,7 @@ def computing_with(n_threads: int) -> Iterator[None]:
         ...     torch.get_num_threads()
         1
     """
-    with (
-        _LIMITING.held(),
-        threadpool_limits(n_threads, user_api="blas"),
-        torch_with(n_threads),
-    ):
+    with _LIMITING.held(), threadpool_limits(n_threads), torch_with(n_threads):
         yield
 
 
@@ -55,7 +51,7 @@ def torch_with(n_threads: int) -> Iterator[None]:
         n_threads: Number of threads (>= 1).
     """
     torch.get_num_threads()  # the first call of a thread sets it to the process's number
-    with threadpool_limits(n_threads, user_api="openmp"):
+    with _openmp().limit(limits=n_threads):
         set_of_mkl = _threads_of_mkl()
         before = set_of_mkl(n_threads)
         try:
@@ -94,6 +90,16 @@ def shared_out(chosen: int | None, inputs: ModelInputs, *, n_networks: int) -> t
         return 1, n_threads
     at_once = min(n_threads, n_networks)
     return at_once, max(1, (chosen or 1) // at_once)
+
+
+@cache
+def _openmp() -> ThreadpoolController:
+    """The OpenMP libraries that torch has loaded.
+
+    Why kept: to look for them asks Python back from inside the loader of libraries, which another
+    thread may be waiting for in an import.
+    """
+    return ThreadpoolController().select(user_api="openmp")
 
 
 @cache

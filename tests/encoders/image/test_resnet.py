@@ -15,8 +15,8 @@ from torchvision.transforms._presets import ImageClassification
 
 from encoders.adapter import Adapter
 from encoders.image.photo import PhotoError, load_photo
-from encoders.image.resnet import ResNetEncoder, resize_and_crop
-from encoders.image.resnet_weights import Preprocessing
+from encoders.image.photo_pixels import Preprocessing, resize_and_crop
+from encoders.image.resnet import ResNetEncoder
 
 SMALL = {"resize": 36, "crop": 32}
 

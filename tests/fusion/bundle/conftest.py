@@ -47,6 +47,7 @@ def small_model(some_items: Callable[[int], pd.DataFrame]) -> FusionRegressor:
     model = FusionRegressor(
         columns={"text": ["title"], "dates": ["launch"]},
         encoders={"text": "tfidf"},
+        members=["network", "kernel", "trees"],
         strategy_options=SMALL,
         training={"epochs": 2, "folds": 3},
         random_state=1,

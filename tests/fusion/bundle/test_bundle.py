@@ -9,6 +9,7 @@ import pytest
 
 from fusion import BundleError, FusionRegressor, load_bundle
 from fusion.bundle import Content, save_bundle
+from fusion.members.kernel import KernelMember
 from fusion.predictor import Predictor
 
 
@@ -30,6 +31,7 @@ def fitted(items):
     model = FusionRegressor(
         columns={"text": ["title"]},
         encoders={"text": "tfidf"},
+        members=["network", "kernel"],
         training={"epochs": 3},
         random_state=1,
     )
@@ -103,15 +105,19 @@ def test_an_encoder_whose_weights_changed_is_refused(items, tmp_path):
         load_bundle(tmp_path / "bundle")
 
 
-def test_names_that_are_in_no_registry_are_refused(folder):
-    import hashlib
-
+@pytest.mark.parametrize(
+    ("room", "part", "message"),
+    [
+        ("members", "kernel", r"member kernel must be one of .*network.* register it first"),
+        ("heads", "target", r"head target must be one of .*regression.* register it first"),
+        ("encoders", "text", r"encoder of text must be one of .*tfidf.* register it first"),
+    ],
+)
+def test_names_that_are_in_no_registry_are_refused(folder, room, part, message, write_crafted):
     document = json.loads((folder / "bundle.json").read_text())
-    document["fusion"]["name"] = "os.system"
-    content = json.dumps(document).encode()
-    (folder / "bundle.json").write_bytes(content)
-    (folder / "bundle.sha256").write_text(hashlib.sha256(content).hexdigest())
-    with pytest.raises(BundleError, match=r"fusion must be one of concat, .* register it first"):
+    document[room][part]["name"] = "os.system"
+    write_crafted(folder, document)
+    with pytest.raises(BundleError, match=message):
         load_bundle(folder)
 
 
@@ -130,22 +136,23 @@ def test_saving_again_replaces_the_bundle(fitted, folder):
 
 
 def test_a_part_outside_the_registries_cannot_be_saved(fitted, tmp_path):
-    from fusion.strategies import ConcatFusion
-
-    class PrivateFusion(ConcatFusion):
+    class PrivateMember(KernelMember):
         pass
 
-    bundle = load_and_swap(fitted, PrivateFusion, tmp_path)
-    with pytest.raises(BundleError, match="PrivateFusion must be in its room's table"):
+    fitted.save(tmp_path / "bundle")
+    bundle = load_bundle(tmp_path / "bundle")
+    bundle.model.members["kernel"].__class__ = PrivateMember
+    with pytest.raises(BundleError, match="PrivateMember must be in its room's table"):
         save_bundle(bundle, tmp_path / "other")
     assert not (tmp_path / "other").exists()
 
 
-def load_and_swap(fitted, kind, tmp_path):
-    fitted.save(tmp_path / "bundle")
-    bundle = load_bundle(tmp_path / "bundle")
-    bundle.model.first.fusion = kind(**bundle.model.first.fusion.config)
-    return bundle
+@pytest.mark.parametrize("name", ["no word", "größe", "../kernel", "a.b", ""])
+def test_a_member_whose_name_is_no_name_of_a_file_cannot_be_saved(folder, tmp_path, name):
+    bundle = load_bundle(folder)
+    bundle.model.members[name] = bundle.model.members["kernel"]
+    with pytest.raises(BundleError, match="member name must be letters a to z, digits and _"):
+        save_bundle(bundle, tmp_path / "other")
 
 
 def test_a_new_row_is_predicted_without_the_training_data(folder):

@@ -99,16 +99,24 @@ def test_odd_values_in_the_description_do_no_harm(
     assert not complaints, "\n".join(complaints)
 
 
+def network(document):
+    return document["members"]["network"]["config"]
+
+
+def kernel(document):
+    return document["members"]["kernel"]["config"]["learned"]
+
+
 def n_networks(document):
-    document["n_networks"] = 10**9
+    network(document)["n_networks"] = 10**9
 
 
 def depth(document):
-    document["fusion"]["config"]["depth"] = 10**9
+    network(document)["strategy_options"]["depth"] = 10**9
 
 
 def width(document):
-    document["fusion"]["config"]["width"] = 60_000
+    network(document)["strategy_options"]["width"] = 60_000
 
 
 class ManySteps(RegressionHead):
@@ -133,15 +141,19 @@ def bins(document):
     document["encoders"]["numeric"]["config"]["n_bins"] = 10**9
 
 
-def linear_dims(document):
-    document["linear"]["dims"]["numeric"][0] = 10**9
+def points(document):
+    kernel(document)["n_points"] = 10**9
 
 
-def neighbours(document):
-    document["neighbours"] = {"dims": {"text": 10**5}, "n_known": 10**6, "n_neighbours": 5}
+def block(document):
+    kernel(document)["blocks"][0][2] = 10**9
 
 
-@pytest.mark.parametrize("ask", [n_networks, depth, width, steps, bins, linear_dims, neighbours])
+def words(document):
+    document["encoders"]["text"]["config"]["n_words"] = 10**9
+
+
+@pytest.mark.parametrize("ask", [n_networks, depth, width, steps, bins, points, block, words])
 def test_a_description_cannot_ask_for_more_memory_than_its_weights_need(
     folder, write_crafted, monkeypatch, ask
 ):
@@ -172,9 +184,9 @@ def test_a_head_has_as_many_target_columns_as_its_target_has_numbers(
 )
 def test_a_decoder_that_cannot_be_built_is_a_bundle_error(folder, write_crafted, decoder):
     document = json.loads((folder / "bundle.json").read_text())
-    document["heads"]["target"]["decoder"] = decoder
+    network(document)["decoders"]["target"] = decoder
     write_crafted(folder, document)
-    with pytest.raises(BundleError, match="decoder"):
+    with pytest.raises(BundleError, match=r"decoder of target|member network"):
         load_bundle(folder)
 
 
@@ -191,11 +203,11 @@ def peak_kb():
         b"[]",
         b"\xff\xfe",
         b"[" * 100_000,
-        b'{"format": 9}',
+        b'{"format": 10}',
         b'{"format": NaN}',
         b'{"format": 1e999}',
         b'{"format": ' + b"9" * 10_000 + b"}",
-        b'{"format": 9, "n_networks": 1, "files": []}',
+        b'{"format": 10, "members": {}, "files": []}',
     ],
     ids=lambda content: content[:12],
 )
@@ -305,7 +317,7 @@ def test_only_regular_files_of_the_stated_size_are_read(folder, tmp_path, name, 
 
 def test_a_description_that_says_something_twice_is_refused(folder, write_crafted):
     content = (folder / "bundle.json").read_bytes()
-    write_crafted(folder, content.replace(b"{", b'{"n_networks": 1,', 1))
+    write_crafted(folder, content.replace(b"{", b'{"members": {},', 1))
     with pytest.raises(BundleError, match="must have each key once"):
         load_bundle(folder)
 
@@ -315,7 +327,7 @@ def test_a_description_names_no_other_files(folder, write_crafted, name):
     document = json.loads((folder / "bundle.json").read_text())
     document["files"][name] = document["files"]["weights.safetensors"]
     write_crafted(folder, document)
-    with pytest.raises(BundleError, match=r"files of .* must be"):
+    with pytest.raises(BundleError, match=r"files\.names of bundle.json must match"):
         load_bundle(folder)
 
 

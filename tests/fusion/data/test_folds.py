@@ -97,22 +97,29 @@ def held_out_whole(codes, parts):
 LEVELS = np.random.default_rng(1).integers(2, 62, size=1200)
 
 
-def test_about_a_third_of_the_levels_is_held_out_whole():
+def test_levels_of_a_sixth_of_the_rows_are_held_out_whole():
     parts = hidden([LEVELS])
-    assert len(held_out_whole(LEVELS, parts)) == pytest.approx(20, abs=3)
+    assert len(held_out_whole(LEVELS, parts)) == pytest.approx(10, abs=2)
     assert len(held_out_whole(LEVELS, folds(n_rows=1200))) == 0
     assert [len(fold) for fold in parts] == [300] * 4
 
 
-def test_levels_of_all_columns_are_hidden_but_no_more_than_a_third_of_the_rows_hold_one():
+def test_levels_of_all_columns_are_hidden_but_no_more_than_a_sixth_of_the_rows_hold_one():
     columns = [np.random.default_rng(seed).integers(2, 62, size=1200) for seed in range(8)]
     parts = hidden(columns)
     whole = [held_out_whole(codes, parts) for codes in columns]
     rows = np.any(
         [np.isin(codes, list(some)) for codes, some in zip(columns, whole, strict=True)], axis=0
     )
-    assert sum(map(bool, whole)) > 4
-    assert 0.25 < rows.mean() < 0.36
+    assert sum(map(bool, whole)) > 3
+    assert 0.1 < rows.mean() < 0.2
+
+
+def test_no_more_than_a_third_of_the_levels_of_a_column_is_hidden():
+    rare = np.where(np.arange(1200) < 120, np.arange(1200) // 3 + 3, 2)  # 40 levels of 3 rows
+    whole = held_out_whole(rare, hidden([rare]))
+    by_chance = held_out_whole(rare, folds(n_rows=1200))
+    assert 10 <= len(whole) <= 41 / 3 + len(by_chance) + 4
 
 
 def test_columns_of_few_levels_and_big_levels_are_not_hidden():

@@ -98,7 +98,7 @@ def test_all_missing_columns_are_in_one_message_with_the_nearest_names() -> None
 def test_a_listed_and_excluded_column_and_an_unknown_role_are_refused() -> None:
     with pytest.raises(CatalogueError, match="it may be the target"):
         infer_schema(items(), photos=None, given={"numeric": ["price"]}, exclude=["price"])
-    with pytest.raises(CatalogueError, match="Did you mean .*'numeric'"):
+    with pytest.raises(CatalogueError, match=r"Did you mean .*'numeric'"):
         infer_schema(items(), photos=None, given={"numbers": ["price"]})
 
 

@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-import fusion.fitting.fit
 from fusion import FusionRegressor
 from fusion.choices.heads import HeadChoice
 from fusion.data.catalogue import build_catalogue
@@ -13,6 +12,7 @@ from fusion.data.folds import DRAWN, Validation
 from fusion.data.schema import Schema
 from fusion.fitting.groups import with_groups
 from fusion.fitting.spec import TrainingSpec
+from fusion.members.network import NetworkMember
 
 SPEC = TrainingSpec({"units": HeadChoice("regression", target="units", options={})})
 LINEAR = TrainingSpec({"units": HeadChoice("linear", target="units", options={})})
@@ -73,16 +73,20 @@ def test_given_rows_and_groups_are_kept():
 def test_an_estimator_never_stops_a_network_on_copies_of_its_rows(monkeypatch):
     seen = []
 
-    def spy(*arguments, folds, **options):
+    def spy(member, view, *, folds, **options):
         seen.extend(folds)
-        return original(*arguments, folds=folds, **options)
+        return original(member, view, folds=folds, **options)
 
-    original = fusion.fitting.fit.fit_ensemble
-    monkeypatch.setattr(fusion.fitting.fit, "fit_ensemble", spy)
+    original = NetworkMember.fit
+    monkeypatch.setattr(NetworkMember, "fit", spy)
     settings = {"training": {"epochs": 1, "folds": 2}, "strategy_options": {"width": 8}}
     frame = pd.DataFrame({"text": PAIRS, "price": np.arange(40.0) % 7})
     model = FusionRegressor(
-        columns={"text": ["text"]}, encoders={"text": "tfidf"}, random_state=0, **settings
+        columns={"text": ["text"]},
+        encoders={"text": "tfidf"},
+        members=["network"],
+        random_state=0,
+        **settings,
     )
     model.fit(frame, np.arange(40.0))
     assert sorted(np.concatenate(seen).tolist()) == list(range(40))

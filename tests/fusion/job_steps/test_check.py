@@ -8,16 +8,18 @@ import pytest
 
 import fusion.predictor
 import fusion.ready
-from fusion import ConfigError, FusionRegressor
+from fusion import CatalogueError, ConfigError, FusionRegressor
 from fusion.choices.encoders import EncoderChoices
-from fusion.job_steps.check import schema_of
+from fusion.choices.mistakes import Mistakes
+from fusion.job_steps.check import check_config, schema_of
 from fusion.job_steps.config import TrainConfig
+from fusion.job_steps.items import labelled_items
 from fusion.job_steps.source import ItemSource
 from fusion.jobs.embed import embed
 from fusion.jobs.evaluate import evaluate
 from fusion.jobs.predict import predict
 from fusion.jobs.pretrain import Source, pretrain, settings_of
-from fusion.jobs.train import train
+from fusion.jobs.train import build_experiment, train
 from fusion.shards import DataPaths, JobSettings, PastSales
 from fusion.shards.pool import LocalEngine
 
@@ -278,3 +280,50 @@ def test_an_encoder_with_too_few_layers_cannot_be_tuned(shop):
     check_tuning(TuningSettings(layers=1), heads, encoders)
     with pytest.raises(ValueError, match="layers must be from 1 to"):
         check_tuning(TuningSettings(layers=99), heads, encoders)
+
+
+def weighted(shop, tmp_path, cells, **data):
+    items = pd.read_csv(shop / "items.csv").assign(stores=cells)
+    items.to_csv(tmp_path / "items.csv", index=False)
+    given = {"items": str(tmp_path / "items.csv"), "weight": "stores", **data}
+    return config(shop, data=given)
+
+
+def test_a_weight_column_weighs_rows_and_plays_no_other_role(shop, tmp_path):
+    asked = weighted(shop, tmp_path, [0.0, 2.5] * 20)
+    checked = check_config(asked, Mistakes())
+    assert checked.weight.tolist() == [0.0, 2.5] * 20
+    assert "stores" not in checked.catalogue.schema.all_columns
+
+
+def test_cells_that_are_no_weight_are_told_with_their_rows(shop, tmp_path):
+    cells = ["1"] * 37 + ["-1", "much", ""]
+    with pytest.raises(CatalogueError) as error:
+        check_config(weighted(shop, tmp_path, cells), Mistakes())
+    told = str(error.value)
+    assert "row 38" in told and "must be a number of 0 or more, got -1" in told
+    assert "row 39" in told and "row 40" in told
+    assert "Write a number of 0 or more into the weight column" in told
+
+
+def test_faulty_weights_are_left_out_with_their_rows_where_rows_may_be(shop, tmp_path):
+    cells = ["1"] * 39 + ["-1"]
+    asked = weighted(shop, tmp_path, cells, on_bad_rows="record")
+    items = labelled_items(asked, store=None)
+    assert list(items.dropped) == [39]
+    assert items.weight.tolist() == [1.0] * 39
+
+
+def test_an_unknown_weight_column_is_named(shop):
+    asked = config(shop, data={"weight": "storse"})
+    with pytest.raises(ConfigError, match=r"data\.weight.*storse"):
+        check_config(asked, Mistakes())
+
+
+def test_rows_of_weight_zero_are_not_learned_from(shop, tmp_path):
+    asked = weighted(shop, tmp_path, [0.0, 1.0] * 20)
+    items = labelled_items(asked, store=None)
+    experiment = build_experiment(asked, items, folder=tmp_path)
+    assert len(experiment.known) and (items.weight[experiment.known] > 0).all()
+    with pytest.raises(ConfigError, match=r"data\.weight: .* got zero in every row"):
+        check_config(weighted(shop, tmp_path, [0.0] * 40), Mistakes())

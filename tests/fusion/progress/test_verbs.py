@@ -87,8 +87,7 @@ def test_each_stage_of_a_training_ends_at_its_total_or_early_and_stands_once(tra
     assert names == [
         "embedding image",
         "embedding text",
-        "training 1 of 2",
-        "training 2 of 2",
+        "training",
         "measuring modalities",
     ]
     assert {work.unit for work in works.opened} == {"texts", "photos", "epochs", "models"}
@@ -120,7 +119,7 @@ def test_each_stage_of_a_tuning_stands_once(shop, works, tmp_path):
     names = {work.name for work in works.opened}
     assert {"tuning, part 1", "tuning, part 2", "tuning, all rows"} <= names
     assert "embedding text, tuned on all but part 1" in names
-    assert "training 1 of 2, original encoders" in names
+    assert "training, original encoders" in names
 
 
 def test_each_stage_of_a_pretraining_ends_at_its_total(shop, works, tmp_path):

@@ -160,10 +160,15 @@ def test_precision_and_recall_agree_with_scikit_learn():
 
 def test_the_page_says_what_each_answer_is_made_of():
     shares = {
-        "price": {"networks": 0.5, "linear": 0.2, "neighbours": 0.3},
-        "units": {"networks": 1.0, "linear": 0.0, "neighbours": 0.0},
+        "price": {"network": 0.5, "kernel": 0.2, "mine": 0.3, "ridge": 0.0},
+        "units": {"network": 0.0, "kernel": 1.0, "mine": 0.0, "ridge": 0.0},
     }
-    (sentence,) = blend_sentences(shares)
-    assert sentence.startswith("Weights in the answer of price: the networks 50")
-    assert "a linear model of the same inputs 20" in sentence
-    assert "the nearest known items 30" in sentence
+    price, units = blend_sentences(shares)
+    assert price.startswith("Weights in the answer of price: the networks 50")
+    assert "the kernel 20" in price and "mine 30" in price
+    assert price.endswith(" Nothing was gained by the linear model.")
+    assert units.endswith("Nothing was gained by the networks, mine, the linear model.")
+    assert blend_sentences({"price": {"network": 1.0}}) == ()  # there is nothing to say
+    price, again = blend_sentences(shares, {**shares, "price": {"mine": 1.0, "network": 0.0}})
+    assert price.endswith(" Where a category was never seen: mine 100\u202f%.")
+    assert again == units

@@ -18,8 +18,7 @@ from benchmarks.children import cost_of
 from benchmarks.photo_files import encoded, turned, with_scans
 from benchmarks.photo_mutations import mutated_photo, originals
 from encoders.image.photo import PhotoError, load_photo
-from encoders.image.resnet import resize_and_crop
-from encoders.image.resnet_weights import Preprocessing
+from encoders.image.photo_pixels import Preprocessing, resize_and_crop
 from encoders.text.tiny_bert import tiny_checkpoint
 from fusion.choices.encoders import EncoderChoices
 from fusion.shards import DataPaths, InProcessEngine, JobSettings, embed_catalogue, verify_job

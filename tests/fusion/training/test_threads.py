@@ -13,7 +13,8 @@ from fusion import FusionRegressor
 from fusion.data.batch import ModelInputs
 from fusion.members.kernel import KernelMember
 from fusion.training import TrainingSettings
-from fusion.training.threads import computing_with, threads_for
+from fusion.training.loop import NetworkTraining
+from fusion.training.threads import computing_with, shared_out, threads_for, torch_with
 
 N = 80
 
@@ -148,3 +149,49 @@ def test_encoders_that_learn_in_the_network_take_all_threads():
 def test_no_thread_at_all_is_refused():
     with pytest.raises(ValueError, match="threads"):
         TrainingSettings(threads=0)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "n_networks", "expected"),
+    [(None, 3, (2, 1)), (None, 1, (1, 1)), (1, 3, (1, 1)), (3, 1, (1, 3)), (5, 2, (2, 2))],
+)
+def test_threads_are_shared_out_to_networks(chosen, n_networks, expected, monkeypatch):
+    ready = ModelInputs({"text": torch.ones(3, dtype=torch.bool)})
+    live = ModelInputs(ready.present, values={"text": ["a"] * 3}, encoders={"text": None})
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert shared_out(chosen, ready, n_networks=n_networks) == expected
+    assert shared_out(chosen, live, n_networks=n_networks) == (1, chosen or 2)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    assert shared_out(chosen, ready, n_networks=n_networks)[0] == 1
+
+
+@pytest.mark.parametrize(("chosen", "n_seen"), [(None, 2), (1, 1)])
+def test_networks_are_trained_in_python_threads_of_one_thread_each(chosen, n_seen, monkeypatch):
+    seen, original = [], NetworkTraining._judged
+    both = threading.Barrier(n_seen)
+
+    def judged(training):
+        both.wait(60)  # nothing goes on before as many are at work
+        seen.append((threading.get_ident(), torch.get_num_threads()))
+        return original(training)
+
+    monkeypatch.setattr(NetworkTraining, "_judged", judged)
+    before = numbers()
+    fit(threads=chosen)
+    assert len({thread for thread, _ in seen}) == n_seen
+    assert {number for _, number in seen} == {1}
+    assert numbers() == before
+
+
+def test_blocks_of_torch_alone_run_in_several_threads_at_once():
+    inside = threading.Barrier(2)
+
+    def asked(n_threads):
+        with torch_with(n_threads):
+            inside.wait(60)
+            return torch.get_num_threads()
+
+    before = numbers()
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(asked, (1, 3))) == [1, 3]
+    assert numbers() == before

@@ -3,10 +3,7 @@ import pytest
 import torch
 from scipy import optimize
 
-from encoders.blocks import Block
-from fusion.data.batch import ModelInputs
-from fusion.members.view import View
-from fusion.stack import Stack, fit_stack, new_out_of_fold, new_rows
+from fusion.stack import Stack, fit_stack
 from heads import HEADS, HotItemHead, MulticlassHead, RegressionHead
 
 N = 400
@@ -219,10 +216,17 @@ def test_a_member_that_knows_nothing_of_a_row_has_no_say_there():
 def test_a_member_is_judged_by_the_rows_that_it_knows(rng):
     target, members = three_members(rng)
     blind = np.arange(N) % 2 == 0
-    members["kernel"]["y"][blind] = 50.0
+    members["kernel"]["y"][blind] = torch.nan
     stack, raw = stacked(members, target, knows={"kernel": ~blind})
     assert stack.weights["y"]["kernel"] > 0.3
     assert (raw["y"].abs() < 10).all()
+
+
+def test_a_member_that_answers_no_number_is_named(rng):
+    target, members = three_members(rng)
+    members["trees"]["y"][7] = torch.nan
+    with pytest.raises(ValueError, match="finite, got others by trees"):
+        stacked(members, target)
 
 
 def test_answers_of_several_networks_keep_their_axis_and_others_join_each():
@@ -262,30 +266,3 @@ def test_a_stack_is_rebuilt_from_its_configuration():
 def test_weights_that_are_none_are_refused(weights, others):
     with pytest.raises(ValueError, match="weights"):
         Stack(weights, others)
-
-
-def category_view(*columns, present=None):
-    n = len(columns[0])
-    blocks = {
-        f"numeric.{place}": Block(str(place), "category", np.array(codes), n_levels=9)
-        for place, codes in enumerate(columns)
-    }
-    there = np.ones(n, dtype=bool) if present is None else np.array(present)
-    inputs = ModelInputs({"numeric": torch.from_numpy(there)})
-    return View(blocks, dict.fromkeys(blocks, there), inputs, {})
-
-
-def test_rows_are_new_where_training_never_saw_a_level():
-    view = category_view([0, 1, 2, 3, 1], [2, 2, 2, 1, 2], present=[True] * 4 + [False])
-    assert new_rows(view).tolist() == [False, True, False, True, False]
-
-
-def test_rows_are_new_out_of_fold_where_no_other_fold_holds_their_level():
-    view = category_view([2, 2, 3, 3, 4, 0, 1], [5] * 7)
-    folds = [np.array([0, 1, 2]), np.array([3, 4, 5, 6])]
-    assert new_out_of_fold(view, folds).tolist() == [True, True, False, False, True, False, True]
-
-
-def test_rows_of_no_fold_show_their_levels_to_all():
-    view = category_view([2, 2, 3, 4])
-    assert new_out_of_fold(view, [np.array([0, 2])]).tolist() == [False, False, True, False]
