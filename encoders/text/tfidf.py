@@ -92,8 +92,8 @@ class TfidfEncoder(Encoder):
         """
         check_whole("min_count", min_count, least=1, most=MOST_ROWS)
         encoder = cls(embedding_dim=embedding_dim, **options)
-        texts = [text for value in values if (text := _normalised(value))]
-        texts = evenly_spaced(texts, n_characters=MAX_LEARNED)
+        given = [text for value in values if (text := _normalised(value))]
+        texts = evenly_spaced(given, n_characters=MAX_LEARNED)
         least = min_count if len(texts) >= FEW_TEXTS else 1
         for name, counts, most in zip(
             ("words", "runs"), _counts(texts), (MAX_WORDS, MAX_RUNS), strict=True

@@ -151,7 +151,8 @@ def _with_poison(block: Block, absent: NDArray[np.bool_]) -> Any:
     if block.kind == "category":
         return np.where(absent, block.n_levels - 1, block.values)
     if block.kind == "terms":
-        filled = block.values.toarray()
+        terms: Any = block.values
+        filled = terms.toarray()
         filled[absent] = np.nan
         return sparse.csr_matrix(filled)
     return np.where(absent[:, None], np.nan, block.values)

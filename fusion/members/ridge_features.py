@@ -102,7 +102,7 @@ def products(values: Floats, scales: Floats) -> Floats:
     scaled = scaled.clip(-1e12, 1e12)
     scaled = scaled / np.sqrt(1.0 + (scaled / REACH) ** 2)
     one, other = np.triu_indices(values.shape[1])
-    return scaled[:, one] * scaled[:, other]
+    return np.asarray(scaled[:, one] * scaled[:, other])
 
 
 class Features:
@@ -230,7 +230,7 @@ def _spread_out(part: Any, rows: NDArray[np.int64], n: int) -> Any:
 def scores_of(
     view: View,
     sources: Sequence[Source],
-    weights: Mapping[str, Sequence[Floats]],
+    weights: Mapping[str, Sequence[NDArray[np.float32]]],
     *,
     numbers: Mapping[str, Floats],
     offsets: Mapping[str, Floats],
@@ -249,7 +249,8 @@ def scores_of(
         there: Mask = view.present[source.name]
         rows = np.flatnonzero(there)
         if len(rows):
-            columns = columns_of(view, source, rows, numbers.get(source.name))
+            columns = columns_of(view, source, rows, numbers.get(source.name)).astype(np.float64)
             for name, head_weights in weights.items():
-                found[name][rows] += columns @ head_weights[place] - offsets[name][place]
+                own = np.asarray(head_weights[place], dtype=np.float64)
+                found[name][rows] += columns @ own - offsets[name][place]
     return found

@@ -6,6 +6,7 @@ from typing import Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from fusion.data.known import is_known
@@ -14,6 +15,7 @@ from fusion.members.ridge_features import Features, Source
 from fusion.members.ridge_solver import (
     Curvature,
     Likelihood,
+    Link,
     RidgeSolver,
     likeliest_variances,
     solve_by_rows,
@@ -27,7 +29,7 @@ MOST_EVIDENCE_SCORES = 3
 """Scores of a head that they are chosen by."""
 STRENGTH_ROWS = 5_000
 """Rows held out that the strength of all priors is chosen on."""
-MOST_BY_ROWS = 2_000
+MOST_BY_ROWS = 1_000
 """Rows up to which least squares are solved by an equation a row."""
 STEP = 3.0
 MOST_STEPS = 4
@@ -44,7 +46,7 @@ class LinearScores:
         intercept: Scores `[n_scores]` of a row of which nothing is known.
     """
 
-    weights: Sequence[Floats]
+    weights: Sequence[NDArray[np.float32]]
     offsets: Floats
     intercept: Floats
 
@@ -125,7 +127,7 @@ def fit_scores(
 
 
 def _scores(features: Features, theta: Floats, stds: Floats) -> Floats:
-    return features.times(stds * theta[:-1]) + theta[-1]
+    return np.asarray(features.times(stds * theta[:-1]) + theta[-1])
 
 
 def _likelihood(head: Head, target: Floats, counts: Floats) -> tuple[Likelihood, Floats, Floats]:
@@ -133,7 +135,7 @@ def _likelihood(head: Head, target: Floats, counts: Floats) -> tuple[Likelihood,
     n_scores = target.shape[1]
     asks_probability = {column.kind for column in head.columns} <= {"probability", "class"}
     if asks_probability and ((target >= 0) & (target <= 1)).all():
-        link = "softmax" if n_scores > 1 and not head.target_shape else "logistic"
+        link: Link = "softmax" if n_scores > 1 and not head.target_shape else "logistic"
         return Likelihood(link, target), np.zeros(n_scores), np.ones(n_scores)
     total = max(counts.sum(), 1e-300)
     mean = counts @ target / total
@@ -144,11 +146,11 @@ def _likelihood(head: Head, target: Floats, counts: Floats) -> tuple[Likelihood,
 
 def _variances(features: Features, likelihood: Likelihood, counts: Floats, *, seed: int) -> Floats:
     """Prior variance of the weights of each source, in units of the noise, `[n_sources]`."""
-    drawn = np.random.default_rng(seed).permutation(features.n)
+    drawn = np.random.default_rng([seed, 2]).permutation(features.n)  # folds draw from `seed`
     rows = np.sort(drawn[counts[drawn] > 0][:EVIDENCE_ROWS])
     if len(rows) < 2 or not features.sources:
         return np.ones(len(features.sources))
-    kernels, logs = np.stack(list(features.kernels(rows))), []
+    kernels, logs = np.stack([kernel.astype(np.float64) for kernel in features.kernels(rows)]), []
     n_scores = likelihood.target.shape[1]
     for place in np.unique(np.linspace(0, n_scores - 1, MOST_EVIDENCE_SCORES).astype(int)):
         target = likelihood.target[rows, place]

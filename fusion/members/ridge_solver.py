@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 Link = Literal["identity", "logistic", "softmax"]
 NEWTON_STEPS = 12
 CG_STEPS = 200
-EXACT = 3e-3
+EXACT = 5e-3
 """Relative residual at which least squares are solved."""
 LOOSE = 0.3
 """The same within a Newton step, of which several follow each other."""
@@ -44,7 +44,7 @@ class Likelihood:
     def losses(self, scores: Floats) -> Floats:
         """Loss `[n]` of each row."""
         if self.link == "identity":
-            return np.square(scores - self.target).sum(axis=1) / 2
+            return np.asarray(np.square(scores - self.target).sum(axis=1) / 2)
         right = (scores * self.target).sum(axis=1)
         if self.link == "logistic":
             return np.asarray(np.logaddexp(0.0, scores).sum(axis=1) - right)
@@ -65,7 +65,7 @@ class Likelihood:
             return along
         if self.link == "logistic":
             return means * (1.0 - means) * along
-        return means * (along - (means * along).sum(axis=1, keepdims=True))
+        return np.asarray(means * (along - (means * along).sum(axis=1, keepdims=True)))
 
 
 class Curvature:
@@ -177,7 +177,7 @@ class RidgeSolver:
 
     def scores(self, theta: Floats) -> Floats:
         """Scores `[n, k]` of all rows."""
-        return self.features.times(theta[:-1] * self.stds) + theta[-1]
+        return np.asarray(self.features.times(theta[:-1] * self.stds) + theta[-1])
 
     def _back(self, rows: Floats) -> Floats:
         found = self.features.transposed(rows) * self.stds

@@ -2,6 +2,7 @@
 
 import io
 import runpy
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
 from encoders import ENCODERS, TfidfEncoder, check_encoder
 from encoders.base import Tensors, length_prefixed_hash
+from encoders.blocks import Block
 
 
 def png(seed: int) -> bytes:
@@ -89,9 +92,9 @@ def test_tiny_encoders_are_equal(name: str) -> None:
 class Neighbourly(TfidfEncoder):
     """Breaks a law: a row depends on its neighbours."""
 
-    def forward(self, tensors: Tensors) -> torch.Tensor:
-        embeddings = super().forward(tensors)
-        return embeddings - embeddings.mean(0) if len(embeddings) else embeddings
+    def directions(self, terms: Sequence[Block]) -> NDArray[np.float32]:
+        embeddings = super().directions(terms)
+        return embeddings - embeddings.mean(axis=0) if len(embeddings) else embeddings
 
 
 class Detached(TfidfEncoder):
