@@ -35,17 +35,20 @@ def package(registries, tmp_path, monkeypatch):
 
 def test_the_parts_of_the_page_work_together_as_a_package(package):
     items = pd.DataFrame({"title": ["Wool coat", "RAIN coat"] * 8, "box": ["3x4x5", "1x2x2"] * 8})
+    items["brand"] = ["north", "south"] * 8
     model = FusionRegressor(
-        columns={"text": ["title"], "size": ["box"]},
+        columns={"text": ["title"], "size": ["box"], "categorical": ["brand"]},
         encoders={"text": "case"},
         strategy="sum",
         head="return_rate",
+        members=["network", "level_means"],
         training={"epochs": 1, "folds": 1},
     )
     model.fit(items, np.linspace(0.1, 0.6, 16)).save(package / "model")
     own = model.fitted_.bundle.model
     kinds = {type(own.encoder(name)).__name__ for name in own.modalities}
-    assert kinds == {"CaseEncoder", "SizeEncoder"}
+    assert kinds >= {"CaseEncoder", "SizeEncoder"}
+    assert type(own.members["level_means"]).__name__ == "LevelMeansMember"
     network = own.members["network"].networks[0]
     assert type(network.fusion).__name__ == "SumFusion"
     assert [type(each).__name__ for each in network.decoders.values()] == ["NarrowDecoder"]

@@ -41,6 +41,7 @@ WHERE_THEY_ARE_USED = {
                      "fusion/tuning/tune.py", "fusion/pretraining/run.py",
                      "fusion/pretraining/trainer.py"},
     "accelerate": {"fusion/tuning/trainers.py", "fusion/tuning/guards.py"},
+    "lightgbm": set(),
 }  # fmt: skip
 COMMANDS = """
 import contextlib, io, json, sys
@@ -158,6 +159,28 @@ def test_each_command_imports_only_what_it_uses(shop):
     assert seen[:n] == [[]] * n
     assert seen[n : n + 2] == [["pandas"]] * 2  # FusionRegressor, values of a configuration
     assert seen[n + 2] == ["pandas", "skimage", "torch"]  # predictions
+
+
+PREDICT = """
+import json, sys
+import fusion
+from fusion import load_bundle
+from fusion.predictor import Predictor
+bundle = load_bundle(sys.argv[1])
+assert len(bundle.model.stack.asked) >= 4
+Predictor(bundle).predict(json.load(open(sys.argv[2])))
+print(sorted(set(sys.modules) & set(sys.argv[3:])))
+"""
+
+
+def test_predicting_by_every_member_imports_nothing_that_trains():
+    frozen = max(Path(__file__).parent.glob("fusion/bundle/frozen/*"), key=lambda path: path.name)
+    heavy = ["transformers", "accelerate", "matplotlib", "torchvision", "lightgbm", "sklearn",
+             "skimage", "jinja2", "torch._dynamo", "torch.utils.tensorboard", "scipy.optimize",
+             "scipy.stats", "scipy.special"]  # fmt: skip
+    command = [sys.executable, "-c", PREDICT, frozen / "bundle", frozen / "items.json", *heavy]
+    found = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert found.stdout.splitlines()[-1] == "[]"
 
 
 @pytest.mark.parametrize("name", KNOWN)

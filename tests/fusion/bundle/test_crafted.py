@@ -5,6 +5,7 @@ import json
 import os
 import resource
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ from safetensors.torch import load, save
 from encoders import ENCODERS
 from encoders.text.tiny_bert import tiny_checkpoint
 from fusion import BundleError, ConfigError, FusionRegressor, load_bundle
+from fusion.bundle.document import FORMAT
+from fusion.members import MEMBERS
 from fusion.saved_parts import rebuild
 from heads import HEADS, Column, RegressionHead
 
@@ -22,6 +25,7 @@ pytestmark = [
     pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs Linux"),  # noqa: PTH110
 ]
 
+FROZEN = Path(__file__).parent / "frozen"
 GONE = object()
 DEEP = json.loads("[" * 200 + "]" * 200)
 ODD = [
@@ -97,6 +101,54 @@ def test_odd_values_in_the_description_do_no_harm(
     cases = cases_of(FusionRegressor, folder, some_items(3), write_crafted, every=47)
     complaints = short_of_memory(cases)
     assert not complaints, "\n".join(complaints)
+
+
+@pytest.fixture
+def every_member(tmp_path):
+    """A bundle in which every member counts."""
+    shutil.copytree(FROZEN / f"format_{FORMAT}" / "bundle", tmp_path / "every")
+    return tmp_path / "every"
+
+
+def test_odd_values_in_the_description_of_every_member_do_no_harm(
+    every_member, some_items, write_crafted, short_of_memory
+):
+    cases = cases_of(FusionRegressor, every_member, some_items(3), write_crafted, every=61)
+    complaints = short_of_memory(cases)
+    assert not complaints, "\n".join(complaints)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"tree\n", b"\xff\xfe", b"tree\nversion=v4\n" * 1000, b"num_leaves=9999999999"]
+)
+def test_a_file_of_a_member_that_was_crafted_is_a_bundle_error(
+    every_member, write_weights, content
+):
+    (name,) = (path.name for path in every_member.glob("trees.*.txt"))
+    write_weights(every_member, content, name)
+    with pytest.raises(BundleError, match="member trees"):
+        load_bundle(every_member)
+
+
+def test_weights_of_nobody_are_refused(every_member, write_weights):
+    tensors = load((every_member / "weights.safetensors").read_bytes())
+    write_weights(every_member, save({**tensors, "members.other.weights": torch.zeros(1)}))
+    with pytest.raises(BundleError, match=r"weights must be those of the description, got memb"):
+        load_bundle(every_member)
+
+
+@pytest.mark.parametrize("member", MEMBERS)
+def test_weights_of_a_member_that_lack_one_or_have_one_more_are_refused(
+    every_member, write_weights, member
+):
+    tensors = load((every_member / "weights.safetensors").read_bytes())
+    own = [name for name in tensors if name.startswith(f"members.{member}.")]
+    less = {name: tensor for name, tensor in tensors.items() if name != own[-1]}
+    more = {**tensors, f"members.{member}.left_over": torch.zeros(1)}
+    for changed in (less, more):
+        write_weights(every_member, save(changed))
+        with pytest.raises(BundleError, match=f"member {member}"):
+            load_bundle(every_member)
 
 
 def network(document):
