@@ -4,6 +4,7 @@ Wolpert (1992), stacked generalization; Breiman (1996), stacked regressions, for
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -178,7 +179,7 @@ class _Judged:
 
         from scipy import optimize  # takes half a second to import
 
-        total = {"type": "eq", "fun": lambda given: given.sum() - 1.0, "jac": np.ones_like}
+        total: Any = {"type": "eq", "fun": lambda given: given.sum() - 1.0, "jac": np.ones_like}
         with torch.enable_grad():
             found = optimize.minimize(
                 loss_and_slope,
