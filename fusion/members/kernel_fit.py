@@ -113,18 +113,14 @@ def solve(
         return torch.from_numpy(joined(points_of(blocks, view, rows), len(rows)) * root)
 
     learned = on_known_rows(lambda known: choice.target.learned(asked.head, known), asked.target)
-    mask = np.zeros(len(view), dtype=bool)
-    mask[asked.rows] = True
-    values = np.nan_to_num(learned)
     if landmarks is None:
         method = solve_exactly
     else:
         method = partial(solve_by_landmarks, landmarks=landmarks)
     return method(
         points,
-        values,
+        learned,
         weight=asked.weight,
-        learned=mask,
         penalty=choice.kernel.penalty,
         folds=asked.folds,
     )

@@ -7,11 +7,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fusion.data.known import is_known
 from fusion.members.base import Floats
-from fusion.members.view import Mask, Rows
+from fusion.members.view import Rows
 
 DOUBLE_ROWS = 3000
-"""Rows up to which a system is solved in float64; above, in float32 and refined once."""
+"""Rows up to which kernels are of float64; above, of float32, and solutions refined once."""
 CHUNK_ROWS = 2048
 JITTER = 1e-5
 PointsOf = Callable[[Rows], Tensor]
@@ -60,7 +61,6 @@ def solve_exactly(
     target: Floats,
     *,
     weight: Floats,
-    learned: Mask,
     penalty: float,
     folds: Sequence[Rows],
 ) -> Solution:
@@ -70,17 +70,16 @@ def solve_exactly(
 
     Args:
         points_of: Points of rows.
-        target: Scores `[n, n_scores]`.
+        target: Scores `[n, n_scores]`, NaN in rows that are not learned from.
         weight: `[n]`, how much each row counts: a row of weight 2 is the row twice.
-        learned: Mask `[n]` of the rows to learn from: weight above 0, target known.
         penalty: Variance of the noise, in units of the variance of what is smooth; > 0.
         folds: Positions of the rows of each fold.
     """
-    n = len(target)
+    n, learned = len(target), is_known(target) & (weight > 0)
     dtype = torch.float64 if n <= DOUBLE_ROWS else torch.float32
     points = points_of(np.arange(n)).to(dtype)
     similar = kernel(points, points)
-    out_of_fold = np.zeros_like(target)
+    out_of_fold = np.zeros(target.shape)
     for fold in folds:
         rows = np.setdiff1d(np.flatnonzero(learned), fold)
         if len(rows):
@@ -102,7 +101,6 @@ def solve_by_landmarks(
     target: Floats,
     *,
     weight: Floats,
-    learned: Mask,
     penalty: float,
     folds: Sequence[Rows],
     landmarks: Rows,
@@ -112,6 +110,7 @@ def solve_by_landmarks(
     Memory does not grow with the rows: products of features are summed over rows, chunk by chunk.
     Source: Williams and Seeger (2001), the Nystroem method.
     """
+    learned = is_known(target) & (weight > 0)
     marks = points_of(landmarks)
     own = kernel(marks.double(), marks.double())
     own.diagonal().add_(JITTER)
@@ -136,7 +135,7 @@ def solve_by_landmarks(
             grams[place] += (weighed.T @ weighed).double()
             products[place] += weighed.double().T @ (root * torch.from_numpy(target[rows]))
     total, right = grams.sum(dim=0), products.sum(dim=0)
-    out_of_fold = np.zeros_like(target)
+    out_of_fold = np.zeros(target.shape)
     for place, fold in enumerate(folds):
         weights = _ridge(total - grams[place], right - products[place], penalty)
         for rows in _chunks(fold):
@@ -160,9 +159,8 @@ def _solved(
 
 def _positive_solved(system: Tensor, right: Tensor) -> Tensor:
     """`system^-1 @ right`, float64; a system of float32 is refined, or solved in float64."""
-    try:
-        factor = torch.linalg.cholesky(system)
-    except torch.linalg.LinAlgError:  # rounding left it without a root
+    factor, failed = torch.linalg.cholesky_ex(system)
+    if failed:  # rounding left it without a root
         system = system.double()
         factor = torch.linalg.cholesky(system)
     solved = torch.cholesky_solve(right.to(system.dtype), factor).double()

@@ -11,7 +11,7 @@ from torch import Tensor
 from fusion.members.base import Floats, State
 from fusion.members.kernel_blocks import READ, KernelBlock, Points, joined
 from fusion.members.kernel_fit import Choice, scales_of_columns
-from fusion.members.kernel_solver import Solution, kernel
+from fusion.members.kernel_solver import DOUBLE_ROWS, Solution, kernel
 from fusion.members.kernel_targets import KernelTarget
 from fusion.members.view import Rows
 from heads.base import Head
@@ -67,14 +67,14 @@ class KernelState:
         """Scores `[n, n_scores]` of a head from points `[n, dim]` of all blocks side by side."""
         own = self.kernels[name]
         if name not in self._asked:
-            root = torch.from_numpy(scales_of_columns(self.blocks, own.scales))
+            dtype = torch.float64 if self.n_points <= DOUBLE_ROWS else torch.float32
+            root = torch.from_numpy(scales_of_columns(self.blocks, own.scales)).to(dtype)
             known = torch.from_numpy(joined(self.points, self.n_points)) * root
-            alphas = torch.from_numpy(own.alphas).float()
+            alphas = torch.from_numpy(own.alphas).to(dtype)
             self._asked[name] = (root, known, known.square().sum(dim=1), alphas)
         root, known, lengths, alphas = self._asked[name]
-        learned = (
-            kernel(points * root, known, lengths=lengths) @ alphas
-        ).double().numpy() + own.intercept
+        similar = kernel(points * root, known, lengths=lengths)
+        learned = (similar @ alphas).double().numpy() + own.intercept
         return own.target.scores(head, learned)
 
     @property

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from fusion.data.known import folds_within, is_known
+from fusion.data.known import folds_within
 from fusion.members.base import Floats
 from fusion.members.judging import can_be_judged, held_out_error
 from fusion.members.kernel_blocks import KernelBlock, fit_blocks, points_of
 from fusion.members.kernel_choice import Trial, drawn_rows
+from fusion.members.kernel_fit import Question
 from fusion.members.view import Rows, View
 from heads.base import Head
 
@@ -49,29 +50,28 @@ def best_options(
     """
     blocks = fit_blocks(view, sample_weight)
     return {
-        name: _best(view, blocks, targets[name], heads, folds, sample_weight, seed)
+        name: _best(
+            view,
+            blocks,
+            [Question(head, targets[name], sample_weight, folds) for head in heads],
+            seed,
+        )
         for name, heads in candidates.items()
     }
 
 
 def _best(
-    view: View,
-    blocks: Sequence[KernelBlock],
-    target: Floats,
-    heads: Sequence[Head],
-    folds: Sequence[Rows],
-    weight: Floats,
-    seed: int,
+    view: View, blocks: Sequence[KernelBlock], candidates: Sequence[Question], seed: int
 ) -> int:
-    rows = np.flatnonzero(is_known(target) & (weight > 0))
-    drawn = drawn_rows(rows, n_blocks=len(blocks), most=MAX_ROWS, seed=seed)
-    within = folds_within(folds, drawn)
+    asked = candidates[0]  # the others differ by their heads alone
+    drawn = drawn_rows(asked.rows, n_blocks=len(blocks), most=MAX_ROWS, seed=seed)
+    within = folds_within(asked.folds, drawn)
     if not blocks or not within or not can_be_judged(within, n_rows=len(drawn)):
         return 0
-    target, weight = target[drawn], weight[drawn]
+    target, weight = asked.target[drawn], asked.weight[drawn]
     trial = Trial(points_of(blocks, view, drawn), weight=weight, folds=within)
     errors = []
-    for head in heads:
+    for head in (candidate.head for candidate in candidates):
         learned = head.additive_scale(target)
         scores = trial.answers(learned, trial.shared(learned))
         errors.append(held_out_error(head, scores, target, folds=within, weight=weight))

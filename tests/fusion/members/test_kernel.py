@@ -92,7 +92,6 @@ def test_solutions_and_folds_are_those_of_plain_kernel_ridge_regression():
         moved(points, scales),
         TARGET[:, None],
         weight=weight,
-        learned=np.ones(N, dtype=bool),
         penalty=0.1,
         folds=FOLDS,
     )
@@ -234,7 +233,6 @@ def test_all_rows_as_landmarks_are_the_exact_solution():
     points, scales = points_and_scales()
     given = {
         "weight": RANDOM.uniform(0.5, 2.0, N),
-        "learned": np.ones(N, dtype=bool),
         "penalty": 0.1,
         "folds": FOLDS,
     }
