@@ -249,7 +249,8 @@ def scores_of(
         there: Mask = view.present[source.name]
         rows = np.flatnonzero(there)
         if len(rows):
-            columns = columns_of(view, source, rows, numbers.get(source.name))
+            columns = columns_of(view, source, rows, numbers.get(source.name)).astype(np.float64)
             for name, head_weights in weights.items():
-                found[name][rows] += columns @ head_weights[place] - offsets[name][place]
+                own = np.asarray(head_weights[place], dtype=np.float64)
+                found[name][rows] += columns @ own - offsets[name][place]
     return found

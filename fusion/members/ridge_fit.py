@@ -27,7 +27,7 @@ MOST_EVIDENCE_SCORES = 3
 """Scores of a head that they are chosen by."""
 STRENGTH_ROWS = 5_000
 """Rows held out that the strength of all priors is chosen on."""
-MOST_BY_ROWS = 2_000
+MOST_BY_ROWS = 1_000
 """Rows up to which least squares are solved by an equation a row."""
 STEP = 3.0
 MOST_STEPS = 4
@@ -144,7 +144,7 @@ def _likelihood(head: Head, target: Floats, counts: Floats) -> tuple[Likelihood,
 
 def _variances(features: Features, likelihood: Likelihood, counts: Floats, *, seed: int) -> Floats:
     """Prior variance of the weights of each source, in units of the noise, `[n_sources]`."""
-    drawn = np.random.default_rng(seed).permutation(features.n)
+    drawn = np.random.default_rng([seed, 2]).permutation(features.n)  # folds draw from `seed`
     rows = np.sort(drawn[counts[drawn] > 0][:EVIDENCE_ROWS])
     if len(rows) < 2 or not features.sources:
         return np.ones(len(features.sources))

@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 Link = Literal["identity", "logistic", "softmax"]
 NEWTON_STEPS = 12
 CG_STEPS = 200
-EXACT = 3e-3
+EXACT = 5e-3
 """Relative residual at which least squares are solved."""
 LOOSE = 0.3
 """The same within a Newton step, of which several follow each other."""
