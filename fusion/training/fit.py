@@ -61,9 +61,9 @@ def fit_networks(
     counting = np.flatnonzero(sample_weight > 0)
     uniform = bool((sample_weight[counting] == sample_weight[counting][:1]).all())
     if all(network.is_closed_form for network in networks):
+        own_weight = None if uniform else sample_weight[counting]
         for network in networks:
-            weight = None if uniform else sample_weight[counting]
-            _solve(network, inputs, targets, rows=counting, weight=weight)
+            _solve(network, inputs, targets, rows=counting, weight=own_weight)
         return [TrainingHistory() for _ in networks]
     heads_targets = encoded_targets(networks[0], targets)
     weight = None if uniform else torch.from_numpy(sample_weight).float()

@@ -172,7 +172,7 @@ class NetworkTraining:
             return found
 
         loss = loss_of(targets) if mix is None else mix.loss(loss_of, targets, self.labels)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         self.optimizer.step(rate)
         return loss.detach()
 

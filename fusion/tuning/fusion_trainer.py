@@ -80,7 +80,9 @@ class FusionTrainer(transformers.Trainer):
     def evaluate(self, *arguments: Any, **options: Any) -> dict[str, float]:
         """Mean balanced loss over the validation rows, as `eval_loss`."""
         self.module.eval()
-        rows, found, targets = self.validation_rows, [], []
+        rows = self.validation_rows
+        found: list[Raw] = []
+        targets: list[dict[str, Tensor]] = []
         for start in range(0, len(rows), self.evaluation_rows):
             batch = self._prepare_inputs(self._collate(rows[start : start + self.evaluation_rows]))
             targets.append(batch.pop("targets"))
