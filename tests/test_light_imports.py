@@ -41,7 +41,6 @@ WHERE_THEY_ARE_USED = {
                      "fusion/tuning/tune.py", "fusion/pretraining/run.py",
                      "fusion/pretraining/trainer.py"},
     "accelerate": {"fusion/tuning/trainers.py", "fusion/tuning/guards.py"},
-    "lightgbm": set(),
 }  # fmt: skip
 COMMANDS = """
 import contextlib, io, json, sys
