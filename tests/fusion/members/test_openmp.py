@@ -34,9 +34,10 @@ WITHOUT = """
 mount --bind /dev/null "$(realpath "$1")"
 "$2" -c 'import lightgbm'
 exec "$2" -c '
+import numpy as np
 from fusion.members.openmp import lightgbm
 library = lightgbm()
-data = library.Dataset([[float(row)] for row in range(100)], list(range(100)))
+data = library.Dataset(np.arange(100.0)[:, None], np.arange(100.0))
 print(library.train({"verbosity": -1, "num_threads": 2}, data, 3).num_trees(), "trees")'
 """
 
