@@ -84,7 +84,8 @@ class FusionTrainer(transformers.Trainer):
         found: list[Raw] = []
         targets: list[dict[str, Tensor]] = []
         for start in range(0, len(rows), self.evaluation_rows):
-            batch = self._prepare_inputs(self._collate(rows[start : start + self.evaluation_rows]))
+            some = rows[start : start + self.evaluation_rows]
+            batch: dict[str, Any] = self._prepare_inputs(self._collate(some))
             targets.append(batch.pop("targets"))
             found.append(self.raw(self.module, batch))
         loss = self.balanced_loss(_joined(found), _joined(targets))
