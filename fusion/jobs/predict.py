@@ -17,6 +17,7 @@ from fusion.shards.job import Engine, JobResult
 from fusion.shards.plan import DataPaths, has_plan
 from fusion.shards.predict_job import is_folder, job_folder, predict_catalogue
 from fusion.shards.predict_settings import PredictSettings
+from fusion.system.imports import without_collection
 
 
 @dataclass(frozen=True)
@@ -125,9 +126,10 @@ def _check_model(paths: DataPaths, source: ItemSource) -> None:
     Raises:
         BundleError, ConfigError, OSError: With everything that is wrong.
     """
-    from fusion.shards.models import kept_bundle
+    with without_collection():
+        from fusion.shards.models import kept_bundle
 
-    model = kept_bundle(paths)
+        model = kept_bundle(paths)
     if source.sales is not None:
         sales_section(model, source.sales)
 

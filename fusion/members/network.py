@@ -13,7 +13,7 @@ from encoders.spelling import unknown_name
 from fusion.choices.build import CLOSED_FORM_FUSION, build_fusion, own_encoder, suited_projection
 from fusion.members.base import Floats, Member, Raw, State
 from fusion.members.view import Mask, Rows, View
-from fusion.network import FusionNetwork
+from fusion.network import FusionNetwork, TrainedPart
 from fusion.progress import Stage, silent
 from fusion.saved_parts import name_and_config, rebuild
 from fusion.strategies import FUSIONS
@@ -67,6 +67,7 @@ class NetworkMember(Member):
         self.training = TrainingSettings.model_validate(dict(training or {}))
         self.n_networks = n_networks
         self.networks: list[FusionNetwork] = []
+        self._parts: list[TrainedPart] = []
         self.histories: list[TrainingHistory] = []
         """Losses by epoch of each network; none of networks that were loaded."""
 
@@ -140,7 +141,10 @@ class NetworkMember(Member):
     @torch.inference_mode()
     def raw(self, view: View) -> Raw:
         """Raw outputs `[n, n_networks, *target_shape, raw_dim]` of every head."""
-        return _answers(self.networks, view)
+        current = [part.fusion for part in self._parts]
+        if current != [network.fusion for network in self.networks]:  # made once: it takes longer
+            self._parts = [network.trained_part() for network in self.networks]
+        return _answers(self._parts, view)
 
     def knows(self, view: View) -> Mask:
         """Mask `[n]` of the rows that have any modality at all."""
@@ -238,7 +242,9 @@ class NetworkMember(Member):
         stopped = [self.networks] if len(folds) == 1 else [[one] for one in self.networks]
         found: Raw = {}
         for fold, networks in zip(folds, stopped, strict=True):
-            for name, raw in _answers(networks, view.take(fold)).items():
+            for name, raw in _answers(
+                [network.trained_part() for network in networks], view.take(fold)
+            ).items():
                 found.setdefault(name, raw.new_zeros(len(view), *raw.shape[1:]))[fold] = raw
         return found
 
@@ -259,12 +265,12 @@ def _shared(network: FusionNetwork) -> tuple[str, ...]:
     )
 
 
-def _answers(networks: Sequence[FusionNetwork], view: View) -> Raw:
+def _answers(parts: Sequence[TrainedPart], view: View) -> Raw:
     """Raw outputs of networks side by side, chunk by chunk."""
     found: list[Raw] = []
     for rows in _chunks(len(view)):
         batch = view.inputs.batch(rows)
-        each = [network.trained_part()(**batch) for network in networks]
+        each = [part(**batch) for part in parts]
         found.append(
             {name: torch.cat([raw[name] for raw in each], dim=1).cpu() for name in each[0]}
         )
