@@ -149,7 +149,8 @@ class NetworkMember(Member):
     def knows(self, view: View) -> Mask:
         """Mask `[n]` of the rows that have any modality at all."""
         masks = [view.inputs.present[name].cpu().numpy() for name in view.encoders]
-        return np.any(masks, axis=0)
+        known: Mask = np.any(masks, axis=0)
+        return known
 
     @torch.inference_mode()
     def fuse(self, view: View) -> Tensor:
