@@ -101,10 +101,6 @@ class ProductModel:
         for member in self.members.values():
             if isinstance(member, NetworkMember):
                 return member.fuse(view)
-        blocks = view.of_kinds("vectors", "numbers")
-        parts = [torch.zeros(len(view), 0)]
-        for name, block in blocks.items():
-            values = torch.from_numpy(block.values).float()
-            there = torch.from_numpy(view.present[name])[:, None]
-            parts.append(torch.where(there, values, 0.0))
-        return torch.cat(parts, dim=1)
+        names = view.of_kinds("vectors", "numbers")
+        parts = [torch.from_numpy(view.filled(name)).float() for name in names]
+        return torch.cat([torch.zeros(len(view), 0), *parts], dim=1)

@@ -14,7 +14,7 @@ from encoders.base import Encoder
 from fusion.bundle import Bundle, Content, content_of
 from fusion.bundle.content import largest
 from fusion.data.absent import with_absent_columns
-from fusion.data.batch import ModelInputs
+from fusion.data.batch import ModelInputs, chunks
 from fusion.data.catalogue import Catalogue, build_catalogue
 from fusion.data.frames import as_frame
 from fusion.data.labels import label_texts
@@ -115,10 +115,8 @@ class Predictor:
         Classes are positions in `labels`.
         """
         with torch.inference_mode():
-            chunks = [self._answers(inputs, rows) for rows in _chunks(len(inputs))]
-        if not chunks:
-            return {}
-        return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in self.columns()}
+            pieces = [self._answers(inputs, rows) for rows in chunks(len(inputs), CHUNK_ROWS)]
+        return {name: np.concatenate([piece[name] for piece in pieces]) for name in self.columns()}
 
     def columns(self) -> list[str]:
         """Names of all prediction columns, head by head."""
@@ -295,14 +293,8 @@ def _table_names(bundle: Bundle) -> dict[tuple[str, str], str]:
 
 def fuse_rows(bundle: Bundle, inputs: ModelInputs) -> NDArray[np.float32]:
     """Fused vectors `[n, fused_dim]` of model inputs, chunk by chunk."""
-    chunks = _chunks(len(inputs)) or [np.arange(0)]
-    vectors = [bundle.model.fuse(inputs.take(rows)).numpy() for rows in chunks]
-    return np.concatenate(vectors)
-
-
-def _chunks(n_rows: int) -> list[NDArray[np.int64]]:
-    starts = range(0, n_rows, CHUNK_ROWS)
-    return [np.arange(start, min(start + CHUNK_ROWS, n_rows)) for start in starts]
+    pieces = chunks(len(inputs), CHUNK_ROWS)
+    return np.concatenate([bundle.model.fuse(inputs.take(rows)).numpy() for rows in pieces])
 
 
 def present_names(inputs: ModelInputs) -> list[str]:

@@ -189,8 +189,8 @@ class Head(ABC):
     def additive_scale(self, target: Floats) -> Floats:
         """Targets on scales on which effects add up (default: the encoded ones).
 
-        Why: linear models, kernels and neighbours average on these, and a decoder of `n_scores`
-        inputs makes raw outputs of what they say, see `fusion.members.ridge.RidgeMember`.
+        Why: linear models, kernels and trees answer on these, and a decoder of `n_scores` inputs
+        makes raw outputs of what they say, see `fusion.members.answers.ScoreAnswers`.
 
         Shape:
             target `[n, *target_shape]` -> `[n, n_scores]`, float64.

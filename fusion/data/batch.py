@@ -94,6 +94,16 @@ class ModelInputs:
         }
 
 
+def chunks(n_rows: int, size: int) -> list[Rows]:
+    """Positions 0 .. `n_rows` - 1 in order, cut into pieces of `size`; one empty piece of no rows.
+
+    Example:
+        >>> [piece.tolist() for piece in chunks(5, 2)]
+        [[0, 1], [2, 3], [4]]
+    """
+    return np.split(np.arange(n_rows), range(size, n_rows, size))
+
+
 def _take_tensors(tensors: dict[str, Tensors], index: Tensor) -> dict[str, Tensors]:
     return {
         modality: {name: tensor[index] for name, tensor in named.items()}

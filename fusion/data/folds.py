@@ -112,6 +112,16 @@ def validation_folds(
     return [fold for _, fold in drawn.split(groups)]
 
 
+def drawn_beside_folds(rows: Rows, most: int, *, seed: int) -> Rows:
+    """At most so many of some rows, drawn at random, ascending.
+
+    Why not by the seed alone: folds are drawn by it, and the first rows of the same stream are
+    those of one fold.
+    """
+    order = np.random.default_rng([seed, 1]).permutation(len(rows))
+    return rows[np.sort(order[:most])]
+
+
 def hide_levels(
     validation: Validation, levels: Sequence[NDArray[np.int64]], *, n_folds: int, seed: int
 ) -> Validation:

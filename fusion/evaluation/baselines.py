@@ -176,8 +176,8 @@ def _word_vectors(training: BaselineRows, test: BaselineRows) -> Pair | None:
         return None
     vectors = []
     for view in (training.words, test.words):
-        (name, block), *_ = view.of_kinds("vectors").items()
-        vectors.append(np.where(view.present[name][:, None], block.values, 0.0))
+        name, *_ = view.of_kinds("vectors")
+        vectors.append(view.filled(name))
     return Pair(*vectors)
 
 

@@ -349,10 +349,7 @@ class _Fit:
 
     def _hiding(self, validation: Validation, view: View) -> Validation:
         """The same folds, but that some levels of categories are held out whole."""
-        levels = [
-            np.where(view.present[name], block.values, 0)
-            for name, block in view.of_kinds("category").items()
-        ]
+        levels = [view.filled(name) for name in view.of_kinds("category")]
         settings = self.spec.training
         n_folds = 1 if self.closed_form else settings.folds
         return hide_levels(validation, levels, n_folds=n_folds, seed=settings.seed)

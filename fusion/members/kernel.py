@@ -6,11 +6,12 @@ from typing import Any, Self
 import numpy as np
 import torch
 
-from encoders.base import Encoder
+from encoders.base import Encoder, check_whole
+from fusion.data.batch import chunks
+from fusion.data.folds import drawn_beside_folds
 from fusion.members.answers import ScoreAnswers
 from fusion.members.base import Floats, Member, Raw, State
 from fusion.members.kernel_blocks import fit_blocks, joined, points_of
-from fusion.members.kernel_choice import own_generator
 from fusion.members.kernel_fit import Question, choose, relevant, solve
 from fusion.members.kernel_solver import CHUNK_ROWS
 from fusion.members.kernel_state import HeadKernel, KernelState
@@ -38,7 +39,7 @@ class KernelMember(Member):
         learned: What the state holds, by sizes, see `KernelState`; None before it has learned.
 
     Raises:
-        ValueError: If a number is below 1, or `learned` tells of no state.
+        ValueError: If a number is no whole one from 1 to 1,000,000, or `learned` tells of no state.
     """
 
     def __init__(
@@ -55,8 +56,7 @@ class KernelMember(Member):
             "choice_rows": choice_rows,
         }
         for name, number in self._options.items():
-            if not isinstance(number, int) or number < 1:
-                raise ValueError(f"{name} must be a whole number of 1 or more, got {number!r}.")
+            check_whole(name, number, least=1, most=1_000_000)
         nothing = {"n_points": 0, "blocks": [], "targets": {}}
         self._state = KernelState.from_config(nothing if learned is None else learned)
         self._heads: dict[str, Head] = {}
@@ -106,8 +106,7 @@ class KernelMember(Member):
     def raw(self, view: View) -> Raw:
         """See `Member.raw`; rows are read in chunks, memory does not grow with them."""
         scores = {name: np.zeros((len(view), head.n_scores)) for name, head in self._heads.items()}
-        for start in range(0, len(view), CHUNK_ROWS):
-            rows = np.arange(start, min(start + CHUNK_ROWS, len(view)))
+        for rows in chunks(len(view), CHUNK_ROWS):
             points = torch.from_numpy(joined(points_of(self._state.blocks, view, rows), len(rows)))
             for name, head in self._heads.items():
                 scores[name][rows] = self._state.scores(name, head, points)
@@ -133,7 +132,7 @@ class KernelMember(Member):
         answers = ScoreAnswers(heads)
         answers.load_state(state)
         own = {name: value for name, value in state.items() if name not in answers.state()}
-        self._state.load(own, heads=heads)
+        self._state = self._state.loaded(own, heads=heads)
         self._heads, self._answers = dict(heads), answers
 
     @classmethod
@@ -146,5 +145,4 @@ class KernelMember(Member):
         rows = np.flatnonzero(weight > 0)
         if len(rows) <= self._options["exact_rows"]:
             return None
-        drawn = own_generator(seed).permutation(rows)[: self._options["n_landmarks"]]
-        return np.sort(drawn)
+        return drawn_beside_folds(rows, self._options["n_landmarks"], seed=seed)

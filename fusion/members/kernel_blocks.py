@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encoders.blocks import Block, BlockKind
+from fusion.data.batch import chunks
+from fusion.members.base import Floats
 from fusion.members.view import Mask, Rows, View
 
-Floats = NDArray[np.float64]
 Points = NDArray[np.float32]
 READ: tuple[BlockKind, ...] = ("vectors", "numbers", "category")
 """Kinds of blocks that become points: `terms` have their directions among the vectors."""
@@ -85,10 +86,10 @@ def fit_block(block: Block, present: Mask, name: str, weight: Floats) -> KernelB
         variance = float(shares @ (1.0 - shares))
         return KernelBlock(name, block.kind, shares, variance**0.5) if variance > CONSTANT else None
     center = np.zeros(block.dim)
-    for part in _chunks(len(rows)):
+    for part in chunks(len(rows), CHUNK_ROWS):
         center += share[part] @ block.values[rows[part]].astype(np.float64)
     variance = squares = 0.0
-    for part in _chunks(len(rows)):
+    for part in chunks(len(rows), CHUNK_ROWS):
         values = block.values[rows[part]].astype(np.float64)
         variance += float(share[part] @ np.square(values - center).sum(axis=1))
         squares += float(share[part] @ np.square(values).sum(axis=1))
@@ -126,7 +127,3 @@ def _columns(kind: BlockKind, values: NDArray[np.generic], center: Floats) -> Fl
     if kind == "category":
         return np.asarray(values[:, None] == np.flatnonzero(center > 0), dtype=np.float64)
     return values.astype(np.float64)
-
-
-def _chunks(n_rows: int) -> list[slice]:
-    return [slice(start, start + CHUNK_ROWS) for start in range(0, n_rows, CHUNK_ROWS)]

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fusion.data.folds import drawn_beside_folds
 from fusion.members.base import Floats
 from fusion.members.kernel_blocks import Points
 from fusion.members.kernel_solver import squared_distances
@@ -159,14 +160,9 @@ class Trial:
 
 
 def drawn_rows(rows: Rows, *, n_blocks: int, most: int, seed: int) -> Rows:
-    """At most so many of some rows, drawn by a seed, ascending; fewer with many blocks."""
+    """At most so many of some rows, drawn at random, ascending; fewer with many blocks."""
     most = min(most, int((MAX_NUMBERS / max(n_blocks, 1)) ** 0.5))
-    return rows[np.sort(own_generator(seed).permutation(len(rows))[:most])]
-
-
-def own_generator(seed: int) -> np.random.Generator:
-    """A stream apart from that of the folds: drawn by it, the first rows were those of one fold."""
-    return np.random.default_rng([seed, 1])
+    return drawn_beside_folds(rows, most, seed=seed)
 
 
 def _minimum(

@@ -1,12 +1,14 @@
 """Kernel ridge regression with an intercept: exactly, or by landmarks where rows are many."""
 
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from fusion.data.batch import chunks
 from fusion.data.known import is_known
 from fusion.members.base import Floats
 from fusion.members.view import Rows
@@ -110,39 +112,54 @@ def solve_by_landmarks(
     Memory does not grow with the rows: products of features are summed over rows, chunk by chunk.
     Source: Williams and Seeger (2001), the Nystroem method.
     """
-    learned = is_known(target) & (weight > 0)
-    marks = points_of(landmarks)
-    own = kernel(marks.double(), marks.double())
-    own.diagonal().add_(JITTER)
-    factor = torch.linalg.cholesky(own)
-    to_features = torch.linalg.inv(factor).T.float().contiguous()
+    learned = np.flatnonzero(is_known(target) & (weight > 0))
+    features = _Features(points_of, landmarks)
+    in_none = np.setdiff1d(learned, np.concatenate([*folds, np.empty(0, dtype=np.int64)]))
+    parts = [np.intersect1d(learned, fold) for fold in folds] + [in_none]
+    sums = [features.sums(rows, target, weight) for rows in parts]
+    gram, right = (reduce(torch.add, some) for some in zip(*sums, strict=True))
+    out_of_fold = np.zeros(target.shape)
+    for fold, (own_gram, own_right) in zip(folds, sums, strict=False):
+        weights = _ridge(gram - own_gram, right - own_right, penalty)
+        for part in chunks(len(fold), CHUNK_ROWS):
+            rows = fold[part]
+            out_of_fold[rows] = (features(rows).double() @ weights).numpy()
+    weights = _ridge(gram, right, penalty)
+    return Solution(landmarks, features.alphas(weights[:-1]), weights[-1].numpy(), out_of_fold)
 
-    def features(rows: Rows) -> Tensor:
+
+class _Features:
+    """The parts of rows that lie among the points of landmarks, as numbers for a linear model."""
+
+    def __init__(self, points_of: PointsOf, landmarks: Rows) -> None:
+        self.points_of, self.marks = points_of, points_of(landmarks)
+        own = kernel(self.marks.double(), self.marks.double())
+        own.diagonal().add_(JITTER)
+        self.factor = torch.linalg.cholesky(own)
+        self.to_features = torch.linalg.inv(self.factor).T.float().contiguous()
+
+    def __call__(self, rows: Rows) -> Tensor:
         """`[n, n_landmarks + 1]`; the last column is 1, the intercept."""
-        made = kernel(points_of(rows), marks) @ to_features
+        made = kernel(self.points_of(rows), self.marks) @ self.to_features
         return torch.cat([made, torch.ones(len(rows), 1)], dim=1)
 
-    fold_of = np.full(len(target), len(folds))
-    for place, fold in enumerate(folds):
-        fold_of[fold] = place
-    size = len(landmarks) + 1
-    grams = torch.zeros(len(folds) + 1, size, size, dtype=torch.float64)
-    products = torch.zeros(len(folds) + 1, size, target.shape[1], dtype=torch.float64)
-    for place in range(len(folds) + 1):
-        for rows in _chunks(np.flatnonzero(learned & (fold_of == place))):
-            root = torch.from_numpy(np.sqrt(weight[rows])).float()[:, None]
-            weighed = features(rows) * root
-            grams[place] += (weighed.T @ weighed).double()
-            products[place] += weighed.double().T @ (root * torch.from_numpy(target[rows]))
-    total, right = grams.sum(dim=0), products.sum(dim=0)
-    out_of_fold = np.zeros(target.shape)
-    for place, fold in enumerate(folds):
-        weights = _ridge(total - grams[place], right - products[place], penalty)
-        for rows in _chunks(fold):
-            out_of_fold[rows] = (features(rows).double() @ weights).numpy()
-    weights = _ridge(total, right, penalty)
-    alphas = torch.linalg.solve_triangular(factor.T, weights[:-1], upper=True)
-    return Solution(landmarks, alphas.numpy(), weights[-1].numpy(), out_of_fold)
+    def sums(self, rows: Rows, target: Floats, weight: Floats) -> tuple[Tensor, Tensor]:
+        """Products of features with each other and with targets, summed over rows, float64."""
+        size = len(self.marks) + 1
+        gram = torch.zeros(size, size, dtype=torch.float64)
+        right = torch.zeros(size, target.shape[1], dtype=torch.float64)
+        for part in chunks(len(rows), CHUNK_ROWS):
+            some = rows[part]
+            root = torch.from_numpy(np.sqrt(weight[some])).float()[:, None]
+            weighed = self(some) * root
+            gram += (weighed.T @ weighed).double()
+            right += weighed.double().T @ (root * torch.from_numpy(target[some]))
+        return gram, right
+
+    def alphas(self, weights: Tensor) -> Floats:
+        """Weights `[n_landmarks, n_scores]` of the kernel, from those of the features."""
+        solved: Floats = torch.linalg.solve_triangular(self.factor.T, weights, upper=True).numpy()
+        return solved
 
 
 def _solved(
@@ -179,7 +196,3 @@ def _ridge(gram: Tensor, right: Tensor, penalty: float) -> Tensor:
 
 def _part(matrix: Tensor, rows: Rows, columns: Rows) -> Tensor:
     return matrix[torch.from_numpy(rows)[:, None], torch.from_numpy(columns)]
-
-
-def _chunks(rows: Rows) -> list[Rows]:
-    return [rows[start : start + CHUNK_ROWS] for start in range(0, len(rows), CHUNK_ROWS)]

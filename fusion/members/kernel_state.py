@@ -88,7 +88,7 @@ class KernelState:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """A state whose numbers `load` fills in.
+        """A state without its numbers, see `loaded`.
 
         Raises:
             ValueError: If it is none of `config`.
@@ -124,8 +124,8 @@ class KernelState:
                 found[f"head.{place}.{name}"] = torch.from_numpy(getattr(own, name))
         return found
 
-    def load(self, state: State, *, heads: Mapping[str, Head]) -> None:
-        """Takes back what `tensors` gave.
+    def loaded(self, state: State, *, heads: Mapping[str, Head]) -> Self:
+        """The same with the numbers that `tensors` gave.
 
         Raises:
             ValueError: If a tensor is missing, left over, of another shape or not finite, or heads
@@ -157,7 +157,7 @@ class KernelState:
                 taken.floats(f"head.{place}.intercept", n_scores),
             )
         taken.finish()
-        self.__init__(blocks, points, kernels, n_points=self.n_points)  # type: ignore[misc]
+        return type(self)(blocks, points, kernels, n_points=self.n_points)
 
 
 class _Taken:

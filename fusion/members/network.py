@@ -11,6 +11,7 @@ from encoders.base import Encoder
 from encoders.process_state import OwnGenerators
 from encoders.spelling import unknown_name
 from fusion.choices.build import CLOSED_FORM_FUSION, build_fusion, own_encoder, suited_projection
+from fusion.data.batch import chunks
 from fusion.members.base import Floats, Member, Raw, State
 from fusion.members.view import Mask, Rows, View
 from fusion.network import FusionNetwork, TrainedPart
@@ -155,15 +156,15 @@ class NetworkMember(Member):
     @torch.inference_mode()
     def fuse(self, view: View) -> Tensor:
         """Fused vectors `[n, fused_dim]`: those of the networks side by side."""
-        chunks = []
-        for rows in _chunks(len(view)):
+        fused = []
+        for rows in chunks(len(view), CHUNK_ROWS):
             batch = view.inputs.batch(rows)
             known, present = batch["embeddings"], batch["present"]
             each = [
                 one.fuse({**known, **one.encode(batch["inputs"])}, present) for one in self.networks
             ]
-            chunks.append(torch.cat(each, dim=1).float())
-        return torch.cat(chunks)
+            fused.append(torch.cat(each, dim=1).float())
+        return torch.cat(fused)
 
     @property
     def config(self) -> dict[str, Any]:
@@ -268,15 +269,10 @@ def _shared(network: FusionNetwork) -> tuple[str, ...]:
 def _answers(parts: Sequence[TrainedPart], view: View) -> Raw:
     """Raw outputs of networks side by side, chunk by chunk."""
     found: list[Raw] = []
-    for rows in _chunks(len(view)):
+    for rows in chunks(len(view), CHUNK_ROWS):
         batch = view.inputs.batch(rows)
         each = [part(**batch) for part in parts]
         found.append(
             {name: torch.cat([raw[name] for raw in each], dim=1).cpu() for name in each[0]}
         )
     return {name: torch.cat([raw[name] for raw in found]) for name in found[0]}
-
-
-def _chunks(n_rows: int) -> list[Rows]:
-    """Positions of rows that are answered at once; one chunk where there are none."""
-    return np.array_split(np.arange(n_rows), max(1, -(-n_rows // CHUNK_ROWS)))

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fusion.data.folds import drawn_beside_folds
 from fusion.data.known import is_known
 from fusion.members.base import Floats
 from fusion.members.ridge_features import Features, Source
@@ -146,8 +147,7 @@ def _likelihood(head: Head, target: Floats, counts: Floats) -> tuple[Likelihood,
 
 def _variances(features: Features, likelihood: Likelihood, counts: Floats, *, seed: int) -> Floats:
     """Prior variance of the weights of each source, in units of the noise, `[n_sources]`."""
-    drawn = np.random.default_rng([seed, 2]).permutation(features.n)  # folds draw from `seed`
-    rows = np.sort(drawn[counts[drawn] > 0][:EVIDENCE_ROWS])
+    rows = drawn_beside_folds(np.flatnonzero(counts > 0), EVIDENCE_ROWS, seed=seed)
     if len(rows) < 2 or not features.sources:
         return np.ones(len(features.sources))
     kernels, logs = np.stack([kernel.astype(np.float64) for kernel in features.kernels(rows)]), []

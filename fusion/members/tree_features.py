@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from encoders.blocks import Block, BlockKind
-from fusion.members.base import State
+from fusion.data.batch import chunks
+from fusion.members.base import Floats, State
 from fusion.members.view import View
 
-Floats = NDArray[np.float64]
 MOST_DIRECTIONS = 32
 """Principal directions of an embedding: trees look at one column at a time."""
 MOST_ROWS = 10_000
 """Rows that directions are found on."""
-ROWS_AT_A_TIME = 4096
+CHUNK_ROWS = 4096
 LEAST_VARIANCE = 1e-9
 """Share of an embedding's variance below which a direction is rounding."""
 FARTHEST = 1e100
@@ -115,8 +115,7 @@ class Directions(NamedTuple):
     def __call__(self, values: NDArray[Any]) -> Floats:
         """Places `[n, n_columns]` of vectors."""
         places = np.empty((len(values), self.n_columns))
-        for start in range(0, len(values), ROWS_AT_A_TIME):
-            rows = slice(start, start + ROWS_AT_A_TIME)
+        for rows in chunks(len(values), CHUNK_ROWS):
             places[rows] = (values[rows].astype(np.float64) - self.mean) @ self.directions
         return places
 

@@ -1,7 +1,8 @@
 """What members read of rows: named blocks of numbers, with what is there of each."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -42,7 +43,12 @@ class View:
         """The blocks of some kinds, in the order of the view."""
         return {name: block for name, block in self.blocks.items() if block.kind in kinds}
 
-    def known(self, names: "Mapping[str, object] | list[str]") -> Mask:
+    def filled(self, name: str) -> NDArray[Any]:
+        """Values of a block, 0 in rows that lack it; not of terms, which are sparse."""
+        block, there = self.blocks[name], self.present[name]
+        return np.where(there if block.values.ndim == 1 else there[:, None], block.values, 0)
+
+    def known(self, names: Iterable[str]) -> Mask:
         """Mask `[n]` of the rows that have at least one of some blocks."""
         masks = [self.present[name] for name in names]
         return np.any(masks, axis=0) if masks else np.zeros(len(self), dtype=bool)

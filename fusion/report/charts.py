@@ -169,7 +169,6 @@ MEMBER_WORDS = {
     "network": "the networks",
     "kernel": "the kernel",
     "ridge": "the linear model",
-    "neighbours": "the nearest known items",
     "trees": "the trees",
 }
 """What members are called in sentences; others by their names."""

@@ -13,8 +13,8 @@ UNSEEN = 1
 def new_rows(view: View) -> Mask:
     """Mask `[n]` of the rows that hold a level of a category that training never saw."""
     unseen = np.zeros(len(view), dtype=bool)
-    for name, block in view.of_kinds("category").items():
-        unseen |= view.present[name] & (block.values == UNSEEN)
+    for name in view.of_kinds("category"):
+        unseen |= view.filled(name) == UNSEEN
     return unseen
 
 
@@ -25,7 +25,7 @@ def new_out_of_fold(view: View, folds: Sequence[Rows]) -> Mask:
     """
     unseen = new_rows(view)
     for name, block in view.of_kinds("category").items():
-        codes = np.where(view.present[name], block.values, 0)
+        codes = view.filled(name)
         counts = np.bincount(codes, minlength=block.n_levels)
         for fold in folds:
             own = codes[fold]

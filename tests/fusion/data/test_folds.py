@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from fusion.data.folds import (
+    drawn_beside_folds,
     DRAWN,
     Validation,
     hide_levels,
@@ -155,3 +156,16 @@ def test_groups_may_be_labels_of_any_kind():
     assert row_groups(pd.Series([2.5, 1.0]), n_rows=2).tolist() == [0, 1]
     with pytest.raises(ValueError, match="groups must hold one label for each of the 3 rows"):
         row_groups(["a", "b"], n_rows=3)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_rows_drawn_beside_folds_of_the_same_seed_lie_in_all_of_them(seed):
+    folds = np.array_split(np.random.default_rng(seed).permutation(2000), 4)
+    drawn = drawn_beside_folds(np.arange(5000, 7000), 200, seed=seed)
+    assert len(drawn) == 200
+    assert (np.diff(drawn) > 0).all()
+    assert min(np.isin(drawn - 5000, fold).sum() for fold in folds) > 25
+
+
+def test_no_more_rows_are_drawn_than_there_are():
+    assert drawn_beside_folds(np.array([3, 7]), 200, seed=0).tolist() == [3, 7]
