@@ -9,7 +9,7 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from encoders.process_state import OwnGenerators
 from fusion.data.known import is_known
-from fusion.members.base import Floats, Raw
+from fusion.members.base import Floats, Raw, State
 from fusion.members.view import Rows
 from heads.answer_maps import splits
 from heads.base import Head
@@ -97,8 +97,11 @@ class ScoreAnswers:
             for name, tensor in decoder.state_dict().items()
         }
 
-    def load_state(self, state: Mapping[str, Tensor | bytes]) -> None:
+    def load_state(self, state: State) -> State:
         """Takes back what `state` gave, out of the state of a member.
+
+        Returns:
+            What is left of that state.
 
         Raises:
             ValueError: If a weight is missing or of another shape.
@@ -108,6 +111,7 @@ class ScoreAnswers:
             if not isinstance(given, Tensor) or given.shape != own.shape:
                 raise ValueError(f"{name} must be of shape {list(own.shape)}, got another.")
             own.copy_(given)
+        return {name: value for name, value in state.items() if name not in self.state()}
 
     def _fit(
         self,

@@ -6,15 +6,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from fusion.members.base import Floats
 from fusion.members.forest_text import constant_text, slim
 from fusion.members.openmp import lightgbm
 from fusion.members.tree_features import TreeFeatures
 from fusion.members.view import Rows, View
 from fusion.progress import Stage, silent
 
-Floats = NDArray[np.float64]
 STOPPING_ROWS = 100
 """Known rows from which on the number of trees is found on rows held out."""
 FEW_TREES = 60

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fusion.members.base import Floats
 from fusion.members.forest_text import TreeText, read_trees
 
-Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 CATEGORY, DEFAULT_LEFT, MISSING_IS_NAN = 1, 2, 8
 """Bits of a node's decision, as LightGBM writes them."""

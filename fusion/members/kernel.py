@@ -130,9 +130,7 @@ class KernelMember(Member):
     ) -> None:
         """See `Member.load_state`."""
         answers = ScoreAnswers(heads)
-        answers.load_state(state)
-        own = {name: value for name, value in state.items() if name not in answers.state()}
-        self._state = self._state.loaded(own, heads=heads)
+        self._state = self._state.loaded(answers.load_state(state), heads=heads)
         self._heads, self._answers = dict(heads), answers
 
     @classmethod

@@ -13,6 +13,7 @@ from fusion.members.kernel_blocks import READ, KernelBlock, Points, joined
 from fusion.members.kernel_fit import Choice, scales_of_columns
 from fusion.members.kernel_solver import DOUBLE_ROWS, Solution, kernel
 from fusion.members.kernel_targets import KernelTarget
+from fusion.members.taken import Taken
 from fusion.members.view import Rows
 from heads.base import Head
 
@@ -133,7 +134,7 @@ class KernelState:
         """
         if list(heads) != list(self.kernels):
             raise ValueError(f"heads must be {list(self.kernels)}, got {list(heads)}.")
-        taken = _Taken(state)
+        taken = Taken(state)
         blocks, points = [], []
         for place, empty in enumerate(self.blocks):
             center = taken.floats(f"block.{place}.center", len(empty.center))
@@ -143,7 +144,8 @@ class KernelState:
             block = KernelBlock(empty.name, empty.kind, center, std)
             name = f"block.{place}.points"
             if block.kind == "category":
-                points.append(block.points_of_levels(taken.levels(name, self.n_points, block.dim)))
+                levels = taken.whole(name, self.n_points, least=-1, most=block.dim - 1)
+                points.append(block.points_of_levels(levels))
             else:
                 points.append(taken.floats(name, self.n_points, block.dim).astype(np.float32))
             blocks.append(block)
@@ -158,36 +160,3 @@ class KernelState:
             )
         taken.finish()
         return type(self)(blocks, points, kernels, n_points=self.n_points)
-
-
-class _Taken:
-    """Tensors of a state that may come from a stranger, each checked as it is taken."""
-
-    def __init__(self, state: State) -> None:
-        self.left = dict(state)
-
-    def floats(self, name: str, *shape: int) -> Floats:
-        """A finite tensor of floats."""
-        tensor = self._of_shape(name, shape)
-        if not tensor.is_floating_point() or not bool(tensor.isfinite().all()):
-            raise ValueError(f"{name} must hold finite floats, got {tensor.dtype}.")
-        return np.asarray(tensor.double().cpu().numpy())
-
-    def levels(self, name: str, n_points: int, n_levels: int) -> Rows:
-        """Places of levels, -1 for none."""
-        tensor = self._of_shape(name, (n_points,))
-        found = tensor.cpu().numpy()
-        if tensor.dtype != torch.int64 or ((found < -1) | (found >= n_levels)).any():
-            raise ValueError(f"{name} must hold whole numbers from -1 to {n_levels - 1}.")
-        return np.asarray(found)
-
-    def finish(self) -> None:
-        """Stops where something was not taken."""
-        if self.left:
-            raise ValueError(f"state must hold nothing else, got {', '.join(self.left)}.")
-
-    def _of_shape(self, name: str, shape: tuple[int, ...]) -> Tensor:
-        tensor = self.left.pop(name, None)
-        if not isinstance(tensor, Tensor) or tuple(tensor.shape) != shape:
-            raise ValueError(f"{name} must be of shape {list(shape)}, got another or none.")
-        return tensor

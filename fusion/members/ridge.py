@@ -6,7 +6,6 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from encoders.base import Encoder, check_whole
 from fusion.data.known import is_known
@@ -14,6 +13,7 @@ from fusion.members.answers import ScoreAnswers
 from fusion.members.base import Floats, Member, Raw, State
 from fusion.members.ridge_features import Features, Source, scores_of, sources_of
 from fusion.members.ridge_fit import LinearScores, fit_scores
+from fusion.members.taken import Taken
 from fusion.members.view import Mask, Rows, View
 from fusion.progress import Stage, silent
 from heads.base import Head
@@ -108,7 +108,7 @@ class RidgeMember(Member):
             if source.name in self.numbers and source.kind == "products":
                 state[f"numbers.{place}"] = torch.from_numpy(self.numbers[source.name])
         for place, one in enumerate(self.solved.values()):
-            state |= {f"{name}.{place}": tensor for name, tensor in one.tensors().items()}
+            state |= one.tensors(place)
         return state
 
     def load_state(
@@ -116,49 +116,21 @@ class RidgeMember(Member):
     ) -> None:
         """Takes back what `state` gave, see `Member`."""
         del encoders
-        self.answers = ScoreAnswers(heads)
-        wanted: dict[str, tuple[int, ...]] = {
-            name: tuple(tensor.shape) for name, tensor in self.answers.state().items()
-        }
-        for place, source in enumerate(self.sources):
-            if source.kind == "products":
-                wanted[f"numbers.{place}"] = (2, source.n_numbers)
-        shapes = [LinearScores.shapes(self.sources, head.n_scores) for head in heads.values()]
-        for place, some in enumerate(shapes):
-            wanted |= {f"{name}.{place}": shape for name, shape in some.items()}
-        given = _checked(state, wanted)
-        self.answers.load_state(state)
-        self.numbers = {
-            source.name: given[f"numbers.{place}"].double().numpy()
+        answers = ScoreAnswers(heads)
+        taken = Taken(answers.load_state(state))
+        numbers = {
+            source.name: taken.floats(f"numbers.{place}", 2, source.n_numbers)
             for place, source in enumerate(self.sources)
             if source.kind == "products"
         }
-        self.solved = {
-            name: LinearScores.of(
-                {key: given[f"{key}.{place}"] for key in shapes[place]}, len(self.sources)
-            )
-            for place, name in enumerate(heads)
+        solved = {
+            name: LinearScores.taken(taken, place, self.sources, n_scores=head.n_scores)
+            for place, (name, head) in enumerate(heads.items())
         }
+        taken.finish()
+        self.answers, self.numbers, self.solved = answers, numbers, solved
 
     @classmethod
     def tiny(cls) -> Self:
         """Products of numbers included."""
         return cls(degree=2)
-
-
-def _checked(state: State, wanted: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
-    """The tensors of a state.
-
-    Raises:
-        ValueError: If one is missing, left over or of another shape.
-    """
-    if set(state) != set(wanted):
-        odd = sorted(set(state) ^ set(wanted))[0]
-        raise ValueError(f"state must hold {len(wanted)} tensors by name; {odd} differs.")
-    tensors = {}
-    for name, shape in wanted.items():
-        tensor = state[name]
-        if not isinstance(tensor, Tensor) or tuple(tensor.shape) != shape:
-            raise ValueError(f"{name} must be a tensor of shape {list(shape)}, got another.")
-        tensors[name] = tensor
-    return tensors

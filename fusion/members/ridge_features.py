@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encoders.blocks import Block
+from fusion.members.base import Floats
 from fusion.members.view import Mask, View
 
-Floats = NDArray[np.float64]
 MOST_POLYNOMIAL = 60
 """Number columns whose products are read, at most: 60 have 1,830."""
 REACH = 3.0

@@ -1,6 +1,6 @@
 """How the scores of one head are learned: its likelihood, its priors, its folds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -12,15 +12,10 @@ from torch import Tensor
 from fusion.data.folds import drawn_beside_folds
 from fusion.data.known import is_known
 from fusion.members.base import Floats
+from fusion.members.ridge_by_rows import likeliest_variances, solve_by_rows
 from fusion.members.ridge_features import Features, Source
-from fusion.members.ridge_solver import (
-    Curvature,
-    Likelihood,
-    Link,
-    RidgeSolver,
-    likeliest_variances,
-    solve_by_rows,
-)
+from fusion.members.ridge_solver import Curvature, Likelihood, Link, RidgeSolver
+from fusion.members.taken import Taken
 from fusion.members.view import Rows
 from heads.base import Head
 
@@ -60,31 +55,27 @@ class LinearScores:
         n_scores = theta.shape[1]
         return cls(weights, np.reshape(offsets, (-1, n_scores)), theta[-1] * std + mean)
 
-    def tensors(self) -> dict[str, Tensor]:
-        """By name; `of` takes them back."""
+    def tensors(self, place: int) -> dict[str, Tensor]:
+        """By names that end in the place of the head; `taken` takes them back."""
         return {
-            **{f"weights.{place}": torch.from_numpy(w) for place, w in enumerate(self.weights)},
-            "offsets": torch.from_numpy(self.offsets),
-            "intercept": torch.from_numpy(self.intercept),
+            **{f"weights.{at}.{place}": torch.from_numpy(w) for at, w in enumerate(self.weights)},
+            f"offsets.{place}": torch.from_numpy(self.offsets),
+            f"intercept.{place}": torch.from_numpy(self.intercept),
         }
 
     @classmethod
-    def shapes(cls, sources: Sequence[Source], n_scores: int) -> dict[str, tuple[int, ...]]:
-        """Shapes of the tensors."""
-        return {
-            **{f"weights.{place}": (s.dim, n_scores) for place, s in enumerate(sources)},
-            "offsets": (len(sources), n_scores),
-            "intercept": (n_scores,),
-        }
+    def taken(cls, state: Taken, place: int, sources: Sequence[Source], *, n_scores: int) -> Self:
+        """From what `tensors` gave.
 
-    @classmethod
-    def of(cls, tensors: Mapping[str, Tensor], n_sources: int) -> Self:
-        """From what `tensors` gave."""
-        return cls(
-            [tensors[f"weights.{place}"].float().numpy() for place in range(n_sources)],
-            tensors["offsets"].double().numpy(),
-            tensors["intercept"].double().numpy(),
-        )
+        Raises:
+            ValueError: If a tensor is missing, not finite or of another shape.
+        """
+        weights = [
+            state.floats(f"weights.{at}.{place}", source.dim, n_scores).astype(np.float32)
+            for at, source in enumerate(sources)
+        ]
+        offsets = state.floats(f"offsets.{place}", len(sources), n_scores)
+        return cls(weights, offsets, state.floats(f"intercept.{place}", n_scores))
 
 
 def fit_scores(

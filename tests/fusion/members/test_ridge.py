@@ -13,8 +13,9 @@ from encoders.blocks import Block
 from fusion.data.batch import ModelInputs
 from fusion.members import ridge_fit
 from fusion.members.ridge import RidgeMember
+from fusion.members.ridge_by_rows import likeliest_variances
 from fusion.members.ridge_features import Features, sources_of
-from fusion.members.ridge_solver import Curvature, Likelihood, RidgeSolver, likeliest_variances
+from fusion.members.ridge_solver import Curvature, Likelihood, RidgeSolver
 from fusion.members.view import View
 from heads import HotItemHead, MulticlassHead, RegressionHead
 
