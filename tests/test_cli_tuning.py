@@ -188,7 +188,7 @@ def test_memory_that_is_too_short_is_one_message(shop, monkeypatch):
     def short(*arguments, **options):
         raise MemoryError("memory must hold one row, got too little.")
 
-    monkeypatch.setattr("fusion.fitting.fit.CrossFit.run", short)
+    monkeypatch.setattr("fusion.tuning.crossfit.CrossFit.run", short)
     result = run("fine-tune", shop / "tune.toml", "--out", shop / "short", "--quiet")
     assert result.exit_code == 1
     assert "fusion: memory must hold one row" in result.output.replace("\n", " ")

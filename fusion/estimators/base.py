@@ -38,7 +38,7 @@ from fusion.system.files import expanded
 if TYPE_CHECKING:
     from fusion.bundle import Bundle
     from fusion.choices.heads import HeadChoice
-    from fusion.fitting.fit import Fitted
+    from fusion.fitting.fitted import Fitted
     from fusion.fitting.spec import TrainingPaths, TrainingSpec
     from fusion.predictor import Predictor
     from fusion.training import TrainingHistory

@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,19 +14,16 @@ from fusion.bundle import TITLE_CHARACTERS, Bundle, content_of
 from fusion.calibration import calibrate, weight_as_asked
 from fusion.choices.build import build_heads, fitted_encoders, targets_by_column
 from fusion.choices.checks import Targets, is_closed_form
-from fusion.choices.heads import HeadChoice
 from fusion.data.batch import ModelInputs
 from fusion.data.folds import DRAWN, Validation, hide_levels, validation_folds
-from fusion.data.known import known_rows, missing_target_notes
-from fusion.data.leaks import find_leaks
 from fusion.data.problems import raise_for
+from fusion.fitting.fitted import Fitted
+from fusion.fitting.heads import decided_heads
 from fusion.fitting.members import NETWORK, MemberChoices, built_members
 from fusion.fitting.out_of_fold import OutOfFold
-from fusion.fitting.rounding import largest_changes
 from fusion.fitting.spec import TrainingPaths, TrainingSpec, tunable
 from fusion.members.base import Floats, Member, Raw
 from fusion.members.network import NetworkMember
-from fusion.members.options import best_options
 from fusion.members.view import View, view_of
 from fusion.model import ProductModel
 from fusion.network import FusionNetwork
@@ -36,40 +32,12 @@ from fusion.ready import ReadyItems
 from fusion.stack import Stack, fit_stack, new_out_of_fold
 from fusion.training import TrainingHistory
 from fusion.training.threads import computing_with, threads_for
-from heads import HEADS
 from heads.base import Head
 
 if TYPE_CHECKING:
     from fusion.tuning.crossfit import Tuned
 
 Rows = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """A trained bundle and how it came about.
-
-    Args:
-        bundle: The model.
-        histories: Losses by epoch of each network.
-        targets: Targets of the rows that were learned from, by head; NaN where there is none.
-        watched: Rows `[n_watched]` that were held out of a network, which stopped by them.
-        tuned: What tuning did; None where nothing was tuned.
-        out_of_fold: Answers on rows held out; None where heads were solved in closed form.
-        dropped: Row of the table -> why it was left out.
-        missing: A sentence for each target that some of these rows lack.
-        leaks: Head -> which columns say nearly all of its target; see `fusion.data.leaks`.
-    """
-
-    bundle: Bundle
-    histories: list[TrainingHistory]
-    targets: Targets
-    watched: Rows
-    tuned: "Tuned | None" = None
-    out_of_fold: OutOfFold | None = None
-    dropped: Mapping[int, str] = field(default_factory=dict)
-    missing: list[str] = field(default_factory=list)
-    leaks: dict[str, str] = field(default_factory=dict)
 
 
 def fit_ready(
@@ -105,37 +73,6 @@ def fit_ready(
     return job.run(validation)
 
 
-def with_findings(
-    fitted: Fitted, ready: ReadyItems, *, heads: Mapping[str, HeadChoice], store: Path | None
-) -> Fitted:
-    """Adds what is told of a model that is kept, and need not be known of any other.
-
-    Args:
-        fitted: The model.
-        ready: The rows that it learned from.
-        heads: Its heads.
-        store: Folder of the embedding store; None keeps nothing.
-
-    Returns:
-        The model with leaks and missing targets; what bfloat16 changes stands in its bundle.
-    """
-    leaks = find_leaks(ready.catalogue, targets_by_column(heads, fitted.targets))
-    moved = largest_changes(fitted.bundle, ready, fitted.watched, store=store)
-    if moved is not None:
-        fitted.bundle.info["bfloat16"] = moved
-    return replace(
-        fitted,
-        missing=missing_target_notes(
-            {heads[name].target_name: values for name, values in fitted.targets.items()}
-        ),
-        leaks={
-            name: " ".join(dict.fromkeys(found))
-            for name, choice in heads.items()
-            if (found := [leaks[column] for column in choice.columns if column in leaks])
-        },
-    )
-
-
 class _Fit:
     """One call of `fit_ready`, step by step."""
 
@@ -164,9 +101,17 @@ class _Fit:
         as_asked = self._folds(validation)
         validation = self._hiding(validation, view_of(encoders, inputs))
         folds = self._folds(validation)
-        self.heads = build_heads(self.spec.heads, self.targets)
         with computing_with(threads_for(self.spec.training.threads, inputs)):
-            self._decide_options(view_of(encoders, inputs), folds)
+            heads = decided_heads(
+                self.spec.heads,
+                view_of(encoders, inputs),
+                self.targets,
+                folds=folds,
+                sample_weight=self.sample_weight,
+                seed=self.spec.training.seed,
+            )
+        self.spec = replace(self.spec, heads=heads)
+        self.heads = build_heads(heads, self.targets)
         tuned = self._tuned(encoders, inputs, validation)
         if tuned is not None:
             encoders = {**encoders, **tuned.encoders}
@@ -273,39 +218,6 @@ class _Fit:
             strategy_options=spec.strategy_options,
             training=spec.training.model_dump(),
         )
-
-    def _decide_options(self, view: View, folds: Sequence[Rows]) -> None:
-        """Puts in the spec what rows held out say where a head leaves its options open.
-
-        It is decided by encoders as they are before a tuning, which needs the heads.
-        """
-        choices = self.spec.heads
-        known = {name: values[known_rows(values)] for name, values in self.targets.items()}
-        options = {
-            name: HEADS[choice.head].open_options(known[name], **choice.options)
-            for name, choice in choices.items()
-        }
-        candidates = {
-            name: [HEADS[choices[name].head].fitted(known[name], **each) for each in some]
-            for name, some in options.items()
-            if len(some) > 1
-        }
-        if not candidates:
-            return
-        best = best_options(
-            view,
-            {name: self.targets[name] for name in candidates},
-            candidates=candidates,
-            folds=folds,
-            sample_weight=self.sample_weight,
-            seed=self.spec.training.seed,
-        )
-        decided = {
-            name: replace(choices[name], options=options[name][place])
-            for name, place in best.items()
-        }
-        self.spec = replace(self.spec, heads={**choices, **decided})
-        self.heads = build_heads(self.spec.heads, self.targets)
 
     def _tuned(
         self,

@@ -19,7 +19,8 @@ from fusion.data.folds import DRAWN, Validation
 from fusion.data.policy import apply_policy, left_out
 from fusion.data.problems import Problem
 from fusion.data.weights import counted
-from fusion.fitting.fit import Fitted, fit_ready, with_findings
+from fusion.fitting.fit import fit_ready
+from fusion.fitting.fitted import Fitted, with_findings
 from fusion.fitting.groups import with_groups
 from fusion.fitting.out_of_fold import out_of_fold_loss
 from fusion.fitting.spec import MIN_ROWS, TOO_FEW, Checked, TrainingPaths, TrainingSpec

@@ -17,7 +17,8 @@ from fusion.data.split import Split
 from fusion.data.weights import counted
 from fusion.evaluation import BASELINES, Evaluation, baseline_rows, evaluate_head
 from fusion.evaluation.result import Kind
-from fusion.fitting.fit import Fitted, fit_ready
+from fusion.fitting.fit import fit_ready
+from fusion.fitting.fitted import Fitted
 from fusion.fitting.spec import TrainingPaths, TrainingSpec
 from fusion.modalities import MODALITIES, input_roles
 from fusion.predictor import Predictor

@@ -19,7 +19,7 @@ from fusion.data.split import Split
 from fusion.data.text_columns import column_name, first_number_in
 from fusion.evaluation import Evaluation
 from fusion.evaluation.questions import asked_values
-from fusion.fitting.fit import Fitted
+from fusion.fitting.fitted import Fitted
 from fusion.job_steps.config import SplitSection, TrainConfig
 from fusion.job_steps.items import LabelledItems
 from fusion.job_steps.measure import Experiment, head_columns

@@ -7,7 +7,7 @@ import pandas as pd
 from encoders.base import Encoder
 from fusion.bundle import Bundle
 from fusion.evaluation.result import Kind
-from fusion.fitting.fit import Fitted
+from fusion.fitting.fitted import Fitted
 from fusion.fitting.kept_encoders import ORIGINAL, TUNED, KeptEncoders, kept_encoders
 from fusion.job_steps.cost import Cost, measured
 from fusion.job_steps.measure import Experiment

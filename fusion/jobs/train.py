@@ -23,7 +23,7 @@ from fusion.data.policy import left_out
 from fusion.data.tables import write_table
 from fusion.data.weights import counted
 from fusion.evaluation import Evaluation
-from fusion.fitting.fit import with_findings
+from fusion.fitting.fitted import with_findings
 from fusion.fitting.kept_encoders import state_kept
 from fusion.fitting.members import member_choices
 from fusion.fitting.spec import MIN_ROWS, TOO_FEW, TrainingPaths, TrainingSpec
