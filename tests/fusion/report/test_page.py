@@ -217,13 +217,6 @@ def test_report_without_heads_or_epochs_says_so(make):
     Page(page)
 
 
-def test_weights_of_members_are_told_without_networks_too(make):
-    weights = {"sales_volume": {"kernel": 0.25, "trees": 0.75}}
-    page = render_report(replace(make.report(), losses=(), blend_weights=weights))
-    assert "No training curve" in page
-    assert "the kernel 25" in page and "the trees 75" in page
-
-
 def test_many_test_items_do_not_make_the_page_heavy(make):
     page = render_report(make.report(make.volume(n=20_000)))
     assert len(page) < 1_000_000
