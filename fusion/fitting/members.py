@@ -101,6 +101,11 @@ def _mistakes(name: Any, choice: Any) -> list[str]:
         if isinstance(name, str) and re.fullmatch(MEMBER_NAME, name):
             return []
         return [f"name of a member must be letters, digits and _, got {shown(name)}."]
+    if isinstance(choice, type) and issubclass(choice, Member):
+        return [
+            f"member {name} must be an instance, got the class {choice.__name__}. Give "
+            f"{choice.__name__}()."
+        ]
     if not isinstance(name, str) or name not in MEMBERS:
         return [unknown_name("member", name, MEMBERS)]
     if not isinstance(choice, Mapping):
