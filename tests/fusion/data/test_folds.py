@@ -3,9 +3,9 @@ import pandas as pd
 import pytest
 
 from fusion.data.folds import (
-    drawn_beside_folds,
     DRAWN,
     Validation,
+    drawn_beside_folds,
     hide_levels,
     row_groups,
     validation_folds,

@@ -323,8 +323,16 @@ CONTRACT = {
 }
 LEARNS = {"check_regressors_train", "check_classifiers_train", "check_classifiers_classes"}
 
+BY_POSITION = {
+    "check_sample_weight_equivalence_on_dense_data": "rows are held out, and batches drawn, by "
+    "position: a row of weight 2 lies in one fold, a row that stands there twice in two"
+}
 
-@parametrize_with_checks([FusionRegressor(**CONTRACT), FusionClassifier(**CONTRACT)])
+
+@parametrize_with_checks(
+    [FusionRegressor(**CONTRACT), FusionClassifier(**CONTRACT)],
+    expected_failed_checks=lambda estimator: BY_POSITION,
+)
 def test_scikit_learn_contract(estimator, check):
     if check.func.__name__ in LEARNS:  # these ask for good answers
         estimator.set_params(training={"epochs": 40, "batch_size": 32, "folds": 2})
