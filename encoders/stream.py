@@ -157,13 +157,17 @@ def in_threads(function: Any, items: Sequence[Any]) -> list[Any]:
 def on_one_core() -> Iterator[None]:
     """What the calling thread computes meanwhile, it computes alone, beside other threads."""
     torch.get_num_threads()  # the first call of a thread sets it to the process's number
-    with _openmp().limit(limits=1):
+    with openmp_libraries().limit(limits=1):
         yield
 
 
 @cache
-def _openmp() -> Any:
-    """What sets the calling thread's own number of OpenMP threads."""
+def openmp_libraries() -> Any:
+    """The OpenMP libraries that torch has loaded: what sets the calling thread's own number.
+
+    Why kept: to look for them asks Python back from inside the loader of libraries, which another
+    thread may be waiting for in an import.
+    """
     return ThreadpoolController().select(user_api="openmp")
 
 

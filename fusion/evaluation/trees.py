@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from scipy.special import expit, softmax
 
 from fusion.evaluation.questions import Asked, Columns, Question, none_impossible
@@ -11,6 +12,7 @@ from fusion.members.boosting import Growth, TreeTask, boost
 from fusion.members.forest import Forest
 from fusion.members.view import Rows, View
 from heads import Floats
+from heads.scales import StandardScale
 
 MEDIAN = 0.5
 LEAST_SHARE = 1e-6
@@ -100,38 +102,23 @@ def _fits(question: Question, rows: Rows, *, n_rows: int) -> list[_Fit]:
         task = TreeTask("multiclass", on_all(values), n_outputs=n_classes)
         return [_Fit(task, lambda logits: softmax(logits, axis=1))]
     amounts = not (values < 0).any() and bool(question.levels)
-    encode, decode = (np.log1p, np.expm1) if amounts else (_as_it_is, _as_it_is)
-    scale = _scale(encode(values))
+    scale = StandardScale.fitted(values, "log1p" if amounts else "identity")
 
-    def from_scale(found: Floats) -> Floats:
-        units = decode(found[:, 0] * scale.std + scale.mean)
-        return units.clip(min=0.0) if amounts else units
+    def in_units(found: Floats) -> Floats:
+        return scale.decode(torch.from_numpy(found[:, 0])).numpy()
 
-    labels = on_all((encode(values) - scale.mean) / scale.std)
+    labels = on_all(scale.encode(values))
     fits = [
-        _Fit(TreeTask("quantile", labels, {"alpha": level}), from_scale, level)
+        _Fit(TreeTask("quantile", labels, {"alpha": level}), in_units, level)
         for level in question.levels.values()
     ]
     if len(question.levels) == len(question.columns):
         return fits
     mean = float(values.mean())
     if not amounts:
-        return [*fits, _Fit(TreeTask("regression", labels), from_scale)]
+        return [*fits, _Fit(TreeTask("regression", labels), in_units)]
     task = TreeTask("poisson", on_all(np.maximum(values / (mean or 1.0), LEAST_SHARE)))
     return [*fits, _Fit(task, lambda found: mean * np.exp(found[:, 0]))]
-
-
-class _Scale(NamedTuple):
-    mean: float
-    std: float
-
-
-def _scale(values: Floats) -> _Scale:
-    return _Scale(float(values.mean()), float(values.std()) or 1.0)
-
-
-def _as_it_is(values: Floats) -> Floats:
-    return values
 
 
 def _two_chances(log_odds: Floats) -> Floats:

@@ -11,9 +11,10 @@ from functools import cache
 from pathlib import Path
 
 import torch
-from threadpoolctl import ThreadpoolController, threadpool_limits
+from threadpoolctl import threadpool_limits
 
 from encoders.process_lock import ProcessLock
+from encoders.stream import openmp_libraries
 from fusion.data.batch import ModelInputs
 
 _LIMITING = ProcessLock()
@@ -51,7 +52,7 @@ def torch_with(n_threads: int) -> Iterator[None]:
         n_threads: Number of threads (>= 1).
     """
     torch.get_num_threads()  # the first call of a thread sets it to the process's number
-    with _openmp().limit(limits=n_threads):
+    with openmp_libraries().limit(limits=n_threads):
         set_of_mkl = _threads_of_mkl()
         before = set_of_mkl(n_threads)
         try:
@@ -90,16 +91,6 @@ def shared_out(chosen: int | None, inputs: ModelInputs, *, n_networks: int) -> t
         return 1, n_threads
     at_once = min(n_threads, n_networks)
     return at_once, max(1, (chosen or 1) // at_once)
-
-
-@cache
-def _openmp() -> ThreadpoolController:
-    """The OpenMP libraries that torch has loaded.
-
-    Why kept: to look for them asks Python back from inside the loader of libraries, which another
-    thread may be waiting for in an import.
-    """
-    return ThreadpoolController().select(user_api="openmp")
 
 
 @cache
