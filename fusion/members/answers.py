@@ -141,9 +141,7 @@ class ScoreAnswers:
         few = len(rows) < MANY_ROWS or head.n_scores > 1
         pull = 0.5 / len(rows) if few else 0.0  # a normal prior of deviation 1
         is_single = len(begin) == 2  # a weight, and a bias
-        asks_log_odds = is_single and head.task == "classification"
-        steepness = float(scores[rows].std()) / STEEPEST if asks_log_odds else 0.0
-        brake = np.array([0.5 * steepness**2 / len(rows), *np.zeros(len(begin) - 1)])
+        brake = _brake(head, scores[rows], n_weights=len(begin))
 
         @torch.enable_grad()
         def loss_and_slope(vector: Floats) -> tuple[float, Floats]:
@@ -166,6 +164,14 @@ class ScoreAnswers:
         vector_to_parameters(torch.from_numpy(best).float(), parameters)
         for parameter in parameters:
             parameter.requires_grad_(True)
+
+
+def _brake(head: Head, scores: Floats, *, n_weights: int) -> Floats:
+    """What the square of each weight costs `[n_weights]`: that of a single log-odds alone."""
+    cost = np.zeros(n_weights)
+    if n_weights == 2 and head.task == "classification":
+        cost[0] = 0.5 * (float(scores.std()) / STEEPEST) ** 2 / len(scores)
+    return cost
 
 
 def _untrained(head: Head) -> LinearDecoder:
