@@ -114,6 +114,8 @@ class Predictor:
 
         Classes are positions in `labels`.
         """
+        if not len(inputs):
+            return {}
         with torch.inference_mode():
             pieces = [self._answers(inputs, rows) for rows in chunks(len(inputs), CHUNK_ROWS)]
         return {name: np.concatenate([piece[name] for piece in pieces]) for name in self.columns()}
