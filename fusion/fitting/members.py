@@ -7,13 +7,17 @@ from typing import Any
 
 from encoders.spelling import unknown_name
 from fusion.bundle.document import MEMBER_NAME
+from fusion.choices.checks import is_closed_form, strategy_mistakes
 from fusion.choices.heads import HeadChoice
 from fusion.choices.members import named_members
-from fusion.choices.mistakes import parameter_names
+from fusion.choices.mistakes import checked_settings, parameter_names
 from fusion.data.problems import shown
+from fusion.errors import ConfigError
 from fusion.members.base import Member
 from fusion.members.defaults import DEFAULT_MEMBERS
 from fusion.members.registry import MEMBERS
+from fusion.training import TrainingSettings
+from heads.decoders import DECODERS
 
 MemberChoices = Mapping[str, "Mapping[str, Any] | Member"]
 """Name -> options of the member of this name in `MEMBERS`, or a member of one's own."""
@@ -30,17 +34,24 @@ def member_choices(given: Any) -> MemberChoices:
     return DEFAULT_CHOICES if given is None else named_members(given)
 
 
-def member_mistakes(choices: MemberChoices, *, closed_form: bool) -> list[str]:
+def member_mistakes(
+    choices: MemberChoices, *, heads: Mapping[str, HeadChoice], strategy: Any
+) -> list[str]:
     """What is wrong with chosen members; one of each is built to find out.
 
     Args:
         choices: By name.
-        closed_form: Whether heads are solved in closed form, which a network alone does.
+        heads: By name; those that are solved in closed form take a network alone.
+        strategy: Of networks whose options name no other.
     """
     mistakes = []
     for name, choice in choices.items():
-        mistakes += _mistakes(name, choice)
-    if closed_form and not mistakes and choices != DEFAULT_CHOICES and set(choices) != {NETWORK}:
+        found = _mistakes(name, choice)
+        if name == NETWORK and isinstance(choice, Mapping) and not found:
+            found = _network_mistakes(choice, heads=heads, strategy=strategy)
+        mistakes += found
+    alone = choices == DEFAULT_CHOICES or set(choices) == {NETWORK}
+    if is_closed_form(heads) and not mistakes and not alone:
         mistakes.append(
             "members must be network alone with a linear head, got "
             f"{', '.join(choices)}. Take another head, or leave members out."
@@ -63,11 +74,37 @@ def _mistakes(name: Any, choice: Any) -> list[str]:
         return [f"options of member {name} must be none, got {shown(unknown)}. Leave them out."]
     if unknown:
         return [unknown_name(f"options of member {name}", key, valid or ()) for key in unknown]
+    if name == NETWORK:
+        return []  # its options have checks of their own
     try:
         MEMBERS[name](**choice)
     except (TypeError, ValueError, ArithmeticError) as error:
         return [f"member {name}: {error}"]
     return []
+
+
+def _network_mistakes(
+    options: Mapping[str, Any], *, heads: Mapping[str, HeadChoice], strategy: Any
+) -> list[str]:
+    """What is wrong with options of networks, which are else found wrong in the middle of a fit."""
+    mistakes = []
+    if "strategy" in options or "strategy_options" in options:
+        chosen, own = options.get("strategy", strategy), options.get("strategy_options", {})
+        mistakes += strategy_mistakes(chosen, own, heads=heads)
+    try:
+        checked_settings(TrainingSettings, options.get("training", {}), source="training")
+    except ConfigError as error:
+        mistakes.append(str(error))
+    decoders = options.get("decoders", {})
+    if not isinstance(decoders, Mapping):
+        mistakes.append(f"decoders must be heads and names of decoders, got {shown(decoders)}.")
+        decoders = {}
+    for head, decoder in decoders.items():
+        if head not in heads:
+            mistakes.append(unknown_name("head of decoders", head, heads))
+        if not isinstance(decoder, str) or decoder not in DECODERS:
+            mistakes.append(unknown_name(f"decoder of {head}", decoder, DECODERS))
+    return [f"member {NETWORK}: {mistake}" for mistake in mistakes]
 
 
 def built_members(

@@ -175,7 +175,7 @@ def spec_mistakes(spec: TrainingSpec, targets: Targets) -> list[str]:
     """What is wrong with a spec whatever the table: names, options, shares."""
     mistakes = strategy_mistakes(spec.strategy, spec.strategy_options, heads=spec.heads)
     mistakes += head_mistakes(spec.heads, targets)
-    mistakes += member_mistakes(spec.members, closed_form=is_closed_form(spec.heads))
+    mistakes += member_mistakes(spec.members, heads=spec.heads, strategy=spec.strategy)
     share = spec.validation_fraction
     if not isinstance(share, Real) or not 0 < share < 1:
         mistakes.append(f"validation_fraction must be a number in (0, 1), got {share!r}.")

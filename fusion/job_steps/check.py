@@ -18,7 +18,6 @@ from fusion.choices.checks import (
     column_mistakes,
     few_target_mistakes,
     head_mistakes,
-    is_closed_form,
     strategy_mistakes,
     target_problems,
 )
@@ -98,7 +97,7 @@ def check_config(
     heads = head_choices(config.heads)
     mistakes.add(strategy_mistakes(config.model.strategy, config.model.options, heads=heads))
     members = member_choices(config.model.members)
-    mistakes.add(member_mistakes(members, closed_form=is_closed_form(heads)))
+    mistakes.add(member_mistakes(members, heads=heads, strategy=config.model.strategy))
     frame, notes = _tables(config, mistakes)
     catalogue: Catalogue | None = None
     targets: dict[str, NDArray[np.float64]] = {}

@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 import torch
 
-from encoders.base import Encoder
+from encoders.base import MOST_ROWS, Encoder, check_whole
 from fusion.members.answers import ScoreAnswers
 from fusion.members.base import Floats, Member, Raw, State
 from fusion.members.kernel_blocks import fit_blocks, joined, points_of
@@ -55,8 +55,7 @@ class KernelMember(Member):
             "choice_rows": choice_rows,
         }
         for name, number in self._options.items():
-            if not isinstance(number, int) or number < 1:
-                raise ValueError(f"{name} must be a whole number of 1 or more, got {number!r}.")
+            check_whole(name, number, least=1, most=MOST_ROWS)
         nothing = {"n_points": 0, "blocks": [], "targets": {}}
         self._state = KernelState.from_config(nothing if learned is None else learned)
         self._heads: dict[str, Head] = {}
