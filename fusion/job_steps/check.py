@@ -18,6 +18,7 @@ from fusion.choices.checks import (
     column_mistakes,
     few_target_mistakes,
     head_mistakes,
+    is_closed_form,
     strategy_mistakes,
     target_problems,
 )
@@ -42,7 +43,12 @@ from fusion.data.schema import NUMBERS, Schema
 from fusion.data.tables import read_table
 from fusion.data.weights import RULE, weight_values
 from fusion.errors import ConfigError
-from fusion.fitting.members import member_choices, member_mistakes
+from fusion.fitting.members import (
+    asked_of_networks,
+    member_choices,
+    member_mistakes,
+    network_mistakes,
+)
 from fusion.fitting.spec import MIN_ROWS, check_logs, check_tuning
 from fusion.job_steps.config import TrainConfig, head_choices
 from fusion.job_steps.new_items import read_new_items
@@ -96,8 +102,11 @@ def check_config(
     """
     heads = head_choices(config.heads)
     mistakes.add(strategy_mistakes(config.model.strategy, config.model.options, heads=heads))
+    asked = asked_of_networks(config.model.strategy, config.model.options, heads)
     members = member_choices(config.model.members)
-    mistakes.add(member_mistakes(members, heads=heads, strategy=config.model.strategy))
+    closed_form = is_closed_form(heads)
+    mistakes.add(member_mistakes(members, closed_form=closed_form, needs_network=asked))
+    mistakes.add(network_mistakes(members, heads=heads, strategy=config.model.strategy))
     frame, notes = _tables(config, mistakes)
     catalogue: Catalogue | None = None
     targets: dict[str, NDArray[np.float64]] = {}

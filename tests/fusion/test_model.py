@@ -9,7 +9,7 @@ from fusion import FusionRegressor, register
 from fusion.choices.heads import HeadChoice
 from fusion.data.batch import ModelInputs
 from fusion.errors import BundleError
-from fusion.fitting.members import MEMBERS, member_choices, member_mistakes
+from fusion.fitting.members import MEMBERS, member_choices, member_mistakes, network_mistakes
 from fusion.members.answers import ScoreAnswers
 from fusion.members.base import Member
 from fusion.model import ProductModel
@@ -149,6 +149,12 @@ def test_a_registered_member_is_chosen_by_name_with_options(registered):
         ([], "members must be different names"),
         (["network", "network"], "members must be different names"),
         ("network", "members must be different names, or names with options"),
+        (["network", PriceMember()], "members must be different names, or names with options"),
+        ([{"network": {}}], "members must be different names, or names with options"),
+        (
+            {"mine": PriceMember},
+            r"member mine must be .*the class PriceMember\. Give PriceMember\(\)\.",
+        ),
     ],
 )
 def test_a_wrong_choice_of_members_is_told_before_any_work(members, said):
@@ -173,15 +179,14 @@ def test_a_wrong_choice_of_members_is_told_before_any_work(members, said):
 )
 def test_options_of_networks_are_checked_before_any_work(options, said):
     about = {"heads": {"price": HeadChoice("regression", "price", {})}, "strategy": "concat"}
-    (found,) = member_mistakes({"network": options}, **about)
+    (found,) = network_mistakes({"network": options}, **about)
     assert re.search(f"^member network: (?s:.)*{said}", found)
 
 
 def test_heads_in_closed_form_take_the_network_alone():
-    about = {"heads": {"price": HeadChoice("linear", "price", {})}, "strategy": "concat"}
-    assert member_mistakes(member_choices(None), **about) == []
-    assert member_mistakes(member_choices(["network"]), **about) == []
-    (said,) = member_mistakes({"mine": PriceMember()}, **about)
+    assert member_mistakes(member_choices(None), closed_form=True) == []
+    assert member_mistakes(member_choices(["network"]), closed_form=True) == []
+    (said,) = member_mistakes({"mine": PriceMember()}, closed_form=True)
     assert said.startswith("members must be network alone with a linear head, got mine.")
 
 
