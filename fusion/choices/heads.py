@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from encoders.spelling import unknown_name
+from fusion.choices.mistakes import Mistakes
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -43,6 +46,34 @@ class HeadChoice:
     def values_of(self, by_column: "Mapping[str, NDArray[np.float64]]") -> "NDArray[np.float64]":
         """Its target `[n, *target_shape]` out of target columns `[n]`."""
         return joined_target(by_column, self.columns, shape=self.target_shape)
+
+
+def chosen_heads(heads: Mapping[Any, Any], given: Any, mistakes: Mistakes) -> dict[str, HeadChoice]:
+    """Choices by the name of their target.
+
+    Args:
+        heads: Target column, or columns of several steps -> name of the head.
+        given: Options by head, see `FusionEstimator`; None: none.
+        mistakes: Takes what is wrong with the options.
+    """
+    options = {} if given is None else given
+    if not isinstance(options, Mapping):
+        mistakes.add([f"head_options must be options by head, got {options!r}."])
+        options = {}
+    own: dict[str, Mapping[str, Any]] = {}
+    for name, some in options.items():
+        if name not in heads.values():
+            mistakes.add([unknown_name("head_options", name, set(map(str, heads.values())))])
+        elif not isinstance(some, Mapping):
+            mistakes.add([f"head_options of {name} must be names and values, got {some!r}."])
+        else:
+            own[name] = some
+    return {
+        target if isinstance(target, str) else target_name(target): HeadChoice(
+            head, target=target, options=own.get(head, {}) if isinstance(head, str) else {}
+        )
+        for target, head in heads.items()
+    }
 
 
 def target_name(columns: Sequence[str]) -> str:

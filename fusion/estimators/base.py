@@ -15,7 +15,6 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from encoders.spelling import unknown_name
 from fusion.choices.columns import Columns, named_columns
 from fusion.choices.encoders import EncoderChoices
 from fusion.choices.mistakes import Mistakes, seeded_settings
@@ -314,23 +313,11 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         self, mistakes: Mistakes, targets: Mapping[str, ArrayLike]
     ) -> "dict[str, HeadChoice]":
         """What is asked, by the name of its target."""
-        from fusion.choices.heads import HeadChoice, target_name
+        from fusion.choices.heads import chosen_heads
 
         head = self._default_head() if self.head is None else self.head
         heads = dict(head) if isinstance(head, Mapping) else dict.fromkeys(targets, head)
-        options = {} if self.head_options is None else self.head_options
-        if not isinstance(options, Mapping):
-            mistakes.add([f"head_options must be options by head, got {options!r}."])
-            options = {}
-        for name in options:
-            if name not in heads.values():
-                mistakes.add([unknown_name("head_options", name, set(map(str, heads.values())))])
-        return {
-            target if isinstance(target, str) else target_name(target): HeadChoice(
-                head, target=target, options=options.get(head, {})
-            )
-            for target, head in heads.items()
-        }
+        return chosen_heads(heads, self.head_options, mistakes)
 
     def _default_head(self) -> str:
         """The head where none is asked for."""

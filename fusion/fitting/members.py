@@ -6,15 +6,18 @@ from typing import Any
 
 from encoders.spelling import unknown_name
 from fusion.bundle.document import MEMBER_NAME
+from fusion.choices.checks import strategy_mistakes
 from fusion.choices.heads import HeadChoice
 from fusion.choices.members import named_members
-from fusion.choices.mistakes import parameter_names
+from fusion.choices.mistakes import checked_settings, parameter_names
 from fusion.data.problems import shown
+from fusion.errors import ConfigError
 from fusion.members.base import Member
 from fusion.members.defaults import DEFAULT_MEMBERS
 from fusion.members.network import NetworkMember
 from fusion.members.registry import MEMBERS
 from fusion.training.settings import TrainingSettings
+from heads.decoders import DECODERS
 
 MemberChoices = Mapping[str, "Mapping[str, Any] | Member"]
 """Name -> options of the member of this name in `MEMBERS`, or a member of one's own."""
@@ -116,11 +119,46 @@ def _mistakes(name: Any, choice: Any) -> list[str]:
         return [f"options of member {name} must be none, got {shown(unknown)}. Leave them out."]
     if unknown:
         return [unknown_name(f"options of member {name}", key, valid or ()) for key in unknown]
+    if name == NETWORK:
+        return []  # see `network_mistakes`
     try:
         MEMBERS[name](**choice)
     except (TypeError, ValueError, ArithmeticError) as error:
         return [f"member {name}: {error}"]
     return []
+
+
+def network_mistakes(
+    choices: MemberChoices | None, *, heads: Mapping[str, HeadChoice], strategy: str | None
+) -> list[str]:
+    """What is wrong with options of a network member, else found in the middle of a fit.
+
+    Args:
+        choices: By name; None where nothing was asked for.
+        heads: By name.
+        strategy: Of networks whose options name no other; None where nothing was asked for.
+    """
+    options = (choices or {}).get(NETWORK, {})
+    if not isinstance(options, Mapping):
+        return []
+    mistakes = []
+    if "strategy" in options or "strategy_options" in options:
+        chosen = options.get("strategy", strategy or DEFAULT_STRATEGY)
+        mistakes += strategy_mistakes(chosen, options.get("strategy_options", {}), heads=heads)
+    try:
+        checked_settings(TrainingSettings, options.get("training", {}), source="training")
+    except ConfigError as error:
+        mistakes.append(str(error))
+    decoders = options.get("decoders", {})
+    if not isinstance(decoders, Mapping):
+        mistakes.append(f"decoders must be heads and names of decoders, got {shown(decoders)}.")
+        decoders = {}
+    for head, decoder in decoders.items():
+        if head not in heads:
+            mistakes.append(unknown_name("head of decoders", head, heads))
+        if not isinstance(decoder, str) or decoder not in DECODERS:
+            mistakes.append(unknown_name(f"decoder of {head}", decoder, DECODERS))
+    return [f"member {NETWORK}: {mistake}" for mistake in mistakes]
 
 
 def settings_without_effect(settings: TrainingSettings, members: Mapping[str, Member]) -> str:

@@ -33,7 +33,12 @@ from fusion.data.infer import infer_schema
 from fusion.data.policy import refuse_early
 from fusion.data.problems import OnBadRows, Problem, check_policy
 from fusion.errors import ConfigError, MissingExtraError
-from fusion.fitting.members import MemberChoices, asked_of_networks, member_mistakes
+from fusion.fitting.members import (
+    MemberChoices,
+    asked_of_networks,
+    member_mistakes,
+    network_mistakes,
+)
 from fusion.progress import say_once
 from fusion.training import TrainingSettings
 from fusion.tuning import TuningSettings
@@ -188,6 +193,7 @@ def spec_mistakes(spec: TrainingSpec, targets: Targets) -> list[str]:
     mistakes += member_mistakes(
         spec.members, closed_form=closed_form, needs_network=spec.needs_network
     )
+    mistakes += network_mistakes(spec.members, heads=spec.heads, strategy=spec.strategy)
     share = spec.validation_fraction
     if not isinstance(share, Real) or not 0 < share < 1:
         mistakes.append(f"validation_fraction must be a number in (0, 1), got {share!r}.")

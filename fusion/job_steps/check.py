@@ -43,7 +43,12 @@ from fusion.data.schema import NUMBERS, Schema
 from fusion.data.tables import read_table
 from fusion.data.weights import RULE, weight_values
 from fusion.errors import ConfigError
-from fusion.fitting.members import asked_of_networks, member_choices, member_mistakes
+from fusion.fitting.members import (
+    asked_of_networks,
+    member_choices,
+    member_mistakes,
+    network_mistakes,
+)
 from fusion.fitting.spec import MIN_ROWS, check_logs, check_tuning
 from fusion.job_steps.config import TrainConfig, head_choices
 from fusion.job_steps.new_items import read_new_items
@@ -101,6 +106,7 @@ def check_config(
     members = member_choices(config.model.members)
     closed_form = is_closed_form(heads)
     mistakes.add(member_mistakes(members, closed_form=closed_form, needs_network=asked))
+    mistakes.add(network_mistakes(members, heads=heads, strategy=config.model.strategy))
     frame, notes = _tables(config, mistakes)
     catalogue: Catalogue | None = None
     targets: dict[str, NDArray[np.float64]] = {}

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
@@ -16,6 +17,8 @@ from heads.base import Head
 from heads.decoders.linear import LinearDecoder
 
 Scores = Mapping[str, Floats]
+LARGEST = 1e30
+"""Scores beyond it say nothing more."""
 MANY_ROWS = 20
 """Rows below which the few weights of an answer are drawn towards where they begin."""
 STEEPEST = 5.0
@@ -92,7 +95,7 @@ class ScoreAnswers:
     def raw(self, scores: Scores) -> Raw:
         """Raw outputs `[n, 1, *target_shape, raw_dim]` of each head from scores `[n, n_scores]`."""
         return {
-            name: decoder(torch.from_numpy(np.asarray(scores[name], dtype=np.float32))[:, None])
+            name: decoder(torch.from_numpy(_held(scores[name]))[:, None])
             for name, decoder in self.decoders.items()
         }
 
@@ -133,7 +136,7 @@ class ScoreAnswers:
         from scipy import optimize  # takes half a second to import
 
         decoder = self.decoders[name]
-        inputs = torch.from_numpy(scores[rows]).float()[:, None]
+        inputs = torch.from_numpy(_held(scores[rows]))[:, None]
         encoded = torch.from_numpy(head.encode_target(target[rows]))
         weight = torch.from_numpy(sample_weight[rows]).float()
         parameters = list(decoder.parameters())
@@ -172,6 +175,11 @@ def _brake(head: Head, scores: Floats, *, n_weights: int) -> Floats:
     if n_weights == 2 and head.task == "classification":
         cost[0] = 0.5 * (float(scores.std()) / STEEPEST) ** 2 / len(scores)
     return cost
+
+
+def _held(scores: Floats) -> NDArray[np.float32]:
+    """Scores in float32, those that it cannot hold at the bounds."""
+    return np.asarray(scores).clip(-LARGEST, LARGEST).astype(np.float32)
 
 
 def _untrained(head: Head) -> LinearDecoder:

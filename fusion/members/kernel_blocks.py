@@ -49,8 +49,11 @@ class KernelBlock:
 
     def points(self, values: NDArray[np.generic], present: Mask) -> Points:
         """Coordinates `[n, dim]` of values `[n, dim]` (of a category: codes `[n]`)."""
-        away = _columns(self.kind, values, self.center) - self._middle
-        scaled = (away / self.std).clip(-FARTHEST, FARTHEST)
+        if self.kind == "category":
+            places = np.full(len(self.center), -1)
+            places[self.center > 0] = np.arange(self.dim)
+            return self._at_levels(places[values], present)
+        scaled = ((values.astype(np.float64) - self.center) / self.std).clip(-FARTHEST, FARTHEST)
         return np.where(present[:, None], scaled, 0.0).astype(np.float32)
 
     def levels(self, points: Points) -> Rows:
@@ -59,12 +62,19 @@ class KernelBlock:
 
     def points_of_levels(self, levels: Rows) -> Points:
         """The points `[n, dim]` of places of levels, as `levels` gives them."""
-        codes = np.flatnonzero(self.center > 0)[levels]
-        return self.points(codes, levels >= 0)
+        return self._at_levels(levels, levels >= 0)
 
-    @property
-    def _middle(self) -> Floats:
-        return self.center[self.center > 0] if self.kind == "category" else self.center
+    def _at_levels(self, levels: Rows, present: Mask) -> Points:
+        """Points of places of levels, -1 for none of them; in float32 from the first."""
+        middle = self.center[self.center > 0]
+        off, on = (
+            ((value - middle) / self.std).clip(-FARTHEST, FARTHEST).astype(np.float32)
+            for value in (0.0, 1.0)
+        )
+        points = np.where(present[:, None], off, np.float32(0.0))
+        known = np.flatnonzero(present & (levels >= 0))
+        points[known, levels[known]] = on[levels[known]]
+        return points
 
 
 def fit_block(block: Block, present: Mask, name: str, weight: Floats) -> KernelBlock | None:
@@ -121,9 +131,3 @@ def points_of(blocks: Sequence[KernelBlock], view: View, rows: Rows) -> list[Poi
 def joined(points: Sequence[Points], n_rows: int) -> Points:
     """Points of all blocks side by side, `[n, dim]`."""
     return np.concatenate([np.zeros((n_rows, 0), dtype=np.float32), *points], axis=1)
-
-
-def _columns(kind: BlockKind, values: NDArray[np.generic], center: Floats) -> Floats:
-    if kind == "category":
-        return np.asarray(values[:, None] == np.flatnonzero(center > 0), dtype=np.float64)
-    return values.astype(np.float64)

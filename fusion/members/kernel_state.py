@@ -17,6 +17,9 @@ from fusion.members.taken import Taken
 from fusion.members.view import Rows
 from heads.base import Head
 
+MOST_SPREAD = 2**28
+"""Numbers of the points of all categories: 1 GiB; a column of 10,000 rows has some 30 million."""
+
 
 @dataclass(frozen=True)
 class HeadKernel:
@@ -134,6 +137,9 @@ class KernelState:
         """
         if list(heads) != list(self.kernels):
             raise ValueError(f"heads must be {list(self.kernels)}, got {list(heads)}.")
+        n_spread = self.n_points * sum(len(b.center) for b in self.blocks if b.kind == "category")
+        if n_spread > MOST_SPREAD:
+            raise ValueError(f"points of levels must be {MOST_SPREAD:,} at most, got {n_spread:,}.")
         taken = Taken(state)
         blocks, points = [], []
         for place, empty in enumerate(self.blocks):

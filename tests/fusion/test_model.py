@@ -1,12 +1,15 @@
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 from fusion import FusionRegressor, register
+from fusion.choices.heads import HeadChoice
 from fusion.data.batch import ModelInputs
 from fusion.errors import BundleError
-from fusion.fitting.members import MEMBERS, member_choices, member_mistakes
+from fusion.fitting.members import MEMBERS, member_choices, member_mistakes, network_mistakes
 from fusion.members.answers import ScoreAnswers
 from fusion.members.base import Member
 from fusion.model import ProductModel
@@ -158,6 +161,26 @@ def test_a_wrong_choice_of_members_is_told_before_any_work(members, said):
     items, price = table()
     with pytest.raises(ValueError, match=said):
         estimator(members=members).fit(items, price)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"strategy": "gatd"}, "strategy must be one of .* Did you mean 'gated'"),
+        ({"strategy_options": {"width": -3}}, "strategy concat: width must be a whole number"),
+        ({"strategy_options": {"widht": 3}}, "Did you mean 'width'"),
+        ({"strategy_options": "wide"}, "must be names and values, got 'wide'"),
+        ({"training": {"epochs": -1}}, "epochs: must be greater than or equal to 1, got -1"),
+        ({"training": {"epoks": 3}}, "Did you mean 'epochs'"),
+        ({"decoders": {"prize": "linear"}}, "head of decoders must be .* Did you mean 'price'"),
+        ({"decoders": {"price": "linar"}}, "decoder of price must be .* Did you mean 'linear'"),
+        ({"decoders": "linear"}, "decoders must be heads and names of decoders, got 'linear'"),
+    ],
+)
+def test_options_of_networks_are_checked_before_any_work(options, said):
+    about = {"heads": {"price": HeadChoice("regression", "price", {})}, "strategy": "concat"}
+    (found,) = network_mistakes({"network": options}, **about)
+    assert re.search(f"^member network: (?s:.)*{said}", found)
 
 
 def test_heads_in_closed_form_take_the_network_alone():

@@ -219,6 +219,29 @@ def test_a_description_cannot_ask_for_more_memory_than_its_weights_need(
     assert peak_kb() - before < 200_000
 
 
+def test_few_numbers_of_a_kernel_cannot_ask_for_gigabytes(every_member, write_weights):
+    """Levels are written as their places, and asked side by side: one number a row and level."""
+    n_points, n_levels = 200_000, 20_000
+    document = json.loads((every_member / "bundle.json").read_text())
+    learned = kernel(document)
+    learned["n_points"] = n_points
+    tensors = load((every_member / "weights.safetensors").read_bytes())
+    for place, (_, kind, dim) in enumerate(learned["blocks"]):
+        name = f"members.kernel.block.{place}"
+        tensors[f"{name}.points"] = torch.zeros(n_points, dim)
+        if kind == "category":
+            learned["blocks"][place][2] = n_levels
+            tensors[f"{name}.center"] = torch.full((n_levels,), 1 / n_levels, dtype=torch.float64)
+            tensors[f"{name}.points"] = torch.zeros(n_points, dtype=torch.int64)
+    tensors["members.kernel.head.0.alphas"] = torch.zeros(n_points, 1, dtype=torch.float64)
+    (every_member / "bundle.json").write_text(json.dumps(document))
+    write_weights(every_member, save(tensors))
+    before = peak_kb()
+    with pytest.raises(BundleError, match="points of levels must be"):
+        load_bundle(every_member)
+    assert peak_kb() - before < 400_000
+
+
 @pytest.mark.parametrize("columns", [[], ["a", "b"], [1], "target", ["target", None]])
 def test_a_head_has_as_many_target_columns_as_its_target_has_numbers(
     folder, write_crafted, columns

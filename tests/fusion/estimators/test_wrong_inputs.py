@@ -49,6 +49,16 @@ FITS = [
     (lambda: regressor(head="sales_volume").fit(X, [-3.0, *Y[1:]]), "row 1", "got -3", "Correct"),
     (lambda: regressor(head="sales_volum").fit(X, Y), "got 'sales_volum'. Did you mean"),
     (lambda: regressor(head="Regression").fit(X, Y), "Did you mean 'regression'?"),
+    (lambda: regressor(head=["regression"]).fit(X, Y), "head must be one of", "['regression']"),
+    (
+        lambda: regressor(head_options={"regression": 3}, head="regression").fit(X, Y),
+        "head_options of regression must be names and values, got 3",
+    ),
+    (
+        lambda: regressor(members={"kernel": {"exact_rows": True}}).fit(X, Y),
+        "exact_rows must be a whole number",
+        "True",
+    ),
     (lambda: regressor(encoders={"text": "TF-IDF"}).fit(X, Y), "Did you mean 'tfidf'?"),
     (lambda: regressor(on_bad_rows="skip").fit(X, Y), "absent, raise, record, got 'skip'"),
     (

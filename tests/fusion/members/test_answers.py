@@ -53,3 +53,10 @@ def test_many_rows_say_how_steep_log_odds_are():
     head = HotItemHead.fitted(target)
     chances = told(fitted(head, scores[:, None], target), head, [-0.5, 0.0, 0.5]).numpy()
     assert chances == pytest.approx(1 / (1 + np.exp([1.5, 0.0, -1.5])), abs=0.03)
+
+
+def test_scores_that_float32_cannot_hold_are_answered():
+    """A warning of NumPy would reach who asks."""
+    head = RegressionHead.fitted(np.arange(9.0))
+    raw = ScoreAnswers({"y": head}).raw({"y": np.array([[1e300], [-1e300], [np.inf]])})["y"]
+    assert raw.isfinite().all()
