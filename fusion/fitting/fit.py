@@ -90,8 +90,7 @@ def fit_ready(
 ) -> Fitted:
     """Trains a model on rows that are ready: nothing of them is read or embedded again.
 
-    Why apart from reading: a run trains many models of one table. Fitted encoders learn from these
-    rows alone.
+    Why apart from reading: a run trains many models of one table. Encoders learn from these rows.
 
     Args:
         ready: The rows to learn from.
@@ -365,9 +364,8 @@ class _Fit:
             np.where(view.present[name], block.values, 0)
             for name, block in view.of_kinds("category").items()
         ]
-        settings = self.spec.training
-        n_folds = 1 if self.closed_form else settings.folds
-        return hide_levels(validation, levels, n_folds=n_folds, seed=settings.seed)
+        n_folds = 1 if self.closed_form else self.spec.training.folds
+        return hide_levels(validation, levels, n_folds=n_folds, seed=self.spec.training.seed)
 
     def _folds(self, validation: Validation) -> list[Rows]:
         """Disjoint folds; one where its rows are given, or heads are solved in closed form."""
