@@ -6,6 +6,7 @@ import re
 import tomllib
 from dataclasses import asdict
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from fusion.job_steps.config import (
     SplitSection,
     TrainConfig,
 )
+from fusion.members.registry import MEMBERS
 from fusion.modalities import MODALITIES, input_roles
 from fusion.pretraining import PretrainingSettings
 from fusion.training import TrainingSettings
@@ -170,6 +172,18 @@ def test_the_configuration_page_has_every_role_and_the_encoder_of_every_modality
     page = text_of(ROOT / "docs" / "configuration.md").split("\n## [encoders]\n")[1]
     untold = [name for name in options if f"`{name}`" not in page.split("\n## ")[0]]
     assert untold == [], f"docs/configuration.md, ## [encoders]: say what {untold} mean."
+
+
+def test_the_configuration_page_has_every_option_of_every_member():
+    learned = {"decoders", "n_networks", "learned", "sources", "blocks"}  # `fit` sets them
+    section = text_of(ROOT / "docs" / "configuration.md").split("\n| member | options |\n")[1]
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", section.split("\n\n")[0], re.MULTILINE))
+    for name, member in MEMBERS.items():
+        told = rows.pop(name, "")
+        options = set(signature(member).parameters) - learned
+        untold = sorted(option for option in options if f"`{option}`" not in told)
+        assert untold == [], f"docs/configuration.md, ## [model], {name}: say what {untold} mean."
+    assert rows == {}, f"docs/configuration.md, ## [model]: no members: {', '.join(rows)}"
 
 
 def test_the_page_on_fine_tuning_has_every_key_with_its_default():

@@ -32,10 +32,17 @@ def column_name(column: str, label: str) -> str:
 
 
 def first_number_in(text: str) -> str:
-    """What stands around the first digit of a text, at most 60 characters, to show it."""
+    """What stands around the first digit of a text, some 60 characters, to show it.
+
+    Example:
+        >>> first_number_in(f"Machine wash at 40 degrees, line dry. {'Soft. ' * 20}")
+        'Machine wash at 40 degrees, line dry. Soft. Soft. Soft. Soft …'
+    """
     found = re.search(r"[0-9]", text)
     start = max(0, found.start() - BEFORE) if found else 0
-    return " ".join(text[start : start + SHOWN_CHARACTERS].split())
+    end = start + SHOWN_CHARACTERS
+    shown = " ".join(text[start:end].split())
+    return f"{'… ' if start else ''}{shown}{' …' if end < len(text) else ''}"
 
 
 def find_text_numbers(

