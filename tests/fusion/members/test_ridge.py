@@ -109,8 +109,9 @@ def test_log_odds_are_those_of_logistic_regression(link):
     weight = RANDOM.uniform(0.2, 2.0, 300)
     features = Features(view, sources_of(view, degree=1), weight)
     likelihood, stds = Likelihood(link, target), np.array([2.0, 5.0])
-    solver = RidgeSolver(features, likelihood, stds, Curvature(features, weight))
-    scores = solver.scores(solver.solve(weight))
+    curvature, strength = Curvature(features, weight), np.ones(1)
+    solver = RidgeSolver(features, likelihood, stds**2, strength, curvature)
+    scores = solver.scores(solver.solve(weight[:, None]))[:, 0]
     own = features.scale * stds[features.group]
     whole = np.hstack([dense, sparse_part.toarray()]) - features.mean
     oracle = LogisticRegression(C=1.0, tol=1e-8, max_iter=5000)
@@ -148,7 +149,7 @@ def test_what_a_fold_is_asked_changes_no_score_of_its_own_rows(
     plain_priors, monkeypatch, head, most_by_rows
 ):
     monkeypatch.setattr(ridge_fit, "MOST_BY_ROWS", most_by_rows)
-    monkeypatch.setattr(ridge_fit, "MOST_STEPS", 0)  # the strength is chosen by all folds
+    monkeypatch.setattr(ridge_fit, "STEP", 1.0)  # the strength is chosen by all folds
     rows = RANDOM.normal(size=(90, 6))
     features = Features(view := view_of_blocks(text=rows), sources_of(view, degree=1), np.ones(90))
     target = (rows.sum(axis=1) + RANDOM.normal(size=90) > 0).astype(float)
