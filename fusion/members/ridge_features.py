@@ -191,6 +191,20 @@ class Features:
                 found[columns] *= self.scale[columns][:, None]
         return found
 
+    def dense(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Some scaled columns, in ascending order, of some rows: `[len(rows), len(columns)]`."""
+        found = np.empty((len(rows), len(columns)), dtype=np.float32)
+        for place, part in enumerate(self.by_column):
+            at = np.flatnonzero(self.group[columns] == place)
+            some, own = columns[at] - self.places[place][:1], columns[at]
+            if isinstance(part, np.ndarray):
+                found[:, at] = part[np.ix_(rows, some)]
+            elif len(at):
+                whole = part[:, some][rows].toarray()
+                middle = np.outer(self.there[place][rows], self.mean[own])
+                found[:, at] = (whole - middle) * self.scale[own]
+        return found
+
     def kernels(self, rows: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
         """For each source the products `[len(rows), len(rows)]` of some rows with each other."""
         for place, part in enumerate(self.parts):
@@ -215,8 +229,13 @@ class Features:
 
 
 def _product(part: Any, numbers: NDArray[np.float32]) -> Any:
-    """A matrix times `[columns, k]`; for sparse ones a vector is quicker than one column."""
-    return (part @ numbers[:, 0])[:, None] if numbers.shape[1] == 1 else part @ numbers
+    """A matrix times `[columns, k]`; sparse ones are quick for a vector or for each four."""
+    k = numbers.shape[1]
+    if k == 1:
+        return (part @ numbers[:, 0])[:, None]
+    if isinstance(part, np.ndarray):
+        return part @ numbers
+    return (part @ np.pad(numbers, ((0, 0), (0, -k % 4))))[:, :k]
 
 
 def _spread_out(part: Any, rows: NDArray[np.int64], n: int) -> Any:

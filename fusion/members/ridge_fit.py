@@ -179,7 +179,7 @@ def _by_columns(
     squared errors was found with the variances. Searches for the weights of a fold begin only where
     others of the same fold ended.
     """
-    curvature = Curvature(features, counts)
+    curvature = Curvature(features, counts, variances)
     at_once = max(1, MOST_AT_ONCE // likelihood.target.shape[1])
 
     def solved(
@@ -190,7 +190,7 @@ def _by_columns(
         for first in range(0, len(pairs), at_once):
             some = pairs[first : first + at_once]
             given = np.array([strength for strength, _ in some])
-            solver = RidgeSolver(features, likelihood, variances, given, curvature)
+            solver = RidgeSolver(features, likelihood, given, curvature)
             seen = np.repeat(counts[:, None], len(some), axis=1)
             for place, (_, fold) in enumerate(some):
                 seen[fold, place] = 0.0
