@@ -50,8 +50,11 @@ def _unknown_names(choices: Iterable[HeadChoice]) -> list[str]:
     return mistakes
 
 
-def strategy_mistakes(strategy: str, options: Any, *, heads: Mapping[str, HeadChoice]) -> list[str]:
+def strategy_mistakes(
+    strategy: str | None, options: Any, *, heads: Mapping[str, HeadChoice]
+) -> list[str]:
     """What is wrong with a fusion strategy and its options; a small one is built to find out."""
+    strategy = "concat" if strategy is None else strategy
     if not isinstance(strategy, str) or strategy not in FUSIONS:
         return [unknown_name("strategy", strategy, FUSIONS)]
     name = CLOSED_FORM_FUSION if is_closed_form(heads) else strategy

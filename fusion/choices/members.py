@@ -23,9 +23,10 @@ def named_members(given: Any) -> dict[str, Any]:
     if isinstance(given, Mapping) and given:
         return dict(given)
     is_list = isinstance(given, Sequence) and not isinstance(given, str | bytes)
-    if not is_list or not given or len(set(map(str, given))) < len(given):
+    names = [name for name in given if isinstance(name, str)] if is_list else []
+    if not names or len(set(names)) < len(given):
         raise ConfigError(
             "members must be different names, or names with options or instances, got "
-            f"{shown(given)}. Write members=['kernel', 'trees'] or members={{'kernel': {{}}}}."
+            f"{shown(given)}. Take ['kernel', 'trees'] or {{'kernel': {{}}}}, or leave them out."
         )
-    return {name: {} for name in given}
+    return {name: {} for name in names}

@@ -90,6 +90,23 @@ def column_words(words: Sequence[str] | None) -> dict[str, list[str]]:
     return found
 
 
+def member_words(words: Sequence[str] | None) -> list[str]:
+    """Names of members, each once.
+
+    Raises:
+        ConfigError: With the names that are said twice.
+    """
+    from fusion.errors import ConfigError
+
+    names = list(words or ())
+    twice = dict.fromkeys(name for name in names if names.count(name) > 1)
+    if twice:
+        raise ConfigError(
+            f"--member must name each member once, got {', '.join(twice)} more than once."
+        )
+    return names
+
+
 def moved_encoders(words: Sequence[str] | None) -> "EncoderPaths":
     """Where weights of a trained model's encoders lie now; its encoders themselves are its own.
 

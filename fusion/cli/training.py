@@ -7,7 +7,14 @@ from typing import Annotated, Any
 import typer
 
 from fusion.cli.option_groups import grouped
-from fusion.cli.part_options import Columns, Encoders, Members, column_words, encoder_words
+from fusion.cli.part_options import (
+    Columns,
+    Encoders,
+    Members,
+    column_words,
+    encoder_words,
+    member_words,
+)
 from fusion.cli.shared import (
     BatchSize,
     Epochs,
@@ -139,19 +146,22 @@ def _parts(values: dict[str, Any], model: ModelOptions) -> dict[str, Any]:
     from fusion.choices.parameters import merged_encoders
 
     encoders, columns, mistakes = dict[str, Any](), dict[str, list[str]](), Mistakes()
+    members: list[str] = []
     with mistakes.gathered():
         encoders = encoder_words(model.encoder)
     with mistakes.gathered():
         columns = column_words(model.column)
+    with mistakes.gathered():
+        members = member_words(model.member)
     mistakes.refuse()
     merged = merged_encoders(values.get("encoders", {}), encoders)
     found = {f"encoders.{modality}": merged[modality] for modality in encoders}
     before = _table(values, "data", "columns")
     if columns and before is not None:  # else the mistake is reported with all others
         found["data.columns"] = {**before, **columns}
-    if model.member:
+    if members:
         options = _table(values, "model", "members") or {}
-        found["model.members"] = {name: options.get(name, {}) for name in model.member}
+        found["model.members"] = {name: options.get(name, {}) for name in members}
     return found
 
 

@@ -67,9 +67,9 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         photos: Folder that holds the photos.
         members: Models that answer together: names, or a mapping of names to options or, under a
             name of its own, a member of one's own, such as `{"kernel": {}, "mine": MyMember()}`;
-            how much each counts is found on rows held out. Where None, those of
-            `fusion.members.defaults`.
-        strategy: Fusion strategy of networks: `concat` or `gated`.
+            how much each counts is found on rows held out. Where None, `kernel`, `ridge` and
+            `trees`, and `network` where something is asked for that it alone takes.
+        strategy: Fusion strategy of networks: `concat` (where None) or `gated`.
         strategy_options: Options of the strategy, such as `{"n_networks": 4}`.
         head: Head, or (of a regressor) a mapping `{target column: head}` for several targets at
             once, a tuple of columns where a head answers several steps; where None, `regression`
@@ -98,7 +98,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         text_numbers: bool = True,
         photos: Paths = None,
         members: Any = None,
-        strategy: str = "concat",
+        strategy: str | None = None,
         strategy_options: Mapping[str, Any] | None = None,
         head: str | Mapping[str, str] | None = None,
         head_options: Mapping[str, Mapping[str, Any]] | None = None,
@@ -284,7 +284,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         with mistakes.gathered():
             seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         encoders, training = EncoderChoices(), TrainingSettings()
-        members = member_choices(None)
+        members = None
         with mistakes.gathered():
             members = member_choices(self.members)
         tuning = TuningSettings(mode="none")

@@ -21,7 +21,13 @@ from fusion.data.folds import DRAWN, Validation, hide_levels, validation_folds
 from fusion.data.known import known_rows, missing_target_notes
 from fusion.data.leaks import find_leaks
 from fusion.data.problems import raise_for
-from fusion.fitting.members import NETWORK, MemberChoices, built_members
+from fusion.fitting.members import (
+    NETWORK,
+    MemberChoices,
+    built_members,
+    chosen_members,
+    settings_without_effect,
+)
 from fusion.fitting.out_of_fold import OutOfFold
 from fusion.fitting.rounding import largest_changes
 from fusion.fitting.spec import TrainingPaths, TrainingSpec, tunable
@@ -31,7 +37,7 @@ from fusion.members.options import best_options
 from fusion.members.view import View, view_of
 from fusion.model import ProductModel
 from fusion.network import FusionNetwork
-from fusion.progress import Stage, silent
+from fusion.progress import Stage, say_once, silent
 from fusion.ready import ReadyItems
 from fusion.stack import Stack, fit_stack, new_out_of_fold
 from fusion.training import TrainingHistory
@@ -172,7 +178,7 @@ class _Fit:
             encoders = {**encoders, **tuned.encoders}
             inputs = inputs.merged(ModelInputs(inputs.present, tuned.learned_from))
         view = view_of(encoders, inputs)
-        members = self._members()
+        members = self._members(inputs)
         raws = {name: self._fit(member, view, folds) for name, member in members.items()}
         with computing_with(threads_for(self.spec.training.threads, inputs)):
             share = float(new_out_of_fold(view, as_asked).mean())
@@ -260,9 +266,15 @@ class _Fit:
             reference=content_of(model, known),
         )
 
-    def _members(self) -> dict[str, Member]:
+    def _members(self, inputs: ModelInputs) -> dict[str, Member]:
         """New members; the network alone where heads are solved in closed form."""
-        return self._built({NETWORK: {}} if self.closed_form else self.spec.members)
+        if self.closed_form:
+            return self._built({NETWORK: {}})
+        needs_network = bool(self.spec.needs_network or inputs.values)  # values: encoders train
+        members = self._built(chosen_members(self.spec.members, needs_network=needs_network))
+        if told := settings_without_effect(self.spec.training, members):
+            say_once(told)
+        return members
 
     def _built(self, choices: MemberChoices) -> dict[str, Member]:
         spec = self.spec
@@ -342,7 +354,7 @@ class _Fit:
 
     def _network(self, encoders: Mapping[str, Encoder]) -> FusionNetwork:
         """An untrained network, as a tuning begins with."""
-        member = self._built({NETWORK: self.spec.members.get(NETWORK, {})})[NETWORK]
+        member = self._built({NETWORK: (self.spec.members or {}).get(NETWORK, {})})[NETWORK]
         assert isinstance(member, NetworkMember)
         seed = self.spec.training.seed
         return member.built(encoders, self.heads, n_rows=len(self.catalogue), seed=seed)

@@ -33,7 +33,7 @@ from fusion.data.infer import infer_schema
 from fusion.data.policy import refuse_early
 from fusion.data.problems import OnBadRows, Problem, check_policy
 from fusion.errors import ConfigError, MissingExtraError
-from fusion.fitting.members import DEFAULT_CHOICES, MemberChoices, member_mistakes
+from fusion.fitting.members import MemberChoices, asked_of_networks, member_mistakes
 from fusion.progress import say_once
 from fusion.training import TrainingSettings
 from fusion.tuning import TuningSettings
@@ -53,8 +53,9 @@ class TrainingSpec:
         columns: Role of a modality (see `MODALITIES`), or `id`, -> columns; a role that is None or
             not there is found in the table.
         encoders: Which encoder reads which modality.
-        members: Which members the model has: name -> options, or a member of one's own.
-        strategy: Name of the fusion strategy of networks.
+        members: Which members the model has: name -> options, or a member of one's own; None for
+            the default ones.
+        strategy: Name of the fusion strategy of networks; None where nobody asked for one.
         strategy_options: Its options; the rest follows from the number of rows.
         training: How to train.
         tuning: How text and photo encoders are tuned before; by default they stay as they are.
@@ -66,13 +67,18 @@ class TrainingSpec:
     heads: Mapping[str, HeadChoice]
     columns: Mapping[str, Sequence[str] | None] = field(default_factory=dict)
     encoders: EncoderChoices = field(default_factory=EncoderChoices)
-    members: MemberChoices = field(default_factory=lambda: DEFAULT_CHOICES)
-    strategy: str = "concat"
+    members: MemberChoices | None = None
+    strategy: str | None = None
     strategy_options: Mapping[str, Any] = field(default_factory=dict)
     training: TrainingSettings = field(default_factory=TrainingSettings)
     tuning: TuningSettings = field(default_factory=lambda: TuningSettings(mode="none"))
     validation_fraction: float = 0.1
     on_bad_rows: OnBadRows = "raise"
+
+    @property
+    def needs_network(self) -> list[str]:
+        """What was asked for that networks alone take."""
+        return asked_of_networks(self.strategy, self.strategy_options, self.heads)
 
 
 @dataclass(frozen=True)
@@ -149,6 +155,9 @@ def check_choices(
                 spec.encoders, catalogue.schema.modalities, store=paths.store
             )
             check_tuning(spec.tuning, spec.heads, encoders)
+            learning = [f"encoders.{name}, which trains" for name in encoders
+                        if encoders[name].is_trainable]  # fmt: skip
+            mistakes.add(member_mistakes(spec.members, closed_form=False, needs_network=learning))
     mistakes.refuse()
     assert catalogue is not None and encoders is not None
     return Checked(catalogue, encoders, found)
@@ -175,7 +184,10 @@ def spec_mistakes(spec: TrainingSpec, targets: Targets) -> list[str]:
     """What is wrong with a spec whatever the table: names, options, shares."""
     mistakes = strategy_mistakes(spec.strategy, spec.strategy_options, heads=spec.heads)
     mistakes += head_mistakes(spec.heads, targets)
-    mistakes += member_mistakes(spec.members, closed_form=is_closed_form(spec.heads))
+    closed_form = is_closed_form(spec.heads)
+    mistakes += member_mistakes(
+        spec.members, closed_form=closed_form, needs_network=spec.needs_network
+    )
     share = spec.validation_fraction
     if not isinstance(share, Real) or not 0 < share < 1:
         mistakes.append(f"validation_fraction must be a number in (0, 1), got {share!r}.")

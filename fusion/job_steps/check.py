@@ -43,7 +43,7 @@ from fusion.data.schema import NUMBERS, Schema
 from fusion.data.tables import read_table
 from fusion.data.weights import RULE, weight_values
 from fusion.errors import ConfigError
-from fusion.fitting.members import member_choices, member_mistakes
+from fusion.fitting.members import asked_of_networks, member_choices, member_mistakes
 from fusion.fitting.spec import MIN_ROWS, check_logs, check_tuning
 from fusion.job_steps.config import TrainConfig, head_choices
 from fusion.job_steps.new_items import read_new_items
@@ -97,8 +97,10 @@ def check_config(
     """
     heads = head_choices(config.heads)
     mistakes.add(strategy_mistakes(config.model.strategy, config.model.options, heads=heads))
+    asked = asked_of_networks(config.model.strategy, config.model.options, heads)
     members = member_choices(config.model.members)
-    mistakes.add(member_mistakes(members, closed_form=is_closed_form(heads)))
+    closed_form = is_closed_form(heads)
+    mistakes.add(member_mistakes(members, closed_form=closed_form, needs_network=asked))
     frame, notes = _tables(config, mistakes)
     catalogue: Catalogue | None = None
     targets: dict[str, NDArray[np.float64]] = {}

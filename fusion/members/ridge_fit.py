@@ -152,7 +152,7 @@ def _variances(features: Features, likelihood: Likelihood, counts: Floats, *, se
     rows = np.sort(drawn[counts[drawn] > 0][:EVIDENCE_ROWS])
     if len(rows) < 2 or not features.sources:
         return np.ones(len(features.sources))
-    kernels, logs = np.stack([kernel.astype(np.float64) for kernel in features.kernels(rows)]), []
+    kernels, logs = np.stack(list(features.kernels(rows))), []
     n_scores = likelihood.target.shape[1]
     for place in np.unique(np.linspace(0, n_scores - 1, MOST_EVIDENCE_SCORES).astype(int)):
         target = likelihood.target[rows, place]

@@ -28,6 +28,8 @@ SURER = 0.5
 """About what learned probabilities leave of the curvature that their mean would have."""
 INTERCEPT = 1e4
 """Prior variance of an intercept where an equation stands for a row."""
+LEAST_COUNT = 1e-9
+"""Of the largest weight of a row; a row of less counts as that, so that a system can be solved."""
 LOG_VARIANCES = (-12.0, 5.0)
 LOG_NOISES = (-7.0, 5.0)
 
@@ -252,6 +254,7 @@ def solve_by_rows(
     rows = np.flatnonzero(counts > 0)
     system = features.kernel(rows, stds**2)
     system += INTERCEPT
+    counts = counts.clip(min=LEAST_COUNT * counts.max(initial=0.0))
     system[np.diag_indices(len(rows))] += 1.0 / counts[rows]
     factor = linalg.cholesky(system, lower=True, overwrite_a=True)
     inverse = _mirrored(linalg.lapack.dpotri(factor, lower=1, overwrite_c=1)[0])

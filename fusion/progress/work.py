@@ -114,7 +114,7 @@ class Work:
         parts = [f"{self.done:,}/{self.total:,} ({share} %)"]
         rate = self.rate
         if rate > 0:
-            parts.append(f"{_rate(rate)} {self.unit}/s")
+            parts.append(_rate(rate, self.unit))
         if self.ending:
             how = "" if self.ending == "done" else f"{self.ending}, "
             parts.append(f"{how}took {_duration(self.seconds)}")
@@ -137,8 +137,11 @@ def within(stage: Stage, where: str) -> Stage:
     return lambda name, total, unit: stage(f"{name}, {where}", total, unit)
 
 
-def _rate(rate: float) -> str:
-    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
+def _rate(rate: float, unit: str) -> str:
+    """Units a second; where each takes more than 10 seconds, how long."""
+    if rate < 0.1:
+        return f"{_duration(1 / rate)} each"
+    return f"{rate:,.0f} {unit}/s" if rate >= 10 else f"{rate:.2g} {unit}/s"
 
 
 def _duration(seconds: float) -> str:

@@ -14,7 +14,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from encoders.process_lock import ProcessLock
 from fusion.report.content import Losses
-from fusion.report.number_text import compact, percent
+from fusion.report.number_text import compact
 
 # Stand-ins that become variables of the style sheet, so that one chart suits light and dark.
 INK, MUTED, LINE, ACCENT, SOFT = "#010101", "#020202", "#030303", "#040404", "#050505"
@@ -163,51 +163,3 @@ def _kept_epochs(trained: Sequence[Losses], what: str) -> str:
         f"epochs {epochs} were kept (dots)"
     )
     return f"{start}: there the validation loss was lowest, {share} of the best constant answer's."
-
-
-MEMBER_WORDS = {
-    "network": "the networks",
-    "kernel": "the kernel",
-    "ridge": "the linear model",
-    "neighbours": "the nearest known items",
-    "trees": "the trees",
-}
-"""What members are called in sentences; others by their names."""
-
-
-def blend_sentences(
-    blend_weights: Mapping[str, Mapping[str, float]],
-    of_new: Mapping[str, Mapping[str, float]] | None = None,
-) -> tuple[str, ...]:
-    """What each answer is made of, one sentence or more a head; none where one member answers all.
-
-    Args:
-        blend_weights: Head -> member -> weight, in [0, 1].
-        of_new: The same for items with a category never seen; None where it is no other.
-    """
-    sentences = []
-    for head, weights in blend_weights.items():
-        if len(weights) > 1:
-            said = _blend_sentence(head, weights)
-            own = (of_new or blend_weights)[head]
-            if own != weights:
-                said += f" Where a category was never seen: {_counted(own)}."
-            sentences.append(said)
-    return tuple(sentences)
-
-
-def _counted(weights: Mapping[str, float]) -> str:
-    return ", ".join(
-        f"{MEMBER_WORDS.get(name, name)} {percent(weight, digits=0)}"
-        for name, weight in weights.items()
-        if weight > 0.0
-    )
-
-
-def _blend_sentence(head: str, weights: Mapping[str, float]) -> str:
-    others = [MEMBER_WORDS.get(name, name) for name, one in weights.items() if one == 0.0]
-    rest = f" Nothing was gained by {', '.join(others)}." if others else ""
-    return (
-        f"Weights in the answer of {head}: {_counted(weights)}. They follow from the errors on "
-        f"rows held out of the training.{rest}"
-    )

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from fusion.report.answer import Answer, head_answer
 from fusion.report.cards import CardGrid, card_grids, thumbnail
-from fusion.report.charts import Chart, blend_sentences, training_chart
+from fusion.report.charts import Chart, training_chart
 from fusion.report.class_charts import class_charts
 from fusion.report.classification_charts import classification_charts
 from fusion.report.comparison import (
@@ -24,6 +24,7 @@ from fusion.report.content import DataSummary, NewItems, TrainingReport
 from fusion.report.data_view import dropped_groups, problem_groups, share_bar, split_bars
 from fusion.report.head_result import HeadResult
 from fusion.report.interval_charts import interval_charts
+from fusion.report.members_view import member_tables
 from fusion.report.metric_names import metric_name
 from fusion.report.number_text import GAP, number
 from fusion.report.regression_charts import regression_charts
@@ -107,7 +108,7 @@ def render_report(report: TrainingReport) -> str:
             heads=[_head_view(result, f"head-{n}") for n, result in enumerate(report.heads)],
             tuning=tuning_view(report),
             training=training_chart(report.losses),
-            blend=blend_sentences(report.blend_weights, report.new_weights),
+            members=member_tables(report.blend_weights, report.new_weights),
             data=_data_view(report.summary),
             glossary=_glossary(report.heads),
             made_with=report.made_with,

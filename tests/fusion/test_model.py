@@ -146,6 +146,12 @@ def test_a_registered_member_is_chosen_by_name_with_options(registered):
         ([], "members must be different names"),
         (["network", "network"], "members must be different names"),
         ("network", "members must be different names, or names with options"),
+        (["network", PriceMember()], "members must be different names, or names with options"),
+        ([{"network": {}}], "members must be different names, or names with options"),
+        (
+            {"mine": PriceMember},
+            r"member mine must be .*the class PriceMember\. Give PriceMember\(\)\.",
+        ),
     ],
 )
 def test_a_wrong_choice_of_members_is_told_before_any_work(members, said):

@@ -5,7 +5,7 @@ from typer.testing import CliRunner
 
 from fusion.choices.encoders import EncoderChoices
 from fusion.cli import app
-from fusion.cli.part_options import column_words, encoder_words, moved_encoders
+from fusion.cli.part_options import column_words, encoder_words, member_words, moved_encoders
 from fusion.errors import ConfigError
 
 CONFIG = """
@@ -91,3 +91,10 @@ def test_options_of_a_training_take_the_place_of_what_its_file_says(verb, tmp_pa
 def test_what_is_said_twice_is_refused(words):
     with pytest.raises(ConfigError, match=r"must say each thing once, got text"):
         encoder_words(words)
+
+
+def test_a_member_is_named_once():
+    assert member_words(["kernel", "trees"]) == ["kernel", "trees"]
+    assert member_words(None) == []
+    with pytest.raises(ConfigError, match=r"each member once, got kernel more than once\."):
+        member_words(["kernel", "trees", "kernel", "kernel"])

@@ -312,3 +312,27 @@ def test_the_strength_of_log_odds_is_chosen_out_of_fold(monkeypatch):
         scores, _ = ridge_fit.fit_scores(features, HotItemHead(), labels, **given)
         spread.append(scores.std())
     assert all(one > 5 * other for one, other in pairwise(spread))
+
+
+@pytest.mark.parametrize("lightest", [1e-4, 1e-8, 1e-12, 1e-20, 1e-50])
+@pytest.mark.parametrize("heavy", [1, 15, 29])
+def test_rows_of_any_weights_can_be_solved(lightest, heavy):
+    random = np.random.default_rng(3)
+    counts = sparse.random_array((30, 40), density=0.2, rng=random, format="csr", dtype=np.float32)
+    words = Block("", "terms", counts)
+    view = view_of_blocks(words=words, numbers=random.normal(size=(30, 3)).astype(np.float32))
+    weight = np.where(np.arange(30) < heavy, 1.0, lightest)
+    target = view.blocks["numbers"].values[:, 0].astype(float)
+    head = RegressionHead.fitted(target)
+    _, raw = fitted(view, head, target, folds=quarters(30), weight=weight / weight.mean())
+    assert raw.isfinite().all()
+
+
+def test_words_that_are_the_same_in_all_rows_say_nothing():
+    row = np.random.default_rng(4).random(50).astype(np.float32)
+    words = Block("", "terms", sparse.csr_array(np.tile(row / np.linalg.norm(row), (30, 1))))
+    target = np.random.default_rng(5).normal(size=30)
+    head = RegressionHead.fitted(target)
+    member, raw = fitted(view_of_blocks(words=words), head, target, folds=quarters(30))
+    assert not member.sources
+    assert raw.isfinite().all()

@@ -36,6 +36,13 @@ def test_the_line_says_counts_share_rate_and_the_time_left_by_that_rate(at):
     assert work.told() == "1,200/4,000 (30 %), 120 texts/s, 23 s left"
 
 
+def test_slow_work_says_how_long_each_unit_takes(at):
+    work = Work("measuring modalities", 8, "models")
+    at.now += 160
+    work(2)
+    assert work.told() == "2/8 (25 %), 80 s each, 8 min left"
+
+
 def test_what_was_found_makes_no_rate(at):
     work = Work("embedding text", 4000, "texts")
     at.now += 5

@@ -7,7 +7,6 @@ from sklearn import metrics as sk
 from fusion.data.problems import Problem
 from fusion.report import ReportItem
 from fusion.report.cards import Outcome, pick_classified, pick_measured
-from fusion.report.charts import blend_sentences
 from fusion.report.classification_charts import (
     calibration_bins,
     precision_recall,
@@ -156,19 +155,3 @@ def test_precision_and_recall_agree_with_scikit_learn():
     expected_precision, expected_recall, _ = sk.precision_recall_curve(actual, probability)
     assert recall == pytest.approx(expected_recall[::-1])
     assert precision[1:] == pytest.approx(expected_precision[::-1][1:])
-
-
-def test_the_page_says_what_each_answer_is_made_of():
-    shares = {
-        "price": {"network": 0.5, "kernel": 0.2, "mine": 0.3, "ridge": 0.0},
-        "units": {"network": 0.0, "kernel": 1.0, "mine": 0.0, "ridge": 0.0},
-    }
-    price, units = blend_sentences(shares)
-    assert price.startswith("Weights in the answer of price: the networks 50")
-    assert "the kernel 20" in price and "mine 30" in price
-    assert price.endswith(" Nothing was gained by the linear model.")
-    assert units.endswith("Nothing was gained by the networks, mine, the linear model.")
-    assert blend_sentences({"price": {"network": 1.0}}) == ()  # there is nothing to say
-    price, again = blend_sentences(shares, {**shares, "price": {"mine": 1.0, "network": 0.0}})
-    assert price.endswith(" Where a category was never seen: mine 100\u202f%.")
-    assert again == units
