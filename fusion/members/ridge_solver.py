@@ -24,6 +24,8 @@ MOST_CROSSED = 1_500
 """Columns whose products with each other are used to converge faster."""
 CROSSED_ROWS = 4_000
 """Rows in which they are formed."""
+ROUNDING = 1e-6
+"""What rounding may take from products of columns with each other, of the sum of their squares."""
 SURER = 0.5
 """About what learned probabilities leave of the curvature that their mean would have."""
 INTERCEPT = 1e4
@@ -126,7 +128,7 @@ class Curvature:
         solvers = []
         for strength in np.unique(strengths):
             system = strength * crossed
-            system[np.diag_indices(len(system))] += 1.0 + 1e-6 * np.trace(system) / len(system)
+            system[np.diag_indices(len(system))] += 1.0 + ROUNDING * np.trace(system)
             places = np.ix_(self.columns, np.flatnonzero(strengths == strength))
             solvers.append((places, linalg.cho_factor(system, overwrite_a=True)))
 

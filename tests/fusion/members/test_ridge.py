@@ -141,6 +141,18 @@ def test_systems_that_are_solved_at_once_are_those_solved_alone(link):
     assert np.abs(together[:, 2] - together[:, 1]).max() > 0.01
 
 
+def test_wide_priors_on_columns_that_are_nearly_the_same_are_solved():
+    """Products in float32 are no covariances there: rounding makes some of them negative."""
+    one = RANDOM.normal(size=(500, 1)) + 1e-6 * RANDOM.normal(size=(500, 300))
+    view = view_of_blocks(text=one)
+    features = Features(view, sources_of(view, degree=1), np.ones(500))
+    curvature = Curvature(features, np.ones(500), np.full(1, 1e9))
+    labels = (one[:, :1] + RANDOM.logistic(size=(500, 1)) > 0).astype(float)
+    solver = RidgeSolver(features, Likelihood("logistic", labels), np.ones(1), curvature)
+    scores = solver.scores(solver.solve(np.ones((500, 1))))
+    assert np.corrcoef(scores[:, 0, 0], one[:, 0])[0, 1] > 0.99
+
+
 def test_more_folds_ask_for_hardly_more_products(monkeypatch):
     asked, times = [], Features.times
     monkeypatch.setattr(Features, "times", lambda *given: asked.append(1) or times(*given))
