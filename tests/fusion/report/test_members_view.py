@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-from fusion.members.defaults import DEFAULT_MEMBERS
 from fusion.members.registry import MEMBERS
 from fusion.report.members_view import MEMBER_WORDS, member_tables
 from fusion.report.page import render_report
@@ -38,7 +37,7 @@ def test_one_member_alone_needs_no_table():
 
 
 def test_every_member_that_comes_along_has_words():
-    assert set(MEMBER_WORDS) == set(DEFAULT_MEMBERS) <= set(MEMBERS)
+    assert set(MEMBER_WORDS) == set(MEMBERS)
 
 
 def test_weights_are_on_the_page_without_networks_too(make):
