@@ -32,7 +32,7 @@ def solve_by_rows(
     Williams (2006), section 5.4.2, for what is left out.
 
     Returns:
-        As `RidgeSolver.solve`, one more than folds.
+        `[n_columns + 1, k]` as `RidgeSolver.solve` has, one more than folds.
     """
     from scipy import linalg
 

@@ -109,7 +109,8 @@ class Features:
     """Columns of all rows of a view, each block around its mean and of variance 1 in all.
 
     A block is 0 in rows that lack it, as in its mean. Means of sparse blocks are taken away where
-    products are formed, so that they stay sparse.
+    products are formed, so that they stay sparse. They are kept by rows and once more by columns,
+    as only products that walk along what is multiplied are quick for several vectors at once.
 
     Args:
         view: All rows.
@@ -131,6 +132,7 @@ class Features:
         self.mean, self.scale = np.zeros(len(self.group)), np.zeros(len(self.group))
         self.there = [view.present[one.name] for one in sources]
         self.parts = [self._part(view, place, weight) for place in range(len(sources))]
+        self.by_column = [p if isinstance(p, np.ndarray) else p.tocsc() for p in self.parts]
 
     def _part(self, view: View, place: int, weight: Floats) -> Any:
         """The columns `[n, dim]` of one source, float32; sets their mean and scale."""
@@ -166,7 +168,7 @@ class Features:
     def times(self, theta: Floats) -> Floats:
         """Rows times weights `[n_columns, k]` of the scaled columns: `[n, k]`."""
         total = np.zeros((self.n, theta.shape[1]))
-        for place, part in enumerate(self.parts):
+        for place, part in enumerate(self.by_column):
             own = theta[self.places[place]]
             if isinstance(part, np.ndarray):
                 total += part @ own.astype(np.float32)
@@ -188,6 +190,20 @@ class Features:
                 middle = self.there[place] @ rows
                 found[columns] -= self.mean[columns][:, None] * middle
                 found[columns] *= self.scale[columns][:, None]
+        return found
+
+    def dense(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Some scaled columns, in ascending order, of some rows: `[len(rows), len(columns)]`."""
+        found = np.empty((len(rows), len(columns)), dtype=np.float32)
+        for place, part in enumerate(self.by_column):
+            at = np.flatnonzero(self.group[columns] == place)
+            some, own = columns[at] - self.places[place][:1], columns[at]
+            if isinstance(part, np.ndarray):
+                found[:, at] = part[np.ix_(rows, some)]
+            elif len(at):
+                whole = part[:, some][rows].toarray()
+                middle = np.outer(self.there[place][rows], self.mean[own])
+                found[:, at] = (whole - middle) * self.scale[own]
         return found
 
     def kernels(self, rows: NDArray[np.int64]) -> Iterator[Floats]:
@@ -218,8 +234,13 @@ class Features:
 
 
 def _product(part: Any, numbers: NDArray[np.float32]) -> Any:
-    """A matrix times `[columns, k]`; for sparse ones a vector is quicker than one column."""
-    return (part @ numbers[:, 0])[:, None] if numbers.shape[1] == 1 else part @ numbers
+    """A matrix times `[columns, k]`; sparse ones are quick for a vector or for each four."""
+    k = numbers.shape[1]
+    if k == 1:
+        return (part @ numbers[:, 0])[:, None]
+    if isinstance(part, np.ndarray):
+        return part @ numbers
+    return (part @ np.pad(numbers, ((0, 0), (0, -k % 4))))[:, :k]
 
 
 def _spread_out(part: Any, rows: NDArray[np.int64], n: int) -> Any:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Self
 
 import numpy as np
@@ -29,7 +30,8 @@ MOST_BY_ROWS = 1_000
 """Rows up to which least squares are solved by an equation a row."""
 STEP = 3.0
 MOST_STEPS = 4
-Starts = Sequence[Floats | None]
+MOST_AT_ONCE = 8
+"""Vectors of weights that are searched at once."""
 
 
 @dataclass(frozen=True)
@@ -168,35 +170,45 @@ def _by_columns(
     squared errors was found with the variances. Searches for the weights of a fold begin only where
     others of the same fold ended.
     """
-    curvature = Curvature(features, counts)
+    curvature = Curvature(features, counts, variances)
+    at_once = max(1, MOST_AT_ONCE // likelihood.target.shape[1])
+
+    def solved(
+        strengths: Sequence[float], left: Sequence[Rows], starts: Sequence[Floats] = ()
+    ) -> tuple[list[Floats], Floats]:
+        """For each strength and fold the weights without the fold, and what its rows lose."""
+        pairs, found, lost = list(product(strengths, left)), [], []
+        for first in range(0, len(pairs), at_once):
+            some = pairs[first : first + at_once]
+            given = np.array([strength for strength, _ in some])
+            solver = RidgeSolver(features, likelihood, given, curvature)
+            seen = np.repeat(counts[:, None], len(some), axis=1)
+            for place, (_, fold) in enumerate(some):
+                seen[fold, place] = 0.0
+            start = np.stack(starts[first : first + at_once], axis=1) if starts else None
+            thetas = solver.solve(seen, start)
+            losses = likelihood.losses(solver.scores(thetas))
+            for place, (_, fold) in enumerate(some):
+                found.append(thetas[:, place])
+                lost.append(float(counts[fold] @ losses[fold, place]))
+        return found, np.reshape(lost, (len(strengths), len(left))).sum(axis=1)
+
+    nothing = np.empty(0, dtype=np.int64)
+    if likelihood.link == "identity":
+        *thetas, theta = solved([1.0], [*folds, nothing])[0]
+        return thetas, theta, 1.0
     sizes = np.cumsum([len(fold) for fold in folds])
     n_judged = int(np.searchsorted(sizes, STRENGTH_ROWS)) + 1
-
-    def solved(strength: float, rows: Sequence[Rows], starts: Starts) -> tuple[list[Floats], float]:
-        stds = np.sqrt(strength * variances)
-        solver = RidgeSolver(features, likelihood, stds, curvature)
-        found, loss = [], 0.0
-        for fold, start in zip(rows, starts, strict=True):
-            seen = counts.copy()
-            seen[fold] = 0.0
-            found.append(solver.solve(seen, start))
-            losses = likelihood.losses(solver.scores(found[-1]))
-            loss += float(counts[fold] @ losses[fold])
-        return found, loss
-
-    judged, others = folds[:n_judged], folds[n_judged:]
-    strength = 1.0
-    thetas, least = solved(strength, judged, [None] * len(judged))
-    for step in () if likelihood.link == "identity" else (STEP, 1.0 / STEP):
-        before = strength
-        for _ in range(MOST_STEPS):
-            tried, loss = solved(strength * step, judged, thetas)
-            if loss >= least:
-                break
-            strength, thetas, least = strength * step, tried, loss
-        if strength != before:
+    judged = folds[:n_judged]
+    tried = [1.0, STEP, 1.0 / STEP]
+    thetas, losses = solved(tried, judged)
+    best = int(np.argmin(losses))
+    strength, least = tried[best], losses[best]
+    thetas = thetas[best * len(judged) : (best + 1) * len(judged)]
+    for _ in range(1, MOST_STEPS if best else 1):
+        further, (loss,) = solved([strength * tried[best]], judged, thetas)
+        if loss >= least:
             break
-    thetas = thetas + solved(strength, others, [None] * len(others))[0]
-    middle = np.mean(thetas, axis=0) if thetas else None
-    (theta,), _ = solved(strength, [np.empty(0, dtype=np.int64)], [middle])
-    return thetas, theta, strength
+        strength, thetas, least = strength * tried[best], further, loss
+    *others, theta = solved([strength], [*folds[n_judged:], nothing])[0]
+    return [*thetas, *others], theta, strength
