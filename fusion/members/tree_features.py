@@ -15,7 +15,12 @@ from fusion.members.base import Floats, State
 from fusion.members.view import View
 
 MOST_DIRECTIONS = 32
-"""Principal directions of an embedding: trees look at one column at a time."""
+"""Principal directions of an embedding: trees look at one column at a time.
+
+Held out of training rows, the stack of kernel, ridge and trees with 16 (64) of them differed in
+WAPE by +0.8 (+0.4) % on visuelle2_550, +0.1 (+1.7) % on its last training season, +0.2 (+0.2) % on
+the demo and +0.3 (+0.3) % on babies_r_us, with standard errors up to 0.8.
+"""
 MOST_ROWS = 10_000
 """Rows that directions are found on."""
 CHUNK_ROWS = 4096
