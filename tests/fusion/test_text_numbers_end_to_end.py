@@ -102,6 +102,6 @@ def test_the_report_tells_each_number_with_an_example(tmp_path: Path) -> None:
     train(configured(tmp_path), tmp_path / "out")
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "title: count" in page and "number in a text" in page
-    assert f"{COUNTS[0]} from quilt for a crib - {COUNTS[0]} pack" in page
+    assert f"{COUNTS[0]} from … quilt for a crib - {COUNTS[0]} pack" in page
     schema = json.loads((tmp_path / "out/bundle/bundle.json").read_text(encoding="utf-8"))["schema"]
     assert schema["text_numbers"] == {"title": ["count"]}

@@ -171,4 +171,4 @@ def test_a_fit_shows_nothing_unless_it_is_asked_to(shop, capfd):
     for verbose in (False, True):
         model = FusionRegressor(verbose=verbose, random_state=0, **options)
         model.fit(frame[["price"]], frame["units"])
-        assert ("training 1/1 (100 %)" in capfd.readouterr().err) == verbose
+        assert ("fitting the ridge 1/1 (100 %)" in capfd.readouterr().err) == verbose
