@@ -5,6 +5,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -84,11 +85,8 @@ def check_bundle_folder(folder: Path) -> list[str]:
             f"folder must be one that can be replaced as a whole, got {folder}, {kind}. Name a "
             "folder inside it."
         )
-    if not any(place.iterdir()):
-        return []
-    replaced = _own_files(place)
-    others = strangers(place, replaced)
-    if others or not replaced:
+    replaced, others = _held(place)
+    if others:
         told = ", ".join(others[:TOLD]) + (", ..." if len(others) > TOLD else "")
         raise BundleError(
             f"folder must be new, empty or a bundle, got {folder}"
@@ -96,6 +94,20 @@ def check_bundle_folder(folder: Path) -> list[str]:
             "Choose another, or move that away."
         )
     return replaced
+
+
+def _held(place: Path) -> tuple[list[str], list[str]]:
+    """Files of the bundle in a folder, and what else is there, also while it is replaced."""
+    replaced: list[str] = []
+    others: list[str] = []
+    for _ in range(TRIES):
+        before = _identity(place)
+        with suppress(FileNotFoundError):  # it is being replaced
+            replaced = _own_files(place)
+            others = strangers(place, replaced)
+            if _identity(place) == before:
+                break
+    return replaced, others
 
 
 def _own_files(folder: Path) -> list[str]:

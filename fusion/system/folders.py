@@ -84,18 +84,28 @@ def restore_folder(folder: Path, *, is_whole: Callable[[Path], bool]) -> None:
             max(found, key=found.__getitem__).rename(folder)
 
 
+def _mode(path: Path) -> int | None:
+    """Kind and rights of what a path leads to, links not followed; None where nothing is there."""
+    try:
+        return path.lstat().st_mode
+    except FileNotFoundError:
+        return None
+
+
 def strangers(folder: Path, names: Collection[str]) -> list[str]:
     """Relative paths below a folder, sorted, of what is none of the named regular files.
 
-    The first hundred: somebody may have named a folder of a million files.
+    The first hundred: somebody may have named a folder of a million files. What is gone before it
+    was looked at is none: another one may be replacing the folder.
     """
     known = {folder / name for name in names}
     parents = {parent for path in known for parent in path.parents}
     found = (
         path
         for path in folder.rglob("*")
-        if not (path in parents and stat.S_ISDIR(path.lstat().st_mode))
-        and not (path in known and stat.S_ISREG(path.lstat().st_mode))
+        if (mode := _mode(path)) is not None
+        and not (path in parents and stat.S_ISDIR(mode))
+        and not (path in known and stat.S_ISREG(mode))
     )
     return sorted(path.relative_to(folder).as_posix() for path in islice(found, MOST_TOLD))
 

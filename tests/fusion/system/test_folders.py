@@ -161,6 +161,12 @@ def test_strangers_are_all_that_is_no_named_regular_file(tmp_path):
     assert strangers(tmp_path, names) == ["empty", "link", "more", "more/b"]
 
 
+def test_what_is_gone_before_it_was_looked_at_is_no_stranger(tmp_path, monkeypatch):
+    (tmp_path / "a").touch()
+    monkeypatch.setattr(Path, "rglob", lambda folder, pattern: [folder / "a", folder / "gone"])
+    assert strangers(tmp_path, ["gone"]) == ["a"]
+
+
 def test_a_folder_is_claimed_where_it_is_new_or_empty_alone(tmp_path):
     claim_empty(tmp_path / "new" / "run", kind="the folder of a run")
     (tmp_path / "new" / "run" / ".lock").touch()  # hidden files are nobody's
