@@ -103,13 +103,14 @@ class _Fit:
 
     def run(self, validation: Validation) -> Fitted:
         encoders, inputs = self._with_fitted()
+        view = view_of(encoders, inputs)
         as_asked = self._folds(validation)
-        validation = self._hiding(validation, view_of(encoders, inputs))
+        validation = self._hiding(validation, view)
         folds = self._folds(validation)
         with computing_with(threads_for(self.spec.training.threads, inputs)):
             heads = decided_heads(
                 self.spec.heads,
-                view_of(encoders, inputs),
+                view,
                 self.targets,
                 folds=folds,
                 sample_weight=self.sample_weight,
@@ -121,7 +122,7 @@ class _Fit:
         if tuned is not None:
             encoders = {**encoders, **tuned.encoders}
             inputs = inputs.merged(ModelInputs(inputs.present, tuned.learned_from))
-        view = view_of(encoders, inputs)
+            view = view_of(encoders, inputs)
         members = self._members(inputs)
         raws = {name: self._fit(member, view, folds) for name, member in members.items()}
         with computing_with(threads_for(self.spec.training.threads, inputs)):

@@ -76,13 +76,13 @@ class ScoreAnswers:
         fold_of = np.full(len(sample_weight), -1)
         for place, fold in enumerate(folds):
             fold_of[fold] = place
-        for name, head in heads.items():
-            rows = np.flatnonzero((fold_of >= 0) & is_known(targets[name]))
+        learned = {name: np.flatnonzero((fold_of >= 0) & is_known(targets[name])) for name in heads}
+        for name, rows in learned.items():
             if len(rows):
-                self._fit(name, head, scores[name], targets[name], rows, sample_weight)
+                self._fit(name, heads[name], scores[name], targets[name], rows, sample_weight)
         raw = self.raw(scores)
-        for name, head in heads.items():
-            rows = np.flatnonzero((fold_of >= 0) & is_known(targets[name]))
+        for name, rows in learned.items():
+            head = heads[name]
             if head.n_scores > 1 and len(rows):
                 for known, asked in splits(fold_of[rows]):
                     other = ScoreAnswers({name: head})
@@ -116,12 +116,13 @@ class ScoreAnswers:
         Raises:
             ValueError: If a weight is missing or of another shape.
         """
-        for name, own in self.state().items():
+        weights = self.state()
+        for name, own in weights.items():
             given = state.get(name)
             if not isinstance(given, Tensor) or given.shape != own.shape:
                 raise ValueError(f"{name} must be of shape {list(own.shape)}, got another.")
             own.copy_(given)
-        return {name: value for name, value in state.items() if name not in self.state()}
+        return {name: value for name, value in state.items() if name not in weights}
 
     def _fit(
         self,
