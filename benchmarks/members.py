@@ -70,7 +70,7 @@ class Run:
     Args:
         target: `[n]`, of the test rows.
         answers: `[n]`.
-        seconds: Of the training, embeddings cached.
+        seconds: Of processor time of the training, embeddings cached.
         weights: Member -> how much it counts.
     """
 
@@ -87,9 +87,9 @@ def trained(case: Case, question: Question, members: Members, *, store: Path, se
         head=question.head, members=list(members), store=store, random_state=seed, **case.options
     )
     known, asked = case.frame.iloc[case.training], case.frame.iloc[case.test]
-    start = time.perf_counter()
+    start = time.process_time()
     model.fit(known, case.target[case.training])
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     answers = model.predict_table(asked)[question.column].to_numpy(dtype=np.float64)
     weights = next(iter(model.bundle_.model.blend_weights.values()))
     return Run(case.target[case.test], answers, seconds, weights)
@@ -149,7 +149,7 @@ def rows_of(
             "members": "default" if some == DEFAULT else " + ".join(some),
             "score": f"{np.mean([question.score(run.target, run.answers) for run in runs]):.4f}",
             "gain of the default": gains(question, runs, found[DEFAULT]),
-            "training s": f"{np.mean([run.seconds for run in runs]):.1f}",
+            "training CPU s": f"{np.mean([run.seconds for run in runs]):.1f}",
             "weights": ", ".join(
                 f"{member} {np.mean([run.weights.get(member, 0.0) for run in runs]):.2f}"
                 for member in some
@@ -182,7 +182,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         rows=rows,
         notes="Gain of the default: how much better it is (positive: better), with its 95 % "
         "interval from 1,000 paired draws of the test rows. Weights: how much each member counts, "
-        "found on rows held out of the training rows.",
+        "found on rows held out of the training rows. CPU s: processor time of a training, all "
+        "threads.",
         trial=options.splits is not None or options.sets != list(QUESTIONS),
     )
 

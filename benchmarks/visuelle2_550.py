@@ -4,7 +4,7 @@ python benchmarks/visuelle2_550.py --data FOLDER_WITH_products.csv_AND_images --
 """
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from results import write_section
 
+from encoders.base import Encoder
+from encoders.image.efficientnet_lite0 import EfficientNetLite0Encoder
 from encoders.image.resnet import ResNetEncoder
 from encoders.text.bert import BertEncoder
 from fusion import FusionClassifier, FusionRegressor
@@ -33,6 +35,10 @@ TARGET = "total12"
 TRAINING_SEASONS = ("SS17", "AW17", "SS18", "AW18")
 TAGS = ("category", "color", "fabric")
 SCHEMA = Schema(columns={"text": ("text",), "image": ("image",), "categorical": TAGS})
+PHOTOS: Mapping[str, Callable[[], Encoder]] = {
+    "clothing18": lambda: ResNetEncoder("resnet18", weights="clothing18"),
+    "efficientnet_lite0": EfficientNetLite0Encoder,
+}
 MODALITIES: Mapping[tuple[str, Kind], tuple[str, ...]] = {
     ("fusion", "fusion"): ("text", "image", "categorical"),
     ("text of tags alone", "alone"): ("text",),
@@ -48,9 +54,17 @@ class Launches:
         data: Holds products.csv and images/.
         store: Embedding store.
         training: Settings of training.
+        photos: What reads the photos.
     """
 
-    def __init__(self, data: Path, *, store: Path, training: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        data: Path,
+        *,
+        store: Path,
+        training: Mapping[str, int],
+        photos: str = "clothing18",
+    ) -> None:
         products = pd.read_csv(data / "products.csv")
         products = products[products["in_catalog"] == 1]
         tags = products["category"] + ", " + products["color"] + " " + products["fabric"]
@@ -66,7 +80,7 @@ class Launches:
             "training": training,
             "encoders": {
                 "text": BertEncoder("minilm"),
-                "image": ResNetEncoder("resnet18", weights="clothing18"),
+                "image": PHOTOS[photos](),
             },
             "validation_fraction": 0.15,
         }
@@ -162,12 +176,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with products.csv, images")
     parser.add_argument("--store", type=Path, required=True, help="embedding store")
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each model")
+    parser.add_argument("--photos", choices=PHOTOS, default="clothing18", help="reads the photos")
     parser.add_argument("--epochs", type=int, help="fewer epochs, to try the script")
     options = parser.parse_args(arguments)
     if not (options.data / "products.csv").is_file() or not (options.data / "images").is_dir():
         parser.error(f"--data must hold products.csv and images/, got {options.data}.")
     training = {} if options.epochs is None else {"epochs": options.epochs}
-    launches = Launches(options.data, store=options.store, training=training)
+    launches = Launches(options.data, store=options.store, training=training, photos=options.photos)
     heads: tuple[Head, Head] = (
         SalesVolumeHead.fitted(launches.units_training),
         HotItemHead(),
@@ -178,15 +193,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows = table(volumes, hot)
     prevalence = hot[0].scores[0].metrics["prevalence"]
     write_section(
-        "visuelle2_550: twelve weeks of units of fashion launches from tags and photo",
+        "visuelle2_550: twelve weeks of units of fashion launches from tags and photo, "
+        f"{options.photos}",
         command=f"python benchmarks/visuelle2_550.py --data DATA --store STORE "
-        f"--seeds {options.seeds}",
+        f"--photos {options.photos} --seeds {options.seeds}",
         workload=f"{len(launches.training)} products of the seasons SS17 to AW18 for training "
         f"(15 % of them for early stopping), {len(launches.test)} of SS19 and AW19 for the test. "
         "Inputs known before the launch: category, colour and fabric, as text "
         '("long dress, black tulle") and as categories, and one photo. Sales volume of `total12` '
         "by `FusionRegressor`, hot items (top quarter of the training rows) by `FusionClassifier`; "
-        f"MiniLM and clothing18 frozen, {options.seeds} seeds.",
+        f"MiniLM and {options.photos} frozen, {options.seeds} seeds.",
         rows=rows,
         notes="WAPE and MAE are of the median forecast, WAPE of the mean of the mean forecast; "
         "scores are means over the seeds. A gain is how much better the fusion is (positive: "

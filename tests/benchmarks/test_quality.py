@@ -42,6 +42,16 @@ def test_coverage(script, prices, tmp_path, capsys) -> None:
     assert "| quantiles | 0 | p5 to p95 | 0.90 |" in capsys.readouterr().out
 
 
+def test_members(script, prices, tmp_path, capsys) -> None:
+    (tmp_path / "sets").mkdir()
+    (tmp_path / "sets" / "babies_r_us").symlink_to(prices)
+    options = ["--data", str(tmp_path / "sets"), "--store", str(tmp_path / "store")]
+    few = ["--splits", "1", "--sets", "babies_r_us", "--members", "ridge", "trees"]
+    script("members").main([*options, *few])
+    printed = capsys.readouterr().out
+    assert all(f"| babies_r_us, R2 | {some} |" in printed for some in ("ridge", "ridge + trees"))
+
+
 def test_visuelle2_550(script, monkeypatch, launches, tmp_path, capsys) -> None:
     visuelle = script("visuelle2_550")
     few = {("fusion", "fusion"): ("categorical",), ("photo alone", "alone"): ("image",)}
