@@ -1,6 +1,6 @@
 """From ready rows and targets to a trained bundle: the one way in which models are made."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from fusion.choices.checks import Targets, is_closed_form
 from fusion.data.batch import ModelInputs
 from fusion.data.folds import DRAWN, Validation, hide_levels, validation_folds
 from fusion.data.problems import raise_for
+from fusion.data.training_rows import TrainingRows
 from fusion.fitting.fitted import Fitted
 from fusion.fitting.heads import decided_heads
 from fusion.fitting.members import (
@@ -28,11 +29,11 @@ from fusion.fitting.members import (
 )
 from fusion.fitting.out_of_fold import OutOfFold
 from fusion.fitting.spec import TrainingPaths, TrainingSpec, tunable
-from fusion.members.base import Floats, Member, Raw
+from fusion.members.base import Floats, Member
 from fusion.members.network import NetworkMember
 from fusion.members.view import View, view_of
 from fusion.model import ProductModel
-from fusion.network import FusionNetwork
+from fusion.network import FusionNetwork, Raw
 from fusion.progress import Stage, say_once, silent
 from fusion.ready import ReadyItems
 from fusion.stack import Stack, fit_stack, new_out_of_fold
@@ -107,13 +108,12 @@ class _Fit:
         as_asked = self._folds(validation)
         validation = self._hiding(validation, view)
         folds = self._folds(validation)
+        training = TrainingRows(self.targets, folds, self.sample_weight)
         with computing_with(threads_for(self.spec.training.threads, inputs)):
             heads = decided_heads(
                 self.spec.heads,
                 view,
-                self.targets,
-                folds=folds,
-                sample_weight=self.sample_weight,
+                training,
                 seed=self.spec.training.seed,
             )
         self.spec = replace(self.spec, heads=heads)
@@ -124,10 +124,10 @@ class _Fit:
             inputs = inputs.merged(ModelInputs(inputs.present, tuned.learned_from))
             view = view_of(encoders, inputs)
         members = self._members(inputs)
-        raws = {name: self._fit(member, view, folds) for name, member in members.items()}
+        raws = {name: self._fit(member, view, training) for name, member in members.items()}
         with computing_with(threads_for(self.spec.training.threads, inputs)):
             share = float(new_out_of_fold(view, as_asked).mean())
-            model, answers = self._joined(members, raws, view, folds, share_new=share)
+            model, answers = self._joined(members, raws, view, training, share_new=share)
         embedded = {} if tuned is None else tuned.embedded
         bundle = self._bundle(model, inputs.merged(ModelInputs(inputs.present, embedded)))
         if tuned is not None:
@@ -141,7 +141,7 @@ class _Fit:
             out_of_fold=answers,
         )
 
-    def _fit(self, member: Member, view: View, folds: Sequence[Rows]) -> Raw:
+    def _fit(self, member: Member, view: View, training: TrainingRows) -> Raw:
         """What a member answers out of fold, once it has learned from all rows."""
         n_threads = threads_for(self.spec.training.threads, view.inputs)
         shares_out = isinstance(member, NetworkMember)  # one network a thread
@@ -149,9 +149,7 @@ class _Fit:
             return member.fit(
                 view,
                 heads=self.heads,
-                targets=self.targets,
-                folds=folds,
-                sample_weight=self.sample_weight,
+                training=training,
                 seed=self.spec.training.seed,
                 stage=self.stage,
             )
@@ -161,7 +159,7 @@ class _Fit:
         members: Mapping[str, Member],
         raws: Mapping[str, Raw],
         view: View,
-        folds: Sequence[Rows],
+        training: TrainingRows,
         *,
         share_new: float,
     ) -> tuple[ProductModel, OutOfFold | None]:
@@ -171,26 +169,18 @@ class _Fit:
             members: Trained ones.
             raws: What each answers out of fold.
             view: All rows.
-            folds: Rows of each fold.
+            training: Targets, folds and weights of the rows.
             share_new: Share of the rows with new categories in folds that hide none.
         """
-        weight = self.sample_weight
+        folds = training.folds
         if self.closed_form:  # nothing is held out
             stack, answers = Stack({name: {NETWORK: 1.0} for name in self.heads}), None
         else:
             knows = {name: member.knows(view) for name, member in members.items()}
             is_new = new_out_of_fold(view, folds)
-            stack, blended = fit_stack(
-                self.heads,
-                self.targets,
-                folds,
-                raws,
-                knows=knows,
-                sample_weight=weight,
-                is_new=is_new,
-            )
-            as_asked = weight_as_asked(weight, is_new, share=share_new)
-            calibrate(self.heads, self.targets, folds, blended, sample_weight=as_asked)
+            stack, blended = fit_stack(self.heads, training, raws, knows=knows, is_new=is_new)
+            as_asked = weight_as_asked(training.sample_weight, is_new, share=share_new)
+            calibrate(self.heads, replace(training, sample_weight=as_asked), blended)
             answers = OutOfFold(folds, blended)
         kept = {
             name: member

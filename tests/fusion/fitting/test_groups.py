@@ -73,9 +73,9 @@ def test_given_rows_and_groups_are_kept():
 def test_an_estimator_never_stops_a_network_on_copies_of_its_rows(monkeypatch):
     seen = []
 
-    def spy(member, view, *, folds, **options):
-        seen.extend(folds)
-        return original(member, view, folds=folds, **options)
+    def spy(member, view, *, training, **options):
+        seen.extend(training.folds)
+        return original(member, view, training=training, **options)
 
     original = NetworkMember.fit
     monkeypatch.setattr(NetworkMember, "fit", spy)
