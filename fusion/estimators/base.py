@@ -213,7 +213,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         paths = TrainingPaths()
         with mistakes.gathered():
             paths = self._paths()
-        validation, weight = rows.checked(mistakes, n_rows=len(frame))
+        options = rows.checked(mistakes, n_rows=len(frame))
         checked = check_choices(frame, arrays, spec=spec, paths=paths, mistakes=mistakes)
         with progress_shown() if self.verbose else quiet() as stage:
             self.fitted_: Fitted = fit_better(
@@ -221,8 +221,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
                 arrays,
                 spec=spec,
                 paths=paths,
-                validation=validation,
-                sample_weight=weight,
+                options=options,
                 stage=stage,
             )
         for line in (*self.fitted_.leaks.values(), *self.fitted_.missing):

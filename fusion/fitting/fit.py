@@ -15,7 +15,7 @@ from fusion.calibration import calibrate, weight_as_asked
 from fusion.choices.build import build_heads, fitted_encoders, targets_by_column
 from fusion.choices.checks import Targets, is_closed_form
 from fusion.data.batch import ModelInputs
-from fusion.data.folds import DRAWN, Validation, hide_levels, validation_folds
+from fusion.data.folds import DRAWN, RowOptions, hide_levels, validation_folds
 from fusion.data.problems import raise_for
 from fusion.data.training_rows import TrainingRows
 from fusion.fitting.fitted import Fitted
@@ -53,8 +53,7 @@ def fit_ready(
     *,
     spec: TrainingSpec,
     paths: TrainingPaths,
-    validation: Validation = DRAWN,
-    sample_weight: Floats | None = None,
+    options: RowOptions = DRAWN,
     stage: Stage = silent,
 ) -> Fitted:
     """Trains a model on rows that are ready: nothing of them is read or embedded again.
@@ -67,16 +66,17 @@ def fit_ready(
             where there is none: the row is left out for this head alone.
         spec: How.
         paths: Where the store and the states of a tuning are.
-        validation: Which rows are held out; see `with_groups` where nothing is given.
-        sample_weight: `[n]`, how much each row counts, > 0; all alike where None.
+        options: Which rows are held out (see `with_groups` where nothing is given), and how much
+            each counts, > 0.
         stage: Opens progress bars.
 
     Raises:
         FloatingPointError: If a training or tuning has diverged.
     """
-    weight = np.ones(len(ready)) if sample_weight is None else sample_weight / sample_weight.mean()
+    given = options.weight
+    weight = np.ones(len(ready)) if given is None else given / given.mean()
     job = _Fit(ready, targets, weight, spec=spec, paths=paths, stage=stage)
-    return job.run(validation)
+    return job.run(options)
 
 
 class _Fit:
@@ -102,12 +102,12 @@ class _Fit:
         self.closed_form = is_closed_form(spec.heads)
         self.heads: dict[str, Head] = {}
 
-    def run(self, validation: Validation) -> Fitted:
+    def run(self, options: RowOptions) -> Fitted:
         encoders, inputs = self._with_fitted()
         view = view_of(encoders, inputs)
-        as_asked = self._folds(validation)
-        validation = self._hiding(validation, view)
-        folds = self._folds(validation)
+        as_asked = self._folds(options)
+        options = self._hiding(options, view)
+        folds = self._folds(options)
         training = TrainingRows(self.targets, folds, self.sample_weight)
         with computing_with(threads_for(self.spec.training.threads, inputs)):
             heads = decided_heads(
@@ -118,7 +118,7 @@ class _Fit:
             )
         self.spec = replace(self.spec, heads=heads)
         self.heads = build_heads(heads, self.targets)
-        tuned = self._tuned(encoders, inputs, validation)
+        tuned = self._tuned(encoders, inputs, options)
         if tuned is not None:
             encoders = {**encoders, **tuned.encoders}
             inputs = inputs.merged(ModelInputs(inputs.present, tuned.learned_from))
@@ -225,7 +225,7 @@ class _Fit:
         self,
         encoders: Mapping[str, Encoder],
         inputs: ModelInputs,
-        validation: Validation,
+        options: RowOptions,
     ) -> "Tuned | None":
         """Text and photo encoders after tuning; None where they stay as they are."""
         settings = self.spec.tuning
@@ -252,7 +252,7 @@ class _Fit:
             for name in chosen
         }
         data = TuningData(values, {name: inputs.present[name] for name in chosen}, self.targets)
-        return job.run(data, validation=validation, share=self.spec.validation_fraction)
+        return job.run(data, options=options, share=self.spec.validation_fraction)
 
     def _network(self, encoders: Mapping[str, Encoder]) -> FusionNetwork:
         """An untrained network, as a tuning begins with."""
@@ -261,19 +261,19 @@ class _Fit:
         seed = self.spec.training.seed
         return member.built(encoders, self.heads, n_rows=len(self.catalogue), seed=seed)
 
-    def _hiding(self, validation: Validation, view: View) -> Validation:
+    def _hiding(self, options: RowOptions, view: View) -> RowOptions:
         """The same folds, but that some levels of categories are held out whole."""
         levels = [view.filled(name) for name in view.of_kinds("category")]
         settings = self.spec.training
         n_folds = 1 if self.closed_form else settings.folds
-        return hide_levels(validation, levels, n_folds=n_folds, seed=settings.seed)
+        return hide_levels(options, levels, n_folds=n_folds, seed=settings.seed)
 
-    def _folds(self, validation: Validation) -> list[Rows]:
+    def _folds(self, options: RowOptions) -> list[Rows]:
         """Disjoint folds; one where its rows are given, or heads are solved in closed form."""
         settings = self.spec.training
-        alone = self.closed_form or validation.rows is not None
+        alone = self.closed_form or options.validation is not None
         return validation_folds(
-            validation,
+            options,
             n_rows=len(self.catalogue),
             n_folds=1 if alone else settings.folds,
             share=self.spec.validation_fraction,

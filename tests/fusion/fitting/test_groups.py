@@ -8,7 +8,7 @@ from PIL import Image
 from fusion import FusionRegressor
 from fusion.choices.heads import HeadChoice
 from fusion.data.catalogue import build_catalogue
-from fusion.data.folds import DRAWN, Validation
+from fusion.data.folds import DRAWN, RowOptions
 from fusion.data.schema import Schema
 from fusion.fitting.groups import with_groups
 from fusion.fitting.spec import TrainingSpec
@@ -66,7 +66,7 @@ def test_rows_are_drawn_where_groups_are_of_no_use(texts, spec):
 
 
 def test_given_rows_and_groups_are_kept():
-    for given in (Validation(rows=np.arange(4)), Validation(groups=np.arange(40))):
+    for given in (RowOptions(validation=np.arange(4)), RowOptions(groups=np.arange(40))):
         assert with_groups(given, catalogue(PAIRS), spec=SPEC) is given
 
 
