@@ -40,7 +40,6 @@ NAMES_OF_MODALITIES = {
     "fusion/data/infer.py": "finds roles in a table by rules that are about each of them",
     "fusion/data/schema.py": "how numbers are written, and which are read out of texts",
     "fusion/fitting/groups.py": "groups of near-duplicate texts and photos",
-    "fusion/job_steps/check.py": "photos need a folder; how numbers are written",
     "fusion/jobs/pretrain.py": "objectives that learn from texts and photos",
     "fusion/job_steps/split.py": "groups of near-duplicate texts and photos",
     "fusion/members/example.py": "made-up rows of several modalities that members are tested on",

@@ -18,12 +18,12 @@ from fusion.bundle.document import FORMAT
 from fusion.job_steps.config import (
     DataSection,
     EvaluationSection,
-    HeadSection,
     ModelSection,
     SalesSection,
     SplitSection,
     TrainConfig,
 )
+from fusion.job_steps.head_sections import HeadSection
 from fusion.members.registry import MEMBERS
 from fusion.modalities import MODALITIES, input_roles
 from fusion.pretraining import PretrainingSettings

@@ -69,9 +69,9 @@ def learned(monkeypatch):
     """(rows learned from, rows held out) of every tuning, in order."""
     calls, tune = [], crossfit.tune_model
 
-    def spy(model, inputs, targets, *, rows, **options):
-        calls.append(rows)
-        return tune(model, inputs, targets, rows=rows, **options)
+    def spy(model, rows, **options):
+        calls.append((rows.learn, rows.validation))
+        return tune(model, rows, **options)
 
     monkeypatch.setattr(crossfit, "tune_model", spy)
     return calls
