@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from encoders.base import Encoder
 from encoders.process_state import OwnGenerators
@@ -31,7 +30,7 @@ from fusion.fitting.out_of_fold import OutOfFold
 from fusion.fitting.spec import TrainingPaths, TrainingSpec, tunable
 from fusion.members.base import Floats, Member
 from fusion.members.network import NetworkMember
-from fusion.members.view import View, view_of
+from fusion.members.view import Rows, View, view_of
 from fusion.model import ProductModel
 from fusion.network import FusionNetwork, Raw
 from fusion.progress import Stage, say_once, silent
@@ -43,8 +42,6 @@ from heads.base import Head
 
 if TYPE_CHECKING:
     from fusion.tuning.crossfit import Tuned
-
-Rows = NDArray[np.int64]
 
 
 def fit_ready(

@@ -9,8 +9,7 @@ STORE/<encoder fingerprint>/<name>.index               where keys lie, see `fusi
 
 A segment is written to a temporary file, flushed to disk and renamed, so it is there as a whole or
 not at all, and never changes under its name. Two processes write segments of different names; what
-both encoded is there twice, with equal vectors, and does no harm. The store can be deleted at any
-time, also while it is used: it only costs time.
+both encoded is there twice, without harm. The store can be deleted at any time, also in use.
 """
 
 import threading
