@@ -239,7 +239,7 @@ def validated_f1(reviews: Reviews, answers: Answers) -> float:
 def gain(
     reviews: Reviews, better: Answers, other: Answers, score: Callable[[Floats, Floats], float]
 ) -> str:
-    """By how much one way scores better on the test rows, with the 95 % interval of paired draws."""
+    """By how much one way scores better on the test rows, with its 95 % interval."""
     found, low, high = paired_bootstrap(
         lambda labels, columns: score(labels, columns["probability"]),
         reviews.labels[reviews.test],
