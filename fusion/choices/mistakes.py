@@ -93,7 +93,8 @@ def checked_settings(model: type[Settings], values: Any, *, source: str) -> Sett
     except ValidationError as error:
         mistakes = [_mistake(detail, model) for detail in error.errors()]
         lines = "\n".join(f"  - {indented(mistake)}" for mistake in mistakes)
-        raise ConfigError(f"{source} has {len(mistakes)} mistake(s):\n{lines}") from error
+        count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
+        raise ConfigError(f"{source} has {count}:\n{lines}") from error
 
 
 def seeded_settings(model: type[Settings], values: Any, *, seed: int, source: str) -> Settings:

@@ -7,7 +7,7 @@ from fusion.report.data_view import Bar, share_bar
 
 MEMBER_WORDS = {
     "network": ("networks", "small neural networks, averaged"),
-    "kernel": ("kernel", "items that are alike sell alike"),
+    "kernel": ("kernel", "items that are alike get answers that are alike"),
     "ridge": ("linear model", "adds up what each word and number is worth"),
     "trees": ("boosted trees", "rules of if and then, one on top of the other"),
 }
@@ -19,12 +19,14 @@ class MemberRow:
     """One member: what it is called, what it does, and how much it counts.
 
     Args:
+        key: The name by which it is chosen, as in `members=["ridge"]`.
         name: In words.
         says: What it does; empty for members of one's own.
         share: How much it counts in the answer.
         of_new: The same for items with a category never seen; None where it is no other.
     """
 
+    key: str
     name: str
     says: str
     share: Bar
@@ -64,6 +66,7 @@ def _table(head: str, weights: Mapping[str, float], new: Mapping[str, float]) ->
         name, says = MEMBER_WORDS.get(member, (member, ""))
         rows.append(
             MemberRow(
+                key=member,
                 name=name,
                 says=says,
                 share=_bar(name, weights[member]),

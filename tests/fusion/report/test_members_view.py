@@ -45,4 +45,5 @@ def test_weights_are_on_the_page_without_networks_too(make):
     page = render_report(replace(make.report(), losses=(), blend_weights=weights))
     assert "Which models answer" in page and "No training curve" not in page
     assert "25\u202f%" in page and "75\u202f%" in page and "left out" in page
+    assert "<code>trees</code>" in page  # as it is chosen
     assert "&lt;b&gt;" in page and "<b></bdi>" not in page
