@@ -57,7 +57,7 @@ def row_groups(groups: ArrayLike, *, n_rows: int) -> NDArray[np.int64]:
     numbers, labels = pd.factorize(pd.Series(given), use_na_sentinel=False)
     if len(labels) == 1 < n_rows:
         raise ValueError(
-            f"groups must hold 2 or more different labels, got {labels[0]!r} for all {n_rows}. "
+            f"groups must hold 2 or more labels, got {labels[0]!r} in all {n_rows} rows. "
             "Give a column that tells rows apart, or leave groups out."
         )
     return np.asarray(numbers, dtype=np.int64)
