@@ -136,7 +136,7 @@ def hide_levels(
     Why: a model that is asked of a brand that it never saw errs otherwise than where it knows the
     brand, and it is found out only where brands are held out whole. Of each column with many levels
     up to a third are hidden, until a sixth of all rows hold one. Tests cut from training rows told
-    no share from another, and no sure gain: docs/evaluation.md has figures. No group of rows that
+    no share from another, and no sure gain: docs/members.md has figures. No group of rows that
     must stay together grows beyond half a fold.
 
     Args:
