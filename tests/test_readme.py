@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from pydantic_core import PydanticUndefined
 
+from encoders import ENCODERS
 from encoders.names import KNOWN
 from encoders.text.augmentation import TextAugmentation
 from fusion.bundle.document import FORMAT
@@ -27,8 +28,10 @@ from fusion.job_steps.config import (
 from fusion.members.registry import MEMBERS
 from fusion.modalities import MODALITIES, input_roles
 from fusion.pretraining import PretrainingSettings
+from fusion.strategies import FUSIONS
 from fusion.training import TrainingSettings
 from fusion.tuning import TuningSettings
+from heads import HEADS
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -90,6 +93,16 @@ def test_a_link_leads_to_a_file_of_the_project(page, target):
     assert "://" not in target, "pages link to files of the project alone"
     path = (page.parent / target.partition("#")[0]).resolve()
     assert path.is_relative_to(ROOT.resolve()) and path.exists()
+
+
+@pytest.mark.parametrize(
+    ("table", "parts"),
+    [("encoders", ENCODERS), ("strategies", FUSIONS), ("members", MEMBERS), ("heads", HEADS)],
+)
+def test_the_readme_has_every_part_that_comes_along(table, parts):
+    rows = text_of(ROOT / "README.md").split(f"\n| {table} |")[1].split("\n\n")[0]
+    named = re.findall(r"^\| `(\w+)`", rows, re.MULTILINE)
+    assert sorted(named) == sorted(parts), f"README.md, table of {table}"
 
 
 @pytest.mark.parametrize(
