@@ -340,7 +340,9 @@ def schema_of(frame: pd.DataFrame, config: TrainConfig) -> Schema:
     if not data.text_numbers:
         given[NUMBERS] = []
     targets = [name for entry in config.heads for name in entry.columns]
-    weight = [data.weight] if data.weight in frame.columns else []  # `_tables` tells what is not
+    weight = []
+    if data.weight is not None and data.weight in frame.columns:  # else `_tables` has told it
+        weight = [data.weight]
     return infer_schema(
         frame,
         photos=data.photos,
