@@ -152,8 +152,8 @@ def option_names(kind: Callable[..., Any]) -> set[str] | None:
     """Names of what a user may say of a part: a class in the table of its room.
 
     These are the keywords of what makes it new: of `fitted` where a class has it, else of its
-    constructor. What a class names in `set_by_fit` is no option: its constructor takes it to rebuild
-    what has learned, as `type(x)(**x.config)` does.
+    constructor. What a class names in `set_by_fit` is no option: its constructor takes it to
+    rebuild what has learned, as `type(x)(**x.config)` does.
 
     Returns:
         None where any name may be right.
