@@ -31,15 +31,24 @@ from fusion.system.platforms import exchange_folders, is_windows
 MOST_TOLD = 100
 
 
+def _no_more(folder: Path) -> Collection[str]:
+    return ()
+
+
 def replace_folder(
-    folder: Path, files: Mapping[str, bytes], *, replaced: Collection[str] = ()
+    folder: Path,
+    files: Mapping[str, bytes],
+    *,
+    owned: Callable[[Path], Collection[str]] = _no_more,
 ) -> list[Path]:
     """Writes a folder that is there as a whole or not at all, and survives a power cut.
 
     Args:
         folder: Its place, no link.
         files: Relative path -> content.
-        replaced: Relative paths of further files that may be removed from what lay there.
+        owned: Gives relative paths of further files that may be removed from a folder that is
+            replaced, or that a dead writer left; it is asked about each, as another writer may have
+            put one with other files in place meanwhile.
 
     Returns:
         Files that somebody put into the old folder meanwhile; they lie where these paths say.
@@ -59,8 +68,11 @@ def replace_folder(
             raise
     if not is_windows():  # which refuses to open a folder
         sync_folder(folder.parent)
-    names = {*files, *replaced}
-    left = [path for old in before for path in _remove(old, names)]
+
+    def names(old: Path) -> Collection[str]:
+        return {*files, *owned(old)}
+
+    left = [path for old in before for path in _remove(old, names(old))]
     _sweep(folder, names)
     return left
 
@@ -189,11 +201,11 @@ def _remove(folder: Path, names: Collection[str]) -> list[Path]:
     return []
 
 
-def _sweep(folder: Path, names: Collection[str]) -> None:
+def _sweep(folder: Path, names: Callable[[Path], Collection[str]]) -> None:
     for path in _left_over(folder):
         with _writer(path) as state:
             if state == "dead":
-                _remove(path, names)
+                _remove(path, names(path))
 
 
 def _left_over(folder: Path) -> list[Path]:
