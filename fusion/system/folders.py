@@ -18,7 +18,7 @@ import re
 import shutil
 import stat
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
@@ -48,7 +48,8 @@ def replace_folder(
         files: Relative path -> content.
         owned: Gives relative paths of further files that may be removed from a folder that is
             replaced, or that a dead writer left; it is asked about each, as another writer may have
-            put one with other files in place meanwhile.
+            put one with other files in place meanwhile. What it reads should stand first in
+            `files`: it is written first and removed last, so that the others are known until then.
 
     Returns:
         Files that somebody put into the old folder meanwhile; they lie where these paths say.
@@ -69,8 +70,8 @@ def replace_folder(
     if not is_windows():  # which refuses to open a folder
         sync_folder(folder.parent)
 
-    def names(old: Path) -> Collection[str]:
-        return {*files, *owned(old)}
+    def names(old: Path) -> Sequence[str]:
+        return list(dict.fromkeys([*files, *owned(old)]))
 
     left = [path for old in before for path in _remove(old, names(old))]
     _sweep(folder, names)
@@ -187,9 +188,12 @@ def _put_back(aside: list[Path], folder: Path) -> None:
         aside.pop().rename(folder)
 
 
-def _remove(folder: Path, names: Collection[str]) -> list[Path]:
-    """Removes the named files and then the folder; what else lies there is kept and given back."""
-    for name in names:
+def _remove(folder: Path, names: Sequence[str]) -> list[Path]:
+    """Removes the named files, the last first, and the folder; what else is there is given back.
+
+    Two may do so at once: a writer whose folder was replaced, and one that sweeps.
+    """
+    for name in reversed(names):
         with suppress(OSError):
             (folder / name).unlink(missing_ok=True)
     inner = {parent for name in names for parent in Path(name).parents}
@@ -201,7 +205,7 @@ def _remove(folder: Path, names: Collection[str]) -> list[Path]:
     return []
 
 
-def _sweep(folder: Path, names: Callable[[Path], Collection[str]]) -> None:
+def _sweep(folder: Path, names: Callable[[Path], Sequence[str]]) -> None:
     for path in _left_over(folder):
         with _writer(path) as state:
             if state == "dead":

@@ -114,3 +114,17 @@ def test_what_a_dead_save_of_another_kind_has_left_is_swept(bundles, tmp_path):
         (half / name).unlink()
     save_bundle(bundles["sums"], place)
     assert [path.name for path in place.parent.iterdir()] == ["model"]
+
+
+def test_the_description_of_a_replaced_bundle_is_removed_last(bundles, tmp_path, monkeypatch):
+    """As long as another file is there, whoever removes it too, the description names it."""
+    place, unlink, removed = tmp_path / "model", Path.unlink, []
+    save_bundle(bundles["grown"], place)
+
+    def noted(path, **options):
+        removed.append(path.name)
+        unlink(path, **options)
+
+    monkeypatch.setattr(Path, "unlink", noted)
+    save_bundle(bundles["sums"], place)
+    assert "trees.0_0.txt" in removed and removed.index("bundle.json") == len(removed) - 1
