@@ -6,7 +6,6 @@ import re
 import tomllib
 from dataclasses import asdict
 from importlib import import_module
-from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from encoders import ENCODERS
 from encoders.names import KNOWN
 from encoders.text.augmentation import TextAugmentation
 from fusion.bundle.document import FORMAT
+from fusion.choices.mistakes import option_names
 from fusion.job_steps.config import (
     DataSection,
     EvaluationSection,
@@ -188,15 +188,23 @@ def test_the_configuration_page_has_every_role_and_the_encoder_of_every_modality
 
 
 def test_the_configuration_page_has_every_option_of_every_member():
-    learned = {"decoders", "n_networks", "learned", "sources", "blocks"}  # `fit` sets them
     section = text_of(ROOT / "docs" / "configuration.md").split("\n| member | options |\n")[1]
     rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", section.split("\n\n")[0], re.MULTILINE))
     for name, member in MEMBERS.items():
         told = rows.pop(name, "")
-        options = set(signature(member).parameters) - learned
-        untold = sorted(option for option in options if f"`{option}`" not in told)
+        untold = sorted(one for one in option_names(member) if f"`{one}`" not in told)
         assert untold == [], f"docs/configuration.md, ## [model], {name}: say what {untold} mean."
     assert rows == {}, f"docs/configuration.md, ## [model]: no members: {', '.join(rows)}"
+
+
+def test_the_configuration_page_has_every_option_of_every_head():
+    section = text_of(ROOT / "docs" / "configuration.md").split("\n| head | options |\n")[1]
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", section.split("\n\n")[0], re.MULTILINE))
+    for name, head in HEADS.items():
+        told = set(re.findall(r"(?:^|; )`(\w+)`:", rows.pop(name, "")))
+        options = option_names(head) - {"target"}
+        assert told == options, f"docs/configuration.md, [[heads]], {name}: tell of {options}."
+    assert rows == {}, f"docs/configuration.md, [[heads]]: no heads: {', '.join(rows)}"
 
 
 def test_the_page_on_fine_tuning_has_every_key_with_its_default():

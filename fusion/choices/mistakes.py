@@ -149,6 +149,20 @@ def _table(annotation: Any) -> type:
     return annotation  # type: ignore[no-any-return]
 
 
+def option_names(kind: Callable[..., Any]) -> set[str] | None:
+    """Names of what a user may say of a part: a class in the table of its room.
+
+    These are the keywords of what makes it new: of `fitted` where a class has it, else of its
+    constructor. What a class names in `set_by_fit` is no option: its constructor takes it to
+    rebuild what has learned, as `type(x)(**x.config)` does.
+
+    Returns:
+        None where any name may be right.
+    """
+    names = parameter_names(getattr(kind, "fitted", None) or kind)
+    return None if names is None else names - getattr(kind, "set_by_fit", frozenset())
+
+
 def parameter_names(call: Callable[..., Any]) -> set[str] | None:
     """Names of the parameters; where `fitted` hands options on, those of its class too.
 
