@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -52,6 +52,8 @@ class NetworkMember(Member):
     Raises:
         ValueError: If a name is unknown, or a setting out of its range.
     """
+
+    set_by_fit: ClassVar[frozenset[str]] = frozenset({"n_networks"})
 
     def __init__(
         self,
