@@ -18,7 +18,7 @@ from fusion.data.batch import ModelInputs, chunks
 from fusion.data.catalogue import Catalogue, build_catalogue
 from fusion.data.frames import as_frame
 from fusion.data.labels import label_texts
-from fusion.data.policy import apply_policy, refuse_early
+from fusion.data.policy import dropped_rows, refuse_early
 from fusion.data.problems import OnBadRows, check_policy, shown
 from fusion.data.records import is_records
 from fusion.embedding import Prepared, prepare_inputs
@@ -256,7 +256,7 @@ class Predictor:
 
     def _settled(self, catalogue: Catalogue, prepared: Prepared) -> AskedItems:
         """Items whose faulty rows have become errors, or absent values."""
-        _, errors = apply_policy(catalogue, prepared.problems, on_bad_rows=self.on_bad_rows)
+        errors = dropped_rows(catalogue, prepared.problems, on_bad_rows=self.on_bad_rows)
         n_rows = len(catalogue)
         kept = np.asarray([row for row in range(n_rows) if row not in errors], dtype=np.int64)
         return AskedItems(catalogue, prepared.inputs.take(kept), kept, errors)
