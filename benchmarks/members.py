@@ -153,9 +153,9 @@ def trained(
 
 
 def chosen(members: Sequence[str]) -> list[Members]:
-    """Every member alone, every pair, and the default."""
-    pairs = [*combinations(members, 1), *combinations(members, 2)]
-    return [*(pair for pair in pairs if pair != DEFAULT), DEFAULT]
+    """Every member alone, every pair, all of them, and the default."""
+    some = [*combinations(members, 1), *combinations(members, 2), tuple(members)]
+    return [*(names for names in dict.fromkeys(some) if names != DEFAULT), DEFAULT]
 
 
 def gains(question: Question, runs: Sequence[Run], default: Sequence[Run]) -> str:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from encoders.base import Encoder
 from fusion.bundle import Bundle, content_of
+from fusion.bundle.answers import refuse_infinite
 from fusion.data.absent import with_absent_columns
 from fusion.data.batch import ModelInputs, chunks
 from fusion.data.catalogue import Catalogue, build_catalogue
@@ -111,6 +112,9 @@ class Predictor:
         """Prediction column -> answers `[n]` to model inputs; nothing where there are no rows.
 
         Classes are positions in `labels`.
+
+        Raises:
+            BundleError: If an answer is no finite number.
         """
         if not len(inputs):
             return {}
@@ -256,11 +260,13 @@ class Predictor:
 
     def _answers(self, inputs: ModelInputs) -> dict[str, NDArray[np.float64]]:
         model = self.bundle.model
-        return {
+        answers = {
             self.column_name(name, column): values.double().numpy()
             for name, outputs in model.raw(inputs).items()
             for column, values in model.head(name).decode(outputs).items()
         }
+        refuse_infinite(answers)
+        return answers
 
 
 def _table_names(bundle: Bundle) -> dict[tuple[str, str], str]:
@@ -280,8 +286,14 @@ def _table_names(bundle: Bundle) -> dict[tuple[str, str], str]:
 
 
 def fuse_rows(bundle: Bundle, inputs: ModelInputs) -> NDArray[np.float32]:
-    """Fused vectors `[n, fused_dim]` of model inputs, chunk by chunk."""
-    return np.concatenate([bundle.model.fuse(piece).numpy() for piece in _pieces(inputs)])
+    """Fused vectors `[n, fused_dim]` of model inputs, chunk by chunk.
+
+    Raises:
+        BundleError: If a number is not finite.
+    """
+    fused = np.concatenate([bundle.model.fuse(piece).numpy() for piece in _pieces(inputs)])
+    refuse_infinite({"embedding": fused})
+    return fused
 
 
 def _pieces(inputs: ModelInputs) -> Iterator[ModelInputs]:
