@@ -16,6 +16,7 @@ from encoders.table.columns import (
     DATE_CYCLES,
     DATE_NUMBERS,
     FIRST_LEVEL,
+    codes_of,
     read_categories,
     read_dates,
     read_levels,
@@ -82,6 +83,7 @@ class NumericEncoder(Encoder):
         check_whole("n_bins", n_bins, least=0, most=MOST_BINS)
         self._numeric, self._dates = list(numeric), list(dates)
         self._categories = {name: list(levels) for name, levels in (categories or {}).items()}
+        self._codes = {name: codes_of(levels) for name, levels in self._categories.items()}
         self._transform, self._category_dim, self._n_bins = transform, category_dim, n_bins
         self._log_columns = list(log_columns)
         self._check_names()
@@ -168,8 +170,8 @@ class NumericEncoder(Encoder):
             raise TypeError(f"values must be a DataFrame, got {type(values).__name__}.")
         numbers, cycles = self._read(values)
         codes = np.empty((len(values), len(self._categories)), dtype=np.int64)
-        for position, (name, levels) in enumerate(self._categories.items()):
-            codes[:, position] = read_categories(values, name, levels)
+        for position, (name, known) in enumerate(self._codes.items()):
+            codes[:, position] = read_categories(values, name, known)
         return {
             "numbers": torch.from_numpy(numbers),
             "cycles": torch.from_numpy(cycles).float(),
@@ -179,8 +181,8 @@ class NumericEncoder(Encoder):
     def unknown_levels(self, values: pd.DataFrame) -> dict[str, NDArray[np.bool_]]:
         """Category column -> mask `[rows]` of levels that training saw never, or too seldom."""
         return {
-            name: read_categories(values, name, levels) == FIRST_LEVEL - 1
-            for name, levels in self._categories.items()
+            name: read_categories(values, name, known) == FIRST_LEVEL - 1
+            for name, known in self._codes.items()
         }
 
     def forward(self, tensors: Tensors) -> Tensor:

@@ -304,7 +304,8 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         seen = list(getattr(self, "feature_names_in_", frame.columns))
         unused = dict.fromkeys(name for name in seen if name not in frame.columns)
         more = [name for name in frame.columns if name not in seen]
-        return frame.assign(**unused)[[*seen, *more]]
+        wanted = [*seen, *more]
+        return frame if wanted == list(frame.columns) else frame.assign(**unused)[wanted]
 
     def _answers(self, X: Any) -> pd.DataFrame:
         """Columns of the first head by their own names; bad rows stop here: arrays have no reasons.
