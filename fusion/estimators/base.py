@@ -59,8 +59,8 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             names; `image`: photos, their embeddings averaged, absent ones left out; `numeric`;
             `categorical`; `dates`: calendar features; `history`: past sales, a modality of their
             own; `row_text`: columns that are also written as one text, a modality of its own
-            (texts, categories and numbers, if there are texts and categories); `text_numbers`:
-            columns out of whose texts numbers are read; `id`: one column.
+            (texts, categories and numbers, if there are texts); `text_numbers`: columns out of
+            whose texts numbers are read; `id`: one column.
         text_numbers: Whether numbers in texts (`set of 6`, `28 x 52 in`) are read as numbers too.
         photos: Folder that holds the photos.
         members: Models that answer together: names, or a mapping of names to options or, under a
