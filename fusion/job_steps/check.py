@@ -37,6 +37,7 @@ from fusion.data.catalogue import Catalogue, build_catalogue, target_values
 from fusion.data.codes import coded_columns
 from fusion.data.infer import infer_schema
 from fusion.data.known import is_known
+from fusion.data.panel.asof import history_names
 from fusion.data.policy import apply_policy, left_out, refuse_early
 from fusion.data.problems import OnBadRows, Problem
 from fusion.data.schema import NUMBERS, Schema
@@ -52,11 +53,9 @@ from fusion.fitting.members import (
 from fusion.fitting.spec import MIN_ROWS, check_logs, check_tuning
 from fusion.job_steps.config import TrainConfig, head_choices
 from fusion.job_steps.new_items import read_new_items
-from fusion.job_steps.sales import join_sales, not_launched, sales_target
+from fusion.job_steps.sales import join_sales, not_launched, sales_target, sales_unit
 from fusion.job_steps.split import column_groups, split_dates, split_rows
 from fusion.modalities import MODALITIES
-
-HISTORY = ("weeks_on_sale", "weeks_since_last_sale", *(f"units_last_{w}w" for w in (4, 13, 52)))
 
 
 @dataclass(frozen=True)
@@ -192,7 +191,10 @@ def _tables(config: TrainConfig, mistakes: Mistakes) -> tuple[pd.DataFrame | Non
         with mistakes.gathered():
             joined, note = join_sales(items, config.sales)
             notes += [note] if note else []
-        columns += HISTORY if joined is None else [str(name) for name in joined.columns]
+        if joined is None:
+            columns += history_names(sales_unit(config.sales))
+        else:
+            columns = [str(name) for name in joined.columns]
         columns.append(sales_target(config.sales))
     split = [] if config.split.column is None else [config.split.column]
     weight = [] if config.data.weight is None else [config.data.weight]

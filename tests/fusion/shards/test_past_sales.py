@@ -8,7 +8,8 @@ import pytest
 
 from fusion import FusionRegressor, load_bundle
 from fusion.bundle import save_bundle
-from fusion.data.sales import SalesColumns, add_history
+from fusion.data.panel.columns import SalesColumns
+from fusion.data.panel.tables import add_history
 from fusion.data.tables import read_table
 from fusion.errors import CatalogueError, ConfigError, JobError
 from fusion.predictor import Predictor
@@ -50,7 +51,7 @@ def shop(tmp_path_factory):
         folder / "bundle"
     )
     bundle = load_bundle(folder / "bundle")
-    columns = {"item": "item_id", "week": "week", "units": "units"}
+    columns = {"item": "item_id", "date": "week", "units": "units", "frequency": "week"}
     save_bundle(replace(bundle, info={**bundle.info, "sales": columns}), folder / "bundle")
     return folder
 
