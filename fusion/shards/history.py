@@ -3,7 +3,7 @@
 import hashlib
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +11,25 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fusion.data.header import DELIMITED
 from fusion.data.panel.asof import item_history
 from fusion.data.panel.cells import Parts, frame_parts
 from fusion.data.panel.columns import SalesColumns
+from fusion.data.panel.csv_parts import csv_parts
 from fusion.data.panel.frequency import Unit
 from fusion.data.panel.reading import read_panel
 from fusion.data.problems import Problem, raise_for
 from fusion.data.tables import read_table
 from fusion.errors import JobError
 from fusion.shards.commit import HISTORY, parquet_bytes
+from fusion.shards.csv_rows import csv_delimiter
 from fusion.shards.plan import cut_input
 from fusion.shards.predict_settings import PastSales
 from fusion.shards.tables import SUFFIXES, read_rows
 from fusion.system.files import read_regular_file, write_atomically
 
 PART_ROWS = 65_536
+CutTable = Callable[[], Iterator[tuple[pd.DataFrame, list[Problem]]]]
 MAX_BYTES = 2**36
 
 
@@ -98,19 +102,36 @@ def sales_parts(table: Path, columns: SalesColumns) -> Parts:
         whole = read_table(table)
         raise_for(columns.missing(whole.columns), source="sales")
         return frame_parts(whole)
-    cut = cut_table(table, wanted)
-
-    def parts() -> Iterator[pd.DataFrame]:
-        for frame, problems in cut():
-            raise_for(problems, source="sales")
-            yield frame
-
-    return parts
+    cut = cache(lambda: cut_table(table, wanted))
+    is_csv = table.is_file() and table.suffix.lower() in DELIMITED
+    if not is_csv:
+        cut()
+    delimiter = csv_delimiter(table) if is_csv else None
+    return lambda: _sales_rows(table, wanted, cut, delimiter=delimiter)
 
 
-def cut_table(
-    table: Path, columns: Sequence[str], *, delimiter: str | None = None
-) -> Callable[[], Iterator[tuple[pd.DataFrame, list[Problem]]]]:
+def _sales_rows(
+    table: Path, wanted: Sequence[str], cut: Callable[[], CutTable], *, delimiter: str | None
+) -> Iterator[pd.DataFrame]:
+    """Rows of a sales table: those of a CSV file by the quick reader as far as it gets."""
+    n_rows = 0
+    if delimiter is not None:
+        try:
+            for frame in csv_parts(table, wanted, delimiter=delimiter):
+                yield frame
+                n_rows += len(frame)
+            if n_rows:
+                return
+        except pa.ArrowException:  # the careful reader says what is wrong, and where
+            pass
+    for frame, problems in cut()():
+        raise_for(problems, source="sales")
+        if n_rows < len(frame):
+            yield frame.iloc[n_rows:].reset_index(drop=True)
+        n_rows = max(0, n_rows - len(frame))
+
+
+def cut_table(table: Path, columns: Sequence[str], *, delimiter: str | None = None) -> CutTable:
     """A reader of some columns of a table of any size, in parts, and of the lines that are no rows.
 
     Raises:

@@ -92,16 +92,32 @@ def _id_cells(column: "pd.Series[Any]") -> tuple[list[str | None], list[Problem]
     return read_cells(column, lambda cell: FLOAT_ID.sub(r"\1", read_id(cell).strip()))
 
 
-def id_cells(column: "pd.Series[Any]") -> Distinct:
-    """Ids of a part, None where missing or faulty."""
+def id_cells(column: "pd.Series[Any]", known: dict[str, str]) -> Distinct:
+    """Ids of a part, None where missing or faulty.
 
-    def read(cells_given: "pd.Series[Any]") -> tuple[NDArray[np.object_], list[Problem]]:
-        values, problems = _id_cells(cells_given)
-        found = np.empty(len(values), dtype=object)
-        found[:] = values
-        return found, problems
+    Args:
+        column: The cells.
+        known: Texts of parts before and the ids that they are; gets new ones.
+    """
+
+    def read(given: "pd.Series[Any]") -> tuple[NDArray[np.object_], list[Problem]]:
+        texts = cells(given)
+        found = np.empty(len(texts), dtype=object)
+        found[:] = [known.get(text) if isinstance(text, str) else None for text in texts]
+        new = np.flatnonzero([value is None for value in found])
+        found[new], problems = _id_cells(given.iloc[new].reset_index(drop=True))
+        read_now = ((texts[place], found[place]) for place in new.tolist())
+        known.update((text, value) for text, value in read_now if isinstance(text, str) and value)
+        return found, _at_rows(problems, _places(new, len(texts)))
 
     return read_distinct(column, read)
+
+
+def _places(rows: NDArray[np.intp], n: int) -> NDArray[np.intp]:
+    """For each of n rows its place among some of them, -1 for the others."""
+    places = np.full(n, -1, dtype=np.intp)
+    places[rows] = np.arange(len(rows))
+    return places
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from fusion.data.panel.cells import missing_cells, read_distinct
 from fusion.data.panel.columns import SalesColumns
 from fusion.data.panel.frequency import Days
 from fusion.data.panel.layout import Layout, Numbers
-from fusion.data.panel.panel import Floats, ragged
+from fusion.data.panel.panel import Floats
 from fusion.data.problems import Problem
 
 Doubles = NDArray[np.float64]
@@ -62,9 +62,11 @@ class Mean:
         np.add.at(self.weights, places, weights)
 
     def values(self) -> Doubles:
-        """The means, NaN where nothing was added."""
-        with np.errstate(invalid="ignore"):
-            return np.where(self.weights > 0, self.sums / np.maximum(self.weights, 1e-300), np.nan)
+        """The means, NaN where nothing was added; to be asked for once, as it takes no more room."""
+        known = self.weights > 0
+        np.divide(self.sums, self.weights, out=self.sums, where=known)
+        self.sums[~known] = np.nan
+        return self.sums
 
 
 @dataclass
@@ -112,35 +114,42 @@ class Filling:
         bits = np.zeros(len(places), dtype=np.int64)
         if self.layout.is_summed:
             bits = self.layout.frequency.day_of_period(days)
-        pairs = np.unique(places * 32 + bits)
+        pairs = np.sort(places * 32 + bits)
+        pairs = pairs[np.diff(pairs, prepend=-1) > 0]
         at, mark = pairs // 32, np.left_shift(1, pairs % 32).astype(self.seen.dtype)
         n_new = int(((self.seen[at] & mark) == 0).sum())
         self.n_repeated += len(places) - n_new
         np.bitwise_or.at(self.seen, at, mark)
 
-    def finished_units(self) -> Floats:
-        """Units; unknown where nothing was sold and the last stock that was told is none."""
-        units = self.units.astype(np.float32)
-        for name in ("stock", "in_stock"):
-            if name in self.means:
-                told = carried(self.means[name].values(), self.layout.offsets)
-                units[(told == 0) & (units == 0)] = np.nan
-        return units
+    def finished(self) -> tuple[Floats, dict[str, Floats]]:
+        """Units, and the other numbers; to be asked for once.
 
-    def finished_columns(self) -> dict[str, Floats]:
-        """The other numbers: prices by units sold, where none was sold the last price."""
-        found = {name: mean.values() for name, mean in self.means.items()}
-        if self.sold_at is not None:
-            price = np.where(self.sold_at.weights > 0, self.sold_at.values(), found["price"])
-            last = carried(price, self.layout.offsets)
-            found["price"] = np.where(self.units > 0, price, last)
-        return {name: values.astype(np.float32) for name, values in found.items()}
+        Units are unknown where nothing was sold and the last stock that was told is none. Prices
+        count by the units sold at them; where none was sold it is the last price.
+        """
+        units, columns = self.units.astype(np.float32), dict[str, Floats]()
+        while self.means:
+            name, mean = self.means.popitem()
+            values = mean.values()
+            if name in RANGES:
+                none = carried(values, self.layout.offsets) == 0
+                units[none & (self.units == 0)] = np.nan
+            if self.sold_at is not None and name == "price":
+                by_units = self.sold_at.values()
+                np.copyto(values, by_units, where=~np.isnan(by_units))
+                last = carried(values, self.layout.offsets)
+                np.copyto(values, last, where=self.units <= 0)
+            columns[name] = values.astype(np.float32)
+        return units, columns
 
 
 def carried(values: Doubles, offsets: Numbers) -> Doubles:
     """Each value, or the last one known before it in its series."""
-    known = np.where(np.isnan(values), -1, np.arange(len(values)))
-    last = np.maximum.accumulate(known) if len(known) else known
-    _, series = ragged(np.diff(offsets))
-    inside = last >= offsets[:-1][series]
-    return np.where(inside, values[np.maximum(last, 0)], np.nan) if len(values) else values
+    last = np.arange(len(values), dtype=np.int32 if len(values) < 2**31 else np.int64)
+    last[np.isnan(values)] = -1
+    np.maximum.accumulate(last, out=last)
+    outside = last < np.repeat(offsets[:-1].astype(last.dtype), np.diff(offsets))
+    last[outside] = 0
+    found: Doubles = values[last]
+    found[outside] = np.nan
+    return found

@@ -36,6 +36,7 @@ class KeyReader:
     items: Collection[str] | None = None
     item_codes: dict[str, int] = field(default_factory=dict)
     shop_codes: dict[str, int] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
     unknown: dict[str, None] = field(default_factory=dict)
 
     def read(self, part: pd.DataFrame) -> tuple[Numbers, Days, list[Problem]]:
@@ -60,7 +61,7 @@ class KeyReader:
         *,
         wanted: Collection[str] | None,
     ) -> tuple[Numbers, list[Problem]]:
-        found = id_cells(part[column])
+        found = id_cells(part[column], self.texts)
         codes = np.full(len(found.values), -1, dtype=np.int64)
         for place, name in enumerate(found.values.tolist()):
             if name is None:

@@ -68,6 +68,8 @@ def read_panel(
     reported = np.zeros(layout.end - layout.start, dtype=bool)
     periods = layout.frequency.period(found.days) - layout.start
     reported[periods[(periods >= 0) & (periods < len(reported))]] = True
+    given = filling.seen != 0
+    units, numbers = filling.finished()
     return Panel(
         frequency=layout.frequency,
         start=layout.start,
@@ -75,10 +77,10 @@ def read_panel(
         shops=layout.shops,
         first=layout.first,
         offsets=layout.offsets,
-        units=filling.finished_units(),
-        given=filling.seen != 0,
+        units=units,
+        given=given,
         reported=reported,
-        columns=filling.finished_columns(),
+        columns=numbers,
         market={} if market is None else read_market(market, columns, layout),
         known=columns.known_ahead,
     )

@@ -38,7 +38,9 @@ def parts_of(sales, size):
 def test_parts_of_any_size_say_what_the_whole_table_says(size, form):
     sales = sales_of(2000, form=form)
     items = pd.DataFrame({"id": [f"i{row}" for row in range(70)]})
-    whole = add_history(items, sales, columns=COLUMNS, as_of="2024-10-02")[list(history_names("week"))]
+    whole = add_history(items, sales, columns=COLUMNS, as_of="2024-10-02")[
+        list(history_names("week"))
+    ]
     found = history_of(parts_of(sales, size), "2024-10-02")
     np.testing.assert_allclose(found.reindex(items["id"]), whole.astype(float))
 

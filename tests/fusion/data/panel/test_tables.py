@@ -195,7 +195,10 @@ def test_weeks_whose_day_and_month_cannot_be_told_apart_are_refused() -> None:
 def test_an_id_that_passed_through_a_float_meets_the_same_item() -> None:
     items = pd.DataFrame({"sku": ["1", "2"]})
     sales = pd.DataFrame({"sku": ["1.0", "2.50"], "week": ["2024-01-01"] * 2, "units": ["2", "3"]})
-    options: dict[str, Any] = {"columns": SalesColumns(item="sku", date="week"), "as_of": "2024-02-01"}
+    options: dict[str, Any] = {
+        "columns": SalesColumns(item="sku", date="week"),
+        "as_of": "2024-02-01",
+    }
     out = add_history(items, sales, windows=(5,), **options)
     np.testing.assert_array_equal(out["units_last_5w"], [2, NAN])
 
@@ -213,7 +216,9 @@ def test_sales_that_end_some_weeks_before_the_date_are_told(caplog) -> None:
     assert "sales table" not in caplog.text
     history(as_of="2024-03-11", windows=(4,))
     assert "ends with the week of 2024-02-12, 3 whole week(s) before 2024-03-11" in caplog.text
-    assert sales_gap(read_panel(frame_parts(SALES), columns=COLUMNS), "2024-02-25") == ""  # six days: no whole week is missing
+    assert (
+        sales_gap(read_panel(frame_parts(SALES), columns=COLUMNS), "2024-02-25") == ""
+    )  # six days: no whole week is missing
 
 
 def test_a_date_before_all_sales_is_refused_by_name_of_the_first_week() -> None:
@@ -238,7 +243,9 @@ def test_one_late_item_does_not_hide_that_the_others_end_early(in_parts, as_of, 
         return caplog.text
 
     assert f"Of 30 items that were sold in the 13 weeks before {as_of}, 1 were" in told(early)
-    some = pd.DataFrame({"item_id": [f"i{item}" for item in range(5)], "date": "2024-03-04"}).assign(units=1)
+    some = pd.DataFrame(
+        {"item_id": [f"i{item}" for item in range(5)], "date": "2024-03-04"}
+    ).assign(units=1)
     assert "were sold in the last" not in told(pd.concat([early, some]))
 
 
