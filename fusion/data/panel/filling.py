@@ -62,7 +62,7 @@ class Mean:
         np.add.at(self.weights, places, weights)
 
     def values(self) -> Doubles:
-        """The means, NaN where nothing was added; to be asked for once, as it takes no more room."""
+        """The means, NaN where nothing was added; asked for once, as they take the room of sums."""
         known = self.weights > 0
         np.divide(self.sums, self.weights, out=self.sums, where=known)
         self.sums[~known] = np.nan
