@@ -72,7 +72,7 @@ class Panel:
         Shape:
             Returns `[n]`, n <= length: no more than the series had by then.
         """
-        end = int(self.frequency.period(np.datetime64(as_of, "D")))
+        end = int(self.frequency.period(np.array([as_of], dtype="datetime64[D]"))[0])
         values = self.units if column is None else self.columns[column]
         begin, stop = int(self.offsets[series]), int(self.offsets[series + 1])
         last = min(max(begin + end - int(self.first[series]), begin), stop)

@@ -118,6 +118,9 @@ def test_faulty_sales_and_strange_ids_are_refused_before_any_work(shop, tmp_path
 def test_sales_for_a_model_that_knows_none_are_refused(shop, tmp_path):
     with pytest.raises(ConfigError, match="sales must be left out"):
         history.sales_columns({}, PastSales(shop / "sales.csv", AS_OF))
+    earlier = {"sales": {"item": "item_id", "week": "week", "units": "units"}}
+    with pytest.raises(ConfigError, match="an earlier version trained it"):
+        history.sales_columns(earlier, PastSales(shop / "sales.csv", AS_OF))
 
 
 def test_past_sales_are_joined_where_a_column_is_absent_but_never_without_ids(shop, tmp_path):

@@ -46,7 +46,7 @@ def history(cells):
     return add_history(items(), sales_of(cells), columns=COLUMNS, as_of=AS_OF, windows=(2, 4))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(rows, rows)
 def test_no_row_at_or_after_the_date_changes_the_history(some, others):
     past = [row for row in [*BASE, *some] if row[1] < 6]  # the seventh week holds the date
@@ -54,7 +54,7 @@ def test_no_row_at_or_after_the_date_changes_the_history(some, others):
     pd.testing.assert_frame_equal(history([*past, *future]), history(past))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(rows, rows)
 def test_no_units_before_the_date_change_the_target(some, others):
     def target(past):

@@ -137,6 +137,18 @@ def test_shops_have_series_of_their_own_that_add_up_to_the_item():
     assert over_shops(both) is both
 
 
+def test_units_of_an_item_are_unknown_only_where_no_shop_had_it():
+    rows = [
+        ("a", WEEKS[0], 3, "north", 1), ("a", WEEKS[0], 3, "south", 1),
+        ("a", WEEKS[1], 0, "north", 0), ("a", WEEKS[1], 2, "south", 1),
+        ("a", WEEKS[2], 0, "north", 0), ("a", WEEKS[2], 0, "south", 0),
+    ]  # fmt: skip
+    frame = table(*rows, more=["shop", "in_stock"])
+    both = over_shops(panel_of(frame, shop="shop", in_stock="in_stock"))
+    np.testing.assert_array_equal(series(both, "a"), [6, 2, NAN])
+    assert series(both, "a", "in_stock") == [1, 0.5, 0]
+
+
 def test_days_are_added_up_to_whole_weeks_and_cut_ones_are_told(caplog):
     daily = pd.date_range("2024-01-03", "2024-01-30", freq="D").strftime("%Y-%m-%d")
     frame = table(*[("a", day, 1) for day in daily], ("a", "2024-01-10", 2))
