@@ -5,10 +5,14 @@ python benchmarks/members.py --data FOLDER_OF_SETS --store STORE
 
 import argparse
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from cases import Case, demo_items, launches, prices, reviews
@@ -17,7 +21,8 @@ from results import write_section
 
 from fusion import FusionClassifier, FusionRegressor
 from fusion.evaluation.bootstrap import paired_bootstrap
-from fusion.members import MEMBERS
+from fusion.members import MEMBERS, Member
+from fusion.members.base import Raw
 from fusion.members.defaults import DEFAULT_MEMBERS
 from heads import metrics
 
@@ -70,7 +75,7 @@ class Run:
     Args:
         target: `[n]`, of the test rows.
         answers: `[n]`.
-        seconds: Of processor time of the training, embeddings cached.
+        seconds: Of processor time of its members, embeddings cached.
         weights: Member -> how much it counts.
     """
 
@@ -80,25 +85,77 @@ class Run:
     weights: Mapping[str, float]
 
 
-def trained(case: Case, question: Question, members: Members, *, store: Path, seed: int) -> Run:
+@dataclass(frozen=True)
+class Fit:
+    """A member that has learned from the training rows of one split.
+
+    Args:
+        learned: Its attributes.
+        raw: What it answers out of fold.
+        seconds: Of processor time.
+    """
+
+    learned: Mapping[str, Any]
+    raw: Raw
+    seconds: float
+
+
+@contextmanager
+def fitted_once(members: Members, known: dict[str, Fit]) -> Iterator[None]:
+    """Members learn once and are used in each stack: what they learn hangs on no other member.
+
+    Args:
+        members: That may be asked.
+        known: Those that have learned from this split; others are added.
+    """
+
+    def fit(self: Member, *given: Any, name: str, own: Callable[..., Raw], **options: Any) -> Raw:
+        if name not in known:
+            start = time.process_time()
+            raw = own(self, *given, **options)
+            known[name] = Fit(dict(vars(self)), raw, time.process_time() - start)
+        vars(self).update(known[name].learned)
+        return known[name].raw
+
+    with ExitStack() as stack:
+        for name in members:
+            kind = MEMBERS[name]
+            learn = partial(fit, name=name, own=kind.fit)
+            stack.enter_context(patch.object(kind, "fit", _method(learn)))
+        yield
+
+
+def _method(function: Callable[..., Raw]) -> Callable[..., Raw]:
+    return lambda self, *given, **options: function(self, *given, **options)
+
+
+def trained(
+    case: Case,
+    question: Question,
+    members: Members,
+    *,
+    store: Path,
+    seed: int,
+    known: dict[str, Fit],
+) -> Run:
     """One training and what it answers to the test rows."""
     kind = FusionClassifier if question.head == "hot_item" else FusionRegressor
     model = kind(
         head=question.head, members=list(members), store=store, random_state=seed, **case.options
     )
-    known, asked = case.frame.iloc[case.training], case.frame.iloc[case.test]
-    start = time.process_time()
-    model.fit(known, case.target[case.training])
-    seconds = time.process_time() - start
+    rows, asked = case.frame.iloc[case.training], case.frame.iloc[case.test]
+    with fitted_once(members, known):
+        model.fit(rows, case.target[case.training])
     answers = model.predict_table(asked)[question.column].to_numpy(dtype=np.float64)
     weights = next(iter(model.bundle_.model.blend_weights.values()))
+    seconds = sum(known[name].seconds for name in members)
     return Run(case.target[case.test], answers, seconds, weights)
 
 
 def chosen(members: Sequence[str]) -> list[Members]:
-    """Every member alone, every pair, and the default."""
-    pairs = [*combinations(members, 1), *combinations(members, 2)]
-    return [*(pair for pair in pairs if pair != DEFAULT), DEFAULT]
+    """Every member alone, every pair, all of them, and the default."""
+    some = [*combinations(members, 1), *combinations(members, 2), tuple(members)]
+    return [*(names for names in dict.fromkeys(some) if names != DEFAULT), DEFAULT]
 
 
 def gains(question: Question, runs: Sequence[Run], default: Sequence[Run]) -> str:
@@ -135,11 +192,13 @@ def rows_of(
     """Rows of one set."""
     question = QUESTIONS[name]
     cases = [question.make(data, seed) for seed in range(n_splits)]
-    trained(cases[0], question, (members[0],), store=store, seed=0)  # fills the store
+    trained(cases[0], question, DEFAULT[:1], store=store, seed=0, known={})  # fills the store
+    known: list[dict[str, Fit]] = [{} for _ in cases]
     found = {}
     for some in chosen(members):
         found[some] = [
-            trained(case, question, some, store=store, seed=seed) for seed, case in enumerate(cases)
+            trained(case, question, some, store=store, seed=seed, known=known[seed])
+            for seed, case in enumerate(cases)
         ]
         scores = [question.score(run.target, run.answers) for run in found[some]]
         print(name, some, scores, [round(run.seconds, 1) for run in found[some]], flush=True)
@@ -182,8 +241,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         rows=rows,
         notes="Gain of the default: how much better it is (positive: better), with its 95 % "
         "interval from 1,000 paired draws of the test rows. Weights: how much each member counts, "
-        "found on rows held out of the training rows. CPU s: processor time of a training, all "
-        "threads.",
+        "found on rows held out of the training rows. Each member "
+        "learns once a split and is used in every stack; CPU s: processor time of its members.",
         trial=options.splits is not None or options.sets != list(QUESTIONS),
     )
 

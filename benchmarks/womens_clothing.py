@@ -236,16 +236,18 @@ def validated_f1(reviews: Reviews, answers: Answers) -> float:
     return metrics.f1(reviews.labels[reviews.test], predicted)
 
 
-def gain_in_pr_auc(reviews: Reviews, better: Answers, other: Answers) -> str:
-    """By how much one way ranks the test rows better, with the 95 % interval of paired draws."""
-    gain, low, high = paired_bootstrap(
-        lambda labels, columns: metrics.pr_auc(labels, columns["probability"]),
+def gain(
+    reviews: Reviews, better: Answers, other: Answers, score: Callable[[Floats, Floats], float]
+) -> str:
+    """By how much one way scores better on the test rows, with its 95 % interval."""
+    found, low, high = paired_bootstrap(
+        lambda labels, columns: score(labels, columns["probability"]),
         reviews.labels[reviews.test],
         {"probability": better.test},
         {"probability": other.test},
         higher_is_better=True,
     )
-    return f"{gain:+.4f} [{low:+.4f}, {high:+.4f}]"
+    return f"{found:+.4f} [{low:+.4f}, {high:+.4f}]"
 
 
 PUBLISHED = (
@@ -278,9 +280,10 @@ def compared_row(reviews: Reviews, name: str, ways: Ways) -> dict[str, object]:
     row = table_row(name, reviews.labels[reviews.test], [one.test for one in answers])
     row["F1 (validated)"] = f"{np.mean([validated_f1(reviews, one) for one in answers]):.4f}"
     rival = RATING not in name and name != FUSION
-    row["gain of the fusion without Rating in PR-AUC"] = (
-        gain_in_pr_auc(reviews, ways[FUSION][0], answers[0]) if rival else ""
-    )
+    for score in ("PR-AUC", "best F1"):
+        row[f"gain of the fusion without Rating in {score}"] = (
+            gain(reviews, ways[FUSION][0], answers[0], SCORES[score]) if rival else ""
+        )
     return row
 
 

@@ -19,7 +19,7 @@ The first rule that fits decides; every column gets one role or a reason why it 
    categorical; but mostly numbers that differ from row to row beside a few words are ignored, with
    the rows of these words as the reason.
 8. Mostly different single words: codes, ignored. Other text: text.
-9. Where there are texts and categories: they and the numbers are also written as one text, row.
+9. Where there are texts: they, the categories and the numbers are also written as one text, row.
    Numbers that stand in texts and categories are also read as such: see `fusion.data.text_columns`.
 10. Anything else (lists, sets, bytes, complex numbers): ignored.
 """
@@ -111,8 +111,9 @@ def infer_schema(
             )
         else:
             roles.setdefault(role, []).append(name)
-    if "row_text" not in roles and roles.get("text") and roles.get("categorical"):
-        parts = {*roles["text"], *roles["categorical"], *roles.get("numeric", ())}
+    if "row_text" not in roles and roles.get("text"):
+        kinds = ("text", "categorical", "numeric")
+        parts = {name for role in kinds for name in roles.get(role, ())}
         roles["row_text"] = [name for name in frame.columns if name in parts]
     numbers = find_text_numbers(
         frame,

@@ -119,6 +119,13 @@ def test_one_word_in_a_number_column_does_not_change_its_role() -> None:
     assert [(problem.row, problem.column) for problem in problems] == [(7, "weight")]
 
 
+def test_texts_alone_are_written_as_a_row_too_so_that_their_words_count() -> None:
+    frame = items()[["title", "price"]]
+    assert infer_schema(frame, photos=None).columns_of("row_text") == ("title", "price")
+    numbers = infer_schema(items()[["price", "colour"]], photos=None)
+    assert not numbers.columns_of("row_text")
+
+
 def test_duplicate_ids_do_not_hide_the_id_column() -> None:
     frame = items()
     frame.loc[3, "sku"] = "A000"
