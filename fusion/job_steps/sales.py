@@ -6,7 +6,7 @@ from fusion.data.panel.asof import history_columns, target_column, target_name
 from fusion.data.panel.frequency import Unit
 from fusion.data.panel.panel import Panel, over_shops
 from fusion.data.panel.reach import as_of_dates, sales_gap
-from fusion.data.panel.tables import item_keys, panel_of_items, with_columns
+from fusion.data.panel.tables import item_keys, panel_of_items, tell_left_out, with_columns
 from fusion.job_steps.config import SalesSection
 from fusion.shards.history import sales_parts
 
@@ -25,6 +25,7 @@ def join_sales(items: pd.DataFrame, section: SalesSection) -> tuple[pd.DataFrame
             before the date or does not reach the end of the horizon.
     """
     keys, panel = _panel(items, section)
+    tell_left_out(panel)
     section.frequency = panel.frequency.unit
     dates = as_of_dates(section.as_of, n=len(keys))
     items = with_columns(items, history_columns(panel, keys, dates))

@@ -40,8 +40,15 @@ def sales_columns(info: Mapping[str, Any], sales: PastSales) -> SalesColumns:
         ConfigError: If the model was trained without a sales table.
     """
     known = sales.as_trained(info)
-    given = {name: known.get(name) for name in ("price", "stock", "in_stock", "shop")}
-    return SalesColumns(known["item"], known["date"], known["units"], **given)
+    return SalesColumns(
+        known["item"],
+        known["date"],
+        known["units"],
+        price=known.get("price"),
+        stock=known.get("stock"),
+        in_stock=known.get("in_stock"),
+        shop=known.get("shop"),
+    )
 
 
 def sales_unit(info: Mapping[str, Any], sales: PastSales) -> Unit:

@@ -5,6 +5,7 @@ that straddles the date is in neither.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from fusion.data.panel.frequency import Days, Unit
 from fusion.data.panel.layout import Numbers
-from fusion.data.panel.panel import Floats, Panel, over_shops
+from fusion.data.panel.panel import Panel, over_shops
 from fusion.data.panel.reach import WINDOWS, AsOf, as_of_dates, check_reaches, tell_few_sold
 from fusion.errors import CatalogueError
 
@@ -145,7 +146,7 @@ class _Rows:
             self.begin = self.stop = self.end = np.zeros(len(series), dtype=np.int64)
         self.last = np.clip(self.end, self.begin, self.stop)
 
-    def sums(self, values: Floats | NDArray[np.bool_], length: int) -> NDArray[np.float64]:
+    def sums(self, values: NDArray[Any], length: int) -> NDArray[np.float64]:
         """Sums of the last values before each end; later ones, those of others too, are not read.
 
         Why no running sums over all values: their rounding would let the others in.

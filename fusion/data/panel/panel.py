@@ -1,7 +1,7 @@
 """All sales of all items as one array of numbers, which windows look into."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -35,6 +35,7 @@ class Panel:
         market: Numbers of the whole market by name, float32 `[n_periods]` and on, where a column
             that is known ahead goes on after the sales.
         known: Those of `columns` and `market` that are known ahead.
+        left_out: Items of the table that were not wanted.
     """
 
     frequency: Frequency
@@ -49,6 +50,7 @@ class Panel:
     columns: Mapping[str, Floats] = field(default_factory=dict)
     market: Mapping[str, Floats] = field(default_factory=dict)
     known: frozenset[str] = frozenset()
+    left_out: tuple[str, ...] = ()
 
     @property
     def n_series(self) -> int:
@@ -115,10 +117,16 @@ def over_shops(panel: Panel) -> Panel:
         else _means(values, sold if name == "price" else None, target, n)
         for name, values in panel.columns.items()
     }
-    return Panel(
-        panel.frequency, panel.start, tuple(ids.tolist()), None, first, offsets,
-        _sums(panel.units, target, n), given, panel.reported, columns, panel.market, panel.known,
-    )  # fmt: skip
+    return replace(
+        panel,
+        ids=tuple(ids.tolist()),
+        shops=None,
+        first=first,
+        offsets=offsets,
+        units=_sums(panel.units, target, n),
+        given=given,
+        columns=columns,
+    )
 
 
 def _sums(values: Floats, target: NDArray[np.int64], n: int) -> Floats:

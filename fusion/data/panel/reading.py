@@ -18,10 +18,8 @@ from fusion.data.panel.frequency import Unit
 from fusion.data.panel.layout import FirstDays, KeyReader, Layout, lay_out
 from fusion.data.panel.market import read_market
 from fusion.data.panel.panel import Panel
-from fusion.data.problems import Problem, raise_for, shown
+from fusion.data.problems import Problem, raise_for
 from fusion.progress import say_once
-
-SHOWN_IDS = 3
 
 
 def read_panel(
@@ -37,7 +35,7 @@ def read_panel(
 
     Rows of one item, day (and shop) add up. Days may be asked for by week or month: they are added
     up, and a first or last period that the table cuts is left out. A line says how many rows were
-    added up or are returns, which items are left out, and which periods.
+    added up or are returns, and which periods are left out.
 
     Args:
         parts: The sales table, see `frame_parts`.
@@ -83,6 +81,7 @@ def read_panel(
         columns=numbers,
         market={} if market is None else read_market(market, columns, layout),
         known=columns.known_ahead,
+        left_out=tuple(reader.unknown),
     )
 
 
@@ -136,12 +135,6 @@ def _tell(reader: KeyReader, layout: Layout, filling: Filling, found: FirstDays)
         say_once(
             f"{filling.n_negative} row(s) of the sales table have negative units. They count as "
             f"returns and are taken off the units of their {frequency.unit}."
-        )
-    if reader.unknown and layout.ids:
-        first = ", ".join(shown(name) for name in list(reader.unknown)[:SHOWN_IDS])
-        say_once(
-            f"{len(reader.unknown)} item(s) of the sales table are not among the items and are "
-            f"left out, such as {first}."
         )
     for period, day, end in _cut_periods(layout, found.days):
         say_once(

@@ -14,8 +14,11 @@ from fusion.data.panel.frequency import Unit
 from fusion.data.panel.panel import Panel
 from fusion.data.panel.reach import AsOf, as_of_dates
 from fusion.data.panel.reading import read_panel
-from fusion.data.problems import raise_for
+from fusion.data.problems import raise_for, shown
 from fusion.errors import CatalogueError
+from fusion.progress import say_once
+
+SHOWN_IDS = 3
 
 
 def add_history(
@@ -58,6 +61,7 @@ def add_history(
         raise ValueError(f"windows must be periods >= 1, got {windows}. Give 1 or more.")
     items, keys = _items(items, columns)
     panel = panel_of_items(keys, frame_parts(sales), columns=columns, frequency=frequency)
+    tell_left_out(panel)
     dates = as_of_dates(as_of, n=len(keys))
     return with_columns(items, history_columns(panel, keys, dates, windows=windows))
 
@@ -93,6 +97,7 @@ def add_target(
         raise ValueError(f"horizon must be >= 1, got {horizon}. Give periods.")
     items, keys = _items(items, columns)
     panel = panel_of_items(keys, frame_parts(sales), columns=columns, frequency=frequency)
+    tell_left_out(panel)
     dates = as_of_dates(as_of, n=len(keys))
     values = target_column(panel, keys, dates, horizon=horizon)
     return with_columns(items, {target_name(panel.frequency.unit, horizon): values})
@@ -111,6 +116,16 @@ def panel_of_items(
     if len(keys) and not panel.n_series:
         raise no_shared_ids(columns.item)
     return panel
+
+
+def tell_left_out(panel: Panel) -> None:
+    """Says which items of the sales table are not among the items."""
+    if panel.left_out:
+        first = ", ".join(shown(name) for name in panel.left_out[:SHOWN_IDS])
+        say_once(
+            f"{len(panel.left_out)} item(s) of the sales table are not among the items and are "
+            f"left out, such as {first}."
+        )
 
 
 def item_keys(items: pd.DataFrame, column: str) -> list[str | None]:

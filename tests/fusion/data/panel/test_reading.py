@@ -13,6 +13,7 @@ from fusion.data.panel.cells import frame_parts
 from fusion.data.panel.columns import SalesColumns
 from fusion.data.panel.panel import over_shops
 from fusion.data.panel.reading import read_panel
+from fusion.data.panel.tables import tell_left_out
 from fusion.errors import CatalogueError
 
 NAN = float("nan")
@@ -88,6 +89,7 @@ def test_returns_are_taken_off_the_units_of_their_period_and_counted(caplog):
 def test_items_that_are_not_wanted_stay_out_and_are_told(caplog):
     panel = panel_of(SALES, items={"b", "never sold"})
     assert panel.ids == ("b",)
+    tell_left_out(panel)
     assert "2 item(s) of the sales table are not among the items and are left out" in caplog.text
     assert "such as 'a', 'c'" in caplog.text
     assert panel.reported.tolist() == panel_of(SALES).reported.tolist()
