@@ -3,7 +3,7 @@
 import hashlib
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from fusion.data.header import DELIMITED
 from fusion.data.panel.asof import item_history
 from fusion.data.panel.cells import Parts, frame_parts
 from fusion.data.panel.columns import SalesColumns
-from fusion.data.panel.csv_parts import csv_parts
+from fusion.data.panel.files import csv_parts, parquet_parts
 from fusion.data.panel.frequency import Unit
 from fusion.data.panel.reading import read_panel
 from fusion.data.problems import Problem, raise_for
@@ -109,33 +109,44 @@ def sales_parts(table: Path, columns: SalesColumns) -> Parts:
         whole = read_table(table)
         raise_for(columns.missing(whole.columns), source="sales")
         return frame_parts(whole)
-    cut = cache(lambda: cut_table(table, wanted))
-    is_csv = table.is_file() and table.suffix.lower() in DELIMITED
-    if not is_csv:
-        cut()
-    delimiter = csv_delimiter(table) if is_csv else None
-    return lambda: _sales_rows(table, wanted, cut, delimiter=delimiter)
+    if table.is_dir():
+        cut = cut_table(table, wanted)
+        return lambda: _careful_rows(cut, 0)
+    delimiter = csv_delimiter(table) if table.suffix.lower() in DELIMITED else None
+    return lambda: _quick_rows(table, wanted, delimiter=delimiter)
 
 
-def _sales_rows(
-    table: Path, wanted: Sequence[str], cut: Callable[[], CutTable], *, delimiter: str | None
+def _quick_rows(
+    table: Path, wanted: Sequence[str], *, delimiter: str | None
 ) -> Iterator[pd.DataFrame]:
-    """Rows of a sales table: those of a CSV file by the quick reader as far as it gets."""
+    """Rows of a file by Arrow; where that stops, the careful reader says what is wrong, and where.
+
+    Raises:
+        CatalogueError: As `cut_table`, or if lines are no rows.
+    """
     n_rows = 0
-    if delimiter is not None:
-        try:
-            for frame in csv_parts(table, wanted, delimiter=delimiter):
-                yield frame
-                n_rows += len(frame)
-            if n_rows:
-                return
-        except pa.ArrowException:  # the careful reader says what is wrong, and where
-            pass
-    for frame, problems in cut()():
+    try:
+        if delimiter is None:
+            found = parquet_parts(table, wanted)
+        else:
+            found = csv_parts(table, wanted, delimiter=delimiter)
+        for frame in found:
+            yield frame
+            n_rows += len(frame)
+    except (pa.ArrowException, KeyError, OSError):
+        yield from _careful_rows(cut_table(table, wanted), n_rows)
+    else:
+        if not n_rows:
+            cut_table(table, wanted)
+
+
+def _careful_rows(cut: CutTable, n_known: int) -> Iterator[pd.DataFrame]:
+    """Rows after the first that are known."""
+    for frame, problems in cut():
         raise_for(problems, source="sales")
-        if n_rows < len(frame):
-            yield frame.iloc[n_rows:].reset_index(drop=True)
-        n_rows = max(0, n_rows - len(frame))
+        if n_known < len(frame):
+            yield frame.iloc[n_known:].reset_index(drop=True)
+        n_known = max(0, n_known - len(frame))
 
 
 def cut_table(table: Path, columns: Sequence[str], *, delimiter: str | None = None) -> CutTable:

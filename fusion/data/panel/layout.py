@@ -145,8 +145,17 @@ class Layout:
     offsets: Numbers
 
     def places(self, keys: Numbers, days: Days) -> Numbers:
-        """Place of each row's value `[n]`; -1 where the panel has none."""
+        """Place of each row's value `[n]`; -1 where the panel has none.
+
+        Raises:
+            CatalogueError: If a key was not seen before.
+        """
         at = np.searchsorted(self.keys, keys)
+        if not np.array_equal(np.append(self.keys, -1)[at][keys >= 0], keys[keys >= 0]):
+            raise CatalogueError(
+                "the sales table must stay as it is while it is read, got items that were not "
+                "there before. Read it again when it is complete."
+            )
         periods = self.frequency.period(days)
         fits = (keys >= 0) & ~np.isnat(days) & (periods >= self.start) & (periods < self.end)
         found = np.full(len(keys), -1, dtype=np.int64)

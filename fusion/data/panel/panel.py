@@ -28,7 +28,8 @@ class Panel:
         shops: Shop of each series, ascending within an item; None where there are none.
         first: Period of the first value of each series, `[n_series]`.
         offsets: Where each series begins, and the end, `[n_series + 1]`.
-        units: Units sold, float32 `[n_values]`; negative where more came back than was sold.
+        units: Units sold, float32 `[n_values]` (whole numbers to 16,777,216 are exact); negative
+            where more came back than was sold.
         given: Whether the table has a row, `[n_values]`.
         reported: Whether any item has a row, also one that is not in the panel, `[n_periods]`.
         columns: Further numbers by name, float32 `[n_values]`, NaN where unknown.

@@ -70,7 +70,7 @@ def test_a_key_of_former_names_is_refused_with_the_names_there_are(daily):
 def test_a_line_that_is_no_row_is_told_with_its_row_wherever_the_quick_reader_stops(
     daily, monkeypatch, block
 ):
-    monkeypatch.setattr("fusion.data.panel.csv_parts.BLOCK_BYTES", block)
+    monkeypatch.setattr("fusion.data.panel.files.BLOCK_BYTES", block)
     section = section_of(daily)
     whole, _ = join_sales(ITEMS, section)
     lines = daily.read_text().splitlines()
@@ -83,6 +83,29 @@ def test_a_line_that_is_no_row_is_told_with_its_row_wherever_the_quick_reader_st
     daily.write_text("\n".join(lines) + "\n")
     joined, _ = join_sales(ITEMS, section)
     pd.testing.assert_frame_equal(joined, whole)
+
+
+def test_every_kind_of_file_gives_the_same(daily, monkeypatch):
+    monkeypatch.setattr("fusion.data.panel.files.PART_ROWS", 30)
+    whole, _ = join_sales(ITEMS, section_of(daily, price="price"))
+    frame = pd.read_csv(daily, parse_dates=["date"])
+    frame["units"] = frame["units"].astype("Int64")
+    frame.set_index("item_id").to_parquet(daily.with_suffix(".parquet"), row_group_size=70)
+    frame.to_feather(daily.with_suffix(".feather"))
+    (daily.parent / "folder").mkdir()
+    frame[:100].to_csv(daily.parent / "folder" / "1.csv", index=False)
+    frame[100:].to_csv(daily.parent / "folder" / "2.csv", index=False)
+    for name in ("sales.parquet", "sales.feather", "folder"):
+        joined, _ = join_sales(ITEMS, section_of(daily.parent / name, price="price"))
+        pd.testing.assert_frame_equal(joined, whole)
+
+
+@pytest.mark.parametrize("name", ["gone.csv", "gone.parquet", "broken.parquet", "sales.csv"])
+def test_a_table_that_cannot_be_read_or_lacks_a_column_is_refused_by_name(daily, name):
+    (daily.parent / "broken.parquet").write_bytes(b"PAR1 nothing PAR1")
+    told = "column sold: must be a column" if name == "sales.csv" else name
+    with pytest.raises(CatalogueError, match=told):
+        join_sales(ITEMS, section_of(daily.parent / name, units="sold"))
 
 
 def test_a_table_of_a_header_alone_is_refused(daily):

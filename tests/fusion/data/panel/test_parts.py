@@ -52,6 +52,18 @@ def test_an_item_that_is_sold_later_alone_is_known_and_has_no_past():
     assert found.loc["b"].isna().all()
 
 
+def test_a_table_that_grows_while_it_is_read_is_refused():
+    rows = [("a", "2024-01-01", 3), ("b", "2024-01-08", 4)]
+    seen = []
+
+    def parts():
+        seen.append(1)
+        yield pd.DataFrame(rows[: 1 + len(seen) // 4], columns=["id", "week", "units"])
+
+    with pytest.raises(CatalogueError, match="must stay as it is while it is read"):
+        read_panel(parts, columns=COLUMNS)
+
+
 def test_faults_are_told_with_their_rows_in_the_whole_table():
     sales = sales_of(100)
     sales.loc[71, "units"] = "many"
