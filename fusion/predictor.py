@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from encoders.base import Encoder
 from fusion.bundle import Bundle, Content, content_of
+from fusion.bundle.answers import refuse_infinite
 from fusion.bundle.content import largest
 from fusion.data.absent import with_absent_columns
 from fusion.data.batch import ModelInputs, chunks
@@ -113,6 +114,9 @@ class Predictor:
         """Prediction column -> answers `[n]` to model inputs; nothing where there are no rows.
 
         Classes are positions in `labels`.
+
+        Raises:
+            BundleError: If an answer is no finite number.
         """
         if not len(inputs):
             return {}
@@ -270,11 +274,13 @@ class Predictor:
     ) -> dict[str, NDArray[np.float64]]:
         model = self.bundle.model
         raw = model.raw(inputs.take(rows))
-        return {
+        answers = {
             self.column_name(name, column): values.double().numpy()
             for name, outputs in raw.items()
             for column, values in model.head(name).decode(outputs).items()
         }
+        refuse_infinite(answers)
+        return answers
 
 
 def _table_names(bundle: Bundle) -> dict[tuple[str, str], str]:
@@ -294,9 +300,15 @@ def _table_names(bundle: Bundle) -> dict[tuple[str, str], str]:
 
 
 def fuse_rows(bundle: Bundle, inputs: ModelInputs) -> NDArray[np.float32]:
-    """Fused vectors `[n, fused_dim]` of model inputs, chunk by chunk."""
+    """Fused vectors `[n, fused_dim]` of model inputs, chunk by chunk.
+
+    Raises:
+        BundleError: If a number is not finite.
+    """
     pieces = chunks(len(inputs), CHUNK_ROWS)
-    return np.concatenate([bundle.model.fuse(inputs.take(rows)).numpy() for rows in pieces])
+    fused = np.concatenate([bundle.model.fuse(inputs.take(rows)).numpy() for rows in pieces])
+    refuse_infinite({"embedding": fused})
+    return fused
 
 
 def present_names(inputs: ModelInputs) -> list[str]:

@@ -47,8 +47,7 @@ class RegressionHead(Head):
     Example:
         >>> RegressionHead.fitted(np.array([1.0, 10, 100, 1e3, 1e4])).describe()
         'prediction = between mean and median; prediction_p50 = about the median; prediction_p10 \
-to prediction_p90 = 80 % of targets, as wide as targets scatter; learned with Huber loss on the \
-log scale'
+to prediction_p90 = 80 % of targets, as wide as targets scatter; learned on the log scale'
     """
 
     task: ClassVar[str] = "regression"
@@ -228,12 +227,12 @@ log scale'
     def describe(self) -> str:
         """One sentence that states what the answer means."""
         scale = self.standard.scale
-        loss = "Huber loss" + ("" if scale == "identity" else f" on the {scale} scale")
+        learned = "" if scale == "identity" else f"; learned on the {scale} scale"
         mapped = ", mapped on rows held out"
         mean = "between mean and median" if self.mean_map is None else f"mean{mapped}"
         median = "about the median" if self.median_map is None else f"median{mapped}"
         ends = "as wide as targets scatter" if self.interval is None else "from rows held out"
         return (
             f"prediction = {mean}; prediction_p50 = {median}; prediction_p10 to prediction_p90 = "
-            f"80 % of targets, {ends}; learned with {loss}"
+            f"80 % of targets, {ends}{learned}"
         )

@@ -218,10 +218,20 @@ class SalesVolumeHead(Head):
         return float(self.loss(raw.to(target.device), target))
 
     @classmethod
-    def fitted(cls, target: Floats, **options: Any) -> Self:
-        """A head that starts at the best constant answer for the training targets."""
+    def fitted(  # type: ignore[override]  # names its options, so that a typo fails
+        cls, target: Floats, *, distribution: Distribution = "negative_binomial"
+    ) -> Self:
+        """A head that starts at the best constant answer for the training targets.
+
+        Args:
+            target: Training targets, units.
+            distribution: As the head itself takes it.
+
+        Raises:
+            ValueError: If the distribution is unknown.
+        """
         log_mean, log_dispersion = best_constant(target)
-        return cls(log_mean=log_mean, log_dispersion=log_dispersion, **options)
+        return cls(distribution=distribution, log_mean=log_mean, log_dispersion=log_dispersion)
 
     @classmethod
     def tiny(cls) -> Self:

@@ -6,15 +6,16 @@ import re
 import tomllib
 from dataclasses import asdict
 from importlib import import_module
-from inspect import signature
 from pathlib import Path
 
 import pytest
 from pydantic_core import PydanticUndefined
 
+from encoders import ENCODERS
 from encoders.names import KNOWN
 from encoders.text.augmentation import TextAugmentation
 from fusion.bundle.document import FORMAT
+from fusion.choices.mistakes import option_names
 from fusion.job_steps.config import (
     DataSection,
     EvaluationSection,
@@ -27,8 +28,10 @@ from fusion.job_steps.config import (
 from fusion.members.registry import MEMBERS
 from fusion.modalities import MODALITIES, input_roles
 from fusion.pretraining import PretrainingSettings
+from fusion.strategies import FUSIONS
 from fusion.training import TrainingSettings
 from fusion.tuning import TuningSettings
+from heads import HEADS
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -90,6 +93,16 @@ def test_a_link_leads_to_a_file_of_the_project(page, target):
     assert "://" not in target, "pages link to files of the project alone"
     path = (page.parent / target.partition("#")[0]).resolve()
     assert path.is_relative_to(ROOT.resolve()) and path.exists()
+
+
+@pytest.mark.parametrize(
+    ("table", "parts"),
+    [("encoders", ENCODERS), ("strategies", FUSIONS), ("members", MEMBERS), ("heads", HEADS)],
+)
+def test_the_readme_has_every_part_that_comes_along(table, parts):
+    rows = text_of(ROOT / "README.md").split(f"\n| {table} |")[1].split("\n\n")[0]
+    named = re.findall(r"^\| `(\w+)`", rows, re.MULTILINE)
+    assert sorted(named) == sorted(parts), f"README.md, table of {table}"
 
 
 @pytest.mark.parametrize(
@@ -175,15 +188,23 @@ def test_the_configuration_page_has_every_role_and_the_encoder_of_every_modality
 
 
 def test_the_configuration_page_has_every_option_of_every_member():
-    learned = {"decoders", "n_networks", "learned", "sources", "blocks"}  # `fit` sets them
     section = text_of(ROOT / "docs" / "configuration.md").split("\n| member | options |\n")[1]
     rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", section.split("\n\n")[0], re.MULTILINE))
     for name, member in MEMBERS.items():
         told = rows.pop(name, "")
-        options = set(signature(member).parameters) - learned
-        untold = sorted(option for option in options if f"`{option}`" not in told)
+        untold = sorted(one for one in option_names(member) if f"`{one}`" not in told)
         assert untold == [], f"docs/configuration.md, ## [model], {name}: say what {untold} mean."
     assert rows == {}, f"docs/configuration.md, ## [model]: no members: {', '.join(rows)}"
+
+
+def test_the_configuration_page_has_every_option_of_every_head():
+    section = text_of(ROOT / "docs" / "configuration.md").split("\n| head | options |\n")[1]
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", section.split("\n\n")[0], re.MULTILINE))
+    for name, head in HEADS.items():
+        told = set(re.findall(r"(?:^|; )`(\w+)`:", rows.pop(name, "")))
+        options = option_names(head) - {"target"}
+        assert told == options, f"docs/configuration.md, [[heads]], {name}: tell of {options}."
+    assert rows == {}, f"docs/configuration.md, [[heads]]: no heads: {', '.join(rows)}"
 
 
 def test_the_page_on_fine_tuning_has_every_key_with_its_default():

@@ -1,7 +1,9 @@
 """What a loaded bundle must hold before it is used: comparable content, finite answers."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
@@ -11,17 +13,44 @@ from fusion.data.catalogue import build_catalogue
 from fusion.embedding import prepare_inputs
 from fusion.errors import BundleError
 from fusion.modalities import MODALITIES
-from fusion.saved_parts import described
+from fusion.saved_parts import RESTORE, described
 
 if TYPE_CHECKING:
     from fusion.bundle.bundle import Bundle
+
+LONGEST = 1.001
+"""Bound of a coordinate of a vector of unit length, and what rounding adds."""
+
+
+def refuse_infinite(answers: Mapping[str, NDArray[Any]]) -> None:
+    """Stops where an answer is no finite number: rows that can be read have one.
+
+    Why: a description or weights that were crafted, or damaged before their checksum was made, may
+    answer well on the rows that are asked when a bundle is loaded, and not on others.
+
+    Args:
+        answers: By column, `[n]` or `[n, dim]`.
+
+    Raises:
+        BundleError: With the columns and how many rows.
+    """
+    odd = {
+        name: int((~np.isfinite(each)).reshape(len(each), -1).any(axis=1).sum())
+        for name, each in answers.items()
+    }
+    told = [f"{name} ({n:,} of {len(answers[name]):,} rows)" for name, n in odd.items() if n]
+    if told:
+        raise BundleError(
+            f"answers must be finite numbers, got others in {', '.join(told)}: the model is "
+            f"damaged. {RESTORE}"
+        )
 
 
 def check_reference(bundle: "Bundle") -> None:
     """Refuses content of the training items that is of another number of items, or no titles.
 
     Raises:
-        BundleError: With both numbers.
+        BundleError: With both numbers, or the names of vectors that are too long.
     """
     content, n_ids = bundle.reference, len(bundle.reference_ids)
     arrays: dict[str, NDArray[Any]] = {**content.vectors, "levels": content.levels}
@@ -29,6 +58,12 @@ def check_reference(bundle: "Bundle") -> None:
     if any(len(shape) != 2 or shape[0] != n_ids for shape in shapes.values()):
         raise BundleError(
             f"content of the training items must be as many rows as ids, {n_ids}, got {shapes}."
+        )
+    odd = [name for name, one in content.vectors.items() if (np.abs(one) > LONGEST).any()]
+    if odd:
+        raise BundleError(
+            f"content of the training items must be vectors of length 1 or 0, got longer ones in "
+            f"{', '.join(odd)}. {RESTORE}"
         )
     if len(bundle.reference_titles) != n_ids:
         raise BundleError(
@@ -74,8 +109,7 @@ def check_answers(bundle: "Bundle") -> None:
                 for column in model.head(name).columns:
                     if answers[column.name].shape != (len(catalogue),):
                         raise BundleError(f"answers of {name} must be one number for each item.")
-                    if not answers[column.name].isfinite().all():
-                        raise BundleError(f"answers of {name} must be finite numbers.")
+                refuse_infinite({key: each.numpy() for key, each in answers.items()})
 
 
 def _items_to_ask(bundle: "Bundle") -> pd.DataFrame:

@@ -32,12 +32,11 @@ from fusion.bundle.reference import (
     texts_as_tensors,
     texts_of_tensors,
 )
-from fusion.bundle.weights import learned_state
+from fusion.bundle.weights import check_numbers, learned_state
 from fusion.choices.heads import joined_target, target_name
 from fusion.choices.parameters import EncoderPaths
 from fusion.data.labels import label_texts
 from fusion.data.schema import Schema
-from fusion.errors import BundleError
 from fusion.model import ProductModel
 from fusion.progress import say_once
 from fusion.saved_parts import described
@@ -113,12 +112,14 @@ def save_bundle(bundle: Bundle, folder: str | Path) -> None:
             folder that it leads to is replaced, and the link stays.
 
     Raises:
-        BundleError: If the folder holds anything else, or a part is in no registry.
+        BundleError: If the folder holds anything else, a part is in no registry, or a number that
+            was learned is not finite, so that the bundle could not be loaded.
         OSError: If it cannot be written; then the old bundle is as it was.
     """
     folder = expanded(folder)
     check_bundle_folder(folder)
     learned, member_files = learned_state(bundle.model)
+    check_numbers(learned, FILES[0])
     document = {
         "format": FORMAT,
         "schema": bundle.schema.to_dict(),
@@ -224,11 +225,9 @@ def _unpack(content: bytes, name: str) -> dict[str, Tensor]:
     """The tensors of a file; each number is finite.
 
     Raises:
-        BundleError: If the file is no safetensors file, or a number is not finite.
+        BundleError: If the file is no safetensors file, or holds what `check_numbers` refuses.
     """
     with described(name):
         tensors = load_tensors(content)
-        odd = [key for key, tensor in tensors.items() if not tensor.isfinite().all()]
-        if odd:
-            raise BundleError(f"{name} must hold finite numbers, got others in {odd[:5]}.")
+        check_numbers(tensors, name)
         return tensors

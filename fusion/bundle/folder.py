@@ -31,7 +31,7 @@ def write_bundle(folder: Path, document: Mapping[str, Any], files: Mapping[str, 
         BundleError: If something else lies there, or the description is too long to be read.
         OSError: If it cannot be written; then the old bundle is as it was.
     """
-    replaced = check_bundle_folder(folder)
+    check_bundle_folder(folder)
     stated = {
         name: {"sha256": _sha256(files[name]), "size_bytes": len(files[name])} for name in files
     }
@@ -43,8 +43,8 @@ def write_bundle(folder: Path, document: Mapping[str, Any], files: Mapping[str, 
         )
     left = replace_folder(
         Path(os.path.realpath(folder)),
-        {**files, "bundle.json": description, "bundle.sha256": _sha256(description).encode()},
-        replaced=replaced,
+        {"bundle.json": description, "bundle.sha256": _sha256(description).encode(), **files},
+        owned=_own_files,
     )
     if left:
         raise BundleError(
@@ -53,14 +53,11 @@ def write_bundle(folder: Path, document: Mapping[str, Any], files: Mapping[str, 
         )
 
 
-def check_bundle_folder(folder: Path) -> list[str]:
+def check_bundle_folder(folder: Path) -> None:
     """Refuses a folder that a bundle must not be written to, since it holds something else.
 
     A damaged bundle is replaced as well, as long as its description can be read and nothing else
     lies there.
-
-    Returns:
-        Names of the files that the new bundle replaces.
 
     Raises:
         BundleError: If it exists and is no bundle, is the working folder or cannot be renamed.
@@ -73,7 +70,7 @@ def check_bundle_folder(folder: Path) -> list[str]:
             "Make what it leads to, or remove the link."
         ) from error
     if not place.exists():
-        return []
+        return
     if not place.is_dir():
         raise BundleError(
             f"folder must be new, empty or a bundle, got {folder}, which is a file. Choose another."
@@ -93,7 +90,6 @@ def check_bundle_folder(folder: Path) -> list[str]:
             f"{', which also holds ' if replaced else ' with '}{told}. "
             "Choose another, or move that away."
         )
-    return replaced
 
 
 def _held(place: Path) -> tuple[list[str], list[str]]:

@@ -14,7 +14,7 @@ from encoders.process_state import OwnGenerators
 from encoders.spelling import unknown_name
 from fusion.choices.build import CLOSED_FORM_FUSION, decoder_name
 from fusion.choices.heads import HeadChoice
-from fusion.choices.mistakes import parameter_names
+from fusion.choices.mistakes import option_names
 from fusion.data.catalogue import Catalogue
 from fusion.data.known import any_of_row, is_known, known_rows
 from fusion.data.problems import Problem, shown
@@ -58,13 +58,13 @@ def strategy_mistakes(
     if not isinstance(strategy, str) or strategy not in FUSIONS:
         return [unknown_name("strategy", strategy, FUSIONS)]
     name = CLOSED_FORM_FUSION if is_closed_form(heads) else strategy
-    build = FUSIONS[name]
+    kind = FUSIONS[name]
     return _option_mistakes(
         f"strategy {name}",
         options,
-        build,
+        kind,
         taken=("dims",),
-        trial=lambda: build({"a": 2, "b": 3}, **options),
+        trial=lambda: kind({"a": 2, "b": 3}, **options),
     )
 
 
@@ -103,7 +103,7 @@ def _head_mistakes(choice: HeadChoice, target: NDArray[np.float64] | None) -> li
             DECODERS[decoder_name(choice)](1, head)
 
     what = f"head {choice.head} of {choice.target_name}"
-    return _option_mistakes(what, choice.options, kind.fitted, taken=("target",), trial=trial)
+    return _option_mistakes(what, choice.options, kind, taken=("target",), trial=trial)
 
 
 def _check_shape(choice: HeadChoice, head: Head) -> None:
@@ -162,15 +162,15 @@ def faulty_rows(choice: HeadChoice, target: NDArray[np.float64]) -> NDArray[np.b
 def _option_mistakes(
     what: str,
     options: Any,
-    call: Callable[..., Any],
+    kind: Callable[..., Any],
     *,
     taken: Iterable[str],
     trial: Callable[[], object],
 ) -> list[str]:
-    """Options that `call` does not have, or else why a trial of all of them fails."""
+    """Options that a class does not have, or else why a trial of all of them fails."""
     if not isinstance(options, Mapping):
         return [f"options of {what} must be names and values, got {shown(options)}."]
-    names = parameter_names(call)
+    names = option_names(kind)
     if names is not None:
         valid = names - set(taken)
         unknown = [name for name in options if name not in valid]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from encoders.names import KNOWN, PLACES, Known
 from encoders.spelling import unknown_name
-from fusion.choices.mistakes import Mistakes, parameter_names
+from fusion.choices.mistakes import Mistakes, option_names
 from fusion.errors import ConfigError
 from fusion.first_use import modules_of_table
 from fusion.modalities import MODALITIES
@@ -211,7 +211,7 @@ def described(kind: "type[Encoder]") -> Known:
 
     fitted = getattr(kind, "fitted", None)  # what learns from rows has it
     has_none = fitted is None and kind.__init__ is Encoder.__init__  # which is that of torch
-    names = set[str]() if has_none else parameter_names(fitted or kind)
+    names = set[str]() if has_none else option_names(kind)
     if names is not None:
         names -= SET_ELSEWHERE | {role for each in MODALITIES.values() for role in each.roles}
     options = None if names is None else dict.fromkeys(sorted(names))

@@ -93,7 +93,8 @@ def checked_settings(model: type[Settings], values: Any, *, source: str) -> Sett
     except ValidationError as error:
         mistakes = [_mistake(detail, model) for detail in error.errors()]
         lines = "\n".join(f"  - {indented(mistake)}" for mistake in mistakes)
-        raise ConfigError(f"{source} has {len(mistakes)} mistake(s):\n{lines}") from error
+        count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
+        raise ConfigError(f"{source} has {count}:\n{lines}") from error
 
 
 def seeded_settings(model: type[Settings], values: Any, *, seed: int, source: str) -> Settings:
@@ -146,6 +147,20 @@ def _table(annotation: Any) -> type:
     while get_args(annotation):
         annotation = get_args(annotation)[0]
     return annotation  # type: ignore[no-any-return]
+
+
+def option_names(kind: Callable[..., Any]) -> set[str] | None:
+    """Names of what a user may say of a part: a class in the table of its room.
+
+    These are the keywords of what makes it new: of `fitted` where a class has it, else of its
+    constructor. What a class names in `set_by_fit` is no option: its constructor takes it to
+    rebuild what has learned, as `type(x)(**x.config)` does.
+
+    Returns:
+        None where any name may be right.
+    """
+    names = parameter_names(getattr(kind, "fitted", None) or kind)
+    return None if names is None else names - getattr(kind, "set_by_fit", frozenset())
 
 
 def parameter_names(call: Callable[..., Any]) -> set[str] | None:

@@ -46,7 +46,7 @@ def row_groups(groups: ArrayLike, *, n_rows: int) -> NDArray[np.int64]:
     """A number for each row's group, of labels of any kind; missing ones are one group.
 
     Raises:
-        ValueError: If they are not one label for each row.
+        ValueError: If they are not one label for each row, or one label for all of them.
     """
     given = np.asarray(groups)
     if given.shape != (n_rows,):
@@ -54,7 +54,13 @@ def row_groups(groups: ArrayLike, *, n_rows: int) -> NDArray[np.int64]:
             f"groups must hold one label for each of the {n_rows} rows, got shape {given.shape}. "
             "Give a column, such as frame['brand']."
         )
-    return np.asarray(pd.factorize(pd.Series(given), use_na_sentinel=False)[0], dtype=np.int64)
+    numbers, labels = pd.factorize(pd.Series(given), use_na_sentinel=False)
+    if len(labels) == 1 < n_rows:
+        raise ValueError(
+            f"groups must hold 2 or more labels, got {labels[0]!r} in all {n_rows} rows. "
+            "Give a column that tells rows apart, or leave groups out."
+        )
+    return np.asarray(numbers, dtype=np.int64)
 
 
 def row_positions(rows: ArrayLike, *, n_rows: int) -> Rows:
@@ -130,7 +136,7 @@ def hide_levels(
     Why: a model that is asked of a brand that it never saw errs otherwise than where it knows the
     brand, and it is found out only where brands are held out whole. Of each column with many levels
     up to a third are hidden, until a sixth of all rows hold one. Tests cut from training rows told
-    no share from another, and no sure gain: docs/evaluation.md has figures. No group of rows that
+    no share from another, and no sure gain: docs/members.md has figures. No group of rows that
     must stay together grows beyond half a fold.
 
     Args:

@@ -40,6 +40,8 @@ ADVICE = {
     "date": "Write dates as 2024-01-31 or leave the cells empty.",
     "photo": "Name a file inside the photo folder, or leave the cell empty.",
     "target": "Write a finite number into the target column, or leave these rows out.",
+    "target_not_number": "Write a number into the target column, or leave these rows out; for "
+    "labels take the head multiclass (FusionClassifier in Python).",
     "target_label": "Write one of the labels into the target column, or leave these rows out.",
     "weight": "Write a number of 0 or more into the weight column, or leave these rows out.",
     "sales": "Correct these rows of the sales table, or leave them out.",

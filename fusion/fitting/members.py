@@ -9,7 +9,7 @@ from fusion.bundle.document import MEMBER_NAME
 from fusion.choices.checks import strategy_mistakes
 from fusion.choices.heads import HeadChoice
 from fusion.choices.members import named_members
-from fusion.choices.mistakes import checked_settings, parameter_names
+from fusion.choices.mistakes import checked_settings, option_names
 from fusion.data.problems import shown
 from fusion.errors import ConfigError
 from fusion.members.base import Member
@@ -113,7 +113,7 @@ def _mistakes(name: Any, choice: Any) -> list[str]:
         return [unknown_name("member", name, MEMBERS)]
     if not isinstance(choice, Mapping):
         return [f"options of member {name} must be names and values, got {shown(choice)}."]
-    valid = parameter_names(MEMBERS[name])
+    valid = option_names(MEMBERS[name])
     unknown = [key for key in choice if valid is not None and key not in valid]
     if unknown and not valid:
         return [f"options of member {name} must be none, got {shown(unknown)}. Leave them out."]

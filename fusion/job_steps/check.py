@@ -342,10 +342,13 @@ def schema_of(frame: pd.DataFrame, config: TrainConfig) -> Schema:
     if not data.text_numbers:
         given[NUMBERS] = []
     targets = [name for entry in config.heads for name in entry.columns]
+    weight = []
+    if data.weight is not None and data.weight in frame.columns:  # else `_tables` has told it
+        weight = [data.weight]
     return infer_schema(
         frame,
         photos=data.photos,
-        exclude=[*targets, *data.exclude, *([] if data.weight is None else [data.weight])],
+        exclude=[*targets, *data.exclude, *weight],
         given=given,
         source=data.items.name,
     )

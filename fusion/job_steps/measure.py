@@ -137,7 +137,7 @@ def measure(
     others = _modality_tables(experiment, bundle, stage=stage) if modalities else {}
     if other is not None:
         others[other[0], other[1]] = other[2:]
-    baselines = _baselines(experiment, bundle)
+    baselines = _baselines(experiment, bundle, stage=stage)
     evaluations = {}
     for name in bundle.model.heads:
         known = known_rows(experiment.targets[name][experiment.split.test])
@@ -165,9 +165,12 @@ def _taken(columns: Columns, rows: NDArray[np.int64]) -> Columns:
 
 
 def _baselines(
-    experiment: Experiment, bundle: Bundle
+    experiment: Experiment, bundle: Bundle, *, stage: Stage
 ) -> dict[tuple[str, Kind], dict[str, Columns]]:
-    """Answers of each baseline to all test rows, by head, learned from the known rows."""
+    """Answers of each baseline to all test rows, by head, learned from the known rows.
+
+    Those that do not apply to the table are found out one by one, and count as done.
+    """
     known, training = experiment.known, experiment.spec.training
     heads = {name: bundle.model.head(name) for name in bundle.model.heads}
     targets = {name: experiment.targets[name][known] for name in heads}
@@ -179,17 +182,20 @@ def _baselines(
         share=experiment.spec.validation_fraction,
         seed=training.seed,
     )
-    with computing_with(training.threads or 1):
+    found: dict[tuple[str, Kind], dict[str, Columns]] = {}
+    with (
+        computing_with(training.threads or 1),
+        stage("measuring baselines", len(BASELINES), "baselines") as work,
+    ):
         rows, asked = baseline_rows(
             experiment.ready.take(known), experiment.ready.take(experiment.split.test)
         )
-        found: dict[tuple[str, Kind], dict[str, Columns] | None] = {
-            (baseline, "baseline"): predict(
-                rows, targets, asked, heads=heads, folds=folds, seed=training.seed
-            )
-            for baseline, predict in BASELINES.items()
-        }
-    return {key: columns for key, columns in found.items() if columns is not None}
+        for baseline, predict in BASELINES.items():
+            columns = predict(rows, targets, asked, heads=heads, folds=folds, seed=training.seed)
+            if columns is not None:
+                found[baseline, "baseline"] = columns
+            work(1)
+    return found
 
 
 def _modality_tables(

@@ -1,5 +1,6 @@
 """New items: those of a training, read before it and forecast after it; and the page for people."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +12,7 @@ from fusion.data.problems import raise_for
 from fusion.data.schema import Schema, missing_columns
 from fusion.data.tables import read_table, write_table
 from fusion.job_steps.config import SalesSection, TrainConfig
+from fusion.job_steps.photo_weights import photo_weights_notes
 from fusion.job_steps.sales import join_history
 from fusion.job_steps.source import ItemSource, sales_section
 from fusion.predictor import Predictor
@@ -105,6 +107,8 @@ def write_page(
 ) -> NewItems:
     """Writes the page for people: the one way of a training, of `predict` and of `similar`.
 
+    Its notes end with which weights read the photos.
+
     Args:
         predictor: The model that answered.
         answers: What it says of all items, as `Predictor.predict` gives it.
@@ -112,12 +116,14 @@ def write_page(
         page: Where to write.
 
     Returns:
-        What the page shows.
+        What the page shows, without that last note: a report has it elsewhere.
     """
     info = predictor.bundle.info
     details = [name for name in info.get("details") or () if isinstance(name, str)]
     new = tell_new_items(predictor, answers, shown, details=details)
-    write_new_items(new, page, title=str(info.get("title") or "New items"))
+    notes = photo_weights_notes(predictor.bundle.model.encoders)
+    whole = replace(new, notes=(*new.notes, *notes))
+    write_new_items(whole, page, title=str(info.get("title") or "New items"))
     return new
 
 

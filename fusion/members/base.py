@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +24,11 @@ class Member(ABC):
     """One kind of model: its state and its fitting. It answers all heads, in their raw units.
 
     Law: `member.config` is JSON, and `type(member)(**member.config)` with `load_state` of `state`
-    answers as the member does.
+    answers as the member does. What of these arguments is no option, as `fit` alone sets it, stands
+    in `set_by_fit`: users neither see nor give it.
     """
+
+    set_by_fit: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod
     def fit(

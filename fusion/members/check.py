@@ -101,6 +101,8 @@ def _check_knows(member: Member, view: View) -> None:
 
 def _check_round_trip(member: Member, example: Example) -> None:
     config, state = json.loads(json.dumps(member.config)), member.state()
+    known = member.set_by_fit <= config.keys()
+    _require(known, "name in set_by_fit arguments that config holds")
     for name, value in state.items():
         if isinstance(value, bytes):
             _require(

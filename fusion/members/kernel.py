@@ -1,7 +1,7 @@
 """Kernel ridge regression on all blocks at once: rows that are alike in what counts sell alike."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -41,6 +41,8 @@ class KernelMember(Member):
     Raises:
         ValueError: If a number is no whole one from 1 to 1,000,000, or `learned` tells of no state.
     """
+
+    set_by_fit: ClassVar[frozenset[str]] = frozenset({"learned"})
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """Networks: a fusion of all embeddings and a decoder for each head, trained by gradient."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -50,6 +50,8 @@ class NetworkMember(Member):
     Raises:
         ValueError: If a name is unknown, or a setting out of its range.
     """
+
+    set_by_fit: ClassVar[frozenset[str]] = frozenset({"n_networks"})
 
     def __init__(
         self,

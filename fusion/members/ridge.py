@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -36,6 +36,8 @@ class RidgeMember(Member):
     Raises:
         ValueError: If the degree is neither 1 nor 2.
     """
+
+    set_by_fit: ClassVar[frozenset[str]] = frozenset({"sources"})
 
     def __init__(self, *, degree: int = 1, sources: Sequence[Mapping[str, Any]] = ()) -> None:
         check_whole("degree", degree, least=1, most=2)

@@ -27,6 +27,8 @@ CHUNK_ROWS = 4096
 LEAST_VARIANCE = 1e-9
 """Share of an embedding's variance below which a direction is rounding."""
 FARTHEST = 1e100
+LONGEST = 1.001
+"""Bound of a coordinate of a direction, and what rounding adds."""
 
 
 class Numbers(NamedTuple):
@@ -227,6 +229,8 @@ def _read(kind: str, place: int, state: State) -> Reader:
     mean = numbers("mean", torch.float64, n_axes=1)
     directions = numbers("directions", torch.float64, n_axes=2)
     fits = is_filled.shape == (1,) and len(mean) == len(directions)
+    if np.abs(directions).max(initial=0.0) > LONGEST:
+        raise ValueError(f"features.{place}.directions must be of length 1, got longer ones.")
     return _fitting(Directions(mean, directions, is_filled), fits, place)
 
 

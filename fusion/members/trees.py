@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from numbers import Real
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -39,6 +39,8 @@ class TreesMember(Member):
     Raises:
         ValueError: If an option is out of range.
     """
+
+    set_by_fit: ClassVar[frozenset[str]] = frozenset({"blocks"})
 
     def __init__(
         self,

@@ -99,16 +99,21 @@ def render_report(report: TrainingReport) -> str:
 
     Every text of the report is escaped: titles, ids, column names and messages are not trusted.
     """
+    heads = [_head_view(result, f"head-{n}") for n, result in enumerate(report.heads)]
+    titles = {
+        each.evaluation.head: view.answer.name
+        for each, view in zip(report.heads, heads, strict=True)
+    }
     return (
         _environment()
         .get_template(TEMPLATE)
         .render(
             title=report.title,
             new=_first_items(report.new_items),
-            heads=[_head_view(result, f"head-{n}") for n, result in enumerate(report.heads)],
+            heads=heads,
             tuning=tuning_view(report),
             training=training_chart(report.losses),
-            members=member_tables(report.blend_weights, report.new_weights),
+            members=member_tables(report.blend_weights, report.new_weights, titles=titles),
             data=_data_view(report.summary),
             glossary=_glossary(report.heads),
             made_with=report.made_with,

@@ -18,7 +18,7 @@ import re
 import shutil
 import stat
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
@@ -31,15 +31,25 @@ from fusion.system.platforms import exchange_folders, is_windows
 MOST_TOLD = 100
 
 
+def _no_more(folder: Path) -> Collection[str]:
+    return ()
+
+
 def replace_folder(
-    folder: Path, files: Mapping[str, bytes], *, replaced: Collection[str] = ()
+    folder: Path,
+    files: Mapping[str, bytes],
+    *,
+    owned: Callable[[Path], Collection[str]] = _no_more,
 ) -> list[Path]:
     """Writes a folder that is there as a whole or not at all, and survives a power cut.
 
     Args:
         folder: Its place, no link.
         files: Relative path -> content.
-        replaced: Relative paths of further files that may be removed from what lay there.
+        owned: Gives relative paths of further files that may be removed from a folder that is
+            replaced, or that a dead writer left; it is asked about each, as another writer may have
+            put one with other files in place meanwhile. What it reads should stand first in
+            `files`: it is written first and removed last, so that the others are known until then.
 
     Returns:
         Files that somebody put into the old folder meanwhile; they lie where these paths say.
@@ -59,8 +69,11 @@ def replace_folder(
             raise
     if not is_windows():  # which refuses to open a folder
         sync_folder(folder.parent)
-    names = {*files, *replaced}
-    left = [path for old in before for path in _remove(old, names)]
+
+    def names(old: Path) -> Sequence[str]:
+        return list(dict.fromkeys([*files, *owned(old)]))
+
+    left = [path for old in before for path in _remove(old, names(old))]
     _sweep(folder, names)
     return left
 
@@ -175,9 +188,12 @@ def _put_back(aside: list[Path], folder: Path) -> None:
         aside.pop().rename(folder)
 
 
-def _remove(folder: Path, names: Collection[str]) -> list[Path]:
-    """Removes the named files and then the folder; what else lies there is kept and given back."""
-    for name in names:
+def _remove(folder: Path, names: Sequence[str]) -> list[Path]:
+    """Removes the named files, the last first, and the folder; what else is there is given back.
+
+    Two may do so at once: a writer whose folder was replaced, and one that sweeps.
+    """
+    for name in reversed(names):
         with suppress(OSError):
             (folder / name).unlink(missing_ok=True)
     inner = {parent for name in names for parent in Path(name).parents}
@@ -189,11 +205,11 @@ def _remove(folder: Path, names: Collection[str]) -> list[Path]:
     return []
 
 
-def _sweep(folder: Path, names: Collection[str]) -> None:
+def _sweep(folder: Path, names: Callable[[Path], Sequence[str]]) -> None:
     for path in _left_over(folder):
         with _writer(path) as state:
             if state == "dead":
-                _remove(path, names)
+                _remove(path, names(path))
 
 
 def _left_over(folder: Path) -> list[Path]:

@@ -161,7 +161,7 @@ def test_tuning_cost(script, monkeypatch, prices, capsys) -> None:
     speed = script("tuning_speed")
     monkeypatch.setattr(speed, "apart", lambda work, *arguments: work(*arguments))
     speed.main(["--data", str(prices), "--rows", "12", "--epochs", "1", "--part", "cost"])
-    assert "| tune, cache, train four networks |" in capsys.readouterr().out
+    assert "| tune, cache, train the default members |" in capsys.readouterr().out
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")

@@ -144,6 +144,16 @@ def test_a_registered_member_is_chosen_by_name_with_options(registered):
             r"options of member network must be one of .*strategy",
         ),
         ({"network": {"strategy": "conc"}}, "member network: strategy must be one of concat"),
+        (
+            {"kernel": {"learned": None}},
+            "kernel must be one of choice_rows, exact_rows, n_landmarks, got 'learned'",
+        ),
+        (
+            {"ridge": {"sources": []}},
+            "options of member ridge must be one of degree, got 'sources'",
+        ),
+        ({"trees": {"blocks": []}}, "learning_rate, max_trees, n_leaves, got 'blocks'"),
+        ({"network": {"n_networks": 2}}, "strategy_options, training, got 'n_networks'"),
         ({"network": 3}, "options of member network must be names and values, got 3"),
         ({"a b": PriceMember()}, "name of a member must be letters, digits and _, got 'a b'"),
         ([], "members must be different names"),

@@ -161,11 +161,12 @@ def test_negative_answers_stay_negative_where_rows_held_out_show_none():
 def test_the_description_says_which_columns_were_mapped_on_rows_held_out():
     assert RegressionHead().describe() == (
         "prediction = between mean and median; prediction_p50 = about the median; prediction_p10 "
-        "to prediction_p90 = 80 % of targets, as wide as targets scatter; learned with Huber loss"
+        "to prediction_p90 = 80 % of targets, as wide as targets scatter"
     )
     held_out = {"link": "identity", "intercept": 1.0}
     told = RegressionHead(scale="log", mean_map=held_out).describe()
     assert told.startswith("prediction = mean, mapped on rows held out; prediction_p50 = about")
+    assert told.endswith("; learned on the log scale")  # each member by a loss of its own
     told = RegressionHead(median_map=held_out).describe()
     assert "between mean and median; prediction_p50 = median, mapped on rows held out" in told
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import resource
+import shutil
 import signal
 import traceback
 from collections.abc import Callable, Iterator
@@ -15,8 +16,10 @@ import pandas as pd
 import pytest
 
 from benchmarks.kill_job import fork
-from fusion import FusionClassifier, FusionRegressor
+from fusion import BundleError, ConfigError, FusionClassifier, FusionRegressor
+from fusion.bundle.document import FORMAT
 
+FROZEN = Path(__file__).parent / "frozen"
 SPARE_BYTES = 2**30
 CASE_SECONDS = 20
 SMALL = {"width": 8, "depth": 1, "n_networks": 2, "projection_dim": 8}
@@ -61,6 +64,45 @@ def small_classifier(some_items: Callable[[int], pd.DataFrame]) -> FusionClassif
     items = some_items(60)[["cost", "brand"]]
     settings = {"training": {"epochs": 1, "folds": 1}, "strategy_options": SMALL}
     return FusionClassifier(**settings, random_state=1).fit(items, (items["cost"] > 20).to_numpy())
+
+
+@pytest.fixture
+def folder(small_model: FusionRegressor, tmp_path: Path) -> Path:
+    """A bundle of the small model."""
+    small_model.save(tmp_path / "bundle")
+    return tmp_path / "bundle"
+
+
+@pytest.fixture
+def every_member(tmp_path: Path) -> Path:
+    """A bundle in which every member counts."""
+    shutil.copytree(FROZEN / f"format_{FORMAT}" / "bundle", tmp_path / "every")
+    return tmp_path / "every"
+
+
+@pytest.fixture(scope="session")
+def complaint_about() -> Callable[[Any, Path, pd.DataFrame], str | None]:
+    """Tells what is wrong with what became of a bundle."""
+
+    def complaint(kind: Any, folder: Path, items: pd.DataFrame) -> str | None:
+        """What is wrong with what became of a bundle: nothing for a BundleError or answers."""
+        try:
+            model = kind.load(folder)
+        except BundleError as error:
+            return "a message without end" if len(str(error)) > 5000 else None
+        rows = items.reindex(columns=list(model.bundle_.schema.all_columns)).astype(object)
+        if model.bundle_.schema.id is not None:
+            rows[model.bundle_.schema.id] = ["a", "b", "c"]
+        try:
+            table = model.set_params(on_bad_rows="absent", store=None).predict_table(rows)
+        except (ConfigError, BundleError):
+            return None  # a parameter of the estimator, which `set_params` changes; or of some rows
+        wrong = len(table) != 3 or not np.isfinite(table[model._predictor().columns()]).all(
+            axis=None
+        )
+        return f"answers {table.to_dict()}" if wrong else None
+
+    return complaint
 
 
 @pytest.fixture

@@ -5,17 +5,14 @@ import json
 import os
 import resource
 import shutil
-from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import load, save
 
 from encoders import ENCODERS
 from encoders.text.tiny_bert import tiny_checkpoint
-from fusion import BundleError, ConfigError, FusionRegressor, load_bundle
-from fusion.bundle.document import FORMAT
+from fusion import BundleError, FusionRegressor, load_bundle
 from fusion.members import MEMBERS
 from fusion.saved_parts import rebuild
 from heads import HEADS, Column, RegressionHead
@@ -25,7 +22,6 @@ pytestmark = [
     pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs Linux"),  # noqa: PTH110
 ]
 
-FROZEN = Path(__file__).parent / "frozen"
 GONE = object()
 DEEP = json.loads("[" * 200 + "]" * 200)
 ODD = [
@@ -56,24 +52,7 @@ def replaced(document, path, value):
     return changed
 
 
-def complaint_about(kind, folder, items):
-    """What is wrong with what became of a bundle: nothing for a BundleError or answers."""
-    try:
-        model = kind.load(folder)
-    except BundleError as error:
-        return "a message without end" if len(str(error)) > 5000 else None
-    rows = items.reindex(columns=list(model.bundle_.schema.all_columns)).astype(object)
-    if model.bundle_.schema.id is not None:
-        rows[model.bundle_.schema.id] = ["a", "b", "c"]
-    try:
-        table = model.set_params(on_bad_rows="absent", store=None).predict_table(rows)
-    except ConfigError:
-        return None  # a parameter of the estimator, which `set_params` changes
-    wrong = len(table) != 3 or not np.isfinite(table[model._predictor().columns()]).all(axis=None)
-    return f"answers {table.to_dict()}" if wrong else None
-
-
-def cases_of(kind, folder, items, write_crafted, *, every):
+def cases_of(kind, folder, items, write_crafted, complaint_about, *, every):
     document = json.loads((folder / "bundle.json").read_text())
     number = 0
     for path in nodes(document):
@@ -89,31 +68,22 @@ def cases_of(kind, folder, items, write_crafted, *, every):
                 yield f"{path} -> {str(odd)[:20]}", case
 
 
-@pytest.fixture
-def folder(small_model, tmp_path):
-    small_model.save(tmp_path / "bundle")
-    return tmp_path / "bundle"
-
-
 def test_odd_values_in_the_description_do_no_harm(
-    folder, some_items, write_crafted, short_of_memory
+    folder, some_items, write_crafted, complaint_about, short_of_memory
 ):
-    cases = cases_of(FusionRegressor, folder, some_items(3), write_crafted, every=47)
+    cases = cases_of(
+        FusionRegressor, folder, some_items(3), write_crafted, complaint_about, every=47
+    )
     complaints = short_of_memory(cases)
     assert not complaints, "\n".join(complaints)
 
 
-@pytest.fixture
-def every_member(tmp_path):
-    """A bundle in which every member counts."""
-    shutil.copytree(FROZEN / f"format_{FORMAT}" / "bundle", tmp_path / "every")
-    return tmp_path / "every"
-
-
 def test_odd_values_in_the_description_of_every_member_do_no_harm(
-    every_member, some_items, write_crafted, short_of_memory
+    every_member, some_items, write_crafted, complaint_about, short_of_memory
 ):
-    cases = cases_of(FusionRegressor, every_member, some_items(3), write_crafted, every=61)
+    cases = cases_of(
+        FusionRegressor, every_member, some_items(3), write_crafted, complaint_about, every=61
+    )
     complaints = short_of_memory(cases)
     assert not complaints, "\n".join(complaints)
 
@@ -445,14 +415,23 @@ def test_weights_that_a_bundle_names_are_a_regular_file_of_some_size(tmp_path, p
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["regressor", "classifier", "bert", "resnet"])
 def test_every_odd_value_in_every_place_does_no_harm(
-    name, request, tmp_path, some_items, write_crafted, short_of_memory, monkeypatch
+    name,
+    request,
+    tmp_path,
+    some_items,
+    write_crafted,
+    complaint_about,
+    short_of_memory,
+    monkeypatch,
 ):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)  # "x" may be a model
     model = request.getfixturevalue(
         {"regressor": "small_model", "classifier": "small_classifier"}.get(name, f"{name}_model")
     )
     model.save(tmp_path / "bundle")
-    cases = cases_of(type(model), tmp_path / "bundle", some_items(3), write_crafted, every=1)
+    cases = cases_of(
+        type(model), tmp_path / "bundle", some_items(3), write_crafted, complaint_about, every=1
+    )
     complaints = short_of_memory(cases)
     assert not complaints, "\n".join(complaints)
 

@@ -63,13 +63,13 @@ def test_sound_values_become_settings():
 )
 def test_a_mistake_names_its_place_and_what_is_valid(values, said):
     first, mistake = told(values)
-    assert first == "job.toml has 1 mistake(s):"
+    assert first == "job.toml has 1 mistake:"
     assert mistake.startswith(f"  - {said}")
 
 
 def test_every_mistake_is_told_at_once():
     lines = told({"epochs": 0, "photo": {"corp": 1}, "heads": [{"targ": 1}], "extra": 1})
-    assert lines[0] == "job.toml has 5 mistake(s):" and len(lines) == 6
+    assert lines[0] == "job.toml has 5 mistakes:" and len(lines) == 6
     assert any("Did you mean 'crop'?" in line for line in lines)
 
 

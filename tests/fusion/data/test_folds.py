@@ -156,6 +156,8 @@ def test_groups_may_be_labels_of_any_kind():
     assert row_groups(pd.Series([2.5, 1.0]), n_rows=2).tolist() == [0, 1]
     with pytest.raises(ValueError, match="groups must hold one label for each of the 3 rows"):
         row_groups(["a", "b"], n_rows=3)
+    with pytest.raises(ValueError, match=r"groups must hold 2 or more labels, got 'a'"):
+        row_groups(["a", "a"], n_rows=2)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])

@@ -41,6 +41,11 @@ def test_unknown_code_has_an_advice_too() -> None:
     assert "leave them out" in report_problems([Problem("other", "odd", 0)], source="items")
 
 
+def test_a_target_of_labels_is_told_which_head_takes_them() -> None:
+    found = Problem("target_not_number", "must be a number, got 'up'", row=0, column="trend")
+    assert "head multiclass (FusionClassifier" in report_problems([found], source="items.csv")
+
+
 def test_columns_that_a_table_lacks_are_one_group_of_at_most_fifty_with_one_advice() -> None:
     lacking = [Problem("column_missing", "must be there", column=f"c{i}") for i in range(60)]
     report = report_problems(lacking, source="items.csv")

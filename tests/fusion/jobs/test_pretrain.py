@@ -196,7 +196,7 @@ def test_options_that_are_not_given_keep_their_defaults():
 def test_every_mistake_in_the_options_is_told_at_once():
     with pytest.raises(ConfigError) as error:
         settings_of(objective="sales", epochs=0)
-    assert "pretraining has 2 mistake(s)" in str(error.value)
+    assert "pretraining has 2 mistakes" in str(error.value)
     assert "- objective: " in str(error.value) and "got 'sales'." in str(error.value)
     assert "- epochs: " in str(error.value) and "got 0." in str(error.value)
     with pytest.raises(ConfigError, match="- loss must be left out"):

@@ -92,7 +92,9 @@ def test_each_stage_of_a_training_ends_at_its_total_or_early_and_stands_once(tra
         "fitting the ridge",
         "growing trees",
         "measuring modalities",
+        "measuring baselines",
     ]
+    assert works.opened[-1].total == len(BASELINES)
     assert {"texts", "photos", "epochs", "models"} <= {work.unit for work in works.opened}
 
 
