@@ -22,8 +22,8 @@ from results import write_section
 from fusion import FusionClassifier, FusionRegressor
 from fusion.evaluation.bootstrap import paired_bootstrap
 from fusion.members import MEMBERS, Member
-from fusion.members.base import Raw
 from fusion.members.defaults import DEFAULT_MEMBERS
+from fusion.network import Raw
 from heads import metrics
 
 Floats = NDArray[np.float64]

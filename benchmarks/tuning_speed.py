@@ -97,6 +97,7 @@ def by_toolkit(data: Prices, settings: dict[str, Any]) -> dict[str, float]:
     from fusion.network import FusionNetwork
     from fusion.strategies import JoinFusion
     from fusion.tuning import TuningSettings
+    from fusion.tuning.rows import TuningRows
     from fusion.tuning.tune import tune_model
     from heads import RegressionHead
 
@@ -115,7 +116,7 @@ def by_toolkit(data: Prices, settings: dict[str, Any]) -> dict[str, float]:
     inputs = ModelInputs({"text": present}, values={"text": texts}, encoders={"text": encoder})
     start = time.perf_counter()
     learn = (np.arange(len(rows)), np.empty(0, dtype=np.int64))
-    tune_model(model, inputs, {"y": values}, rows=learn, settings=how)
+    tune_model(model, TuningRows(inputs, {"y": values}, *learn), settings=how)
     seconds = time.perf_counter() - start
     with torch.inference_mode():
         embedded = torch.from_numpy(encoder.encode(texts[len(rows) :]))

@@ -134,8 +134,7 @@ def evaluated(launches: Launches, head: Head, *, seed: int) -> Evaluation:
         name=type(head).__name__,
         target_column=TARGET,
         target=test,
-        fusion=models.pop(("fusion", "fusion")),
-        others=models,
+        answers=models,
     )
 
 

@@ -5,6 +5,7 @@ from fusion.bundle import load_bundle as load_bundle
 from fusion.bundle import save_bundle as save_bundle
 from fusion.data import Catalogue as Catalogue
 from fusion.data import Schema as Schema
+from fusion.data import TrainingRows as TrainingRows
 from fusion.data import build_catalogue as build_catalogue
 from fusion.data import infer_schema as infer_schema
 from fusion.data import read_table as read_table

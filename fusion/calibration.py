@@ -1,12 +1,14 @@
 """What heads read off raw outputs is corrected on rows that no member learned from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
 from fusion.data.known import is_known
-from fusion.members.base import Floats, Raw
-from fusion.members.view import Mask, Rows
+from fusion.data.training_rows import TrainingRows
+from fusion.members.base import Floats
+from fusion.members.view import Mask
+from fusion.network import Raw
 from heads.base import Head
 
 MIN_HELD_OUT = 20
@@ -15,21 +17,17 @@ MIN_HELD_OUT = 20
 
 def calibrate(
     heads: Mapping[str, Head],
-    targets: Mapping[str, Floats],
-    folds: Sequence[Rows],
+    training: TrainingRows,
     raw: Raw,
-    *,
-    sample_weight: Floats,
 ) -> None:
     """Calibrates each head in place on what was answered out of fold.
 
     Args:
         heads: By name.
-        targets: Targets `[n, *target_shape]` in business units, NaN where there is none.
-        folds: Positions of the rows of each fold.
+        training: Targets, folds and weights of the rows.
         raw: Answers of each head `[n, n_networks, *target_shape, raw_dim]`; rows of folds count.
-        sample_weight: `[n]`, how much each row counts.
     """
+    targets, folds, sample_weight = training.targets, training.folds, training.sample_weight
     rows = np.concatenate(folds)
     parts = np.repeat(np.arange(len(folds)), [len(fold) for fold in folds])
     for name, head in heads.items():

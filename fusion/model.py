@@ -7,9 +7,10 @@ from torch import Tensor
 
 from encoders.base import Encoder
 from fusion.data.batch import ModelInputs
-from fusion.members.base import Member, Raw
+from fusion.members.base import Member
 from fusion.members.network import NetworkMember
 from fusion.members.view import View, view_of
+from fusion.network import Raw
 from fusion.stack import Stack, new_rows
 from heads.base import Head
 

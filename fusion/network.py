@@ -13,7 +13,7 @@ from heads.decoders.base import Decoder
 from heads.decoders.named import NamedDecoders
 
 Raw = dict[str, Tensor]
-"""Head -> what decoders answer, before decoding: `[batch, n_networks, *target_shape, raw_dim]`."""
+"""Head -> what is answered, before decoding: `[n, n_networks, *target_shape, raw_dim]`."""
 Change = Callable[[Embeddings, Present], Embeddings]
 
 

@@ -1,5 +1,6 @@
 """From a trained model and new rows to one row of answers for each item."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from numbers import Integral
 from pathlib import Path
@@ -11,15 +12,14 @@ import torch
 from numpy.typing import NDArray
 
 from encoders.base import Encoder
-from fusion.bundle import Bundle, Content, content_of
+from fusion.bundle import Bundle, content_of
 from fusion.bundle.answers import refuse_infinite
-from fusion.bundle.content import largest
 from fusion.data.absent import with_absent_columns
 from fusion.data.batch import ModelInputs, chunks
 from fusion.data.catalogue import Catalogue, build_catalogue
 from fusion.data.frames import as_frame
 from fusion.data.labels import label_texts
-from fusion.data.policy import apply_policy, refuse_early
+from fusion.data.policy import dropped_rows, refuse_early
 from fusion.data.problems import OnBadRows, check_policy, shown
 from fusion.data.records import is_records
 from fusion.embedding import Prepared, prepare_inputs
@@ -30,8 +30,6 @@ from fusion.system.files import expanded
 from heads.columns import class_labels
 
 CHUNK_ROWS = 4096
-SIMILARITY_DIGITS = 6
-"""Further digits of a similarity are rounding, which must not decide an order."""
 
 
 class Predictor:
@@ -121,7 +119,7 @@ class Predictor:
         if not len(inputs):
             return {}
         with torch.inference_mode():
-            pieces = [self._answers(inputs, rows) for rows in chunks(len(inputs), CHUNK_ROWS)]
+            pieces = [self._answers(piece) for piece in _pieces(inputs)]
         return {name: np.concatenate([piece[name] for piece in pieces]) for name in self.columns()}
 
     def columns(self) -> list[str]:
@@ -184,8 +182,10 @@ class Predictor:
         n_rows, bundle = len(items), self.bundle
         rows = np.full((n_rows, k), 0, dtype=np.int64)
         similarity = np.full((n_rows, k), np.nan)
-        found = self._most_alike(content_of(bundle.model, items.inputs), k)
-        rows[items.kept], similarity[items.kept] = found
+        asked = content_of(bundle.model, items.inputs)
+        rows[items.kept], similarity[items.kept] = bundle.reference.nearest(
+            asked, k, ids=bundle.reference_ids
+        )
         near, known = rows.ravel(), np.isfinite(similarity).ravel()
 
         def of_known(texts: list[str]) -> list[str | None]:
@@ -215,18 +215,6 @@ class Predictor:
                 f"k must be a whole number in 1..{n_reference}, got {k!r}: there are {n_reference} "
                 "training items."
             )
-
-    def _most_alike(self, asked: Content, k: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Places and similarities `[n, k]`, the largest first, nan last; ties follow ids."""
-        order = np.argsort(np.asarray(self.bundle.reference_ids, dtype=str), kind="stable")
-        places = [np.zeros((0, k), dtype=np.int64)]
-        values = [np.zeros((0, k))]
-        for similarity in self.bundle.reference.similarity(asked):
-            scores = similarity[:, order].astype(np.float64).round(SIMILARITY_DIGITS)
-            nearest = largest(scores, k)
-            places.append(order[nearest])
-            values.append(np.take_along_axis(scores, nearest, axis=1))
-        return np.concatenate(places), np.concatenate(values)
 
     def read(self, frame: Any, *, source: str = "items") -> AskedItems:
         """Items as the model reads them, embedded once for whatever is asked about them.
@@ -260,23 +248,21 @@ class Predictor:
 
     def _settled(self, catalogue: Catalogue, prepared: Prepared) -> AskedItems:
         """Items whose faulty rows have become errors, or absent values."""
-        _, errors = apply_policy(catalogue, prepared.problems, on_bad_rows=self.on_bad_rows)
+        errors = dropped_rows(catalogue, prepared.problems, on_bad_rows=self.on_bad_rows)
         n_rows = len(catalogue)
         kept = np.asarray([row for row in range(n_rows) if row not in errors], dtype=np.int64)
-        return AskedItems(catalogue, prepared.inputs.take(kept), kept, errors)
+        inputs = prepared.inputs.take(kept) if errors else prepared.inputs
+        return AskedItems(catalogue, inputs, kept, errors)
 
     def _encoders(self) -> dict[str, Encoder]:
         model = self.bundle.model
         return {name: model.encoder(name) for name in model.modalities}
 
-    def _answers(
-        self, inputs: ModelInputs, rows: NDArray[np.int64]
-    ) -> dict[str, NDArray[np.float64]]:
+    def _answers(self, inputs: ModelInputs) -> dict[str, NDArray[np.float64]]:
         model = self.bundle.model
-        raw = model.raw(inputs.take(rows))
         answers = {
             self.column_name(name, column): values.double().numpy()
-            for name, outputs in raw.items()
+            for name, outputs in model.raw(inputs).items()
             for column, values in model.head(name).decode(outputs).items()
         }
         refuse_infinite(answers)
@@ -305,10 +291,18 @@ def fuse_rows(bundle: Bundle, inputs: ModelInputs) -> NDArray[np.float32]:
     Raises:
         BundleError: If a number is not finite.
     """
-    pieces = chunks(len(inputs), CHUNK_ROWS)
-    fused = np.concatenate([bundle.model.fuse(inputs.take(rows)).numpy() for rows in pieces])
+    fused = np.concatenate([bundle.model.fuse(piece).numpy() for piece in _pieces(inputs)])
     refuse_infinite({"embedding": fused})
     return fused
+
+
+def _pieces(inputs: ModelInputs) -> Iterator[ModelInputs]:
+    """All rows in order, some thousand at a time; those of one piece are not copied."""
+    if len(inputs) <= CHUNK_ROWS:
+        yield inputs
+        return
+    for rows in chunks(len(inputs), CHUNK_ROWS):
+        yield inputs.take(rows)
 
 
 def present_names(inputs: ModelInputs) -> list[str]:

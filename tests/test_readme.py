@@ -19,12 +19,12 @@ from fusion.choices.mistakes import option_names
 from fusion.job_steps.config import (
     DataSection,
     EvaluationSection,
-    HeadSection,
     ModelSection,
     SalesSection,
     SplitSection,
     TrainConfig,
 )
+from fusion.job_steps.head_sections import HeadSection
 from fusion.members.registry import MEMBERS
 from fusion.modalities import MODALITIES, input_roles
 from fusion.pretraining import PretrainingSettings

@@ -1,6 +1,6 @@
 """Table columns to arrays, with every unreadable cell named by its column and row."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ MAX_LEVELS = 1000
 """Known levels of one category column: the most frequent ones."""
 DATE_NUMBERS = 2  # days since 1970 and the year
 DATE_CYCLES = 6  # sine and cosine of month, week and weekday
+FIRST_MONDAY = 4  # 5 January 1970, in days since its first
 
 
 def read_numbers(frame: pd.DataFrame, name: str) -> NDArray[np.float64]:
@@ -23,13 +24,18 @@ def read_numbers(frame: pd.DataFrame, name: str) -> NDArray[np.float64]:
         ValueError: If the column is absent, or a cell is no number or infinite.
     """
     column = _column(frame, name)
+    numbers = column.to_numpy() if column.dtype == np.float64 else _as_numbers(column)
+    _refuse(column, np.isinf(numbers), rule="finite")
+    return numbers
+
+
+def _as_numbers(column: "pd.Series[Any]") -> NDArray[np.float64]:
     _refuse(column, _texts(column), rule="a number or missing")
     try:
         numbers = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} must be numbers, got {column.dtype} ({error}).") from error
+        raise ValueError(f"{column.name} must be numbers, got {column.dtype} ({error}).") from error
     _refuse(column, np.isnan(numbers) & column.notna().to_numpy(), rule="a number or missing")
-    _refuse(column, np.isinf(numbers), rule="finite")
     return numbers
 
 
@@ -41,46 +47,57 @@ def read_levels(frame: pd.DataFrame, name: str, *, min_count: int) -> list[str]:
     return order[:MAX_LEVELS]
 
 
-def read_categories(frame: pd.DataFrame, name: str, levels: Sequence[str]) -> NDArray[np.int64]:
-    """Codes `[rows]` of a category column: 0 missing, 1 unseen or rare, then the known levels."""
-    names = _level_names(_column(frame, name))
-    found = pd.Index(pd.Series(levels, dtype=object)).get_indexer(pd.Index(names.astype(object)))
-    codes = np.where(found < 0, 1, found + FIRST_LEVEL)
-    return np.where(names.isna().to_numpy(), 0, codes).astype(np.int64)
+def codes_of(levels: Iterable[str]) -> dict[str, int]:
+    """Code of each known level of a category column."""
+    return {level: code for code, level in enumerate(levels, FIRST_LEVEL)}
+
+
+def read_categories(frame: pd.DataFrame, name: str, codes: Mapping[str, int]) -> NDArray[np.int64]:
+    """Codes `[rows]` of a category column: 0 missing, 1 unseen or rare, then those of `codes`."""
+    places, levels = pd.factorize(_column(frame, name))
+    found = [codes.get(_level_name(level), FIRST_LEVEL - 1) for level in levels]
+    return np.array([*found, 0], dtype=np.int64)[places]  # the place of a missing level is -1
 
 
 def read_dates(frame: pd.DataFrame, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """A date column as numbers `[rows, 2]`, NaN where missing, and cycles `[rows, 6]`, there 0.
 
     The numbers are days since 1970 and the year; the cycles are sine and cosine of the month, the
-    week of the year and the day of the week. Times of day are ignored; zones are taken to UTC.
-    Text is not read here: there is one reader of cells, and it knows the formats of a column.
+    week of the year (ISO 8601) and the day of the week. Times of day are ignored; zones are taken
+    to UTC. Text is not read here: there is one reader of cells, and it knows the formats of a
+    column.
 
     Raises:
         ValueError: If the column is absent or a cell is no date.
     """
     column = _column(frame, name)
+    is_plain = isinstance(column.dtype, np.dtype) and column.dtype.kind == "M"
+    dates = column.to_numpy() if is_plain else _as_dates(column)
+    missing = np.isnat(dates)
+    known = np.where(missing, np.datetime64(0, "D"), dates.astype("datetime64[D]"))
+    days, months = known.astype(np.int64), known.astype("datetime64[M]").astype(np.int64)
+    weekday = (days - FIRST_MONDAY) % 7
+    thursday = known + (3 - weekday)  # its year is that of the week
+    week = (thursday - thursday.astype("datetime64[Y]")).astype(np.int64) // 7
+    numbers = np.stack([days, months // 12 + 1970], axis=1).astype(np.float64)
+    angles = 2 * np.pi * np.stack([months % 12 / 12, week / 52, weekday / 7], axis=1)
+    cycles = np.concatenate([np.sin(angles), np.cos(angles)], axis=1)
+    numbers[missing], cycles[missing] = np.nan, 0.0
+    return numbers, cycles
+
+
+def _as_dates(column: "pd.Series[Any]") -> "NDArray[np.datetime64]":
     _refuse(column, _texts(column), rule="a date (pandas.to_datetime reads text) or missing")
     if pd.api.types.is_numeric_dtype(column) and column.notna().any():
         raise ValueError(
-            f"{name} must be dates, got {column.dtype}. Convert them with "
+            f"{column.name} must be dates, got {column.dtype}. Convert them with "
             "pandas.to_datetime(..., unit=...)."
         )
     if pd.api.types.is_numeric_dtype(column):
         column = column.astype(object)  # a column without any date
     dates = pd.to_datetime(column, errors="coerce", utc=True, format="ISO8601").dt.tz_localize(None)
-    wrong = (dates.isna() & column.notna()).to_numpy()
-    _refuse(column, wrong, rule="a date or missing")
-    days = (dates.dt.normalize() - pd.Timestamp("1970-01-01")) / pd.Timedelta(days=1)
-    numbers = np.stack([days.to_numpy(np.float64), dates.dt.year.to_numpy(np.float64)], axis=1)
-    turns = (
-        (dates.dt.month - 1) / 12,
-        (dates.dt.isocalendar().week.astype("float64") - 1) / 52,
-        dates.dt.day_of_week / 7,
-    )
-    angles = 2 * np.pi * np.stack([turn.to_numpy(np.float64) for turn in turns], axis=1)
-    cycles = np.concatenate([np.sin(angles), np.cos(angles)], axis=1)
-    return numbers, np.where(np.isnan(cycles), 0.0, cycles)
+    _refuse(column, (dates.isna() & column.notna()).to_numpy(), rule="a date or missing")
+    return dates.to_numpy()
 
 
 def _column(frame: pd.DataFrame, name: str) -> "pd.Series[Any]":

@@ -16,18 +16,18 @@ from encoders.table.columns import (
     DATE_CYCLES,
     DATE_NUMBERS,
     FIRST_LEVEL,
+    codes_of,
     read_categories,
     read_dates,
     read_levels,
     read_numbers,
 )
+from encoders.table.spread import is_skewed, medians, quantiles, spreads
 
 SQUASH = 3.0
 """Numbers stay within plus and minus this many interquartile ranges in squash mode."""
-MIN_SKEW_ROWS = 20
 MOST_BINS = 1024
 MOST_CATEGORY_DIM = 1024
-"""Rows below which a skewness says nothing."""
 FARTHEST = 1e12
 """Interquartile ranges from the median beyond which a number is as good as infinitely far."""
 
@@ -83,6 +83,7 @@ class NumericEncoder(Encoder):
         check_whole("n_bins", n_bins, least=0, most=MOST_BINS)
         self._numeric, self._dates = list(numeric), list(dates)
         self._categories = {name: list(levels) for name, levels in (categories or {}).items()}
+        self._codes = {name: codes_of(levels) for name, levels in self._categories.items()}
         self._transform, self._category_dim, self._n_bins = transform, category_dim, n_bins
         self._log_columns = list(log_columns)
         self._check_names()
@@ -141,16 +142,16 @@ class NumericEncoder(Encoder):
         check_whole("min_count", min_count, least=1, most=MOST_ROWS)
         levels = {name: read_levels(values, name, min_count=min_count) for name in categorical}
         if options.get("transform", "squash") == "squash":
-            options["log_columns"] = [name for name in numeric if _is_skewed(values, name)]
+            options["log_columns"] = [name for name in numeric if is_skewed(values, name)]
         encoder = cls(numeric=numeric, categories=levels, dates=dates, **options)
         numbers, _ = encoder._read(values)
-        encoder.center.copy_(torch.from_numpy(_medians(numbers)))
-        encoder.scale.copy_(torch.from_numpy(_spreads(numbers)))
+        encoder.center.copy_(torch.from_numpy(medians(numbers)))
+        encoder.scale.copy_(torch.from_numpy(spreads(numbers)))
         if encoder._n_pieces:
-            quantiles = _quantiles(
+            found = quantiles(
                 numbers[:, : len(encoder._numeric)], np.linspace(0.0, 1.0, encoder._n_pieces + 1)
             )
-            encoder.edges.copy_(torch.from_numpy(quantiles.T.copy()))
+            encoder.edges.copy_(torch.from_numpy(found.T.copy()))
         return encoder
 
     def preprocess(self, values: Any) -> Tensors:
@@ -169,8 +170,8 @@ class NumericEncoder(Encoder):
             raise TypeError(f"values must be a DataFrame, got {type(values).__name__}.")
         numbers, cycles = self._read(values)
         codes = np.empty((len(values), len(self._categories)), dtype=np.int64)
-        for position, (name, levels) in enumerate(self._categories.items()):
-            codes[:, position] = read_categories(values, name, levels)
+        for position, (name, known) in enumerate(self._codes.items()):
+            codes[:, position] = read_categories(values, name, known)
         return {
             "numbers": torch.from_numpy(numbers),
             "cycles": torch.from_numpy(cycles).float(),
@@ -180,8 +181,8 @@ class NumericEncoder(Encoder):
     def unknown_levels(self, values: pd.DataFrame) -> dict[str, NDArray[np.bool_]]:
         """Category column -> mask `[rows]` of levels that training saw never, or too seldom."""
         return {
-            name: read_categories(values, name, levels) == FIRST_LEVEL - 1
-            for name, levels in self._categories.items()
+            name: read_categories(values, name, known) == FIRST_LEVEL - 1
+            for name, known in self._codes.items()
         }
 
     def forward(self, tensors: Tensors) -> Tensor:
@@ -313,51 +314,3 @@ class NumericEncoder(Encoder):
         cycles = [np.empty((len(frame), 0)), *(cycle for _, cycle in dates)]
         numbers += [number for number, _ in dates]
         return np.concatenate(numbers, axis=1), np.concatenate(cycles, axis=1)
-
-
-def _quantiles(numbers: NDArray[np.float64], levels: Any) -> NDArray[np.float64]:
-    """Quantiles `[len(levels), columns]` of what is not missing; zeros for an empty column."""
-    output = np.zeros((len(levels), numbers.shape[1]))
-    for column in range(numbers.shape[1]):
-        known = numbers[:, column][~np.isnan(numbers[:, column])]
-        if len(known):
-            # halves: the difference of two huge numbers of opposite sign stays finite
-            output[:, column] = np.quantile(known / 2, levels) * 2
-    return output
-
-
-def _is_skewed(frame: pd.DataFrame, name: str) -> bool:
-    """Whether a column has no negative number, a skewness above 1, and half of it or less in logs.
-
-    Why: units, prices and counts act by factors, not by differences.
-    """
-    numbers = read_numbers(frame, name)
-    known = np.clip(numbers[~np.isnan(numbers)], None, 1e100)  # the cube stays finite
-    if len(known) < MIN_SKEW_ROWS or known.min() < 0:
-        return False
-    if known.min() == known.max():  # all alike: there is no skewness
-        return False
-    from scipy import stats  # takes a second to import
-
-    plain, logs = float(stats.skew(known)), float(stats.skew(np.log1p(known)))
-    return plain > 1.0 and abs(logs) <= plain / 2
-
-
-def _medians(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(_quantiles(numbers, [0.5])[0])
-
-
-def _spreads(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Interquartile range of each column; its standard deviation, then 1, where that is 0."""
-    low, high = _quantiles(numbers, [0.25, 0.75])
-    spread = high / 2 - low / 2
-    for column in np.flatnonzero(spread == 0):
-        known = numbers[:, column][~np.isnan(numbers[:, column])]
-        spread[column] = _deviation(known) / 2
-    return np.where(spread > 0, np.minimum(spread, np.finfo(float).max / 2) * 2, 1.0)
-
-
-def _deviation(numbers: NDArray[np.float64]) -> float:
-    """Standard deviation that does not overflow for the largest numbers."""
-    largest = float(np.abs(numbers).max(initial=0.0))
-    return 0.0 if largest == 0.0 else float(np.std(numbers / largest)) * largest

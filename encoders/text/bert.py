@@ -20,15 +20,10 @@ from encoders.text.bert_forward import (
     packed_batches,
     packed_pooled,
 )
-from encoders.text.checkpoints import (
-    check_vocabulary,
-    find_checkpoint,
-    load_model,
-    load_tokenizer,
-    longest_input,
-)
+from encoders.text.checkpoints import find_checkpoint
 from encoders.text.families import FLOAT32_ALONE
 from encoders.text.int8 import Int8Model
+from encoders.text.loading import check_vocabulary, load_model, load_tokenizer, longest_input
 from encoders.text.normalise import normalise_text
 from encoders.text.sentence import POOLINGS, SentenceSettings, build_steps, pool
 from encoders.text.steady import ROW_MULTIPLE, SteadyLinear

@@ -86,7 +86,8 @@ class Terms(nn.Module):
 
     def directions(self, weights: Any) -> NDArray[np.float32]:
         """Weights in the directions of `components`, `[n, dim]`."""
-        found = weights[:, : self.n_leading] @ self.components.cpu().numpy()
+        leading = weights if self.n_leading == len(self) else weights[:, : self.n_leading]
+        found = leading @ self.components.cpu().numpy()
         return np.asarray(found, dtype=np.float32)
 
     def _places(self, grams: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

@@ -1,6 +1,6 @@
 """What items are: texts, photos, categories, numbers; and how alike two items are in these."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -24,6 +24,8 @@ LEAST_DISTANCE = 0.05
 """Mean distances are at least this, so that a part in which all are alike does not rule."""
 SCORES = 2**23
 """Scores that are held at once: 32 MiB."""
+SIMILARITY_DIGITS = 6
+"""Further digits of a similarity are rounding, which must not decide an order."""
 
 
 def _no_levels() -> Levels:
@@ -77,6 +79,23 @@ class Content:
         for start in range(0, len(queries), step):
             rows = np.arange(start, min(start + step, len(queries)))
             yield self._similarity(queries.take(rows))
+
+    def nearest(
+        self, queries: "Content", k: int, *, ids: Sequence[str]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Places and similarities `[n_queries, k]` of the items most like each query.
+
+        The most alike come first, nan last; equal ones in the order of their `ids`, `[n]`.
+        """
+        order = np.argsort(np.asarray(ids, dtype=str), kind="stable")
+        places = [np.zeros((0, k), dtype=np.int64)]
+        values = [np.zeros((0, k))]
+        for similarity in self.similarity(queries):
+            scores = similarity[:, order].astype(np.float64).round(SIMILARITY_DIGITS)
+            found = largest(scores, k)
+            places.append(order[found])
+            values.append(np.take_along_axis(scores, found, axis=1))
+        return np.concatenate(places), np.concatenate(values)
 
     def _similarity(self, queries: "Content") -> Floats:
         total = np.zeros((len(queries), len(self)), dtype=np.float32)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fusion.data.schema import Schema
     from fusion.data.split import Split, date_split, group_split, random_split
     from fusion.data.tables import read_table, write_table
+    from fusion.data.training_rows import TrainingRows
 
 __all__ = [
     "Catalogue",
@@ -28,6 +29,7 @@ __all__ = [
     "SalesColumns",
     "Schema",
     "Split",
+    "TrainingRows",
     "add_history",
     "add_target",
     "apply_policy",
@@ -70,5 +72,6 @@ __getattr__ = on_first_use(
         "random_split": "split",
         "read_table": "tables",
         "write_table": "tables",
+        "TrainingRows": "training_rows",
     },
 )

@@ -60,7 +60,7 @@ def cells(column: "pd.Series[Any]") -> list[Any]:
         short = np.float16 if dtype.itemsize == 2 else np.float32
         # Widened bit by bit, 0.1 would become 0.10000000149011612.
         return [float(str(cell)) for cell in column.to_numpy(dtype=short, na_value=np.nan)]
-    return list(column.astype(object))
+    return column.to_numpy(dtype=object).tolist()
 
 
 def read_cells(

@@ -19,27 +19,31 @@ HIDDEN_ROWS = 1 / 6
 
 
 @dataclass(frozen=True, eq=False)
-class Validation:
-    """Where the rows of early stopping come from.
+class RowOptions:
+    """What is asked for rows of a training: which are held out, and how much each counts.
 
     Args:
-        rows: Positions of these rows; where None, folds are drawn.
+        validation: Positions of the rows of early stopping; where None, folds are drawn.
         groups: Labels `[n]`; rows of one group stay in one fold.
+        weight: `[n]`, how much each row counts, >= 0; all alike where None.
     """
 
-    rows: Rows | None = None
+    validation: Rows | None = None
     groups: NDArray[Any] | None = None
+    weight: NDArray[np.float64] | None = None
 
-    def of_rows(self, kept: Rows) -> "Validation":
+    def of_rows(self, kept: Rows) -> "RowOptions":
         """The same for some rows of the table, counted anew."""
-        return Validation(
-            rows=None if self.rows is None else np.flatnonzero(np.isin(kept, self.rows)),
+        held_out = self.validation
+        return RowOptions(
+            validation=None if held_out is None else np.flatnonzero(np.isin(kept, held_out)),
             groups=None if self.groups is None else self.groups[kept],
+            weight=None if self.weight is None else self.weight[kept],
         )
 
 
-DRAWN = Validation()
-"""Rows drawn at random."""
+DRAWN = RowOptions()
+"""Folds drawn at random, of rows that all count alike."""
 
 
 def row_groups(groups: ArrayLike, *, n_rows: int) -> NDArray[np.int64]:
@@ -88,29 +92,29 @@ def row_positions(rows: ArrayLike, *, n_rows: int) -> Rows:
 
 
 def validation_folds(
-    validation: Validation, *, n_rows: int, n_folds: int, share: float, seed: int
+    options: RowOptions, *, n_rows: int, n_folds: int, share: float, seed: int
 ) -> list[Rows]:
     """Positions of the rows that each network is stopped by.
 
     Args:
-        validation: Given rows are the fold of every network; else folds are disjoint and hold
-            every row once.
+        options: Rows that are given are the fold of every network; else folds are disjoint and
+            hold every row once.
         n_rows: Number of rows.
         n_folds: Number of networks; fewer where there are fewer groups.
         share: Share of the rows in the fold of a single network, in (0, 1); of whole groups, as
             near to it as they allow.
         seed: The same seed gives the same folds.
     """
-    given = validation.rows
+    given = options.validation
     if given is not None and 0 < len(given) < n_rows:
         return [given] * n_folds
-    groups = np.arange(n_rows) if validation.groups is None else validation.groups
+    groups = np.arange(n_rows) if options.groups is None else options.groups
     n_groups = len(np.unique(groups))
     n_folds = min(n_folds, n_groups)
     if n_folds < 2:
         parted = groups if n_groups > 1 else np.arange(n_rows)  # a single group must be cut
         return [_drawn_share(parted, share=share, seed=seed)]
-    if validation.groups is not None:
+    if options.groups is not None:
         return _grouped_folds(groups, n_folds=n_folds, seed=seed)
     from sklearn.model_selection import KFold  # takes a second to import
 
@@ -129,9 +133,9 @@ def drawn_beside_folds(rows: Rows, most: int, *, seed: int) -> Rows:
 
 
 def hide_levels(
-    validation: Validation, levels: Sequence[NDArray[np.int64]], *, n_folds: int, seed: int
-) -> Validation:
-    """The same validation, whose folds hold some levels of categories whole.
+    options: RowOptions, levels: Sequence[NDArray[np.int64]], *, n_folds: int, seed: int
+) -> RowOptions:
+    """The same options, whose folds hold some levels of categories whole.
 
     Why: a model that is asked of a brand that it never saw errs otherwise than where it knows the
     brand, and it is found out only where brands are held out whole. Of each column with many levels
@@ -140,16 +144,16 @@ def hide_levels(
     must stay together grows beyond half a fold.
 
     Args:
-        validation: Where rows of a group stay together as well; given rows stay as they are.
+        options: Where rows of a group stay together as well; given rows stay as they are.
         levels: Codes `[n]` of the levels of each category column; those below 2 stand for no level.
         n_folds: Number of folds; of fewer than 2 none is hidden.
         seed: The same seed hides the same levels.
     """
     chosen = _levels_to_hide(levels, seed=seed)
-    if validation.rows is not None or n_folds < 2 or not chosen:
-        return validation
+    if options.validation is not None or n_folds < 2 or not chosen:
+        return options
     n_rows = len(levels[0])
-    given = np.arange(n_rows) if validation.groups is None else validation.groups
+    given = np.arange(n_rows) if options.groups is None else options.groups
     _, labels = np.unique(given, return_inverse=True)
     together = _rows_by(labels)
     hidden = np.zeros(n_rows, dtype=bool)
@@ -161,7 +165,7 @@ def hide_levels(
         if len(joined) <= n_rows / n_folds / 2 and hides <= HIDDEN_ROWS * n_rows:
             labels[joined], together[parts[0]] = parts[0], joined
             hidden[rows] = True
-    return replace(validation, groups=labels)
+    return replace(options, groups=labels)
 
 
 def _levels_to_hide(levels: Sequence[NDArray[np.int64]], *, seed: int) -> list[tuple[int, int]]:

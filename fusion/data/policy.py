@@ -47,18 +47,30 @@ def apply_policy(
         CatalogueError: With `raise`, if there is any problem; always if one concerns no row.
         ConfigError: If the policy is unknown.
     """
+    dropped = dropped_rows(catalogue, extra_problems, on_bad_rows=on_bad_rows)
+    if on_bad_rows == "absent":
+        catalogue = _without_values(catalogue, extra_problems)
+    kept = [row for row in range(len(catalogue)) if row not in dropped]
+    return replace(catalogue, problems=[]).take(kept), dropped
+
+
+def dropped_rows(
+    catalogue: Catalogue, extra_problems: Sequence[Problem] = (), *, on_bad_rows: OnBadRows
+) -> dict[int, str]:
+    """Position and reason of every row that `apply_policy` leaves out.
+
+    Raises:
+        CatalogueError: With `raise`, if there is any problem; always if one concerns no row.
+        ConfigError: If the policy is unknown.
+    """
     check_policy(on_bad_rows)
-    extra_problems = with_ids(extra_problems, ids=catalogue.ids)
-    problems = [*catalogue.problems, *extra_problems]
+    problems = [*catalogue.problems, *with_ids(extra_problems, ids=catalogue.ids)]
     if on_bad_rows == "raise":
         raise_for(problems, source=catalogue.source)
     raise_for([problem for problem in problems if problem.row is None], source=catalogue.source)
     if on_bad_rows == "absent":
-        catalogue = _without_values(catalogue, extra_problems)
         problems = [problem for problem in problems if problem.modality is None]
-    dropped = reasons(problems)
-    kept = [row for row in range(len(catalogue)) if row not in dropped]
-    return replace(catalogue, problems=[]).take(kept), dropped
+    return reasons(problems)
 
 
 def left_out(dropped: Mapping[int, str]) -> str:

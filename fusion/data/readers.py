@@ -103,7 +103,7 @@ def read_frame(table: Table) -> Read:
             else:
                 output[name], found = number_cells(frame[name], schema.format_of(name, "numeric"))
             problems += found
-    return pd.DataFrame(output, index=frame.index, columns=list(table.columns)), problems
+    return pd.DataFrame(output, index=frame.index), problems
 
 
 def read_row_texts(table: Table) -> Read:
@@ -118,9 +118,9 @@ def read_row_texts(table: Table) -> Read:
     tables = schema.modality_of_cells
     for name in names:
         if name in tables:
-            read = pd.DataFrame(table.values[tables[name]])[name]
+            read: Any = table.values[tables[name]]
             formatted = schema.format_of(name, "numeric") != ""
-            columns.append(_written_values(table.frame[name], read, formatted=formatted))
+            columns.append(_written_values(table.frame[name], read[name], formatted=formatted))
         else:
             texts, found = read_cells(table.frame[name], lambda cell: read_text(cell, kind=fault))
             columns.append(texts)
@@ -143,7 +143,7 @@ def _written_values(
     column: "pd.Series[Any]", values: "pd.Series[Any]", *, formatted: bool
 ) -> list[str | None]:
     """Values in their one text; plain numbers from their cells, so that no digit is lost."""
-    known = values.notna().tolist()
+    known = (~pd.isna(values.to_numpy())).tolist()
     if formatted or values.dtype != np.float64:
         read = zip(cells(values), known, strict=True)
         return [plain_text(value) if there else None for value, there in read]

@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
-from sklearn.utils import Tags, check_random_state
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from fusion.choices.columns import Columns, named_columns
+from fusion.choices.columns import Columns
 from fusion.choices.encoders import EncoderChoices
-from fusion.choices.mistakes import Mistakes, seeded_settings
+from fusion.choices.mistakes import Mistakes
 from fusion.choices.parameters import (
     EncoderPaths,
     check_known,
@@ -27,18 +27,17 @@ from fusion.choices.parameters import (
 )
 from fusion.data.absent import with_absent_columns
 from fusion.data.frames import arrow_table, as_frame, is_unnamed
-from fusion.data.problems import OnBadRows, raise_for, shown
+from fusion.data.problems import OnBadRows, raise_for
 from fusion.data.records import check_is_table, frame_of_records, is_records
 from fusion.data.targets import check_target_names, target_arrays, target_series
+from fusion.estimators.asked import training_paths, training_spec
 from fusion.estimators.rows import GivenRows
 from fusion.progress import progress_shown, quiet, say_once
-from fusion.system.files import expanded
 
 if TYPE_CHECKING:
     from fusion.bundle import Bundle
     from fusion.choices.heads import HeadChoice
     from fusion.fitting.fitted import Fitted
-    from fusion.fitting.spec import TrainingPaths, TrainingSpec
     from fusion.predictor import Predictor
     from fusion.training import TrainingHistory
 
@@ -209,11 +208,11 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         with mistakes.gathered():
             check_target_names(frame, columns)
         arrays = head_targets(heads, columns)
-        spec = self._spec(heads, mistakes)
+        spec = training_spec(self, heads, mistakes)
         paths = TrainingPaths()
         with mistakes.gathered():
-            paths = self._paths()
-        validation, weight = rows.checked(mistakes, n_rows=len(frame))
+            paths = training_paths(self)
+        options = rows.checked(mistakes, n_rows=len(frame))
         checked = check_choices(frame, arrays, spec=spec, paths=paths, mistakes=mistakes)
         with progress_shown() if self.verbose else quiet() as stage:
             self.fitted_: Fitted = fit_better(
@@ -221,8 +220,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
                 arrays,
                 spec=spec,
                 paths=paths,
-                validation=validation,
-                sample_weight=weight,
+                options=options,
                 stage=stage,
             )
         for line in (*self.fitted_.leaks.values(), *self.fitted_.missing):
@@ -230,26 +228,6 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         self.bundle_ = self.fitted_.bundle
         self.bundle_.info["classes"] = np.asarray(getattr(self, "classes_", [])).tolist()
         return self
-
-    def _paths(self) -> "TrainingPaths":
-        """Where the photos, the store and the states of a tuning lie.
-
-        Raises:
-            ConfigError: With every parameter that is no path.
-        """
-        from fusion.fitting.spec import TrainingPaths
-
-        names = ("photos", "store", "tuning_folder")
-        mistakes = Mistakes()
-        paths: dict[str, Path | None] = {}
-        for name in names:
-            value = getattr(self, name)
-            if value is None or isinstance(value, str | Path):
-                paths[name] = None if value is None else expanded(value)
-            else:
-                mistakes.add([f"{name} must be a folder or None, got {shown(value)}."])
-        mistakes.refuse()
-        return TrainingPaths(paths["photos"], paths["store"], paths["tuning_folder"])
 
     def _read_targets(
         self,
@@ -272,43 +250,6 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         numbers = {name: one for name, one in given.items() if name not in label_columns(heads)}
         return {**target_arrays(numbers), **labelled.positions}, labelled.heads
 
-    def _spec(self, heads: "Mapping[str, HeadChoice]", mistakes: Mistakes) -> "TrainingSpec":
-        """What `fit` is asked to do; wrong values are left at their defaults and told."""
-        from fusion.fitting.members import member_choices
-        from fusion.fitting.spec import TrainingSpec
-        from fusion.training import TrainingSettings
-        from fusion.tuning import TuningSettings
-
-        seed = 0
-        with mistakes.gathered():
-            seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        encoders, training = EncoderChoices(), TrainingSettings()
-        members = None
-        with mistakes.gathered():
-            members = member_choices(self.members)
-        tuning = TuningSettings(mode="none")
-        with mistakes.gathered():
-            encoders = EncoderChoices({} if self.encoders is None else self.encoders)
-        with mistakes.gathered():
-            training = seeded_settings(
-                TrainingSettings, self.training or {}, seed=seed, source="training"
-            )
-        with mistakes.gathered():
-            given = {"mode": self.tuning} if isinstance(self.tuning, str) else self.tuning
-            tuning = seeded_settings(TuningSettings, given, seed=seed, source="tuning")
-        return TrainingSpec(
-            heads=heads,
-            columns=named_columns(self.columns, self.text_numbers, mistakes),
-            encoders=encoders,
-            members=members,
-            strategy=self.strategy,
-            strategy_options={} if self.strategy_options is None else self.strategy_options,
-            training=training,
-            tuning=tuning,
-            validation_fraction=self.validation_fraction,
-            on_bad_rows=self.on_bad_rows,
-        )
-
     def _heads(
         self, mistakes: Mistakes, targets: Mapping[str, ArrayLike]
     ) -> "dict[str, HeadChoice]":
@@ -327,7 +268,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         from fusion.predictor import Predictor
 
         check_is_fitted(self, "bundle_")
-        paths = self._paths()
+        paths = training_paths(self)
         return Predictor(
             self.bundle_,
             photos=paths.photos,
@@ -363,7 +304,8 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         seen = list(getattr(self, "feature_names_in_", frame.columns))
         unused = dict.fromkeys(name for name in seen if name not in frame.columns)
         more = [name for name in frame.columns if name not in seen]
-        return frame.assign(**unused)[[*seen, *more]]
+        wanted = [*seen, *more]
+        return frame if wanted == list(frame.columns) else frame.assign(**unused)[wanted]
 
     def _answers(self, X: Any) -> pd.DataFrame:
         """Columns of the first head by their own names; bad rows stop here: arrays have no reasons.

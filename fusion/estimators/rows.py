@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusion.choices.mistakes import Mistakes
-from fusion.data.folds import Validation, row_groups, row_positions
+from fusion.data.folds import RowOptions, row_groups, row_positions
 from fusion.data.weights import checked_weights
 
 
@@ -25,10 +25,8 @@ class GivenRows:
     groups: Any = None
     weight: Any = None
 
-    def checked(
-        self, mistakes: Mistakes, *, n_rows: int
-    ) -> tuple[Validation, NDArray[np.float64] | None]:
-        """Which rows are held out and how much each counts; what is wrong is told."""
+    def checked(self, mistakes: Mistakes, *, n_rows: int) -> RowOptions:
+        """The same as positions, numbers of groups and weights; what is wrong is told."""
         rows: NDArray[np.int64] | None = None
         groups: NDArray[np.int64] | None = None
         weight: NDArray[np.float64] | None = None
@@ -48,4 +46,4 @@ class GivenRows:
                     "Choose rows of whole groups, or leave validation_rows out."
                 ]
             )
-        return Validation(rows=rows, groups=groups), weight
+        return RowOptions(rows, groups, weight)

@@ -15,6 +15,8 @@ from fusion.evaluation.result import Evaluation, Kind, Score
 from heads import Floats, Head
 
 Columns = Mapping[str, Floats]
+FUSION: tuple[str, Kind] = ("fusion", "fusion")
+"""Name and kind of the model whose gain over the others is told."""
 
 
 def evaluate_head(
@@ -23,8 +25,7 @@ def evaluate_head(
     name: str,
     target_column: str,
     target: Floats,
-    fusion: Columns,
-    others: Mapping[tuple[str, Kind], Columns],
+    answers: Mapping[tuple[str, Kind], Columns],
     groups: ArrayLike | None = None,
 ) -> Evaluation:
     """How well the fusion and everything beside it answer the question of one head.
@@ -34,9 +35,9 @@ def evaluate_head(
         name: What the head is called.
         target_column: Where the targets come from.
         target: `[n, *target_shape]` targets of the test rows, in business units.
-        fusion: The head's columns `[n]` as the fusion predicts them.
-        others: (name, kind) -> the same of another way to predict; one that has a single column
-            is taken to say the same in every column of the head.
+        answers: (name, kind) -> the head's columns `[n]` as one way to predict gives them, `FUSION`
+            among them; one that has a single column is taken to say the same in every column of
+            the head.
         groups: Labels `[n]` of test rows that are no new evidence beside each other, such as
             near-duplicates; None: each row is a group of its own.
 
@@ -48,9 +49,8 @@ def evaluate_head(
     Raises:
         ValueError: If columns are missing, of the wrong length or not finite.
     """
-    predictions = {("fusion", "fusion"): fusion, **others}
     filled = {
-        key: _filled(head, key[0], columns, n=len(target)) for key, columns in predictions.items()
+        key: _filled(head, key[0], columns, n=len(target)) for key, columns in answers.items()
     }
     kinds = get_args(Kind)
     return Evaluation(
@@ -103,7 +103,7 @@ def _score(
     found = head.metrics(target, predictions[key])
     if kind == "fusion":
         return Score(name, kind, found)
-    pair = [predictions["fusion", "fusion"], predictions[key]]
+    pair = [predictions[FUSION], predictions[key]]
     metric, columns = primary_metric(head, target, pair)
     first, second = ({column: each[column] for column in columns} for each in pair)
     gain, low, high = paired_bootstrap(

@@ -1,12 +1,11 @@
 """From ready rows and targets to a trained bundle: the one way in which models are made."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from encoders.base import Encoder
 from encoders.process_state import OwnGenerators
@@ -15,8 +14,9 @@ from fusion.calibration import calibrate, weight_as_asked
 from fusion.choices.build import build_heads, fitted_encoders, targets_by_column
 from fusion.choices.checks import Targets, is_closed_form
 from fusion.data.batch import ModelInputs
-from fusion.data.folds import DRAWN, Validation, hide_levels, validation_folds
+from fusion.data.folds import DRAWN, RowOptions, hide_levels, validation_folds
 from fusion.data.problems import raise_for
+from fusion.data.training_rows import TrainingRows
 from fusion.fitting.fitted import Fitted
 from fusion.fitting.heads import decided_heads
 from fusion.fitting.members import (
@@ -28,11 +28,11 @@ from fusion.fitting.members import (
 )
 from fusion.fitting.out_of_fold import OutOfFold
 from fusion.fitting.spec import TrainingPaths, TrainingSpec, tunable
-from fusion.members.base import Floats, Member, Raw
+from fusion.members.base import Floats, Member
 from fusion.members.network import NetworkMember
-from fusion.members.view import View, view_of
+from fusion.members.view import Rows, View, view_of
 from fusion.model import ProductModel
-from fusion.network import FusionNetwork
+from fusion.network import FusionNetwork, Raw
 from fusion.progress import Stage, say_once, silent
 from fusion.ready import ReadyItems
 from fusion.stack import Stack, fit_stack, new_out_of_fold
@@ -43,8 +43,6 @@ from heads.base import Head
 if TYPE_CHECKING:
     from fusion.tuning.crossfit import Tuned
 
-Rows = NDArray[np.int64]
-
 
 def fit_ready(
     ready: ReadyItems,
@@ -52,8 +50,7 @@ def fit_ready(
     *,
     spec: TrainingSpec,
     paths: TrainingPaths,
-    validation: Validation = DRAWN,
-    sample_weight: Floats | None = None,
+    options: RowOptions = DRAWN,
     stage: Stage = silent,
 ) -> Fitted:
     """Trains a model on rows that are ready: nothing of them is read or embedded again.
@@ -66,16 +63,17 @@ def fit_ready(
             where there is none: the row is left out for this head alone.
         spec: How.
         paths: Where the store and the states of a tuning are.
-        validation: Which rows are held out; see `with_groups` where nothing is given.
-        sample_weight: `[n]`, how much each row counts, > 0; all alike where None.
+        options: Which rows are held out (see `with_groups` where nothing is given), and how much
+            each counts, > 0.
         stage: Opens progress bars.
 
     Raises:
         FloatingPointError: If a training or tuning has diverged.
     """
-    weight = np.ones(len(ready)) if sample_weight is None else sample_weight / sample_weight.mean()
+    given = options.weight
+    weight = np.ones(len(ready)) if given is None else given / given.mean()
     job = _Fit(ready, targets, weight, spec=spec, paths=paths, stage=stage)
-    return job.run(validation)
+    return job.run(options)
 
 
 class _Fit:
@@ -101,33 +99,32 @@ class _Fit:
         self.closed_form = is_closed_form(spec.heads)
         self.heads: dict[str, Head] = {}
 
-    def run(self, validation: Validation) -> Fitted:
+    def run(self, options: RowOptions) -> Fitted:
         encoders, inputs = self._with_fitted()
         view = view_of(encoders, inputs)
-        as_asked = self._folds(validation)
-        validation = self._hiding(validation, view)
-        folds = self._folds(validation)
+        as_asked = self._folds(options)
+        options = self._hiding(options, view)
+        folds = self._folds(options)
+        training = TrainingRows(self.targets, folds, self.sample_weight)
         with computing_with(threads_for(self.spec.training.threads, inputs)):
             heads = decided_heads(
                 self.spec.heads,
                 view,
-                self.targets,
-                folds=folds,
-                sample_weight=self.sample_weight,
+                training,
                 seed=self.spec.training.seed,
             )
         self.spec = replace(self.spec, heads=heads)
         self.heads = build_heads(heads, self.targets)
-        tuned = self._tuned(encoders, inputs, validation)
+        tuned = self._tuned(encoders, inputs, options)
         if tuned is not None:
             encoders = {**encoders, **tuned.encoders}
             inputs = inputs.merged(ModelInputs(inputs.present, tuned.learned_from))
             view = view_of(encoders, inputs)
         members = self._members(inputs)
-        raws = {name: self._fit(member, view, folds) for name, member in members.items()}
+        raws = {name: self._fit(member, view, training) for name, member in members.items()}
         with computing_with(threads_for(self.spec.training.threads, inputs)):
             share = float(new_out_of_fold(view, as_asked).mean())
-            model, answers = self._joined(members, raws, view, folds, share_new=share)
+            model, answers = self._joined(members, raws, view, training, share_new=share)
         embedded = {} if tuned is None else tuned.embedded
         bundle = self._bundle(model, inputs.merged(ModelInputs(inputs.present, embedded)))
         if tuned is not None:
@@ -141,7 +138,7 @@ class _Fit:
             out_of_fold=answers,
         )
 
-    def _fit(self, member: Member, view: View, folds: Sequence[Rows]) -> Raw:
+    def _fit(self, member: Member, view: View, training: TrainingRows) -> Raw:
         """What a member answers out of fold, once it has learned from all rows."""
         n_threads = threads_for(self.spec.training.threads, view.inputs)
         shares_out = isinstance(member, NetworkMember)  # one network a thread
@@ -149,9 +146,7 @@ class _Fit:
             return member.fit(
                 view,
                 heads=self.heads,
-                targets=self.targets,
-                folds=folds,
-                sample_weight=self.sample_weight,
+                training=training,
                 seed=self.spec.training.seed,
                 stage=self.stage,
             )
@@ -161,7 +156,7 @@ class _Fit:
         members: Mapping[str, Member],
         raws: Mapping[str, Raw],
         view: View,
-        folds: Sequence[Rows],
+        training: TrainingRows,
         *,
         share_new: float,
     ) -> tuple[ProductModel, OutOfFold | None]:
@@ -171,26 +166,18 @@ class _Fit:
             members: Trained ones.
             raws: What each answers out of fold.
             view: All rows.
-            folds: Rows of each fold.
+            training: Targets, folds and weights of the rows.
             share_new: Share of the rows with new categories in folds that hide none.
         """
-        weight = self.sample_weight
+        folds = training.folds
         if self.closed_form:  # nothing is held out
             stack, answers = Stack({name: {NETWORK: 1.0} for name in self.heads}), None
         else:
             knows = {name: member.knows(view) for name, member in members.items()}
             is_new = new_out_of_fold(view, folds)
-            stack, blended = fit_stack(
-                self.heads,
-                self.targets,
-                folds,
-                raws,
-                knows=knows,
-                sample_weight=weight,
-                is_new=is_new,
-            )
-            as_asked = weight_as_asked(weight, is_new, share=share_new)
-            calibrate(self.heads, self.targets, folds, blended, sample_weight=as_asked)
+            stack, blended = fit_stack(self.heads, training, raws, knows=knows, is_new=is_new)
+            as_asked = weight_as_asked(training.sample_weight, is_new, share=share_new)
+            calibrate(self.heads, replace(training, sample_weight=as_asked), blended)
             answers = OutOfFold(folds, blended)
         kept = {
             name: member
@@ -235,7 +222,7 @@ class _Fit:
         self,
         encoders: Mapping[str, Encoder],
         inputs: ModelInputs,
-        validation: Validation,
+        options: RowOptions,
     ) -> "Tuned | None":
         """Text and photo encoders after tuning; None where they stay as they are."""
         settings = self.spec.tuning
@@ -262,7 +249,7 @@ class _Fit:
             for name in chosen
         }
         data = TuningData(values, {name: inputs.present[name] for name in chosen}, self.targets)
-        return job.run(data, validation=validation, share=self.spec.validation_fraction)
+        return job.run(data, options=options, share=self.spec.validation_fraction)
 
     def _network(self, encoders: Mapping[str, Encoder]) -> FusionNetwork:
         """An untrained network, as a tuning begins with."""
@@ -271,19 +258,19 @@ class _Fit:
         seed = self.spec.training.seed
         return member.built(encoders, self.heads, n_rows=len(self.catalogue), seed=seed)
 
-    def _hiding(self, validation: Validation, view: View) -> Validation:
+    def _hiding(self, options: RowOptions, view: View) -> RowOptions:
         """The same folds, but that some levels of categories are held out whole."""
         levels = [view.filled(name) for name in view.of_kinds("category")]
         settings = self.spec.training
         n_folds = 1 if self.closed_form else settings.folds
-        return hide_levels(validation, levels, n_folds=n_folds, seed=settings.seed)
+        return hide_levels(options, levels, n_folds=n_folds, seed=settings.seed)
 
-    def _folds(self, validation: Validation) -> list[Rows]:
+    def _folds(self, options: RowOptions) -> list[Rows]:
         """Disjoint folds; one where its rows are given, or heads are solved in closed form."""
         settings = self.spec.training
-        alone = self.closed_form or validation.rows is not None
+        alone = self.closed_form or options.validation is not None
         return validation_folds(
-            validation,
+            options,
             n_rows=len(self.catalogue),
             n_folds=1 if alone else settings.folds,
             share=self.spec.validation_fraction,

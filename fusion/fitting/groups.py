@@ -1,5 +1,6 @@
 """Which rows early stopping must keep on one side: those of near-duplicate texts and photos."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -7,14 +8,14 @@ import numpy as np
 from fusion.choices.checks import is_closed_form
 from fusion.data.catalogue import Catalogue
 from fusion.data.duplicates import near_duplicate_groups
-from fusion.data.folds import Validation
+from fusion.data.folds import RowOptions
 from fusion.fitting.spec import TrainingSpec
 
 FEW_WORDS = 8
 """With fewer, a text beside a photo names a kind of product, not one product."""
 
 
-def with_groups(validation: Validation, catalogue: Catalogue, *, spec: TrainingSpec) -> Validation:
+def with_groups(options: RowOptions, catalogue: Catalogue, *, spec: TrainingSpec) -> RowOptions:
     """Folds that keep near-duplicate texts and photos on one side, where none are given.
 
     Why: a network that is stopped on copies of its training rows is stopped too late. Where one
@@ -22,14 +23,14 @@ def with_groups(validation: Validation, catalogue: Catalogue, *, spec: TrainingS
     as folds would be of very different sizes. A text of fewer than 8 words beside a photo ("long
     dress, black") is the name of a kind, which new items share too: there the photo decides.
     """
-    given = validation.rows is not None or validation.groups is not None
+    given = options.validation is not None or options.groups is not None
     values: dict[str, Any] = catalogue.values
     if given or is_closed_form(spec.heads) or not {"text", "image"} & values.keys():
-        return validation
+        return options
     groups = near_duplicate_groups(texts=_telling_texts(catalogue), photos=values.get("image"))
     largest = np.bincount(groups).max(initial=0)
     useful = 1 < largest <= len(groups) / max(2, spec.training.folds)
-    return Validation(groups=groups) if useful else validation
+    return replace(options, groups=groups) if useful else options
 
 
 def _telling_texts(catalogue: Catalogue) -> list[str | None] | None:

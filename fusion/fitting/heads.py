@@ -1,24 +1,21 @@
 """Heads whose options are left open get those that answer best on rows held out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
-from fusion.choices.checks import Targets
 from fusion.choices.heads import HeadChoice
 from fusion.data.known import known_rows
-from fusion.members.base import Floats
+from fusion.data.training_rows import TrainingRows
 from fusion.members.options import best_options
-from fusion.members.view import Rows, View
+from fusion.members.view import View
 from heads import HEADS
 
 
 def decided_heads(
     choices: Mapping[str, HeadChoice],
     view: View,
-    targets: Targets,
+    training: TrainingRows,
     *,
-    folds: Sequence[Rows],
-    sample_weight: Floats,
     seed: int,
 ) -> Mapping[str, HeadChoice]:
     """The same heads, with what rows held out say where one leaves its options open.
@@ -28,12 +25,10 @@ def decided_heads(
     Args:
         choices: Heads by name.
         view: All rows.
-        targets: Targets `[n, *target_shape]` in business units for each head, NaN for none.
-        folds: Positions of the rows of each fold.
-        sample_weight: `[n]`, how much each row counts.
+        training: Targets, folds and weights of the rows.
         seed: Draws rows where there are many.
     """
-    known = {name: values[known_rows(values)] for name, values in targets.items()}
+    known = {name: values[known_rows(values)] for name, values in training.targets.items()}
     options = {
         name: HEADS[choice.head].open_options(known[name], **choice.options)
         for name, choice in choices.items()
@@ -45,14 +40,7 @@ def decided_heads(
     }
     if not candidates:
         return choices
-    best = best_options(
-        view,
-        {name: targets[name] for name in candidates},
-        candidates=candidates,
-        folds=folds,
-        sample_weight=sample_weight,
-        seed=seed,
-    )
+    best = best_options(view, training, candidates=candidates, seed=seed)
     decided = {
         name: replace(choices[name], options=options[name][place]) for name, place in best.items()
     }

@@ -7,15 +7,15 @@ test rows stay unseen.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fusion.choices.checks import Targets, few_target_mistakes
 from fusion.data.catalogue import Catalogue
-from fusion.data.folds import DRAWN, Validation
+from fusion.data.folds import DRAWN, RowOptions
 from fusion.data.policy import apply_policy, left_out
 from fusion.data.problems import Problem
 from fusion.data.weights import counted
@@ -87,8 +87,7 @@ def fit_better(
     *,
     spec: TrainingSpec,
     paths: TrainingPaths,
-    validation: Validation = DRAWN,
-    sample_weight: NDArray[np.float64] | None = None,
+    options: RowOptions = DRAWN,
     stage: Stage = silent,
 ) -> Fitted:
     """Trains a model on a checked table; where encoders are tuned, also without, keeps the better.
@@ -101,9 +100,8 @@ def fit_better(
             where there is none: the row is left out for this head alone.
         spec: How.
         paths: Where the store and the states of a tuning are.
-        validation: Which rows of the table early stopping looks at; see `with_groups` where
-            nothing is given.
-        sample_weight: `[n]`, how much each row of the table counts; a row of 0 is left out.
+        options: Which rows of the table early stopping looks at (see `with_groups` where nothing is
+            given), and how much each counts; a row of weight 0 is left out.
         stage: Opens progress bars.
 
     Raises:
@@ -113,19 +111,18 @@ def fit_better(
             target of a head.
     """
     usable = _usable(checked, spec=spec, store=paths.store, stage=stage)
-    learned = counted(usable.rows, sample_weight)
+    learned = counted(usable.rows, options.weight)
     ready = usable.ready.take(np.flatnonzero(np.isin(usable.rows, learned)))
     targets = {name: values[learned] for name, values in targets.items()}
     few = few_target_mistakes(spec.heads, targets, least=MIN_ROWS)
     if few:
         raise ValueError("\n".join(few) + left_out(usable.dropped))
-    validation = with_groups(validation.of_rows(learned), ready.catalogue, spec=spec)
-    weight = None if sample_weight is None else sample_weight[learned]
-    rows: dict[str, Any] = {"paths": paths, "validation": validation, "sample_weight": weight}
-    kept = fit_ready(ready, targets, spec=spec, stage=stage, **rows)
+    options = with_groups(options.of_rows(learned), ready.catalogue, spec=spec)
+    fit = partial(fit_ready, ready, targets, paths=paths, options=options)
+    kept = fit(spec=spec, stage=stage)
     if kept.tuned is not None:
         plain = replace(spec, tuning=TuningSettings(mode="none"))
-        original = fit_ready(ready, targets, spec=plain, stage=within(stage, ORIGINAL), **rows)
+        original = fit(spec=plain, stage=within(stage, ORIGINAL))
         verdict = kept_encoders(kept, original)
         kept = kept if verdict.is_tuned else original
         state_kept(kept, verdict)

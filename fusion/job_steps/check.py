@@ -16,7 +16,6 @@ from fusion.choices.checks import (
     are_known,
     check_usable,
     column_mistakes,
-    few_target_mistakes,
     head_mistakes,
     is_closed_form,
     strategy_mistakes,
@@ -35,27 +34,27 @@ from fusion.choices.mistakes import Mistakes
 from fusion.choices.paths import photo_folder_mistakes
 from fusion.data.catalogue import Catalogue, build_catalogue, target_values
 from fusion.data.codes import coded_columns
-from fusion.data.infer import infer_schema
 from fusion.data.known import is_known
 from fusion.data.panel.asof import history_names
-from fusion.data.policy import apply_policy, left_out, refuse_early
-from fusion.data.problems import OnBadRows, Problem
-from fusion.data.schema import NUMBERS, Schema
+from fusion.data.policy import refuse_early
+from fusion.data.problems import Problem
+from fusion.data.schema import Schema
 from fusion.data.tables import read_table
 from fusion.data.weights import RULE, weight_values
-from fusion.errors import ConfigError
 from fusion.fitting.members import (
     asked_of_networks,
     member_choices,
     member_mistakes,
     network_mistakes,
 )
-from fusion.fitting.spec import MIN_ROWS, check_logs, check_tuning
-from fusion.job_steps.config import TrainConfig, head_choices
+from fusion.fitting.spec import check_logs, check_tuning
+from fusion.job_steps.config import TrainConfig
+from fusion.job_steps.enough import check_enough
+from fusion.job_steps.head_sections import head_choices
 from fusion.job_steps.new_items import read_new_items
 from fusion.job_steps.sales import join_sales, not_launched, sales_target, sales_unit
-from fusion.job_steps.split import column_groups, split_dates, split_rows
-from fusion.modalities import MODALITIES
+from fusion.job_steps.schema import schema_of
+from fusion.job_steps.split import split_dates
 
 
 @dataclass(frozen=True)
@@ -157,7 +156,7 @@ def check_config(
             ]
             problems += _undated(config, catalogue)
             refuse_early(catalogue, problems, on_bad_rows=config.data.on_bad_rows)
-            _check_enough(config, catalogue, head_targets(heads, targets), problems, unknown)
+            check_enough(config, catalogue, head_targets(heads, targets), problems, unknown)
     mistakes.refuse()
     assert catalogue is not None
     return CheckedItems(catalogue, heads, targets, encoders, problems, unknown, notes, new, weight)
@@ -272,97 +271,3 @@ def _undated(config: TrainConfig, catalogue: Catalogue) -> list[Problem]:
     if config.split.kind != "date" or config.split.column not in catalogue.frame.columns:
         return []
     return split_dates(config.split, catalogue.frame, catalogue.schema)[1]
-
-
-def _check_enough(
-    config: TrainConfig,
-    catalogue: Catalogue,
-    targets: Targets,
-    problems: list[Problem],
-    unknown: Mapping[int, str],
-) -> None:
-    """Splits the rows that will stay, so that too few rows or bad dates are found at once."""
-    good, dropped = usable_rows(
-        catalogue, problems, unknown=unknown, on_bad_rows=config.data.on_bad_rows
-    )
-    if unknown and len(good) < MIN_ROWS:
-        raise ConfigError(
-            f"{MIN_ROWS} rows or more must have a target, got {len(good)} usable rows of "
-            f"{len(catalogue)}; {len(unknown)} have none ({next(iter(unknown.values()))}). Give "
-            "items that have been sold."
-        )
-    kept = [row for row in range(len(catalogue)) if row not in dropped]
-    heads = head_choices(config.heads)
-    known = {name: values[kept] for name, values in targets.items()}
-    few = few_target_mistakes(heads, known, least=MIN_ROWS + 1)  # one of them for the test
-    if few:
-        raise ConfigError("\n".join(few) + left_out(dropped))
-    try:
-        _try_split_of(config, good)
-    except ValueError as error:
-        if not dropped:
-            raise
-        raise ConfigError(f"{error}{left_out(dropped)}") from error
-
-
-def _try_split_of(config: TrainConfig, good: Catalogue) -> None:
-    section = config.split
-    if section.column is None or section.column in good.frame.columns:
-        groups = column_groups(section, good.frame)
-        split, _ = split_rows(section, good, groups=groups, n_folds=config.training.folds, seed=0)
-        n_known = len(split.train) + len(split.validation)
-        if n_known < MIN_ROWS:
-            raise ConfigError(
-                f"split must leave at least {MIN_ROWS} rows to learn from, got {n_known} of "
-                f"{len(good)}. Make the test smaller, or add rows."
-            )
-
-
-def usable_rows(
-    catalogue: Catalogue,
-    problems: list[Problem],
-    *,
-    unknown: Mapping[int, str],
-    on_bad_rows: OnBadRows,
-) -> tuple[Catalogue, dict[int, str]]:
-    """The rows that can be learned from, and why each of the others is left out."""
-    good, dropped = apply_policy(catalogue, problems, on_bad_rows=on_bad_rows)
-    kept = [row for row in range(len(catalogue)) if row not in dropped]
-    places = [place for place, row in enumerate(kept) if row not in unknown]
-    return good.take(places), {**unknown, **dropped}
-
-
-def schema_of(frame: pd.DataFrame, config: TrainConfig) -> Schema:
-    """Roles of the columns, as configured and, for the rest, as found."""
-    data = config.data
-    given: dict[str, list[str] | None] = {"id": _id_of(frame, config), **data.columns}
-    if data.photos is None:
-        of_photos = [one for one in MODALITIES.values() if one.kind == "image"]
-        given = {**{role: [] for one in of_photos for role in one.roles}, **given}
-    if not data.text_numbers:
-        given[NUMBERS] = []
-    targets = [name for entry in config.heads for name in entry.columns]
-    weight = []
-    if data.weight is not None and data.weight in frame.columns:  # else `_tables` has told it
-        weight = [data.weight]
-    return infer_schema(
-        frame,
-        photos=data.photos,
-        exclude=[*targets, *data.exclude, *weight],
-        given=given,
-        source=data.items.name,
-    )
-
-
-def _id_of(frame: pd.DataFrame, config: TrainConfig) -> list[str] | None:
-    """The column that a sales table knows the items by, where no id is named; None: find it.
-
-    It is taken where it names each row and is given no other role.
-    """
-    data, sales = config.data, config.sales
-    own = [role for one in MODALITIES.values() if not one.repeats for role in one.roles]
-    taken = {*data.exclude, *(name for role in own for name in data.columns.get(role, ()))}
-    if sales is None or sales.item in taken or sales.item not in frame.columns:
-        return None
-    column = frame[sales.item]
-    return [sales.item] if column.is_unique and column.notna().all() else None

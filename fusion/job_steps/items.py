@@ -13,8 +13,9 @@ from fusion.choices.heads import HeadChoice
 from fusion.choices.mistakes import Mistakes
 from fusion.data.catalogue import Catalogue
 from fusion.data.problems import Problem
-from fusion.job_steps.check import check_config, usable_rows
+from fusion.job_steps.check import check_config
 from fusion.job_steps.config import TrainConfig
+from fusion.job_steps.enough import usable_rows
 from fusion.progress import Stage, silent
 from fusion.ready import ReadyItems, usable_items
 from fusion.store import StoreReport

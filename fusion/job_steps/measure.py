@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from fusion.bundle import Bundle
 from fusion.data.catalogue import Catalogue
-from fusion.data.folds import DRAWN, Validation, validation_folds
+from fusion.data.folds import DRAWN, RowOptions, validation_folds
 from fusion.data.known import known_rows
 from fusion.data.labels import label_positions
 from fusion.data.schema import Schema
 from fusion.data.split import Split
 from fusion.data.weights import counted
-from fusion.evaluation import BASELINES, Evaluation, baseline_rows, evaluate_head
+from fusion.evaluation import BASELINES, FUSION, Evaluation, baseline_rows, evaluate_head
 from fusion.evaluation.result import Kind
 from fusion.fitting.fit import fit_ready
 from fusion.fitting.fitted import Fitted
@@ -41,8 +41,7 @@ class Experiment:
         groups: A label `[n]` for each row; rows of one group are no new evidence for each other.
         spec: How the fusion is made.
         paths: Where the store and the states of a tuning are.
-        validation: Which of all rows early stopping looks at.
-        weight: How much each row counts in training, `[n]`; None where all count alike.
+        options: Which of all rows early stopping looks at, and how much each counts in training.
     """
 
     ready: ReadyItems
@@ -51,8 +50,7 @@ class Experiment:
     groups: NDArray[np.int64]
     spec: TrainingSpec
     paths: TrainingPaths
-    validation: Validation = DRAWN
-    weight: NDArray[np.float64] | None = None
+    options: RowOptions = DRAWN
 
     @property
     def catalogue(self) -> Catalogue:
@@ -63,7 +61,7 @@ class Experiment:
     def known(self) -> NDArray[np.int64]:
         """Rows that may be learned from: training and validation, without those of weight 0."""
         rows = np.sort(np.concatenate([self.split.train, self.split.validation]))
-        return counted(rows, self.weight)
+        return counted(rows, self.options.weight)
 
     def fit(self, *, stage: Stage = silent) -> Fitted:
         """A model of the known rows."""
@@ -72,8 +70,7 @@ class Experiment:
             {name: values[self.known] for name, values in self.targets.items()},
             spec=self.spec,
             paths=self.paths,
-            validation=self.validation.of_rows(self.known),
-            sample_weight=None if self.weight is None else self.weight[self.known],
+            options=self.options.of_rows(self.known),
             stage=stage,
         )
 
@@ -148,8 +145,8 @@ def measure(
             target_column=bundle.target_name(name),
             target=experiment.targets[name][rows],
             groups=experiment.groups[rows],
-            fusion=_taken(head_columns(bundle, name, table), known),
-            others={
+            answers={
+                FUSION: _taken(head_columns(bundle, name, table), known),
                 **{key: _taken(answers[name], known) for key, answers in baselines.items()},
                 **{
                     key: _taken(head_columns(model, name, answers), known)
@@ -174,11 +171,11 @@ def _baselines(
     known, training = experiment.known, experiment.spec.training
     heads = {name: bundle.model.head(name) for name in bundle.model.heads}
     targets = {name: experiment.targets[name][known] for name in heads}
-    validation = experiment.validation.of_rows(known)
+    options = experiment.options.of_rows(known)
     folds = validation_folds(
-        validation,
+        options,
         n_rows=len(known),
-        n_folds=training.folds if validation.rows is None else 1,
+        n_folds=training.folds if options.validation is None else 1,
         share=experiment.spec.validation_fraction,
         seed=training.seed,
     )

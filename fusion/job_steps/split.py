@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fusion.data.catalogue import Catalogue
 from fusion.data.dates import read_date_column
 from fusion.data.duplicates import near_duplicate_groups
-from fusion.data.folds import Validation
+from fusion.data.folds import RowOptions
 from fusion.data.problems import Problem, raise_for
 from fusion.data.schema import Schema
 from fusion.data.split import Split, date_split, group_split
@@ -24,7 +24,7 @@ def split_rows(
     groups: NDArray[np.int64],
     n_folds: int,
     seed: int,
-) -> tuple[Split, Validation]:
+) -> tuple[Split, RowOptions]:
     """Training, validation and test rows; groups stay on one side, but of a split by date.
 
     A split by date has the latest known rows for validation. Otherwise several networks take turns:
@@ -37,13 +37,13 @@ def split_rows(
         fractions = (1.0 - section.test - section.validation, section.validation, section.test)
         dates, _ = split_dates(section, catalogue.frame, catalogue.schema)
         split = date_split(dates, fractions=fractions, gap_days=section.gap_days)
-        return split, Validation(rows=split.validation)
+        return split, RowOptions(validation=split.validation)
     share = section.validation if n_folds == 1 else 0.0
     fractions = (1.0 - section.test - share, share, section.test)
     split = group_split(groups, fractions=fractions, seed=seed)
     if n_folds == 1:
-        return split, Validation(rows=split.validation)
-    return split, Validation(groups=groups)
+        return split, RowOptions(validation=split.validation)
+    return split, RowOptions(groups=groups)
 
 
 def split_dates(

@@ -10,10 +10,10 @@ from fusion.choices.mistakes import Mistakes
 from fusion.choices.paths import folder_mistakes, photo_folder_mistakes
 from fusion.errors import ConfigError
 from fusion.progress import Stage, silent
+from fusion.shards.data_paths import DataPaths
 from fusion.shards.in_process import InProcessEngine
 from fusion.shards.job import Engine, JobResult, embed_catalogue
 from fusion.shards.layout import layout_of
-from fusion.shards.plan import DataPaths
 from fusion.shards.pool import LocalEngine
 from fusion.shards.settings import JobSettings, bundle_sha256, check_stall
 from fusion.shards.status import JobStatus

@@ -13,8 +13,9 @@ from fusion.choices.paths import file_mistakes, folder_mistakes
 from fusion.data.header import WRITTEN
 from fusion.job_steps.source import ItemSource, checked_description, sales_section
 from fusion.progress import Stage, silent
+from fusion.shards.data_paths import DataPaths
 from fusion.shards.job import Engine, JobResult
-from fusion.shards.plan import DataPaths, has_plan
+from fusion.shards.plan import has_plan
 from fusion.shards.predict_job import is_folder, job_folder, predict_catalogue
 from fusion.shards.predict_settings import PredictSettings
 from fusion.system.imports import without_collection

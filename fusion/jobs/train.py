@@ -211,7 +211,7 @@ def build_experiment(config: TrainConfig, items: LabelledItems, *, folder: Path)
     heads = items.heads
     targets = {name: choice.values_of(items.targets) for name, choice in heads.items()}
     groups = row_groups(config.split, items.catalogue)
-    split, validation = split_rows(
+    split, options = split_rows(
         config.split,
         items.catalogue,
         groups=groups,
@@ -246,8 +246,7 @@ def build_experiment(config: TrainConfig, items: LabelledItems, *, folder: Path)
         targets=targets,
         split=split,
         groups=groups,
-        validation=validation,
-        weight=items.weight,
+        options=replace(options, weight=items.weight),
         spec=spec,
         paths=TrainingPaths(store=config.store or folder / "store", tuning=folder / "tuning"),
     )

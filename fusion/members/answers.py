@@ -1,6 +1,6 @@
 """From scores on the scales where effects add up to raw outputs of heads, spread included."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -10,8 +10,10 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from encoders.process_state import OwnGenerators
 from fusion.data.known import is_known
-from fusion.members.base import Floats, Raw, State
+from fusion.data.training_rows import TrainingRows
+from fusion.members.base import Floats, State
 from fusion.members.view import Rows
+from fusion.network import Raw
 from heads.answer_maps import splits
 from heads.base import Head
 from heads.decoders.linear import LinearDecoder
@@ -55,38 +57,35 @@ class ScoreAnswers:
         scores: Scores,
         *,
         heads: Mapping[str, Head],
-        targets: Mapping[str, Floats],
-        folds: Sequence[Rows],
-        sample_weight: Floats,
+        training: TrainingRows,
     ) -> Raw:
         """Learns from scores of rows that the member did not learn from; what these rows answer.
 
         Args:
             scores: `[n, n_scores]` of each head; rows of the folds alone count.
             heads: By name.
-            targets: Targets `[n, *target_shape]` in business units, NaN where there is none.
-            folds: Positions of the rows of each fold.
-            sample_weight: `[n]`, how much each row counts.
+            training: Targets, folds and weights of the rows.
 
         Returns:
             `[n, 1, *target_shape, raw_dim]` of each head. Where a head has several scores, and so
             a weight for each pair of score and raw output, a fold is answered by weights that were
             found on the others.
         """
-        fold_of = np.full(len(sample_weight), -1)
-        for place, fold in enumerate(folds):
+        targets, weight = training.targets, training.sample_weight
+        fold_of = np.full(len(weight), -1)
+        for place, fold in enumerate(training.folds):
             fold_of[fold] = place
         learned = {name: np.flatnonzero((fold_of >= 0) & is_known(targets[name])) for name in heads}
         for name, rows in learned.items():
             if len(rows):
-                self._fit(name, heads[name], scores[name], targets[name], rows, sample_weight)
+                self._fit(name, heads[name], scores[name], targets[name], rows, weight)
         raw = self.raw(scores)
         for name, rows in learned.items():
             head = heads[name]
             if head.n_scores > 1 and len(rows):
                 for known, asked in splits(fold_of[rows]):
                     other = ScoreAnswers({name: head})
-                    given = (scores[name], targets[name], rows[known], sample_weight)
+                    given = (scores[name], targets[name], rows[known], weight)
                     other._fit(name, head, *given)
                     raw[name][rows[asked]] = other.raw({name: scores[name][rows[asked]]})[name]
         return raw

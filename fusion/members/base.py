@@ -1,7 +1,7 @@
 """What every member can do: learn from rows, and answer every head from blocks of numbers."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from encoders.base import Encoder
-from fusion.members.view import Mask, Rows, View
+from fusion.data.training_rows import TrainingRows
+from fusion.members.view import Mask, View
+from fusion.network import Raw
 from fusion.progress import Stage, silent
 from heads.base import Head
 
 Floats = NDArray[np.float64]
-Raw = dict[str, Tensor]
-"""Head -> what is answered, before decoding: `[n, n_networks, *target_shape, raw_dim]`."""
 State = dict[str, Tensor | bytes]
 """Name -> tensor, or content of a file of the member's own, whose name then ends in `.txt`."""
 
@@ -36,9 +36,7 @@ class Member(ABC):
         view: View,
         *,
         heads: Mapping[str, Head],
-        targets: Mapping[str, Floats],
-        folds: Sequence[Rows],
-        sample_weight: Floats,
+        training: TrainingRows,
         seed: int,
         stage: Stage = silent,
     ) -> Raw:
@@ -47,10 +45,8 @@ class Member(ABC):
         Args:
             view: All rows.
             heads: By name; a member changes none of them.
-            targets: Targets `[n, *target_shape]` in business units for each head, NaN where there
-                is none: such a row says nothing of this head.
-            folds: Positions of the rows of each fold; no row stands in two, some in none.
-            sample_weight: `[n]`, how much each row counts, >= 0, of mean 1.
+            training: Targets, folds and weights of these rows; no row stands in two folds, and
+                the mean weight is 1.
             seed: The same seed gives the same member.
             stage: Opens progress bars.
 

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from encoders.base import Encoder
-from fusion.members.base import Floats, Member, Raw, State
+from fusion.members.base import Floats, Member, State
 from fusion.members.example import Example, example_rows, poisoned, without
 from fusion.members.view import View
+from fusion.network import Raw
 from heads.base import Head
 from heads.registry import HEADS
 

@@ -15,8 +15,10 @@ from encoders.blocks import Block
 from encoders.table.numeric import NumericEncoder
 from encoders.text.tfidf import TfidfEncoder
 from fusion.data.batch import ModelInputs
-from fusion.members.base import Floats, Member, Raw
+from fusion.data.training_rows import TrainingRows
+from fusion.members.base import Floats, Member
 from fusion.members.view import Rows, View, view_of
+from fusion.network import Raw
 from heads.base import Head
 from heads.registry import HEADS
 
@@ -42,9 +44,7 @@ class Example:
         return member.fit(
             self.view,
             heads=self.heads,
-            targets=self.targets,
-            folds=self.folds,
-            sample_weight=self.weight,
+            training=TrainingRows(self.targets, self.folds, self.weight),
             seed=seed,
         )
 

@@ -15,8 +15,6 @@ MOST_LEAVES = 4096
 """Leaves of one tree."""
 MOST_CODES = 2**20
 """Codes of the categories of one tree."""
-FARTHEST = 1e300
-"""Of a threshold: LightGBM's own word for infinitely far."""
 LARGEST = 1e100
 """Of an answer, so that sums of answers are finite."""
 LEFT_OUT = ("tree_sizes", "split_gain", "leaf_weight", "internal_weight", "internal_value")
@@ -149,7 +147,7 @@ def _read_tree(lines: list[str], place: int, *, n_features: int) -> TreeText:
     _require(bool(np.isin(decision, DECISIONS).all()), f"of decisions {DECISIONS}", decision)
     left, right = (_ints(found[f"{side}_child"], n_nodes, -n_leaves, n_nodes - 1) for side in SIDES)
     _check_children(left, right, n_nodes=n_nodes)
-    threshold = _numbers(found["threshold"], n_nodes, FARTHEST)
+    threshold = _numbers(found["threshold"], n_nodes, np.inf)  # inf: a missing number or any other
     first, n_codes, goes_left = _read_categories(found, threshold, decision, n_categories)
     feature = _ints(found["split_feature"], n_nodes, 0, n_features - 1)
     leaves = _numbers(found["leaf_value"], n_leaves, LARGEST)
@@ -197,7 +195,7 @@ def _ints(text: str, n: int, least: int, most: int) -> Ints:
 
 
 def _numbers(text: str, n: int, most: float) -> Floats:
-    """`n` numbers from `-most` to `most`; whatever else a text can hold is refused."""
+    """`n` numbers from `-most` to `most`, no NaN; whatever else a text can hold is refused."""
     words = text.split(" ") if text else []
     _require(len(words) == n, f"of {n} numbers a line", f"{len(words)}: {text}")
     try:

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fusion.data.training_rows import TrainingRows
 from fusion.members.answers import ScoreAnswers
 from fusion.members.base import Floats
 from fusion.members.view import Rows
@@ -61,9 +62,7 @@ def _raw(
     made = ScoreAnswers({"": head}).fit(
         {"": scores},
         heads={"": head},
-        targets={"": target},
-        folds=folds,
-        sample_weight=weight,
+        training=TrainingRows({"": target}, folds, weight),
     )
     return made[""]
 

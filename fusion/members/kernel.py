@@ -1,6 +1,6 @@
 """Kernel ridge regression on all blocks at once: rows that are alike in what counts sell alike."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -9,13 +9,15 @@ import torch
 from encoders.base import Encoder, check_whole
 from fusion.data.batch import chunks
 from fusion.data.folds import drawn_beside_folds
+from fusion.data.training_rows import TrainingRows
 from fusion.members.answers import ScoreAnswers
-from fusion.members.base import Floats, Member, Raw, State
+from fusion.members.base import Floats, Member, State
 from fusion.members.kernel_blocks import fit_blocks, joined, points_of
 from fusion.members.kernel_fit import Question, choose, relevant, solve
 from fusion.members.kernel_solver import CHUNK_ROWS
 from fusion.members.kernel_state import HeadKernel, KernelState
 from fusion.members.view import Mask, Rows, View
+from fusion.network import Raw
 from fusion.progress import Stage, silent
 from heads.base import Head
 
@@ -69,20 +71,19 @@ class KernelMember(Member):
         view: View,
         *,
         heads: Mapping[str, Head],
-        targets: Mapping[str, Floats],
-        folds: Sequence[Rows],
-        sample_weight: Floats,
+        training: TrainingRows,
         seed: int,
         stage: Stage = silent,
     ) -> Raw:
         """Chooses and solves a kernel for each head, see `Member.fit`."""
+        weight = training.sample_weight
         asked = {
-            name: Question(head, targets[name], sample_weight, folds)
+            name: Question(head, training.targets[name], weight, training.folds)
             for name, head in heads.items()
         }
-        blocks = fit_blocks(view, sample_weight)
-        landmarks = self._landmarks(sample_weight, seed)
-        points = np.flatnonzero(sample_weight > 0) if landmarks is None else landmarks
+        blocks = fit_blocks(view, weight)
+        landmarks = self._landmarks(weight, seed)
+        points = np.flatnonzero(weight > 0) if landmarks is None else landmarks
         scores, kernels = {}, {}
         with stage("fitting the kernel", 2 * len(heads), "steps") as work:
             choices = {}
@@ -101,9 +102,7 @@ class KernelMember(Member):
         made = points_of(blocks, view, points)
         self._state = KernelState(blocks, made, kernels, n_points=len(points))
         self._heads, self._answers = dict(heads), ScoreAnswers(heads)
-        return self._answers.fit(
-            scores, heads=heads, targets=targets, folds=folds, sample_weight=sample_weight
-        )
+        return self._answers.fit(scores, heads=heads, training=training)
 
     def raw(self, view: View) -> Raw:
         """See `Member.raw`; rows are read in chunks, memory does not grow with them."""

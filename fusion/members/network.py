@@ -1,6 +1,7 @@
 """Networks: a fusion of all embeddings and a decoder for each head, trained by gradient."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -12,9 +13,10 @@ from encoders.process_state import OwnGenerators
 from encoders.spelling import unknown_name
 from fusion.choices.build import CLOSED_FORM_FUSION, build_fusion, own_encoder, suited_projection
 from fusion.data.batch import chunks
-from fusion.members.base import Floats, Member, Raw, State
+from fusion.data.training_rows import TrainingRows
+from fusion.members.base import Member, State
 from fusion.members.view import Mask, Rows, View
-from fusion.network import FusionNetwork, TrainedPart
+from fusion.network import FusionNetwork, Raw, TrainedPart
 from fusion.progress import Stage, silent
 from fusion.saved_parts import name_and_config, rebuild
 from fusion.strategies import FUSIONS
@@ -79,9 +81,7 @@ class NetworkMember(Member):
         view: View,
         *,
         heads: Mapping[str, Head],
-        targets: Mapping[str, Floats],
-        folds: Sequence[Rows],
-        sample_weight: Floats,
+        training: TrainingRows,
         seed: int,
         stage: Stage = silent,
     ) -> Raw:
@@ -90,6 +90,7 @@ class NetworkMember(Member):
         Where all decoders are solved in closed form there is one network, solved on all rows, and
         its answers are not out of fold.
         """
+        folds = training.folds
         alike = 1 if self.is_closed_form(heads) else self.training.folds
         own_folds = list(folds) if len(folds) > 1 else [folds[0]] * alike
         self.networks = [
@@ -99,9 +100,7 @@ class NetworkMember(Member):
         self.histories = fit_networks(
             self.networks,
             view.inputs,
-            targets,
-            folds=own_folds,
-            sample_weight=sample_weight,
+            replace(training, folds=own_folds),
             settings=self.training.model_copy(update={"seed": seed}),
             stage=stage,
         )

@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from fusion.data.known import folds_within
-from fusion.members.base import Floats
+from fusion.data.training_rows import TrainingRows
 from fusion.members.judging import can_be_judged, held_out_error
 from fusion.members.kernel_blocks import KernelBlock, fit_blocks, points_of
 from fusion.members.kernel_choice import Trial, drawn_rows
 from fusion.members.kernel_fit import Question
-from fusion.members.view import Rows, View
+from fusion.members.view import View
 from heads.base import Head
 
 MAX_ROWS = 1000
@@ -19,11 +19,9 @@ MAX_ROWS = 1000
 
 def best_options(
     view: View,
-    targets: Mapping[str, Floats],
+    training: TrainingRows,
     *,
     candidates: Mapping[str, Sequence[Head]],
-    folds: Sequence[Rows],
-    sample_weight: Floats,
     seed: int,
 ) -> dict[str, int]:
     """Which of several heads answers best by a kernel on rows that it did not learn from.
@@ -37,23 +35,21 @@ def best_options(
 
     Args:
         view: All rows.
-        targets: Targets `[n, *target_shape]` in business units for each name in `candidates`, NaN
-            where there is none: such rows say nothing of this head.
+        training: Targets for each name in `candidates`, folds and weights of the rows.
         candidates: The likeliest first, by the name of the head in question.
-        folds: Positions of the rows of each fold; no row stands in two.
-        sample_weight: `[n]`, how much each row counts.
         seed: Draws rows where there are more than 1,000.
 
     Returns:
         Position of the best candidate of each name; 0 where a kernel can read nothing, or fewer
         than 20 rows are held out.
     """
-    blocks = fit_blocks(view, sample_weight)
+    weight = training.sample_weight
+    blocks = fit_blocks(view, weight)
     return {
         name: _best(
             view,
             blocks,
-            [Question(head, targets[name], sample_weight, folds) for head in heads],
+            [Question(head, training.targets[name], weight, training.folds) for head in heads],
             seed,
         )
         for name, heads in candidates.items()

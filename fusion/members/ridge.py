@@ -9,12 +9,14 @@ import torch
 
 from encoders.base import Encoder, check_whole
 from fusion.data.known import is_known
+from fusion.data.training_rows import TrainingRows
 from fusion.members.answers import ScoreAnswers
-from fusion.members.base import Floats, Member, Raw, State
+from fusion.members.base import Floats, Member, State
 from fusion.members.ridge_features import Features, Source, scores_of, sources_of
 from fusion.members.ridge_fit import LinearScores, fit_scores
 from fusion.members.taken import Taken
-from fusion.members.view import Mask, Rows, View
+from fusion.members.view import Mask, View
+from fusion.network import Raw
 from fusion.progress import Stage, silent
 from heads.base import Head
 
@@ -52,9 +54,7 @@ class RidgeMember(Member):
         view: View,
         *,
         heads: Mapping[str, Head],
-        targets: Mapping[str, Floats],
-        folds: Sequence[Rows],
-        sample_weight: Floats,
+        training: TrainingRows,
         seed: int,
         stage: Stage = silent,
     ) -> Raw:
@@ -62,7 +62,8 @@ class RidgeMember(Member):
 
         Differs: heads are solved one by one; the columns are made once.
         """
-        counts = np.any([is_known(target) for target in targets.values()], axis=0) * sample_weight
+        targets, weight = training.targets, training.sample_weight
+        counts = np.any([is_known(target) for target in targets.values()], axis=0) * weight
         sources = sources_of(view, degree=self.degree)
         features = Features(view, sources, counts)
         if features.constant:  # or absent from all rows
@@ -73,13 +74,11 @@ class RidgeMember(Member):
         with stage("fitting the ridge", len(heads), "questions") as work:
             for name, head in heads.items():
                 scores[name], self.solved[name] = fit_scores(
-                    features, head, targets[name], folds=folds, weight=sample_weight, seed=seed
+                    features, head, targets[name], folds=training.folds, weight=weight, seed=seed
                 )
                 work(1)
         self.answers = ScoreAnswers(heads)
-        return self.answers.fit(
-            scores, heads=heads, targets=targets, folds=folds, sample_weight=sample_weight
-        )
+        return self.answers.fit(scores, heads=heads, training=training)
 
     def raw(self, view: View) -> Raw:
         """Raw outputs `[n, 1, *target_shape, raw_dim]` of every head, see `Member`."""

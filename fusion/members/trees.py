@@ -9,12 +9,14 @@ import numpy as np
 
 from encoders.base import Encoder, check_whole
 from fusion.data.known import on_known_rows
+from fusion.data.training_rows import TrainingRows
 from fusion.members.answers import ScoreAnswers
-from fusion.members.base import Floats, Member, Raw, State
+from fusion.members.base import Floats, Member, State
 from fusion.members.boosting import Growth, TreeTask, boost
 from fusion.members.forest import Forest
 from fusion.members.tree_features import READERS, TreeFeatures
-from fusion.members.view import Mask, Rows, View
+from fusion.members.view import Mask, View
+from fusion.network import Raw
 from fusion.progress import Stage, silent
 from heads.base import Head
 from heads.tree_objective import TreeObjective
@@ -77,9 +79,7 @@ class TreesMember(Member):
         view: View,
         *,
         heads: Mapping[str, Head],
-        targets: Mapping[str, Floats],
-        folds: Sequence[Rows],
-        sample_weight: Floats,
+        training: TrainingRows,
         seed: int,
         stage: Stage = silent,
     ) -> Raw:
@@ -92,23 +92,21 @@ class TreesMember(Member):
             key: task
             for place, (name, head) in enumerate(heads.items())
             for key, task in zip(
-                _keys(place, head), _tasks(head.tree_objective, targets[name]), strict=True
+                _keys(place, head), _tasks(head.tree_objective, training.targets[name]), strict=True
             )
         }
         boosted = boost(
             view,
             list(tasks.values()),
-            folds=folds,
-            sample_weight=sample_weight,
+            folds=training.folds,
+            sample_weight=training.sample_weight,
             growth=replace(self.growth, seed=seed),
             stage=stage,
         )
         self._blocks = boosted.features.config
         self._take(heads, boosted.features, dict(zip(tasks, boosted.texts, strict=True)))
         scores = _scores(heads, dict(zip(tasks, boosted.out_of_fold, strict=True)))
-        return self._answers.fit(
-            scores, heads=heads, targets=targets, folds=folds, sample_weight=sample_weight
-        )
+        return self._answers.fit(scores, heads=heads, training=training)
 
     def raw(self, view: View) -> Raw:
         """Raw outputs of every head, see `Member.raw`."""

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from encoders.base import Encoder
-from encoders.text.checkpoints import find_checkpoint, load_tokenizer
+from encoders.text.checkpoints import find_checkpoint
+from encoders.text.loading import load_tokenizer
 from fusion.pretraining.objective import Batch, Objective
 from fusion.pretraining.rows import Places, PretrainingRows
 from fusion.pretraining.settings import PretrainingSettings

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 from fusion.first_use import on_first_use
 
 if TYPE_CHECKING:
+    from fusion.shards.data_paths import DataPaths
     from fusion.shards.in_process import InProcessEngine
     from fusion.shards.job import embed_catalogue, plan_catalogue
-    from fusion.shards.plan import DataPaths, read_plan
+    from fusion.shards.plan import read_plan
     from fusion.shards.predict_job import predict_catalogue
     from fusion.shards.predict_settings import PastSales, PredictSettings
     from fusion.shards.read import Embeddings, read_embeddings
@@ -42,7 +43,7 @@ __getattr__ = on_first_use(
         "InProcessEngine": "in_process",
         "embed_catalogue": "job",
         "plan_catalogue": "job",
-        "DataPaths": "plan",
+        "DataPaths": "data_paths",
         "read_plan": "plan",
         "predict_catalogue": "predict_job",
         "PastSales": "predict_settings",

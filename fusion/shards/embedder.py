@@ -16,7 +16,8 @@ from fusion.data.schema import Schema
 from fusion.errors import ConfigError, JobError
 from fusion.modalities import MODALITIES
 from fusion.progress import Stage, silent
-from fusion.shards.plan import DataPaths, Plan
+from fusion.shards.data_paths import DataPaths
+from fusion.shards.plan import Plan
 from fusion.shards.settings import MOST_KEPT, JobSettings
 from fusion.shards.tables import SAMPLE_ROWS, first_rows, list_files, no_rows
 from fusion.shards.unit_length import unit_vectors, zero_vectors

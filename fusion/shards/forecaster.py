@@ -14,8 +14,9 @@ from fusion.data.problems import Problem, raise_for
 from fusion.data.schema import Schema, missing_columns
 from fusion.errors import CatalogueError
 from fusion.progress import Stage, silent
+from fusion.shards.data_paths import DataPaths
 from fusion.shards.input import table_sha256
-from fusion.shards.plan import DataPaths, Plan
+from fusion.shards.plan import Plan
 from fusion.shards.predict_settings import PredictSettings
 from fusion.shards.settings import bundle_sha256
 from fusion.shards.tables import SAMPLE_ROWS, column_names, first_rows, list_files

@@ -21,10 +21,11 @@ from fusion.shards.commit import (
     sweep_data,
     sweep_temporary,
 )
+from fusion.shards.data_paths import DataPaths, write_data_paths
 from fusion.shards.events import EventLog
 from fusion.shards.in_process import InProcessEngine
 from fusion.shards.input import input_changes, input_state
-from fusion.shards.plan import KIND_OF, DataPaths, Plan, check_unchanged, has_plan, write_data_paths
+from fusion.shards.plan import KIND_OF, Plan, check_unchanged, has_plan
 from fusion.shards.planning import plan_of, refuse_strangers
 from fusion.shards.poison_rows import poison_rows_path
 from fusion.shards.pool import LocalEngine

@@ -9,7 +9,8 @@ from encoders.dtype import SWITCH, precision_of, processor_has_bfloat16
 from fusion.bundle import Bundle, load_bundle
 from fusion.choices.parameters import EncoderPaths
 from fusion.errors import JobError
-from fusion.shards.plan import DataPaths, Plan
+from fusion.shards.data_paths import DataPaths
+from fusion.shards.plan import Plan
 from fusion.shards.settings import MOST_KEPT, bundle_sha256
 
 

@@ -20,8 +20,8 @@ OUT/manifest.json       written last: all files of a finished job
 
 import json
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -30,7 +30,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from fusion.choices.parameters import EncoderPaths
 from fusion.data.absent import tell_absent_columns
 from fusion.data.problems import raise_for, shown
 from fusion.data.schema import Schema, UnknownRoleError, missing_columns
@@ -41,57 +40,18 @@ from fusion.shards.plan_schema import (
     MAX_FILES,
     MAX_PLAN_BYTES,
     MAX_SHARDS,
-    DataPathsDocument,
     PlanDocument,
     check_cover,
     check_roles,
 )
 from fusion.shards.shard import InputFile, Repeats, Shard
 from fusion.shards.tables import column_names, list_files, no_rows, scan_file
-from fusion.system.documents import parse_document, read_document, sealed
+from fusion.system.documents import parse_document, sealed
 from fusion.system.files import read_regular_file, write_atomically
 
 KIND_OF = {"embed": "embeddings", "predict": "predictions"}
 """What a job does with rows -> the folder of what comes out."""
 PACKAGES = ("product-fusion", "torch", "torchvision", "transformers", "tokenizers", "pillow")
-
-
-@dataclass(frozen=True)
-class DataPaths:
-    """Where things lie on this machine; they may move between two runs of one job.
-
-    Args:
-        items: The table, or the folder of tables.
-        photos: Folder of the photos.
-        store: Folder of the embedding store.
-        bundle: Folder of the trained model that fuses or predicts.
-        encoders: Where weights of its encoders lie now, if they have moved.
-    """
-
-    items: Path
-    photos: Path | None = None
-    store: Path | None = None
-    bundle: Path | None = None
-    encoders: EncoderPaths = field(default_factory=EncoderPaths)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Absolute paths as JSON types; names of weights that are no paths stay."""
-        paths = {name: getattr(self, name) for name in ("items", "photos", "store", "bundle")}
-        moved = [(*what, _absolute(place)) for *what, place in self.encoders.moved]
-        found = {name: path and _absolute(path) for name, path in paths.items()}
-        return {**found, "encoders": moved}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Places from what `to_dict` gave."""
-        paths = {name: path and Path(path) for name, path in values.items() if name != "encoders"}
-        return cls(**paths, encoders=EncoderPaths(tuple(map(tuple, values["encoders"]))))
-
-
-def _absolute(place: Path | str) -> str:
-    """A path, absolute; a name that is none stays."""
-    is_name = isinstance(place, str) and not Path(place).exists()
-    return str(place) if is_name else str(Path(place).resolve())
 
 
 @dataclass(frozen=True)
@@ -280,29 +240,6 @@ def read_plan(folder: Path) -> Plan:
 def _parsed(content: bytes) -> Plan:
     """A plan by the bytes of its file: of 20,000 shards, it must not be parsed for each."""
     return Plan.from_json(content)
-
-
-def write_data_paths(folder: Path, paths: DataPaths) -> None:
-    """Notes where things lie now."""
-    document = json.dumps(paths.to_dict(), indent=1).encode()
-    write_atomically(folder / "paths.json", sealed(document))
-
-
-def read_data_paths(folder: Path) -> DataPaths:
-    """Where things lay when the job was last started.
-
-    Raises:
-        JobError: If that is not known.
-        OSError: If the disk fails.
-    """
-    try:
-        return DataPaths.from_dict(asdict(read_document(folder / "paths.json", DataPathsDocument)))
-    except (FileNotFoundError, ValueError) as error:
-        got = error if isinstance(error, ValueError) else "it is gone"
-        raise JobError(
-            f"paths.json of {folder} is damaged: {got}. Run the same command again, which "
-            "writes it."
-        ) from error
 
 
 @lru_cache

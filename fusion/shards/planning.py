@@ -5,9 +5,9 @@ from pathlib import Path
 
 from fusion.errors import JobError
 from fusion.shards.commit import HISTORY, INPUT, folders_of
+from fusion.shards.data_paths import DataPaths
 from fusion.shards.input import input_changes, input_state
 from fusion.shards.plan import (
-    DataPaths,
     Plan,
     check_unchanged,
     cut_input,

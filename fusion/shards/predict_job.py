@@ -8,9 +8,10 @@ from pathlib import Path
 from fusion.data.header import WRITTEN
 from fusion.errors import ConfigError, JobError
 from fusion.progress import Stage, silent
+from fusion.shards.data_paths import DataPaths
 from fusion.shards.job import Engine, JobResult, refuse_inputs, run_job
 from fusion.shards.joined import write_joined
-from fusion.shards.plan import DataPaths, has_plan, read_plan
+from fusion.shards.plan import has_plan, read_plan
 from fusion.shards.predict_settings import PredictSettings
 from fusion.shards.receipts import finished
 from fusion.system.lock import LockedError, locked_file

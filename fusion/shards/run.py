@@ -15,6 +15,7 @@ from fusion.data.cells import is_missing
 from fusion.embedding import Prepared
 from fusion.progress import Stage, Work, silent
 from fusion.shards.commit import AnsweredRows, commit_shard
+from fusion.shards.data_paths import DataPaths, read_data_paths
 from fusion.shards.faults import (
     Fault,
     blamed_faults,
@@ -24,7 +25,7 @@ from fusion.shards.faults import (
     row_error,
     settle,
 )
-from fusion.shards.plan import DataPaths, Plan, read_data_paths, read_plan
+from fusion.shards.plan import Plan, read_plan
 from fusion.shards.poison_rows import PoisonRows, poison_rows_path, touch_alone
 from fusion.shards.receipts import Receipt, find_receipts, read_receipt
 from fusion.shards.repeated import read_repeated

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from fusion.errors import CatalogueError, JobError
 from fusion.shards.commit import Manifest, counted, manifest_of
+from fusion.shards.data_paths import read_data_paths
 from fusion.shards.input import input_changes
-from fusion.shards.plan import Plan, read_data_paths, read_plan
+from fusion.shards.plan import Plan, read_plan
 from fusion.shards.plan_schema import MAX_PLAN_BYTES
 from fusion.shards.receipts import Receipt, find_receipts, part_name, receipt_name
 from fusion.shards.repeated import read_repeated

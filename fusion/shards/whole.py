@@ -11,7 +11,7 @@ from fusion.data.header import DELIMITED
 from fusion.data.packed import is_packed, unpacked_blocks, unpacked_suffix
 from fusion.errors import CatalogueError, JobError
 from fusion.shards.commit import INPUT, parquet_bytes
-from fusion.shards.plan import DataPaths
+from fusion.shards.data_paths import DataPaths
 from fusion.shards.tables import SUFFIXES
 from fusion.system.files import write_parts_atomically
 

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from fusion.data.problems import Problem
 from fusion.data.schema import Schema
 from fusion.progress import Stage, silent
-from fusion.shards.plan import DataPaths, Plan
+from fusion.shards.data_paths import DataPaths
+from fusion.shards.plan import Plan
 from fusion.shards.settings import Cutting
 
 if TYPE_CHECKING:

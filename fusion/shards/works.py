@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from fusion.shards.data_paths import DataPaths
 from fusion.shards.embedder import Embedder
 from fusion.shards.forecaster import Forecaster
-from fusion.shards.plan import DataPaths, Plan
+from fusion.shards.plan import Plan
 from fusion.shards.work import Work
 
 WORKS: dict[str, type[Work]] = {"embed": Embedder, "predict": Forecaster}

@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 
 from fusion.data.known import is_known
-from fusion.members.base import Floats, Raw
+from fusion.data.training_rows import TrainingRows
+from fusion.members.base import Floats
 from fusion.members.view import Mask, Rows
+from fusion.network import Raw
 from fusion.stack.stack import Stack, joined, shared, without
 from heads.base import Head
 
@@ -30,12 +32,10 @@ N_GROUPS = 20
 
 def fit_stack(
     heads: Mapping[str, Head],
-    targets: Mapping[str, Floats],
-    folds: Sequence[Rows],
+    training: TrainingRows,
     raws: Mapping[str, Raw],
     *,
     knows: Mapping[str, Mask],
-    sample_weight: Floats,
     is_new: Mask,
 ) -> tuple[Stack, Raw]:
     """The weights that err least on rows held out, and the joined answers on these.
@@ -55,19 +55,17 @@ def fit_stack(
 
     Args:
         heads: By name.
-        targets: Targets `[n, *target_shape]` in business units for each head, NaN where there is
-            none.
-        folds: Positions of the rows of each fold.
+        training: Targets, folds and weights of the rows.
         raws: Member -> head -> what it answers `[n, n_networks, *target_shape, raw_dim]` to rows
             of the folds that it did not learn from.
         knows: Member -> mask `[n]` of the rows of which it knows anything.
-        sample_weight: `[n]`, how much each row counts.
         is_new: Mask `[n]` of the rows that hold a category that the other folds do not, see
             `new_out_of_fold`.
     """
+    targets, sample_weight = training.targets, training.sample_weight
     weights: dict[str, dict[str, float]] = {}
     of_new: dict[str, dict[str, float]] = {}
-    held_out = np.concatenate([np.sort(fold) for fold in folds])
+    held_out = np.concatenate([np.sort(fold) for fold in training.folds])
     for name, head in heads.items():
         rows = held_out[is_known(targets[name])[held_out] & (sample_weight[held_out] > 0.0)]
         judged = _Judged(head, name, targets[name], raws, knows, sample_weight)

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fusion.members.base import Raw
 from fusion.members.view import Mask
+from fusion.network import Raw
 
 Weights = Mapping[str, Mapping[str, float]]
 

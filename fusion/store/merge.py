@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from fusion.errors import StoreError
+from fusion.store.description import DESCRIPTION, read_description
 from fusion.store.index import listed, segments_of
 from fusion.store.segment import Keys, Vectors, Warnings
-from fusion.store.segments import DESCRIPTION, SegmentStore, read_description
+from fusion.store.segments import SegmentStore
 
 SEGMENT_ROWS = 65_536
 

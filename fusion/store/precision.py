@@ -11,7 +11,7 @@ from encoders.dtype import (
     processor_has_bfloat16,
 )
 from fusion.progress import say_once
-from fusion.store.segments import holds_embeddings
+from fusion.store.description import holds_embeddings
 
 
 def as_kept(encoder: Encoder, store: Path | None) -> Encoder:

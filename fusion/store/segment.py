@@ -8,6 +8,7 @@ import errno
 import json
 import math
 import mmap
+import uuid
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ Vectors = NDArray[np.float32]
 Warnings = tuple[str, ...]
 WARNINGS = "warnings"
 KEY_BYTES = 32
+DAMAGED_SUFFIX = ".corrupt"
+"""Of a damaged segment, which is set aside and never read."""
 MOST_HEADER = 100_000_000
 """Bytes that a header may have, as in safetensors itself."""
 KEY_DTYPE = np.dtype(f"S{KEY_BYTES}")
@@ -139,3 +142,11 @@ def _codes(codes: Any) -> Warnings:
     if not isinstance(codes, list) or not all(isinstance(code, str) for code in codes):
         raise ValueError(f"it warns of {codes}")
     return tuple(codes)
+
+
+def rename_aside(path: Path) -> None:
+    """Gives a damaged file a name under which it is never read."""
+    aside = path.with_suffix(DAMAGED_SUFFIX)
+    if aside.is_dir():  # which cannot be replaced
+        aside = path.with_name(f"{path.stem}.{uuid.uuid4().hex}{DAMAGED_SUFFIX}")
+    path.replace(aside)

@@ -9,11 +9,9 @@ STORE/<encoder fingerprint>/<name>.index               where keys lie, see `fusi
 
 A segment is written to a temporary file, flushed to disk and renamed, so it is there as a whole or
 not at all, and never changes under its name. Two processes write segments of different names; what
-both encoded is there twice, with equal vectors, and does no harm. The store can be deleted at any
-time, also while it is used: it only costs time.
+both encoded is there twice, without harm. The store can be deleted at any time, also in use.
 """
 
-import json
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -25,11 +23,13 @@ from numpy.typing import NDArray
 
 from fusion.errors import StoreError
 from fusion.progress import say_once
+from fusion.store.description import DESCRIPTION, read_description, write_description
 from fusion.store.index import SEGMENT_SUFFIX, SegmentIndex, listed, segments_of
 from fusion.store.run_file import FileRun, UnusableRun
 from fusion.store.runs import Run, key_prefixes
 from fusion.store.search import Found, Search
 from fusion.store.segment import (
+    DAMAGED_SUFFIX,
     KEY_DTYPE,
     DamagedSegment,
     Keys,
@@ -37,29 +37,12 @@ from fusion.store.segment import (
     Vectors,
     Warnings,
     open_segment,
+    rename_aside,
     segment_bytes,
 )
-from fusion.system.files import read_regular_file, write_atomically
+from fusion.system.files import write_atomically
 
 COMMITS = 5  # tries to write into a folder that others delete
-DESCRIPTION = "encoder.json"
-DESCRIPTION_BYTES = 1_000_000
-DAMAGED_SUFFIX = ".corrupt"
-
-
-def holds_embeddings(folder: Path) -> bool:
-    """True for the folder of one encoder in a store, even where its description was lost."""
-    return (folder / DESCRIPTION).is_file() or bool(segments_of(listed(folder)))
-
-
-def read_description(folder: Path) -> dict[str, Any] | None:
-    """What `encoder.json` says, for people; None where it is gone or damaged."""
-    try:
-        content = read_regular_file(folder / DESCRIPTION, max_bytes=DESCRIPTION_BYTES)
-        found = json.loads(content)
-    except (OSError, ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
 
 
 class SegmentStore:
@@ -239,10 +222,7 @@ class SegmentStore:
             try:
                 write()
                 return
-            except (
-                FileNotFoundError,
-                FileExistsError,
-            ):  # the latter from `mkdir` of what just went
+            except (FileNotFoundError, FileExistsError):  # the latter: `mkdir` of what just went
                 if attempt == COMMITS - 1:
                     raise
 
@@ -253,21 +233,13 @@ class SegmentStore:
     def _begin(self) -> None:
         self._make()
         if read_description(self.folder) is None:
-            self._describe()
+            write_description(self.folder, self._description)
 
     def _make(self) -> None:
         """The folder and what it says of itself; made again where somebody deleted it."""
         self.folder.mkdir(parents=True, exist_ok=True)
         if not (self.folder / DESCRIPTION).is_file():
-            self._describe()
-
-    def _describe(self) -> None:
-        if not self._description:  # whoever merges stores knows no better
-            return
-        path = self.folder / DESCRIPTION
-        if path.is_symlink() or (path.exists() and not path.is_file()):
-            _rename_aside(path)
-        write_atomically(path, json.dumps(self._description, indent=1).encode())
+            write_description(self.folder, self._description)
 
     def _keys_of(self, name: str) -> bytes | None:
         segment = self._open(name)
@@ -314,7 +286,7 @@ class SegmentStore:
 
     def _set_aside(self, name: str) -> None:
         try:
-            _rename_aside(self.folder / name)
+            rename_aside(self.folder / name)
         except FileNotFoundError:
             return  # another process was quicker
         except OSError as error:
@@ -326,11 +298,3 @@ class SegmentStore:
             f"The store {self.folder.parent} has damaged files. They are set aside as "
             f"{self.folder.name[:12]}*/*{DAMAGED_SUFFIX}; what they held is encoded again."
         )
-
-
-def _rename_aside(path: Path) -> None:
-    """Gives a damaged file a name under which it is never read."""
-    aside = path.with_suffix(DAMAGED_SUFFIX)
-    if aside.is_dir():  # which cannot be replaced
-        aside = path.with_name(f"{path.stem}.{uuid.uuid4().hex}{DAMAGED_SUFFIX}")
-    path.replace(aside)

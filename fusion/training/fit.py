@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fusion.data.batch import ModelInputs
 from fusion.data.known import known_rows
+from fusion.data.training_rows import TrainingRows
 from fusion.network import FusionNetwork
 from fusion.progress import Stage, Work, silent
 from fusion.training.loop import NetworkTraining, Rows, TrainingData, TrainingHistory
@@ -26,10 +27,8 @@ Targets = Mapping[str, Floats]
 def fit_networks(
     networks: Sequence[FusionNetwork],
     inputs: ModelInputs,
-    targets: Targets,
+    training: TrainingRows,
     *,
-    folds: Sequence[Rows],
-    sample_weight: Floats,
     settings: TrainingSettings,
     stage: Stage = silent,
 ) -> list[TrainingHistory]:
@@ -43,10 +42,8 @@ def fit_networks(
     Args:
         networks: Their trained parts change; they may share heads and encoders that do not train.
         inputs: Model inputs of all rows.
-        targets: Targets `[n, *target_shape]` in business units for each head, NaN where there is
-            none: such a row counts for the other heads alone.
-        folds: Positions of the rows that each network is stopped by.
-        sample_weight: `[n]`, how much each row counts, >= 0; rows of weight 0 are left out.
+        training: Targets and weights of the rows, and for each network the fold that it is
+            stopped by; several may be stopped by the same.
         settings: How to train; each network takes the next seed.
         stage: Opens the progress bar, one step an epoch of a network.
 
@@ -58,6 +55,7 @@ def fit_networks(
         FloatingPointError: If a loss is not finite.
         MissingExtraError: If logs are asked for and tensorboard is not installed.
     """
+    targets, sample_weight = training.targets, training.sample_weight
     counting = np.flatnonzero(sample_weight > 0)
     uniform = bool((sample_weight[counting] == sample_weight[counting][:1]).all())
     if all(network.is_closed_form for network in networks):
@@ -74,7 +72,7 @@ def fit_networks(
             rows=_checked(np.setdiff1d(counting, fold), np.intersect1d(fold, counting)),
             settings=_own_settings(settings, place, n_networks=len(networks)),
         )
-        for place, (network, fold) in enumerate(zip(networks, folds, strict=True))
+        for place, (network, fold) in enumerate(zip(networks, training.folds, strict=True))
     ]
     at_once, n_threads = shared_out(settings.threads, inputs, n_networks=len(networks))
     with stage("training", settings.epochs * len(networks), "epochs") as work:

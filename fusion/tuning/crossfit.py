@@ -22,7 +22,7 @@ from torch import Tensor
 from encoders.base import Encoder
 from encoders.dtype import in_precision
 from fusion.data.batch import ModelInputs
-from fusion.data.folds import Validation, validation_folds
+from fusion.data.folds import RowOptions, validation_folds
 from fusion.embedding import unit_of
 from fusion.errors import ConfigError, JobError
 from fusion.network import FusionNetwork
@@ -32,6 +32,7 @@ from fusion.system.processes import is_first, only_the_first_goes_on
 from fusion.training.fit import Targets
 from fusion.tuning.align import Alignment
 from fusion.tuning.guards import lower_rate
+from fusion.tuning.rows import TuningRows
 from fusion.tuning.settings import TuningSettings
 from fusion.tuning.states import TuningRun
 from fusion.tuning.trainers import training_alone
@@ -112,22 +113,22 @@ class CrossFit:
         self.stage = stage
 
     @training_alone()
-    def run(self, data: TuningData, *, validation: Validation, share: float) -> Tuned:
+    def run(self, data: TuningData, *, options: RowOptions, share: float) -> Tuned:
         """Tunes, embeds, and says what was done.
 
         Args:
             data: The rows.
-            validation: Rows that early stopping looks at; groups stay in one part.
+            options: Rows that early stopping looks at; groups stay in one part.
             share: Share of the rows that early stopping looks at with one fold and none given.
 
         Raises:
             ConfigError: If all rows are of one group and there are to be several parts.
             JobError: If a text or photo cannot be read any more.
         """
-        held_out = self._held_out(data, validation, share=share)
+        held_out = self._held_out(data, options, share=share)
         if self.settings.folds == 1:
             return self._once(data, held_out[0])
-        return self._in_parts(data, held_out, given=_given(validation, n_rows=len(data)))
+        return self._in_parts(data, held_out, given=_given(options, n_rows=len(data)))
 
     def _once(self, data: TuningData, held_out: Rows) -> Tuned:
         """Encoders tuned on all rows but those of early stopping embed all rows."""
@@ -185,17 +186,17 @@ class CrossFit:
         everything = np.arange(len(data))
         return Tuned(encoders, learned_from, embedded, [*runs, run], said, judged=everything)
 
-    def _held_out(self, data: TuningData, validation: Validation, *, share: float) -> list[Rows]:
+    def _held_out(self, data: TuningData, options: RowOptions, *, share: float) -> list[Rows]:
         """Rows that are held out of each tuning."""
         learn = np.arange(len(data))
-        given = _given(validation, n_rows=len(data))
+        given = _given(options, n_rows=len(data))
         if len(given):
             if self.settings.folds == 1:
                 return [given]
             learn = np.setdiff1d(learn, given)
-        groups = None if validation.groups is None else validation.groups[learn]
+        groups = None if options.groups is None else options.groups[learn]
         drawn = validation_folds(
-            Validation(groups=groups),
+            RowOptions(groups=groups),
             n_rows=len(learn),
             n_folds=self.settings.folds,
             share=share,
@@ -223,15 +224,10 @@ class CrossFit:
             adapted[modality].adapt(settings.adapter)
         logs = settings.tensorboard
         model = self.build(adapted)
+        inputs = ModelInputs(dict(data.present), values=dict(data.values), encoders=adapted)
         run = tune_model(
             model,
-            ModelInputs(
-                present=dict(data.present),
-                values=dict(data.values),
-                encoders=adapted,
-            ),
-            data.targets,
-            rows=rows,
+            TuningRows(inputs, data.targets, *rows),
             settings=settings.model_copy(
                 update={"tensorboard": None if logs is None else logs / name.replace(" ", "_")}
             ),
@@ -262,9 +258,9 @@ def _write(folder: Path, vectors: Mapping[str, Tensor]) -> None:
         np.save(folder / f"{name}.npy", tensor.numpy())
 
 
-def _given(validation: Validation, *, n_rows: int) -> Rows:
+def _given(options: RowOptions, *, n_rows: int) -> Rows:
     """Rows that are given for early stopping and leave some to learn from; perhaps none."""
-    rows = validation.rows
+    rows = options.validation
     return rows if rows is not None and len(rows) < n_rows else np.empty(0, dtype=np.int64)
 
 

@@ -2,42 +2,33 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from encoders.base import Encoder, state_hash
-from fusion.data.batch import ModelInputs
 from fusion.network import FusionNetwork
 from fusion.store import keyed_values
+from fusion.tuning.rows import TuningRows
 from fusion.tuning.settings import TuningSettings
 
 ASIDE = {"save_steps", "tensorboard", "workers"}
 """Settings that change no weight."""
 
 
-def identity_of(
-    model: FusionNetwork,
-    inputs: ModelInputs,
-    targets: Mapping[str, NDArray[np.float64]],
-    *,
-    rows: Sequence[NDArray[np.int64]],
-    settings: TuningSettings,
-) -> str:
+def identity_of(model: FusionNetwork, rows: TuningRows, *, settings: TuningSettings) -> str:
     """SHA-256 (hex) of everything that decides the weights: model, contents, rows, settings.
 
     Args:
         model: Before it is tuned.
-        inputs: Model inputs of all rows; of photos, what their files hold now.
-        targets: Targets `[n, *target_shape]` of each head.
-        rows: Positions of rows, by what they are for.
+        rows: What they hold, and which are learned from.
         settings: How it is tuned.
 
     Raises:
         ValueError, OSError: If a photo cannot be read any more.
     """
+    inputs, targets = rows.inputs, rows.targets
     digest = hashlib.sha256(settings.model_dump_json(exclude=ASIDE).encode())
     digest.update(state_hash(model.trained_part().delta_state_dict()).encode())
     parts = [(model.heads[name], model.decoder(name)) for name in sorted(targets)]
@@ -48,7 +39,7 @@ def identity_of(
         digest.update(f"{modality} {encoder.fingerprint}".encode())
         digest.update(inputs.present[modality].numpy().tobytes())
         digest.update(_contents(encoder, inputs.values[modality]))
-    for positions in rows:
+    for positions in (rows.learn, rows.validation):
         digest.update(np.ascontiguousarray(positions).tobytes())
     for name in sorted(targets):
         digest.update(name.encode() + np.ascontiguousarray(targets[name]).tobytes())

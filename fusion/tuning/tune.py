@@ -16,12 +16,10 @@ from encoders.adapter import reached
 from encoders.base import Encoder
 from encoders.dtype import Precision, resolve_dtype
 from encoders.process_lock import LOADING
-from fusion.data.batch import ModelInputs
 from fusion.errors import ConfigError
 from fusion.network import FusionNetwork, TrainedPart
 from fusion.progress import Stage, silent
 from fusion.system.processes import in_all_processes, processes, weights_are_shared_out, whole
-from fusion.training.fit import Targets
 from fusion.training.loss import BalancedLoss, encoded_targets, rows_of
 from fusion.tuning import states
 from fusion.tuning.checkpoints import Checkpoint, latest
@@ -37,6 +35,7 @@ from fusion.tuning.guards import (
 from fusion.tuning.identity import identity_of
 from fusion.tuning.optimiser import depths
 from fusion.tuning.order import N_RANGES, RowOrder, balanced_chances
+from fusion.tuning.rows import TuningRows
 from fusion.tuning.settings import TuningSettings
 from fusion.tuning.states import Progress, TuningRun
 from fusion.tuning.trainer import TuningProgress, TuningTrainer, activations_recomputed
@@ -47,10 +46,8 @@ Rows = NDArray[np.int64]
 
 def tune_model(
     model: FusionNetwork,
-    inputs: ModelInputs,
-    targets: Targets,
+    rows: TuningRows,
     *,
-    rows: tuple[Rows, Rows],
     settings: TuningSettings,
     folder: Path | None = None,
     stage: Stage = silent,
@@ -62,11 +59,7 @@ def tune_model(
 
     Args:
         model: Encoders with adapters that train, a fusion and decoders.
-        inputs: Model inputs of all rows.
-        targets: Targets `[n, *target_shape]` in business units for each head, NaN where there is
-            none.
-        rows: Positions of the rows to learn from, and of those that early stopping looks at; with
-            none of the latter, all epochs are run and the last weights kept.
+        rows: What they hold, and which are learned from.
         settings: How.
         folder: Holds states that a killed run goes on from; None keeps none.
         stage: Opens the progress bar, one step an optimiser step.
@@ -83,13 +76,11 @@ def tune_model(
     if settings.dropout is not None:
         _set_dropout(tuned, settings.dropout)
     module = model.trained_part()
-    check_batch_norm(module, n_rows=len(rows[0]), batch_size=settings.batch_size)
+    check_batch_norm(module, n_rows=len(rows.learn), batch_size=settings.batch_size)
     job = _Run(
         module,
         tuned,
-        inputs,
-        targets,
-        rows=rows,
+        rows,
         settings=settings,
         stage=stage,
         precision=_precision(settings, tuned),
@@ -104,9 +95,7 @@ def tune_model(
 class _Run:
     module: TrainedPart
     encoders: dict[str, Encoder]
-    inputs: ModelInputs
-    targets: Targets
-    rows: tuple[Rows, Rows]
+    rows: TuningRows
     settings: TuningSettings
     stage: Stage
     precision: Precision
@@ -117,9 +106,7 @@ class _Run:
 
     def in_folder(self, model: FusionNetwork, folder: Path) -> TuningRun:
         with processes().main_process_first():
-            identity = identity_of(
-                model, self.inputs, self.targets, rows=self.rows, settings=self.settings
-            )
+            identity = identity_of(model, self.rows, settings=self.settings)
             self.precision = states.claim(folder, identity, precision=self.precision)
         finished = states.load_result(folder)
         if finished is not None:
@@ -150,9 +137,9 @@ class _Run:
         self, model: FusionNetwork, settings: TuningSettings, folder: Path, *, saves: bool
     ) -> TuningRun:
         lengths = self._lengths()
-        learn, validation = self.rows
+        learn, validation = self.rows.learn, self.rows.validation
         validation = validation[np.argsort(lengths[validation], kind="stable")]
-        encoded = encoded_targets(model, self.targets)
+        encoded = encoded_targets(model, self.rows.targets)
         chances = self._chances(model, encoded) if settings.balance else None
         order = self._order(lengths[learn], chances, settings)
         resumed = _latest(folder) if saves else None
@@ -180,7 +167,7 @@ class _Run:
                     eval_dataset=RowDataset(validation),
                     validation_rows=validation,
                     callbacks=[progress, *tensorboard_callbacks(settings.tensorboard)],
-                    inputs=self.inputs,
+                    inputs=self.rows.inputs,
                     targets=encoded,
                     balanced_loss=BalancedLoss(learner, rows_of(encoded, learn)),
                 )
@@ -208,8 +195,8 @@ class _Run:
 
     def _lengths(self) -> Rows:
         """Characters `[n]` of the texts of each row; all alike where there are none."""
-        lengths = np.ones(len(self.inputs), dtype=np.int64)
-        for values in self.inputs.values.values():
+        lengths = np.ones(len(self.rows.inputs), dtype=np.int64)
+        for values in self.rows.inputs.values.values():
             if all(isinstance(value, str | None) for value in values):
                 lengths += [len(value or "") for value in values]
         return lengths
@@ -230,7 +217,7 @@ class _Run:
     def _chances(self, model: FusionNetwork, encoded: Mapping[str, Tensor]) -> NDArray[np.float64]:
         """Chances of the rows to learn from, balanced by the target of the first head."""
         name, targets = next(iter(encoded.items()))
-        head, first = model.heads[name], targets[torch.as_tensor(self.rows[0])].double().numpy()
+        head, first = model.heads[name], targets[torch.as_tensor(self.rows.learn)].double().numpy()
         if head.reads_labels:
             return balanced_chances(first, n_ranges=max(head.raw_dim, N_RANGES))
         return balanced_chances(first)
@@ -248,7 +235,7 @@ class _Run:
             logging_steps=1,
             logging_nan_inf_filter=False,
             report_to=[],
-            eval_strategy="epoch" if len(self.rows[1]) else "no",
+            eval_strategy="epoch" if len(self.rows.validation) else "no",
             save_strategy="steps" if saves else "no",
             save_steps=settings.save_steps,
             remove_unused_columns=False,

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from fusion.calibration import calibrate, weight_as_asked
+from fusion.data.training_rows import TrainingRows
 from heads import HotItemHead, RegressionHead
 
 
@@ -17,7 +18,7 @@ def calibrated(target, *, weight=None, n_folds=4, raw=None):
     told = torch.zeros(n, 1, 1) if raw is None else raw
     ones = np.ones(n) if weight is None else weight
     folds = np.array_split(np.arange(n), n_folds)
-    calibrate({"y": head}, {"y": target}, folds, {"y": told}, sample_weight=ones)
+    calibrate({"y": head}, TrainingRows({"y": target}, folds, ones), {"y": told})
     return {name: values.item() for name, values in head.decode(torch.zeros(1, 1, 1)).items()}
 
 
@@ -37,7 +38,7 @@ def test_rows_that_have_no_target_or_do_not_count_say_nothing(rng):
     head = RegressionHead()
     folds = [np.arange(125 * k, 125 * (k + 1)) for k in range(4)]
     folds[3] = np.r_[folds[3], np.arange(500, 600)]
-    calibrate({"y": head}, {"y": more}, folds, {"y": raw}, sample_weight=weight)
+    calibrate({"y": head}, TrainingRows({"y": more}, folds, weight), {"y": raw})
     found = {name: values.item() for name, values in head.decode(torch.zeros(1, 1, 1)).items()}
     assert found == pytest.approx(expected)
 
@@ -47,7 +48,7 @@ def test_on_few_rows_heads_stay_as_they_are(rng):
     before = head.config
     rows = [np.arange(19)]
     raw = {"y": torch.zeros(19, 1, 1)}
-    calibrate({"y": head}, {"y": rng.normal(size=19)}, rows, raw, sample_weight=np.ones(19))
+    calibrate({"y": head}, TrainingRows({"y": rng.normal(size=19)}, rows, np.ones(19)), raw)
     assert head.config == before
 
 
@@ -57,7 +58,7 @@ def test_heavy_rows_say_more_of_probabilities(rng):
     head = HotItemHead()
     rows = np.array_split(rng.permutation(400), 4)
     raw = {"y": torch.zeros(400, 1, 1)}
-    calibrate({"y": head}, {"y": labels}, rows, raw, sample_weight=weight)
+    calibrate({"y": head}, TrainingRows({"y": labels}, rows, weight), raw)
     chance = head.decode(torch.zeros(1, 1, 1))["hot_probability"].item()
     assert chance == pytest.approx(0.75, abs=0.02)
 

@@ -30,22 +30,20 @@ class PriceMember(Member):
         (block,) = view.of_kinds("category").values()
         return np.where(self_present(view), block.values, 0)
 
-    def fit(self, view, *, heads, targets, folds, sample_weight, seed, stage=None):
+    def fit(self, view, *, heads, training, seed, stage=None):
         (block,) = view.of_kinds("category").values()
         self.brands, self.answers = block.n_levels, ScoreAnswers(heads)
-        codes = self._codes(view)
+        codes, weight = self._codes(view), training.sample_weight
         scores = {}
         for name, head in heads.items():
-            scale = head.additive_scale(targets[name])[:, 0]
+            scale = head.additive_scale(training.targets[name])[:, 0]
             scores[name] = np.zeros((len(view), 1))
-            for fold in folds:
+            for fold in training.folds:
                 others = np.setdiff1d(np.arange(len(view)), fold)
-                means = self._means(codes[others], scale[others], sample_weight[others])
+                means = self._means(codes[others], scale[others], weight[others])
                 scores[name][fold, 0] = means[codes[fold]]
-            self.means = torch.from_numpy(self._means(codes, scale, sample_weight)).float()
-        return self.answers.fit(
-            scores, heads=heads, targets=targets, folds=folds, sample_weight=sample_weight
-        )
+            self.means = torch.from_numpy(self._means(codes, scale, weight)).float()
+        return self.answers.fit(scores, heads=heads, training=training)
 
     def _means(self, codes, values, weight):
         total = np.bincount(codes, weights=weight * values, minlength=self.brands)

@@ -9,6 +9,8 @@ import pytest
 from sklearn.metrics import r2_score
 
 from fusion import CatalogueError, FusionRegressor, Predictor
+from fusion.data import Catalogue
+from fusion.data.batch import ModelInputs
 
 TINY = {
     "encoders": {"text": "tfidf"},
@@ -81,6 +83,13 @@ def test_a_key_that_a_dict_lacks_is_a_missing_value(estimator, inputs):
     table = estimator.predict_table(rows)
     assert (table["error"] == "").all()
     pd.testing.assert_frame_equal(table, estimator.predict_table(new))
+
+
+def test_an_answer_to_sound_rows_copies_neither_table_nor_inputs(loaded, inputs, monkeypatch):
+    table = loaded.predict_table(inputs.head(4))
+    for kind in (Catalogue, ModelInputs):
+        monkeypatch.delattr(kind, "take")
+    pd.testing.assert_frame_equal(loaded.predict_table(inputs.head(4)), table)
 
 
 def test_models_learn_from_dicts_as_from_their_frame(items, inputs):

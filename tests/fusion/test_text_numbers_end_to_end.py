@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from fusion import ConfigError, FusionRegressor
 from fusion.cli import app
-from fusion.job_steps.check import schema_of
 from fusion.job_steps.config import TrainConfig
+from fusion.job_steps.schema import schema_of
 
 N_ROWS = 80
 TOML = """[data]

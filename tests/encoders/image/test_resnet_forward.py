@@ -49,14 +49,14 @@ def plain(encoder: ResNetEncoder, values: list[Image.Image]) -> torch.Tensor:
     """The embeddings of torchvision's own pass in float32."""
     with torch.no_grad():
         pixels = encoder.preprocess(values)["pixels"]
-        return torch.as_tensor(encoder.network(encoder._normalised(pixels)))
+        return torch.as_tensor(encoder.network(encoder.normalised(pixels)))
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_folded_embeddings_are_near_torchvisions_float32(architecture: str, precision: str) -> None:
     encoder = untrained(architecture, precision)
     found, wanted = torch.from_numpy(encoder.encode(photos(9))), plain(encoder, photos(9))
-    assert encoder._folds == can_fold(getattr(torch, precision))
+    assert encoder.shares_windows == can_fold(getattr(torch, precision))
     if precision == "float32":
         torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
     assert nn.functional.cosine_similarity(found, wanted).min() > 0.999
@@ -69,7 +69,7 @@ def test_a_photo_has_the_same_bits_in_any_company(
     architecture: str, precision: str, threads: Any
 ) -> None:
     encoder = untrained(architecture, precision)
-    if not encoder._folds:
+    if not encoder.shares_windows:
         pytest.skip("this processor emulates bfloat16 and computes the plain network")
     n_photos = 70 if architecture == "resnet18" else 21  # more than one window, or a part of one
     values = photos(n_photos)
@@ -116,11 +116,11 @@ def test_a_pass_leaves_weights_names_and_fingerprint_alone(precision: str) -> No
 
 def test_a_network_that_trains_or_has_parts_put_around_it_is_not_folded() -> None:
     encoder = untrained("resnet18", "float32", adapter={"layers": 1})
-    assert not encoder._folds
+    assert not encoder.shares_windows
     encoder.train()(encoder.preprocess(photos(2))).sum().backward()
     assert encoder.network.layer4[0].conv1.weight.grad is not None
     frozen_copy = encoder.frozen_copy()
-    assert frozen_copy._folds == can_fold(torch.float32)
+    assert frozen_copy.shares_windows == can_fold(torch.float32)
     np.testing.assert_allclose(
         frozen_copy.encode(photos(3)), plain(frozen_copy, photos(3)).numpy(), atol=1e-4
     )

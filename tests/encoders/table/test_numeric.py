@@ -156,6 +156,20 @@ def test_dates_turn_into_the_calendar() -> None:
     assert embedding[1].tolist() == [0, 0, 1, 0, 0, 0, 0, 0, 0]
 
 
+def test_the_calendar_of_every_day_is_that_of_the_standard_library() -> None:
+    days = [date.fromordinal(day) for day in range(date(1952, 12, 20).toordinal(), 735_000, 3)]
+    evenings = pd.Series(days, dtype="datetime64[us]") + pd.Timedelta(hours=23, minutes=59)
+    tensors = NumericEncoder(dates=["launch"]).preprocess(pd.DataFrame({"launch": evenings}))
+    since = [[(day - date(1970, 1, 1)).days, day.year] for day in days]
+    assert tensors["numbers"].tolist() == since
+    parts = [
+        ((day.month - 1) / 12, (day.isocalendar().week - 1) / 52, day.weekday() / 7) for day in days
+    ]
+    angles = 2 * np.pi * np.array(parts)
+    expected = np.hstack([np.sin(angles), np.cos(angles)]).astype(np.float32)
+    assert np.array_equal(tensors["cycles"].numpy(), expected)
+
+
 def test_dates_as_objects_and_timestamps_are_equal() -> None:
     days = [date(2024, 2, 29), date(2025, 1, 1), None]
     objects = pd.DataFrame({"launch": days}, dtype=object)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from encoders import BertEncoder
 from encoders.adapter import Adapter
-from encoders.text import bert, checkpoints
+from encoders.text import bert, checkpoints, loading
 from encoders.text.normalise import normalise_text
 
 Cosines = Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.float32]]
@@ -84,7 +84,7 @@ def test_roberta_reads_two_tokens_fewer_than_it_has_positions() -> None:
     class Tokenizer:
         model_max_length = 10**30
 
-    assert checkpoints.longest_input(Tokenizer(), Model()) == 512
+    assert loading.longest_input(Tokenizer(), Model()) == 512
 
 
 def test_white_space_and_composition_do_not_change_an_embedding() -> None:

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from encoders.text.checkpoints import load_tokenizer
+from encoders.text.loading import load_tokenizer
 from encoders.text.tiny_bert import tiny_checkpoint
 from encoders.text.tokens import Tokens
 

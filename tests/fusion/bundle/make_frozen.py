@@ -47,7 +47,7 @@ def asked() -> pd.DataFrame:
     return known
 
 
-def equal_stack(heads: Any, targets: Any, folds: Any, raws: Any, **about: Any) -> Any:
+def equal_stack(heads: Any, training: Any, raws: Any, **about: Any) -> Any:
     """All members count alike, so that each of them is asked."""
     stack = Stack({name: dict.fromkeys(raws, 1.0 / len(raws)) for name in heads})
     return stack, stack.blend(raws, about["knows"], about["is_new"])

@@ -18,7 +18,7 @@ from fusion.bundle import save_bundle
 from fusion.choices.parameters import EncoderPaths, NotKept
 from fusion.cli import app
 from fusion.shards import run_shard
-from fusion.shards.plan import DataPaths
+from fusion.shards.data_paths import DataPaths
 
 N_ROWS = 24
 PRICE = np.linspace(1, 9, N_ROWS)

@@ -1,5 +1,7 @@
 """What the program says before any verb: its version, its verbs and what its exit codes mean."""
 
+import atexit
+import gc
 from importlib.metadata import version
 
 import pytest
@@ -40,3 +42,10 @@ def test_completion_is_offered_for_bash(monkeypatch):
     monkeypatch.setattr("shellingham.detect_shell", lambda: ("bash", "/bin/bash"))
     result = run("--show-completion")
     assert result.exit_code == 0 and "_FUSION_COMPLETE" in result.output
+
+
+def test_a_program_that_ends_is_not_searched_for_cycles(monkeypatch, tmp_path):
+    at_the_end = []
+    monkeypatch.setattr(atexit, "register", lambda call, *given: at_the_end.append(call))
+    assert run("verify", str(tmp_path / "nothing")).exit_code == 1
+    assert gc.freeze in at_the_end

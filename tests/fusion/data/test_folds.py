@@ -4,7 +4,7 @@ import pytest
 
 from fusion.data.folds import (
     DRAWN,
-    Validation,
+    RowOptions,
     drawn_beside_folds,
     hide_levels,
     row_groups,
@@ -12,9 +12,9 @@ from fusion.data.folds import (
 )
 
 
-def folds(validation=DRAWN, **options):
+def folds(given=DRAWN, **options):
     return validation_folds(
-        validation, **{"n_rows": 50, "n_folds": 4, "share": 0.1, "seed": 0, **options}
+        given, **{"n_rows": 50, "n_folds": 4, "share": 0.1, "seed": 0, **options}
     )
 
 
@@ -24,18 +24,18 @@ def test_drawn_folds_hold_every_row_once():
 
 def test_a_group_stays_in_one_fold():
     groups = np.repeat(np.arange(10), 5)
-    for fold in folds(Validation(groups=groups)):
+    for fold in folds(RowOptions(groups=groups)):
         assert np.isin(np.flatnonzero(np.isin(groups, groups[fold])), fold).all()
 
 
 def test_given_rows_serve_every_network():
-    given = folds(Validation(rows=np.array([3, 4])))
+    given = folds(RowOptions(validation=np.array([3, 4])))
     assert [fold.tolist() for fold in given] == [[3, 4]] * 4
 
 
 @pytest.mark.parametrize("rows", [[], list(range(50))])
 def test_given_rows_that_leave_nothing_to_learn_from_or_stop_by_are_drawn_anew(rows):
-    assert len(np.concatenate(folds(Validation(rows=np.array(rows, dtype=int))))) == 50
+    assert len(np.concatenate(folds(RowOptions(validation=np.array(rows, dtype=int))))) == 50
 
 
 def test_one_network_looks_at_a_share_of_the_rows():
@@ -46,19 +46,19 @@ def test_one_network_looks_at_a_share_of_the_rows():
 @pytest.mark.parametrize("share", [0.1, 0.3, 0.99])
 def test_one_network_looks_at_whole_groups_of_about_the_share(share):
     groups = np.random.default_rng(0).permutation(np.repeat(np.arange(20), 10))
-    (fold,) = folds(Validation(groups=groups), n_rows=200, n_folds=1, share=share)
+    (fold,) = folds(RowOptions(groups=groups), n_rows=200, n_folds=1, share=share)
     others = np.setdiff1d(np.arange(200), fold)
     assert not set(groups[fold]) & set(groups[others])
     assert len(fold) == pytest.approx(200 * share, abs=10) and len(others) >= 10
 
 
 def test_a_single_group_is_cut():
-    (fold,) = folds(Validation(groups=np.zeros(50)), n_folds=1, share=0.2)
+    (fold,) = folds(RowOptions(groups=np.zeros(50)), n_folds=1, share=0.2)
     assert len(fold) == 10
 
 
 def test_there_are_no_more_folds_than_groups():
-    assert len(folds(Validation(groups=np.repeat([0, 1], 25)))) == 2
+    assert len(folds(RowOptions(groups=np.repeat([0, 1], 25)))) == 2
     assert len(folds(n_rows=3)) == 3
 
 
@@ -69,21 +69,23 @@ def test_the_same_seed_gives_the_same_folds():
 
 def test_rows_left_out_are_counted_anew():
     kept = np.array([1, 4, 5])
-    moved = Validation(rows=np.array([0, 4]), groups=np.arange(6) * 10).of_rows(kept)
-    assert moved.rows.tolist() == [1]
+    moved = RowOptions(validation=np.array([0, 4]), groups=np.arange(6) * 10, weight=np.arange(6.0))
+    moved = moved.of_rows(kept)
+    assert moved.validation.tolist() == [1]
+    assert moved.weight.tolist() == [1.0, 4.0, 5.0]
     assert moved.groups.tolist() == [10, 40, 50]
 
 
 def test_folds_of_groups_are_about_even():
     sizes = np.r_[np.full(3, 20), np.full(10, 8), np.ones(60, dtype=int)]
     groups = np.random.default_rng(0).permutation(np.repeat(np.arange(len(sizes)), sizes))
-    found = folds(Validation(groups=groups), n_rows=200)
+    found = folds(RowOptions(groups=groups), n_rows=200)
     assert [len(fold) for fold in found] == [50] * 4
     assert np.array_equal(np.sort(np.concatenate(found)), np.arange(200))
 
 
-def hidden(levels, validation=DRAWN, *, n_folds=4, seed=0):
-    found = hide_levels(validation, levels, n_folds=n_folds, seed=seed)
+def hidden(levels, given=DRAWN, *, n_folds=4, seed=0):
+    found = hide_levels(given, levels, n_folds=n_folds, seed=seed)
     return validation_folds(found, n_rows=len(levels[0]), n_folds=n_folds, share=0.1, seed=seed)
 
 
@@ -138,14 +140,14 @@ def test_missing_and_rare_levels_are_no_levels():
 
 def test_hidden_levels_keep_groups_together():
     groups = np.arange(1200) // 3
-    parts = hidden([LEVELS], Validation(groups=groups))
+    parts = hidden([LEVELS], RowOptions(groups=groups))
     for rows in parts:
         assert np.isin(np.flatnonzero(np.isin(groups, groups[rows])), rows).all()
     assert len(held_out_whole(LEVELS, parts)) > 2
 
 
 def test_nothing_is_hidden_where_rows_are_given_or_there_is_one_fold():
-    given = Validation(rows=np.array([1, 2]))
+    given = RowOptions(validation=np.array([1, 2]))
     assert hide_levels(given, [LEVELS], n_folds=4, seed=0) is given
     assert hide_levels(DRAWN, [LEVELS], n_folds=1, seed=0) is DRAWN
     assert hide_levels(DRAWN, [], n_folds=4, seed=0) is DRAWN

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from fusion.data import Catalogue, Problem, Schema, apply_policy, build_catalogue
+from fusion.data.policy import dropped_rows
 from fusion.errors import CatalogueError, ConfigError
 
 SCHEMA = Schema(
@@ -125,6 +126,16 @@ def test_a_clean_catalogue_is_the_same_under_every_policy(tmp_path: Path, policy
     kept, dropped = apply_policy(clean, on_bad_rows=policy)
     assert dropped == {}
     assert_same_rows(kept, clean)
+
+
+@pytest.mark.parametrize("policy", ["record", "absent"])
+def test_rows_left_out_are_known_without_a_new_table(
+    tmp_path: Path, policy: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faulty = table(tmp_path, faults=True)
+    _, dropped = apply_policy(faulty, on_bad_rows=policy)
+    monkeypatch.delattr(Catalogue, "take")
+    assert dropped and dropped_rows(faulty, on_bad_rows=policy) == dropped
 
 
 @pytest.mark.parametrize("policy", ["raise", "record", "absent"])

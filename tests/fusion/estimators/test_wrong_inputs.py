@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from fusion import FusionClassifier, FusionRegressor, Predictor, load_bundle, read_table
+from fusion.estimators.asked import training_paths
 
 TINY = {
     "encoders": {"text": "tfidf"},
@@ -168,7 +169,7 @@ def test_the_home_folder_may_be_written_as_a_tilde(fitted, tmp_path, monkeypatch
     fitted.save("~/coats")
     assert (tmp_path / "coats" / "bundle.json").is_file()
     loaded = FusionRegressor.load("~/coats", store="~/kept")
-    assert loaded._paths().store == tmp_path / "kept"
+    assert training_paths(loaded).store == tmp_path / "kept"
     X.to_csv(tmp_path / "items.csv", index=False)
     assert len(read_table("~/items.csv")) == N
 

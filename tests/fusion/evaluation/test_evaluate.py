@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from fusion.evaluation import Evaluation, evaluate_head, format_table
+from fusion.evaluation import FUSION, Evaluation, evaluate_head, format_table
 from heads import Floats, HotItemHead, RegressionHead, SalesVolumeHead
 
 TARGET = np.random.default_rng(0).gamma(2.0, 10.0, 120)
@@ -21,8 +21,8 @@ def evaluation(name: str = "regression") -> Evaluation:
         name=name,
         target_column="price",
         target=TARGET,
-        fusion=guess(3.0),
-        others={
+        answers={
+            FUSION: guess(3.0),
             ("without text", "without"): guess(3.0),
             ("text alone", "alone"): guess(1.0),
             ("median", "baseline"): {"prediction": np.full(120, np.median(TARGET))},
@@ -45,8 +45,7 @@ def test_the_groups_of_the_test_rows_decide_the_intervals_and_are_counted() -> N
             name="price",
             target_column="price",
             target=TARGET,
-            fusion=guess(3.0),
-            others={("text alone", "alone"): guess(1.0)},
+            answers={FUSION: guess(3.0), ("text alone", "alone"): guess(1.0)},
             **options,  # type: ignore[arg-type]
         )
 
@@ -88,8 +87,8 @@ def test_original_encoders_stand_between_the_fusion_and_the_baselines() -> None:
         name="regression",
         target_column="price",
         target=TARGET,
-        fusion=guess(1.0),
-        others={
+        answers={
+            FUSION: guess(1.0),
             ("median", "baseline"): {"prediction": np.full(120, np.median(TARGET))},
             ("original encoders", "original"): guess(3.0),
         },
@@ -117,8 +116,10 @@ def test_a_lower_error_is_a_gain() -> None:
         name="sales_volume",
         target_column="units",
         target=target,
-        fusion=dict.fromkeys(columns, target + 1),
-        others={("median", "baseline"): {"units": target + 3}},
+        answers={
+            FUSION: dict.fromkeys(columns, target + 1),
+            ("median", "baseline"): {"units": target + 3},
+        },
     )
     fusion, median = found.scores
     assert fusion.metrics["wape"] == 0.25
@@ -136,8 +137,10 @@ def test_hot_items_are_compared_by_the_rule_of_the_head() -> None:
         name="hot_item",
         target_column="units",
         target=TARGET,
-        fusion={"hot_probability": TARGET / TARGET.max()},
-        others={("median", "baseline"): {"hot_probability": np.full(120, 0.25)}},
+        answers={
+            FUSION: {"hot_probability": TARGET / TARGET.max()},
+            ("median", "baseline"): {"hot_probability": np.full(120, 0.25)},
+        },
     )
     fusion, median = found.scores
     assert fusion.metrics["pr_auc"] == pytest.approx(1.0)
@@ -153,8 +156,7 @@ def test_missing_and_broken_columns_are_named() -> None:
             name="sales_volume",
             target_column="units",
             target=np.ones(3),
-            fusion=columns,
-            others={},
+            answers={FUSION: columns},
         )
 
     two = {name: np.ones(3) for name in ("sales_units", "sales_units_p50")}
@@ -185,8 +187,10 @@ def test_the_table_shows_names_as_they_are_and_undefined_numbers_as_dashes() -> 
         name="hot_item",
         target_column="hot",
         target=np.zeros(4),
-        fusion={"hot_probability": np.array([0.1, 0.2, 0.3, 0.4])},
-        others={("median", "baseline"): {"hot_probability": np.full(4, 0.5)}},
+        answers={
+            FUSION: {"hot_probability": np.array([0.1, 0.2, 0.3, 0.4])},
+            ("median", "baseline"): {"hot_probability": np.full(4, 0.5)},
+        },
     )
     text = rendered(found)
     assert "nan" not in text

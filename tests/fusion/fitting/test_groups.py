@@ -8,7 +8,7 @@ from PIL import Image
 from fusion import FusionRegressor
 from fusion.choices.heads import HeadChoice
 from fusion.data.catalogue import build_catalogue
-from fusion.data.folds import DRAWN, Validation
+from fusion.data.folds import DRAWN, RowOptions
 from fusion.data.schema import Schema
 from fusion.fitting.groups import with_groups
 from fusion.fitting.spec import TrainingSpec
@@ -66,16 +66,16 @@ def test_rows_are_drawn_where_groups_are_of_no_use(texts, spec):
 
 
 def test_given_rows_and_groups_are_kept():
-    for given in (Validation(rows=np.arange(4)), Validation(groups=np.arange(40))):
+    for given in (RowOptions(validation=np.arange(4)), RowOptions(groups=np.arange(40))):
         assert with_groups(given, catalogue(PAIRS), spec=SPEC) is given
 
 
 def test_an_estimator_never_stops_a_network_on_copies_of_its_rows(monkeypatch):
     seen = []
 
-    def spy(member, view, *, folds, **options):
-        seen.extend(folds)
-        return original(member, view, folds=folds, **options)
+    def spy(member, view, *, training, **options):
+        seen.extend(training.folds)
+        return original(member, view, training=training, **options)
 
     original = NetworkMember.fit
     monkeypatch.setattr(NetworkMember, "fit", spy)

@@ -18,11 +18,11 @@ class BothMember(Member):
     def config(self):
         return {}
 
-    def fit(self, view, *, heads, targets, folds, sample_weight, seed, stage=None):
-        (head,), (target,) = heads.values(), targets.values()
+    def fit(self, view, *, heads, training, seed, stage=None):
+        (head,), (target,) = heads.values(), training.targets.values()
         scale = head.additive_scale(target)[:, 0]
         scores = np.zeros(len(view))
-        for fold in folds:
+        for fold in training.folds:
             others = np.setdiff1d(np.arange(len(view)), fold)
             self.learn(view.take(others), scale[others])
             scores[fold] = self.scores(view.take(fold))

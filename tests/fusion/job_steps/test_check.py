@@ -11,9 +11,10 @@ import fusion.ready
 from fusion import CatalogueError, ConfigError, FusionRegressor
 from fusion.choices.encoders import EncoderChoices
 from fusion.choices.mistakes import Mistakes
-from fusion.job_steps.check import check_config, schema_of
+from fusion.job_steps.check import check_config
 from fusion.job_steps.config import TrainConfig
 from fusion.job_steps.items import labelled_items
+from fusion.job_steps.schema import schema_of
 from fusion.job_steps.source import ItemSource
 from fusion.jobs.embed import embed
 from fusion.jobs.evaluate import evaluate

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from fusion import ConfigError
-from fusion.job_steps.config import TrainConfig, head_choices
+from fusion.job_steps.config import TrainConfig
+from fusion.job_steps.head_sections import head_choices
 from fusion.jobs.train import train
 
 

@@ -30,28 +30,28 @@ def catalogue_of(**values):
 
 
 def test_folds_take_turns_so_no_row_is_kept_aside_for_validation():
-    rows, validation = split()
+    rows, options = split()
     assert len(rows.validation) == 0 and len(rows.train) == 80
-    assert validation.rows is None and len(validation.groups) == 100
+    assert options.validation is None and len(options.groups) == 100
 
 
 def test_groups_stay_on_one_side_and_in_one_fold():
-    rows, validation = split(kind="group", column="brand")
+    rows, options = split(kind="group", column="brand")
     brands = FRAME["brand"].to_numpy()
     assert not set(brands[rows.train]) & set(brands[rows.test])
-    assert pd.Series(validation.groups).groupby(brands).nunique().eq(1).all()
+    assert pd.Series(options.groups).groupby(brands).nunique().eq(1).all()
 
 
 def test_a_split_by_date_stops_by_the_latest_known_rows():
-    rows, validation = split(kind="date", column="launch", validation=0.1)
-    assert validation.rows.tolist() == rows.validation.tolist() == list(range(70, 80))
+    rows, options = split(kind="date", column="launch", validation=0.1)
+    assert options.validation.tolist() == rows.validation.tolist() == list(range(70, 80))
     assert rows.test.min() == 80
 
 
 def test_a_single_network_has_validation_rows_of_its_own():
-    rows, validation = split(n_folds=1, validation=0.2)
+    rows, options = split(n_folds=1, validation=0.2)
     assert len(rows.validation) == 20
-    assert validation.rows.tolist() == rows.validation.tolist()
+    assert options.validation.tolist() == rows.validation.tolist()
 
 
 def test_the_share_of_stopping_rows_is_the_configured_one_for_tuning_too(tmp_path):

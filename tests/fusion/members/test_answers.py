@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from fusion.data.training_rows import TrainingRows
 from fusion.members.answers import ScoreAnswers
 from heads import HotItemHead, RegressionHead
 
@@ -8,8 +9,9 @@ from heads import HotItemHead, RegressionHead
 def fitted(head, scores, target):
     """Answers that learned from scores, all of them out of fold."""
     answers = ScoreAnswers({"y": head})
-    given = {"heads": {"y": head}, "targets": {"y": target}, "sample_weight": np.ones(len(target))}
-    answers.fit({"y": scores}, folds=np.array_split(np.arange(len(target)), 4), **given)
+    folds = np.array_split(np.arange(len(target)), 4)
+    training = TrainingRows({"y": target}, folds, np.ones(len(target)))
+    answers.fit({"y": scores}, heads={"y": head}, training=training)
     return answers
 
 

@@ -38,24 +38,23 @@ class LineMember(Member):
         system = (root * features).T @ (root * features) + np.eye(features.shape[1])
         return np.linalg.solve(system, (weight[:, None] * features).T @ target)
 
-    def fit(self, view, *, heads, targets, folds, sample_weight, seed, stage=None):
+    def fit(self, view, *, heads, training, seed, stage=None):
         self.names = list(view.of_kinds("vectors", "numbers"))
         features, scores = self.features(view), {}
+        targets, weight = training.targets, training.sample_weight
         for names, rows in heads_by_rows(targets):
             for name in names:
                 wanted = heads[name].additive_scale(targets[name][rows])
                 scores[name] = np.zeros((len(view), heads[name].n_scores))
-                for fold in folds:
+                for fold in training.folds:
                     mine = ~np.isin(rows, self.hidden(fold))
                     known = rows[mine]
-                    solved = self.solve(features[known], wanted[mine], sample_weight[known])
+                    solved = self.solve(features[known], wanted[mine], weight[known])
                     scores[name][fold] = features[fold] @ solved
-                self.weights[name] = self.solve(features[rows], wanted, sample_weight[rows])
-                assert folds_within(folds, rows)
+                self.weights[name] = self.solve(features[rows], wanted, weight[rows])
+                assert folds_within(training.folds, rows)
         self.answers = ScoreAnswers(heads)
-        return self.answers.fit(
-            scores, heads=heads, targets=targets, folds=folds, sample_weight=sample_weight
-        )
+        return self.answers.fit(scores, heads=heads, training=training)
 
     def hidden(self, fold):
         return fold

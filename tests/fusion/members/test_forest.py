@@ -3,6 +3,7 @@ import re
 import numpy as np
 import pytest
 
+from fusion.members.boosting import PARAMETERS
 from fusion.members.forest import Forest
 from fusion.members.forest_text import constant_text, slim
 from fusion.members.openmp import lightgbm
@@ -23,8 +24,8 @@ def table(n, seed=0):
     return rows
 
 
-def booster(*, n=400, labels=None, n_trees=12, **options):
-    rows = table(n)
+def booster(*, rows=None, labels=None, n_trees=12, **options):
+    rows = table(400) if rows is None else rows
     if labels is None:
         labels = rows[:, 0] * 2 + np.nan_to_num(rows[:, 1]) + np.nan_to_num(rows[:, CODES]) % 3
     settings = {"num_leaves": 8, "min_data_per_group": 5, "num_threads": 1, "verbosity": -1}
@@ -71,6 +72,18 @@ def test_classes_are_answered_as_lightgbm_does():
     )  # class 3 has no row, and so trees of one leaf
     found = read(slim(model.model_to_string()), n_outputs=4).answers(asked())
     np.testing.assert_allclose(found, model.predict(asked(), raw_score=True), rtol=1e-12)
+
+
+def test_a_split_by_what_is_missing_alone_is_answered_as_lightgbm_does():
+    rows = table(400)
+    gaps = np.isnan(rows[:, 1])
+    rows[:, 1] = np.where(gaps, np.nan, 0.0)
+    model = booster(rows=rows, labels=3.0 * gaps, **PARAMETERS, min_data_in_leaf=10)
+    kept = slim(model.model_to_string())
+    assert re.search(rb"^threshold=.*\binf\b", kept, flags=re.MULTILINE)
+    found = read(kept).answers(rows)[:, 0]
+    assert found[gaps].min() > found[~gaps].max()
+    np.testing.assert_allclose(found, model.predict(rows, raw_score=True), rtol=1e-12)
 
 
 def test_lightgbm_reads_the_text_that_is_kept(grown, text):
@@ -127,6 +140,7 @@ CRAFTED = {
     "an answer without end": replaced("leaf_value", first("inf")),
     "an answer beyond sums": replaced("leaf_value", first("1e308")),
     "words for numbers": replaced("threshold", first("one")),
+    "a threshold that is no number": replaced("threshold", first("nan")),
     "linear leaves": replaced("is_linear", first("1")),
     "an averaged model": lambda text: text.replace(
         "label_index=0", "average_output\nlabel_index=0"

@@ -4,6 +4,7 @@ import torch
 
 from encoders.blocks import Block
 from fusion.data.batch import ModelInputs
+from fusion.data.training_rows import TrainingRows
 from fusion.members.check import check_member
 from fusion.members.kernel import KernelMember
 from fusion.members.kernel_blocks import fit_blocks, joined, points_of
@@ -41,9 +42,7 @@ def fitted(view, target=TARGET, *, head=None, folds=FOLDS, weight=None, member=N
     raw = member.fit(
         view,
         heads={"y": head},
-        targets={"y": target},
-        folds=folds,
-        sample_weight=weight,
+        training=TrainingRows({"y": target}, folds, weight),
         seed=0,
     )["y"]
     return member, raw

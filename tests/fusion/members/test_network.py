@@ -4,6 +4,7 @@ import torch
 
 from encoders import NumericEncoder, TfidfEncoder
 from fusion.data.batch import ModelInputs
+from fusion.data.training_rows import TrainingRows
 from fusion.members.network import NetworkMember
 from fusion.members.view import view_of
 from heads import LinearHead, SalesVolumeHead
@@ -39,9 +40,8 @@ def fit(problem, held_out=FOLDS, **training):
     member = NetworkMember(
         strategy_options=SMALL, training={"epochs": 6, "batch_size": 32, **training}
     )
-    raw = member.fit(
-        view, heads=heads, targets=targets, folds=held_out, sample_weight=np.ones(N), seed=0
-    )
+    rows = TrainingRows(targets, held_out, np.ones(N))
+    raw = member.fit(view, heads=heads, training=rows, seed=0)
     return member, raw
 
 
@@ -116,8 +116,8 @@ def test_a_head_solved_in_closed_form_has_one_network_of_all_rows(problem):
     view, targets, _ = problem
     member = NetworkMember(training={"folds": 3})
     heads = {"units": LinearHead()}
-    weight = np.ones(N)
-    member.fit(view, heads=heads, targets=targets, folds=[FOLDS[0]], sample_weight=weight, seed=0)
+    rows = TrainingRows(targets, [FOLDS[0]], np.ones(N))
+    member.fit(view, heads=heads, training=rows, seed=0)
     assert len(member.networks) == 1 and member.config["strategy"] == "join"
 
 

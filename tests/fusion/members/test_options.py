@@ -4,6 +4,7 @@ import torch
 
 from encoders.blocks import Block
 from fusion.data.batch import ModelInputs
+from fusion.data.training_rows import TrainingRows
 from fusion.members.options import best_options
 from fusion.members.view import View
 from heads import RegressionHead
@@ -28,10 +29,8 @@ def chosen(numbers, target, *, folds=FOLDS, kind="vectors", weight=None):
     tried = [RegressionHead.fitted(known, **each) for each in options]
     best = best_options(
         view_of(numbers, kind),
-        {"y": target},
+        TrainingRows({"y": target}, folds, weight),
         candidates={"y": tried},
-        folds=folds,
-        sample_weight=weight,
         seed=0,
     )
     return options[best["y"]]["transform"]

@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from encoders.blocks import Block
 from fusion.data.batch import ModelInputs
+from fusion.data.training_rows import TrainingRows
 from fusion.members import ridge_fit
 from fusion.members.ridge import RidgeMember
 from fusion.members.ridge_by_rows import likeliest_variances
@@ -37,8 +38,8 @@ def view_of_blocks(present=None, **blocks):
 def fitted(view, head, target, *, folds, weight=None, degree=1):
     member = RidgeMember(degree=degree)
     weight = np.ones(len(view)) if weight is None else weight
-    given = {"heads": {"y": head}, "targets": {"y": target}, "folds": folds}
-    raw = member.fit(view, **given, sample_weight=weight, seed=0)
+    training = TrainingRows({"y": target}, folds, weight)
+    raw = member.fit(view, heads={"y": head}, training=training, seed=0)
     return member, raw["y"]
 
 

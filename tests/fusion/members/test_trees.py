@@ -7,6 +7,7 @@ import torch
 
 from encoders.blocks import Block
 from fusion.data.batch import ModelInputs
+from fusion.data.training_rows import TrainingRows
 from fusion.members.boosting import Growth, TreeTask, boost
 from fusion.members.tree_features import MOST_DIRECTIONS, TreeFeatures
 from fusion.members.trees import TreesMember
@@ -50,10 +51,11 @@ def folds(n=N, n_folds=3):
     return [np.arange(start, n, n_folds) for start in range(n_folds)]
 
 
-def fitted(rows, heads, targets, **options):
-    member = TreesMember(max_trees=options.pop("max_trees", 80))
-    given = {"folds": folds(len(rows)), "sample_weight": np.ones(len(rows)), "seed": 0, **options}
-    return member, member.fit(rows, heads=heads, targets=targets, **given)
+def fitted(rows, heads, targets, *, max_trees=80, seed=0, **known):
+    member = TreesMember(max_trees=max_trees)
+    known = {"folds": folds(len(rows)), "sample_weight": np.ones(len(rows)), **known}
+    training = TrainingRows(targets, **known)
+    return member, member.fit(rows, heads=heads, training=training, seed=seed)
 
 
 def heads_of(target):

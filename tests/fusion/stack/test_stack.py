@@ -3,6 +3,7 @@ import pytest
 import torch
 from scipy import optimize
 
+from fusion.data.training_rows import TrainingRows
 from fusion.stack import Stack, fit_stack
 from heads import HEADS, HotItemHead, MulticlassHead, RegressionHead
 
@@ -28,13 +29,12 @@ def answers(values):
 def stacked(members, target, *, heads=None, knows=None, is_new=None, weight=None, n_folds=4):
     n = len(target)
     everywhere = np.ones(n, dtype=bool)
+    folds = np.array_split(np.random.default_rng(0).permutation(n), n_folds)
     return fit_stack(
         {"y": standard_head()} if heads is None else heads,
-        {"y": target},
-        np.array_split(np.random.default_rng(0).permutation(n), n_folds),
+        TrainingRows({"y": target}, folds, np.ones(n) if weight is None else weight),
         members,
         knows={name: everywhere for name in members} | (knows or {}),
-        sample_weight=np.ones(n) if weight is None else weight,
         is_new=~everywhere if is_new is None else is_new,
     )
 
@@ -84,11 +84,9 @@ def test_each_head_has_weights_of_its_own_whatever_it_asks(rng):
     }
     stack, _ = fit_stack(
         {"kind": MulticlassHead(labels=("a", "b", "c")), "hot": HotItemHead()},
-        {"kind": labels.astype(float), "hot": hot},
-        [np.arange(N)],
+        TrainingRows({"kind": labels.astype(float), "hot": hot}, [np.arange(N)], np.ones(N)),
         members,
         knows={name: np.ones(N, dtype=bool) for name in members},
-        sample_weight=np.ones(N),
         is_new=np.zeros(N, dtype=bool),
     )
     assert stack.weights == {"kind": {"one": 1.0, "two": 0.0}, "hot": {"one": 0.0, "two": 1.0}}
@@ -147,11 +145,9 @@ def test_rows_without_target_or_of_no_fold_do_not_count(rng):
     for values, parts in ((unknown, [*folds, np.arange(200, N)]), (target, folds)):
         stack, _ = fit_stack(
             {"y": standard_head()},
-            {"y": values},
-            parts,
+            TrainingRows({"y": values}, parts, np.ones(N)),
             members,
             knows={name: np.ones(N, dtype=bool) for name in members},
-            sample_weight=np.ones(N),
             is_new=np.zeros(N, dtype=bool),
         )
         assert stack.weights["y"] == pytest.approx(expected.weights["y"], abs=1e-6)
@@ -164,20 +160,16 @@ def test_a_row_of_weight_two_counts_as_the_row_twice(rng):
     repeated = {name: {"y": raw["y"][twice]} for name, raw in members.items()}
     one, _ = fit_stack(
         {"y": standard_head()},
-        {"y": target},
-        [np.arange(N)],
+        TrainingRows({"y": target}, [np.arange(N)], weight),
         members,
         knows={name: np.ones(N, dtype=bool) for name in members},
-        sample_weight=weight,
         is_new=np.zeros(N, dtype=bool),
     )
     two, _ = fit_stack(
         {"y": standard_head()},
-        {"y": target[twice]},
-        [np.arange(len(twice))],
+        TrainingRows({"y": target[twice]}, [np.arange(len(twice))], np.ones(len(twice))),
         repeated,
         knows={name: np.ones(len(twice), dtype=bool) for name in members},
-        sample_weight=np.ones(len(twice)),
         is_new=np.zeros(len(twice), dtype=bool),
     )
     assert one.weights["y"] == pytest.approx(two.weights["y"], abs=0.01)

@@ -10,6 +10,7 @@ from torch.nn.utils import parameters_to_vector
 from encoders.process_state import OwnGenerators
 from fusion.choices.build import build_decoders
 from fusion.data.batch import ModelInputs
+from fusion.data.training_rows import TrainingRows
 from fusion.network import FusionNetwork
 from fusion.strategies import ConcatFusion, JoinFusion
 from fusion.training import TrainingSettings, fit_networks, loop
@@ -45,8 +46,8 @@ def fit(model, inputs, targets, *, rows, settings, weight=None):
     n_rows = len(inputs)
     counts = np.isin(np.arange(n_rows), np.concatenate(rows)).astype(float)
     weight = counts if weight is None else weight * counts
-    options = {"folds": [rows[1]], "sample_weight": weight, "settings": settings}
-    (history,) = fit_networks([model], inputs, targets, **options)
+    training = TrainingRows(targets, [rows[1]], weight)
+    (history,) = fit_networks([model], inputs, training, settings=settings)
     return history
 
 
@@ -208,9 +209,10 @@ def test_a_line_is_solved_with_the_weights_of_its_rows():
         fusion, heads = JoinFusion({"text": 1}), {"y": LinearHead()}
         decoders = build_decoders(heads, fused_dim=fusion.fused_dim)
         model = FusionNetwork({"text": frozen(1)}, fusion=fusion, heads=heads, decoders=decoders)
-        data = inputs.take(rows), {"y": target[rows]}
-        options = {"folds": [np.arange(3)], "settings": TrainingSettings()}
-        assert fit_networks([model], *data, sample_weight=weight, **options)[0].best_epoch == 0
+        training = TrainingRows({"y": target[rows]}, [np.arange(3)], weight)
+        settings = TrainingSettings()
+        (history,) = fit_networks([model], inputs.take(rows), training, settings=settings)
+        assert history.best_epoch == 0
         return decoders["y"].weight
 
     weight = np.array([0.0, 1.0, 2.0] * 10)
@@ -236,8 +238,8 @@ def several(problem, *, threads, epochs=3, seed=0, **settings):
         networks.append(
             FusionNetwork({"text": frozen(6)}, fusion=fusion, heads=heads, decoders=decoders)
         )
-    options = {"folds": folds, "sample_weight": np.ones(200), "settings": settings}
-    histories = fit_networks(networks, inputs, targets, **options)
+    training = TrainingRows(targets, folds, np.ones(200))
+    histories = fit_networks(networks, inputs, training, settings=settings)
     return histories, torch.stack([parameters_to_vector(one.parameters()) for one in networks])
 
 
@@ -284,8 +286,8 @@ def test_strategies_of_others_draw_from_generators_of_the_training_too(problem, 
             parts = {"fusion": fusion, "heads": heads, "decoders": decoders}
             networks.append(FusionNetwork({"text": frozen(6)}, **parts))
         settings = TrainingSettings(epochs=2, batch_size=50, threads=threads)
-        options = {"folds": [np.arange(50)] * 2, "sample_weight": np.ones(200)}
-        return fit_networks(networks, inputs, targets, settings=settings, **options)
+        training = TrainingRows(targets, [np.arange(50)] * 2, np.ones(200))
+        return fit_networks(networks, inputs, training, settings=settings)
 
     before = torch.get_rng_state()
     expected = trained()
@@ -311,8 +313,8 @@ def test_the_bar_counts_the_epochs_of_all_networks(problem, works):
     model, inputs, targets, _ = problem
     settings = TrainingSettings(epochs=3, batch_size=64, threads=2)
     folds, networks = [np.arange(50), np.arange(50, 100)], [model, copy.deepcopy(model)]
-    options = {"folds": folds, "sample_weight": np.ones(200), "settings": settings}
-    fit_networks(networks, inputs, targets, stage=works, **options)
+    training = TrainingRows(targets, folds, np.ones(200))
+    fit_networks(networks, inputs, training, settings=settings, stage=works)
     works.check()
     (work,) = works.opened
     assert (work.name, work.total, work.unit, work.ending) == ("training", 6, "epochs", "done")

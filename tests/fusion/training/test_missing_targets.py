@@ -11,6 +11,7 @@ from encoders import TfidfEncoder
 from fusion.choices.build import build_decoders, build_heads
 from fusion.choices.heads import HeadChoice
 from fusion.data.batch import ModelInputs
+from fusion.data.training_rows import TrainingRows
 from fusion.network import FusionNetwork
 from fusion.strategies import ConcatFusion, JoinFusion
 from fusion.training import TrainingSettings, fit_networks
@@ -68,8 +69,8 @@ def test_networks_learn_a_head_from_the_rows_that_have_its_target(mixup):
     torch.manual_seed(0)
     model = model_of(targets)
     settings = TrainingSettings(epochs=25, batch_size=16, mixup=mixup, learning_rate=0.02)
-    options = {"folds": FOLDS[:1], "sample_weight": np.ones(N), "settings": settings}
-    (history,) = fit_networks([model], INPUTS, targets, **options)
+    training = TrainingRows(targets, FOLDS[:1], np.ones(N))
+    (history,) = fit_networks([model], INPUTS, training, settings=settings)
     assert all(np.isfinite(history.train_loss + history.validation_loss))
     assert min(history.validation_loss) < 0.85
     with torch.inference_mode():
@@ -137,8 +138,8 @@ def test_a_linear_head_is_solved_on_the_rows_that_have_its_target():
         decoders = build_decoders(heads, fused_dim=fusion.fused_dim)
         model = FusionNetwork(encoders, fusion=fusion, heads=heads, decoders=decoders)
         weight = np.isin(EVERYTHING, rows).astype(float)
-        options = {"folds": [rows[:10]], "settings": TrainingSettings()}
-        fit_networks([model], inputs, targets, sample_weight=weight, **options)
+        training = TrainingRows(targets, [rows[:10]], weight)
+        fit_networks([model], inputs, training, settings=TrainingSettings())
         return {name: copy.deepcopy(decoders[name].state_dict()) for name in targets}
 
     found = solved({"a": np.nan_to_num(target), "b": target}, EVERYTHING)["b"]

@@ -10,7 +10,7 @@ from sklearn.metrics import r2_score
 
 from encoders import BertEncoder, ResNetEncoder
 from fusion.choices.build import build_decoders, own_encoder
-from fusion.data.folds import DRAWN, Validation
+from fusion.data.folds import DRAWN, RowOptions
 from fusion.errors import ConfigError, JobError
 from fusion.network import FusionNetwork
 from fusion.strategies import ConcatFusion
@@ -69,9 +69,9 @@ def learned(monkeypatch):
     """(rows learned from, rows held out) of every tuning, in order."""
     calls, tune = [], crossfit.tune_model
 
-    def spy(model, inputs, targets, *, rows, **options):
-        calls.append(rows)
-        return tune(model, inputs, targets, rows=rows, **options)
+    def spy(model, rows, **options):
+        calls.append((rows.learn, rows.validation))
+        return tune(model, rows, **options)
 
     monkeypatch.setattr(crossfit, "tune_model", spy)
     return calls
@@ -80,7 +80,7 @@ def learned(monkeypatch):
 def test_no_row_is_embedded_for_the_head_by_an_encoder_that_was_tuned_on_it(learned):
     units = noise()
     cross = cross_fit(TuningSettings(folds=4, epochs=1), units)
-    cross.run(made_up(units), validation=DRAWN, share=0.1)
+    cross.run(made_up(units), options=DRAWN, share=0.1)
     *parts, last = learned
     assert all(not set(rows) & set(part) for rows, part in parts)
     assert sorted(np.concatenate([part for _, part in parts])) == list(range(N))
@@ -99,7 +99,7 @@ def test_each_part_is_embedded_by_the_encoder_that_was_tuned_without_it(learned,
 
     monkeypatch.setattr(crossfit, "embed_values", spy)
     settings = TuningSettings(mode="full", folds=3, epochs=1, learning_rate=1e-2)
-    tuned = cross_fit(settings, units).run(made_up(units), validation=DRAWN, share=0.1)
+    tuned = cross_fit(settings, units).run(made_up(units), options=DRAWN, share=0.1)
     *others, last = embedded
     assert torch.equal(tuned.embedded["text"], last)
     for (_, part), vectors in zip(learned[:3], others, strict=True):
@@ -128,7 +128,7 @@ def test_encoders_of_one_part_alone_are_held_at_a_time(monkeypatch):
     monkeypatch.setattr(crossfit, "tune_model", spy)
     monkeypatch.setattr(BertEncoder, "frozen_copy", watched)
     cross_fit(TuningSettings(folds=3, epochs=1), units).run(
-        made_up(units), validation=DRAWN, share=0.1
+        made_up(units), options=DRAWN, share=0.1
     )
     assert len(tuned) == 8 and alive == [0, 0, 0, 0]
 
@@ -147,7 +147,7 @@ def test_rows_without_a_text_do_not_bend_the_space_of_the_others(monkeypatch):
         data.values["text"][row] = None
         data.present["text"][row] = False
     cross = cross_fit(TuningSettings(folds=2, epochs=1), units)
-    tuned = cross.run(data, validation=DRAWN, share=0.1)
+    tuned = cross.run(data, options=DRAWN, share=0.1)
     assert len(rows) == 2
     assert all((np.abs(source).sum(axis=1) > 0).all() for source in rows)
     assert (tuned.learned_from["text"][::4] == 0).all()
@@ -157,14 +157,14 @@ def test_rows_of_a_single_group_cannot_be_cut_into_parts():
     units, groups = noise(), np.zeros(N)
     with pytest.raises(ConfigError, match=r"at least two groups.*Set folds=1"):
         cross_fit(TuningSettings(folds=4), units).run(
-            made_up(units), validation=Validation(groups=groups), share=0.1
+            made_up(units), options=RowOptions(groups=groups), share=0.1
         )
 
 
 def test_early_stopping_on_every_row_leaves_rows_to_learn_from(learned):
     units = noise()
     cross_fit(TuningSettings(folds=1, epochs=1), units).run(
-        made_up(units), validation=Validation(rows=np.arange(N)), share=0.1
+        made_up(units), options=RowOptions(validation=np.arange(N)), share=0.1
     )
     assert [len(part) for part in learned[0]] == [43, 5]
 
@@ -188,7 +188,7 @@ def test_a_photo_that_is_gone_after_tuning_stops_the_run(tmp_path, monkeypatch):
     settings = TuningSettings(mode="last_layers", layers=1, folds=1, epochs=1, batch_size=8)
     cross = photo_cross_fit(ResNetEncoder.tiny(), settings, units)
     with pytest.raises(JobError, match=r"image must still be readable.*1 of the rows.*5\.png"):
-        cross.run(data, validation=DRAWN, share=0.2)
+        cross.run(data, options=DRAWN, share=0.2)
 
 
 def test_weights_that_no_checkpoint_holds_are_tuned_as_they_are(monkeypatch):
@@ -204,7 +204,7 @@ def test_weights_that_no_checkpoint_holds_are_tuned_as_they_are(monkeypatch):
 
     monkeypatch.setattr(crossfit, "tune_model", spy)
     settings = TuningSettings(mode="full", folds=1, epochs=1)
-    photo_cross_fit(random, settings, units).run(data, validation=DRAWN, share=0.2)
+    photo_cross_fit(random, settings, units).run(data, options=DRAWN, share=0.2)
     assert all(torch.equal(begun[0][name], tensor) for name, tensor in random.state_dict().items())
 
 
@@ -214,7 +214,7 @@ def test_a_head_reads_cross_fitted_embeddings_as_those_of_new_items():
     units = np.array([10.0 + 5 * text.count("a") + 3 * text.count("b") for text in texts])
     data = TuningData({"text": texts}, {"text": torch.ones(160, dtype=torch.bool)}, {"y": units})
     settings = TuningSettings(mode="full", folds=2, epochs=4, learning_rate=1e-3, batch_size=8)
-    tuned = cross_fit(settings, units).run(data, validation=DRAWN, share=0.1)
+    tuned = cross_fit(settings, units).run(data, options=DRAWN, share=0.1)
     head = Ridge(alpha=0.01).fit(tuned.learned_from["text"].numpy(), units)
     assert r2_score(units, head.predict(tuned.embedded["text"].numpy())) > 0.5
 
@@ -223,7 +223,7 @@ def test_a_head_reads_cross_fitted_embeddings_as_those_of_new_items():
 def test_the_tuning_says_what_the_head_has_learned_from(folds):
     units = noise()
     settings = TuningSettings(mode="last_layers", folds=folds, epochs=1)
-    tuned = cross_fit(settings, units).run(made_up(units), validation=DRAWN, share=0.1)
+    tuned = cross_fit(settings, units).run(made_up(units), options=DRAWN, share=0.1)
     words = "rows that the encoders were tuned on" if folds == 1 else "the other 2 of 3 parts"
     assert words in tuned.description
     assert len(tuned.runs) == (1 if folds == 1 else 4)
@@ -235,7 +235,7 @@ def test_rows_that_are_given_for_early_stopping_are_never_tuned_on(learned):
     given, units = np.arange(20), noise()
     for folds in (1, 2):
         cross_fit(TuningSettings(folds=folds, epochs=1), units).run(
-            made_up(units), validation=Validation(rows=given), share=0.1
+            made_up(units), options=RowOptions(validation=given), share=0.1
         )
     assert len(learned) == 4
     assert not any(set(rows) & set(given) for rows, _ in learned)
@@ -245,7 +245,7 @@ def test_rows_that_are_given_for_early_stopping_are_never_tuned_on(learned):
 def test_groups_stay_in_one_part_and_a_single_part_has_the_share(learned, folds):
     groups, units = np.repeat(np.arange(12), 4), noise()
     cross_fit(TuningSettings(folds=folds, epochs=1), units).run(
-        made_up(units), validation=Validation(groups=groups), share=0.25
+        made_up(units), options=RowOptions(groups=groups), share=0.25
     )
     assert len(learned[0][1]) == (12 if folds == 1 else 24)
     assert all(not set(groups[rows]) & set(groups[part]) for rows, part in learned)
@@ -257,11 +257,11 @@ def test_tuned_embeddings_are_kept_and_the_encoders_stay_as_they_were(tmp_path):
         TuningSettings(folds=2, epochs=1), units, store=tmp_path / "store", folder=tmp_path / "run"
     )
     before = cross.encoders["text"].fingerprint
-    tuned = cross.run(made_up(units), validation=DRAWN, share=0.1)
+    tuned = cross.run(made_up(units), options=DRAWN, share=0.1)
     assert cross.encoders["text"].fingerprint == before
     kept = {path.name for path in (tmp_path / "store").iterdir() if path.is_dir()}
     assert tuned.encoders["text"].fingerprint in kept and len(kept) == 3
-    again = cross.run(made_up(units), validation=DRAWN, share=0.1)
+    again = cross.run(made_up(units), options=DRAWN, share=0.1)
     assert torch.equal(again.learned_from["text"], tuned.learned_from["text"])
 
 
@@ -271,7 +271,7 @@ def test_encoders_that_compute_in_bfloat16_are_tuned_from_unrounded_weights():
     cross = cross_fit(TuningSettings(mode="last_layers", layers=1, folds=1, epochs=1), units)
     exact = BertEncoder.tiny()
     cross.encoders = {"text": BertEncoder(**{**exact.config, "dtype": "bfloat16"})}
-    tuned = cross.run(made_up(units), validation=DRAWN, share=0.1).encoders["text"]
+    tuned = cross.run(made_up(units), options=DRAWN, share=0.1).encoders["text"]
     weights, unrounded = tuned.state_dict(), exact.state_dict()
     frozen = [name for name in unrounded if name not in tuned.tuned_names]
     assert frozen and all(torch.equal(weights[name], unrounded[name]) for name in frozen)

@@ -9,6 +9,7 @@ from fusion.errors import ConfigError
 from fusion.network import FusionNetwork
 from fusion.strategies import ConcatFusion
 from fusion.tuning import TuningSettings
+from fusion.tuning.rows import TuningRows
 from fusion.tuning.trainer import TuningTrainer
 from fusion.tuning.tune import tune_model
 from heads import RegressionHead
@@ -120,7 +121,7 @@ def test_all_rows_are_learned_from_where_none_is_held_out(parts):
         encoders={"text": model.encoder("text")},
     )
     rows = (np.arange(32), np.empty(0, dtype=np.int64))
-    run = tune_model(model, inputs, {"units": units}, rows=rows, settings=settings)
+    run = tune_model(model, TuningRows(inputs, {"units": units}, *rows), settings=settings)
     assert len(run.train_loss) == run.best_epoch == 2
     assert run.validation_loss == []
 
@@ -132,7 +133,7 @@ def test_photos_and_absent_photos_are_tuned_on(photo_model):
     )
     rows = (np.arange(24), np.arange(24, 32))
     before = model.encoder("image").fingerprint
-    run = tune_model(model, inputs, {"units": units}, rows=rows, settings=settings)
+    run = tune_model(model, TuningRows(inputs, {"units": units}, *rows), settings=settings)
     assert np.isfinite(run.train_loss).all()
     assert model.encoder("image").fingerprint != before
 
@@ -180,6 +181,6 @@ def test_encoders_are_tuned_where_rows_lack_one_of_two_targets(parts):
     )
     rows = (np.arange(32), np.arange(32, 48))
     targets = {"price": price, "units": units}
-    run = tune_model(model, inputs, targets, rows=rows, settings=settings)
+    run = tune_model(model, TuningRows(inputs, targets, *rows), settings=settings)
     assert np.isfinite(run.train_loss + run.validation_loss).all()
     assert run.train_loss[-1] < 0.9 * run.train_loss[0]

@@ -22,6 +22,7 @@ from fusion.progress import Work, silent
 from fusion.strategies import ConcatFusion
 from fusion.system.processes import is_first
 from fusion.tuning import TuningSettings
+from fusion.tuning.rows import TuningRows
 from fusion.tuning.tune import tune_model
 from heads import RegressionHead
 
@@ -78,9 +79,7 @@ def job(
     rows = (np.arange(N_LEARN), np.arange(N_LEARN, N_LEARN + n_validation))
     run = tune_model(
         model,
-        inputs,
-        {"units": units},
-        rows=rows,
+        TuningRows(inputs, {"units": units}, *rows),
         settings=settings,
         folder=folder,
         stage=stage,
