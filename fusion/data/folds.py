@@ -12,6 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 Rows = NDArray[np.int64]
 MANY_LEVELS = 10
 """Levels from which a new one is likely to come: of a column with fewer none is hidden."""
+HIDING_ROWS = 1_000
+"""Rows from which levels are hidden: of fewer, too much is lost with them."""
 HIDDEN_LEVELS = 1 / 3
 """Share of the levels of a column that are hidden, at most."""
 HIDDEN_ROWS = 1 / 6
@@ -139,9 +141,9 @@ def hide_levels(
 
     Why: a model that is asked of a brand that it never saw errs otherwise than where it knows the
     brand, and it is found out only where brands are held out whole. Of each column with many levels
-    up to a third are hidden, until a sixth of all rows hold one. Tests cut from training rows told
-    no share from another, and no sure gain: docs/members.md has figures. No group of rows that
-    must stay together grows beyond half a fold.
+    up to a third are hidden, until a sixth of all rows hold one; below 1,000 rows none is, as it
+    costs more on known levels than it gains on new ones: docs/members.md has figures. No group of
+    rows that must stay together grows beyond half a fold.
 
     Args:
         options: Where rows of a group stay together as well; given rows stay as they are.
@@ -153,6 +155,8 @@ def hide_levels(
     if options.validation is not None or n_folds < 2 or not chosen:
         return options
     n_rows = len(levels[0])
+    if n_rows < HIDING_ROWS:
+        return options
     given = np.arange(n_rows) if options.groups is None else options.groups
     _, labels = np.unique(given, return_inverse=True)
     together = _rows_by(labels)

@@ -146,6 +146,12 @@ def test_hidden_levels_keep_groups_together():
     assert len(held_out_whole(LEVELS, parts)) > 2
 
 
+def test_nothing_is_hidden_of_fewer_than_a_thousand_rows():
+    few = LEVELS[:999]
+    assert hide_levels(DRAWN, [few], n_folds=4, seed=0) is DRAWN
+    assert hide_levels(DRAWN, [LEVELS[:1000]], n_folds=4, seed=0) is not DRAWN
+
+
 def test_nothing_is_hidden_where_rows_are_given_or_there_is_one_fold():
     given = RowOptions(validation=np.array([1, 2]))
     assert hide_levels(given, [LEVELS], n_folds=4, seed=0) is given

@@ -8,7 +8,7 @@ import torch
 from fusion import FusionRegressor
 from fusion.members.base import Member
 
-N, N_BRANDS = 600, 60
+N, N_BRANDS = 1_200, 120
 
 
 class BothMember(Member):

@@ -138,7 +138,7 @@ def test_rows_that_cannot_be_read_any_more_cost_no_trained_model(rounded, items)
     rows = np.arange(10)
 
     def measured(values):
-        catalogue = replace(read.catalogue, values={"text": values})
+        catalogue = replace(read.catalogue, values={**read.catalogue.values, "text": values})
         ready = ReadyItems(catalogue, {"text": bundle.model.encoder("text")}, read.inputs)
         return largest_changes(bundle, ready, rows)
 

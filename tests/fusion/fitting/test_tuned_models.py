@@ -14,6 +14,7 @@ from encoders import BertEncoder
 from encoders.text.tiny_bert import tiny_checkpoint
 from fusion import BundleError, ConfigError, FusionClassifier, FusionRegressor
 from fusion.choices.mistakes import Mistakes
+from fusion.estimators.asked import training_spec
 
 WORDS = ["red", "blue", "green", "dress", "shoe", "coat"]
 TUNING = {"mode": "lora", "layers": 1, "rank": 2, "epochs": 1, "folds": 2}
@@ -115,7 +116,7 @@ def test_classes_can_be_tuned_on_and_balanced(items, checkpoint):
 
 def test_a_mode_alone_is_a_tuning(items, checkpoint):
     model = regressor(checkpoint, tuning="last_layers")
-    assert model._spec(["units"], Mistakes()).tuning.mode == "last_layers"
+    assert training_spec(model, {}, Mistakes()).tuning.mode == "last_layers"
 
 
 @pytest.mark.parametrize(

@@ -253,7 +253,7 @@ def test_two_processes_make_one_model(together, tmp_path):
     config = {
         "data": {
             "items": str(tmp_path / "items.csv"),
-            "columns": {"id": ["id"], "text": ["title"]},
+            "columns": {"id": ["id"], "text": ["title"], "row_text": []},
         },
         "heads": [{"head": "sales_volume", "target": "units"}],
         "encoders": {"text": str(tiny_checkpoint())},
