@@ -1,0 +1,74 @@
+"""The kernel by the number of rows: time and memory, exact to 10,000 rows and by landmarks beyond.
+
+Run: python benchmarks/kernel_rows.py
+Needs about 4 GB of memory and about three minutes on two cores; nothing else should run.
+"""
+
+import argparse
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from results import write_section
+from wide_tables import measured
+
+from fusion import FusionRegressor
+
+ROWS = (2_500, 5_000, 10_000, 20_000, 40_000)
+AIM_ROWS, AIM_S = 10_000, 15.0
+WORDS = ("wool", "silk", "linen", "warm", "light", "long", "short", "hood", "belt", "lace")
+WORKLOAD = """
+`FusionRegressor(members=["kernel"]).fit` on made-up items: texts of six words (TF-IDF), four
+numbers, a category of 40 levels; target: a sum over them, with noise. Choices of width, penalty and
+scales and the answers out of fold included, and the learning of the encoders. Each size in a
+process of its own, with the threads that the machine has.
+"""
+
+
+def fit(n_rows: int) -> None:
+    """Trains the kernel alone on so many rows."""
+    random = np.random.default_rng(0)
+    words = random.choice(WORDS, (n_rows, 6))
+    numbers = random.normal(size=(n_rows, 4))
+    makers = random.integers(0, 40, n_rows)
+    frame = pd.DataFrame(
+        {
+            "title": [" ".join(some) for some in words],
+            "maker": [f"maker {maker}" for maker in makers],
+            **{f"number {place}": numbers[:, place] for place in range(4)},
+        }
+    )
+    target = (words == "wool").sum(axis=1) + numbers[:, 0] + np.sin(makers)
+    target += np.abs(numbers[:, 1]) + random.normal(size=n_rows)
+    model = FusionRegressor(members=["kernel"], encoders={"text": "tfidf"}, random_state=0)
+    model.fit(frame, target)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measures and writes the section."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, nargs="+", default=list(ROWS))
+    options = parser.parse_args(arguments)
+    rows = []
+    for n_rows in options.rows:
+        seconds, megabytes = measured(fit, n_rows)
+        rows.append(
+            {
+                "rows": f"{n_rows:,}",
+                "seconds": f"{seconds:.1f}",
+                "aim": f"<= {AIM_S:.0f}" if n_rows == AIM_ROWS else "",
+                "MB": f"{megabytes:.0f}",
+            }
+        )
+        print(rows[-1], flush=True)
+    write_section(
+        "The kernel: time and memory by the number of rows",
+        command="python benchmarks/kernel_rows.py",
+        workload=WORKLOAD,
+        rows=rows,
+        trial=tuple(options.rows) != ROWS,
+    )
+
+
+if __name__ == "__main__":
+    main()
