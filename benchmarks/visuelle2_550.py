@@ -82,7 +82,6 @@ class Launches:
                 "text": BertEncoder("minilm"),
                 "image": PHOTOS[photos](),
             },
-            "validation_fraction": 0.15,
         }
 
     def ready(self, frame: pd.DataFrame) -> ReadyItems:
@@ -196,8 +195,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f"{options.photos}",
         command=f"python benchmarks/visuelle2_550.py --data DATA --store STORE "
         f"--photos {options.photos} --seeds {options.seeds}",
-        workload=f"{len(launches.training)} products of the seasons SS17 to AW18 for training "
-        f"(15 % of them for early stopping), {len(launches.test)} of SS19 and AW19 for the test. "
+        workload=f"{len(launches.training)} products of the seasons SS17 to AW18 for training, "
+        f"{len(launches.test)} of SS19 and AW19 for the test. "
         "Inputs known before the launch: category, colour and fabric, as text "
         '("long dress, black tulle") and as categories, and one photo. Sales volume of `total12` '
         "by `FusionRegressor`, hot items (top quarter of the training rows) by `FusionClassifier`; "

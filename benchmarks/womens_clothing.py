@@ -71,22 +71,20 @@ class Reviews:
 
 def fusion(
     reviews: Reviews,
-    numbers: Sequence[str],
-    categories: Sequence[str],
+    columns: Mapping[str, Sequence[str]],
     *,
     encoder: BertEncoder,
     store: Path,
     seed: int,
     training: Mapping[str, int],
 ) -> Answers:
-    """Answers of the fusion with its defaults."""
-    roles = {"text": TEXT, "numeric": numbers, "categorical": categories}
+    """Answers of the fusion with its defaults to columns by role."""
     others = {role: [] for role in ("image", "dates", "history")}
-    frame = reviews.frame[[*TEXT, *numbers, *categories]]
+    frame = reviews.frame[[name for names in columns.values() for name in names]]
 
     def scored(rows: Rows, asked: Rows) -> Floats:
         model = FusionClassifier(
-            columns={**roles, **others},
+            columns={**columns, **others},
             encoders={"text": encoder},
             store=store,
             training=training,
@@ -206,14 +204,18 @@ def fusion_ways(
     training: Mapping[str, int],
 ) -> Ways:
     """Answers of the fusion on three sets of columns, one a seed."""
-    sets: dict[str, tuple[list[str], list[str]]] = {
-        "fusion with Rating": ([*NUMBERS, RATING], CATEGORIES),
-        FUSION: (NUMBERS, CATEGORIES),
-        "text only": ([], []),
+    numbers: dict[str, list[str]] = {
+        "fusion with Rating": [*NUMBERS, RATING],
+        FUSION: NUMBERS,
+        "text only": [],
+    }
+    sets = {
+        name: {"text": TEXT, "numeric": own, "categorical": CATEGORIES if own else []}
+        for name, own in numbers.items()
     }
     return {
         name: [
-            fusion(reviews, *columns, encoder=encoder, store=store, seed=seed, training=training)
+            fusion(reviews, columns, encoder=encoder, store=store, seed=seed, training=training)
             for seed in range(n_seeds)
         ]
         for name, columns in sets.items()

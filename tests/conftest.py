@@ -160,6 +160,16 @@ def forked_pool(monkeypatch: pytest.MonkeyPatch) -> None:
     forked_workers()
 
 
+@pytest.fixture(params=["exchanged", "moved"])
+def exchanged_or_moved(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Runs a test twice: where two names of a file system can be exchanged, and where not."""
+    if request.param == "moved":
+        from fusion.system import folders
+
+        monkeypatch.setattr(folders, "exchange_folders", lambda first, second: False)
+    return str(request.param)
+
+
 def pytest_sessionfinish() -> None:
     """Gives back what was kept out, so that extensions see their objects end."""
     gc.unfreeze()

@@ -122,7 +122,6 @@ LONG_FILES = {
     "encoders/table/numeric.py": "one encoder: what it learns, its tensors, its embedding",
     "encoders/text/bert.py": "one encoder: which checkpoint, reading, batches, pooling, tuning",
     "fusion/data/infer.py": "the rules by which roles are found",
-    "fusion/data/sales.py": "the sales table: reading, history, target",
     "fusion/estimators/base.py": "most of it are the parameters, and what each of them means",
     "fusion/predictor.py": "one door: everything that a trained model is asked",
     "fusion/shards/csv_rows.py": "one format: where its rows begin, and their cells",

@@ -24,7 +24,8 @@ categorical = ["brand"]
 [sales]
 table = "sales.csv"
 as_of = "2025-03-03"
-horizon_weeks = 4
+date = "week"
+horizon = 4
 [[heads]]
 head = "sales_volume"
 target = "units_next_4w"

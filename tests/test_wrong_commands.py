@@ -41,7 +41,7 @@ def shop(tmp_path_factory):
         random_state=0,
     )
     model.fit(ITEMS[["sku", "title", "price"]], ITEMS["units"]).save(folder / "run" / "bundle")
-    model.bundle_.info["sales"] = {"table": "s.csv", "as_of": "2024-01-01"}
+    model.bundle_.info["sales"] = {"table": "s.csv", "as_of": "2024-01-01", "frequency": "week"}
     model.save(folder / "sold" / "bundle")
     (folder / "c.toml").write_text(CONFIG)
     tables = {

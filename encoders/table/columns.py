@@ -54,7 +54,7 @@ def codes_of(levels: Iterable[str]) -> dict[str, int]:
 
 def read_categories(frame: pd.DataFrame, name: str, codes: Mapping[str, int]) -> NDArray[np.int64]:
     """Codes `[rows]` of a category column: 0 missing, 1 unseen or rare, then those of `codes`."""
-    places, levels = pd.factorize(_column(frame, name))
+    places, levels = _factorized(_column(frame, name))
     found = [codes.get(_level_name(level), FIRST_LEVEL - 1) for level in levels]
     return np.array([*found, 0], dtype=np.int64)[places]  # the place of a missing level is -1
 
@@ -119,9 +119,17 @@ def _texts(column: "pd.Series[Any]") -> NDArray[np.bool_]:
 
 def _level_names(column: "pd.Series[Any]") -> "pd.Series[Any]":
     """Levels as strings; 3 and 3.0 are one level, since a missing cell turns integers to floats."""
-    codes, levels = pd.factorize(column)
+    codes, levels = _factorized(column)
     names = np.array([*(_level_name(level) for level in levels), None], dtype=object)
     return pd.Series(names[codes], index=column.index, dtype=object)
+
+
+def _factorized(column: "pd.Series[Any]") -> tuple[NDArray[np.intp], Any]:
+    """Place of each cell's level, -1 for none, and the levels; truth values are no numbers."""
+    if column.dtype == object and pd.api.types.infer_dtype(column, skipna=True).startswith("mixed"):
+        # else True is the level 1 where a 1 stands above it, and True alone
+        column = column.map(lambda cell: str(cell) if isinstance(cell, bool | np.bool_) else cell)
+    return pd.factorize(column)
 
 
 def _level_name(level: object) -> str:

@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from fusion.data.duplicates import near_duplicate_groups
     from fusion.data.frames import as_frame
     from fusion.data.infer import infer_schema
+    from fusion.data.panel.columns import SalesColumns
+    from fusion.data.panel.tables import add_history, add_target
     from fusion.data.photos import photo_path
     from fusion.data.policy import apply_policy
     from fusion.data.problems import Problem, raise_for, report_problems
-    from fusion.data.sales import SalesColumns, add_history, add_target
     from fusion.data.schema import Schema
     from fusion.data.split import Split, date_split, group_split, random_split
     from fusion.data.tables import read_table, write_table
@@ -61,9 +62,9 @@ __getattr__ = on_first_use(
         "Problem": "problems",
         "raise_for": "problems",
         "report_problems": "problems",
-        "SalesColumns": "sales",
-        "add_history": "sales",
-        "add_target": "sales",
+        "SalesColumns": "panel.columns",
+        "add_history": "panel.tables",
+        "add_target": "panel.tables",
         "Schema": "schema",
         "Split": "split",
         "date_split": "split",

@@ -25,7 +25,7 @@ class RowOptions:
     """What is asked for rows of a training: which are held out, and how much each counts.
 
     Args:
-        validation: Positions of the rows of early stopping; where None, folds are drawn.
+        validation: Positions of the rows held out of the members; where None, folds are drawn.
         groups: Labels `[n]`; rows of one group stay in one fold.
         weight: `[n]`, how much each row counts, >= 0; all alike where None.
     """
@@ -70,7 +70,7 @@ def row_groups(groups: ArrayLike, *, n_rows: int) -> NDArray[np.int64]:
 
 
 def row_positions(rows: ArrayLike, *, n_rows: int) -> Rows:
-    """Positions of the rows that early stopping looks at, given as positions or as a mask.
+    """Positions of the rows held out of the members, given as positions or as a mask.
 
     Raises:
         ValueError: If they are neither, leave the table, are repeated, none, or all rows.
@@ -96,15 +96,15 @@ def row_positions(rows: ArrayLike, *, n_rows: int) -> Rows:
 def validation_folds(
     options: RowOptions, *, n_rows: int, n_folds: int, share: float, seed: int
 ) -> list[Rows]:
-    """Positions of the rows that each network is stopped by.
+    """Positions of the rows of each fold: members answer it by what did not learn from it.
 
     Args:
-        options: Rows that are given are the fold of every network; else folds are disjoint and
-            hold every row once.
+        options: Rows that are given are every fold; else folds are disjoint and hold every row
+            once.
         n_rows: Number of rows.
-        n_folds: Number of networks; fewer where there are fewer groups.
-        share: Share of the rows in the fold of a single network, in (0, 1); of whole groups, as
-            near to it as they allow.
+        n_folds: Number of folds; fewer where there are fewer groups.
+        share: Share of the rows in a single fold, in (0, 1); of whole groups, as near to it as they
+            allow.
         seed: The same seed gives the same folds.
     """
     given = options.validation

@@ -53,7 +53,7 @@ ID_NAMES = (
     *("article_number", "external_code", "unnamed", "unnamed:_0", "index"),
 )
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
-TARGET = re.compile(r"units_next_\d+w")
+TARGET = re.compile(r"units_next_\d+[dwm]")
 MAJORITY = 0.5
 FEW = 20
 SHORT_WORDS = 6

@@ -20,7 +20,9 @@ EXCLUDED = "excluded"
 """Reason of a column that is ignored because the user said so."""
 COMPARED_NAMES = 100_000
 """Names that missing columns are compared with, all together, for the nearest ones."""
-HISTORY = re.compile(r"units_last_\d+w|mean_price_last_\d+w|weeks_on_sale|weeks_since_last_sale")
+HISTORY = re.compile(
+    r"(units|mean_price)_last_\d+[dwm]|(day|week|month)s_(on_sale|since_last_sale)", re.ASCII
+)
 """Columns that are made from a sales table."""
 PAST_SALES = (
     "Past sales come from a sales table: `fusion predict`, `evaluate` and `similar` take --sales "

@@ -59,8 +59,8 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             names; `image`: photos, their embeddings averaged, absent ones left out; `numeric`;
             `categorical`; `dates`: calendar features; `history`: past sales, a modality of their
             own; `row_text`: columns that are also written as one text, a modality of its own
-            (texts, categories and numbers, if there are texts and categories); `text_numbers`:
-            columns out of whose texts numbers are read; `id`: one column.
+            (texts, categories and numbers, if there are texts); `text_numbers`: columns out of
+            whose texts numbers are read; `id`: one column.
         text_numbers: Whether numbers in texts (`set of 6`, `28 x 52 in`) are read as numbers too.
         photos: Folder that holds the photos.
         members: Models that answer together: names, or a mapping of names to options or, under a
@@ -76,8 +76,8 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         head_options: Options by head, such as `{"hot_item": {"quantile": 0.9}}`.
         store: Folder of the embedding store; without one, embeddings are not kept.
         on_bad_rows: `raise`, `record` or `absent`, see `fusion.Predictor`.
-        validation_fraction: Share of the rows that early stopping looks at, in (0, 1), where
-            `training={"folds": 1}`; else each of the networks looks at another fold.
+        validation_fraction: Share of the rows that are held out of the members, in (0, 1), where
+            `training={"folds": 1}`; else the folds take turns.
         training: Settings of training, such as `{"epochs": 20}`.
         tuning: Settings of fine-tuning, such as `{"mode": "last_layers"}`; or just the mode. Kept
             are the encoders, tuned or original, that err less on training rows held out.

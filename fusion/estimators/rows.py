@@ -16,7 +16,7 @@ class GivenRows:
     """What `fit` is told of rows beside X and y; None where nothing is.
 
     Args:
-        validation: Rows that early stopping looks at, as positions or as a mask `[n]`.
+        validation: Rows that are held out of the members, as positions or as a mask `[n]`.
         groups: A label `[n]` for each row.
         weight: How much each row counts, `[n]`.
     """

@@ -100,8 +100,8 @@ def fit_better(
             where there is none: the row is left out for this head alone.
         spec: How.
         paths: Where the store and the states of a tuning are.
-        options: Which rows of the table early stopping looks at (see `with_groups` where nothing is
-            given), and how much each counts; a row of weight 0 is left out.
+        options: Which rows of the table are held out of the members (see `with_groups` where
+            nothing is given), and how much each counts; a row of weight 0 is left out.
         stage: Opens progress bars.
 
     Raises:

@@ -64,8 +64,8 @@ class TrainingSpec:
         strategy_options: Its options; the rest follows from the number of rows.
         training: How to train.
         tuning: How text and photo encoders are tuned before; by default they stay as they are.
-        validation_fraction: Share of the rows that early stopping looks at, in (0, 1); taken
-            where one network is trained (`training.folds` is 1), else the folds are these rows.
+        validation_fraction: Share of the rows that are held out of the members, in (0, 1), where
+            `training.folds` is 1; else the folds take turns.
         on_bad_rows: What faulty rows do, see `Predictor`.
     """
 

@@ -35,6 +35,7 @@ from fusion.choices.paths import photo_folder_mistakes
 from fusion.data.catalogue import Catalogue, build_catalogue, target_values
 from fusion.data.codes import coded_columns
 from fusion.data.known import is_known
+from fusion.data.panel.asof import history_names
 from fusion.data.policy import refuse_early
 from fusion.data.problems import Problem
 from fusion.data.schema import Schema
@@ -51,11 +52,9 @@ from fusion.job_steps.config import TrainConfig
 from fusion.job_steps.enough import check_enough
 from fusion.job_steps.head_sections import head_choices
 from fusion.job_steps.new_items import read_new_items
-from fusion.job_steps.sales import join_sales, not_launched, sales_target
+from fusion.job_steps.sales import join_sales, not_launched, sales_target, sales_unit
 from fusion.job_steps.schema import schema_of
 from fusion.job_steps.split import split_dates
-
-HISTORY = ("weeks_on_sale", "weeks_since_last_sale", *(f"units_last_{w}w" for w in (4, 13, 52)))
 
 
 @dataclass(frozen=True)
@@ -191,7 +190,10 @@ def _tables(config: TrainConfig, mistakes: Mistakes) -> tuple[pd.DataFrame | Non
         with mistakes.gathered():
             joined, note = join_sales(items, config.sales)
             notes += [note] if note else []
-        columns += HISTORY if joined is None else [str(name) for name in joined.columns]
+        if joined is None:
+            columns += history_names(sales_unit(config.sales))
+        else:
+            columns = [str(name) for name in joined.columns]
         columns.append(sales_target(config.sales))
     split = [] if config.split.column is None else [config.split.column]
     weight = [] if config.data.weight is None else [config.data.weight]

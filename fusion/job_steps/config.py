@@ -14,6 +14,8 @@ from fusion.choices.members import named_members
 from fusion.choices.mistakes import checked_settings
 from fusion.data.dates import date_advice, date_cells
 from fusion.data.delimiters import checked_delimiter
+from fusion.data.panel.columns import SalesColumns
+from fusion.data.panel.frequency import Unit
 from fusion.data.problems import OnBadRows
 from fusion.data.schema import NUMBERS
 from fusion.job_steps.config_file import config_values
@@ -76,10 +78,17 @@ class SalesSection(Section):
 
     table: Path
     item: str = "item_id"
-    week: str = "week"
+    date: str = "date"
     units: str = "units"
+    price: str | None = None
+    stock: str | None = None
+    in_stock: str | None = None
+    shop: str | None = None
+    frequency: Unit | None = Field(
+        default=None, description="What a period is; absent: as the dates of the table are."
+    )
     as_of: str
-    horizon_weeks: int = Field(default=8, ge=1)
+    horizon: int = Field(default=8, ge=1, description="Periods of the target.")
 
     @field_validator("as_of")
     @classmethod
@@ -90,6 +99,24 @@ class SalesSection(Section):
                 f"must be a date such as 2024-01-31, got {as_of!r}. {date_advice(as_of)}".rstrip()
             )
         return as_of
+
+    @model_validator(mode="after")
+    def _columns_fit(self) -> Self:
+        assert self.columns  # says which exclude each other
+        return self
+
+    @property
+    def columns(self) -> SalesColumns:
+        """Names of the columns of the table."""
+        return SalesColumns(
+            self.item,
+            self.date,
+            self.units,
+            price=self.price,
+            stock=self.stock,
+            in_stock=self.in_stock,
+            shop=self.shop,
+        )
 
 
 class ModelSection(Section):

@@ -41,7 +41,7 @@ class Experiment:
         groups: A label `[n]` for each row; rows of one group are no new evidence for each other.
         spec: How the fusion is made.
         paths: Where the store and the states of a tuning are.
-        options: Which of all rows early stopping looks at, and how much each counts in training.
+        options: Which of all rows are held out of the members, and how much each counts.
     """
 
     ready: ReadyItems

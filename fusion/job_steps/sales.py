@@ -2,13 +2,20 @@
 
 import pandas as pd
 
-from fusion.data.sales import SalesColumns, add_history, add_target, sales_gap
-from fusion.data.tables import read_table
+from fusion.data.panel.asof import history_columns, target_column, target_name
+from fusion.data.panel.frequency import Unit
+from fusion.data.panel.panel import Panel, over_shops
+from fusion.data.panel.reach import as_of_dates, sales_gap
+from fusion.data.panel.tables import item_keys, panel_of_items, tell_left_out, with_columns
 from fusion.job_steps.config import SalesSection
+from fusion.shards.history import sales_parts
 
 
 def join_sales(items: pd.DataFrame, section: SalesSection) -> tuple[pd.DataFrame, str]:
     """Items with history before a date and the units of the horizon after it.
+
+    Where the section names no frequency it gets the one that was found, as names of columns and a
+    later question depend on it.
 
     Returns:
         The table, and what to say of sales that end before the date; empty where they do not.
@@ -17,28 +24,13 @@ def join_sales(items: pd.DataFrame, section: SalesSection) -> tuple[pd.DataFrame
         CatalogueError: If the sales table cannot be read, lacks a column, is faulty, ends too long
             before the date or does not reach the end of the horizon.
     """
-    sales = read_table(section.table)
-    columns = SalesColumns(section.item, section.week, section.units)
-    items = add_history(items, sales, as_of=section.as_of, columns=columns)
-    items = add_target(
-        items, sales, as_of=section.as_of, horizon_weeks=section.horizon_weeks, columns=columns
-    )
-    return items, sales_gap(sales[section.week], section.as_of)
-
-
-def sales_target(section: SalesSection) -> str:
-    """Name of the column that holds the units of the horizon."""
-    return f"units_next_{section.horizon_weeks}w"
-
-
-def horizons(section: SalesSection | None) -> dict[str, int]:
-    """Over how many weeks the units of a target were added up; nothing without a sales table."""
-    return {} if section is None else {sales_target(section): section.horizon_weeks}
-
-
-def not_launched(section: SalesSection) -> str:
-    """Why an item has no units in the horizon: it was not sold before its end."""
-    return f"not launched yet: no sale up to {section.horizon_weeks} week(s) after {section.as_of}"
+    keys, panel = _panel(items, section)
+    tell_left_out(panel)
+    section.frequency = panel.frequency.unit
+    dates = as_of_dates(section.as_of, n=len(keys))
+    items = with_columns(items, history_columns(panel, keys, dates))
+    units = target_column(panel, keys, dates, horizon=section.horizon)
+    return with_columns(items, {sales_target(section): units}), sales_gap(panel, section.as_of)
 
 
 def join_history(items: pd.DataFrame, section: SalesSection) -> pd.DataFrame:
@@ -47,5 +39,40 @@ def join_history(items: pd.DataFrame, section: SalesSection) -> pd.DataFrame:
     Raises:
         CatalogueError: If the sales table cannot be read, lacks a column or is faulty.
     """
-    columns = SalesColumns(section.item, section.week, section.units)
-    return add_history(items, read_table(section.table), as_of=section.as_of, columns=columns)
+    keys, panel = _panel(items, section)
+    dates = as_of_dates(section.as_of, n=len(keys))
+    return with_columns(items, history_columns(panel, keys, dates))
+
+
+def _panel(items: pd.DataFrame, section: SalesSection) -> tuple[list[str | None], Panel]:
+    columns = section.columns
+    keys = item_keys(items, columns.item)
+    parts = sales_parts(section.table, columns)
+    panel = panel_of_items(keys, parts, columns=columns, frequency=section.frequency)
+    return keys, over_shops(panel)
+
+
+def sales_unit(section: SalesSection) -> Unit:
+    """What a period of the sales is; weeks as long as it is not found."""
+    return section.frequency or "week"
+
+
+def sales_target(section: SalesSection) -> str:
+    """Name of the column that holds the units of the horizon."""
+    return target_name(sales_unit(section), section.horizon)
+
+
+def horizons(section: SalesSection | None) -> dict[str, str]:
+    """Over which time the units of a target were added up: `8 weeks`; nothing without sales."""
+    if section is None:
+        return {}
+    plural = "" if section.horizon == 1 else "s"
+    return {sales_target(section): f"{section.horizon} {sales_unit(section)}{plural}"}
+
+
+def not_launched(section: SalesSection) -> str:
+    """Why an item has no units in the horizon: it was not sold before its end."""
+    return (
+        f"not launched yet: no sale up to {section.horizon} {sales_unit(section)}(s) after "
+        f"{section.as_of}"
+    )

@@ -27,8 +27,8 @@ def split_rows(
 ) -> tuple[Split, RowOptions]:
     """Training, validation and test rows; groups stay on one side, but of a split by date.
 
-    A split by date has the latest known rows for validation. Otherwise several networks take turns:
-    each is stopped by another fold of the known rows, so that none is kept aside.
+    A split by date has the latest known rows for validation. Otherwise folds of the known rows take
+    turns to be held out of the members, so that none is kept aside.
 
     Raises:
         ValueError: If there are too few rows.

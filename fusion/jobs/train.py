@@ -154,7 +154,7 @@ def train_checked(
         title=config.title,
         split=config.split.model_dump(),
         sales=None if config.sales is None else config.sales.model_dump(mode="json"),
-        horizon_weeks=horizons(config.sales),
+        horizons=horizons(config.sales),
         details=config.data.details,
         n_rows={"train": len(experiment.split.train), "test": len(experiment.split.test)},
         metrics={name: result.to_dict() for name, result in evaluations.items()},

@@ -150,7 +150,7 @@ def head_title(bundle: Bundle, name: str) -> str:
     """What a head asks for, in words for people: `Units, next 8 weeks`.
 
     A name that somebody gave it is the best; else what its answer is one of, or its unit and, where
-    the target was added up from past sales, over how many weeks; else the target column. Where two
+    the target was added up from past sales, over which time; else the target column. Where two
     heads would be called the same, capitals aside, the target is added, or the head's name.
     """
     titles = {other: _plain_title(bundle, other) for other in bundle.model.heads}
@@ -173,9 +173,9 @@ def _plain_title(bundle: Bundle, name: str) -> str:
         return f"{positive_label(bundle, name)}?"
     if not first.unit:
         return target
-    weeks = bundle.info.get("horizon_weeks", {}).get(target)
+    span = bundle.info.get("horizons", {}).get(target)
     unit = first.unit[:1].upper() + first.unit[1:]
-    return unit if weeks is None else f"{unit}, next {weeks} week{'' if weeks == 1 else 's'}"
+    return unit if span is None else f"{unit}, next {span}"
 
 
 def positive_label(bundle: Bundle, name: str) -> str:

@@ -40,7 +40,7 @@ class DataPaths:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Places from what `to_dict` gave."""
+        """Paths from what `to_dict` gave."""
         paths = {name: path and Path(path) for name, path in values.items() if name != "encoders"}
         return cls(**paths, encoders=EncoderPaths(tuple(map(tuple, values["encoders"]))))
 

@@ -1,8 +1,7 @@
 """What turns rows into predictions: a trained model, and past sales where it was given them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from fusion.data.catalogue import Catalogue
-    from fusion.data.sales import SalesColumns
     from fusion.embedding import Prepared
     from fusion.predictor import Predictor
 
@@ -39,7 +37,7 @@ class Forecaster(Work):
 
     Args:
         predictor: The model.
-        history: Past sales by item, columns `NAMES`; None where none were given.
+        history: Past sales by item, columns `history_names`; None where none were given.
         item: The id column of items in the sales table.
         is_id: Whether the model reads its ids in that column too.
     """
@@ -64,8 +62,8 @@ class Forecaster(Work):
     @classmethod
     def planned(cls, paths: DataPaths, folder: Path, settings: PredictSettings) -> Planned:
         """Which columns are read, and in which precision; past sales are summed up for shards."""
-        from fusion.data.history import check_shared
-        from fusion.shards.history import read_history, sales_columns, write_history
+        from fusion.data.panel.asof import history_names
+        from fusion.shards.history import read_history, sales_columns, sales_unit, write_history
         from fusion.shards.models import encoders_of, kept_bundle, precisions_of
 
         bundle = kept_bundle(paths)
@@ -74,14 +72,16 @@ class Forecaster(Work):
         if settings.sales is None:
             return Planned(schema, schema.all_columns, settings=known)
         names = sales_columns(bundle.info, settings.sales)
-        columns = columns_beside_sales(schema, names)
-        _check_names(paths.items, names.id, settings)
+        unit = sales_unit(bundle.info, settings.sales)
+        given = history_names(unit, price=names.price is not None)
+        columns = columns_beside_sales(schema, names.item, given=given)
+        _check_names(paths.items, names.item, given, settings)
         if settings.on_bad_rows == "absent":
-            columns = _in_any_table(columns, schema, paths.items, settings)
-        sha256 = write_history(folder, settings.sales, columns=names)
-        keys = _keys(paths.items, names.id, delimiter=settings.delimiter)
-        check_shared(read_history(folder, sha256), keys, column=names.id)
-        return Planned(schema, columns, settings=known | {"history": sha256, "item": names.id})
+            columns = _in_any_table(columns, schema, paths.items, settings, given=given)
+        sha256 = write_history(folder, settings.sales, columns=names, unit=unit)
+        keys = _keys(paths.items, names.item, delimiter=settings.delimiter)
+        _check_shared(read_history(folder, sha256), keys, column=names.item)
+        return Planned(schema, columns, settings=known | {"history": sha256, "item": names.item})
 
     @classmethod
     def loaded(cls, folder: Path, plan: Plan, paths: DataPaths) -> Self:
@@ -103,12 +103,11 @@ class Forecaster(Work):
             return frame, []
         import pandas as pd
 
-        from fusion.data.history import NAMES
-        from fusion.data.sales import read_item_ids
+        from fusion.data.panel.cells import read_item_ids
 
         keys, problems = read_item_ids(frame, self.item)
         found = self.history.reindex(pd.Index(keys, dtype=object))
-        joined = frame.assign(**{name: found[name].to_numpy() for name in NAMES})
+        joined = frame.assign(**{name: found[name].to_numpy() for name in found.columns})
         absent = [name for name in self.predictor.bundle.schema.all_columns if name not in joined]
         joined = joined.assign(**dict.fromkeys(absent))
         return joined, [] if self.is_id else problems  # the id's own faults are told as such
@@ -150,45 +149,44 @@ class Forecaster(Work):
         return Answers({**columns, "present": pa.array(names, pa.string())})
 
 
-def columns_beside_sales(schema: Schema, names: "SalesColumns") -> list[str]:
-    """Columns that items must have where past sales come from a sales table."""
-    from fusion.data.history import NAMES
-
-    own = [name for name in schema.all_columns if name not in NAMES]
-    return list(dict.fromkeys([*own, names.id]))
+def columns_beside_sales(schema: Schema, item: str, *, given: Sequence[str]) -> list[str]:
+    """Columns that items must have where a sales table gives some, and is joined by their ids."""
+    own = [name for name in schema.all_columns if name not in given]
+    return list(dict.fromkeys([*own, item]))
 
 
 def _in_any_table(
-    columns: list[str], schema: Schema, items: Path, settings: PredictSettings
+    columns: list[str],
+    schema: Schema,
+    items: Path,
+    settings: PredictSettings,
+    *,
+    given: Sequence[str],
 ) -> list[str]:
     """Those of some columns that a table of items has; a line tells those that one lacks.
 
     Raises:
         CatalogueError: As `tell_absent_columns`.
     """
-    from fusion.data.history import NAMES
-
     found = set[str]()
     for path in list_files(items):
         names = column_names(path, delimiter=settings.delimiter)
-        there = [*names, *NAMES]
+        there = [*names, *given]
         tell_absent_columns(schema.all_columns, there, id_column=schema.id, source=path.name)
         found |= set(names)
     return [name for name in columns if name in found]
 
 
-def _check_names(items: Path, item: str, settings: PredictSettings) -> None:
+def _check_names(items: Path, item: str, given: Sequence[str], settings: PredictSettings) -> None:
     """Refuses items without the column that a sales table is joined by, or with those it gives.
 
     Raises:
         CatalogueError: With their names.
     """
-    from fusion.data.history import NAMES
-
     for path in list_files(items):
         names = column_names(path, delimiter=settings.delimiter)
         raise_for(missing_columns([item], names), source=path.name)
-        if twice := [name for name in NAMES if name in names]:
+        if twice := [name for name in given if name in names]:
             raise CatalogueError(
                 f"items must not have the columns {', '.join(twice)} already, which --sales gives "
                 f"({path.name}). Rename or remove them."
@@ -197,10 +195,23 @@ def _check_names(items: Path, item: str, settings: PredictSettings) -> None:
 
 def _keys(items: Path, column: str, *, delimiter: str | None) -> Iterator[set[str]]:
     """Ids of items as the sales table has them; the first rows come without a pass over all."""
-    from fusion.data.sales import read_item_ids
-    from fusion.shards.history import table_parts
+    from fusion.data.panel.cells import read_item_ids
+    from fusion.shards.history import cut_table
 
     first = first_rows(list_files(items)[0], n_rows=SAMPLE_ROWS, delimiter=delimiter)
-    rest = (part for part, _ in table_parts(items, [column], delimiter=delimiter))
-    for part in chain([first], rest):
+    yield {key for key in read_item_ids(first, column)[0] if key is not None}
+    for part, _ in cut_table(items, [column], delimiter=delimiter)():
         yield {key for key in read_item_ids(part, column)[0] if key is not None}
+
+
+def _check_shared(history: "pd.DataFrame", keys: Iterable[set[str]], *, column: str) -> None:
+    """Refuses items of which none was ever sold: the tables would write ids differently.
+
+    Raises:
+        CatalogueError: If no id is in both.
+    """
+    from fusion.data.panel.tables import no_shared_ids
+
+    known = set(history.index)
+    if not any(known & part for part in keys):
+        raise no_shared_ids(column)

@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,19 +11,25 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fusion.data.history import NAMES, item_history
+from fusion.data.header import DELIMITED
+from fusion.data.panel.asof import item_history
+from fusion.data.panel.cells import Parts, frame_parts
+from fusion.data.panel.columns import SalesColumns
+from fusion.data.panel.files import csv_parts, parquet_parts
+from fusion.data.panel.frequency import Unit
+from fusion.data.panel.reading import read_panel
 from fusion.data.problems import Problem, raise_for
-from fusion.data.sales import SalesColumns
-from fusion.data.schema import missing_columns
 from fusion.data.tables import read_table
 from fusion.errors import JobError
 from fusion.shards.commit import HISTORY, parquet_bytes
+from fusion.shards.csv_rows import csv_delimiter
 from fusion.shards.plan import cut_input
 from fusion.shards.predict_settings import PastSales
 from fusion.shards.tables import SUFFIXES, read_rows
 from fusion.system.files import read_regular_file, write_atomically
 
 PART_ROWS = 65_536
+CutTable = Callable[[], Iterator[tuple[pd.DataFrame, list[Problem]]]]
 MAX_BYTES = 2**36
 
 
@@ -34,18 +40,35 @@ def sales_columns(info: Mapping[str, Any], sales: PastSales) -> SalesColumns:
         ConfigError: If the model was trained without a sales table.
     """
     known = sales.as_trained(info)
-    return SalesColumns(known["item"], known["week"], known["units"])
+    return SalesColumns(
+        known["item"],
+        known["date"],
+        known["units"],
+        price=known.get("price"),
+        stock=known.get("stock"),
+        in_stock=known.get("in_stock"),
+        shop=known.get("shop"),
+    )
 
 
-def write_history(folder: Path, sales: PastSales, *, columns: SalesColumns) -> str:
+def sales_unit(info: Mapping[str, Any], sales: PastSales) -> Unit:
+    """What a period of the sales was in training.
+
+    Raises:
+        ConfigError: If the model was trained without a sales table.
+    """
+    unit: Unit = sales.as_trained(info)["frequency"]
+    return unit
+
+
+def write_history(folder: Path, sales: PastSales, *, columns: SalesColumns, unit: Unit) -> str:
     """Sums up a sales table as of its date; gives the SHA-256 of what was written.
 
     Raises:
         CatalogueError: If the table cannot be read, lacks a column or is faulty.
     """
-    found = item_history(
-        lambda: _sales_parts(sales.table, columns), columns=columns, as_of=sales.as_of
-    )
+    panel = read_panel(sales_parts(sales.table, columns), columns=columns, frequency=unit)
+    found = item_history(panel, as_of=sales.as_of)
     content = parquet_bytes(pa.Table.from_pandas(found.rename_axis("item").reset_index()))
     write_atomically(folder / HISTORY, content)
     return hashlib.sha256(content).hexdigest()
@@ -72,26 +95,62 @@ def _history(folder: Path, sha256: str) -> pd.DataFrame:
             "none. Put the file back, or begin a new output."
         )
     found: pd.DataFrame = pq.read_table(io.BytesIO(content)).to_pandas()
-    return found.set_index("item")[list(NAMES)]
+    return found.set_index("item")
 
 
-def _sales_parts(table: Path, columns: SalesColumns) -> Iterator[pd.DataFrame]:
-    """A sales table in parts, and as a whole where its kind cannot be cut."""
-    wanted = [columns.id, columns.week, columns.units]
-    if table.is_file() and table.suffix.lower() not in SUFFIXES:
+def sales_parts(table: Path, columns: SalesColumns) -> Parts:
+    """A sales table in parts; as a whole where its kind cannot be cut.
+
+    Raises:
+        CatalogueError: If the table cannot be read or lacks a column.
+    """
+    wanted = columns.needed()
+    if not table.is_dir() and (not table.is_file() or table.suffix.lower() not in SUFFIXES):
         whole = read_table(table)
-        raise_for(missing_columns(wanted, whole.columns), source="sales")
-        yield whole
-        return
-    for frame, problems in table_parts(table, wanted):
+        raise_for(columns.missing(whole.columns), source="sales")
+        return frame_parts(whole)
+    if table.is_dir():
+        cut = cut_table(table, wanted)
+        return lambda: _careful_rows(cut, 0)
+    delimiter = csv_delimiter(table) if table.suffix.lower() in DELIMITED else None
+    return lambda: _quick_rows(table, wanted, delimiter=delimiter)
+
+
+def _quick_rows(
+    table: Path, wanted: Sequence[str], *, delimiter: str | None
+) -> Iterator[pd.DataFrame]:
+    """Rows of a file by Arrow; where that stops, the careful reader says what is wrong, and where.
+
+    Raises:
+        CatalogueError: As `cut_table`, or if lines are no rows.
+    """
+    n_rows = 0
+    try:
+        if delimiter is None:
+            found = parquet_parts(table, wanted)
+        else:
+            found = csv_parts(table, wanted, delimiter=delimiter)
+        for frame in found:
+            yield frame
+            n_rows += len(frame)
+    except (pa.ArrowException, KeyError, OSError):
+        yield from _careful_rows(cut_table(table, wanted), n_rows)
+    else:
+        if not n_rows:
+            cut_table(table, wanted)
+
+
+def _careful_rows(cut: CutTable, n_known: int) -> Iterator[pd.DataFrame]:
+    """Rows after the first that are known."""
+    for frame, problems in cut():
         raise_for(problems, source="sales")
-        yield frame
+        if n_known < len(frame):
+            yield frame.iloc[n_known:].reset_index(drop=True)
+        n_known = max(0, n_known - len(frame))
 
 
-def table_parts(
-    table: Path, columns: Sequence[str], *, delimiter: str | None = None
-) -> Iterator[tuple[pd.DataFrame, list[Problem]]]:
-    """Some columns of a table of any size, in parts, and the lines that are no rows.
+def cut_table(table: Path, columns: Sequence[str], *, delimiter: str | None = None) -> CutTable:
+    """A reader of some columns of a table of any size, in parts, and of the lines that are no rows.
 
     Raises:
         CatalogueError: If the table cannot be read or lacks a column.
@@ -99,7 +158,11 @@ def table_parts(
     files, shards, _ = cut_input(
         table, shard_rows=PART_ROWS, columns=columns, id_column=None, delimiter=delimiter
     )
-    for shard in shards:
-        file = files[shard.file]
-        path = table if table.is_file() else table / file.name
-        yield read_rows(path, shard, file=file, columns=columns)
+
+    def parts() -> Iterator[tuple[pd.DataFrame, list[Problem]]]:
+        for shard in shards:
+            file = files[shard.file]
+            path = table if table.is_file() else table / file.name
+            yield read_rows(path, shard, file=file, columns=columns)
+
+    return parts

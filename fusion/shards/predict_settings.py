@@ -30,13 +30,19 @@ class PastSales:
             info: What its bundle says of the training.
 
         Raises:
-            ConfigError: If the model was trained without a sales table.
+            ConfigError: If the model was trained without a sales table, or before its frequency was
+                written down.
         """
         known: dict[str, Any] | None = info.get("sales")
         if known is None:
             raise ConfigError(
                 f"sales must be left out, got {self.table}: the model was trained without a sales "
                 "table. Write past sales into the items table, as in training."
+            )
+        if known.get("frequency") is None:
+            raise ConfigError(
+                "sales must be counted as in training, by day, week or month, got a model that "
+                "does not say which: an earlier version trained it. Train it again."
             )
         return {**known, "table": self.table, "as_of": self.as_of}
 

@@ -42,7 +42,7 @@ def test_coverage(script, prices, tmp_path, capsys) -> None:
     assert "| quantiles | 0 | p5 to p95 | 0.90 |" in capsys.readouterr().out
 
 
-def test_members(script, prices, tmp_path, capsys) -> None:
+def test_members_are_measured_alone_and_together(script, prices, tmp_path, capsys) -> None:
     (tmp_path / "sets").mkdir()
     (tmp_path / "sets" / "babies_r_us").symlink_to(prices)
     options = ["--data", str(tmp_path / "sets"), "--store", str(tmp_path / "store")]

@@ -144,6 +144,15 @@ def test_linear_categories_are_one_hot() -> None:
     assert torch.equal(forward(encoder, new), torch.eye(4, dtype=torch.float64))
 
 
+def test_a_label_is_the_same_whatever_stands_above_it() -> None:
+    cells = [1, True, 1.0, "1", "True", 0, False, None]
+    frame = pd.DataFrame({"label": pd.Series(cells, dtype=object)})
+    encoder = NumericEncoder(categories={"label": ["1", "True", "0", "False"]})
+    together = encoder.preprocess(frame)["codes"][:, 0].tolist()
+    alone = [int(encoder.preprocess(frame[n : n + 1])["codes"]) for n in range(len(frame))]
+    assert together == alone == [2, 3, 2, 2, 3, 4, 5, 0]
+
+
 def test_dates_turn_into_the_calendar() -> None:
     days = pd.to_datetime(["2024-01-01", "2024-01-11", "2024-01-21"])
     encoder = linear(pd.DataFrame({"launch": days}), dates=["launch"])

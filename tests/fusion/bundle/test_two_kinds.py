@@ -42,14 +42,6 @@ def bundles():
     return {kind: replace(whole, model=with_members(*names)) for kind, names in KINDS.items()}
 
 
-@pytest.fixture(params=["exchanged", "moved"])
-def way(request, monkeypatch):
-    """With the system's exchange of two names, and as where a file system has none."""
-    if request.param == "moved":
-        monkeypatch.setattr(folders, "exchange_folders", lambda first, second: False)
-    return request.param
-
-
 def kind_of(place):
     """Which of the two lies there, whole and with nothing else."""
     members = load_bundle(place).model.members
@@ -59,7 +51,7 @@ def kind_of(place):
     return kind
 
 
-@pytest.mark.usefixtures("way")
+@pytest.mark.usefixtures("exchanged_or_moved")
 @pytest.mark.parametrize(("room", "step"), STEPS, ids=[step for _, step in STEPS])
 @pytest.mark.parametrize(("first", "second"), [("sums", "grown"), ("grown", "sums")])
 def test_a_save_inside_another_leaves_one_of_the_two_whole(
@@ -83,7 +75,7 @@ def test_a_save_inside_another_leaves_one_of_the_two_whole(
     assert [path.name for path in place.parent.iterdir()] == ["model"]
 
 
-@pytest.mark.usefixtures("way")
+@pytest.mark.usefixtures("exchanged_or_moved")
 def test_writers_of_two_kinds_beside_each_other_leave_one_whole_and_nothing_else(bundles, tmp_path):
     place, failed = tmp_path / "shop" / "model", []
 

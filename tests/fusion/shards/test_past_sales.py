@@ -8,7 +8,8 @@ import pytest
 
 from fusion import FusionRegressor, load_bundle
 from fusion.bundle import save_bundle
-from fusion.data.sales import SalesColumns, add_history
+from fusion.data.panel.columns import SalesColumns
+from fusion.data.panel.tables import add_history
 from fusion.data.tables import read_table
 from fusion.errors import CatalogueError, ConfigError, JobError
 from fusion.predictor import Predictor
@@ -50,7 +51,7 @@ def shop(tmp_path_factory):
         folder / "bundle"
     )
     bundle = load_bundle(folder / "bundle")
-    columns = {"item": "item_id", "week": "week", "units": "units"}
+    columns = {"item": "item_id", "date": "week", "units": "units", "frequency": "week"}
     save_bundle(replace(bundle, info={**bundle.info, "sales": columns}), folder / "bundle")
     return folder
 
@@ -117,6 +118,9 @@ def test_faulty_sales_and_strange_ids_are_refused_before_any_work(shop, tmp_path
 def test_sales_for_a_model_that_knows_none_are_refused(shop, tmp_path):
     with pytest.raises(ConfigError, match="sales must be left out"):
         history.sales_columns({}, PastSales(shop / "sales.csv", AS_OF))
+    earlier = {"sales": {"item": "item_id", "week": "week", "units": "units"}}
+    with pytest.raises(ConfigError, match="an earlier version trained it"):
+        history.sales_columns(earlier, PastSales(shop / "sales.csv", AS_OF))
 
 
 def test_past_sales_are_joined_where_a_column_is_absent_but_never_without_ids(shop, tmp_path):

@@ -36,14 +36,6 @@ def is_whole(folder):
     return content(folder) in (files(b"old"), files(b"new"))
 
 
-@pytest.fixture(params=["exchanged", "moved"])
-def way(request, monkeypatch):
-    """With the system's exchange of two names, and as where a file system has none."""
-    if request.param == "moved":
-        monkeypatch.setattr(folders, "exchange_folders", lambda first, second: False)
-    return request.param
-
-
 def dies_at(step):
     """Ends this process before its n-th step of changing the disk; true if it got so far."""
     done = 0
@@ -71,7 +63,9 @@ def ends_at(step, function):
     return os.waitstatus_to_exitcode(os.waitpid(fork(run), 0)[1]) == 9
 
 
-def test_a_process_that_ends_at_any_step_leaves_the_old_or_the_new_folder(tmp_path, way):
+def test_a_process_that_ends_at_any_step_leaves_the_old_or_the_new_folder(
+    tmp_path, exchanged_or_moved
+):
     place, seen = tmp_path / "place", []
     for step in range(1, 100):
         replace_folder(place, files(b"old"))
@@ -96,7 +90,9 @@ def test_a_first_save_that_dies_leaves_nothing_or_the_whole(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["place"]
 
 
-def test_several_writers_each_write_a_whole_folder_and_leave_nothing_else(tmp_path, way):
+def test_several_writers_each_write_a_whole_folder_and_leave_nothing_else(
+    tmp_path, exchanged_or_moved
+):
     place, wrong = tmp_path / "place", []
 
     def write(word):
@@ -130,7 +126,7 @@ def test_what_a_living_writer_has_begun_is_not_swept(tmp_path):
     assert not scratch.exists()
 
 
-def test_files_of_strangers_are_never_removed(tmp_path, way):
+def test_files_of_strangers_are_never_removed(tmp_path, exchanged_or_moved):
     place = tmp_path / "place"
     replace_folder(place, files(b"old"))
     (place / "thesis.txt").write_text("ten years of work")

@@ -6,11 +6,13 @@ import pandas as pd
 import pytest
 
 from fusion.data import SalesColumns, add_history, add_target, infer_schema
-from fusion.data.history import item_history
-from fusion.data.sales import sales_gap
+from fusion.data.panel.asof import item_history
+from fusion.data.panel.cells import frame_parts
+from fusion.data.panel.reach import sales_gap
+from fusion.data.panel.reading import read_panel
 from fusion.errors import CatalogueError
 
-COLUMNS = SalesColumns(id="sku", week="week", units="units", price="price")
+COLUMNS = SalesColumns(item="sku", date="week", units="units", price="price")
 NAN = float("nan")
 ITEMS = pd.DataFrame({"sku": ["A", "B", "C"], "title": ["a", "b", "c"]}, index=[5, 6, 7])
 SALES = pd.DataFrame(
@@ -30,7 +32,7 @@ SALES = pd.DataFrame(
 
 
 def history(**changes: Any) -> pd.DataFrame:
-    options: dict[str, Any] = {"columns": COLUMNS, "as_of": "2024-01-29", "history_weeks": (1, 4)}
+    options: dict[str, Any] = {"columns": COLUMNS, "as_of": "2024-01-29", "windows": (1, 4)}
     return add_history(ITEMS, **({"sales": SALES} | options | changes))
 
 
@@ -47,7 +49,7 @@ def test_history_holds_the_weeks_before_the_date() -> None:
 
 
 def test_a_week_without_a_row_is_zero_units_after_the_first_sale() -> None:
-    items = history(as_of="2024-02-12", history_weeks=(1, 2))
+    items = history(as_of="2024-02-12", windows=(1, 2))
     np.testing.assert_array_equal(items["units_last_1w"], [0, 0, NAN])
     np.testing.assert_array_equal(items["units_last_2w"], [8, 3, NAN])
     np.testing.assert_array_equal(items["weeks_since_last_sale"], [2, 2, NAN])
@@ -68,7 +70,7 @@ def test_nothing_at_or_after_the_date_changes_the_history(as_of: str) -> None:
 
 
 def target(**changes: Any) -> pd.Series:
-    options: dict[str, Any] = {"columns": COLUMNS, "as_of": "2024-01-29", "horizon_weeks": 2}
+    options: dict[str, Any] = {"columns": COLUMNS, "as_of": "2024-01-29", "horizon": 2}
     return add_target(ITEMS, **({"sales": SALES} | options | changes)).iloc[:, -1]
 
 
@@ -76,8 +78,8 @@ def test_the_target_holds_the_weeks_from_the_date_on() -> None:
     units = target()
     assert units.name == "units_next_2w"
     np.testing.assert_array_equal(units, [8, 3, NAN])
-    np.testing.assert_array_equal(target(as_of="2024-01-22", horizon_weeks=1), [7, NAN, NAN])
-    np.testing.assert_array_equal(target(as_of="2024-01-08", horizon_weeks=1), [0, 0, NAN])
+    np.testing.assert_array_equal(target(as_of="2024-01-22", horizon=1), [7, NAN, NAN])
+    np.testing.assert_array_equal(target(as_of="2024-01-08", horizon=1), [0, 0, NAN])
 
 
 def test_nothing_before_the_date_changes_the_target() -> None:
@@ -95,7 +97,7 @@ def test_a_horizon_behind_the_end_of_the_sales_has_no_target() -> None:
 
 
 def test_every_item_may_have_a_date_of_its_own() -> None:
-    items = history(as_of=["2024-01-29", "2024-02-12", "2024-02-12"], history_weeks=(2,))
+    items = history(as_of=["2024-01-29", "2024-02-12", "2024-02-12"], windows=(2,))
     np.testing.assert_array_equal(items["units_last_2w"], [12, 3, NAN])
 
 
@@ -117,22 +119,22 @@ def test_tables_that_do_not_fit_are_refused() -> None:
     with pytest.raises(CatalogueError, match="none in common"):
         history(sales=SALES.assign(sku="other"))
     with pytest.raises(CatalogueError, match="already"):
-        add_history(history(), SALES, columns=COLUMNS, as_of="2024-01-29", history_weeks=(1,))
+        add_history(history(), SALES, columns=COLUMNS, as_of="2024-01-29", windows=(1,))
     with pytest.raises(CatalogueError, match="as_of must be"):
         history(as_of="soon")
     with pytest.raises(CatalogueError, match="as_of must be"):
         history(as_of=["2024-01-29"])
-    with pytest.raises(ValueError, match="history_weeks must"):
-        history(history_weeks=(0,))
-    with pytest.raises(ValueError, match="horizon_weeks must"):
-        target(horizon_weeks=0)
+    with pytest.raises(ValueError, match="windows must"):
+        history(windows=(0,))
+    with pytest.raises(ValueError, match="horizon must"):
+        target(horizon=0)
 
 
 def test_ids_written_as_numbers_in_one_table_and_as_text_in_the_other_meet() -> None:
     items = pd.DataFrame({"sku": ["1", "2"]})
     sales = pd.DataFrame({"sku": [1.0, 1.0], "week": ["2024-01-01"] * 2, "units": [2, 3]})
-    columns = SalesColumns(id="sku")
-    out = add_history(items, sales, columns=columns, as_of="2024-02-01", history_weeks=(5,))
+    columns = SalesColumns(item="sku", date="week")
+    out = add_history(items, sales, columns=columns, as_of="2024-02-01", windows=(5,))
     np.testing.assert_array_equal(out["units_last_5w"], [5, NAN])
     assert out.columns.tolist()[-2:] == ["weeks_on_sale", "weeks_since_last_sale"]
 
@@ -147,9 +149,9 @@ def test_new_columns_are_found_as_history_and_the_target_is_not_an_input() -> No
             "units": [row % 7 for row in range(90)],
         }
     )
-    columns = SalesColumns(id="sku")
-    items = add_history(items, sales, columns=columns, as_of="2024-01-15", history_weeks=(1, 2))
-    items = add_target(items, sales, columns=columns, as_of="2024-01-15", horizon_weeks=1)
+    columns = SalesColumns(item="sku", date="week")
+    items = add_history(items, sales, columns=columns, as_of="2024-01-15", windows=(1, 2))
+    items = add_target(items, sales, columns=columns, as_of="2024-01-15", horizon=1)
     schema = infer_schema(items, photos=None)
     new = ("units_last_1w", "units_last_2w", "weeks_on_sale", "weeks_since_last_sale")
     assert schema.columns_of("history") == new
@@ -160,7 +162,7 @@ def test_new_columns_are_found_as_history_and_the_target_is_not_an_input() -> No
     "written",
     [
         lambda weeks: weeks.dt.strftime("%Y-%m-%dT00:00+02:00"),
-        lambda weeks: [f"{week}+{place}:00" for place, week in enumerate(weeks, start=10)],
+        lambda weeks: [f"{week}+0{1 + place % 2}:00" for place, week in enumerate(weeks)],
         lambda weeks: weeks.dt.tz_localize("Pacific/Auckland"),
         lambda weeks: weeks.dt.strftime("%d.%m.%Y"),
         lambda weeks: weeks.dt.strftime("%Y%m%d").astype(int),
@@ -193,50 +195,57 @@ def test_weeks_whose_day_and_month_cannot_be_told_apart_are_refused() -> None:
 def test_an_id_that_passed_through_a_float_meets_the_same_item() -> None:
     items = pd.DataFrame({"sku": ["1", "2"]})
     sales = pd.DataFrame({"sku": ["1.0", "2.50"], "week": ["2024-01-01"] * 2, "units": ["2", "3"]})
-    options: dict[str, Any] = {"columns": SalesColumns(id="sku"), "as_of": "2024-02-01"}
-    out = add_history(items, sales, history_weeks=(5,), **options)
+    options: dict[str, Any] = {
+        "columns": SalesColumns(item="sku", date="week"),
+        "as_of": "2024-02-01",
+    }
+    out = add_history(items, sales, windows=(5,), **options)
     np.testing.assert_array_equal(out["units_last_5w"], [2, NAN])
 
 
 def test_sales_that_end_long_before_the_date_are_refused_with_the_dates() -> None:
     with pytest.raises(CatalogueError, match=r"2024-03-18, got 2024-02-12 .*Take 2024-02-19"):
-        history(as_of="2024-03-18", history_weeks=(4, 13))
+        history(as_of="2024-03-18", windows=(4, 13))
     zero = pd.DataFrame([("B", "2024-03-11", 0, NAN)], columns=SALES.columns)
-    known = history(as_of="2024-03-18", history_weeks=(4,), sales=pd.concat([SALES, zero]))
+    known = history(as_of="2024-03-18", windows=(4,), sales=pd.concat([SALES, zero]))
     np.testing.assert_array_equal(known["units_last_4w"], [0, 0, NAN])
 
 
 def test_sales_that_end_some_weeks_before_the_date_are_told(caplog) -> None:
-    history(as_of="2024-02-19", history_weeks=(4,))
-    assert "sales table" not in caplog.text
-    history(as_of="2024-03-11", history_weeks=(4,))
+    history(as_of="2024-02-19", windows=(4,))
+    assert "ends with" not in caplog.text
+    history(as_of="2024-03-11", windows=(4,))
     assert "ends with the week of 2024-02-12, 3 whole week(s) before 2024-03-11" in caplog.text
-    assert sales_gap(SALES["week"], "2024-02-25") == ""  # six days: no whole week is missing
+    assert (
+        sales_gap(read_panel(frame_parts(SALES), columns=COLUMNS), "2024-02-25") == ""
+    )  # six days: no whole week is missing
 
 
 def test_a_date_before_all_sales_is_refused_by_name_of_the_first_week() -> None:
     first = SALES["week"].min()
     with pytest.raises(CatalogueError, match=f"by as_of 2019-01-07, got {first} as its first week"):
-        history(as_of="2019-01-07", history_weeks=(4,))
+        history(as_of="2019-01-07", windows=(4,))
 
 
 @pytest.mark.parametrize(("in_parts", "as_of"), [(False, "2024-03-18"), (True, "2024-03-19")])
 def test_one_late_item_does_not_hide_that_the_others_end_early(in_parts, as_of, caplog) -> None:
     weeks = [f"2024-01-{day:02}" for day in (1, 8, 15, 22, 29)]
     rows = [(f"i{item}", week, 3) for item in range(30) for week in weeks]
-    early = pd.DataFrame([*rows, ("i0", "2024-03-11", 1)], columns=["id", "week", "units"])
+    early = pd.DataFrame([*rows, ("i0", "2024-03-11", 1)], columns=["item_id", "date", "units"])
 
     def told(sales):
         caplog.clear()
         if in_parts:
-            item_history(lambda: [sales], columns=SalesColumns(), as_of=as_of)
+            item_history(read_panel(lambda: [sales], columns=SalesColumns()), as_of=as_of)
         else:
-            items = pd.DataFrame({"id": [f"i{item}" for item in range(30)]})
+            items = pd.DataFrame({"item_id": [f"i{item}" for item in range(30)]})
             add_history(items, sales, columns=SalesColumns(), as_of=as_of)
         return caplog.text
 
     assert f"Of 30 items that were sold in the 13 weeks before {as_of}, 1 were" in told(early)
-    some = pd.DataFrame({"id": [f"i{item}" for item in range(5)], "week": "2024-03-04", "units": 1})
+    some = pd.DataFrame(
+        {"item_id": [f"i{item}" for item in range(5)], "date": "2024-03-04"}
+    ).assign(units=1)
     assert "were sold in the last" not in told(pd.concat([early, some]))
 
 

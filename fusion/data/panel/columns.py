@@ -1,0 +1,93 @@
+"""Which column of a sales table says what."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from fusion.data.problems import Problem
+from fusion.data.schema import missing_columns
+
+ROLES = ("price", "promotion", "stock", "in_stock")
+"""Numeric columns with a meaning of their own; covariates are known by their own names."""
+
+
+@dataclass(frozen=True)
+class SalesColumns:
+    """Names of the columns of a sales table.
+
+    Args:
+        item: Item that was sold; the items table has a column of the same name.
+        date: Day of the sale, or first day of the week or month that a row covers (its last day
+            where all rows stand on ends of months).
+        units: Units sold; negative ones are returns.
+        price: Mean price of a unit.
+        promotion: Whether, or which share of the time, a promotion ran.
+        stock: Units at hand; 0: the item was not to be had. In its place:
+        in_stock: Share of the period in which the item was to be had, 0 to 1.
+        shop: Where it was sold.
+        past: Numeric covariates known only up to the date of a forecast.
+        known: Numeric covariates known ahead, such as a planned price; `price` and `promotion` are
+            known for the past alone unless their columns are named here too.
+
+    Raises:
+        ValueError: If columns stand in roles that exclude each other.
+
+    Example:
+        >>> SalesColumns(price="price_eur", past=("searches",)).numbers
+        {'price': 'price_eur', 'searches': 'searches'}
+    """
+
+    item: str = "item_id"
+    date: str = "date"
+    units: str = "units"
+    price: str | None = None
+    promotion: str | None = None
+    stock: str | None = None
+    in_stock: str | None = None
+    shop: str | None = None
+    past: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.stock is not None and self.in_stock is not None:
+            raise ValueError(
+                f"stock and in_stock must be one column, got {self.stock} and {self.in_stock}. "
+                "Name the one that says best whether the item was to be had."
+            )
+        if twice := sorted(set(self.past) & set(self.known)):
+            raise ValueError(
+                f"past and known must differ, got {', '.join(twice)} in both. Take each column out "
+                "of one of them."
+            )
+        own = [role for role in ROLES if role in (*self.past, *self.known)]
+        if strange := [role for role in own if getattr(self, role) != role]:
+            raise ValueError(
+                f"past and known must not name a covariate {', '.join(strange)}, which is a role. "
+                f"Give the column as {strange[0]}=, or rename it."
+            )
+
+    @property
+    def numbers(self) -> dict[str, str]:
+        """Numeric columns beside the units: role or own name -> column."""
+        roles = {role: name for role in ROLES if (name := getattr(self, role)) is not None}
+        own = [name for name in (*self.past, *self.known) if name not in roles.values()]
+        return roles | {name: name for name in own}
+
+    @property
+    def known_ahead(self) -> frozenset[str]:
+        """Those of `numbers` that are known ahead."""
+        return frozenset(key for key, name in self.numbers.items() if name in self.known)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Columns that say which row of the panel a row belongs to."""
+        return (self.item, self.date, *([] if self.shop is None else [self.shop]))
+
+    def needed(self, *, market: Iterable[str] = ()) -> tuple[str, ...]:
+        """Columns that the sales table must have; covariates may stand in the market's table."""
+        elsewhere = set(market)
+        numbers = [name for name in self.numbers.values() if name not in elsewhere]
+        return tuple(dict.fromkeys([*self.keys, self.units, *numbers]))
+
+    def missing(self, names: Iterable[str], *, market: Iterable[str] = ()) -> list[Problem]:
+        """One problem for each column that a table lacks; see `needed`."""
+        return missing_columns(self.needed(market=market), names)

@@ -1,0 +1,155 @@
+"""The numbers of a sales table at their places: the second pass, over what rows say."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fusion.data.numbers import number_cells
+from fusion.data.panel.cells import missing_cells, read_distinct
+from fusion.data.panel.columns import SalesColumns
+from fusion.data.panel.frequency import Days
+from fusion.data.panel.layout import Layout, Numbers
+from fusion.data.panel.panel import Floats
+from fusion.data.problems import Problem
+
+Doubles = NDArray[np.float64]
+
+
+def read_numbers(
+    part: pd.DataFrame, columns: SalesColumns, *, market: tuple[str, ...] = ()
+) -> tuple[dict[str, Doubles], list[Problem]]:
+    """Units and other numbers of the rows of a part by role or name, and what is wrong."""
+    values: dict[str, Doubles] = {}
+    problems: list[Problem] = []
+    for key, name in {"units": columns.units, **columns.numbers}.items():
+        if name in market:
+            continue
+        found = read_distinct(part[name], number_cells)
+        values[key] = found.rows.astype(np.float64)
+        problems += found.problems
+        if key == "units":
+            problems += missing_cells(name, np.isnan(values[key]), found.problems)
+        if key in RANGES:
+            problems += _outside(name, values[key], key)
+    return values, problems
+
+
+RANGES = {"stock": (0.0, np.inf), "in_stock": (0.0, 1.0)}
+
+
+def _outside(column: str, values: Doubles, key: str) -> list[Problem]:
+    least, most = RANGES[key]
+    rule = "0 or more" if np.isinf(most) else "0 to 1"
+    rows = np.flatnonzero((values < least) | (values > most)).tolist()
+    return [
+        Problem("sales_range", f"must be {rule}, got {values[row]:g}", row, column=column)
+        for row in rows
+    ]
+
+
+class Mean:
+    """Means at places, over parts."""
+
+    def __init__(self, n: int) -> None:
+        self.sums = np.zeros(n)
+        self.weights = np.zeros(n)
+
+    def add(self, places: Numbers, values: Doubles, weights: Doubles) -> None:
+        """Takes values with their weights, which are 0 or more."""
+        np.add.at(self.sums, places, values * weights)
+        np.add.at(self.weights, places, weights)
+
+    def values(self) -> Doubles:
+        """The means, NaN where nothing was added; asked for once, as they take the room of sums."""
+        known = self.weights > 0
+        np.divide(self.sums, self.weights, out=self.sums, where=known)
+        self.sums[~known] = np.nan
+        return self.sums
+
+
+@dataclass
+class Filling:
+    """Adds the rows of a table up at their places.
+
+    Args:
+        layout: Where they go.
+        names: Roles or names of the numbers beside the units.
+    """
+
+    layout: Layout
+    names: tuple[str, ...]
+    n_repeated: int = 0
+    n_negative: int = 0
+    units: Doubles = field(init=False)
+    seen: NDArray[np.uint32] = field(init=False)
+    means: dict[str, Mean] = field(init=False)
+    sold_at: Mean | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        n = int(self.layout.offsets[-1])
+        self.units = np.zeros(n)
+        self.seen = np.zeros(n, dtype=np.uint32 if self.layout.is_summed else np.uint8)
+        self.means = {name: Mean(n) for name in self.names}
+        self.sold_at = Mean(n) if "price" in self.names else None
+
+    def add(self, keys: Numbers, days: Days, numbers: dict[str, Doubles]) -> None:
+        """Takes the rows of a part."""
+        places = self.layout.places(keys, days)
+        fits = places >= 0
+        places, units = places[fits], numbers["units"][fits]
+        np.add.at(self.units, places, units)
+        self.n_negative += int((units < 0).sum())
+        self._count(places, days[fits])
+        for name, mean in self.means.items():
+            values = numbers[name][fits]
+            known = ~np.isnan(values)
+            mean.add(places[known], values[known], np.ones(int(known.sum())))
+            if name == "price" and self.sold_at is not None:
+                self.sold_at.add(places[known], values[known], np.maximum(units[known], 0))
+
+    def _count(self, places: Numbers, days: Days) -> None:
+        """Marks the days that have a row, and counts rows whose day had one."""
+        bits = np.zeros(len(places), dtype=np.int64)
+        if self.layout.is_summed:
+            bits = self.layout.frequency.day_of_period(days)
+        pairs = np.sort(places * 32 + bits)
+        pairs = pairs[np.diff(pairs, prepend=-1) > 0]
+        at, mark = pairs // 32, np.left_shift(1, pairs % 32).astype(self.seen.dtype)
+        n_new = int(((self.seen[at] & mark) == 0).sum())
+        self.n_repeated += len(places) - n_new
+        np.bitwise_or.at(self.seen, at, mark)
+
+    def finished(self) -> tuple[Floats, dict[str, Floats]]:
+        """Units, and the other numbers; to be asked for once.
+
+        Units are unknown where nothing was sold and the last stock that was told is none. Prices
+        count by the units sold at them; where none was sold it is the last price.
+        """
+        units, columns = self.units.astype(np.float32), dict[str, Floats]()
+        while self.means:
+            name, mean = self.means.popitem()
+            values = mean.values()
+            if name in RANGES:
+                none = carried(values, self.layout.offsets) == 0
+                units[none & (self.units == 0)] = np.nan
+            if self.sold_at is not None and name == "price":
+                by_units = self.sold_at.values()
+                np.copyto(values, by_units, where=~np.isnan(by_units))
+                last = carried(values, self.layout.offsets)
+                np.copyto(values, last, where=self.units <= 0)
+            columns[name] = values.astype(np.float32)
+        return units, columns
+
+
+def carried(values: Doubles, offsets: Numbers) -> Doubles:
+    """Each value, or the last one known before it in its series."""
+    last = np.arange(len(values), dtype=np.int32 if len(values) < 2**31 else np.int64)
+    last[np.isnan(values)] = -1
+    np.maximum.accumulate(last, out=last)
+    outside = last < np.repeat(offsets[:-1].astype(last.dtype), np.diff(offsets))
+    last[outside] = 0
+    found: Doubles = values[last]
+    found[outside] = np.nan
+    return found

@@ -1,0 +1,152 @@
+"""All sales of all items as one array of numbers, which windows look into."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fusion.data.panel.frequency import Frequency
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Sales by series (an item, or an item in a shop) and period.
+
+    A series runs from its first row, or the launch where that is earlier, to the end of the panel;
+    those of all series lie one behind the other. Units of a period without a row are 0, and
+    unknown (NaN) where the item was not to be had.
+
+    Args:
+        frequency: What a period is.
+        start: Number of the first period of the panel, by `frequency`.
+        ids: Item of each series, ascending.
+        shops: Shop of each series, ascending within an item; None where there are none.
+        first: Period of the first value of each series, `[n_series]`.
+        offsets: Where each series begins, and the end, `[n_series + 1]`.
+        units: Units sold, float32 `[n_values]` (whole numbers to 16,777,216 are exact); negative
+            where more came back than was sold.
+        given: Whether the table has a row, `[n_values]`.
+        reported: Whether any item has a row, also one that is not in the panel, `[n_periods]`.
+        columns: Further numbers by name, float32 `[n_values]`, NaN where unknown.
+        market: Numbers of the whole market by name, float32 `[n_periods]` and on, where a column
+            that is known ahead goes on after the sales.
+        known: Those of `columns` and `market` that are known ahead.
+        left_out: Items of the table that were not wanted.
+    """
+
+    frequency: Frequency
+    start: int
+    ids: tuple[str, ...]
+    shops: tuple[str, ...] | None
+    first: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    units: Floats
+    given: NDArray[np.bool_]
+    reported: NDArray[np.bool_]
+    columns: Mapping[str, Floats] = field(default_factory=dict)
+    market: Mapping[str, Floats] = field(default_factory=dict)
+    known: frozenset[str] = frozenset()
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def n_series(self) -> int:
+        """How many series there are."""
+        return len(self.ids)
+
+    @property
+    def end(self) -> int:
+        """The first period after the panel."""
+        return self.start + len(self.reported)
+
+    def window(self, series: int, as_of: Any, length: int, *, column: str | None = None) -> Floats:
+        """The last values of a series that were known at a date: a view, never a copy.
+
+        Args:
+            series: Position of the series.
+            as_of: A date; periods that had not ended by then are out.
+            length: Periods, >= 1.
+            column: One of `columns`; None: the units.
+
+        Shape:
+            Returns `[n]`, n <= length: no more than the series had by then.
+        """
+        end = int(self.frequency.period(np.array([as_of], dtype="datetime64[D]"))[0])
+        values = self.units if column is None else self.columns[column]
+        begin, stop = int(self.offsets[series]), int(self.offsets[series + 1])
+        last = min(max(begin + end - int(self.first[series]), begin), stop)
+        earliest = begin + max(0, end - length - int(self.first[series]))
+        return values[min(earliest, last) : last]
+
+    @cached_property
+    def positions(self) -> Mapping[str, int]:
+        """Position of each item's first series."""
+        return {name: row for row, name in reversed(list(enumerate(self.ids)))}
+
+
+def ragged(lengths: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Offsets `[n + 1]` of series of some lengths, and the series of each value."""
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    return offsets, np.repeat(np.arange(len(lengths)), lengths)
+
+
+def over_shops(panel: Panel) -> Panel:
+    """The panel by item: units and stock of all shops added up, other numbers their mean.
+
+    Prices count by the units that were sold at them. Units are unknown where they are in all shops.
+    """
+    if panel.shops is None:
+        return panel
+    ids, item = np.unique(np.array(panel.ids, dtype=object), return_inverse=True)
+    first = np.full(len(ids), panel.end, dtype=np.int64)
+    np.minimum.at(first, item, panel.first)
+    offsets, _ = ragged(panel.end - first)
+    _, series = ragged(np.diff(panel.offsets))
+    shift = panel.first - first[item] + offsets[item] - panel.offsets[:-1]
+    target = np.arange(len(panel.units)) + shift[series]
+    n = int(offsets[-1])
+    given = np.zeros(n, dtype=bool)
+    given[target[panel.given]] = True
+    sold = np.where(panel.units > 0, panel.units, 0)
+    columns = {
+        name: _sums(values, target, n)
+        if name == "stock"
+        else _means(values, sold if name == "price" else None, target, n)
+        for name, values in panel.columns.items()
+    }
+    return replace(
+        panel,
+        ids=tuple(ids.tolist()),
+        shops=None,
+        first=first,
+        offsets=offsets,
+        units=_sums(panel.units, target, n),
+        given=given,
+        columns=columns,
+    )
+
+
+def _sums(values: Floats, target: NDArray[np.int64], n: int) -> Floats:
+    """Sums of the known values that go to one place, NaN where none goes."""
+    known = ~np.isnan(values)
+    sums = np.bincount(target[known], values[known], minlength=n)
+    sums[np.bincount(target[known], minlength=n) == 0] = np.nan
+    return sums.astype(np.float32)
+
+
+def _means(values: Floats, weights: Floats | None, target: NDArray[np.int64], n: int) -> Floats:
+    """Means of the known values that go to one place, by weights where any is there."""
+    known = ~np.isnan(values)
+    place, value = target[known], values[known].astype(np.float64)
+    counts = np.bincount(place, minlength=n).astype(np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means = np.bincount(place, value, minlength=n) / counts
+        if weights is not None:
+            weight = np.bincount(place, weights[known], minlength=n)
+            weighted = np.bincount(place, value * weights[known], minlength=n) / weight
+            means = np.where(weight > 0, weighted, means)
+    return means.astype(np.float32)

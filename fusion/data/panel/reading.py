@@ -1,0 +1,150 @@
+"""A sales table of any size read into a panel.
+
+The table is read three times, part by part: how its dates are written, which items it has and since
+when, and what was sold. So memory grows with the panel, not with the rows.
+"""
+
+from collections.abc import Collection, Mapping
+from datetime import date
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fusion.data.panel.cells import MOST_PROBLEMS, Parts, date_reader, moved
+from fusion.data.panel.columns import SalesColumns
+from fusion.data.panel.filling import Filling, read_numbers
+from fusion.data.panel.frequency import Unit
+from fusion.data.panel.layout import FirstDays, KeyReader, Layout, lay_out
+from fusion.data.panel.market import read_market
+from fusion.data.panel.panel import Panel
+from fusion.data.problems import Problem, raise_for
+from fusion.progress import say_once
+
+
+def read_panel(
+    parts: Parts,
+    *,
+    columns: SalesColumns,
+    items: Collection[str] | None = None,
+    launches: Mapping[str, date] | None = None,
+    frequency: Unit | None = None,
+    market: pd.DataFrame | None = None,
+) -> Panel:
+    """The sales of all items, or of those that are wanted; every cell is checked.
+
+    Rows of one item, day (and shop) add up. Days may be asked for by week or month: they are added
+    up, and a first or last period that the table cuts is left out. A line says how many rows were
+    added up or are returns, and which periods are left out.
+
+    Args:
+        parts: The sales table, see `frame_parts`.
+        columns: Names of its columns.
+        items: The items that are wanted (a set is quick); None: all.
+        launches: Day from which an item was on sale, where known.
+        frequency: What a period is: `day`, `week` or `month`; None: as the dates are.
+        market: A table of dates and numbers of the whole market, each of them named in `past` or
+            `known` of the columns.
+
+    Raises:
+        CatalogueError: If a column is missing or cells are faulty, all in one message; if dates
+            are in doubt, the frequency changes or is another than asked for.
+    """
+    whole = () if market is None else tuple(str(n) for n in market.columns if n != columns.date)
+    for part in parts():
+        raise_for(columns.missing(part.columns, market=whole), source="sales")
+        break
+    reader = KeyReader(columns, date_reader(parts, columns.date), items)
+    found, problems = _keys(parts, reader)
+    if problems:
+        problems += _faulty_numbers(parts, columns, whole)
+        raise_for(sorted(problems, key=lambda one: one.row or 0), source="sales")
+    layout = lay_out(found, reader, frequency=frequency, launches=launches)
+    filling = Filling(layout, tuple(k for k, n in columns.numbers.items() if n not in whole))
+    _fill(parts, reader, filling, market=whole)
+    _tell(reader, layout, filling, found)
+    reported = np.zeros(layout.end - layout.start, dtype=bool)
+    periods = layout.frequency.period(found.days) - layout.start
+    reported[periods[(periods >= 0) & (periods < len(reported))]] = True
+    given = filling.seen != 0
+    units, numbers = filling.finished()
+    return Panel(
+        frequency=layout.frequency,
+        start=layout.start,
+        ids=layout.ids,
+        shops=layout.shops,
+        first=layout.first,
+        offsets=layout.offsets,
+        units=units,
+        given=given,
+        reported=reported,
+        columns=numbers,
+        market={} if market is None else read_market(market, columns, layout),
+        known=columns.known_ahead,
+        left_out=tuple(reader.unknown),
+    )
+
+
+def _keys(parts: Parts, reader: KeyReader) -> tuple[FirstDays, list[Problem]]:
+    found, problems, first_row = FirstDays(), list[Problem](), 0
+    for part in parts():
+        keys, days, faults = reader.read(part)
+        problems += moved(faults, first_row)
+        if len(problems) > MOST_PROBLEMS:
+            break
+        found.add(keys, days, first_row=first_row)
+        first_row += len(part)
+    return found, problems
+
+
+def _faulty_numbers(parts: Parts, columns: SalesColumns, market: tuple[str, ...]) -> list[Problem]:
+    """What is wrong with the numbers of a table whose keys are faulty too."""
+    problems, first_row = list[Problem](), 0
+    for part in parts():
+        problems += moved(read_numbers(part, columns, market=market)[1], first_row)
+        first_row += len(part)
+        if len(problems) > MOST_PROBLEMS:
+            break
+    return problems
+
+
+def _fill(parts: Parts, reader: KeyReader, filling: Filling, *, market: tuple[str, ...]) -> None:
+    problems, first_row = list[Problem](), 0
+    for part in parts():
+        numbers, faults = read_numbers(part, reader.columns, market=market)
+        problems += moved(faults, first_row)
+        if len(problems) > MOST_PROBLEMS:
+            break
+        if not problems:
+            keys, days, _ = reader.read(part)
+            filling.add(keys, days, numbers)
+        first_row += len(part)
+    raise_for(problems, source="sales")
+
+
+def _tell(reader: KeyReader, layout: Layout, filling: Filling, found: FirstDays) -> None:
+    """Says what was done to rows that are not plain sales of one day or period."""
+    frequency, names = layout.frequency, reader.columns
+    if filling.n_repeated:
+        shop = "" if names.shop is None else ", shop"
+        say_once(
+            f"{filling.n_repeated} row(s) of the sales table repeat an item{shop} and date. Their "
+            "units are added up."
+        )
+    if filling.n_negative:
+        say_once(
+            f"{filling.n_negative} row(s) of the sales table have negative units. They count as "
+            f"returns and are taken off the units of their {frequency.unit}."
+        )
+    for period, day, end in _cut_periods(layout, found.days):
+        say_once(
+            f"The sales table {end} on {day}, within {frequency.name(period)}, which is left out."
+        )
+
+
+def _cut_periods(layout: Layout, days: NDArray[np.datetime64]) -> list[tuple[int, str, str]]:
+    if not layout.is_summed:
+        return []
+    first, last = layout.frequency.period(days[[0, -1]]).tolist()
+    cut = [(first, str(days[0]), "begins")] if first < layout.start else []
+    return [*cut, (last, str(days[-1]), "ends")] if last >= layout.end else cut
