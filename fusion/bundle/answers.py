@@ -35,7 +35,7 @@ def refuse_infinite(answers: Mapping[str, NDArray[Any]]) -> None:
         BundleError: With the columns and how many rows.
     """
     odd = {
-        name: int((~np.isfinite(each)).reshape(len(each), -1).any(axis=1).sum())
+        name: int((~np.isfinite(each)).any(axis=tuple(range(1, each.ndim))).sum())
         for name, each in answers.items()
     }
     told = [f"{name} ({n:,} of {len(answers[name]):,} rows)" for name, n in odd.items() if n]

@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load, save
 
 from fusion import BundleError, FusionRegressor, load_bundle
+from fusion.predictor import Predictor
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:This process:DeprecationWarning"),
@@ -91,6 +92,16 @@ def test_an_embedding_that_is_no_number_is_an_error(small_model, some_items, mon
     )
     with pytest.raises(BundleError, match=r"got others in embedding \(3 of 3 rows\)"):
         small_model.embed(some_items(3))
+
+
+def test_no_items_have_no_embeddings(small_model, some_items):
+    assert small_model.embed(some_items(3).iloc[:0]).shape[0] == 0
+
+
+def test_items_of_which_none_can_be_read_have_embeddings_of_nan(small_model, some_items):
+    predictor = Predictor(small_model.bundle_, on_bad_rows="record")
+    vectors = predictor.embed(some_items(3).assign(cost="cheap"))
+    assert len(vectors) == 3 and np.isnan(vectors).all()
 
 
 def test_a_model_that_cannot_be_loaded_again_is_not_saved(small_model, tmp_path, monkeypatch):
