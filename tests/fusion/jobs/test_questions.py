@@ -125,7 +125,7 @@ def test_a_file_of_predictions_holds_labels(job, suffix, registered, tmp_path):
     chance = table[[f"probability_{label}" for label in LABELS]].max(axis=1)
     surest = table.iloc[chance.argmax()]
     first = re.search(r'<td role="cell" class="answered">.*?</span>(.*?)</td>', text)[1]
-    assert first.startswith(f"{surest['predicted_class']} (")
+    assert f">{surest['predicted_class']} (" in first
 
 
 def test_similar_items_are_told_by_their_labels_and_steps(job, registered, tmp_path):
