@@ -5,7 +5,10 @@ Needs about 4 GB of memory and about three minutes on two cores; nothing else sh
 """
 
 import argparse
+import time
 from collections.abc import Sequence
+from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -13,15 +16,18 @@ from results import write_section
 from wide_tables import measured
 
 from fusion import FusionRegressor
+from fusion.members.kernel import KernelMember
 
-ROWS = (2_500, 5_000, 10_000, 20_000, 40_000)
+ROWS = (2_500, 5_000, 10_000, 20_000)
+FIRST = ("wool", "silk", "linen", "warm", "light", "long", "short", "hood", "belt", "lace")
+LAST = ("", "y", "ed", "less", "ish", "craft", "line", "wear", "flex", "more")
 AIM_ROWS, AIM_S = 10_000, 15.0
-WORDS = ("wool", "silk", "linen", "warm", "light", "long", "short", "hood", "belt", "lace")
+WORDS = np.array([first + last for first in FIRST for last in LAST])
 WORKLOAD = """
 `FusionRegressor(members=["kernel"]).fit` on made-up items: texts of six words (TF-IDF), four
-numbers, a category of 40 levels; target: a sum over them, with noise. Choices of width, penalty and
-scales and the answers out of fold included, and the learning of the encoders. Each size in a
-process of its own, with the threads that the machine has.
+numbers, a category of 40 levels; target: a sum over them, with noise. Kernel: choices of width,
+penalty and scales and the answers out of fold included. Whole training: also roles, encoders,
+near-duplicate texts and the stack; it and its memory in a process of its own. Threads: the default.
 """
 
 
@@ -44,6 +50,22 @@ def fit(n_rows: int) -> None:
     model.fit(frame, target)
 
 
+def kernel_seconds(n_rows: int) -> float:
+    """Seconds of such a training that the kernel itself takes."""
+    taken = []
+    own = KernelMember.fit
+
+    def timed(member: KernelMember, *given: Any, **options: Any) -> Any:
+        start = time.perf_counter()
+        answers = own(member, *given, **options)
+        taken.append(time.perf_counter() - start)
+        return answers
+
+    with patch.object(KernelMember, "fit", timed):
+        fit(n_rows)
+    return sum(taken)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measures and writes the section."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -55,8 +77,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         rows.append(
             {
                 "rows": f"{n_rows:,}",
-                "seconds": f"{seconds:.1f}",
+                "kernel s": f"{kernel_seconds(n_rows):.1f}",
                 "aim": f"<= {AIM_S:.0f}" if n_rows == AIM_ROWS else "",
+                "whole training s": f"{seconds:.1f}",
                 "MB": f"{megabytes:.0f}",
             }
         )

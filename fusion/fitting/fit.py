@@ -140,7 +140,9 @@ class _Fit:
 
     def _fit(self, member: Member, view: View, training: TrainingRows) -> Raw:
         """What a member answers out of fold, once it has learned from all rows."""
-        n_threads = threads_for(self.spec.training.threads, view.inputs)
+        n_threads = threads_for(
+            self.spec.training.threads, view.inputs, is_heavy=member.is_heavy(len(view))
+        )
         shares_out = isinstance(member, NetworkMember)  # one network a thread
         with nullcontext() if shares_out else computing_with(n_threads):
             return member.fit(

@@ -66,6 +66,15 @@ class Member(ABC):
     def knows(self, view: View) -> Mask:
         """Mask `[n]` of the rows of which it knows anything: in the others it has no say."""
 
+    def is_heavy(self, n_rows: int) -> bool:
+        """Whether single operations of its fitting take seconds, so that threads pay (default: no).
+
+        Args:
+            n_rows: Rows that it learns from.
+        """
+        del n_rows
+        return False
+
     @property
     @abstractmethod
     def config(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from fusion.members.answers import ScoreAnswers
 from fusion.members.base import Floats, Member, State
 from fusion.members.kernel_blocks import fit_blocks, joined, points_of
 from fusion.members.kernel_fit import Question, choose, relevant, solve
-from fusion.members.kernel_solver import CHUNK_ROWS
+from fusion.members.kernel_solver import CHUNK_ROWS, DOUBLE_ROWS
 from fusion.members.kernel_state import HeadKernel, KernelState
 from fusion.members.view import Mask, Rows, View
 from fusion.network import Raw
@@ -116,6 +116,10 @@ class KernelMember(Member):
     def knows(self, view: View) -> Mask:
         """Mask `[n]` of the rows that have a block with a say in any head."""
         return view.known([b.name for b in self._state.blocks if b.name in view.blocks])
+
+    def is_heavy(self, n_rows: int) -> bool:
+        """See `Member.is_heavy`: the factors of thousands of rows take seconds."""
+        return n_rows > DOUBLE_ROWS
 
     @property
     def config(self) -> dict[str, Any]:

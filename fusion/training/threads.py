@@ -61,17 +61,19 @@ def torch_with(n_threads: int) -> Iterator[None]:
             set_of_mkl(before)
 
 
-def threads_for(chosen: int | None, inputs: ModelInputs) -> int:
+def threads_for(chosen: int | None, inputs: ModelInputs, *, is_heavy: bool = False) -> int:
     """Threads (>= 1) for a network on these inputs, and for what is fitted beside it.
 
     Why 1 on ready embeddings: a step takes milliseconds, which a second thread hardly shortens.
-    Where encoders learn in the network, all that the process has are worth it.
+    Where encoders learn in the network, or single operations take seconds, all that the process
+    has are worth it.
 
     Args:
         chosen: What the settings say; None leaves it to this.
         inputs: What the network reads.
+        is_heavy: Whether single operations take seconds, see `Member.is_heavy`.
     """
-    return chosen or (torch.get_num_threads() if inputs.encoders else 1)
+    return chosen or (torch.get_num_threads() if inputs.encoders or is_heavy else 1)
 
 
 def shared_out(chosen: int | None, inputs: ModelInputs, *, n_networks: int) -> tuple[int, int]:

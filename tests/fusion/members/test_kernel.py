@@ -10,6 +10,7 @@ from fusion.members.kernel import KernelMember
 from fusion.members.kernel_blocks import fit_blocks, joined, points_of
 from fusion.members.kernel_choice import Kernel, Trial, drawn_rows
 from fusion.members.kernel_solver import kernel, solve_by_landmarks, solve_exactly
+from fusion.members.ridge import RidgeMember
 from fusion.members.view import View
 from heads import HEADS, HotItemHead, RegressionHead, SalesVolumeHead
 
@@ -338,3 +339,8 @@ def test_odd_options_are_refused(options, message):
 def test_with_many_blocks_fewer_rows_are_drawn():
     drawn = drawn_rows(np.arange(2000), n_blocks=640, most=1000, seed=0)
     assert len(drawn) == 316  # 64 million distances
+
+
+def test_only_many_rows_make_a_kernel_heavy():
+    assert [KernelMember().is_heavy(n) for n in (100, 3_000, 3_001)] == [False, False, True]
+    assert not RidgeMember().is_heavy(1_000_000)

@@ -141,11 +141,12 @@ def test_a_network_is_the_same_with_one_thread_and_with_two():
     np.testing.assert_allclose(*losses, rtol=1e-4)
 
 
-def test_encoders_that_learn_in_the_network_take_all_threads():
+def test_what_is_worth_threads_takes_all():
     ready = ModelInputs({"text": torch.ones(3, dtype=torch.bool)})
     live = ModelInputs(ready.present, values={"text": ["a"] * 3}, encoders={"text": None})
     assert (threads_for(None, ready), threads_for(None, live)) == (1, 2)
     assert (threads_for(3, ready), threads_for(3, live)) == (3, 3)
+    assert (threads_for(None, ready, is_heavy=True), threads_for(1, ready, is_heavy=True)) == (2, 1)
 
 
 def test_no_thread_at_all_is_refused():
