@@ -53,9 +53,18 @@ def root(
 ) -> None:
     """Options of the program itself, before a verb."""
     del version  # its callback has shown it and ended the program
-    # At its end Python looks through all objects for cycles: a second of processor time where torch
-    # is loaded, a third of a short command, for memory that goes back with the process anyway.
-    atexit.register(gc.freeze)
+    atexit.register(leave_cycles)
+
+
+def leave_cycles() -> None:
+    """Keeps Python from looking through all objects for cycles at its end.
+
+    Why: it is a second of processor time where torch is loaded, a third of a short command, for
+    memory that goes back with the process anyway. Not where a training has brought triton, which
+    calls whatever stays a leak, in 40 lines.
+    """
+    if "triton" not in sys.modules:
+        gc.freeze()
 
 
 class BadRows(StrEnum):

@@ -2,6 +2,7 @@
 
 import atexit
 import gc
+import sys
 from importlib.metadata import version
 
 import pytest
@@ -9,6 +10,7 @@ from typer.testing import CliRunner
 
 import fusion
 from fusion.cli import app
+from fusion.cli.shared import leave_cycles
 
 
 def run(*arguments):
@@ -48,4 +50,15 @@ def test_a_program_that_ends_is_not_searched_for_cycles(monkeypatch, tmp_path):
     at_the_end = []
     monkeypatch.setattr(atexit, "register", lambda call, *given: at_the_end.append(call))
     assert run("verify", str(tmp_path / "nothing")).exit_code == 1
-    assert gc.freeze in at_the_end
+    assert leave_cycles in at_the_end
+
+
+@pytest.mark.parametrize("loaded", [True, False])
+def test_cycles_are_searched_where_a_package_would_call_them_leaks(monkeypatch, loaded):
+    frozen = []
+    monkeypatch.setattr(gc, "freeze", lambda: frozen.append(True))
+    monkeypatch.delitem(sys.modules, "triton", raising=False)
+    if loaded:
+        monkeypatch.setitem(sys.modules, "triton", object())
+    leave_cycles()
+    assert bool(frozen) is not loaded
