@@ -30,7 +30,7 @@ def test_only_what_is_known_ahead_is_read_of_the_steps_to_come():
     row = 4
     wanted = windows.columns["price"][windows.end[row] :][:4]
     assert np.array_equal(windows.future("price")[row], wanted)
-    with pytest.raises(ValueError, match="visitors must be known ahead .* Known ahead: price"):
+    with pytest.raises(ValueError, match=r"visitors must be known ahead .* Known ahead: price"):
         windows.future("visitors")
 
 
