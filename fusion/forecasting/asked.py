@@ -52,8 +52,8 @@ def first_step(panel: Panel, as_of: str | None) -> int:
         )
     if period > panel.end:
         raise CatalogueError(
-            f"as_of must not lie behind the end of the sales, {frequency.first_day(panel.end)}, got "
-            f"{as_of}: nothing is known of the {frequency.unit}s between. Give their sales, or "
+            "as_of must not lie behind the end of the sales, "
+            f"{frequency.first_day(panel.end)}, got {as_of}: nothing is known of the {frequency.unit}s between. Give their sales, or "
             "choose an earlier date."
         )
     return period
