@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from heads.base import Column, Floats, Head
     from heads.check import check_head
-    from heads.decoders import DECODERS, ClosedForm, Decoder, check_decoder
+    from heads.decoders import DECODERS, ClosedForm, Decoder, Memory, check_decoder
     from heads.hot_item import HotItemHead
     from heads.linear import LinearHead
     from heads.multiclass import MulticlassHead
     from heads.quantiles import QuantilesHead
     from heads.registry import HEADS
     from heads.regression import RegressionHead
+    from heads.sales_path import SalesPathHead
     from heads.sales_volume import SalesVolumeHead
     from heads.tree_objective import TreeObjective
 
@@ -30,9 +31,11 @@ _PLACES = {
     "Head": "base",
     "HotItemHead": "hot_item",
     "LinearHead": "linear",
+    "Memory": "decoders",
     "MulticlassHead": "multiclass",
     "QuantilesHead": "quantiles",
     "RegressionHead": "regression",
+    "SalesPathHead": "sales_path",
     "SalesVolumeHead": "sales_volume",
     "TreeObjective": "tree_objective",
     "check_decoder": "decoders",
@@ -49,9 +52,11 @@ __all__ = [
     "Head",
     "HotItemHead",
     "LinearHead",
+    "Memory",
     "MulticlassHead",
     "QuantilesHead",
     "RegressionHead",
+    "SalesPathHead",
     "SalesVolumeHead",
     "TreeObjective",
     "check_decoder",
