@@ -104,7 +104,7 @@ def sales_parts(table: Path, columns: SalesColumns) -> Parts:
     Raises:
         CatalogueError: If the table cannot be read or lacks a column.
     """
-    wanted = columns.needed()
+    wanted = columns.needed
     if not table.is_dir() and (not table.is_file() or table.suffix.lower() not in SUFFIXES):
         whole = read_table(table)
         raise_for(columns.missing(whole.columns), source="sales")
