@@ -26,6 +26,7 @@ from fusion.data.panel.frequency import Days, Unit
 from fusion.data.panel.layout import LAST_DAY, FirstDays, KeyReader, Layout, Numbers, lay_out
 from fusion.data.panel.market import read_market
 from fusion.data.panel.panel import Panel
+from fusion.data.panel.reach import tell_never_sold
 from fusion.data.problems import Problem, raise_for
 from fusion.progress import say_once
 
@@ -83,7 +84,7 @@ def read_panel(
     given = filling.seen != 0
     units, numbers = filling.finished()
     planned = filling.planned()
-    return Panel(
+    panel = Panel(
         frequency=layout.frequency,
         start=layout.start,
         ids=layout.ids,
@@ -99,6 +100,8 @@ def read_panel(
         known=own.known_ahead.union(name for name in whole if name in columns.known),
         left_out=tuple(reader.unknown),
     )
+    tell_never_sold(panel)
+    return panel
 
 
 def _keys(parts: Parts, reader: KeyReader) -> tuple[FirstDays, list[Problem]]:
