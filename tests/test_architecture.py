@@ -26,6 +26,7 @@ LAYERS = [
     {"fusion.bundle", "fusion.ready"},
     {"fusion.predictor", "fusion.tuning"},
     {"fusion.evaluation", "fusion.pretraining"},
+    {"fusion.forecasting"},
     {"fusion.fitting"},
     {"fusion.estimators", "fusion.report", "fusion.shards"},
     {"fusion.job_steps"},

@@ -47,14 +47,14 @@ class Frequency:
         if self.unit == "month":
             return cast(NDArray[np.int64], days.astype("datetime64[M]").astype(np.int64))
         numbers = days.astype(np.int64)
-        return numbers if self.unit == "day" else (numbers - self._shift) // 7
+        return numbers if self.unit == "day" else (numbers - self.shift) // 7
 
     def first_day(self, periods: NDArray[np.int64] | int) -> Days:
         """First day of periods."""
         numbers = np.asarray(periods, dtype=np.int64)
         if self.unit == "month":
             return numbers.astype("datetime64[M]").astype("datetime64[D]")
-        days = numbers if self.unit == "day" else numbers * 7 + self._shift
+        days = numbers if self.unit == "day" else numbers * 7 + self.shift
         return days.astype("datetime64[D]")
 
     def next_whole(self, dates: Days) -> NDArray[np.int64]:
@@ -76,7 +76,8 @@ class Frequency:
         ]
 
     @property
-    def _shift(self) -> int:
+    def shift(self) -> int:
+        """Days from 1970-01-01 to the first day of week 0."""
         return (self.anchor - THURSDAY) % 7
 
 

@@ -1,0 +1,1 @@
+"""Encoders of sales over time: what was known of a series before a date becomes an embedding."""

@@ -1,0 +1,177 @@
+"""Examples: what is asked about an item at a date, and what was known of it then."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from encoders.series.windows import UNITS, Calendar, Windows
+from fusion.data.panel.panel import Panel, ragged
+from fusion.members.view import View
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+LifeStage = Literal["new", "young", "known"]
+STAGES: tuple[LifeStage, ...] = ("new", "young", "known")
+"""Life stages by the history that is there: none, 1 to 4 periods, more."""
+KNOWN_FROM = 5
+"""Periods of history from which on an item counts as known."""
+LEVEL_PERIODS = 8
+"""Known periods, the latest, whose mean is the level of an example."""
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Questions `(series, as_of)`: how much is sold in each of the periods from `as_of` on?
+
+    Members learn and answer on a relative scale: units divided by the level of the example, its
+    recent mean. So items that sell thousands and items that sell two are alike to them.
+
+    Args:
+        panel: All sales.
+        windows: What was known of each example, `n` of them; `n_steps` is the horizon.
+        until: Period from which on no unit is known, also where the panel holds it.
+        content: What is known of items beside their sales, a row each; None where nothing is.
+        content_rows: Row of `content` of each series, `[n_series]`.
+        new_level: Level of an example without any history, > 0.
+    """
+
+    panel: Panel
+    windows: Windows
+    until: int
+    content: View | None = None
+    content_rows: Ints | None = None
+    new_level: float = 1.0
+
+    def __len__(self) -> int:
+        """Number of examples."""
+        return len(self.windows)
+
+    @property
+    def horizon(self) -> int:
+        """Steps that are asked for, >= 1."""
+        return self.windows.n_steps
+
+    @property
+    def as_of(self) -> Ints:
+        """Number of the first step of each example, `[n]`; see `Panel.frequency`."""
+        return self.windows.period
+
+    def take(self, rows: Ints) -> "Examples":
+        """Some of the examples, in the given order."""
+        return replace(self, windows=self.windows.take(rows))
+
+    def recent(self, most: Ints) -> "Examples":
+        """The same as if each item had come at most so many periods ago, see `Windows.recent`."""
+        return replace(self, windows=self.windows.recent(most))
+
+    def items(self) -> View:
+        """What is known of the item of each example beside its sales, `n` rows.
+
+        Raises:
+            ValueError: If nothing is known of items.
+        """
+        if self.content is None or self.content_rows is None:
+            raise ValueError("content must be given to be asked for, got none. Give items.")
+        return self.content.take(self.content_rows[self.windows.series])
+
+    def stages(self) -> NDArray[np.int64]:
+        """Position in `STAGES` of the life stage of each example, `[n]`."""
+        lengths = self.windows.lengths
+        return (lengths > 0).astype(np.int64) + (lengths >= KNOWN_FROM)
+
+    def levels(self) -> Floats:
+        """Units a period that each example is measured by, `[n]`, > 0.
+
+        The mean of its last 8 known periods and 1 besides; `new_level` without a history.
+        """
+        past = self.windows.past(UNITS, LEVEL_PERIODS).astype(np.float64)
+        known = ~np.isnan(past)
+        counts = known.sum(axis=1)
+        mean = np.where(known, past, 0.0).sum(axis=1) / np.maximum(counts, 1)
+        return np.where(counts > 0, np.maximum(mean, 0.0) + 1.0, self.new_level)
+
+    def targets(self) -> Floats:
+        """Units sold in each step, `[n, horizon]`; NaN where they are not known."""
+        windows = self.windows
+        steps = np.arange(self.horizon)
+        places = windows.end[:, None] + steps
+        there = places < windows.stop[:, None]
+        there &= windows.period[:, None] + steps < self.until
+        units = windows.columns[UNITS]
+        if not len(units):
+            return np.full(places.shape, np.nan)
+        return np.where(there, units[np.where(there, places, 0)], np.nan).astype(np.float64)
+
+    def paths(self) -> Floats:
+        """Relative targets `[n, horizon + 1]`: the steps, then the mean a step of the window.
+
+        NaN where a step is not known; the last is known where all of them are.
+        """
+        return relative_paths(self.targets(), self.levels())
+
+
+def relative_paths(units: Floats, levels: Floats) -> Floats:
+    """Paths `[n, horizon + 1]` of units `[n, horizon]` at levels `[n]`: steps and their mean."""
+    relative = units / levels[:, None]
+    return np.concatenate([relative, relative.mean(axis=1, keepdims=True)], axis=1)
+
+
+def examples_at(
+    panel: Panel, series: Ints, as_of: Ints, *, horizon: int, until: int | None = None
+) -> Examples:
+    """Examples of some series at some periods.
+
+    Args:
+        panel: All sales.
+        series: Position of the series of each example, `[n]`.
+        as_of: First step of each example, `[n]`; it may lie behind the end of the panel.
+        horizon: Steps, >= 1.
+        until: Period from which on no unit is known (default: the end of the panel).
+    """
+    begin, stop = panel.offsets[series], panel.offsets[series + 1]
+    end = np.clip(begin + as_of - panel.first[series], begin, stop)
+    windows = Windows(
+        columns={UNITS: panel.units, **panel.columns},
+        series=series,
+        begin=begin,
+        end=end,
+        stop=stop,
+        is_cut=panel.first[series] <= panel.start,
+        period=as_of,
+        calendar=Calendar(panel.frequency.unit, shift=panel.frequency.shift),
+        n_steps=horizon,
+        market={UNITS: market_units(panel), **panel.market},
+        market_start=panel.start,
+        known=panel.known,
+    )
+    return Examples(panel, windows, panel.end if until is None else until)
+
+
+def market_units(panel: Panel) -> NDArray[np.float32]:
+    """Units of all series by period, `[n_periods]`; unknown ones add nothing."""
+    _, series = ragged(np.diff(panel.offsets))
+    places = np.arange(len(panel.units)) - panel.offsets[:-1][series]
+    periods = panel.first[series] - panel.start + places
+    units = np.nan_to_num(panel.units, nan=0.0)
+    return np.bincount(periods, units, minlength=len(panel.reported)).astype(np.float32)
+
+
+def past_examples(panel: Panel, *, horizon: int, until: int) -> Examples:
+    """Every question that could have been asked before a period and of which a step is known.
+
+    A series is asked about from its first period on; one that is as old as the table only from the
+    second, as nobody knows when it was new.
+
+    Args:
+        panel: All sales.
+        horizon: Steps, >= 1.
+        until: Period from which on no unit is known.
+    """
+    is_cut = panel.first <= panel.start
+    begin = panel.first + is_cut
+    counts = np.maximum(until - begin, 0)
+    _, series = ragged(counts)
+    nth = np.arange(counts.sum()) - np.concatenate([[0], np.cumsum(counts)])[series]
+    return examples_at(panel, series, begin[series] + nth, horizon=horizon, until=until)
