@@ -1,23 +1,18 @@
 """The sales panel that a configuration describes: sales, launches, market and plan together."""
 
 from collections.abc import Sequence
-from datetime import date
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from fusion.data.dates import read_date_column
 from fusion.data.header import DELIMITED
 from fusion.data.packed import unpacked_suffix
-from fusion.data.panel.cells import read_item_ids
 from fusion.data.panel.columns import SalesColumns
+from fusion.data.panel.launches import launch_days
 from fusion.data.panel.panel import Panel
 from fusion.data.panel.plan import with_plan
 from fusion.data.panel.reading import read_panel
-from fusion.data.panel.tables import no_shared_ids
-from fusion.data.problems import Problem, raise_for
-from fusion.data.schema import missing_columns
+from fusion.data.panel.tables import item_keys, no_shared_ids
 from fusion.data.tables import read_table
 from fusion.job_steps.config import SalesSection
 from fusion.shards.history import sales_parts, table_parts
@@ -37,7 +32,8 @@ def panel_of(section: SalesSection, items: pd.DataFrame) -> Panel:
         CatalogueError: If a table cannot be read, lacks a column or is faulty, or no item is in
             the sales table.
     """
-    keys, launches = _items(section, items)
+    keys = item_keys(items, section.item)
+    launches = launch_days(items, keys, section.launch)
     wanted = {key for key in keys if key is not None}
     market = None if section.market is None else read_table(section.market)
     columns = section.columns
@@ -84,27 +80,3 @@ def _header(table: Path) -> Sequence[str]:
     if is_whole(table) and unpacked_suffix(table) not in DELIMITED:
         return [str(name) for name in read_table(table).columns]
     return column_names(list_files(table)[0] if table.is_dir() else table)
-
-
-def _items(
-    section: SalesSection, items: pd.DataFrame
-) -> tuple[list[str | None], dict[str, date] | None]:
-    """Id of each item, and the earliest launch of each id where there is one.
-
-    Raises:
-        CatalogueError: If a column is missing or cells are faulty.
-    """
-    keys, problems = read_item_ids(items, section.item)
-    if section.launch is None:
-        raise_for(problems, source="items")
-        return keys, None
-    missing = missing_columns([section.launch], items.columns)
-    days, faults = (np.zeros(0), list[Problem]())
-    if not missing:
-        days, faults = read_date_column(items[section.launch])
-    raise_for([*problems, *missing, *faults], source="items")
-    launches: dict[str, date] = {}
-    for key, day in zip(keys, days.astype("datetime64[D]").tolist(), strict=True):
-        if key is not None and day is not None:
-            launches[key] = min(day, launches.get(key, day))
-    return keys, launches

@@ -11,8 +11,9 @@ from fusion.data.panel.cells import Parts, date_reader, moved, read_distinct
 from fusion.data.panel.columns import SalesColumns
 from fusion.data.panel.filling import Doubles, Mean
 from fusion.data.panel.frequency import Days
+from fusion.data.panel.items import Series, of_series, series_names
 from fusion.data.panel.layout import NO_SHOP, SHOPS, KeyReader, Numbers
-from fusion.data.panel.panel import Floats, Panel, ragged
+from fusion.data.panel.panel import Floats, Panel
 from fusion.data.problems import Problem, raise_for
 from fusion.data.schema import missing_columns
 from fusion.errors import CatalogueError
@@ -39,7 +40,9 @@ def with_plan(
     """
     told = _told(parts, columns)
     rows = _read(parts, KeyReader(columns, date_reader(parts, columns.date), items), told)
-    panel, series = _with_series(panel, rows)
+    panel = of_series(panel, list({*series_names(panel), *rows.names}))
+    positions = {name: row for row, name in enumerate(series_names(panel))}
+    series = np.array([positions[name] for name in rows.names], dtype=np.int64)[rows.keys]
     periods = panel.frequency.period(rows.days)
     n_ahead = max(panel.n_ahead, int(periods.max(initial=panel.end - 1)) + 1 - panel.end)
     shape = (panel.n_series, n_ahead)
@@ -64,9 +67,9 @@ def with_plan(
 
 @dataclass(frozen=True)
 class _Planned:
-    """Rows of the table: item, shop and day of each, and its numbers."""
+    """Rows of the table: series (by its place in `names`) and day of each, and its numbers."""
 
-    names: list[tuple[str, str]]
+    names: list[Series]
     keys: Numbers
     days: Days
     numbers: dict[str, Doubles]
@@ -114,32 +117,6 @@ def _read(parts: Parts, reader: KeyReader, told: dict[str, str]) -> _Planned:
         np.concatenate([days for _, days, _ in found]),
         {key: np.concatenate([frame[key].to_numpy() for _, _, frame in found]) for key in told},
     )
-
-
-def _with_series(panel: Panel, rows: _Planned) -> tuple[Panel, Numbers]:
-    """The panel with a series, of no value yet, for each new item (and shop); that of each row."""
-    shops = panel.shops or (NO_SHOP,) * panel.n_series
-    there = list(zip(panel.ids, shops, strict=True))
-    known = set(there)
-    names = there + [name for name in rows.names if name not in known]
-    order = sorted(range(len(names)), key=names.__getitem__)
-    n_new = len(names) - len(known)
-    lengths = np.concatenate([np.diff(panel.offsets), np.zeros(n_new, dtype=np.int64)])[order]
-    first = np.concatenate([panel.first, np.full(n_new, panel.end, dtype=np.int64)])[order]
-    place = {names[row]: at for at, row in enumerate(order)}
-    none = np.full((n_new, panel.n_ahead), np.nan, dtype=np.float32)
-    panel = replace(
-        panel,
-        ids=tuple(names[row][0] for row in order),
-        shops=None if panel.shops is None else tuple(names[row][1] for row in order),
-        first=first,
-        offsets=ragged(lengths)[0],
-        planned={
-            name: np.concatenate([values, none])[order] for name, values in panel.planned.items()
-        },
-    )
-    series = np.array([place[name] for name in rows.names], dtype=np.int64)
-    return panel, series[rows.keys]
 
 
 def _means(places: Numbers, values: Doubles, n: int) -> Floats:

@@ -7,6 +7,7 @@ import pytest
 from fusion.data.panel.ahead import known_values, planned_gaps
 from fusion.data.panel.cells import frame_parts
 from fusion.data.panel.columns import SalesColumns
+from fusion.data.panel.items import of_items
 from fusion.data.panel.panel import over_shops
 from fusion.data.panel.plan import with_plan
 from fusion.data.panel.reading import read_panel
@@ -193,3 +194,12 @@ def test_gaps_of_many_series_and_of_the_market_are_counted():
     told = planned_gaps(panel_of(pd.DataFrame(rows, columns=NAMES), columns, market=market), 2)
     assert "got none for holidays of the market (2024-01-15); price of 'i0' (" in told
     assert "'i2' (2024-01-08, 2024-01-15) and 6 more series." in told
+
+
+def test_a_panel_of_chosen_items_keeps_what_is_planned_for_them():
+    panel = of_items(panel_of(), {"new", "b", "later"})
+    assert panel.ids == ("b", "later", "new") and panel.units.tolist() == [4, 0]
+    np.testing.assert_equal(
+        planned_of(panel), {"b": [NAN] * 3, "later": [NAN] * 3, "new": [NAN, 9, NAN]}
+    )
+    np.testing.assert_array_equal(panel.first, [panel.start + 1, panel.end, panel.end])
