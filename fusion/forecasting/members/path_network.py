@@ -12,7 +12,7 @@ from fusion.forecasting.members.item_content import ItemBlock
 from fusion.strategies.base import AbsentVectors
 from fusion.strategies.dropout import Dropout
 from fusion.strategies.trunk import Projection
-from heads.decoders.base import Decoder
+from heads.decoders.base import Decoder, Memory
 
 CONTENT_DIM = 32
 """Longer vectors of content are projected to so many numbers: else they drown the sales."""

@@ -232,20 +232,20 @@ class PathNetworkTraining:
                     advance(0)
                     with self.chance.forward():
                         loss = self.data.loss(self.network, rows)
-                    self._check(loss, step)
+                    _check(float(loss.detach()), step + 1)
                     loss.backward()
                     optimizer.step(settings.learning_rate * one_cycle(step, n_steps))
                     step += 1
                 advance(1)
         self.network.eval()
 
-    @staticmethod
-    def _check(loss: Tensor, step: int) -> None:
-        if not math.isfinite(float(loss)):
-            raise FloatingPointError(
-                f"loss of a forecast must be finite, got {float(loss)} in step {step + 1}. Use a "
-                "smaller learning_rate."
-            )
+
+def _check(loss: float, step: int) -> None:
+    if not math.isfinite(loss):
+        raise FloatingPointError(
+            f"loss of a forecast must be finite, got {loss} in step {step}. Use a smaller "
+            "learning_rate."
+        )
 
 
 def one_cycle(step: int, n_steps: int) -> float:
