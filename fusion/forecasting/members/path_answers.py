@@ -13,9 +13,10 @@ from fusion.members.taken import Taken
 from heads.conformal import weighted_quantile
 
 MOST_ROWS = 20_000
-"""Examples that answers are learned from, evenly over those that are given."""
+"""Examples of a group that answers are learned from, evenly over those that are given."""
+N_GROUPS = len(STAGES)
 MANY_ROWS = 100
-"""Examples of a life stage from which on it has answers of its own."""
+"""Examples of a group from which on it has answers of its own."""
 KNOTS = (1 / 3, 2 / 3)
 """Shares of the weight below the points where the slope of an answer may change."""
 PARTS = 2 + len(KNOTS)
@@ -33,8 +34,8 @@ class PathAnswers:
     Why: trees, a ridge or a smoothing give one number. How wide the truth lies around it is learned
     from points of examples that they did not learn from. Each quantile is a piecewise linear
     function of the point with two knots that never falls, so that a wide spread goes with a large
-    point; it begins where the asked share of the examples lies below it. Life stages with 100
-    examples have functions of their own, the others share those of all examples.
+    point; it begins where the asked share of the examples lies below it. Groups (life stages) of
+    100 examples have functions of their own, the others share those of all examples.
 
     *Source:* Koenker and Bassett (1978), pinball loss, by reweighted least squares (Schlossmacher
     1973); the mean by the Poisson likelihood, whose weights stay >= 0 (Richardson 1972).
@@ -51,48 +52,51 @@ class PathAnswers:
 
     def __init__(self, *, horizon: int, levels: Sequence[float]) -> None:
         self.levels = np.asarray(levels, dtype=np.float64)
-        n_stages, n_entries = len(STAGES), horizon + 1
-        self.knots = np.ones((n_stages, n_entries, len(KNOTS)))
-        self.weights = np.zeros((n_stages, n_entries, 1 + len(self.levels), PARTS))
+        n_entries = horizon + 1
+        self.knots = np.ones((N_GROUPS, n_entries, len(KNOTS)))
+        self.weights = np.zeros((N_GROUPS, n_entries, 1 + len(self.levels), PARTS))
         self.weights[..., 1:] = 1.0  # the point itself, until something is learned
 
-    def fit(self, points: Floats, training: PathTraining, stages: Ints) -> None:
+    def fit(self, points: Floats, training: PathTraining, groups: Ints) -> None:
         """Learns from points of examples that the member did not learn from.
 
         Args:
             points: Relative points `[n, horizon + 1]`, NaN where the member has none.
             training: Targets and weights of these examples.
-            stages: Life stage of each example, `[n]`.
+            groups: Group of each example, `[n]`, 0 to 2, such as its life stage.
         """
-        some = _evenly(np.arange(len(points)), MOST_ROWS)
-        points, training, stages = points[some].clip(min=0.0), training.take(some), stages[some]
+        places = [_evenly(np.flatnonzero(groups == one), MOST_ROWS) for one in range(N_GROUPS)]
+        some = np.concatenate(places)
+        points, training, groups = points[some].clip(min=0.0), training.take(some), groups[some]
         for entry in range(points.shape[1]):
             point, target = points[:, entry], training.targets[:, entry]
             there = ~np.isnan(point) & ~np.isnan(target) & (training.weight > 0)
             if not there.any():
                 continue
-            shared = _functions(point[there], target[there], training.weight[there], self.levels)
-            for stage in range(len(STAGES)):
-                own = there & (stages == stage)
-                knots, weights = (
-                    _functions(point[own], target[own], training.weight[own], self.levels)
-                    if int(own.sum()) >= MANY_ROWS
-                    else shared
-                )
-                self.knots[stage, entry], self.weights[stage, entry] = knots, weights
+            rows = [there & (groups == one) for one in range(N_GROUPS)]
+            is_large = [int(own.sum()) >= MANY_ROWS for own in rows]
+            learned = [own for own, large in zip(rows, is_large, strict=True) if large]
+            learned += [] if all(is_large) else [there]  # the last is for all small ones
+            found = [
+                _functions(point[own], target[own], training.weight[own], self.levels)
+                for own in learned
+            ]
+            places_of = np.where(is_large, np.cumsum(is_large) - 1, len(found) - 1)
+            for group, place in enumerate(places_of):
+                self.knots[group, entry], self.weights[group, entry] = found[place]
 
-    def raw(self, points: Floats, stages: Ints) -> Paths:
+    def raw(self, points: Floats, groups: Ints) -> Paths:
         """Relative answers `[n, horizon + 1, 1 + n_levels]`, >= 0, quantiles ascending.
 
         Args:
             points: Relative points `[n, horizon + 1]`; below 0, or NaN, is answered as 0.
-            stages: Life stage of each example, `[n]`.
+            groups: Group of each example, `[n]`, 0 to 2, such as its life stage.
         """
-        parts = _parts(np.nan_to_num(points).clip(min=0.0), self.knots[stages])
+        parts = _parts(np.nan_to_num(points).clip(min=0.0), self.knots[groups])
         raw = np.empty((*points.shape, 1 + len(self.levels)))
-        for stage in range(len(STAGES)):
-            own = stages == stage
-            raw[own] = np.einsum("nep,eqp->neq", parts[own], self.weights[stage], optimize=True)
+        for group in range(N_GROUPS):
+            own = groups == group
+            raw[own] = np.einsum("nep,eqp->neq", parts[own], self.weights[group], optimize=True)
         raw[..., 1:].sort(axis=-1)
         return np.maximum(raw, 0.0)
 

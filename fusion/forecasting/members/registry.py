@@ -4,6 +4,9 @@ Another one is one file, one line here and one test file; `check_forecast_member
 """
 
 from fusion.forecasting.members.base import ForecastMember
+from fusion.forecasting.members.classical import ClassicalMember
 
-FORECAST_MEMBERS: dict[str, type[ForecastMember]] = {}
+FORECAST_MEMBERS: dict[str, type[ForecastMember]] = {
+    "classical": ClassicalMember,
+}
 """Every member by its registry name."""
