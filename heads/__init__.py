@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from heads.quantiles import QuantilesHead
     from heads.registry import HEADS
     from heads.regression import RegressionHead
+    from heads.sales_path import SalesPathHead
     from heads.sales_volume import SalesVolumeHead
     from heads.tree_objective import TreeObjective
 
@@ -33,6 +34,7 @@ _PLACES = {
     "MulticlassHead": "multiclass",
     "QuantilesHead": "quantiles",
     "RegressionHead": "regression",
+    "SalesPathHead": "sales_path",
     "SalesVolumeHead": "sales_volume",
     "TreeObjective": "tree_objective",
     "check_decoder": "decoders",
@@ -52,6 +54,7 @@ __all__ = [
     "MulticlassHead",
     "QuantilesHead",
     "RegressionHead",
+    "SalesPathHead",
     "SalesVolumeHead",
     "TreeObjective",
     "check_decoder",

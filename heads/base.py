@@ -72,6 +72,8 @@ class Head(ABC):
     """Name in `heads.decoders.DECODERS` of what answers it where nothing else is asked for."""
     reads_labels: ClassVar[bool] = False
     """True where targets are positions in `labels`, an option of `fitted` and of the config."""
+    reads_relative: ClassVar[bool] = False
+    """True where targets are shares of a level, numbers about 1, and not units."""
     raw_is_additive: ClassVar[bool] = False
     """True where raw outputs are the scores of `additive_scale`, so that least squares suits."""
 

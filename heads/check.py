@@ -59,9 +59,10 @@ def check_head(head_class: type[Head], *, target: Floats | None = None, **option
 
 
 def example_target(head_class: type[Head]) -> Floats:
-    """Twelve training targets `[12, *target_shape]`: counts, or positions of three labels."""
+    """Twelve training targets `[12, *target_shape]`: counts, shares, or positions of labels."""
     shape = head_class.tiny().target_shape
-    values = np.arange(BATCH) % len(LABELS) * 1.0 if head_class.reads_labels else COUNTS
+    counts = COUNTS / COUNTS.mean() if head_class.reads_relative else COUNTS
+    values = np.arange(BATCH) % len(LABELS) * 1.0 if head_class.reads_labels else counts
     steps = [np.roll(values, step) for step in range(*shape)] if shape else values
     return np.asarray(steps).T.copy()
 

@@ -1,26 +1,30 @@
 """Quantiles: below which numbers a product's target stays with given probabilities."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from numbers import Real
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
 from heads.base import LEAST_LOSS, Column, Floats, Head, Parts
 from heads.conformal import conformal_quantile
+from heads.levels import (
+    LEVELS,
+    best_quantiles,
+    checked_levels,
+    free_quantiles,
+    percent,
+    pinball_losses,
+    spaced_quantiles,
+)
 from heads.scales import Scale, StandardScale, normal_scores
 from heads.tree_objective import TreeObjective
 
-LEVELS = (0.1, 0.5, 0.9)
 MIN_ROWS = 20
 """Rows below which quantiles stay as they are."""
-LEAST_GAP = 0.01
-"""Standard deviations between two quantiles at the start: 0 could not be learned away from."""
 
 
 class QuantilesHead(Head):
@@ -97,11 +101,8 @@ class QuantilesHead(Head):
     @property
     def start(self) -> Tensor:
         """Raw outputs `[n_levels]` of the quantiles of the training targets."""
-        gaps = torch.tensor(self.starts, dtype=torch.float64).diff().clamp(min=LEAST_GAP)
-        before = gaps.expm1().log()  # softplus gives the gap again
-        middle = torch.tensor([self.starts[self._middle]], dtype=torch.float64)
-        raw = torch.cat([before[: self._middle], middle, before[self._middle :]])
-        return raw.float()
+        starts = torch.tensor(self.starts, dtype=torch.float64)
+        return free_quantiles(starts, self._middle).float()
 
     @property
     def n_scores(self) -> int:
@@ -128,7 +129,7 @@ class QuantilesHead(Head):
     def losses(self, raw: Tensor, target: Tensor) -> Tensor:
         """Pinball losses in standard deviations, >= 0, `[batch, n_networks, n_levels]`."""
         quantiles = self._scaled_quantiles(raw)
-        return _pinball(target[:, None, None] - quantiles, self.levels)
+        return pinball_losses(target[:, None, None] - quantiles, self.levels)
 
     def decode(self, raw: Tensor) -> dict[str, Tensor]:
         """Quantiles in the unit of the target, float64, ordered by level.
@@ -164,11 +165,7 @@ class QuantilesHead(Head):
 
     def _scaled_quantiles(self, raw: Tensor) -> Tensor:
         """Quantiles in standard deviations from the mean, of the same shape, ascending."""
-        middle = self._middle
-        anchor, gaps = raw[..., [middle]], F.softplus(raw)
-        below = gaps[..., :middle].flip(-1).cumsum(dim=-1).flip(-1)
-        above = gaps[..., middle + 1 :].cumsum(dim=-1)
-        return torch.cat([anchor - below, anchor, anchor + above], dim=-1)
+        return spaced_quantiles(raw, self._middle)
 
     def metrics(self, target: Floats, prediction: dict[str, Floats]) -> dict[str, float]:
         """Mean pinball loss of all levels; errors of the median; how honest the outermost pair is.
@@ -187,7 +184,7 @@ class QuantilesHead(Head):
             found["mae"] = metrics.mae(target, values[0.5])
         if len(values) > 1:
             low, high = values[self.levels[0]], values[self.levels[-1]]
-            pair = f"{_percent(self.levels[0])}_{_percent(self.levels[-1])}"
+            pair = f"{percent(self.levels[0])}_{percent(self.levels[-1])}"
             width = float(np.mean(high - low))
             covered = metrics.coverage(target, low, high)
             found[f"coverage_{pair}"] = covered if width > 0 else math.nan
@@ -197,8 +194,8 @@ class QuantilesHead(Head):
     def constant_loss(self, target: Tensor) -> float:
         """Loss of the targets' own quantiles, at least 0.001 (a constant target has none)."""
         values = target.double().cpu()
-        best = torch.from_numpy(_quantiles(values.numpy(), self.levels))
-        return max(float(_pinball(values[:, None] - best, self.levels).mean()), LEAST_LOSS)
+        best = torch.from_numpy(best_quantiles(values.numpy(), self.levels))
+        return max(float(pinball_losses(values[:, None] - best, self.levels).mean()), LEAST_LOSS)
 
     @classmethod
     def fitted(  # type: ignore[override]  # names its options, so that a typo fails
@@ -220,7 +217,7 @@ class QuantilesHead(Head):
         """
         levels = checked_levels(levels)
         standard = StandardScale.fitted(target, transform)
-        starts = _quantiles(standard.encode(target), levels).tolist()
+        starts = best_quantiles(standard.encode(target), levels).tolist()
         return cls(levels=levels, standard=standard.config, starts=starts)
 
     @classmethod
@@ -237,39 +234,5 @@ class QuantilesHead(Head):
         return f"quantiles of the levels {levels}; learned with {loss}{held_out}"
 
 
-def checked_levels(levels: Sequence[float]) -> list[float]:
-    """Levels in ascending order.
-
-    Raises:
-        ValueError: If there are none, two are the same or one is not in (0, 1).
-    """
-    is_list = isinstance(levels, Iterable) and not isinstance(levels, str | Mapping)
-    given = list(levels) if is_list else None
-    numbers = given and all(isinstance(one, Real) and 0.0 < one < 1.0 for one in given)
-    ordered = sorted(float(level) for level in given or ()) if numbers else []
-    if not ordered or len({_name(level) for level in ordered}) < len(ordered):
-        raise ValueError(
-            "levels must be a list of one or more different numbers in (0, 1), got "
-            f"{levels if given is None else given}. "
-            "Give [0.1, 0.5, 0.9] for a median and an interval of 80 %."
-        )
-    return ordered
-
-
-def _percent(level: float) -> str:
-    return f"p{100 * level:g}"
-
-
 def _name(level: float) -> str:
-    return f"prediction_{_percent(level)}"
-
-
-def _pinball(missed: Tensor, levels: Sequence[float]) -> Tensor:
-    """Pinball losses of `target - quantile`, with the levels along the last axis."""
-    tau = torch.tensor(levels, dtype=torch.float64).to(missed)
-    return torch.maximum(tau * missed, (tau - 1.0) * missed)
-
-
-def _quantiles(values: Floats, levels: Sequence[float]) -> Floats:
-    """The values `[n_levels]` that have the least pinball loss."""
-    return np.asarray(np.quantile(values, levels, method="inverted_cdf"))
+    return f"prediction_{percent(level)}"

@@ -9,6 +9,7 @@ from heads.linear import LinearHead
 from heads.multiclass import MulticlassHead
 from heads.quantiles import QuantilesHead
 from heads.regression import RegressionHead
+from heads.sales_path import SalesPathHead
 from heads.sales_volume import SalesVolumeHead
 
 HEADS: dict[str, type[Head]] = {
@@ -18,4 +19,5 @@ HEADS: dict[str, type[Head]] = {
     "linear": LinearHead,
     "multiclass": MulticlassHead,
     "quantiles": QuantilesHead,
+    "sales_path": SalesPathHead,
 }

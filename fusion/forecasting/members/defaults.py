@@ -1,0 +1,3 @@
+"""Which members a forecast has where none are named."""
+
+DEFAULT_MEMBERS = ("network", "trees")

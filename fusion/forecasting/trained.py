@@ -1,0 +1,116 @@
+"""A trained forecast with all that is needed to ask it, and how it is made of tables."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from encoders.base import Encoder
+from fusion.data.panel.columns import SalesColumns
+from fusion.data.panel.frequency import Frequency
+from fusion.data.schema import Schema
+from fusion.forecasting.content import Content, ContentSpec, content_of_items
+from fusion.forecasting.examples import Examples, past_examples
+from fusion.forecasting.fit import fit_forecast
+from fusion.forecasting.history import History
+from fusion.forecasting.members.base import ForecastMember
+from fusion.forecasting.members.defaults import DEFAULT_MEMBERS
+from fusion.forecasting.members.registry import FORECAST_MEMBERS
+from fusion.forecasting.model import ForecastModel
+from fusion.progress import Stage, silent
+
+MOST_EXAMPLES = 400_000
+"""Examples that are learned from, the latest: what bounds memory and time."""
+MemberChoices = Mapping[str, "Mapping[str, Any] | ForecastMember"]
+"""Name -> options of the member of this name in `FORECAST_MEMBERS`, or a member of one's own."""
+
+
+@dataclass(frozen=True)
+class ForecastSpec:
+    """Everything that decides how a forecast is made, apart from the tables.
+
+    Args:
+        horizon: Steps, >= 1.
+        levels: Quantile levels that are answered, in (0, 1), 0.5 among them.
+        members: Which members; None for the default ones.
+        content: How items are read.
+        seed: Of everything that is drawn.
+    """
+
+    horizon: int
+    levels: Sequence[float] = (0.1, 0.5, 0.9)
+    members: MemberChoices | None = None
+    content: ContentSpec = field(default_factory=ContentSpec)
+    seed: int = 0
+
+    def made_members(self) -> dict[str, ForecastMember]:
+        """New members that have learned nothing."""
+        chosen = {name: {} for name in DEFAULT_MEMBERS} if self.members is None else self.members
+        return {
+            name: copy.deepcopy(one)
+            if isinstance(one, ForecastMember)
+            else FORECAST_MEMBERS[name](**one)
+            for name, one in chosen.items()
+        }
+
+
+@dataclass(frozen=True)
+class TrainedForecast:
+    """A trained forecast with all that is needed to ask it.
+
+    Args:
+        model: Members, blended by life stage.
+        encoders: By modality, of the content of items.
+        schema: Which columns of the items table say what.
+        sales: Names of the columns of the sales table.
+        frequency: What a period is.
+        launch: Column of the items table with the first day of an item; None where none has it.
+        info: What is worth knowing, JSON-serialisable.
+    """
+
+    model: ForecastModel
+    encoders: Mapping[str, Encoder]
+    schema: Schema
+    sales: SalesColumns
+    frequency: Frequency
+    launch: str | None = None
+    info: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def horizon(self) -> int:
+        """Steps that are answered."""
+        return self.model.head.horizon
+
+
+def train_forecast(
+    history: History, spec: ForecastSpec, *, until: int | None = None, stage: Stage = silent
+) -> tuple[ForecastModel, Content]:
+    """A forecast that learns from all that was known before a period.
+
+    Args:
+        history: Items and sales; what is later is not looked at.
+        spec: How.
+        until: The period (default: the end of the sales).
+        stage: Opens progress bars.
+    """
+    panel = history.panel
+    until = panel.end if until is None else until
+    examples = past_examples(panel, horizon=spec.horizon, until=until)
+    examples = examples.take(np.sort(np.argsort(-examples.as_of, kind="stable")[:MOST_EXAMPLES]))
+    learned = np.unique(history.rows[panel.first < until])
+    content = content_of_items(history.ready, learned, spec.content, seed=spec.seed)
+    fitted = fit_forecast(
+        with_content(examples, history, content),
+        spec.made_members,
+        levels=spec.levels,
+        seed=spec.seed,
+        stage=stage,
+    )
+    return fitted.model, content
+
+
+def with_content(examples: Examples, history: History, content: Content) -> Examples:
+    """Examples with what is known of their items."""
+    return replace(examples, content=content.view, content_rows=history.rows)

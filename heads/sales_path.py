@@ -1,0 +1,286 @@
+"""Sales path: how much is sold in each of the coming periods, and in all of them together."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from heads.base import LEAST_LOSS, LIMIT, Column, Floats, Head
+from heads.levels import (
+    LEVELS,
+    best_quantiles,
+    checked_levels,
+    free_quantiles,
+    percent,
+    pinball_losses,
+    spaced_quantiles,
+)
+from heads.tree_objective import TreeObjective
+
+GRID = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+"""Levels that are always learned: between them lies the distribution of what is sold."""
+LEAST_MEAN = 1e-3
+"""Relative means below count as this one: the deviance of a mean of 0 is infinite."""
+
+
+class SalesPathHead(Head):
+    """Sales of each coming period and of all together: median, mean and quantiles.
+
+    Targets and answers are relative: units divided by the recent level of the item, as
+    `fusion.forecasting` does it, so that items which sell thousands and items which sell two are
+    alike. The last number of a path is the whole window, as units a period. It is an entry of its
+    own: no quantile of a sum is the sum of quantiles.
+
+    Why: with rows weighted by their level, the pinball loss of the median is the WAPE in units.
+    *Source:* Koenker and Bassett (1978) for the quantiles; Wen et al. (2017), multi-horizon
+    quantile forecaster, for all steps at once; *differs:* the mean is learned beside them, by
+    Poisson deviance.
+
+    Shape:
+        raw `[batch, n_networks, horizon + 1, 1 + n_grid]`: the mean, then quantiles by the
+        ascending levels of `grid`; values themselves, so the mean of several raws is an answer.
+        target `[batch, horizon + 1]`, NaN where it is not known: it is left out of losses.
+
+    Args:
+        horizon: Steps, >= 1.
+        levels: Levels of the quantile columns, in (0, 1), in any order.
+        starts: Best constant raw outputs `[horizon + 1][1 + n_grid]` (default: all 1).
+
+    Raises:
+        ValueError: If the horizon is below 1, levels do not suit, or starts have another shape.
+
+    Example:
+        >>> head = SalesPathHead.fitted(np.array([[0.5, 1.5, 1.0], [1.5, 0.5, 1.0]]))
+        >>> head.horizon, head.raw_dim, head.columns[0].name, head.columns[-1].name
+        (2, 12, 'sales_units_step_1_p50', 'sales_units_window_p90')
+    """
+
+    task: ClassVar[str] = "regression"
+    primary_metric: ClassVar[str] = "wape"
+    higher_is_better: ClassVar[bool] = False
+    reads_relative: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        *,
+        horizon: int,
+        levels: Sequence[float] = LEVELS,
+        starts: Sequence[Sequence[float]] | None = None,
+    ) -> None:
+        if horizon < 1:
+            raise ValueError(f"horizon must be 1 or more, got {horizon}. Give the steps to answer.")
+        self.horizon, self.levels = horizon, checked_levels(levels)
+        both = dict(zip(map(percent, (*GRID, *self.levels)), (*GRID, *self.levels), strict=True))
+        self.grid = sorted(both.values())
+        shape = (horizon + 1, self.raw_dim)
+        self.starts = np.ones(shape).tolist() if starts is None else [list(one) for one in starts]
+        if any(len(one) != shape[1] for one in self.starts) or len(self.starts) != shape[0]:
+            raise ValueError(f"starts must be {shape[0]} times {shape[1]} numbers. Use fitted().")
+
+    @property
+    def target_shape(self) -> tuple[int, ...]:
+        """The steps, and the window."""
+        return (self.horizon + 1,)
+
+    @property
+    def raw_dim(self) -> int:
+        """The mean and the quantiles of `grid`."""
+        return 1 + len(self.grid)
+
+    @property
+    def middle(self) -> int:
+        """Place of the median in `grid`."""
+        return self.grid.index(0.5)
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Of each step and then of the window: the median, the mean, the other quantiles.
+
+        The median comes whether or not it was asked for. Columns of the window are `step`
+        `horizon + 1`, and say so in `window`.
+        """
+        entries = [(f"step_{step}", "") for step in range(1, self.horizon + 1)]
+        entries.append(("window", f"{self.horizon} periods"))
+        found: list[Column] = []
+        for step, (name, window) in enumerate(entries, start=1):
+            stem = f"sales_units_{name}"
+            about: dict[str, Any] = {"step": step, "window": window, "unit": "units"}
+            found += [
+                Column(f"{stem}_p50", "quantile", level=0.5, **about),
+                Column(stem, "mean", **about),
+                *(
+                    Column(f"{stem}_{percent(one)}", "quantile", level=one, **about)
+                    for one in others
+                ),
+            ]
+        return tuple(found)
+
+    @property
+    def start(self) -> Tensor:
+        """Means and quantiles `[horizon + 1, raw_dim]` of the training targets."""
+        return torch.tensor(self.starts, dtype=torch.float32)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Keyword arguments that rebuild this head."""
+        return {"horizon": self.horizon, "levels": self.levels, "starts": self.starts}
+
+    @property
+    def tree_objective(self) -> TreeObjective:
+        """Absolute errors of the relative path: with rows weighted by level, the WAPE."""
+        return TreeObjective("regression_l1", self.additive_scale, n_fits=self.n_scores)
+
+    def ordered(self, outputs: Tensor) -> Tensor:
+        """Raw outputs of free numbers of the same shape: means > 0, quantiles that never cross.
+
+        Numbers that are `start` give `start` again, gaps of at least 0.01 between its quantiles.
+        The mean of the window is that of the steps, whatever its own number is.
+
+        Shape:
+            `[..., horizon + 1, raw_dim]`, given and returned.
+        """
+        free = outputs + self._moved.to(outputs)
+        means = F.softplus(free[..., :-1, :1])  # of the steps
+        means = torch.cat([means, means.mean(dim=-2, keepdim=True)], dim=-2)
+        return torch.cat([means, spaced_quantiles(free[..., 1:], self.middle)], dim=-1)
+
+    @property
+    def _moved(self) -> Tensor:
+        """How far `start` lies from the free numbers that give it."""
+        start = torch.tensor(self.starts, dtype=torch.float64)
+        mean = start[:, :1].clamp(min=LEAST_MEAN).expm1().log()  # softplus gives it again
+        return torch.cat([mean, free_quantiles(start[:, 1:], self.middle)], dim=-1) - start
+
+    def losses(self, raw: Tensor, target: Tensor) -> Tensor:
+        """Deviances of the mean and pinball losses of the quantiles, >= 0; 0 of unknown targets.
+
+        Quantiles are put in order before. The deviance is that of Poisson counts, of the mean
+        alone: `m - r log m`, less its least value.
+
+        Shape:
+            `[batch, n_networks, horizon + 1, raw_dim]`.
+        """
+        known = target.isfinite()[:, None, :, None]
+        sold = torch.where(known, target[:, None, :, None], 0.0).to(raw)
+        deviance = poisson_deviance(raw[..., :1], sold.clamp(min=0.0))
+        quantiles = raw[..., 1:].sort(dim=-1).values
+        pinballs = pinball_losses(sold - quantiles, self.grid)
+        return torch.where(known, torch.cat([deviance, pinballs], dim=-1), 0.0)
+
+    def decode(self, raw: Tensor) -> dict[str, Tensor]:
+        """Units a period, >= 0, float64, of an item whose level is one unit a period.
+
+        Networks are averaged level by level. For items of other levels, the total of the window
+        and whole numbers see `distribution`.
+        """
+        values = self.sound(raw.double()).mean(dim=1)
+        by_name = {}
+        for column in self.columns:
+            place = 0 if column.level is None else 1 + self.grid.index(column.level)
+            by_name[column.name] = values[:, (column.step or 1) - 1, place]
+        return by_name
+
+    def sound(self, raw: Tensor) -> Tensor:
+        """Raw outputs of the same shape with all numbers >= 0 and quantiles in order."""
+        inside = raw.clamp(0.0, LIMIT)
+        return torch.cat([inside[..., :1], inside[..., 1:].sort(dim=-1).values], dim=-1)
+
+    def metrics(self, target: Floats, prediction: dict[str, Floats]) -> dict[str, float]:
+        """Errors of the medians and means, pinball loss, and how honest the outermost pair is.
+
+        `wape`, `mae`, `bias_mean`, `pinball` (all asked levels) and `coverage_..` are over the
+        steps; `wape_window` is of the window, by its own median. Unknown targets are left out.
+        """
+        from heads import metrics  # scikit-learn takes seconds to import
+
+        said = {(column.step, column.level): prediction[column.name] for column in self.columns}
+        known = np.isfinite(target)
+        sold = target[:, :-1][known[:, :-1]]
+
+        def steps(level: float | None) -> Floats:
+            every = [said[step, level] for step in range(1, self.horizon + 1)]
+            return np.stack(every, axis=1)[known[:, :-1]]
+
+        pinballs = [metrics.pinball(sold, steps(level), level=level) for level in self.levels]
+        whole = known[:, -1]
+        window = target[whole, -1], said[self.horizon + 1, 0.5][whole]
+        found = {
+            "wape": metrics.wape(sold, steps(0.5)),
+            "wape_window": metrics.wape(*window) if whole.any() else math.nan,
+            "mae": metrics.mae(sold, steps(0.5)),
+            "bias_mean": metrics.bias(sold, steps(None)),
+            "pinball": float(np.mean(pinballs)),
+        }
+        if len(self.levels) > 1:
+            low, high = self.levels[0], self.levels[-1]
+            pair = f"{percent(low)}_{percent(high)}"
+            found[f"coverage_{pair}"] = metrics.coverage(sold, steps(low), steps(high))
+        return found
+
+    def constant_loss(self, target: Tensor) -> float:
+        """Loss of the targets' own means and quantiles, at least 0.001."""
+        best = torch.tensor(_best_constants(target.double().cpu().numpy(), self.grid))
+        raw = best.expand(len(target), 1, *best.shape)
+        return max(float(self.losses(raw, target.cpu()).mean()), LEAST_LOSS)
+
+    @classmethod
+    def fitted(  # type: ignore[override]  # names its options, so that a typo fails
+        cls, target: Floats, *, levels: Sequence[float] = LEVELS
+    ) -> Self:
+        """A head that starts at the means and quantiles of the training paths.
+
+        Args:
+            target: Relative training paths `[n, horizon + 1]`, NaN where a step is not known.
+            levels: Levels in (0, 1), in any order.
+
+        Raises:
+            ValueError: If paths are not of two numbers or more, or levels do not suit.
+        """
+        if target.ndim != 2 or target.shape[1] < 2:
+            raise ValueError(
+                "target must be a list of two columns or more, each step and then their mean, got "
+                f"{list(target.shape)} numbers. Take sales_volume for one number."
+            )
+        head = cls(horizon=target.shape[1] - 1, levels=levels)
+        head.starts = _best_constants(target, head.grid).tolist()
+        return head
+
+    @classmethod
+    def tiny(cls) -> Self:
+        """Two steps."""
+        return cls(horizon=2)
+
+    def describe(self) -> str:
+        """Steps, levels, and what they are learned with."""
+        levels = ", ".join(f"{level:g}" for level in self.levels)
+        return (
+            f"units of each of {self.horizon} periods and of all together: mean and quantiles of "
+            f"the levels {levels}; learned as shares of the recent level with pinball loss"
+        )
+
+
+def poisson_deviance(mean: Tensor, sold: Tensor) -> Tensor:
+    """Half the Poisson deviance of means from what was sold, elementwise, >= 0.
+
+    Means below 0.001 count as 0.001, with a slope that leads back up.
+    """
+    inside = mean.clamp(min=LEAST_MEAN)
+    least = sold - torch.special.xlogy(sold, sold)
+    slope = (sold / LEAST_MEAN - 1.0).abs()
+    below = slope * (LEAST_MEAN - mean).clamp(min=0.0)
+    return inside - sold * inside.log() - least + below
+
+
+def _best_constants(target: Floats, grid: Sequence[float]) -> Floats:
+    """Mean and quantiles `[n_entries, 1 + n_grid]` of what is known; 1 where nothing is."""
+    found = np.ones((target.shape[1], 1 + len(grid)))
+    for place, column in enumerate(target.T):
+        known = column[np.isfinite(column)].astype(np.float64)
+        if len(known):
+            mean = max(float(known.clip(min=0.0).mean()), LEAST_MEAN)
+            found[place] = [mean, *best_quantiles(known, grid)]
+    return found
