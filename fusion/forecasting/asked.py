@@ -53,8 +53,8 @@ def first_step(panel: Panel, as_of: str | None) -> int:
     if period > panel.end:
         raise CatalogueError(
             "as_of must not lie behind the end of the sales, "
-            f"{frequency.first_day(panel.end)}, got {as_of}: nothing is known of the {frequency.unit}s between. Give their sales, or "
-            "choose an earlier date."
+            f"{frequency.first_day(panel.end)}, got {as_of}: nothing is known of the "
+            f"{frequency.unit}s between. Give their sales, or choose an earlier date."
         )
     return period
 
