@@ -7,9 +7,9 @@ import numpy as np
 import torch
 
 from encoders.series.windows import UNITS, Windows
-from fusion.forecasting.baseline_spread import AgeMedians, unit_paths, with_spread
-from fusion.forecasting.examples import Examples
-from fusion.forecasting.forecasts import Floats, Forecasts
+from fusion.forecasting.baseline_spread import AgeMedians, with_spread
+from fusion.forecasting.examples import Examples, Floats
+from fusion.forecasting.forecasts import Forecasts, unit_paths
 from fusion.members.openmp import lightgbm
 
 N_LAGS = 8

@@ -7,18 +7,13 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
-from fusion.forecasting.examples import STAGES, Examples, Ints
-from fusion.forecasting.forecasts import MEDIAN, Floats, Forecasts
+from fusion.forecasting.examples import STAGES, Examples, Floats, Ints
+from fusion.forecasting.forecasts import MEDIAN, Forecasts, unit_paths
 
 LEAST_ERRORS = 30
 """Errors of a life stage from which on its quantiles are its own; of fewer, those of all rows."""
 LEAST_ROWS = 5
 """Rows of an age whose median counts."""
-
-
-def unit_paths(steps: Floats) -> Floats:
-    """Paths `[n, horizon + 1]` in units of steps `[n, horizon]`: they and their sum."""
-    return np.concatenate([steps, steps.sum(axis=1, keepdims=True)], axis=1)
 
 
 @dataclass(frozen=True, eq=False)

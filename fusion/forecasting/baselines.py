@@ -11,9 +11,9 @@ import numpy as np
 
 from encoders.series.windows import UNITS, Windows
 from fusion.forecasting.baseline_models import least_squares, trees
-from fusion.forecasting.baseline_spread import AgeMedians, unit_paths, with_spread
-from fusion.forecasting.examples import Examples
-from fusion.forecasting.forecasts import Floats, Forecasts
+from fusion.forecasting.baseline_spread import AgeMedians, with_spread
+from fusion.forecasting.examples import Examples, Floats
+from fusion.forecasting.forecasts import CHUNK_ROWS, Forecasts, unit_paths
 from fusion.forecasting.smoothing import exponential_smoothing, teunter_syntetos_babai
 from fusion.progress import Stage, silent
 
@@ -25,8 +25,6 @@ ALPHA = 0.2
 """Weight of the latest period, or sale, in a smoothed one."""
 YEARS = {"day": 364, "week": 52, "month": 12}
 """Periods of a year; of days, whole weeks of them, so that weekdays meet."""
-CHUNK_ROWS = 20_000
-"""Rows whose histories are cut out at once."""
 SPREAD_ROWS = 50_000
 """Past examples, the latest, by whose errors the spread of a rule is known."""
 

@@ -6,10 +6,10 @@ import pytest
 from fusion.data.panel.frequency import Frequency
 from fusion.data.panel.panel import Panel, ragged
 from fusion.forecasting.baseline_models import lag_table
-from fusion.forecasting.baseline_spread import AgeMedians, unit_paths
+from fusion.forecasting.baseline_spread import AgeMedians
 from fusion.forecasting.baselines import BY_AGE, LEAST_SQUARES, RULES, TREES, baseline_forecasts
 from fusion.forecasting.examples import examples_at, past_examples
-from fusion.forecasting.forecasts import Actual
+from fusion.forecasting.forecasts import Actual, joined, unit_paths
 from fusion.forecasting.metrics import scores
 
 START = 2800
@@ -132,7 +132,7 @@ def test_quantiles_lie_around_the_point_and_cover_what_they_say():
     panel = made_up(n_series=150)
     asked = asked_at(panel, panel.end - 2)
     found = forecast(panel, panel.end - 2).forecasts
-    actual = Actual(asked.targets(), asked.windows.past("units", 30))
+    actual = Actual.of_examples(asked)
     for name in ("mean of last 8", "median of last 4", "exponential smoothing"):
         shown = scores(actual, found[name])
         assert 0.65 < shown["coverage"] < 0.93, name
@@ -147,7 +147,7 @@ def test_learned_ones_beat_the_mean_where_weeks_alternate():
     panel = panel_of(*odd)
     asked = asked_at(panel, panel.end - 2)
     found = forecast(panel, panel.end - 2).forecasts
-    actual = Actual(asked.targets(), asked.windows.past("units", 30))
+    actual = Actual.of_examples(asked)
     errors = {name: scores(actual, one)["wape"] for name, one in found.items()}
     assert errors[LEAST_SQUARES] < 0.5 * errors["mean of last 8"]
     assert errors[TREES] < errors["mean of last 8"]
@@ -197,3 +197,11 @@ def test_returns_are_forecast_as_nothing_and_unknown_targets_are_no_errors():
 def test_a_path_ends_with_its_sum():
     assert unit_paths(np.array([[1.0, 2.0]])).tolist() == [[1.0, 2.0, 3.0]]
     assert np.isnan(unit_paths(np.array([[1.0, np.nan]]))[0, 2])
+
+
+def test_forecasts_of_several_origins_stand_one_behind_the_other(found):
+    zero, mean = (found.forecasts[name] for name in ("zero", "mean of last 4"))
+    both = joined([zero, mean])
+    n = len(zero.mean)
+    assert np.array_equal(both.take(np.arange(n)).quantiles, zero.quantiles)
+    assert np.array_equal(both.take(np.arange(n, 2 * n)).mean, mean.mean)
