@@ -208,12 +208,16 @@ def _offset(cell: Any) -> timedelta | None:
 
 
 def missing_cells(
-    column: str, is_missing_at: NDArray[np.bool_], problems: Collection[Problem]
+    column: str,
+    is_missing_at: NDArray[np.bool_],
+    problems: Collection[Problem],
+    *,
+    code: str = "sales_missing",
 ) -> list[Problem]:
     """One problem for each cell that must be given, is not, and is not told as faulty."""
     faulty = {problem.row for problem in problems}
     return [
-        Problem("sales_missing", "must be given, got none", row, column=column)
+        Problem(code, "must be given, got none", row, column=column)
         for row in np.flatnonzero(is_missing_at).tolist()
         if row not in faulty
     ]

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fusion.data.numbers import number_cells
-from fusion.data.panel.cells import missing_cells, read_distinct
+from fusion.data.panel.cells import read_distinct
 from fusion.data.panel.columns import SalesColumns
 from fusion.data.panel.frequency import Days
 from fusion.data.panel.layout import Layout, Numbers
@@ -18,19 +18,15 @@ Doubles = NDArray[np.float64]
 
 
 def read_numbers(
-    part: pd.DataFrame, columns: SalesColumns, *, market: tuple[str, ...] = ()
+    part: pd.DataFrame, columns: SalesColumns
 ) -> tuple[dict[str, Doubles], list[Problem]]:
-    """Units and other numbers of the rows of a part by role or name, and what is wrong."""
+    """Units and other numbers of the rows of a part by role or name, and which are faulty."""
     values: dict[str, Doubles] = {}
     problems: list[Problem] = []
     for key, name in {"units": columns.units, **columns.numbers}.items():
-        if name in market:
-            continue
         found = read_distinct(part[name], number_cells)
         values[key] = found.rows.astype(np.float64)
         problems += found.problems
-        if key == "units":
-            problems += missing_cells(name, np.isnan(values[key]), found.problems)
         if key in RANGES:
             problems += _outside(name, values[key], key)
     return values, problems
@@ -76,16 +72,19 @@ class Filling:
     Args:
         layout: Where they go.
         names: Roles or names of the numbers beside the units.
+        known: Those of them that are known ahead, so that planned rows tell them.
     """
 
     layout: Layout
     names: tuple[str, ...]
+    known: frozenset[str] = frozenset()
     n_repeated: int = 0
     n_negative: int = 0
     units: Doubles = field(init=False)
     seen: NDArray[np.uint32] = field(init=False)
     means: dict[str, Mean] = field(init=False)
     sold_at: Mean | None = field(init=False)
+    ahead: dict[str, Mean] = field(init=False)
 
     def __post_init__(self) -> None:
         n = int(self.layout.offsets[-1])
@@ -93,9 +92,13 @@ class Filling:
         self.seen = np.zeros(n, dtype=np.uint32 if self.layout.is_summed else np.uint8)
         self.means = {name: Mean(n) for name in self.names}
         self.sold_at = Mean(n) if "price" in self.names else None
+        n_planned = self.layout.n_ahead * len(self.layout.ids)
+        self.ahead = {name: Mean(n_planned) for name in self.names if name in self.known}
 
     def add(self, keys: Numbers, days: Days, numbers: dict[str, Doubles]) -> None:
-        """Takes the rows of a part."""
+        """Takes the rows of a part; those without units are planned."""
+        if self.layout.n_ahead:
+            self._plan(self.layout.places_ahead(keys, days), numbers)
         places = self.layout.places(keys, days)
         fits = places >= 0
         places, units = places[fits], numbers["units"][fits]
@@ -108,6 +111,11 @@ class Filling:
             mean.add(places[known], values[known], np.ones(int(known.sum())))
             if name == "price" and self.sold_at is not None:
                 self.sold_at.add(places[known], values[known], np.maximum(units[known], 0))
+
+    def _plan(self, places: Numbers, numbers: dict[str, Doubles]) -> None:
+        for name, mean in self.ahead.items():
+            told = (places >= 0) & ~np.isnan(numbers[name])
+            mean.add(places[told], numbers[name][told], np.ones(int(told.sum())))
 
     def _count(self, places: Numbers, days: Days) -> None:
         """Marks the days that have a row, and counts rows whose day had one."""
@@ -141,6 +149,14 @@ class Filling:
                 np.copyto(values, last, where=self.units <= 0)
             columns[name] = values.astype(np.float32)
         return units, columns
+
+    def planned(self) -> dict[str, Floats]:
+        """Planned numbers `[n_series, n_ahead]`; to be asked for once."""
+        shape = (len(self.layout.ids), self.layout.n_ahead)
+        return {
+            name: mean.values().astype(np.float32).reshape(shape)
+            for name, mean in self.ahead.items()
+        }
 
 
 def carried(values: Doubles, offsets: Numbers) -> Doubles:
