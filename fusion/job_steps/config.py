@@ -81,9 +81,29 @@ class SalesSection(Section):
     date: str = "date"
     units: str = "units"
     price: str | None = None
+    promotion: str | None = None
     stock: str | None = None
     in_stock: str | None = None
     shop: str | None = None
+    past: tuple[str, ...] = Field(
+        default=(), description="Columns of numbers that are known up to the date of a forecast."
+    )
+    known: tuple[str, ...] = Field(
+        default=(), description="Columns of numbers that are known ahead, such as a planned price."
+    )
+    market: Path | None = Field(
+        default=None, description="Dates and numbers of the whole market, named in past or known."
+    )
+    planned: Path | None = Field(
+        default=None, description="Item, date and numbers named in known; or rows without units."
+    )
+    duckdb: bool = Field(
+        default=False,
+        description="Rows of single sales are summed up by DuckDB before they are read.",
+    )
+    launch: str | None = Field(
+        default=None, description="Column of the items table: the day an item came on sale."
+    )
     frequency: Unit | None = Field(
         default=None, description="What a period is; absent: as the dates of the table are."
     )
@@ -113,9 +133,12 @@ class SalesSection(Section):
             self.date,
             self.units,
             price=self.price,
+            promotion=self.promotion,
             stock=self.stock,
             in_stock=self.in_stock,
             shop=self.shop,
+            past=self.past,
+            known=self.known,
         )
 
 
@@ -251,3 +274,6 @@ class TrainConfig(Section):
         self.store = None if self.store is None else base / expanded(self.store)
         if self.sales is not None:
             self.sales.table = base / expanded(self.sales.table)
+            for name in ("market", "planned"):
+                beside = getattr(self.sales, name)
+                setattr(self.sales, name, None if beside is None else base / expanded(beside))

@@ -1,14 +1,17 @@
 """Items joined with a sales table, as a configuration or a trained model names its columns."""
 
+from typing import Any
+
 import pandas as pd
 
 from fusion.data.panel.asof import history_columns, target_column, target_name
+from fusion.data.panel.columns import ROLES
 from fusion.data.panel.frequency import Unit
 from fusion.data.panel.panel import Panel, over_shops
 from fusion.data.panel.reach import as_of_dates, sales_gap
-from fusion.data.panel.tables import item_keys, panel_of_items, tell_left_out, with_columns
+from fusion.data.panel.tables import item_keys, tell_left_out, with_columns
 from fusion.job_steps.config import SalesSection
-from fusion.shards.history import sales_parts
+from fusion.job_steps.panel import own_columns, panel_of
 
 
 def join_sales(items: pd.DataFrame, section: SalesSection) -> tuple[pd.DataFrame, str]:
@@ -45,11 +48,16 @@ def join_history(items: pd.DataFrame, section: SalesSection) -> pd.DataFrame:
 
 
 def _panel(items: pd.DataFrame, section: SalesSection) -> tuple[list[str | None], Panel]:
-    columns = section.columns
-    keys = item_keys(items, columns.item)
-    parts = sales_parts(section.table, columns)
-    panel = panel_of_items(keys, parts, columns=columns, frequency=section.frequency)
-    return keys, over_shops(panel)
+    panel = panel_of(section, items)
+    return item_keys(items, section.item), over_shops(panel)
+
+
+def trained_section(section: SalesSection) -> dict[str, Any]:
+    """What a later question to the model reads: the sales table alone, by the columns it has."""
+    own = own_columns(section)
+    kept = {name: getattr(own, name) for name in (*ROLES, "past", "known")}
+    alone = section.model_copy(update=kept | dict.fromkeys(("market", "planned", "launch")))
+    return alone.model_dump(mode="json")
 
 
 def sales_unit(section: SalesSection) -> Unit:

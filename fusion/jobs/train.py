@@ -31,7 +31,7 @@ from fusion.job_steps.config import TrainConfig
 from fusion.job_steps.items import LabelledItems, labelled_items
 from fusion.job_steps.measure import Experiment, measure
 from fusion.job_steps.new_items import PAGE, forecast_new_items
-from fusion.job_steps.sales import horizons
+from fusion.job_steps.sales import horizons, trained_section
 from fusion.job_steps.split import row_groups, split_rows
 from fusion.job_steps.summary import Outcome, training_report
 from fusion.job_steps.tuned import TuningChoice, trained, tuning_choice, tuning_summary
@@ -153,7 +153,7 @@ def train_checked(
     fitted.bundle.info.update(
         title=config.title,
         split=config.split.model_dump(),
-        sales=None if config.sales is None else config.sales.model_dump(mode="json"),
+        sales=None if config.sales is None else trained_section(config.sales),
         horizons=horizons(config.sales),
         details=config.data.details,
         n_rows={"train": len(experiment.split.train), "test": len(experiment.split.test)},

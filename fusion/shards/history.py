@@ -19,6 +19,7 @@ from fusion.data.panel.files import csv_parts, parquet_parts
 from fusion.data.panel.frequency import Unit
 from fusion.data.panel.reading import read_panel
 from fusion.data.problems import Problem, raise_for
+from fusion.data.schema import missing_columns
 from fusion.data.tables import read_table
 from fusion.errors import JobError
 from fusion.shards.commit import HISTORY, parquet_bytes
@@ -45,9 +46,12 @@ def sales_columns(info: Mapping[str, Any], sales: PastSales) -> SalesColumns:
         known["date"],
         known["units"],
         price=known.get("price"),
+        promotion=known.get("promotion"),
         stock=known.get("stock"),
         in_stock=known.get("in_stock"),
         shop=known.get("shop"),
+        past=tuple(known.get("past", ())),
+        known=tuple(known.get("known", ())),
     )
 
 
@@ -99,25 +103,38 @@ def _history(folder: Path, sha256: str) -> pd.DataFrame:
 
 
 def sales_parts(table: Path, columns: SalesColumns) -> Parts:
-    """A sales table in parts; as a whole where its kind cannot be cut.
+    """A sales table in parts, see `table_parts`.
 
     Raises:
         CatalogueError: If the table cannot be read or lacks a column.
     """
-    wanted = columns.needed()
+    return table_parts(table, columns.needed, source="sales")
+
+
+def table_parts(table: Path, wanted: Sequence[str], *, source: str) -> Parts:
+    """Some columns of a table in parts; as a whole where its kind cannot be cut.
+
+    Args:
+        table: A file or a folder.
+        wanted: Names of the columns.
+        source: What messages call the table.
+
+    Raises:
+        CatalogueError: If the table cannot be read or lacks a column.
+    """
     if not table.is_dir() and (not table.is_file() or table.suffix.lower() not in SUFFIXES):
         whole = read_table(table)
-        raise_for(columns.missing(whole.columns), source="sales")
+        raise_for(missing_columns(wanted, whole.columns), source=source)
         return frame_parts(whole)
     if table.is_dir():
         cut = cut_table(table, wanted)
-        return lambda: _careful_rows(cut, 0)
+        return lambda: _careful_rows(cut, 0, source=source)
     delimiter = csv_delimiter(table) if table.suffix.lower() in DELIMITED else None
-    return lambda: _quick_rows(table, wanted, delimiter=delimiter)
+    return lambda: _quick_rows(table, wanted, delimiter=delimiter, source=source)
 
 
 def _quick_rows(
-    table: Path, wanted: Sequence[str], *, delimiter: str | None
+    table: Path, wanted: Sequence[str], *, delimiter: str | None, source: str
 ) -> Iterator[pd.DataFrame]:
     """Rows of a file by Arrow; where that stops, the careful reader says what is wrong, and where.
 
@@ -134,16 +151,16 @@ def _quick_rows(
             yield frame
             n_rows += len(frame)
     except (pa.ArrowException, KeyError, OSError):
-        yield from _careful_rows(cut_table(table, wanted), n_rows)
+        yield from _careful_rows(cut_table(table, wanted), n_rows, source=source)
     else:
         if not n_rows:
             cut_table(table, wanted)
 
 
-def _careful_rows(cut: CutTable, n_known: int) -> Iterator[pd.DataFrame]:
+def _careful_rows(cut: CutTable, n_known: int, *, source: str) -> Iterator[pd.DataFrame]:
     """Rows after the first that are known."""
     for frame, problems in cut():
-        raise_for(problems, source="sales")
+        raise_for(problems, source=source)
         if n_known < len(frame):
             yield frame.iloc[n_known:].reset_index(drop=True)
         n_known = max(0, n_known - len(frame))

@@ -21,6 +21,8 @@ from fusion.errors import CatalogueError
 PART_ROWS = 65_536
 MOST_PROBLEMS = 10_000
 """Faulty cells that are held; a table with more is told with the first of them."""
+COUNT = "__summed_rows__"
+"""Column of a part that was summed before: rows that each row stands for, equal but for units."""
 FLOAT_ID = re.compile(r"^(-?(?:0|[1-9]\d*))\.0$", re.ASCII)
 """A whole number that passed through a float on its way to a CSV file: `7.0` is the item `7`."""
 OFFSET = re.compile(r"\d\d:\d\d\S*?(Z|[+-]\d\d:?\d\d)$", re.ASCII)
@@ -208,12 +210,16 @@ def _offset(cell: Any) -> timedelta | None:
 
 
 def missing_cells(
-    column: str, is_missing_at: NDArray[np.bool_], problems: Collection[Problem]
+    column: str,
+    is_missing_at: NDArray[np.bool_],
+    problems: Collection[Problem],
+    *,
+    code: str = "sales_missing",
 ) -> list[Problem]:
     """One problem for each cell that must be given, is not, and is not told as faulty."""
     faulty = {problem.row for problem in problems}
     return [
-        Problem("sales_missing", "must be given, got none", row, column=column)
+        Problem(code, "must be given, got none", row, column=column)
         for row in np.flatnonzero(is_missing_at).tolist()
         if row not in faulty
     ]

@@ -1,7 +1,8 @@
 """Which column of a sales table says what."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from typing import Self
 
 from fusion.data.problems import Problem
 from fusion.data.schema import missing_columns
@@ -82,12 +83,21 @@ class SalesColumns:
         """Columns that say which row of the panel a row belongs to."""
         return (self.item, self.date, *([] if self.shop is None else [self.shop]))
 
-    def needed(self, *, market: Iterable[str] = ()) -> tuple[str, ...]:
-        """Columns that the sales table must have; covariates may stand in the market's table."""
-        elsewhere = set(market)
-        numbers = [name for name in self.numbers.values() if name not in elsewhere]
-        return tuple(dict.fromkeys([*self.keys, self.units, *numbers]))
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """Columns that the sales table must have."""
+        return tuple(dict.fromkeys([*self.keys, self.units, *self.numbers.values()]))
 
-    def missing(self, names: Iterable[str], *, market: Iterable[str] = ()) -> list[Problem]:
+    def missing(self, names: Iterable[str]) -> list[Problem]:
         """One problem for each column that a table lacks; see `needed`."""
-        return missing_columns(self.needed(market=market), names)
+        return missing_columns(self.needed, names)
+
+    def without(self, names: Collection[str]) -> Self:
+        """Those that stand in the sales table itself, where numbers of some names do not."""
+        elsewhere = {role: None for role in ROLES if getattr(self, role) in names}
+        return replace(
+            self,
+            past=tuple(name for name in self.past if name not in names),
+            known=tuple(name for name in self.known if name not in names),
+            **elsewhere,
+        )

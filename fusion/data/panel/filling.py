@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fusion.data.numbers import number_cells
-from fusion.data.panel.cells import missing_cells, read_distinct
+from fusion.data.panel.cells import read_distinct
 from fusion.data.panel.columns import SalesColumns
 from fusion.data.panel.frequency import Days
 from fusion.data.panel.layout import Layout, Numbers
@@ -18,19 +18,15 @@ Doubles = NDArray[np.float64]
 
 
 def read_numbers(
-    part: pd.DataFrame, columns: SalesColumns, *, market: tuple[str, ...] = ()
+    part: pd.DataFrame, columns: SalesColumns
 ) -> tuple[dict[str, Doubles], list[Problem]]:
-    """Units and other numbers of the rows of a part by role or name, and what is wrong."""
+    """Units and other numbers of the rows of a part by role or name, and which are faulty."""
     values: dict[str, Doubles] = {}
     problems: list[Problem] = []
     for key, name in {"units": columns.units, **columns.numbers}.items():
-        if name in market:
-            continue
         found = read_distinct(part[name], number_cells)
         values[key] = found.rows.astype(np.float64)
         problems += found.problems
-        if key == "units":
-            problems += missing_cells(name, np.isnan(values[key]), found.problems)
         if key in RANGES:
             problems += _outside(name, values[key], key)
     return values, problems
@@ -76,16 +72,19 @@ class Filling:
     Args:
         layout: Where they go.
         names: Roles or names of the numbers beside the units.
+        known: Those of them that are known ahead, so that planned rows tell them.
     """
 
     layout: Layout
     names: tuple[str, ...]
+    known: frozenset[str] = frozenset()
     n_repeated: int = 0
     n_negative: int = 0
     units: Doubles = field(init=False)
     seen: NDArray[np.uint32] = field(init=False)
     means: dict[str, Mean] = field(init=False)
     sold_at: Mean | None = field(init=False)
+    ahead: dict[str, Mean] = field(init=False)
 
     def __post_init__(self) -> None:
         n = int(self.layout.offsets[-1])
@@ -93,24 +92,35 @@ class Filling:
         self.seen = np.zeros(n, dtype=np.uint32 if self.layout.is_summed else np.uint8)
         self.means = {name: Mean(n) for name in self.names}
         self.sold_at = Mean(n) if "price" in self.names else None
+        n_planned = self.layout.n_ahead * len(self.layout.ids)
+        self.ahead = {name: Mean(n_planned) for name in self.names if name in self.known}
 
-    def add(self, keys: Numbers, days: Days, numbers: dict[str, Doubles]) -> None:
-        """Takes the rows of a part."""
+    def add(
+        self, keys: Numbers, days: Days, numbers: dict[str, Doubles], *, counts: Numbers
+    ) -> None:
+        """Takes the rows of a part, each for so many; those without units are planned."""
+        if self.layout.n_ahead:
+            self._plan(self.layout.places_ahead(keys, days), numbers, counts)
         places = self.layout.places(keys, days)
         fits = places >= 0
-        places, units = places[fits], numbers["units"][fits]
+        places, units, counts = places[fits], numbers["units"][fits], counts[fits]
         np.add.at(self.units, places, units)
-        self.n_negative += int((units < 0).sum())
-        self._count(places, days[fits])
+        self.n_negative += int(counts[units < 0].sum())
+        self.n_repeated += int(counts.sum()) - self._new_days(places, days[fits])
         for name, mean in self.means.items():
             values = numbers[name][fits]
             known = ~np.isnan(values)
-            mean.add(places[known], values[known], np.ones(int(known.sum())))
+            mean.add(places[known], values[known], counts[known].astype(np.float64))
             if name == "price" and self.sold_at is not None:
                 self.sold_at.add(places[known], values[known], np.maximum(units[known], 0))
 
-    def _count(self, places: Numbers, days: Days) -> None:
-        """Marks the days that have a row, and counts rows whose day had one."""
+    def _plan(self, places: Numbers, numbers: dict[str, Doubles], counts: Numbers) -> None:
+        for name, mean in self.ahead.items():
+            told = (places >= 0) & ~np.isnan(numbers[name])
+            mean.add(places[told], numbers[name][told], counts[told].astype(np.float64))
+
+    def _new_days(self, places: Numbers, days: Days) -> int:
+        """Marks the days of series that have a row; gives back how many had none before."""
         bits = np.zeros(len(places), dtype=np.int64)
         if self.layout.is_summed:
             bits = self.layout.frequency.day_of_period(days)
@@ -118,8 +128,8 @@ class Filling:
         pairs = pairs[np.diff(pairs, prepend=-1) > 0]
         at, mark = pairs // 32, np.left_shift(1, pairs % 32).astype(self.seen.dtype)
         n_new = int(((self.seen[at] & mark) == 0).sum())
-        self.n_repeated += len(places) - n_new
         np.bitwise_or.at(self.seen, at, mark)
+        return n_new
 
     def finished(self) -> tuple[Floats, dict[str, Floats]]:
         """Units, and the other numbers; to be asked for once.
@@ -141,6 +151,14 @@ class Filling:
                 np.copyto(values, last, where=self.units <= 0)
             columns[name] = values.astype(np.float32)
         return units, columns
+
+    def planned(self) -> dict[str, Floats]:
+        """Planned numbers `[n_series, n_ahead]`; to be asked for once."""
+        shape = (len(self.layout.ids), self.layout.n_ahead)
+        return {
+            name: mean.values().astype(np.float32).reshape(shape)
+            for name, mean in self.ahead.items()
+        }
 
 
 def carried(values: Doubles, offsets: Numbers) -> Doubles:

@@ -1,11 +1,15 @@
-"""A panel of the items of a table: those, all of those, and no others."""
+"""A panel of chosen series: those, all of those, and no others."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from fusion.data.panel.layout import NO_SHOP
 from fusion.data.panel.panel import Panel, ragged
+
+Series = tuple[str, str]
+"""Item and shop; the shop is `""` where there are none."""
 
 
 def of_items(panel: Panel, ids: Collection[str]) -> Panel:
@@ -18,27 +22,48 @@ def of_items(panel: Panel, ids: Collection[str]) -> Panel:
         panel: The sales.
         ids: The items (a set is quick).
     """
-    kept = [row for row, name in enumerate(panel.ids) if name in ids]
-    new = sorted(set(ids) - {panel.ids[row] for row in kept})
-    if not new and len(kept) == panel.n_series:
+    kept = [(name, shop) for name, shop in series_names(panel) if name in ids]
+    new = set(ids) - {name for name, _ in kept}
+    return of_series(panel, [*kept, *((name, NO_SHOP) for name in new)])
+
+
+def series_names(panel: Panel) -> list[Series]:
+    """Item and shop of each series."""
+    return list(zip(panel.ids, panel.shops or (NO_SHOP,) * panel.n_series, strict=True))
+
+
+def of_series(panel: Panel, names: Sequence[Series]) -> Panel:
+    """The panel of some series; one that it lacks is empty and begins at its end.
+
+    Args:
+        panel: The sales.
+        names: Different series, in any order.
+    """
+    names = sorted(names)
+    there = series_names(panel)
+    if names == there:
         return panel
-    sources = np.array([*kept, *[-1] * len(new)], dtype=np.int64)
-    names = [*(panel.ids[row] for row in kept), *new]
-    shops = [] if panel.shops is None else [*(panel.shops[row] for row in kept), *[""] * len(new)]
-    keys = list(zip(names, shops, strict=True)) if shops else [(name, "") for name in names]
-    order = sorted(range(len(names)), key=keys.__getitem__)
-    sources = sources[order]
+    rows = {name: row for row, name in enumerate(there)}
+    sources = np.array([rows.get(name, -1) for name in names], dtype=np.int64)
     is_new = sources < 0
-    lengths = np.where(is_new, 0, np.diff(panel.offsets)[sources])
+    lengths, begins, first = np.zeros((3, len(names)), dtype=np.int64)
+    lengths[~is_new] = np.diff(panel.offsets)[sources[~is_new]]
+    begins[~is_new] = panel.offsets[sources[~is_new]]
+    first[~is_new] = panel.first[sources[~is_new]]
     offsets, series = ragged(lengths)
-    places = np.arange(offsets[-1]) - offsets[series] + panel.offsets[sources[series]]
+    places = np.arange(offsets[-1]) + (begins - offsets[:-1])[series]
+    nothing = np.full((1, panel.n_ahead), np.nan, dtype=np.float32)
     return replace(
         panel,
-        ids=tuple(names[row] for row in order),
-        shops=tuple(shops[row] for row in order) if shops else None,
-        first=np.where(is_new, panel.end, panel.first[sources]),
+        ids=tuple(name for name, _ in names),
+        shops=None if panel.shops is None else tuple(shop for _, shop in names),
+        first=np.where(is_new, panel.end, first),
         offsets=offsets,
         units=panel.units[places],
         given=panel.given[places],
         columns={name: values[places] for name, values in panel.columns.items()},
+        planned={
+            name: np.concatenate([values, nothing])[sources]
+            for name, values in panel.planned.items()
+        },
     )

@@ -75,27 +75,32 @@ class KeyReader:
         return codes[found.codes], found.problems + missing
 
 
+LAST_DAY = np.datetime64("9999-12-31")
+"""The last day there is: first one of a key that has planned rows alone."""
+
+
 class FirstDays:
-    """First day of each key and first row of each day, over parts."""
+    """First day of each key and first row of each day, over parts; planned rows apart."""
 
     def __init__(self) -> None:
         self.keys = np.zeros(0, dtype=np.int64)
         self.first = np.zeros(0, dtype="datetime64[D]")
         self.days = np.zeros(0, dtype="datetime64[D]")
         self.rows = np.zeros(0, dtype=np.int64)
+        self.planned = np.zeros(0, dtype="datetime64[D]")
+        self.planned_rows = np.zeros(0, dtype=np.int64)
         self._waiting: list[tuple[Numbers, Days]] = []
 
-    def add(self, keys: Numbers, days: Days, *, first_row: int) -> None:
-        """Takes the rows of a part."""
-        dated = np.flatnonzero(~np.isnat(days))
-        own, at = np.unique(days[dated], return_index=True)
-        new = ~np.isin(own, self.days)
-        places = np.concatenate([self.days, own[new]])
-        rows = np.concatenate([self.rows, dated[at][new] + first_row])
-        order = np.argsort(places)
-        self.days, self.rows = places[order], rows[order]
-        fits = (keys >= 0) & ~np.isnat(days)
-        self._waiting.append(_earliest(keys[fits], days[fits]))
+    def add(self, keys: Numbers, days: Days, *, first_row: int, planned: NDArray[np.bool_]) -> None:
+        """Takes the rows of a part, of which some are planned: they have no units."""
+        dated = ~np.isnat(days)
+        sold, ahead = np.flatnonzero(dated & ~planned), np.flatnonzero(dated & planned)
+        self.days, self.rows = _first_rows((self.days, self.rows), (days[sold], sold + first_row))
+        self.planned, self.planned_rows = _first_rows(
+            (self.planned, self.planned_rows), (days[ahead], ahead + first_row)
+        )
+        fits = (keys >= 0) & dated
+        self._waiting.append(_earliest(keys[fits], np.where(planned, LAST_DAY, days)[fits]))
         if sum(len(one) for one, _ in self._waiting) > max(2**20, 2 * len(self.keys)):
             self.settle()
 
@@ -105,6 +110,13 @@ class FirstDays:
         keys, days = (np.concatenate(each) for each in zip(*parts, strict=True))
         self.keys, self.first = _earliest(keys, days)
         self._waiting = []
+
+
+def _first_rows(known: tuple[Days, Numbers], new: tuple[Days, Numbers]) -> tuple[Days, Numbers]:
+    """Different days, ascending, each with its first row; those that are known come first."""
+    days, rows = (np.concatenate(each) for each in zip(known, new, strict=True))
+    days, at = np.unique(days, return_index=True)
+    return days, rows[at]
 
 
 def _earliest(keys: Numbers, days: Days) -> tuple[Numbers, Days]:
@@ -131,6 +143,7 @@ class Layout:
         series: Position of the series of each key.
         first: First period of each series.
         offsets: Where its values begin, and the end.
+        n_ahead: Periods from `end` on that planned rows tell of.
     """
 
     frequency: Frequency
@@ -143,6 +156,7 @@ class Layout:
     series: Numbers
     first: Numbers
     offsets: Numbers
+    n_ahead: int = 0
 
     def places(self, keys: Numbers, days: Days) -> Numbers:
         """Place of each row's value `[n]`; -1 where the panel has none.
@@ -156,12 +170,26 @@ class Layout:
                 "the sales table must stay as it is while it is read, got items that were not "
                 "there before. Read it again when it is complete."
             )
-        periods = self.frequency.period(days)
-        fits = (keys >= 0) & ~np.isnat(days) & (periods >= self.start) & (periods < self.end)
+        periods, fits = self._within(keys, days, self.start, self.end)
         found = np.full(len(keys), -1, dtype=np.int64)
         series = self.series[at[fits]]
         found[fits] = self.offsets[series] + periods[fits] - self.first[series]
         return found
+
+    def places_ahead(self, keys: Numbers, days: Days) -> Numbers:
+        """Place of each row in `[n_series * n_ahead]` planned values; -1 where it has none."""
+        periods, fits = self._within(keys, days, self.end, self.end + self.n_ahead)
+        found = np.full(len(keys), -1, dtype=np.int64)
+        series = self.series[np.searchsorted(self.keys, keys[fits])]
+        found[fits] = series * self.n_ahead + periods[fits] - self.end
+        return found
+
+    def _within(
+        self, keys: Numbers, days: Days, begin: int, end: int
+    ) -> tuple[Numbers, NDArray[np.bool_]]:
+        """Period of each row, and whether it has a key and lies within some periods."""
+        periods = self.frequency.period(days)
+        return periods, (keys >= 0) & ~np.isnat(days) & (periods >= begin) & (periods < end)
 
 
 def lay_out(
@@ -178,12 +206,15 @@ def lay_out(
             whole period.
     """
     found.settle()
+    n_ahead = 0
     if not len(found.days):
         chosen, is_summed, start, end = Frequency(frequency or "week"), False, 0, 0
     else:
-        chosen = chosen_frequency(found.days, found.rows, frequency)
-        is_summed = chosen.unit != "day" and not _are_whole(found.days, chosen)
+        days, rows = _first_rows((found.days, found.rows), (found.planned, found.planned_rows))
+        chosen = chosen_frequency(days, rows, frequency)
+        is_summed = chosen.unit != "day" and not _are_whole(days, chosen)
         start, end = _whole_periods(found.days, chosen, is_summed=is_summed)
+        n_ahead = max(0, int(chosen.period(days[-1])) + 1 - end) if len(found.planned) else 0
     item_names, shop_names = list(names.item_codes), list(names.shop_codes) or [NO_SHOP]
     ids = [item_names[code] for code in (found.keys // SHOPS).tolist()]
     shops = [shop_names[code] for code in (found.keys % SHOPS).tolist()]
@@ -201,7 +232,7 @@ def lay_out(
     return Layout(
         chosen, is_summed, start, end, ordered,
         None if names.columns.shop is None else tuple(shops[row] for row in order),
-        found.keys, series, first, offsets,
+        found.keys, series, first, offsets, n_ahead,
     )  # fmt: skip
 
 

@@ -33,6 +33,9 @@ class Panel:
         given: Whether the table has a row, `[n_values]`.
         reported: Whether any item has a row, also one that is not in the panel, `[n_periods]`.
         columns: Further numbers by name, float32 `[n_values]`, NaN where unknown.
+        planned: Those of `columns` that are known ahead, from `end` on, by name: float32
+            `[n_series, n_ahead]`, NaN where unknown; a series may have no other values. Empty
+            where the table has no planned rows.
         market: Numbers of the whole market by name, float32 `[n_periods]` and on, where a column
             that is known ahead goes on after the sales.
         known: Those of `columns` and `market` that are known ahead.
@@ -49,6 +52,7 @@ class Panel:
     given: NDArray[np.bool_]
     reported: NDArray[np.bool_]
     columns: Mapping[str, Floats] = field(default_factory=dict)
+    planned: Mapping[str, Floats] = field(default_factory=dict)
     market: Mapping[str, Floats] = field(default_factory=dict)
     known: frozenset[str] = frozenset()
     left_out: tuple[str, ...] = ()
@@ -62,6 +66,11 @@ class Panel:
     def end(self) -> int:
         """The first period after the panel."""
         return self.start + len(self.reported)
+
+    @property
+    def n_ahead(self) -> int:
+        """How many periods from `end` on `planned` tells of."""
+        return max((values.shape[1] for values in self.planned.values()), default=0)
 
     def window(self, series: int, as_of: Any, length: int, *, column: str | None = None) -> Floats:
         """The last values of a series that were known at a date: a view, never a copy.
@@ -113,10 +122,15 @@ def over_shops(panel: Panel) -> Panel:
     given[target[panel.given]] = True
     sold = np.where(panel.units > 0, panel.units, 0)
     columns = {
-        name: _sums(values, target, n)
-        if name == "stock"
-        else _means(values, sold if name == "price" else None, target, n)
+        name: _over(name, values, sold if name == "price" else None, target, n)
         for name, values in panel.columns.items()
+    }
+    rows = (item[:, None] * panel.n_ahead + np.arange(panel.n_ahead)).ravel()
+    planned = {
+        name: _over(name, values.ravel(), None, rows, len(ids) * panel.n_ahead).reshape(
+            len(ids), panel.n_ahead
+        )
+        for name, values in panel.planned.items()
     }
     return replace(
         panel,
@@ -127,7 +141,15 @@ def over_shops(panel: Panel) -> Panel:
         units=_sums(panel.units, target, n),
         given=given,
         columns=columns,
+        planned=planned,
     )
+
+
+def _over(
+    name: str, values: Floats, weights: Floats | None, target: NDArray[np.int64], n: int
+) -> Floats:
+    """What values of a column that go to one place are together."""
+    return _sums(values, target, n) if name == "stock" else _means(values, weights, target, n)
 
 
 def _sums(values: Floats, target: NDArray[np.int64], n: int) -> Floats:

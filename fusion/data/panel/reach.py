@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from fusion.data.dates import date_advice, read_date_column
 from fusion.data.panel.frequency import Days, Unit
 from fusion.data.panel.panel import Panel
+from fusion.data.problems import shown
 from fusion.errors import CatalogueError
 from fusion.progress import say_once
 
@@ -21,6 +22,7 @@ WINDOWS: dict[Unit, tuple[int, ...]] = {
     "month": (1, 3, 12),
 }
 """Lengths of the windows of the past, in periods: about a month, a quarter and a year."""
+SHOWN_IDS = 3
 FEW_ITEMS, FEW_SHARE = 20, 0.1
 """When hardly an item was sold lately, see `tell_few_sold`."""
 
@@ -98,6 +100,46 @@ def check_reaches(panel: Panel, dates: Days, *, windows: Sequence[int]) -> None:
     line = _gap_line(panel, n_missing, last, day)
     if line:
         say_once(line)
+
+
+def check_horizon(panel: Panel, horizon: int) -> None:
+    """Refuses a horizon that is longer than any history: no item shows how such a time goes on.
+
+    Args:
+        panel: The sales.
+        horizon: Periods, >= 1.
+
+    Raises:
+        CatalogueError: With the longest history, or if there is no history at all.
+    """
+    lengths = np.diff(panel.offsets)
+    longest = int(lengths.max(initial=0))
+    if horizon <= longest:
+        return
+    unit = panel.frequency.unit
+    whose = f" (item {shown(panel.ids[int(lengths.argmax())])})" if longest else ""
+    raise CatalogueError(
+        f"horizon must be at most {longest} {unit}(s), the longest history of an item{whose}, got "
+        f"{horizon}. Choose a shorter horizon, or add earlier sales."
+    )
+
+
+def tell_never_sold(panel: Panel) -> None:
+    """Says which items have rows or were on sale, but no unit sold: there is nothing to learn."""
+    begins = panel.offsets[:-1][np.diff(panel.offsets) > 0]
+    series = np.flatnonzero(np.diff(panel.offsets) > 0)
+    if not len(begins):
+        return
+    sold = np.logical_or.reduceat(panel.units > 0, begins)
+    names = {panel.ids[row] for row in series[sold].tolist()}
+    never = dict.fromkeys(panel.ids[row] for row in series[~sold].tolist())
+    found = [name for name in never if name not in names]
+    if found:
+        first = ", ".join(shown(name) for name in found[:SHOWN_IDS])
+        say_once(
+            f"{len(found)} item(s) of the sales table never sold a unit, such as {first}. Their "
+            f"{panel.frequency.unit}s count as 0 units. Leave them out if they were not on sale."
+        )
 
 
 def _longest_gap(panel: Panel, dates: Days) -> tuple[int, int, np.datetime64]:

@@ -11,15 +11,27 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fusion.data.panel.cells import MOST_PROBLEMS, Parts, date_reader, moved
+from fusion.data.numbers import number_cells
+from fusion.data.panel.cells import (
+    COUNT,
+    MOST_PROBLEMS,
+    Parts,
+    date_reader,
+    missing_cells,
+    moved,
+    read_distinct,
+)
 from fusion.data.panel.columns import SalesColumns
-from fusion.data.panel.filling import Filling, read_numbers
-from fusion.data.panel.frequency import Unit
-from fusion.data.panel.layout import FirstDays, KeyReader, Layout, lay_out
+from fusion.data.panel.filling import Doubles, Filling, read_numbers
+from fusion.data.panel.frequency import Days, Unit
+from fusion.data.panel.layout import LAST_DAY, FirstDays, KeyReader, Layout, Numbers, lay_out
 from fusion.data.panel.market import read_market
 from fusion.data.panel.panel import Panel
+from fusion.data.panel.reach import tell_never_sold
 from fusion.data.problems import Problem, raise_for
 from fusion.progress import say_once
+
+NO_UNITS = "sales_missing_units"
 
 
 def read_panel(
@@ -37,6 +49,8 @@ def read_panel(
     up, and a first or last period that the table cuts is left out. A line says how many rows were
     added up or are returns, and which periods are left out.
 
+    Rows without units after the last sale are planned: they tell of columns that are known ahead.
+
     Args:
         parts: The sales table, see `frame_parts`.
         columns: Names of its columns.
@@ -51,24 +65,27 @@ def read_panel(
             are in doubt, the frequency changes or is another than asked for.
     """
     whole = () if market is None else tuple(str(n) for n in market.columns if n != columns.date)
+    own = columns.without(whole)
     for part in parts():
-        raise_for(columns.missing(part.columns, market=whole), source="sales")
+        raise_for(own.missing(part.columns), source="sales")
         break
-    reader = KeyReader(columns, date_reader(parts, columns.date), items)
+    reader = KeyReader(own, date_reader(parts, columns.date), items)
     found, problems = _keys(parts, reader)
+    last = found.days[-1] if own.known and len(found.days) else LAST_DAY
     if problems:
-        problems += _faulty_numbers(parts, columns, whole)
+        problems += _faulty_numbers(parts, reader, last=last)
         raise_for(sorted(problems, key=lambda one: one.row or 0), source="sales")
     layout = lay_out(found, reader, frequency=frequency, launches=launches)
-    filling = Filling(layout, tuple(k for k, n in columns.numbers.items() if n not in whole))
-    _fill(parts, reader, filling, market=whole)
+    filling = Filling(layout, tuple(own.numbers), own.known_ahead)
+    _fill(parts, reader, filling, last=last)
     _tell(reader, layout, filling, found)
     reported = np.zeros(layout.end - layout.start, dtype=bool)
     periods = layout.frequency.period(found.days) - layout.start
     reported[periods[(periods >= 0) & (periods < len(reported))]] = True
     given = filling.seen != 0
     units, numbers = filling.finished()
-    return Panel(
+    planned = filling.planned()
+    panel = Panel(
         frequency=layout.frequency,
         start=layout.start,
         ids=layout.ids,
@@ -79,10 +96,13 @@ def read_panel(
         given=given,
         reported=reported,
         columns=numbers,
+        planned=planned if layout.n_ahead else {},
         market={} if market is None else read_market(market, columns, layout),
-        known=columns.known_ahead,
+        known=own.known_ahead.union(name for name in whole if name in columns.known),
         left_out=tuple(reader.unknown),
     )
+    tell_never_sold(panel)
+    return panel
 
 
 def _keys(parts: Parts, reader: KeyReader) -> tuple[FirstDays, list[Problem]]:
@@ -92,34 +112,68 @@ def _keys(parts: Parts, reader: KeyReader) -> tuple[FirstDays, list[Problem]]:
         problems += moved(faults, first_row)
         if len(problems) > MOST_PROBLEMS:
             break
-        found.add(keys, days, first_row=first_row)
+        found.add(keys, days, first_row=first_row, planned=_without_units(part, reader.columns))
         first_row += len(part)
     return found, problems
 
 
-def _faulty_numbers(parts: Parts, columns: SalesColumns, market: tuple[str, ...]) -> list[Problem]:
+def _without_units(part: pd.DataFrame, columns: SalesColumns) -> NDArray[np.bool_]:
+    """Rows that may be planned: nothing is told of units, and a column is known ahead."""
+    if not columns.known:
+        return np.zeros(len(part), dtype=bool)
+    units = read_distinct(part[columns.units], number_cells)
+    empty = np.isnan(units.rows)
+    empty[[one.row for one in units.problems if one.row is not None]] = False
+    return empty
+
+
+def _faulty_numbers(parts: Parts, reader: KeyReader, *, last: np.datetime64) -> list[Problem]:
     """What is wrong with the numbers of a table whose keys are faulty too."""
     problems, first_row = list[Problem](), 0
     for part in parts():
-        problems += moved(read_numbers(part, columns, market=market)[1], first_row)
+        problems += moved(_read(part, reader, last=last)[3], first_row)
         first_row += len(part)
         if len(problems) > MOST_PROBLEMS:
             break
     return problems
 
 
-def _fill(parts: Parts, reader: KeyReader, filling: Filling, *, market: tuple[str, ...]) -> None:
+def _fill(parts: Parts, reader: KeyReader, filling: Filling, *, last: np.datetime64) -> None:
     problems, first_row = list[Problem](), 0
     for part in parts():
-        numbers, faults = read_numbers(part, reader.columns, market=market)
+        keys, days, numbers, faults = _read(part, reader, last=last)
         problems += moved(faults, first_row)
         if len(problems) > MOST_PROBLEMS:
             break
         if not problems:
-            keys, days, _ = reader.read(part)
-            filling.add(keys, days, numbers)
+            filling.add(keys, days, numbers, counts=_counts(part))
         first_row += len(part)
     raise_for(problems, source="sales")
+
+
+def _counts(part: pd.DataFrame) -> Numbers:
+    """Rows that each row stands for."""
+    if COUNT not in part.columns:
+        return np.ones(len(part), dtype=np.int64)
+    return part[COUNT].to_numpy(dtype=np.int64)
+
+
+def _read(
+    part: pd.DataFrame, reader: KeyReader, *, last: np.datetime64
+) -> tuple[Numbers, Days, dict[str, Doubles], list[Problem]]:
+    """Keys, days and numbers of a part, and what is wrong with numbers.
+
+    Args:
+        part: The rows.
+        reader: Reads their keys.
+        last: The day after which rows may lack units.
+    """
+    keys, days, _ = reader.read(part)
+    numbers, problems = read_numbers(part, reader.columns)
+    units = reader.columns.units
+    lacking = np.isnan(numbers["units"]) & ~(days > last)
+    of_units = [one for one in problems if one.column == units]
+    return keys, days, numbers, problems + missing_cells(units, lacking, of_units, code=NO_UNITS)
 
 
 def _tell(reader: KeyReader, layout: Layout, filling: Filling, found: FirstDays) -> None:

@@ -12,13 +12,11 @@ from fusion.data.panel.cells import Parts, frame_parts, read_item_ids
 from fusion.data.panel.columns import SalesColumns
 from fusion.data.panel.frequency import Unit
 from fusion.data.panel.panel import Panel
-from fusion.data.panel.reach import AsOf, as_of_dates
+from fusion.data.panel.reach import SHOWN_IDS, AsOf, as_of_dates
 from fusion.data.panel.reading import read_panel
 from fusion.data.problems import raise_for, shown
 from fusion.errors import CatalogueError
 from fusion.progress import say_once
-
-SHOWN_IDS = 3
 
 
 def add_history(

@@ -1,0 +1,96 @@
+"""The sales panel that a configuration describes: sales, launches, market and plan together."""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+from fusion.data.header import DELIMITED
+from fusion.data.packed import unpacked_suffix
+from fusion.data.panel.cells import Parts
+from fusion.data.panel.columns import SalesColumns
+from fusion.data.panel.launches import launch_days
+from fusion.data.panel.panel import Panel
+from fusion.data.panel.plan import with_plan
+from fusion.data.panel.reading import read_panel
+from fusion.data.panel.tables import item_keys, no_shared_ids
+from fusion.data.tables import read_table
+from fusion.errors import CatalogueError
+from fusion.job_steps.config import SalesSection
+from fusion.shards.duckdb_sales import duckdb_parts
+from fusion.shards.history import sales_parts, table_parts
+from fusion.shards.tables import column_names, list_files
+from fusion.shards.whole import is_whole
+
+
+def panel_of(section: SalesSection, items: pd.DataFrame) -> Panel:
+    """The sales of some items, by item and shop, with all that a section says of them.
+
+    Args:
+        section: Names of tables and columns.
+        items: Items table; its ids choose the series, and its launches say since when they were on
+            sale.
+
+    Raises:
+        CatalogueError: If a table cannot be read, lacks a column or is faulty, or no item is in
+            the sales table.
+    """
+    keys = item_keys(items, section.item)
+    launches = launch_days(items, keys, section.launch)
+    wanted = {key for key in keys if key is not None}
+    market = None if section.market is None else read_table(section.market)
+    columns = section.columns
+    in_sales = columns.without(_planned_alone(section))
+    read = partial(
+        read_panel,
+        columns=in_sales,
+        items=wanted,
+        launches=launches,
+        frequency=section.frequency,
+        market=market,
+    )
+    panel = _read(section, read)
+    if section.planned is not None:
+        there = set(_header(section.planned))
+        names = [*columns.keys, *(name for name in columns.known if name in there)]
+        parts = table_parts(section.planned, names, source="planned")
+        panel = with_plan(panel, parts, columns=columns, items=wanted)
+    if keys and not panel.n_series:
+        raise no_shared_ids(columns.item)
+    return panel
+
+
+def _read(section: SalesSection, read: Callable[[Parts], Panel]) -> Panel:
+    own = own_columns(section)
+    if section.duckdb:
+        with duckdb_parts(section.table, own) as parts, suppress(CatalogueError):
+            return read(parts)  # a fault is told below, with its row of the table as it is
+    return read(sales_parts(section.table, own))
+
+
+def own_columns(section: SalesSection) -> SalesColumns:
+    """The columns that stand in the sales table itself, not in those of the market or the plan.
+
+    Raises:
+        CatalogueError: If one of these tables cannot be read.
+    """
+    market = () if section.market is None else _header(section.market)
+    elsewhere = {*market, *_planned_alone(section)} - {section.date}
+    return section.columns.without(elsewhere)
+
+
+def _planned_alone(section: SalesSection) -> set[str]:
+    """Columns that are known ahead and stand in the table of plans alone."""
+    if section.planned is None:
+        return set()
+    known = set(section.known).intersection(_header(section.planned))
+    return known.difference(_header(section.table))
+
+
+def _header(table: Path) -> Sequence[str]:
+    """Names of the columns of a table, or of the first file of a folder."""
+    if is_whole(table) and unpacked_suffix(table) not in DELIMITED:
+        return [str(name) for name in read_table(table).columns]
+    return column_names(list_files(table)[0] if table.is_dir() else table)
