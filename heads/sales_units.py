@@ -27,6 +27,9 @@ MOST_PARTS = 4
 LEAST_MEAN = 1e-4
 """Units: a distribution of counts needs a mean above 0."""
 ZEROS = (0.0, 0.1, 0.2, 0.35, 0.5)
+SURPRISE = 0.01
+"""Chance of anything else, of units `u` divided by `1 + u`: one sale of an item that is thought to
+sell nothing must not make all others wide."""
 DISPERSIONS = np.geomspace(0.05, 50.0, 19)
 POWER = 1.5
 FINE = (0.01, 0.025, *np.linspace(0.05, 0.95, 19).tolist(), 0.975, 0.99)
@@ -252,12 +255,13 @@ def _likeliest(mean: Floats, units: Floats, zeros: float) -> tuple[float, float,
     from scipy import optimize  # takes half a second to import
 
     log_mean = torch.from_numpy(np.log(mean / (1.0 - zeros)))
+    surprise = SURPRISE / (1.0 + torch.from_numpy(units))
     sold, is_zero = torch.from_numpy(units), torch.from_numpy(units == 0)
 
     def loss(log_dispersion: float) -> float:
         at = torch.full_like(log_mean, log_dispersion)
         chance = (-negative_binomial_nll(log_mean, at, sold)).exp() * (1.0 - zeros)
-        return float(-(chance + zeros * is_zero).clamp(min=1e-300).log().mean())
+        return float(-(chance + zeros * is_zero + surprise).log().mean())
 
     options = {"maxiter": 20}
     found = optimize.minimize_scalar(
