@@ -22,7 +22,8 @@ def poisson_deviance(mean: Tensor, sold: Tensor) -> Tensor:
     least = sold - torch.special.xlogy(sold, sold)
     slope = (sold / LEAST_MEAN - 1.0).abs()
     below = slope * (LEAST_MEAN - mean).clamp(min=0.0)
-    return inside - sold * inside.log() - least + below
+    deviance: Tensor = inside - sold * inside.log() - least + below
+    return deviance
 
 
 def best_constants(target: Floats, grid: Sequence[float]) -> Floats:

@@ -29,7 +29,7 @@ class SalesDistribution(ABC):
     @property
     def horizon(self) -> int:
         """Steps, >= 1."""
-        return self.mean.shape[1] - 1
+        return int(self.mean.shape[1]) - 1
 
     @abstractmethod
     def quantile(self, levels: Sequence[float]) -> Floats:
@@ -102,20 +102,21 @@ class LearnedSales(SalesDistribution):
         """Before rounding, `[n, horizon + 1]`."""
         place = int(np.searchsorted(self.levels, level))
         if place == len(self.levels):
-            return self.points[..., -1] + self._tail * np.log(
-                (1.0 - self.levels[-1]) / (1.0 - level)
-            )
+            beyond: Floats = self._tail * np.log((1.0 - self.levels[-1]) / (1.0 - level))
+            return self.points[..., -1] + beyond
         high = self.points[..., place]
         low = self.points[..., place - 1] if place else np.zeros_like(high)
         start = self.levels[place - 1] if place else 0.0
         share = (level - start) / (self.levels[place] - start)
-        return low + share * (high - low)
+        found: Floats = low + share * (high - low)
+        return found
 
     @property
     def _tail(self) -> Floats:
         """Mean of the exponential tail, `[n, horizon + 1]`, >= 0."""
         span = np.log((1.0 - self.levels[-2]) / (1.0 - self.levels[-1]))
-        return (self.points[..., -1] - self.points[..., -2]) / span
+        tail: Floats = (self.points[..., -1] - self.points[..., -2]) / span
+        return tail
 
     def probability_above(self, threshold: Floats | float) -> Floats:
         """Probability, see `SalesDistribution.probability_above`."""

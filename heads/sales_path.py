@@ -227,7 +227,9 @@ class SalesPathHead(Head):
         """
         from heads import metrics  # scikit-learn takes seconds to import
 
-        said = {(column.step, column.level): prediction[column.name] for column in self.columns}
+        said = {
+            (column.step or 1, column.level): prediction[column.name] for column in self.columns
+        }
         known = np.isfinite(target)
         sold = target[:, :-1][known[:, :-1]]
 

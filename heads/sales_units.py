@@ -192,7 +192,8 @@ def choose_units(
     if not known.any() or (units[known] != np.floor(units[known])).any():
         return SalesUnits()
     few = _spaced(np.arange(len(units)))
-    errors = dict.fromkeys(FAMILIES if known.any(axis=1).sum() >= 4 * MIN_ROWS else (), 0.0)
+    families = FAMILIES if known.any(axis=1).sum() >= 4 * MIN_ROWS else ()
+    errors: dict[Family, float] = dict.fromkeys(families, 0.0)
     labels = np.unique(parts, return_inverse=True)[1]
     blocks = (labels * MOST_PARTS // (labels.max() + 1))[few]
     for learned, asked in splits(blocks):
@@ -203,7 +204,7 @@ def choose_units(
             )
             sold = found.distribution(values[judge], levels=levels, stages=stages[judge])
             errors[family] += _pinball(sold, units[judge])
-    best = min(errors, key=lambda family: errors[family], default="learned")
+    best: Family = min(errors, key=lambda family: errors[family], default="learned")
     return SalesUnits.fitted(best, values, units, levels=levels, stages=stages)
 
 
@@ -263,9 +264,8 @@ def _likeliest(mean: Floats, units: Floats, zeros: float) -> tuple[float, float,
         chance = (-negative_binomial_nll(log_mean, at, sold)).exp() * (1.0 - zeros)
         return float(-(chance + zeros * is_zero + surprise).log().mean())
 
-    options = {"maxiter": 20}
     found = optimize.minimize_scalar(
-        loss, bounds=LOG_DISPERSION_RANGE, method="bounded", options=options
+        loss, bounds=LOG_DISPERSION_RANGE, method="bounded", options={"maxiter": 20}
     )
     return float(found.fun), float(np.exp(found.x)), zeros
 
