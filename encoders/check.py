@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from encoders.base import Encoder
+from encoders.series.windows import Windows
 
 
 def check_encoder(encoder: Encoder, values: Any, *, tolerance: float = 1e-5) -> None:
@@ -19,7 +20,8 @@ def check_encoder(encoder: Encoder, values: Any, *, tolerance: float = 1e-5) -> 
 
     Args:
         encoder: The encoder, fitted if it has anything to fit.
-        values: At least three different raw values: a list, or a DataFrame for tables.
+        values: At least three different raw values: a list, a DataFrame for tables, or windows of
+            series, the last of which has a history.
         tolerance: Largest difference of two embeddings that count as equal.
 
     Raises:
@@ -71,6 +73,8 @@ def _check_absent(encoder: Encoder, values: Any) -> None:
     if isinstance(values, pd.DataFrame):
         first = values.astype(object).head(1)
         mixed: Any = pd.concat([first.where(first.isna(), None), first])
+    elif isinstance(values, Windows):
+        mixed = values.take(np.array([-1, -1])).recent(np.array([0, 10_000]))
     else:
         mixed = [None, values[0]]
     output = _forward(encoder, mixed)
@@ -156,6 +160,8 @@ def _rebuilt(encoder: Encoder) -> Encoder:
 def _rows(values: Any, positions: list[int]) -> Any:
     if isinstance(values, pd.DataFrame):
         return values.iloc[positions]
+    if isinstance(values, Windows):
+        return values.take(np.array(positions, dtype=np.int64))
     return [values[i] for i in positions]
 
 

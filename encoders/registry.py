@@ -7,6 +7,10 @@ from encoders.base import Encoder
 from encoders.image.colour_texture import ColourTextureEncoder
 from encoders.image.efficientnet_lite0 import EfficientNetLite0Encoder
 from encoders.image.resnet import ResNetEncoder
+from encoders.series.lag_features import LagFeaturesEncoder
+from encoders.series.lstm import LSTMEncoder
+from encoders.series.temporal_convolution import TemporalConvolutionEncoder
+from encoders.series.transformer import SeriesTransformerEncoder
 from encoders.table.numeric import NumericEncoder
 from encoders.text.bert import BertEncoder
 from encoders.text.tfidf import TfidfEncoder
@@ -18,4 +22,8 @@ ENCODERS: dict[str, type[Encoder]] = {
     "tfidf": TfidfEncoder,
     "colour_texture": ColourTextureEncoder,
     "numeric": NumericEncoder,
+    "lag_features": LagFeaturesEncoder,
+    "lstm": LSTMEncoder,
+    "temporal_convolution": TemporalConvolutionEncoder,
+    "series_transformer": SeriesTransformerEncoder,
 }

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from heads.base import Column, Floats, Head
     from heads.check import check_head
-    from heads.decoders import DECODERS, ClosedForm, Decoder, check_decoder
+    from heads.decoders import DECODERS, ClosedForm, Decoder, Memory, check_decoder
     from heads.hot_item import HotItemHead
     from heads.linear import LinearHead
     from heads.multiclass import MulticlassHead
@@ -31,6 +31,7 @@ _PLACES = {
     "Head": "base",
     "HotItemHead": "hot_item",
     "LinearHead": "linear",
+    "Memory": "decoders",
     "MulticlassHead": "multiclass",
     "QuantilesHead": "quantiles",
     "RegressionHead": "regression",
@@ -51,6 +52,7 @@ __all__ = [
     "Head",
     "HotItemHead",
     "LinearHead",
+    "Memory",
     "MulticlassHead",
     "QuantilesHead",
     "RegressionHead",

@@ -60,7 +60,7 @@ class SalesPathHead(Head):
     """
 
     task: ClassVar[str] = "regression"
-    primary_metric: ClassVar[str] = "wape"
+    primary_metric: ClassVar[str] = "pinball"
     higher_is_better: ClassVar[bool] = False
     reads_relative: ClassVar[bool] = True
 
@@ -113,8 +113,9 @@ class SalesPathHead(Head):
                 Column(f"{stem}_p50", "quantile", level=0.5, **about),
                 Column(stem, "mean", **about),
                 *(
-                    Column(f"{stem}_{percent(one)}", "quantile", level=one, **about)
-                    for one in others
+                    Column(f"{stem}_{percent(level)}", "quantile", level=level, **about)
+                    for level in self.levels
+                    if level != 0.5
                 ),
             ]
         return tuple(found)
@@ -190,10 +191,11 @@ class SalesPathHead(Head):
         return torch.cat([inside[..., :1], inside[..., 1:].sort(dim=-1).values], dim=-1)
 
     def metrics(self, target: Floats, prediction: dict[str, Floats]) -> dict[str, float]:
-        """Errors of the medians and means, pinball loss, and how honest the outermost pair is.
+        """Pinball loss, errors of the medians and means, and how honest the outermost pair is.
 
-        `wape`, `mae`, `bias_mean`, `pinball` (all asked levels) and `coverage_..` are over the
-        steps; `wape_window` is of the window, by its own median. Unknown targets are left out.
+        `pinball` is over all quantile columns; `wape`, `mae`, `bias_mean` and `coverage_..` are
+        over the steps; `wape_window` is of the window, by its own median. Unknown targets are
+        left out.
         """
         from heads import metrics  # scikit-learn takes seconds to import
 
@@ -205,15 +207,19 @@ class SalesPathHead(Head):
             every = [said[step, level] for step in range(1, self.horizon + 1)]
             return np.stack(every, axis=1)[known[:, :-1]]
 
-        pinballs = [metrics.pinball(sold, steps(level), level=level) for level in self.levels]
+        pinballs = [
+            metrics.pinball(target[rows, step - 1], values[rows], level=level)
+            for (step, level), values in said.items()
+            if level is not None and (rows := known[:, step - 1]).any()
+        ]
         whole = known[:, -1]
         window = target[whole, -1], said[self.horizon + 1, 0.5][whole]
         found = {
+            "pinball": float(np.mean(pinballs)),
             "wape": metrics.wape(sold, steps(0.5)),
             "wape_window": metrics.wape(*window) if whole.any() else math.nan,
             "mae": metrics.mae(sold, steps(0.5)),
             "bias_mean": metrics.bias(sold, steps(None)),
-            "pinball": float(np.mean(pinballs)),
         }
         if len(self.levels) > 1:
             low, high = self.levels[0], self.levels[-1]

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, Strict, TypeAdapter, ValidationError, WrapValidator, with_config
 
 from encoders.spelling import unknown_name
+from fusion.choices.members import MEMBER_NAME
 from fusion.data.problems import shown
 from fusion.data.schema import Schema
 from fusion.errors import BundleError
@@ -20,7 +21,6 @@ MOST_VALUES = 2**22
 """Values that a description may hold: each takes some 100 bytes when it is read."""
 MOST_PARTS = 1000
 MOST_FILES = 10_000
-MEMBER_NAME = r"[A-Za-z_][A-Za-z0-9_]{0,99}"
 FILE_NAME = rf"{MEMBER_NAME}(?:\.[A-Za-z0-9_]{{1,100}}){{1,5}}\.txt"
 
 MemberName = Annotated[Text, Field(pattern=rf"^{MEMBER_NAME}$")]

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from encoders.base import Encoder
-from fusion.bundle.document import FILE_NAME, MEMBER_NAME
+from fusion.bundle.document import FILE_NAME
+from fusion.choices.members import MEMBER_NAME
 from fusion.errors import BundleError
 from fusion.members.base import State
 from fusion.model import ProductModel

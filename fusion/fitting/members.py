@@ -1,15 +1,13 @@
 """Which members a model gets: names, options or instances, checked before any work."""
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from encoders.spelling import unknown_name
-from fusion.bundle.document import MEMBER_NAME
 from fusion.choices.checks import strategy_mistakes
 from fusion.choices.heads import HeadChoice
-from fusion.choices.members import named_members
-from fusion.choices.mistakes import checked_settings, option_names
+from fusion.choices.members import build_mistakes, choice_mistakes, named_members
+from fusion.choices.mistakes import checked_settings
 from fusion.data.problems import shown
 from fusion.errors import ConfigError
 from fusion.members.base import Member
@@ -100,32 +98,10 @@ def _has_network(choices: MemberChoices) -> bool:
 
 
 def _mistakes(name: Any, choice: Any) -> list[str]:
-    if isinstance(choice, Member):
-        if isinstance(name, str) and re.fullmatch(MEMBER_NAME, name):
-            return []
-        return [f"name of a member must be letters, digits and _, got {shown(name)}."]
-    if isinstance(choice, type) and issubclass(choice, Member):
-        return [
-            f"member {name} must be an instance, got the class {choice.__name__}. Give "
-            f"{choice.__name__}()."
-        ]
-    if not isinstance(name, str) or name not in MEMBERS:
-        return [unknown_name("member", name, MEMBERS)]
-    if not isinstance(choice, Mapping):
-        return [f"options of member {name} must be names and values, got {shown(choice)}."]
-    valid = option_names(MEMBERS[name])
-    unknown = [key for key in choice if valid is not None and key not in valid]
-    if unknown and not valid:
-        return [f"options of member {name} must be none, got {shown(unknown)}. Leave them out."]
-    if unknown:
-        return [unknown_name(f"options of member {name}", key, valid or ()) for key in unknown]
-    if name == NETWORK:
-        return []  # see `network_mistakes`
-    try:
-        MEMBERS[name](**choice)
-    except (TypeError, ValueError, ArithmeticError) as error:
-        return [f"member {name}: {error}"]
-    return []
+    found = choice_mistakes(name, choice, kind=Member, registry=MEMBERS)
+    if found or isinstance(choice, Member) or name == NETWORK:
+        return found  # see `network_mistakes`
+    return build_mistakes(name, choice, MEMBERS)
 
 
 def network_mistakes(

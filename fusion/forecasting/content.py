@@ -22,6 +22,8 @@ from fusion.members.view import View, view_of
 from fusion.progress import Stage, say_once, silent
 from fusion.ready import ReadyItems, usable_items
 
+Asked = tuple[Schema, Mapping[str, Encoder]]
+
 
 @dataclass(frozen=True)
 class ContentSpec:
@@ -64,31 +66,34 @@ class Content:
 
 
 def ready_items(
-    frame: pd.DataFrame, spec: ContentSpec, *, schema: Schema | None = None, stage: Stage = silent
+    frame: pd.DataFrame, spec: ContentSpec, *, asked_of: Asked | None = None, stage: Stage = silent
 ) -> ReadyItems:
     """Items that were read, checked and embedded; a line tells of those that were left out.
 
     Args:
         frame: One row an item.
         spec: How.
-        schema: Of a trained forecast; None: it is found in the table.
+        asked_of: Schema and encoders of a trained forecast; None: they are found in the table.
         stage: Opens progress bars.
 
     Raises:
         CatalogueError: If columns are missing, or rows are faulty and must not be.
     """
-    if schema is None:
+    if asked_of is None:
         schema = infer_schema(
             frame, photos=spec.photos, exclude=spec.exclude, given=spec.columns, source="items"
         )
+    else:
+        schema, known = asked_of
     catalogue = build_catalogue(frame, schema, photos=spec.photos, source="items")
     refuse_early(catalogue, on_bad_rows=spec.on_bad_rows)
-    encoders = pretrained_encoders(spec.encoders, schema.modalities, store=spec.store)
+    if asked_of is None:
+        known = pretrained_encoders(spec.encoders, schema.modalities, store=spec.store)
 
     def settle(found: Sequence[Problem]) -> tuple[Catalogue, dict[int, str]]:
         return apply_policy(catalogue, found, on_bad_rows=spec.on_bad_rows)
 
-    usable = usable_items(encoders, catalogue, settle=settle, store=spec.store, stage=stage)
+    usable = usable_items(known, catalogue, settle=settle, store=spec.store, stage=stage)
     if usable.dropped:
         say_once(left_out(usable.dropped).strip())
     return usable.ready

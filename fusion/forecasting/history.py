@@ -13,8 +13,7 @@ from fusion.data.panel.launches import launch_days, launch_periods
 from fusion.data.panel.panel import Panel
 from fusion.data.panel.reading import read_panel
 from fusion.data.panel.tables import item_keys, no_shared_ids, tell_left_out
-from fusion.data.schema import Schema
-from fusion.forecasting.content import ContentSpec, ready_items
+from fusion.forecasting.content import Asked, ContentSpec, ready_items
 from fusion.forecasting.examples import Ints
 from fusion.progress import Stage, silent
 from fusion.ready import ReadyItems
@@ -60,7 +59,7 @@ def read_history(
     spec: SalesSpec,
     *,
     content: ContentSpec,
-    schema: Schema | None = None,
+    asked_of: Asked | None = None,
     stage: Stage = silent,
 ) -> History:
     """Items with their sales; sales are read and checked before photos are opened.
@@ -70,7 +69,7 @@ def read_history(
         sales: The sales table, see `frame_parts`.
         spec: How sales are read.
         content: How items are read.
-        schema: Of a trained forecast; None: it is found in the table.
+        asked_of: Schema and encoders of a trained forecast; None: they are found in the table.
         stage: Opens progress bars.
 
     Raises:
@@ -90,7 +89,7 @@ def read_history(
     if not panel.n_series:
         raise no_shared_ids(spec.columns.item)
     tell_left_out(panel)
-    ready = ready_items(items, content, schema=schema, stage=stage)
+    ready = ready_items(items, content, asked_of=asked_of, stage=stage)
     own = item_keys(ready.catalogue.frame, spec.columns.item)
     row_of = {key: row for row, key in enumerate(own) if key is not None}
     panel = of_items(panel, row_of.keys())

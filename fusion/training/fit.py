@@ -1,9 +1,9 @@
 """Networks that are trained side by side, each on all rows but a fold, and stopped by it."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from typing import cast
+from typing import Protocol, TypeVar, cast
 
 import numpy as np
 import torch
@@ -22,6 +22,14 @@ from heads.decoders.base import ClosedForm
 
 Floats = NDArray[np.float64]
 Targets = Mapping[str, Floats]
+Found = TypeVar("Found", covariant=True)
+
+
+class Training(Protocol[Found]):
+    """What can be run beside others of its kind."""
+
+    def run(self, advance: Callable[[int], None]) -> Found:
+        """Trains; `advance` is called with 1 after each unit, and with 0 before each step."""
 
 
 def fit_networks(
@@ -76,13 +84,23 @@ def fit_networks(
     ]
     at_once, n_threads = shared_out(settings.threads, inputs, n_networks=len(networks))
     with stage("training", settings.epochs * len(networks), "epochs") as work:
-        return _all_run(trainings, work, at_once=at_once, n_threads=n_threads)
+        return run_at_once(trainings, work, at_once=at_once, n_threads=n_threads)
 
 
-def _all_run(
-    trainings: Sequence[NetworkTraining], work: Work, *, at_once: int, n_threads: int
-) -> list[TrainingHistory]:
-    """Runs all trainings, so many at once, each with so many threads of torch."""
+def run_at_once(
+    trainings: Sequence[Training[Found]], work: Work, *, at_once: int, n_threads: int
+) -> list[Found]:
+    """Runs all trainings, each in a Python thread; an error of one ends the others.
+
+    Args:
+        trainings: In their order.
+        work: Counts what they have done.
+        at_once: How many run at a time, >= 1.
+        n_threads: Threads of torch that each computes with, >= 1.
+
+    Returns:
+        What each gave back.
+    """
     lock, over = threading.Lock(), threading.Event()
 
     def advance(count: int) -> None:
@@ -92,7 +110,7 @@ def _all_run(
             with lock:
                 work(count)
 
-    def run(training: NetworkTraining) -> TrainingHistory:
+    def run(training: Training[Found]) -> Found:
         with torch_with(n_threads):
             return training.run(advance)
 

@@ -2,11 +2,24 @@
 
 import math
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, Self, runtime_checkable
 
 from torch import Tensor, nn
 
 from heads.base import Floats, Head
+
+
+class Memory(NamedTuple):
+    """What a series encoder tells of each period of the past.
+
+    Args:
+        values: `[batch, n_past, memory_dim]`; n_past may be 0.
+        mask: `[batch, n_past]`, True where a period is there. Values elsewhere, even NaN, change
+            nothing.
+    """
+
+    values: Tensor
+    mask: Tensor
 
 
 class Decoder(nn.Module, ABC):
@@ -29,6 +42,9 @@ class Decoder(nn.Module, ABC):
 
     closed_form: ClassVar[bool] = False
     """True where `solve` of `ClosedForm` finds the weights and no gradient step does."""
+    reads_periods: ClassVar[bool] = False
+    """True where options `memory_dim` and `future_dim` say how long the vectors are that tell of
+    past and coming periods; 0 (their default) for none. `tiny` reads both."""
 
     def __init__(self, fused_dim: int, head: Head) -> None:
         super().__init__()
@@ -47,16 +63,15 @@ class Decoder(nn.Module, ABC):
 
     @abstractmethod
     def forward(
-        self, fused: Tensor, memory: Tensor | None = None, future: Tensor | None = None
+        self, fused: Tensor, memory: Memory | None = None, future: Tensor | None = None
     ) -> Tensor:
         """Raw outputs `[batch, n_networks, *target_shape, raw_dim]`.
 
         Args:
             fused: `[batch, n_networks, fused_dim]`.
-            memory: What a series encoder tells step by step, `[batch, n_past, dim]`; None where
-                nothing does.
-            future: What is known of the steps to come, `[batch, n_steps, dim]`; None where nothing
-                is.
+            memory: What a series encoder tells period by period; None where nothing does.
+            future: What is known of the first numbers of the target, `[batch, n_steps, dim]`, such
+                as planned prices of the coming periods; None where nothing is.
         """
 
     @classmethod

@@ -1,6 +1,7 @@
 """The contract of decoders, as a test that anybody can run on a decoder of their own."""
 
 import json
+import math
 
 import torch
 from torch import Tensor
@@ -8,9 +9,13 @@ from torch import Tensor
 from heads.base import Floats, Head
 from heads.check import BATCH, N_NETWORKS, example_target
 from heads.contract import is_close, overfit, require
-from heads.decoders.base import ClosedForm, Decoder
+from heads.decoders.base import ClosedForm, Decoder, Memory
 from heads.linear import LinearHead
+from heads.sales_path import SalesPathHead
 from heads.sales_volume import SalesVolumeHead
+
+N_PAST = 5
+"""Past periods of a row; each lacks some of the first."""
 
 
 def check_decoder(
@@ -23,8 +28,8 @@ def check_decoder(
 
     Args:
         decoder_class: The class, which builds its own small instances by `tiny`.
-        head: A head that suits the targets (default: `linear` for closed forms, else
-            `sales_volume`, which has two raw outputs).
+        head: A head that suits the targets (default: `linear` for closed forms, `sales_path`
+            where periods are read, else `sales_volume`, which has two raw outputs).
         target: Twelve differing training targets `[12, *target_shape]` of the head.
 
     Raises:
@@ -35,8 +40,7 @@ def check_decoder(
         >>> check_decoder(LinearDecoder)
     """
     if head is None:
-        head_class = LinearHead if decoder_class.closed_form else SalesVolumeHead
-        head = head_class.fitted(example_target(head_class))
+        head = _example_head(decoder_class)
     target = example_target(type(head)) if target is None else target
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -52,6 +56,16 @@ def check_decoder(
         _check_rows(decoder)
         _check_networks(decoder)
         _check_rebuild(decoder, head)
+        if decoder.reads_periods:
+            _check_past(decoder)
+            _check_future(decoder)
+
+
+def _example_head(decoder_class: type[Decoder]) -> Head:
+    head_class: type[Head] = LinearHead if decoder_class.closed_form else SalesVolumeHead
+    if decoder_class.reads_periods:
+        head_class = SalesPathHead
+    return head_class.fitted(example_target(head_class))
 
 
 def _check_start(decoder: Decoder, head: Head) -> None:
@@ -63,7 +77,7 @@ def _check_start(decoder: Decoder, head: Head) -> None:
 
 def _check_gradient(decoder: Decoder, head: Head, target: Floats) -> None:
     encoded = torch.from_numpy(head.encode_target(target))
-    head.loss(decoder(_fused(BATCH)), encoded).backward()
+    head.loss(decoder(_fused(BATCH), *_periods(decoder, BATCH)), encoded).backward()
     for name, weight in decoder.named_parameters():
         if weight.requires_grad:
             reached = weight.grad is not None and bool((weight.grad != 0).any())
@@ -75,8 +89,10 @@ def _check_overfit(decoder: Decoder, head: Head, target: Floats) -> None:
     encoded = torch.from_numpy(head.encode_target(target))
     fused = torch.eye(BATCH)  # each row has a weight of its own, so a perfect fit exists
 
+    periods = _periods(decoder, BATCH)
+
     def loss() -> Tensor:
-        return head.loss(decoder(fused[:, None]), encoded)
+        return head.loss(decoder(fused[:, None], *periods), encoded)
 
     if isinstance(decoder, ClosedForm):
         decoder.solve(fused.double().numpy(), head.additive_scale(target))
@@ -119,6 +135,65 @@ def _check_rebuild(decoder: Decoder, head: Head) -> None:
     fused = _fused(BATCH)
     same = torch.equal(again(fused), decoder(fused))
     require(same, "config and state must rebuild the decoder")
+
+
+def _periods(decoder: Decoder, batch: int) -> tuple[Memory | None, Tensor | None]:
+    """Past periods, of which each row lacks some, and coming ones; none where none are read."""
+    if not decoder.reads_periods:
+        return None, None
+    values = torch.randn(batch, N_PAST, decoder.config["memory_dim"])
+    there = torch.arange(N_PAST) >= torch.arange(batch)[:, None] % N_PAST
+    future = torch.randn(batch, _n_entries(decoder), decoder.config["future_dim"])
+    return Memory(values, there), future
+
+
+def _n_entries(decoder: Decoder) -> int:
+    """Numbers of the target that a decoder answers."""
+    return math.prod(decoder.raw_shape[:-1])
+
+
+def _check_past(decoder: Decoder) -> None:
+    fused, (memory, future) = _fused(BATCH), _periods(decoder, BATCH)
+    require(memory is not None and future is not None, "tiny must read past and coming periods")
+    assert memory is not None
+    told = decoder(fused, memory, future)
+    require(told.shape == decoder(fused).shape, "raw must be of one shape with and without periods")
+    poisoned = memory.values.masked_fill(~memory.mask[..., None], torch.nan)
+    same = torch.equal(decoder(fused, Memory(poisoned, memory.mask), future), told)
+    require(same, "a period that is not there must change nothing")
+    longer = Memory(
+        torch.cat([torch.randn(BATCH, 2, poisoned.shape[-1]), memory.values], dim=1),
+        torch.cat([torch.zeros(BATCH, 2, dtype=torch.bool), memory.mask], dim=1),
+    )
+    require(is_close(decoder(fused, longer, future), told), "padding must change nothing")
+    moved = Memory(memory.values + 1.0, memory.mask)
+    require(not is_close(decoder(fused, moved, future), told), "the past must be read")
+    none = Memory(memory.values, torch.zeros_like(memory.mask))
+    empty = Memory(memory.values[:, :0], memory.mask[:, :0])
+    for nothing in (none, empty):
+        same = is_close(decoder(fused, nothing, future), decoder(fused, None, future))
+        require(same, "a past without a period must be that of no memory")
+    rows = [
+        decoder(fused[[row]], Memory(*(one[[row]] for one in memory)), future[[row]])
+        for row in range(BATCH)
+    ]
+    require(is_close(torch.cat(rows), told), "raw must not depend on the periods of other rows")
+    network = decoder(fused[:, [1]], memory, future)
+    require(is_close(network, told[:, [1]]), "each network must read the same periods")
+
+
+def _check_future(decoder: Decoder) -> None:
+    fused, (memory, future) = _fused(BATCH), _periods(decoder, BATCH)
+    assert future is not None
+    n, told = future.shape[1], decoder(fused, memory, future)
+    require(not is_close(decoder(fused, memory, future + 1.0), told), "the future must be read")
+    for place in range(1, n):
+        changed = torch.cat([future[:, :place], future[:, place:] + 1.0], dim=1)
+        found = decoder(fused, memory, changed)[:, :, :place]
+        require(is_close(found, told[:, :, :place]), "a later step must not change an earlier one")
+    if n > 1:
+        shorter = decoder(fused, memory, future[:, :-1])
+        require(shorter.shape == told.shape, "numbers without a step of their own must be answered")
 
 
 def _fused(batch: int, n_networks: int = N_NETWORKS) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from heads.base import Floats, Head
-from heads.decoders.base import Decoder
+from heads.decoders.base import Decoder, Memory
 
 
 class LeastSquaresDecoder(Decoder):
@@ -83,7 +83,7 @@ class LeastSquaresDecoder(Decoder):
         self.bias.copy_(torch.as_tensor(line.intercept_))
 
     def forward(
-        self, fused: Tensor, memory: Tensor | None = None, future: Tensor | None = None
+        self, fused: Tensor, memory: Memory | None = None, future: Tensor | None = None
     ) -> Tensor:
         """The scores `[batch, n_networks, *target_shape, raw_dim]`, float64."""
         del memory, future

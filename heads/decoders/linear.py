@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from heads.base import Head
-from heads.decoders.base import Decoder
+from heads.decoders.base import Decoder, Memory
 
 
 class LinearDecoder(Decoder):
@@ -34,7 +34,7 @@ class LinearDecoder(Decoder):
                 self.linear.bias.copy_(start.flatten())
 
     def forward(
-        self, fused: Tensor, memory: Tensor | None = None, future: Tensor | None = None
+        self, fused: Tensor, memory: Memory | None = None, future: Tensor | None = None
     ) -> Tensor:
         """Raw outputs `[batch, n_networks, *target_shape, raw_dim]`; reads fused vectors alone."""
         del memory, future

@@ -62,7 +62,7 @@ def example_content(n_items: int = N_SERIES, *, seed: int = 0) -> View:
     blocks: Mapping[str, Block] = {
         "text": Block("", "vectors", rng.normal(size=(n_items, 8)).astype(np.float32)),
         "numeric": Block("", "numbers", rng.normal(size=(n_items, 2)).astype(np.float32)),
-        "numeric.brand": Block("brand", "category", rng.integers(1, 4, n_items)),
+        "numeric.brand": Block("brand", "category", rng.integers(1, 4, n_items), n_levels=4),
     }
     inputs = ModelInputs({"text": torch.from_numpy(present["text"])})
     return View(blocks, present, inputs, {})

@@ -96,7 +96,7 @@ def test_each_head_has_weights_of_its_own_whatever_it_asks(rng):
 def test_every_head_can_be_stacked(name, rng):
     head = HEADS[name].tiny()
     n = 60
-    target = rng.integers(0, 2, size=n).astype(float)
+    target = rng.integers(0, 2, size=(n, *head.target_shape)).astype(float)
     shape = (n, 1, *head.target_shape, head.raw_dim)
     members = {one: {"y": torch.randn(shape)} for one in ("kernel", "trees")}
     stack, raw = stacked(members, target, heads={"y": head})

@@ -1,0 +1,189 @@
+"""The estimator that forecasts sales over time."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import pandas as pd
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from fusion.choices.columns import Columns
+from fusion.data.frames import as_frame
+from fusion.data.panel.columns import SalesColumns
+from fusion.data.problems import OnBadRows
+from fusion.estimators.forecaster_choices import forecast_spec, sales_spec
+from fusion.progress import progress_shown, quiet
+
+if TYPE_CHECKING:
+    from fusion.forecasting.history import History
+    from fusion.forecasting.result import BacktestResult
+    from fusion.forecasting.trained import TrainedForecast
+
+Paths = str | Path | None
+
+
+class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
+    """Forecasts what items will sell in each of the coming periods, and how sure that is.
+
+    One model answers items with a long history, a short one and none, from their sales and from
+    their texts, photos and attributes together.
+
+    Args:
+        horizon: Periods that are forecast, >= 1.
+        frequency: What a period is: `day`, `week` or `month`; None: as the dates are. Days may be
+            added up to weeks or months.
+        levels: Quantile levels that are answered, in (0, 1); the median always comes.
+        sales: Names of the columns of the sales table: `SalesColumns`, or a mapping of its
+            arguments, such as `{"item": "sku", "date": "week", "units": "sold"}`.
+        launch: Column of the items table with the first day of an item.
+        columns: Role -> its columns of the items table, see `FusionRegressor`. The table must hold
+            what is known of an item when it comes: no sums of later sales.
+        encoders: Modality -> what reads it, see `FusionRegressor`.
+        photos: Folder that holds the photos.
+        members: Models that forecast together: names, or a mapping of names to options or to
+            members of one's own; where None, those of `fusion.forecasting.members.defaults`.
+        store: Folder of the embedding store; without one, embeddings are not kept.
+        on_bad_rows: What faulty rows of the items table do, see `Predictor`.
+        verbose: Shows progress bars where True.
+        random_state: Seed of everything that is random.
+    """
+
+    def __init__(
+        self,
+        *,
+        horizon: int = 8,
+        frequency: str | None = None,
+        levels: Sequence[float] = (0.1, 0.5, 0.9),
+        sales: SalesColumns | Mapping[str, Any] | None = None,
+        launch: str | None = None,
+        columns: Mapping[str, Columns] | None = None,
+        encoders: Mapping[str, Any] | None = None,
+        photos: Paths = None,
+        members: Any = None,
+        store: Paths = None,
+        on_bad_rows: OnBadRows = "raise",
+        verbose: bool = False,
+        random_state: Any = None,
+    ) -> None:
+        self.horizon = horizon
+        self.frequency = frequency
+        self.levels = levels
+        self.sales = sales
+        self.launch = launch
+        self.columns = columns
+        self.encoders = encoders
+        self.photos = photos
+        self.members = members
+        self.store = store
+        self.on_bad_rows = on_bad_rows
+        self.verbose = verbose
+        self.random_state = random_state
+
+    def fit(self, items: Any, sales: Any, *, market: Any = None, as_of: str | None = None) -> Self:
+        """Learns from items and their sales.
+
+        Args:
+            items: One row an item: a frame of pandas, polars, Arrow or DuckDB.
+            sales: One row an item and period.
+            market: One row a period: numbers of the whole market.
+            as_of: What is later is not looked at (default: all sales).
+
+        Raises:
+            CatalogueError: If a table lacks a column or holds faulty cells, with rows and columns.
+            ConfigError: With every parameter that does not suit.
+        """
+        from fusion.forecasting.asked import first_step
+        from fusion.forecasting.trained import TrainedForecast, train_forecast
+
+        spec = forecast_spec(self)
+        with progress_shown() if self.verbose else quiet() as stage:
+            history = self._history(items, sales, market, stage=stage)
+            until = first_step(history.panel, as_of)
+            model, content = train_forecast(history, spec, until=until, stage=stage)
+        self.forecast_ = TrainedForecast(
+            model,
+            encoders=content.encoders,
+            schema=content.schema,
+            sales=sales_spec(self).columns,
+            frequency=history.panel.frequency,
+            launch=self.launch,
+        )
+        return self
+
+    def predict(
+        self, items: Any, sales: Any, *, market: Any = None, as_of: str | None = None
+    ) -> pd.DataFrame:
+        """What items will sell from a date on, one row a step and one for all of them together.
+
+        Args:
+            items: One row an item; also items that were never sold.
+            sales: One row an item and period: the history, and where columns are known ahead the
+                plan of the periods to come.
+            market: As `fit` was given one.
+            as_of: First day of what is forecast (default: the day after the sales).
+
+        Returns:
+            See `fusion.forecasting.asked.forecast_table`.
+        """
+        from fusion.forecasting.asked import answer_table, first_step
+
+        check_is_fitted(self, "forecast_")
+        with progress_shown() if self.verbose else quiet() as stage:
+            history = self._history(items, sales, market, trained=self.forecast_, stage=stage)
+            return answer_table(self.forecast_, history, first_step(history.panel, as_of))
+
+    def backtest(
+        self,
+        items: Any,
+        sales: Any,
+        *,
+        market: Any = None,
+        origins: int = 3,
+        every: int | None = None,
+        gap: int = 0,
+    ) -> "BacktestResult":
+        """How good forecasts would have been at past dates, beside simple methods.
+
+        A forecast is trained anew for each origin by what was known then; `fit` is not needed.
+
+        Args:
+            items: One row an item.
+            sales: One row an item and period.
+            market: One row a period: numbers of the whole market.
+            origins: How many dates, the latest ones that are over.
+            every: Periods from one to the next (default: the horizon).
+            gap: Periods for which a forecast has been in use when it is asked, >= 0.
+        """
+        from fusion.forecasting.backtest import backtest, origin_periods
+        from fusion.forecasting.result import scored
+
+        spec = forecast_spec(self)
+        with progress_shown() if self.verbose else quiet() as stage:
+            history = self._history(items, sales, market, stage=stage)
+            periods = origin_periods(
+                history, horizon=spec.horizon, n_origins=origins, every=every or spec.horizon
+            )
+            return scored(history, backtest(history, spec, periods, gap=gap, stage=stage))
+
+    def _history(
+        self,
+        items: Any,
+        sales: Any,
+        market: Any,
+        *,
+        trained: "TrainedForecast | None" = None,
+        stage: Any,
+    ) -> "History":
+        from fusion.data.panel.cells import frame_parts
+        from fusion.forecasting.history import read_history
+
+        spec = sales_spec(self, market=None if market is None else as_frame(market))
+        return read_history(
+            as_frame(items),
+            frame_parts(sales),
+            spec,
+            content=forecast_spec(self).content,
+            asked_of=None if trained is None else (trained.schema, trained.encoders),
+            stage=stage,
+        )

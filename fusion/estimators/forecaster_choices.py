@@ -1,0 +1,110 @@
+"""From the parameters of a forecaster to what it is asked to do; every mistake is told at once."""
+
+from collections.abc import Mapping
+from numbers import Integral
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from sklearn.utils import check_random_state
+
+from fusion.choices.columns import named_columns
+from fusion.choices.encoders import EncoderChoices
+from fusion.choices.members import build_mistakes, choice_mistakes, named_members
+from fusion.choices.mistakes import Mistakes
+from fusion.data.panel.columns import SalesColumns
+from fusion.data.panel.frequency import UNITS
+from fusion.data.problems import check_policy, shown
+from fusion.errors import ConfigError
+from fusion.system.files import expanded
+from heads.levels import checked_levels
+
+if TYPE_CHECKING:
+    from fusion.estimators.forecaster import FusionForecaster
+    from fusion.forecasting.history import SalesSpec
+    from fusion.forecasting.trained import ForecastSpec
+
+MOST_STEPS = 1000
+
+
+def forecast_spec(estimator: "FusionForecaster") -> "ForecastSpec":
+    """How a forecast is made.
+
+    Raises:
+        ConfigError: With every parameter that does not suit.
+    """
+    from fusion.forecasting.content import ContentSpec
+    from fusion.forecasting.trained import ForecastSpec
+
+    mistakes = Mistakes()
+    seed, levels, encoders, members = 0, [0.5], EncoderChoices(), None
+    horizon = estimator.horizon
+    is_whole = isinstance(horizon, Integral) and not isinstance(horizon, bool)
+    if not is_whole or not 1 <= horizon <= MOST_STEPS:
+        mistakes.add([f"horizon must be a whole number from 1 to {MOST_STEPS}, got {horizon!r}."])
+    with mistakes.gathered():
+        seed = int(check_random_state(estimator.random_state).randint(2**31 - 1))
+    with mistakes.gathered():
+        levels = checked_levels(estimator.levels)
+    with mistakes.gathered():
+        encoders = EncoderChoices({} if estimator.encoders is None else estimator.encoders)
+    with mistakes.gathered():
+        check_policy(estimator.on_bad_rows)
+    with mistakes.gathered():
+        members = None if estimator.members is None else named_members(estimator.members)
+    mistakes.add(_member_mistakes(members))
+    columns = named_columns(estimator.columns, True, mistakes)
+    with mistakes.gathered():
+        sales_columns(estimator.sales)
+    mistakes.refuse()
+    item = sales_columns(estimator.sales).item
+    content = ContentSpec(
+        columns={"id": [item], **columns},
+        encoders=encoders,
+        photos=None if estimator.photos is None else expanded(estimator.photos),
+        store=None if estimator.store is None else expanded(estimator.store),
+        on_bad_rows=estimator.on_bad_rows,
+    )
+    return ForecastSpec(int(horizon), levels, members, content, seed)
+
+
+def sales_spec(estimator: "FusionForecaster", *, market: pd.DataFrame | None = None) -> "SalesSpec":
+    """How sales are read.
+
+    Raises:
+        ConfigError: If columns or the frequency are none.
+    """
+    from fusion.forecasting.history import SalesSpec
+
+    frequency: Any = estimator.frequency
+    if frequency is not None and frequency not in UNITS:
+        raise ConfigError(f"frequency must be one of {', '.join(UNITS)}, got {shown(frequency)}.")
+    return SalesSpec(sales_columns(estimator.sales), frequency, estimator.launch, market)
+
+
+def sales_columns(given: Any) -> SalesColumns:
+    """Names of the columns of a sales table.
+
+    Raises:
+        ConfigError: If they are none.
+    """
+    if isinstance(given, SalesColumns):
+        return given
+    if given is not None and not isinstance(given, Mapping):
+        raise ConfigError(f"sales must be SalesColumns or names by role, got {shown(given)}.")
+    try:
+        return SalesColumns(**(given or {}))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"sales: {error}") from error
+
+
+def _member_mistakes(members: Mapping[str, Any] | None) -> list[str]:
+    from fusion.forecasting.members.base import ForecastMember
+    from fusion.forecasting.members.registry import FORECAST_MEMBERS
+
+    found: list[str] = []
+    for name, choice in (members or {}).items():
+        own = choice_mistakes(name, choice, kind=ForecastMember, registry=FORECAST_MEMBERS)
+        if not own and not isinstance(choice, ForecastMember):
+            own = build_mistakes(name, choice, FORECAST_MEMBERS)
+        found += own
+    return found

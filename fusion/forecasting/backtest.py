@@ -1,0 +1,104 @@
+"""Backtest: forecasts as they would have been made at past dates, beside what was sold then."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fusion.errors import CatalogueError
+from fusion.forecasting.examples import Examples, Ints, examples_at, past_examples
+from fusion.forecasting.history import History
+from fusion.forecasting.trained import ForecastSpec, train_forecast, with_content
+from fusion.progress import Stage, silent, within
+from heads.sales_distribution import SalesDistribution
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Forecasts of one past date.
+
+    Args:
+        period: The first step.
+        examples: What was asked.
+        training: Examples of the past that could be learned from then.
+        answers: The forecast of what was asked.
+        levels: Quantile levels that were asked for.
+        weights: Life stage -> member -> how much it counted.
+    """
+
+    period: int
+    examples: Examples
+    training: Examples
+    answers: SalesDistribution
+    levels: tuple[float, ...]
+    weights: Mapping[str, Mapping[str, float]]
+
+
+def origin_periods(history: History, *, horizon: int, n_origins: int, every: int) -> Ints:
+    """The latest periods at which a forecast could have been made and is over by now, ascending.
+
+    Args:
+        history: Items and sales.
+        horizon: Steps, >= 1.
+        n_origins: How many, >= 1.
+        every: Periods from one to the next, >= 1.
+
+    Raises:
+        CatalogueError: If the sales are too short for them.
+    """
+    panel = history.panel
+    last = panel.end - horizon
+    periods = last - every * np.arange(n_origins)[::-1]
+    least = panel.start + 2 * horizon + 1
+    if periods[0] < least:
+        unit = panel.frequency.unit
+        raise CatalogueError(
+            f"sales must reach back {least - periods[0]} {unit}s more for {n_origins} origins of "
+            f"{horizon} {unit}s each, got {panel.end - panel.start} {unit}s. Ask for fewer origins "
+            "or a shorter horizon."
+        )
+    return periods
+
+
+def backtest(
+    history: History,
+    spec: ForecastSpec,
+    origins: Sequence[int],
+    *,
+    gap: int = 0,
+    stage: Stage = silent,
+) -> Iterator[Origin]:
+    """Trains a forecast anew for each origin, by what was known then, and asks it.
+
+    Asked are all items that had been on sale before the origin, or are new at it.
+
+    Args:
+        history: Items and sales.
+        spec: How forecasts are made.
+        origins: First steps, periods by `Panel.frequency`.
+        gap: Periods for which a trained forecast has been in use: it learns from what was known so
+            long before the origin, and reads what is known at it.
+        stage: Opens progress bars.
+    """
+    panel = history.panel
+    for period in origins:
+        named = within(stage, f"origin {panel.frequency.first_day(period)}")
+        until = int(period) - gap
+        model, content = train_forecast(history, spec, until=until, stage=named)
+        asked = _asked(history, int(period), horizon=spec.horizon)
+        asked = with_content(asked, history, content)
+        yield Origin(
+            int(period),
+            asked,
+            past_examples(panel, horizon=spec.horizon, until=until),
+            model.distribution(asked),
+            tuple(model.head.levels),
+            model.blend.config,
+        )
+
+
+def _asked(history: History, period: int, *, horizon: int) -> Examples:
+    panel = history.panel
+    is_cut = panel.first <= panel.start
+    series = np.flatnonzero((panel.first < period) | ((panel.first == period) & ~is_cut))
+    return examples_at(panel, series, np.full(len(series), period), horizon=horizon)

@@ -1,0 +1,16 @@
+"""Every member of a forecast keeps the contract."""
+
+import pytest
+
+from fusion.forecasting.members.check import check_forecast_member
+from fusion.forecasting.members.registry import FORECAST_MEMBERS
+
+
+@pytest.mark.parametrize("name", FORECAST_MEMBERS)
+def test_member_keeps_the_contract(name):
+    check_forecast_member(FORECAST_MEMBERS[name].tiny)
+
+
+@pytest.mark.parametrize("name", FORECAST_MEMBERS)
+def test_registry_name_is_the_file_name(name):
+    assert FORECAST_MEMBERS[name].__module__ == f"fusion.forecasting.members.{name}"
