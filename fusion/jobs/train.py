@@ -129,6 +129,7 @@ def train_checked(
     config: TrainConfig, items: LabelledItems, folder: Path, *, stage: Stage = silent
 ) -> TrainResult:
     """Trains, measures and saves a model in a folder that is held for it."""
+    sales = None if config.sales is None else trained_section(config.sales)
     experiment = build_experiment(config, items, folder=folder)
     first = trained(experiment, stage=stage)
     choice = tuning_choice(first, experiment, stage=stage)
@@ -153,7 +154,7 @@ def train_checked(
     fitted.bundle.info.update(
         title=config.title,
         split=config.split.model_dump(),
-        sales=None if config.sales is None else trained_section(config.sales),
+        sales=sales,
         horizons=horizons(config.sales),
         details=config.data.details,
         n_rows={"train": len(experiment.split.train), "test": len(experiment.split.test)},
