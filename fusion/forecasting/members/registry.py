@@ -5,10 +5,12 @@ Another one is one file, one line here and one test file; `check_forecast_member
 
 from fusion.forecasting.members.base import ForecastMember
 from fusion.forecasting.members.classical import ClassicalMember
+from fusion.forecasting.members.kernel import KernelPathMember
 from fusion.forecasting.members.network import NetworkPathMember
 
 FORECAST_MEMBERS: dict[str, type[ForecastMember]] = {
     "network": NetworkPathMember,
     "classical": ClassicalMember,
+    "kernel": KernelPathMember,
 }
 """Every member by its registry name."""
