@@ -36,6 +36,7 @@ def example_windows(n: int = 12, *, seed: int = 0, n_steps: int = 4) -> Windows:
         period=np.full(n, START + N_PERIODS),
         calendar=Calendar("week", shift=4),
         n_steps=n_steps,
+        series_end=START + N_PERIODS + n_steps,
         market={
             "units": rng.poisson(6.0 * n, N_PERIODS + n_steps).astype(np.float32),
             "index": rng.uniform(0.0, 1.0, N_PERIODS + n_steps).astype(np.float32),

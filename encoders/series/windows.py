@@ -57,6 +57,7 @@ class Windows:
         period: Number of the first step, `[n]`, by `calendar`.
         calendar: What a period is.
         n_steps: Steps that are asked for, >= 1.
+        series_end: Number of the period behind the last value of every series.
         market: Numbers of the whole market by name, float32 `[n_periods]`; `units` (their sum over
             all series) stands always among them.
         market_start: Number of the first period of the market.
@@ -73,6 +74,7 @@ class Windows:
     period: Ints
     calendar: Calendar
     n_steps: int
+    series_end: int
     market: Mapping[str, Floats]
     market_start: int
     planned: Mapping[str, Floats] = field(default_factory=dict)
@@ -124,11 +126,9 @@ class Windows:
             ValueError: If the column is not known ahead.
         """
         self._check_known(column)
-        places = self.end[:, None] + np.arange(self.n_steps)
-        inside = places < self.stop[:, None]
-        found = _read(self.columns[column], places, inside)
+        found = _read(self.columns[column], *self.step_places())
         if column in self.planned:
-            ahead = places - self.stop[:, None]
+            ahead = (self.period - self.series_end)[:, None] + np.arange(self.n_steps)
             plan = self.planned[column]
             in_plan = (ahead >= 0) & (ahead < plan.shape[1])
             flat = self.series[:, None] * plan.shape[1] + ahead
@@ -145,6 +145,12 @@ class Windows:
         values = self.market[name]
         places = (self.period - self.market_start)[:, None] + np.arange(self.n_steps)
         return _read(values, places, (places >= 0) & (places < len(values)))
+
+    def step_places(self) -> tuple[Ints, Mask]:
+        """Place of the value of each step `[n, n_steps]`, and whether the series has one."""
+        first = self.stop + self.period - self.series_end
+        places = first[:, None] + np.arange(self.n_steps)
+        return places, (places >= self.end[:, None]) & (places < self.stop[:, None])
 
     def step_dates(self) -> NDArray[np.datetime64]:
         """First day of each step, `[n, n_steps]`."""

@@ -95,10 +95,8 @@ class Examples:
     def targets(self) -> Floats:
         """Units sold in each step, `[n, horizon]`; NaN where they are not known."""
         windows = self.windows
-        steps = np.arange(self.horizon)
-        places = windows.end[:, None] + steps
-        there = places < windows.stop[:, None]
-        there &= windows.period[:, None] + steps < self.until
+        places, there = windows.step_places()
+        there &= windows.period[:, None] + np.arange(self.horizon) < self.until
         units = windows.columns[UNITS]
         if not len(units):
             return np.full(places.shape, np.nan)
@@ -142,6 +140,8 @@ def examples_at(
         period=as_of,
         calendar=Calendar(panel.frequency.unit, shift=panel.frequency.shift),
         n_steps=horizon,
+        series_end=panel.end,
+        planned=panel.planned,
         market={UNITS: market_units(panel), **panel.market},
         market_start=panel.start,
         known=panel.known,

@@ -36,7 +36,8 @@ def test_only_what_is_known_ahead_is_read_of_the_steps_to_come():
 
 def test_a_plan_goes_on_behind_the_end_of_the_series():
     windows = example_windows(6)
-    at_end = replace(windows, end=windows.stop, begin=windows.stop - windows.lengths)
+    begin = windows.stop - windows.lengths
+    at_end = replace(windows, end=windows.stop, begin=begin, period=windows.period + 4)
     assert np.isnan(at_end.future("price")).all()
     plan = np.arange(12, dtype=np.float32).reshape(6, 2)
     found = replace(at_end, planned={"price": plan}).future("price")

@@ -76,3 +76,9 @@ def test_no_step_that_is_learned_from_lies_in_a_period_that_is_asked_about():
 def test_too_few_dates_hold_nothing_out():
     asked = past_examples(PANEL, horizon=8, until=START + 10)
     assert [len(part) for part in latest_origins(asked, 0.5)] == [0, 0]
+
+
+def test_steps_before_the_first_value_of_a_series_are_not_known():
+    asked = examples_at(PANEL, np.array([1]), np.array([START + 5]), horizon=3)
+    assert asked.windows.lengths.tolist() == [0]
+    assert np.array_equal(asked.targets(), [[np.nan, 3, np.nan]], equal_nan=True)
