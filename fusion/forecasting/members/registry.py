@@ -3,6 +3,7 @@
 Another one is one file, one line here and one test file; `check_forecast_member` tests its laws.
 """
 
+from fusion.forecasting.members.analogues import AnaloguesMember
 from fusion.forecasting.members.base import ForecastMember
 from fusion.forecasting.members.classical import ClassicalMember
 from fusion.forecasting.members.kernel import KernelPathMember
@@ -12,5 +13,6 @@ FORECAST_MEMBERS: dict[str, type[ForecastMember]] = {
     "network": NetworkPathMember,
     "classical": ClassicalMember,
     "kernel": KernelPathMember,
+    "analogues": AnaloguesMember,
 }
 """Every member by its registry name."""
