@@ -1,4 +1,4 @@
-"""What a backtest has found: forecasts of past dates beside simple methods, and how good all are."""
+"""What a backtest finds: forecasts of past dates beside simple methods, and how good each is."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
