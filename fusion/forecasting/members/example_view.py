@@ -16,6 +16,8 @@ from fusion.members.view import Mask, View
 
 PERIODS, RECENT = 26, 4
 """The latest periods of a history that are read, and the last of them that count once more."""
+CALENDAR = "calendar"
+"""Name of the block that tells the season."""
 Numbers = Mapping[str, tuple[Floats, Mask]]
 
 
@@ -28,7 +30,7 @@ def example_view(examples: Examples) -> View:
     mean over the steps of every number that is known ahead (`ahead.` and its name).
     """
     windows = examples.windows
-    numbers = {**_sales(examples), "calendar": _calendar(windows), **_ahead(windows)}
+    numbers = {**_sales(examples), CALENDAR: _calendar(windows), **_ahead(windows)}
     blocks = {name: Block("", "numbers", values) for name, (values, _) in numbers.items()}
     present = {name: there for name, (_, there) in numbers.items()}
     content, rows = examples.content, examples.content_rows
@@ -36,7 +38,7 @@ def example_view(examples: Examples) -> View:
         own = rows[windows.series]
         for name, block in content.of_kinds(*READ).items():
             blocks[name], present[name] = block.take(own), content.present[name][own]
-    inputs = ModelInputs(present={"calendar": torch.ones(len(examples), dtype=torch.bool)})
+    inputs = ModelInputs(present={CALENDAR: torch.ones(len(examples), dtype=torch.bool)})
     return View(blocks, present, inputs, {})
 
 

@@ -1,18 +1,20 @@
 """One kernel over content and early sales for each life stage, which answers a path at once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 
 from encoders.base import check_whole
+from encoders.series.lag_families import SPANS
+from encoders.series.lag_features import YEARS_FOR_DATES
 from fusion.data.batch import chunks
 from fusion.data.folds import RowOptions, drawn_beside_folds, validation_folds
 from fusion.data.known import folds_within, is_known
 from fusion.forecasting.examples import STAGES, Examples, Floats, Ints
 from fusion.forecasting.members.base import ForecastMember, Paths, PathTraining
-from fusion.forecasting.members.example_view import example_view
+from fusion.forecasting.members.example_view import CALENDAR, example_view
 from fusion.forecasting.members.path_answers import PathAnswers
 from fusion.members.base import State
 from fusion.members.judging import can_be_judged
@@ -40,6 +42,7 @@ class KernelPathMember(ForecastMember):
     for each life stage answers all steps and the window: it learns the square roots of relative
     paths, on which large errors rule less than in units and small ones less than on logarithms.
     How much content, early sales, season and what is known ahead count is found on items held out.
+    The season is read where dates cover 1.5 years: with less, each place in the year came once.
 
     It learns from examples whose steps are all known, drawn at random where there are many; older
     ones count as much as late ones, as seasons come again. *Source:* Saunders, Gammerman and Vovk
@@ -84,6 +87,7 @@ class KernelPathMember(ForecastMember):
     ) -> None:
         """Chooses and solves a kernel for each life stage, see `ForecastMember.fit`."""
         self._head, self._kernels = head, {}
+        unread = () if _covers_years(examples) else (CALENDAR,)
         stages = examples.stages()
         usable = is_known(training.targets) & (training.weight > 0)
         rows, points = [], []
@@ -93,15 +97,15 @@ class KernelPathMember(ForecastMember):
                 own = drawn_beside_folds(own, self._options["most_examples"], seed=seed)
                 if len(own) >= LEAST_EXAMPLES:
                     rows.append(own)
-                    targets = training.targets[own]
-                    points.append(self._fit_stage(name, examples.take(own), targets, seed))
+                    given = examples.take(own), training.targets[own]
+                    points.append(self._fit_stage(name, *given, unread=unread, seed=seed))
                 work(1)
         self._answers = PathAnswers(horizon=head.horizon, levels=head.grid)
         if rows:
             learned = np.concatenate(rows)
             weight = examples.take(learned).levels()
-            given = PathTraining(training.targets[learned], weight / weight.mean())
-            self._answers.fit(np.concatenate(points), given, stages[learned])
+            own_training = PathTraining(training.targets[learned], weight / weight.mean())
+            self._answers.fit(np.concatenate(points), own_training, stages[learned])
 
     def raw(self, examples: Examples) -> Paths:
         """Relative answers, see `ForecastMember.raw`; a stage it knows nothing of is answered 0."""
@@ -157,13 +161,15 @@ class KernelPathMember(ForecastMember):
         """Learns from 60 examples of each stage."""
         return cls(most_examples=60, choice_examples=40)
 
-    def _fit_stage(self, name: str, examples: Examples, targets: Floats, seed: int) -> Floats:
+    def _fit_stage(
+        self, name: str, examples: Examples, targets: Floats, *, unread: Collection[str], seed: int
+    ) -> Floats:
         """Solves the kernel of a stage; points `[n, horizon + 1]` of items that it did not know."""
         view = example_view(examples)
         weight = np.ones(len(view))
-        blocks = fit_blocks(view, weight)
-        learned = np.sqrt(targets.clip(min=0.0))
+        blocks = [block for block in fit_blocks(view, weight) if block.name not in unread]
         folds = _folds_of_items(examples, seed)
+        learned = np.sqrt(targets.clip(min=0.0))
         most = self._options["choice_examples"]
         chosen = _chosen(view, blocks, learned, folds=folds, most=most, seed=seed)
         root = scales_of_columns(blocks, chosen.scales)
@@ -184,6 +190,12 @@ class KernelPathMember(ForecastMember):
         n = len(view)
         made = torch.from_numpy(joined(points_of(kernel.blocks, view, np.arange(n)), n))
         return np.square(kernel.scores(PATH, self._head, made).clip(min=0.0))
+
+
+def _covers_years(examples: Examples) -> bool:
+    """Whether dates lie so far apart that a place in the year is not just a date."""
+    dates, unit = examples.as_of, examples.windows.calendar.unit
+    return len(dates) > 0 and bool(np.ptp(dates) >= YEARS_FOR_DATES * SPANS[unit].year)
 
 
 def _folds_of_items(examples: Examples, seed: int) -> list[Ints]:
