@@ -9,7 +9,6 @@ from fusion.data.batch import ModelInputs
 from fusion.data.panel.frequency import Frequency
 from fusion.data.panel.panel import Panel, ragged
 from fusion.forecasting.examples import examples_at, past_examples
-from fusion.forecasting.likeness import similar_items
 from fusion.forecasting.members.analogues import AnaloguesMember
 from fusion.forecasting.members.base import PathTraining
 from fusion.members.view import View
@@ -62,7 +61,9 @@ def learned(panel, **options):
 
 def asked_at(panel, series, age, *, view=None):
     series = np.asarray(series)
-    return with_content(examples_at(panel, series, panel.first[series] + age, horizon=HORIZON), view)
+    return with_content(
+        examples_at(panel, series, panel.first[series] + age, horizon=HORIZON), view
+    )
 
 
 PANEL = panel_of()
@@ -150,40 +151,3 @@ def test_a_state_that_does_not_fit_is_refused(name, value, message):
     state = {**MEMBER.state(), name: value}
     with pytest.raises(ValueError, match=message):
         AnaloguesMember(**MEMBER.config).load_state(state, head=HEAD)
-
-
-def test_like_items_are_told_with_distances_and_curves_up_to_the_date():
-    date = PANEL.frequency.first_day(START + 1 + 10)
-    found = similar_items(EXAMPLES, "item30", before=date, k=4, n_periods=5)
-    assert len(found) == 4 and all(int(name[4:]) % 2 == 0 for name in found.items)
-    assert (np.diff(found.distances) >= 0).all() and (found.distances < 0.1).all()
-    assert set(found.by_modality) == {"text", "categories"}
-    assert np.allclose(found.by_modality["categories"], 0.0, atol=1e-6)
-    for name, launched, curve in zip(found.items, found.launched, found.curves, strict=True):
-        place = int(name[4:])
-        assert launched == PANEL.frequency.first_day(START + 1 + place)
-        n_known = min(10 - place, 5)
-        assert np.array_equal(curve[:n_known], CURVES[0, :n_known])
-        assert np.isnan(curve[n_known:]).all()
-
-
-def test_items_that_came_at_the_date_or_later_are_not_like_any():
-    date = PANEL.frequency.first_day(START + 1 + 3)
-    found = similar_items(EXAMPLES, "item00", before=date, k=10)
-    assert sorted(found.items) == ["item01", "item02"]
-    first = PANEL.frequency.first_day(START + 1)
-    assert len(similar_items(EXAMPLES, "item05", before=first, k=3)) == 0
-
-
-def test_an_item_without_content_is_compared_with_none():
-    bare = with_content(EXAMPLES, content_of_kinds(without=[30]))
-    date = PANEL.frequency.first_day(START + 20)
-    found = similar_items(bare, "item30", before=date, k=2)
-    assert np.isnan(found.distances).all() and np.isnan(found.by_modality["text"]).all()
-
-
-def test_an_unknown_item_is_refused_with_the_nearest_id():
-    with pytest.raises(ValueError, match=r"item must be in the panel.*Did you mean"):
-        similar_items(EXAMPLES, "item3O", before="2024-01-01")
-    with pytest.raises(ValueError, match="content must be given"):
-        similar_items(replace(EXAMPLES, content=None), "item30", before="2024-01-01")
