@@ -89,16 +89,18 @@ def similar_items(
 
 def content_of_view(view: View) -> Content:
     """The items of a view, ready to be compared; past sales are no content."""
-    there = {name: mask for name, mask in view.present.items() if name.split(".")[0] != HAPPENED}
-    vectors, levels = {}, [np.zeros((len(view), 0), dtype=np.int64)]
-    for name, block in view.of_kinds("vectors", "numbers").items():
-        if name in there and block.dim:
-            values = np.where(there[name][:, None], block.values, 0.0).astype(np.float32)
+    vectors: dict[str, NDArray[np.float32]] = {}
+    levels = [np.zeros((len(view), 0), dtype=np.int64)]
+    for name, block in view.of_kinds("vectors", "numbers", "category").items():
+        if name.split(".")[0] == HAPPENED:
+            continue
+        values = view.filled(name)
+        if block.kind == "category":
+            levels.append(values[:, None])
+        elif block.dim:
             lengths = np.linalg.norm(values, axis=1, keepdims=True)
-            vectors[name] = values / np.where(lengths > 0.0, lengths, 1.0)
-    for name, block in view.of_kinds("category").items():
-        if name in there:
-            levels.append(np.where(there[name], block.values, 0)[:, None])
+            unit = values / np.where(lengths > 0.0, lengths, 1.0)
+            vectors[name] = unit.astype(np.float32)
     return Content(vectors, np.concatenate(levels, axis=1))
 
 

@@ -91,7 +91,7 @@ class AnalogueCurves:
         asked = _early(examples.windows.past(UNITS, age).astype(np.float64))
         std = known.std(axis=0)
         apart = (asked[:, None] - known[None]) / np.where(std > 1e-9, std, 1.0)
-        return np.square(apart).sum(axis=2) / (2.0 * known.shape[1])
+        return np.asarray(np.square(apart).sum(axis=2) / (2.0 * known.shape[1]))
 
 
 def _early(past: Floats) -> Floats:
@@ -106,7 +106,7 @@ def _levels(past: Floats) -> Floats:
     recent = past[:, -LEVEL_PERIODS:]
     known = ~np.isnan(recent)
     sums = np.where(known, recent, 0.0).sum(axis=1)
-    return np.maximum(sums / np.maximum(known.sum(axis=1), 1), 0.0) + 1.0
+    return np.asarray(np.maximum(sums / np.maximum(known.sum(axis=1), 1), 0.0) + 1.0)
 
 
 def _root_means(relative: Floats, weight: Floats) -> Floats:
@@ -122,4 +122,4 @@ def _root_means(relative: Floats, weight: Floats) -> Floats:
     roots = (counts * np.sqrt(np.where(known, relative, 0.0))).sum(axis=1)
     means = np.square(roots / np.where(total > 0.0, total, 1.0))
     other = means.sum(axis=1, keepdims=True) / np.maximum((total > 0.0).sum(axis=1), 1)[:, None]
-    return np.where(total > 0.0, means, other)
+    return np.asarray(np.where(total > 0.0, means, other))

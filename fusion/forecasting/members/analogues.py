@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from encoders.base import check_whole
 from encoders.table.columns import FIRST_LEVEL
@@ -147,7 +148,7 @@ class AnaloguesMember(ForecastMember):
             content = content_of_tensors(tensors)
         except BundleError as error:
             raise ValueError(str(error)) from error
-        parts = [*content.vectors.values(), content.levels]
+        parts: list[NDArray[Any]] = [*content.vectors.values(), content.levels]
         if set(taken.left) != names or any(len(part) != n or part.ndim != 2 for part in parts):
             raise ValueError(f"state must hold the content of {n} items and nothing else.")
         if not all(np.isfinite(part).all() for part in parts):
@@ -203,7 +204,5 @@ def _places(examples: Examples) -> Ints:
 
 def _has_any(content: Content) -> Mask:
     """Mask `[n]` of the items of which anything is known."""
-    has = (content.levels >= FIRST_LEVEL).any(axis=1)
-    for vectors in content.vectors.values():
-        has |= vectors.any(axis=1)
-    return has
+    parts = [content.levels >= FIRST_LEVEL, *(one != 0.0 for one in content.vectors.values())]
+    return np.asarray(np.concatenate(parts, axis=1).any(axis=1))

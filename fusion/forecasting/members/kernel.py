@@ -189,7 +189,8 @@ class KernelPathMember(ForecastMember):
         assert self._head is not None
         n = len(view)
         made = torch.from_numpy(joined(points_of(kernel.blocks, view, np.arange(n)), n))
-        return np.square(kernel.scores(PATH, self._head, made).clip(min=0.0))
+        points: Floats = np.square(kernel.scores(PATH, self._head, made).clip(min=0.0))
+        return points
 
 
 def _covers_years(examples: Examples) -> bool:
