@@ -175,7 +175,9 @@ class _Fitted:
     def raw(self, examples: Examples) -> Paths:
         """Relative answers `[n, horizon + 1, raw_dim]`."""
         table, ahead = self.features.table(examples), self.features.of_steps(examples.windows)
-        points = np.hstack([_by_steps(self.steps.answers, table, ahead), self.window.answers(table)])
+        points = np.hstack(
+            [_by_steps(self.steps.answers, table, ahead), self.window.answers(table)]
+        )
         return self.answers.raw(points, examples.stages())
 
 
