@@ -189,6 +189,8 @@ _MUST = {
     "less_than_equal": "be at most {le}",
     "float_type": "be a number",
     "less_than": "be below {lt}",
+    "greater_than": "be above {gt}",
+    "literal_error": "be {expected}",
 }
 
 

@@ -157,7 +157,7 @@ def _rebuilt_model(
     with described("head"):
         head = SalesPathHead(**vars(document.head))
     with described("calibration"):
-        calibration = PathCalibration(**vars(document.calibration))
+        calibration = PathCalibration(**document.calibration)
         wanted = (head.horizon + 1, len(head.grid))
         if calibration.shifts.shape[1:] != wanted:
             raise BundleError(

@@ -23,13 +23,11 @@ FILES = ("weights.safetensors",)
 """Files of every forecast, beside its description; members may have files of their own."""
 MOST_STEPS = 1000
 MOST_LEVELS = 1000
-LARGEST = 1e18
-"""Bound of a shift of a quantile and of the level of new items."""
+LARGEST_LEVEL = 1e18
+"""Bound of the units a period of new items."""
 
 Names = Annotated[list[Text], Field(max_length=MOST_PARTS)]
 NameOrNull = Annotated[Text, or_null]
-Shift = Annotated[Finite, Field(ge=-LARGEST, le=LARGEST)]
-Shifts = Annotated[list[Annotated[list[Shift], Field(max_length=MOST_LEVELS)]], Field(min_length=1)]
 
 
 @with_config(EXACT)
@@ -70,19 +68,12 @@ class PathHeadEntry:
 
 @with_config(EXACT)
 @dataclass(frozen=True)
-class CalibrationEntry:
-    """Shifts of quantiles by life stage, step and level, see `PathCalibration`."""
-
-    shifts: Annotated[list[Shifts], Field(max_length=100)]
-
-
-@with_config(EXACT)
-@dataclass(frozen=True)
 class ForecastDocument:
     """The content of `forecast.json`, version 1.
 
     Encoders read the content of items, by modality; members stand under the names that the forecast
-    has for them, and the name inside is the one in `FORECAST_MEMBERS`.
+    has for them, and the name inside is the one in `FORECAST_MEMBERS`. `calibration` is the config
+    of `PathCalibration`.
     """
 
     format: Literal[1]
@@ -95,8 +86,8 @@ class ForecastDocument:
     encoders: Annotated[dict[Text, EncoderEntry], Field(max_length=MOST_PARTS)]
     members: MemberEntries
     blend: Shares
-    calibration: CalibrationEntry
-    new_level: Annotated[Finite, Field(gt=0.0, le=LARGEST)]
+    calibration: Nested
+    new_level: Annotated[Finite, Field(gt=0.0, le=LARGEST_LEVEL)]
     info: Nested
     files: FileEntries
 
