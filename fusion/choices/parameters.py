@@ -1,13 +1,14 @@
 """What a loaded model keeps of its estimator, and where weights of its encoders lie now."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from encoders.names import PLACES
 from encoders.spelling import unknown_name
 from fusion.choices.encoders import EncoderChoice, EncoderChoices
+from fusion.data.panel.columns import SalesColumns
 from fusion.errors import BundleError, ConfigError
 
 USED_AFTER_TRAINING = ("photos", "store", "tuning_folder", "on_bad_rows", "verbose")
@@ -236,7 +237,7 @@ def _plain(value: Any) -> Any:
         return {name: _plain(entry) for name, entry in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(entry) for entry in value]
-    if is_dataclass(value) and not isinstance(value, type):
+    if isinstance(value, SalesColumns):
         return _plain(asdict(value))
     if hasattr(value, "tolist"):  # numbers and arrays of numpy, columns of pandas
         return _plain(value.tolist())
