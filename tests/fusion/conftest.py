@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import resource
 import signal
 import traceback
 from collections.abc import Callable, Iterator
@@ -11,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from benchmarks.kill_job import fork
 
 SPARE_BYTES = 2**30
 CASE_SECONDS = 20
@@ -48,6 +45,10 @@ def write_weights(write_crafted: Callable[[Path, Any], None]) -> Callable[..., N
 @pytest.fixture
 def short_of_memory(tmp_path: Path) -> Iterator[Callable[..., list[str]]]:
     """Runs cases in a forked process with 1 GiB more memory and 20 s each; what went wrong."""
+    import resource  # not on Windows
+
+    from benchmarks.kill_job import fork
+
     told = tmp_path / "told.txt"
 
     def run(cases: Any) -> list[str]:
