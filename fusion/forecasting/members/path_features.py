@@ -19,6 +19,8 @@ CHUNK_EXAMPLES = 8192
 """Examples whose lags are made at a time."""
 RECENT_PERIODS = 8
 """Periods whose mean a number known ahead is compared with."""
+YEARS_DAYS = 700
+"""Days that training examples must span for a season to be told from a date: about two years."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +31,14 @@ class PathFeatures:
         lags: Features of the sales before each example; it is fitted.
         content: Columns of what is known of items beside their sales; it is fitted.
         known: Names of the numbers that are known ahead, of series and of the market.
+        reads_year: Whether the season of a step is read: of less than two years it would be no
+            more than the date.
     """
 
     lags: LagFeaturesEncoder
     content: TreeFeatures
     known: tuple[str, ...]
+    reads_year: bool
 
     @classmethod
     def fitted(cls, examples: Examples) -> Self:
@@ -44,7 +49,10 @@ class PathFeatures:
             content = TreeFeatures.fitted(examples.content.take(rows))
         windows = examples.windows
         known = sorted(windows.known & (windows.columns.keys() | windows.market.keys()))
-        return cls(LagFeaturesEncoder.fitted(windows), content, tuple(known))
+        days = windows.step_dates()
+        span = (days.max() - days.min()).astype(np.int64) if days.size else 0
+        lags = LagFeaturesEncoder.fitted(windows)
+        return cls(lags, content, tuple(known), bool(span >= YEARS_DAYS))
 
     @property
     def n_columns(self) -> int:
@@ -71,17 +79,18 @@ class PathFeatures:
     @property
     def n_of_step(self) -> int:
         """Columns of `of_steps`."""
-        return 2 + 2 * len(self.known)
+        return 1 + int(self.reads_year) + 2 * len(self.known)
 
     def of_steps(self, windows: Windows) -> Table:
         """What is known ahead of each step: `[n, n_steps, n_of_step]`, NaN where unknown.
 
-        The number of the step, its day of the year, and each number that is known ahead: as it is,
-        and less its mean in the last 8 periods.
+        The number of the step, its day of the year where that is read, and each number that is
+        known ahead: as it is, and less its mean in the last 8 periods.
         """
         days = windows.step_dates()
-        day = (days - days.astype("datetime64[Y]").astype("datetime64[D]")).astype(np.int64)
-        found = [np.broadcast_to(np.arange(windows.n_steps), day.shape), day]
+        found = [np.broadcast_to(np.arange(windows.n_steps), days.shape)]
+        if self.reads_year:
+            found.append((days - days.astype("datetime64[Y]")).astype(np.int64))
         for name in self.known:
             is_own = name in windows.columns
             future = windows.future if is_own else windows.future_market
@@ -107,6 +116,7 @@ class PathFeatures:
             "lags": self.lags.config,
             "blocks": self.content.config,
             "known": list(self.known),
+            "reads_year": self.reads_year,
         }
 
     def state(self) -> State:
@@ -122,7 +132,7 @@ class PathFeatures:
         """
         lags = LagFeaturesEncoder(**config["lags"])
         content = TreeFeatures.of_state(config["blocks"], state)
-        return cls(lags, content, tuple(config["known"]))
+        return cls(lags, content, tuple(config["known"]), bool(config["reads_year"]))
 
 
 def _mean(past: NDArray[np.float32]) -> Floats:
