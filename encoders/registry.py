@@ -7,6 +7,7 @@ from encoders.base import Encoder
 from encoders.image.colour_texture import ColourTextureEncoder
 from encoders.image.efficientnet_lite0 import EfficientNetLite0Encoder
 from encoders.image.resnet import ResNetEncoder
+from encoders.series.lag_features import LagFeaturesEncoder
 from encoders.series.lstm import LSTMEncoder
 from encoders.series.temporal_convolution import TemporalConvolutionEncoder
 from encoders.series.transformer import SeriesTransformerEncoder
@@ -21,6 +22,7 @@ ENCODERS: dict[str, type[Encoder]] = {
     "tfidf": TfidfEncoder,
     "colour_texture": ColourTextureEncoder,
     "numeric": NumericEncoder,
+    "lag_features": LagFeaturesEncoder,
     "lstm": LSTMEncoder,
     "temporal_convolution": TemporalConvolutionEncoder,
     "series_transformer": SeriesTransformerEncoder,

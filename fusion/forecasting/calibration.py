@@ -6,13 +6,16 @@ from typing import Any
 import numpy as np
 
 from fusion.forecasting.examples import STAGES, Floats, Ints
-from fusion.forecasting.members.base import Paths
+from fusion.forecasting.members.base import Paths, PathTraining
 from heads.conformal import conformal_quantile
 
 MIN_ROWS = 50
 """Answers out of fold from which a life stage has shifts of its own."""
 LEAST_WIDTH = 0.05
 """Width of a range, in levels, below which misses are not measured by it."""
+
+LEAST_FACTOR = 0.5
+"""Means are at most halved or doubled."""
 
 
 class PathCalibration:
@@ -24,36 +27,43 @@ class PathCalibration:
     Coverage so holds on average over the origins that were asked. It is not promised under drift.
     A median stays as it is: it was learned for errors in units, and misses count alike here.
 
+    Means are multiplied by what they were too low: large sales that come seldom are learned badly.
+
     Args:
         shifts: `[3 stages, horizon + 1, n_levels]`, or nested lists of it.
+        factors: What means are multiplied by, of each stage, in [0.5, 2].
 
     Raises:
-        ValueError: If shifts are of another shape, or not finite.
+        ValueError: If shifts or factors are of another shape, or not finite.
     """
 
-    def __init__(self, shifts: Sequence[Any]) -> None:
+    def __init__(self, shifts: Sequence[Any], factors: Sequence[float]) -> None:
         self.shifts = np.asarray(shifts, dtype=np.float64)
+        self.factors = np.asarray(factors, dtype=np.float64)
         if self.shifts.ndim != 3 or len(self.shifts) != len(STAGES):
             raise ValueError(
                 f"shifts must be [{len(STAGES)}, horizon + 1, n_levels], got "
                 f"{list(self.shifts.shape)}."
             )
-        if not np.isfinite(self.shifts).all():
-            raise ValueError("shifts must be finite, got others.")
+        if self.factors.shape != (len(STAGES),):
+            raise ValueError(f"factors must be {len(STAGES)}, got {self.factors.size}.")
+        if not (np.isfinite(self.shifts).all() and np.isfinite(self.factors).all()):
+            raise ValueError("shifts and factors must be finite, got others.")
 
     @property
     def config(self) -> dict[str, Any]:
         """Keyword arguments, JSON-serialisable, that rebuild it."""
-        return {"shifts": self.shifts.tolist()}
+        return {"shifts": self.shifts.tolist(), "factors": self.factors.tolist()}
 
     def calibrated(self, raw: Paths, stages: Ints) -> Paths:
         """Answers `[n, horizon + 1, 1 + n_levels]` whose quantiles are shifted and ordered."""
         quantiles = raw[..., 1:] + self.shifts[stages] * _widths(raw)
-        return np.concatenate([raw[..., :1], np.sort(quantiles, axis=-1)], axis=-1)
+        means = raw[..., :1] * self.factors[stages][:, None, None]
+        return np.concatenate([means, np.sort(quantiles, axis=-1)], axis=-1)
 
 
 def fit_calibration(
-    raw: Paths, targets: Floats, *, levels: Sequence[float], stages: Ints
+    raw: Paths, training: PathTraining, *, levels: Sequence[float], stages: Ints
 ) -> PathCalibration:
     """Shifts by which the asked share of answers out of fold lies below each quantile.
 
@@ -61,10 +71,11 @@ def fit_calibration(
 
     Args:
         raw: `[n, horizon + 1, 1 + n_levels]` of models that did not learn from the examples.
-        targets: Their relative paths `[n, horizon + 1]`, NaN where unknown.
+        training: Their relative paths `[n, horizon + 1]`, and how much each counts for means.
         levels: Of the quantiles, ascending.
         stages: Position of the life stage of each example, `[n]`.
     """
+    targets = training.targets
     missed = (targets[..., None] - raw[..., 1:]) / _widths(raw)
     shifts = np.zeros((len(STAGES), *raw.shape[1:-1], len(levels)))
     for place in range(len(STAGES)):
@@ -78,7 +89,23 @@ def fit_calibration(
                 if level == 0.5:
                     continue
                 shifts[place, entry, at] = conformal_quantile(missed[rows, entry, at], level, None)
-    return PathCalibration(shifts)
+    return PathCalibration(shifts, _factors(raw, training, stages))
+
+
+def _factors(raw: Paths, training: PathTraining, stages: Ints) -> Floats:
+    """Sum of sold units over the sum of their means, by life stage."""
+    sold = training.targets[:, :-1]
+    known = ~np.isnan(sold)
+    weight = training.weight[:, None] * known
+    factors = np.ones(len(STAGES))
+    for place in range(len(STAGES)):
+        rows = stages == place
+        rows = rows if rows.sum() >= MIN_ROWS else np.ones(len(rows), dtype=bool)
+        total = float((weight * raw[:, :-1, 0])[rows].sum())
+        if total > 0 and rows.sum() >= MIN_ROWS:
+            found = float((weight * np.where(known, sold, 0.0))[rows].sum()) / total
+            factors[place] = min(max(found, LEAST_FACTOR), 1.0 / LEAST_FACTOR)
+    return factors
 
 
 def _widths(raw: Paths) -> Paths:

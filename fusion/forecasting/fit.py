@@ -76,12 +76,14 @@ def fit_forecast(
     if not answers:
         alike = dict.fromkeys(members, 1.0 / len(members))
         blend = StageBlend({name: alike for name in STAGES})
-        calibration = PathCalibration(np.zeros((len(STAGES), examples.horizon + 1, len(head.grid))))
+        calibration = PathCalibration(
+            np.zeros((len(STAGES), examples.horizon + 1, len(head.grid))), np.ones(len(STAGES))
+        )
         blended = np.zeros((0, examples.horizon + 1, head.raw_dim))
     else:
         blend = fit_blend(head, training, answers, knows=knows, stages=stages, seed=seed)
         blended = blend.blend(answers, knows, stages)
-        calibration = fit_calibration(blended, training.targets, levels=head.grid, stages=stages)
+        calibration = fit_calibration(blended, training, levels=head.grid, stages=stages)
     model = ForecastModel(
         head,
         members={name: members[name] for name in blend.asked},

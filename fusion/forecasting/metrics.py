@@ -12,7 +12,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fusion.forecasting.forecasts import Actual, Floats, Forecasts, check_same_rows
+from fusion.forecasting.examples import Floats
+from fusion.forecasting.forecasts import Actual, Forecasts, check_same_rows
 
 
 class Parts(NamedTuple):

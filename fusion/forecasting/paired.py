@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fusion.evaluation.bootstrap import Columns, paired_bootstrap
-from fusion.forecasting.forecasts import Actual, Floats, Forecasts, Ints, check_same_rows
+from fusion.forecasting.examples import Floats, Ints
+from fusion.forecasting.forecasts import Actual, Forecasts, check_same_rows
 from fusion.forecasting.metrics import METRICS, Metric, Parts
 from fusion.forecasting.tables import Gain, GainTable
 

@@ -21,6 +21,8 @@ from fusion.errors import CatalogueError
 PART_ROWS = 65_536
 MOST_PROBLEMS = 10_000
 """Faulty cells that are held; a table with more is told with the first of them."""
+COUNT = "__summed_rows__"
+"""Column of a part that was summed before: rows that each row stands for, equal but for units."""
 FLOAT_ID = re.compile(r"^(-?(?:0|[1-9]\d*))\.0$", re.ASCII)
 """A whole number that passed through a float on its way to a CSV file: `7.0` is the item `7`."""
 OFFSET = re.compile(r"\d\d:\d\d\S*?(Z|[+-]\d\d:?\d\d)$", re.ASCII)

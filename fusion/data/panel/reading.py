@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from fusion.data.numbers import number_cells
 from fusion.data.panel.cells import (
+    COUNT,
     MOST_PROBLEMS,
     Parts,
     date_reader,
@@ -145,9 +146,16 @@ def _fill(parts: Parts, reader: KeyReader, filling: Filling, *, last: np.datetim
         if len(problems) > MOST_PROBLEMS:
             break
         if not problems:
-            filling.add(keys, days, numbers)
+            filling.add(keys, days, numbers, counts=_counts(part))
         first_row += len(part)
     raise_for(problems, source="sales")
+
+
+def _counts(part: pd.DataFrame) -> Numbers:
+    """Rows that each row stands for."""
+    if COUNT not in part.columns:
+        return np.ones(len(part), dtype=np.int64)
+    return part[COUNT].to_numpy(dtype=np.int64)
 
 
 def _read(

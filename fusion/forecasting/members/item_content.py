@@ -106,5 +106,3 @@ def readable_blocks(examples: Examples) -> list[ItemBlock]:
         return []
     of_kind: Mapping[str, Any] = content.of_kinds(*KINDS)  # type: ignore[arg-type]
     return [found_block(content, name) for name in sorted(of_kind)]
-
-

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
+from encoders.series.lag_features import LagFeaturesEncoder
 from numpy.typing import NDArray
 
-from encoders.series.lag_features import LagFeaturesEncoder
 from encoders.series.windows import Windows
 from fusion.data.batch import chunks
 from fusion.forecasting.examples import Examples, Floats, Ints
@@ -19,8 +19,8 @@ CHUNK_EXAMPLES = 8192
 """Examples whose lags are made at a time."""
 RECENT_PERIODS = 8
 """Periods whose mean a number known ahead is compared with."""
-YEARS_DAYS = 700
-"""Days that training examples must span for a season to be told from a date: about two years."""
+SCALE_EXAMPLES = 20_000
+"""Examples, evenly over all, that lags are scaled by."""
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,11 @@ class PathFeatures:
         lags: Features of the sales before each example; it is fitted.
         content: Columns of what is known of items beside their sales; it is fitted.
         known: Names of the numbers that are known ahead, of series and of the market.
-        reads_year: Whether the season of a step is read: of less than two years it would be no
-            more than the date.
     """
 
     lags: LagFeaturesEncoder
     content: TreeFeatures
     known: tuple[str, ...]
-    reads_year: bool
 
     @classmethod
     def fitted(cls, examples: Examples) -> Self:
@@ -49,10 +46,9 @@ class PathFeatures:
             content = TreeFeatures.fitted(examples.content.take(rows))
         windows = examples.windows
         known = sorted(windows.known & (windows.columns.keys() | windows.market.keys()))
-        days = windows.step_dates()
-        span = (days.max() - days.min()).astype(np.int64) if days.size else 0
-        lags = LagFeaturesEncoder.fitted(windows)
-        return cls(lags, content, tuple(known), bool(span >= YEARS_DAYS))
+        some = np.linspace(0, len(examples) - 1, min(len(examples), SCALE_EXAMPLES)).round()
+        lags = LagFeaturesEncoder.fitted(windows.take(some.astype(np.int64)))
+        return cls(lags, content, tuple(known))
 
     @property
     def n_columns(self) -> int:
@@ -75,6 +71,11 @@ class PathFeatures:
             items, places = self._items(examples)
             table[:, n_lags:] = items[places]
         return table
+
+    @property
+    def reads_year(self) -> bool:
+        """Whether the season of a step is read: of less than two years it would be the date."""
+        return bool(self.lags.config["reads_dates"])
 
     @property
     def n_of_step(self) -> int:
@@ -116,7 +117,6 @@ class PathFeatures:
             "lags": self.lags.config,
             "blocks": self.content.config,
             "known": list(self.known),
-            "reads_year": self.reads_year,
         }
 
     def state(self) -> State:
@@ -132,7 +132,7 @@ class PathFeatures:
         """
         lags = LagFeaturesEncoder(**config["lags"])
         content = TreeFeatures.of_state(config["blocks"], state)
-        return cls(lags, content, tuple(config["known"]), bool(config["reads_year"]))
+        return cls(lags, content, tuple(config["known"]))
 
 
 def _mean(past: NDArray[np.float32]) -> Floats:

@@ -1,0 +1,168 @@
+"""Families of numbers that tell of a history: lags, means, quantiles, zeros, what is known ahead.
+
+All read a past `[n, length]`, float64, whose last entry is the last period before the first step,
+and which is NaN where nothing is known. Each number is `[n]`, NaN where it cannot be told.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Numbers = dict[str, Array]
+"""Numbers of `n` examples by name."""
+WEIGHTS = (0.1, 0.2, 0.35, 0.5)
+"""Weight of the last period in exponential averages."""
+QUARTILES = (0.25, 0.75, 0.9)
+
+
+@dataclass(frozen=True)
+class Spans:
+    """How far back the numbers of a frequency look, in periods.
+
+    Args:
+        lags: Single periods.
+        means: Spans of means.
+        quantiles: Spans of medians, quantiles, largest values and deviations; some of `means`.
+        trend: Two such spans, one behind the other, are compared.
+        year: Periods of a year; a multiple of seven days.
+    """
+
+    lags: tuple[int, ...]
+    means: tuple[int, ...]
+    quantiles: tuple[int, ...]
+    trend: int
+    year: int
+
+
+SPANS: dict[Literal["day", "week", "month"], Spans] = {
+    "day": Spans((*range(1, 15), 21, 28), (7, 14, 28, 91, 364), (14, 28, 91), 7, 364),
+    "week": Spans((*range(1, 14), 26), (2, 4, 8, 13, 26, 52), (8, 13, 26), 4, 52),
+    "month": Spans(tuple(range(1, 13)), (2, 3, 6, 12), (6, 12), 3, 12),
+}
+
+
+def signed_log(values: Array) -> Array:
+    """sign(x) log(1 + |x|): factors become differences, and 0 stays 0."""
+    return np.asarray(np.sign(values) * np.log1p(np.abs(values)))
+
+
+def mean(values: Array) -> Array:
+    """Mean of what is known in each row, `[n]`; NaN where nothing is."""
+    known = ~np.isnan(values)
+    counts = known.sum(axis=1)
+    sums = np.where(known, values, 0.0).sum(axis=1)
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+
+
+def quantiles(values: Array, levels: Sequence[float]) -> list[Array]:
+    """Quantiles of what is known in each row, `[n]` each, linear between two values."""
+    ordered = np.sort(values, axis=1)  # NaN last
+    counts = (~np.isnan(values)).sum(axis=1)
+    found = []
+    for level in levels:
+        place = level * np.maximum(counts - 1, 0)
+        low = np.floor(place).astype(np.int64)
+        high = np.minimum(low + 1, np.maximum(counts - 1, 0))
+        below, above = (np.take_along_axis(ordered, p[:, None], 1)[:, 0] for p in (low, high))
+        found.append(below + (above - below) * (place - low))
+    return found
+
+
+def exponential_mean(values: Array, weight: float) -> Array:
+    """Mean of what is known with weights that fall by `1 - weight` each period back."""
+    weights = (1.0 - weight) ** np.arange(values.shape[1])[::-1]
+    known = ~np.isnan(values)
+    total = known @ weights
+    sums = np.where(known, values, 0.0) @ weights
+    return np.where(total > 0, sums / np.where(total > 0, total, 1.0), np.nan)
+
+
+def last_known(values: Array) -> Array:
+    """The last number that is known in each row, `[n]`; NaN where none is."""
+    known = ~np.isnan(values)
+    back = known[:, ::-1].argmax(axis=1)
+    return np.asarray(values[np.arange(len(values)), values.shape[1] - 1 - back])
+
+
+def relative(name: str, past: Array, level: Array, spans: Spans) -> Numbers:
+    """Lags, means, exponential averages and spread of a past, measured by its level `[n]`."""
+    ratio = past / level[:, None]
+    logs = signed_log(ratio)
+    found = {f"{name}_lag_{lag}": logs[:, -lag] for lag in spans.lags}
+    for span in spans.means:
+        found[f"{name}_mean_{span}"] = signed_log(mean(ratio[:, -span:]))
+    for weight in WEIGHTS:
+        found[f"{name}_exponential_{weight}"] = signed_log(exponential_mean(ratio, weight))
+    for span in spans.quantiles:
+        near = ratio[:, -span:]
+        middle, *others = quantiles(near, (0.5, *QUARTILES, 1.0))
+        found[f"{name}_median_{span}"] = signed_log(middle)
+        for kind, values in zip(("q25", "q75", "q90", "max"), others, strict=True):
+            found[f"{name}_{kind}_{span}"] = signed_log(values)
+        found[f"{name}_mean_log_{span}"] = mean(logs[:, -span:])
+        squares = mean((near - mean(near)[:, None]) ** 2)
+        found[f"{name}_std_{span}"] = np.log1p(np.sqrt(squares))
+    found[f"{name}_median_{spans.trend}"] = signed_log(
+        quantiles(ratio[:, -spans.trend :], (0.5,))[0]
+    )
+    earlier = mean(ratio[:, -2 * spans.trend : -spans.trend])
+    found[f"{name}_trend"] = found[f"{name}_mean_{spans.trend}"] - signed_log(earlier)
+    return found
+
+
+def year_ago(name: str, past: Array, level: Array, spans: Spans, n_steps: int) -> Numbers:
+    """What was a year before the steps: their mean, by the level, and by that of then."""
+    start = past.shape[1] - spans.year
+    there = past[:, start : start + min(n_steps, spans.year)]
+    steps, before = mean(there), mean(past[:, max(0, start - spans.trend) : start])
+    return {
+        f"{name}_year_ago": signed_log(steps / level),
+        f"{name}_year_ago_rise": signed_log(steps) - signed_log(before),
+    }
+
+
+def zeros(name: str, past: Array, spans: Spans) -> Numbers:
+    """Share of periods without any, by span, and periods since the last one with some."""
+    nothing = np.where(np.isnan(past), np.nan, past <= 0)
+    found = {
+        f"{name}_zero_share_{span}": mean(nothing[:, -span:]) for span in spans.means if span > 2
+    }
+    some = (past > 0)[:, ::-1]
+    back = np.where(some.any(axis=1), some.argmax(axis=1), past.shape[1])
+    found[f"{name}_since_last"] = np.where(
+        np.isnan(past).all(axis=1), np.nan, np.log1p(back.astype(np.float64))
+    )
+    return found
+
+
+def amounts(name: str, past: Array, spans: Spans) -> Numbers:
+    """Logarithms of the numbers themselves: the last, and means and medians of some spans."""
+    found = {f"{name}_amount": signed_log(past[:, -1])}
+    for span in spans.quantiles:
+        found[f"{name}_amount_{span}"] = mean(signed_log(past[:, -span:]))
+        found[f"{name}_median_amount_{span}"] = signed_log(quantiles(past[:, -span:], (0.5,))[0])
+    return found
+
+
+def per_other(name: str, past: Array, other: Array, spans: Spans) -> Numbers:
+    """Units by each of another number, such as pieces an order, as a difference of logarithms."""
+    return {
+        f"units_per_{name}_{span}": signed_log(mean(past[:, -span:]))
+        - signed_log(mean(other[:, -span:]))
+        for span in (1, spans.trend, spans.quantiles[0], spans.quantiles[-1])
+    }
+
+
+def ahead(name: str, future: Array, level: Array) -> Numbers:
+    """What is known ahead of each step: itself, by the recent level, and whether it is known."""
+    found: Numbers = {}
+    for step in range(future.shape[1]):
+        values = future[:, step]
+        found[f"{name}_step_{step + 1}"] = signed_log(values)
+        found[f"{name}_step_{step + 1}_relative"] = signed_log(values / level)
+        found[f"{name}_step_{step + 1}_known"] = (~np.isnan(values)).astype(np.float64)
+    return found
