@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-from encoders.series.lag_features import LagFeaturesEncoder
 from numpy.typing import NDArray
 
+from encoders.series.lag_features import LagFeaturesEncoder
 from encoders.series.windows import Windows
 from fusion.data.batch import chunks
 from fusion.forecasting.examples import Examples, Floats, Ints

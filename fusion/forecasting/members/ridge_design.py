@@ -110,6 +110,14 @@ class Sums:
         """Weights `[n_columns, n_entries]`; 0 of no examples. The last, of ones, is free."""
         if not self.total:
             return np.zeros_like(self.crossed)
+        return np.asarray(np.linalg.solve(self._penalised(penalty), self.crossed))
+
+    def leverage(self, columns: Floats, penalty: float) -> Floats:
+        """What each of some examples adds to its own point, per unit of its weight, `[n]`."""
+        solved = np.linalg.solve(self._penalised(penalty), columns.T)
+        return np.einsum("nd,dn->n", columns, solved)
+
+    def _penalised(self, penalty: float) -> Floats:
         added = np.full(len(self.gram), penalty * self.total)
         added[-1] = 1e-9 * self.total
-        return np.asarray(np.linalg.solve(self.gram + np.diag(added), self.crossed))
+        return np.asarray(self.gram + np.diag(added))
