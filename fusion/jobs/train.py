@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fusion.bundle import check_bundle_folder, save_bundle
+from fusion.bundle import BUNDLE, check_folder, save_bundle
 from fusion.choices.checks import few_target_mistakes, head_mistakes
 from fusion.choices.encoders import EncoderChoices
 from fusion.choices.mistakes import Mistakes
@@ -118,7 +118,7 @@ def checked_items(config: TrainConfig, folder: Path, *, stage: Stage = silent) -
     mistakes.add(folder_mistakes("out", folder))
     mistakes.add(folder_mistakes("store", config.store))
     with mistakes.gathered():
-        check_bundle_folder(folder / "bundle")
+        check_folder(folder / "bundle", BUNDLE)
     if is_first():
         with mistakes.gathered():
             check_free(folder)
