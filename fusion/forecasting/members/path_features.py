@@ -19,8 +19,6 @@ CHUNK_EXAMPLES = 8192
 """Examples whose lags are made at a time."""
 RECENT_PERIODS = 8
 """Periods whose mean a number known ahead is compared with."""
-SCALE_EXAMPLES = 20_000
-"""Examples, evenly over all, that lags are scaled by."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +44,7 @@ class PathFeatures:
             content = TreeFeatures.fitted(examples.content.take(rows))
         windows = examples.windows
         known = sorted(windows.known & (windows.columns.keys() | windows.market.keys()))
-        some = np.linspace(0, len(examples) - 1, min(len(examples), SCALE_EXAMPLES)).round()
-        lags = LagFeaturesEncoder.fitted(windows.take(some.astype(np.int64)))
-        return cls(lags, content, tuple(known))
+        return cls(LagFeaturesEncoder.fitted(windows), content, tuple(known))
 
     @property
     def n_columns(self) -> int:
@@ -65,8 +61,7 @@ class PathFeatures:
         n_lags = self.lags.embedding_dim
         table = np.empty((len(examples), self.n_columns), dtype=np.float32)
         for rows in chunks(len(examples), CHUNK_EXAMPLES):
-            some = examples.windows.take(rows)
-            table[rows, :n_lags] = self.lags(self.lags.preprocess(some)).detach().numpy()
+            table[rows, :n_lags] = self.lags.encode(examples.windows.take(rows))
         if self.content.readers and len(examples):
             items, places = self._items(examples)
             table[:, n_lags:] = items[places]
@@ -75,7 +70,7 @@ class PathFeatures:
     @property
     def reads_year(self) -> bool:
         """Whether the season of a step is read: of less than two years it would be the date."""
-        return bool(self.lags.config["reads_dates"])
+        return bool(self.lags.columns.reads_dates)
 
     @property
     def n_of_step(self) -> int:

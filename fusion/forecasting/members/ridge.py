@@ -8,7 +8,7 @@ import torch
 
 from fusion.forecasting.examples import Examples, Floats, Ints
 from fusion.forecasting.members.base import ForecastMember, Paths, PathTraining
-from fusion.forecasting.members.path_answers import PathAnswers
+from fusion.forecasting.members.path_answers import PathAnswers, evenly
 from fusion.forecasting.members.path_features import PathFeatures
 from fusion.forecasting.members.ridge_design import RidgeDesign, Sums
 from fusion.forecasting.time_folds import latest_origins
@@ -78,7 +78,7 @@ class RidgePathMember(ForecastMember):
         del seed
         design = RidgeDesign.fitted(examples)
         learned, asked = latest_origins(examples, ASKED_SHARE)
-        asked = asked[:: 1 + (len(asked) - 1) // MOST_ASKED]
+        asked = evenly(asked, MOST_ASKED)
         is_late = np.ones(len(examples), dtype=bool)
         is_late[learned] = False
         shape = design.n_columns, head.horizon + 1
