@@ -7,30 +7,23 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
-from encoders.series.windows import UNITS
-from fusion.data.batch import chunks
 from fusion.errors import MissingExtraError
 from fusion.forecasting.examples import Examples, Floats
 from fusion.forecasting.members.base import ForecastMember, Paths, PathTraining
-from fusion.forecasting.members.path_answers import PathAnswers, evenly
-from fusion.forecasting.time_folds import latest_origins
+from fusion.forecasting.members.pretrained import Forecaster, PretrainedAnswers
 from fusion.members.base import State
 from fusion.members.view import Mask
 from fusion.progress import Stage, silent
 from heads.sales_path import SalesPathHead
 
-LEAST_KNOWN = 8
-"""Known periods that the forecaster needs."""
 MOST_STEPS = 48
 """Steps that it tells; beyond them it would feed on its own medians."""
 CONTEXT = 2048
 """The latest periods that it reads."""
 BATCH_EXAMPLES = 8
 """Examples that are answered at once: more are no quicker."""
-ASKED_SHARE = 0.2
-MOST_ASKED = 1_000
-"""Examples, evenly over the latest fifth of the dates, that ranges of the window are learned on."""
 WEIGHTS = Path("weights") / "model.safetensors"
 SHA256 = "0d678f123f3d1f91c5065cca2b5d40eccc469360afc2381b27290486011ded2c"
 """Of the published weights in 32 bits."""
@@ -39,15 +32,12 @@ SHA256 = "0d678f123f3d1f91c5065cca2b5d40eccc469360afc2381b27290486011ded2c"
 class FracastMember(ForecastMember):
     """Quantiles of each step by Fracast-0, pretrained on many series of other kinds.
 
-    When: where a history is long and the table small. It reads the history of the one item alone:
-    no content, no price, no other item. Steps are its own quantiles at nine levels, straight lines
-    between them; what mean goes with them, and the window, which it does not tell, is learned
-    around its medians.
+    When: where histories are long and examples few. It reads the history of the one item alone: no
+    content, no price, no other item. It is slow: about 30 examples a second on one thread, as it
+    always computes 2,048 periods. See `PretrainedAnswers` for the mean and the window.
 
-    It is slow: about 30 examples a second on one thread, as it always computes 2,048 periods.
-
-    *Source:* package `fracast` 0.1.0 (extra `fracast`, Apache-2.0, 85,001 parameters, its weights
-    lie in the package); its code and weights come from https://github.com/ztxtech/fracast-0.
+    *Source:* package `fracast` 0.1.0 (extra `fracast`, Apache-2.0, 85,001 parameters, weights in
+    the package), https://github.com/ztxtech/fracast-0.
 
     Raises:
         MissingExtraError: If the package is not installed.
@@ -56,7 +46,7 @@ class FracastMember(ForecastMember):
     def __init__(self) -> None:
         if find_spec("fracast") is None:
             raise MissingExtraError("fracast", extra="fracast")
-        self._answers: PathAnswers | None = None
+        self._fitted: PretrainedAnswers | None = None
 
     @property
     def config(self) -> dict[str, Any]:
@@ -83,42 +73,30 @@ class FracastMember(ForecastMember):
                 f"horizon must be at most {MOST_STEPS} for fracast, got {head.horizon}. Leave this "
                 "member out."
             )
-        _, asked = latest_origins(examples, ASKED_SHARE)
-        rows = asked if len(asked) else np.arange(len(examples))
-        rows = evenly(rows[self.knows(examples.take(rows))], MOST_ASKED)
-        some = examples.take(rows)
-        points = _points(_quantiles(some, stage))
-        self._answers = PathAnswers(horizon=head.horizon, levels=head.grid)
-        self._answers.fit(points, training.take(rows), some.stages())
+        fitted = PretrainedAnswers(FORECASTER, head)
+        fitted.fit(examples, training, stage)
+        self._fitted = fitted
 
     def raw(self, examples: Examples) -> Paths:
         """Relative answers, see `ForecastMember.raw`; those of short histories say nothing."""
-        assert self._answers is not None, "fit first"
-        known = np.flatnonzero(self.knows(examples))
-        points = np.zeros((len(examples), examples.horizon + 1))
-        quantiles = _quantiles(examples.take(known), silent)
-        points[known] = _points(quantiles)
-        raw = self._answers.raw(points, examples.stages())
-        raw[known, :-1, 1:] = _at_levels(quantiles, self._answers.levels)
-        return raw
+        assert self._fitted is not None, "fit first"
+        return self._fitted.raw(examples)
 
     def knows(self, examples: Examples) -> Mask:
         """Mask `[n]` of the examples with 8 known periods."""
-        lengths = examples.windows.lengths
-        past = examples.windows.past(UNITS, min(CONTEXT, int(lengths.max(initial=1))))
-        return np.asarray((~np.isnan(past)).sum(axis=1) >= LEAST_KNOWN)
+        assert self._fitted is not None, "fit first"
+        return self._fitted.knows(examples)
 
     def state(self) -> State:
         """What is answered around the medians; the weights stay in their package."""
-        assert self._answers is not None, "fit first"
-        return dict(self._answers.state())
+        assert self._fitted is not None, "fit first"
+        return dict(self._fitted.answers.state())
 
     def load_state(self, state: State, *, head: SalesPathHead) -> None:
         """Takes back what `state` gave, see `ForecastMember`."""
-        answers = PathAnswers(horizon=head.horizon, levels=head.grid)
-        if left := answers.load_state(state):
-            raise ValueError(f"state must hold nothing else, got {', '.join(left)}.")
-        self._answers = answers
+        fitted = PretrainedAnswers(FORECASTER, head)
+        fitted.load_state(state)
+        self._fitted = fitted
 
     @classmethod
     def tiny(cls) -> Self:
@@ -127,7 +105,7 @@ class FracastMember(ForecastMember):
 
 
 @cache
-def _forecaster() -> Any:
+def loaded() -> Any:
     """The forecaster of the package, in 32 bits.
 
     Raises:
@@ -145,32 +123,8 @@ def _forecaster() -> Any:
     return fracast.FracastModel.from_pretrained(weights="fp32")
 
 
-def _quantiles(examples: Examples, stage: Stage) -> Floats:
-    """Relative quantiles `[n, horizon, 9]` at the levels .1, .2, ... .9, >= 0."""
-    horizon, levels = examples.horizon, examples.levels()
-    found = np.zeros((len(examples), horizon, 9))
-    with stage("asking fracast", len(examples), "examples") as work:
-        for rows in chunks(len(examples), BATCH_EXAMPLES):
-            windows = examples.windows.take(rows)
-            length = int(windows.lengths.max(initial=LEAST_KNOWN))
-            past = windows.past(UNITS, min(CONTEXT, length))
-            if len(rows):
-                found[rows] = _forecaster().forecast_batch(past, horizon=horizon)
-            work(len(rows))
-    return np.maximum(found / levels[:, None, None], 0.0)
+def _quantiles(past: NDArray[np.float32], n_steps: int) -> Floats:
+    return np.asarray(loaded().forecast_batch(past, horizon=n_steps), dtype=np.float64)
 
 
-def _points(quantiles: Floats) -> Floats:
-    """Medians of the steps, and their mean: `[n, horizon + 1]`."""
-    medians = quantiles[..., 4]
-    return np.concatenate([medians, medians.mean(axis=1, keepdims=True)], axis=1)
-
-
-def _at_levels(quantiles: Floats, levels: Floats) -> Floats:
-    """Quantiles `[n, horizon, n_levels]` at other levels, on straight lines through the nine."""
-    own = np.arange(1, 10) / 10
-    ordered = np.sort(quantiles, axis=-1)
-    left = np.clip(np.searchsorted(own, levels, side="right") - 1, 0, len(own) - 2)
-    share = (levels - own[left]) / 0.1  # below 0, or above 1, outside of the nine
-    found = ordered[..., left] * (1.0 - share) + ordered[..., left + 1] * share
-    return np.maximum(found, 0.0)
+FORECASTER = Forecaster("fracast", _quantiles, context=CONTEXT, batch=BATCH_EXAMPLES)

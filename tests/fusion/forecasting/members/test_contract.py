@@ -11,7 +11,8 @@ MARKS = {
     "fracast": (
         pytest.mark.slow,  # seconds for a hundred examples
         pytest.mark.skipif(importlib.util.find_spec("fracast") is None, reason="needs the extra"),
-    )
+    ),
+    "chronos": pytest.mark.skip(reason="needs weights; see test_chronos.py"),
 }
 
 

@@ -76,13 +76,7 @@ def test_a_horizon_beyond_its_steps_is_refused_before_work(asked):
 def test_other_weights_are_refused(monkeypatch):
     monkeypatch.setattr(member_file, "SHA256", "0" * 64)
     with pytest.raises(ValueError, match="SHA-256 of the weights of fracast must be 000"):
-        member_file._forecaster.__wrapped__()
-
-
-def test_levels_between_and_beyond_the_nine_lie_on_straight_lines():
-    quantiles = np.arange(1.0, 10.0).reshape(1, 1, 9)
-    found = member_file._at_levels(quantiles, np.array([0.02, 0.05, 0.1, 0.45, 0.9, 0.95]))
-    assert found[0, 0] == pytest.approx([0.2, 0.5, 1.0, 4.5, 9.0, 9.5])
+        member_file.loaded.__wrapped__()
 
 
 def test_without_the_package_one_sentence_tells_how_to_install_it(monkeypatch):
