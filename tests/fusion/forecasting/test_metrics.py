@@ -1,12 +1,17 @@
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import mean_pinball_loss
-from utilsforecast import losses
 
 from fusion.forecasting.forecasts import Actual, Forecasts
 from fusion.forecasting.metrics import METRICS, scores
 from heads import metrics as heads_metrics
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", SyntaxWarning)  # Python says so where it compiles it anew
+    from utilsforecast import losses
 
 LEVELS = (0.1, 0.5, 0.9)
 
