@@ -134,6 +134,13 @@ def test_crps_on_a_fine_grid_is_that_of_the_sample_it_was_taken_from():
     assert found == pytest.approx(np.abs(sample - 9.0).mean() - pairs / 2, rel=0.01)
 
 
+def test_crps_of_few_levels_weighs_each_by_what_lies_nearest_to_it():
+    quantiles = np.array([[[2.0, 4.0, 8.0]] * 2])
+    forecasts = Forecasts(np.full((1, 2), 4.0), quantiles, LEVELS)
+    found = scores(Actual.of(np.array([[6.0]]), np.empty((1, 0))), forecasts)["crps"]
+    assert found == pytest.approx(2 * (0.3 * 0.1 * 4 + 0.4 * 0.5 * 2 + 0.3 * 0.1 * 2))
+
+
 def test_a_target_is_covered_or_in_one_of_the_tails():
     found = scores(*made_up())
     for entry in ("", "_total"):
