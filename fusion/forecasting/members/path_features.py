@@ -84,7 +84,7 @@ class PathFeatures:
         known ahead: as it is, and less its mean in the last 8 periods.
         """
         days = windows.step_dates()
-        found = [np.broadcast_to(np.arange(windows.n_steps), days.shape)]
+        found: list[NDArray[Any]] = [np.broadcast_to(np.arange(windows.n_steps), days.shape)]
         if self.reads_year:
             found.append((days - days.astype("datetime64[Y]")).astype(np.int64))
         for name in self.known:

@@ -119,4 +119,4 @@ def at_levels(quantiles: Floats, levels: Floats) -> Floats:
     left = np.clip(np.searchsorted(LEVELS, levels, side="right") - 1, 0, len(LEVELS) - 2)
     share = (levels - np.asarray(LEVELS)[left]) / 0.1  # below 0, or above 1, beyond the nine
     found = quantiles[..., left] * (1.0 - share) + quantiles[..., left + 1] * share
-    return np.maximum(found, 0.0)
+    return np.asarray(np.maximum(found, 0.0))

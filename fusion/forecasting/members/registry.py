@@ -7,8 +7,8 @@ from fusion.forecasting.members.analogues import AnaloguesMember
 from fusion.forecasting.members.base import ForecastMember
 from fusion.forecasting.members.chronos import ChronosMember
 from fusion.forecasting.members.classical import ClassicalMember
-from fusion.forecasting.members.kernel import KernelPathMember
 from fusion.forecasting.members.fracast import FracastMember
+from fusion.forecasting.members.kernel import KernelPathMember
 from fusion.forecasting.members.network import NetworkPathMember
 from fusion.forecasting.members.ridge import RidgePathMember
 from fusion.forecasting.members.trees import TreesPathMember

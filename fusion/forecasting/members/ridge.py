@@ -55,7 +55,7 @@ class RidgePathMember(ForecastMember):
     def __init__(
         self, *, features: Mapping[str, Any] | None = None, n_codes: Sequence[int] = ()
     ) -> None:
-        self._config = {"features": features, "n_codes": list(n_codes)}
+        self._config: dict[str, Any] = {"features": features, "n_codes": list(n_codes)}
         self._design: RidgeDesign | None = None
         self._weights: Floats = np.zeros(0)
         self._answers: PathAnswers | None = None
@@ -143,7 +143,7 @@ class RidgePathMember(ForecastMember):
 
     def knows(self, examples: Examples) -> Mask:
         """Mask `[n]` of the examples such as it learned from: with, or without, a history."""
-        has_learned = self._weights.any(axis=(1, 2))
+        has_learned = (self._weights != 0.0).reshape(N_GROUPS, -1).any(axis=1)
         return np.asarray(has_learned[_groups(examples)])
 
     def state(self) -> State:

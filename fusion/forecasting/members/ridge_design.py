@@ -116,7 +116,7 @@ class Sums:
     def leverage(self, columns: Floats, penalty: float) -> Floats:
         """What each of some examples adds to its own point, per unit of its weight, `[n]`."""
         solved = np.linalg.solve(self._penalised(penalty), columns.T)
-        return np.einsum("nd,dn->n", columns, solved)
+        return np.asarray(np.einsum("nd,dn->n", columns, solved))
 
     def _penalised(self, penalty: float) -> Floats:
         added = np.full(len(self.gram), penalty * self.total)
