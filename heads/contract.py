@@ -23,7 +23,7 @@ def is_close(one: Tensor, other: Tensor) -> bool:
     return torch.allclose(one, other, rtol=1e-5, atol=1e-5)
 
 
-def overfit(weights: Sequence[Tensor], loss: Callable[[], Tensor]) -> float:
+def overfit(weights: Sequence[Tensor], loss: Callable[[], Tensor], *, rate: float = 0.1) -> float:
     """The loss after 300 steps of RMSprop on `weights`, which it changes in place.
 
     Why: written out, as the first use of torch.optim loads a compiler, which takes seconds.
@@ -34,5 +34,5 @@ def overfit(weights: Sequence[Tensor], loss: Callable[[], Tensor]) -> float:
         with torch.no_grad():
             for weight, square, gradient in zip(weights, squares, gradients, strict=True):
                 square.lerp_(gradient.square(), 0.1)
-                weight.sub_(0.1 * gradient / (square.sqrt() + 1e-8))
+                weight.sub_(rate * gradient / (square.sqrt() + 1e-8))
     return float(loss().detach())

@@ -12,11 +12,9 @@ from encoders.base import check_whole
 from encoders.series import lag_families as families
 from encoders.series.holidays import nearness
 from encoders.series.inputs import LEVEL_PERIODS, cycles, own_means
-from encoders.series.lag_families import SPANS, Array, Numbers, Spans
+from encoders.series.lag_families import SPANS, Array, Numbers, Spans, covers_years
 from encoders.series.windows import UNITS, Calendar, Windows
 
-YEARS_FOR_DATES = 1.5
-"""Years that training dates must cover for numbers that all series share to be read."""
 THURSDAY = 3
 """Weekday of 1970-01-01, which is day 0."""
 
@@ -61,7 +59,7 @@ class LagColumns:
             known=sorted(windows.known & {*columns, *market}),
             unit=windows.calendar.unit,
             n_steps=windows.n_steps,
-            reads_dates=_cover_years(windows),
+            reads_dates=covers_years(windows),
         )
 
     @property
@@ -202,14 +200,6 @@ def _own_level(past: Array) -> Array:
 
 def _wide(values: NDArray[Any]) -> Array:
     return values.astype(np.float64)
-
-
-def _cover_years(windows: Windows) -> bool:
-    """Whether the first steps lie so far apart that a place in the year is no date."""
-    if not len(windows):
-        return False
-    covered = int(windows.period.max() - windows.period.min())
-    return covered >= YEARS_FOR_DATES * SPANS[windows.calendar.unit].year
 
 
 def _dates(windows: Windows) -> Numbers:

@@ -11,6 +11,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from encoders.series.windows import Windows
+
 Array = NDArray[np.float64]
 Numbers = dict[str, Array]
 """Numbers of `n` examples by name."""
@@ -43,6 +45,8 @@ SPANS: dict[Literal["day", "week", "month"], Spans] = {
     "week": Spans((*range(1, 14), 26), (2, 4, 8, 13, 26, 52), (8, 13, 26), 4, 52),
     "month": Spans(tuple(range(1, 13)), (2, 3, 6, 12), (6, 12), 3, 12),
 }
+YEARS_FOR_DATES = 1.5
+"""Years that training dates must cover for numbers that all series share to be read."""
 
 
 def signed_log(values: Array) -> Array:
@@ -155,3 +159,11 @@ def ahead(name: str, ratio: Array) -> Numbers:
         found[f"{name}_step_{step + 1}"] = signed_log(ratio[:, step])
         found[f"{name}_step_{step + 1}_known"] = (~np.isnan(ratio[:, step])) * 1.0
     return found
+
+
+def covers_years(windows: Windows) -> bool:
+    """Whether the first steps lie so far apart that a place in the year is no date of its own."""
+    if not len(windows):
+        return False
+    covered = int(windows.period.max() - windows.period.min())
+    return covered >= YEARS_FOR_DATES * SPANS[windows.calendar.unit].year

@@ -1,16 +1,16 @@
 """Backtest: forecasts as they would have been made at past dates, beside what was sold then."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from heads.sales_distribution import SalesDistribution
 
 from fusion.errors import CatalogueError
-from fusion.forecasting.examples import Examples, Floats, Ints, examples_at
+from fusion.forecasting.examples import Examples, Ints, examples_at, past_examples
 from fusion.forecasting.history import History
 from fusion.forecasting.trained import ForecastSpec, train_forecast, with_content
 from fusion.progress import Stage, silent, within
+from heads.sales_distribution import SalesDistribution
 
 
 @dataclass(frozen=True)
@@ -20,14 +20,18 @@ class Origin:
     Args:
         period: The first step.
         examples: What was asked.
-        actual: Units sold, `[n, horizon]`; NaN where nobody knows.
-        answers: The forecast.
+        training: Examples of the past that could be learned from then.
+        answers: The forecast of what was asked.
+        levels: Quantile levels that were asked for.
+        weights: Life stage -> member -> how much it counted.
     """
 
     period: int
     examples: Examples
-    actual: Floats
+    training: Examples
     answers: SalesDistribution
+    levels: tuple[float, ...]
+    weights: Mapping[str, Mapping[str, float]]
 
 
 def origin_periods(history: History, *, horizon: int, n_origins: int, every: int) -> Ints:
@@ -79,10 +83,18 @@ def backtest(
     panel = history.panel
     for period in origins:
         named = within(stage, f"origin {panel.frequency.first_day(period)}")
-        model, content = train_forecast(history, spec, until=int(period) - gap, stage=named)
+        until = int(period) - gap
+        model, content = train_forecast(history, spec, until=until, stage=named)
         asked = _asked(history, int(period), horizon=spec.horizon)
         asked = with_content(asked, history, content)
-        yield Origin(int(period), asked, asked.targets(), model.distribution(asked))
+        yield Origin(
+            int(period),
+            asked,
+            past_examples(panel, horizon=spec.horizon, until=until),
+            model.distribution(asked),
+            tuple(model.head.levels),
+            model.blend.config,
+        )
 
 
 def _asked(history: History, period: int, *, horizon: int) -> Examples:

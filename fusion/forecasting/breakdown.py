@@ -5,11 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fusion.forecasting.forecasts import Actual, Floats, Forecasts, Ints, check_same_rows
-from fusion.forecasting.metrics import METRICS
+from encoders.series.windows import Windows
+from fusion.forecasting.examples import STAGES, Examples, Floats, Ints
+from fusion.forecasting.forecasts import CHUNK_ROWS, Actual, Forecasts, check_same_rows
+from fusion.forecasting.metrics import METRICS, sums_by
+from fusion.forecasting.smoothing import exponential_smoothing
 from fusion.forecasting.tables import BacktestRow, BacktestTable
 
-PRICE_UNKNOWN = "unknown"
+PRICE, PRICE_UNKNOWN = "price", "unknown"
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +36,30 @@ def group_rows(by: str, labels: Sequence[str]) -> Grouping:
     return Grouping(by, tuple(found.tolist()), codes.astype(np.int64))
 
 
+def example_groupings(examples: Examples) -> list[Grouping]:
+    """Groups by life stage, by origin (the first day forecast), and by price where there is one."""
+    windows, frequency = examples.windows, examples.panel.frequency
+    days = frequency.first_day(examples.as_of).astype(str).tolist()
+    found = [
+        Grouping("life stage", STAGES, examples.stages()),
+        group_rows("origin", days),
+    ]
+    if PRICE in windows.columns:
+        found.append(group_prices(last_known(windows, PRICE)))
+    return found
+
+
+def last_known(windows: Windows, column: str) -> Floats:
+    """Last known value of a column before the first step, `[n]`; NaN where there is none."""
+    found = np.full(len(windows), np.nan)
+    for first in range(0, len(windows), CHUNK_ROWS):
+        rows = np.arange(first, min(first + CHUNK_ROWS, len(windows)))
+        chunk = windows.take(rows)
+        past = chunk.past(column, int(chunk.lengths.max(initial=0)))
+        found[rows] = exponential_smoothing(past.astype(np.float64), alpha=1.0)
+    return found
+
+
 def group_prices(prices: Floats) -> Grouping:
     """Groups of rows by quartiles of the known prices: four bands at most, and `unknown`.
 
@@ -53,12 +80,13 @@ def group_prices(prices: Floats) -> Grouping:
     codes[known] = inside
     used = np.unique(codes)
     return Grouping(
-        "price", tuple(labels[code] for code in used.tolist()), np.searchsorted(used, codes)
+        PRICE, tuple(labels[code] for code in used.tolist()), np.searchsorted(used, codes)
     )
 
 
 def _texts(edges: Floats) -> list[str]:
-    return [f"{edge:.6g}" for edge in edges.tolist()]
+    """Edges with four digits that count, without an exponent."""
+    return [np.format_float_positional(e, precision=4, fractional=False, trim="-") for e in edges]
 
 
 def breakdown(
@@ -112,10 +140,8 @@ def _values(actual: Actual, forecasts: Forecasts, groupings: Sequence[Grouping])
             found[-1][name] = metric.value(*(values.sum(axis=0) for values in parts))
         of_rows = [values.sum(axis=1) for values in parts]
         for place, grouping in enumerate(groupings):
-            sums = (
-                np.bincount(grouping.codes, values, minlength=len(grouping.labels))
-                for values in of_rows
-            )
+            n_groups = len(grouping.labels)
+            sums = (sums_by(grouping.codes, values, n_groups=n_groups) for values in of_rows)
             found[place][name] = metric.value(*sums)
     return found
 
@@ -129,6 +155,7 @@ def _table(grouping: Grouping, counts: Ints, found: Mapping[str, Values]) -> Bac
             {name: float(values[place]) for name, values in metrics.items()},
         )
         for place, label in enumerate(grouping.labels)
+        if counts[place]
         for method, metrics in found.items()
     ]
     return BacktestTable(grouping.by, tuple(rows))

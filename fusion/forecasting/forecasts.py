@@ -1,13 +1,17 @@
 """What was forecast and what was sold, row by row: what metrics compare."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from encoders.series.windows import UNITS
+from fusion.forecasting.examples import Examples, Floats, Ints
+
 MEDIAN = 0.5
+CHUNK_ROWS = 20_000
+"""Rows whose histories are cut out at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,34 +67,70 @@ class Actual:
 
     Args:
         steps: Units `[n, horizon]`, NaN where they are not known.
-        past: Units before the first step `[n, length]`, the last entry the latest period, NaN where
-            a value is unknown or the history shorter. They scale `mase` and `rmsse` alone.
+        naive_absolute: Mean absolute error of the last value as the forecast of the next period, in
+            the history of each row, `[n]`, > 0; NaN where that never changes or is not there.
+        naive_squared: Its mean squared error, likewise.
     """
 
     steps: Floats
-    past: Floats
-    paths: Floats = field(init=False)
-    naive_absolute: Floats = field(init=False)
-    naive_squared: Floats = field(init=False)
+    naive_absolute: Floats
+    naive_squared: Floats
 
-    def __post_init__(self) -> None:
-        total = self.steps.sum(axis=1, keepdims=True)
-        object.__setattr__(self, "paths", np.concatenate([self.steps, total], axis=1))
-        changes = np.diff(np.asarray(self.past, dtype=np.float64), axis=1)
-        object.__setattr__(self, "naive_absolute", _known_mean(np.abs(changes)))
-        object.__setattr__(self, "naive_squared", _known_mean(changes**2))
+    @classmethod
+    def of(cls, steps: Floats, past: Floats) -> Self:
+        """What was sold after some histories.
+
+        Args:
+            steps: Units `[n, horizon]`, NaN where they are not known.
+            past: Units before the first step `[n, length]`, the last entry the latest period, NaN
+                where a value is unknown or the history shorter.
+        """
+        changes = np.diff(past, axis=1)
+        return cls(steps, _mean_if_any(np.abs(changes)), _mean_if_any(changes**2))
+
+    @classmethod
+    def of_examples(cls, examples: Examples) -> Self:
+        """What was sold in the steps of examples, scaled by the whole of their histories."""
+        parts = []
+        for first in range(0, max(len(examples), 1), CHUNK_ROWS):
+            rows = np.arange(first, min(first + CHUNK_ROWS, len(examples)))
+            chunk = examples.take(rows)
+            length = int(chunk.windows.lengths.max(initial=0))
+            past = chunk.windows.past(UNITS, length).astype(np.float64)
+            parts.append(cls.of(chunk.targets(), past))
+        names = ("steps", "naive_absolute", "naive_squared")
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+    @property
+    def paths(self) -> Floats:
+        """Units of the steps and of all together, `[n, horizon + 1]`; see `unit_paths`."""
+        return unit_paths(self.steps)
 
     def __len__(self) -> int:
         """Number of rows."""
         return len(self.steps)
 
-    def take(self, rows: Ints) -> "Actual":
+    def take(self, rows: Ints) -> Self:
         """Some of the rows, in the given order."""
-        return Actual(self.steps[rows], self.past[rows])
+        return type(self)(self.steps[rows], self.naive_absolute[rows], self.naive_squared[rows])
 
 
-def _known_mean(values: Floats) -> Floats:
-    """Mean of the known values of each row, `[n]`; nan where none is known or all are 0."""
+def unit_paths(steps: Floats) -> Floats:
+    """Paths `[n, horizon + 1]` of steps `[n, horizon]`: they and their sum; NaN if one is."""
+    return np.concatenate([steps, steps.sum(axis=1, keepdims=True)], axis=1)
+
+
+def joined(parts: Sequence[Forecasts]) -> Forecasts:
+    """Forecasts of several sets of rows, such as origins, one behind the other."""
+    return Forecasts(
+        np.concatenate([part.mean for part in parts]),
+        np.concatenate([part.quantiles for part in parts]),
+        parts[0].levels,
+    )
+
+
+def _mean_if_any(values: Floats) -> Floats:
+    """Mean of the known values of each row, `[n]`; NaN where none is known or all are 0."""
     known = ~np.isnan(values)
     sums, counts = np.where(known, values, 0.0).sum(axis=1), known.sum(axis=1)
     return np.where(sums > 0, sums / np.maximum(counts, 1), np.nan)

@@ -97,6 +97,10 @@ class SalesSection(Section):
     planned: Path | None = Field(
         default=None, description="Item, date and numbers named in known; or rows without units."
     )
+    duckdb: bool = Field(
+        default=False,
+        description="Rows of single sales are summed up by DuckDB before they are read.",
+    )
     launch: str | None = Field(
         default=None, description="Column of the items table: the day an item came on sale."
     )

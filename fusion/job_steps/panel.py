@@ -1,12 +1,15 @@
 """The sales panel that a configuration describes: sales, launches, market and plan together."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
 from fusion.data.header import DELIMITED
 from fusion.data.packed import unpacked_suffix
+from fusion.data.panel.cells import Parts
 from fusion.data.panel.columns import SalesColumns
 from fusion.data.panel.launches import launch_days
 from fusion.data.panel.panel import Panel
@@ -14,7 +17,9 @@ from fusion.data.panel.plan import with_plan
 from fusion.data.panel.reading import read_panel
 from fusion.data.panel.tables import item_keys, no_shared_ids
 from fusion.data.tables import read_table
+from fusion.errors import CatalogueError
 from fusion.job_steps.config import SalesSection
+from fusion.shards.duckdb_sales import duckdb_parts
 from fusion.shards.history import sales_parts, table_parts
 from fusion.shards.tables import column_names, list_files
 from fusion.shards.whole import is_whole
@@ -38,14 +43,15 @@ def panel_of(section: SalesSection, items: pd.DataFrame) -> Panel:
     market = None if section.market is None else read_table(section.market)
     columns = section.columns
     in_sales = columns.without(_planned_alone(section))
-    panel = read_panel(
-        sales_parts(section.table, own_columns(section)),
+    read = partial(
+        read_panel,
         columns=in_sales,
         items=wanted,
         launches=launches,
         frequency=section.frequency,
         market=market,
     )
+    panel = _read(section, read)
     if section.planned is not None:
         there = set(_header(section.planned))
         names = [*columns.keys, *(name for name in columns.known if name in there)]
@@ -54,6 +60,14 @@ def panel_of(section: SalesSection, items: pd.DataFrame) -> Panel:
     if keys and not panel.n_series:
         raise no_shared_ids(columns.item)
     return panel
+
+
+def _read(section: SalesSection, read: Callable[[Parts], Panel]) -> Panel:
+    own = own_columns(section)
+    if section.duckdb:
+        with duckdb_parts(section.table, own) as parts, suppress(CatalogueError):
+            return read(parts)  # a fault is told below, with its row of the table as it is
+    return read(sales_parts(section.table, own))
 
 
 def own_columns(section: SalesSection) -> SalesColumns:

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from fusion.members.base import Floats
 from fusion.members.forest_text import constant_text, slim
@@ -37,6 +38,21 @@ PARAMETERS: Mapping[str, Any] = {
     "verbosity": -1,
 }
 """The same for every table: chosen out of fold on training rows of several, for few seconds."""
+
+
+Table = NDArray[np.float64] | NDArray[np.float32]
+
+
+class TableColumns(Protocol):
+    """What the columns of a table are."""
+
+    @property
+    def n_columns(self) -> int:
+        """How many there are."""
+
+    @property
+    def categorical(self) -> list[int]:
+        """Places of those that are codes of a category."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +128,7 @@ def boost(
     Raises:
         ValueError: If a task has no row to learn from.
     """
-    growers = [_Grower(task, sample_weight, growth) for task in tasks]
+    growers = [Grower(task, sample_weight, growth) for task in tasks]
     with stage("growing trees", len(tasks) * (len(folds) + 1), "models") as work:
         for fold in folds:
             rest = np.setdiff1d(np.arange(len(view)), fold)
@@ -129,8 +145,14 @@ def boost(
     return Boosted(features, texts, [grower.out_of_fold() for grower in growers])
 
 
-class _Grower:
-    """The models of one task."""
+class Grower:
+    """The models of one task: one without each fold, then one of all rows.
+
+    Args:
+        task: What to fit.
+        sample_weight: `[n]`, how much each row counts, >= 0; of rows that count 0 nothing is used.
+        growth: Bounds of the models.
+    """
 
     def __init__(self, task: TreeTask, sample_weight: Floats, growth: Growth) -> None:
         self.task, self.weight, self.growth = task, sample_weight, growth
@@ -138,10 +160,17 @@ class _Grower:
         self.is_known = ~np.isnan(task.labels) & (sample_weight > 0)
         self.most = max(1, min(growth.max_trees, MOST_TREES // task.n_outputs))
         self.stops = int(self.is_known.sum()) >= STOPPING_ROWS
-        self.models: list[tuple[Rows, Floats, Any]] = []
+        self.models: list[tuple[Rows, Table, Any]] = []
 
-    def hold_out(self, features: TreeFeatures, table: Floats, rest: Rows, fold: Rows) -> None:
-        """Grows a model of all rows but a fold, as far as it gets better on the fold."""
+    def hold_out(self, features: TableColumns, table: Table, rest: Rows, fold: Rows) -> None:
+        """Grows a model of the rest of the rows, as far as it gets better on a fold.
+
+        Args:
+            features: What the columns of the table are.
+            table: `[n, n_columns]`, all rows.
+            rest: Positions of the rows that it learns from.
+            fold: Positions of the rows that it is asked about.
+        """
         known, asked = rest[self.is_known[rest]], fold[self.is_known[fold]]
         if not len(known) or not features.n_columns:
             return
@@ -163,8 +192,16 @@ class _Grower:
             found[fold] = np.reshape(answers, (len(fold), self.task.n_outputs))
         return found
 
-    def text(self, features: TreeFeatures, table: Floats) -> bytes:
-        """The model of all rows."""
+    def answers(self, table: Table) -> Floats:
+        """Means `[n, n_outputs]` of what the models without a fold answer to other rows."""
+        found = [
+            m.predict(table, raw_score=True, num_iteration=self.n_trees) for *_, m in self.models
+        ]
+        means = np.mean(found, axis=0) if found else np.zeros((len(table), self.task.n_outputs))
+        return np.reshape(means, (len(table), self.task.n_outputs))
+
+    def text(self, features: TableColumns, table: Table) -> bytes:
+        """The model of all rows, as `Forest.read` takes it."""
         known = np.flatnonzero(self.is_known)
         if not len(known):
             raise ValueError("targets must be known in one row that counts, got none. Give some.")
@@ -175,8 +212,8 @@ class _Grower:
 
     def _grown(
         self,
-        features: TreeFeatures,
-        table: Floats,
+        features: TableColumns,
+        table: Table,
         known: Rows,
         *,
         n_trees: int,
@@ -192,7 +229,7 @@ class _Grower:
             stopping = {"valid_sets": [watched], "callbacks": [early]}
         return self.library.train(settings, data, num_boost_round=n_trees, **stopping)
 
-    def _data(self, table: Floats, rows: Rows, settings: dict[str, Any], **options: Any) -> Any:
+    def _data(self, table: Table, rows: Rows, settings: dict[str, Any], **options: Any) -> Any:
         given = {"label": self.task.labels[rows], "weight": self.weight[rows]}
         return self.library.Dataset(table[rows], **given, params=settings, **options)
 

@@ -95,30 +95,32 @@ class Filling:
         n_planned = self.layout.n_ahead * len(self.layout.ids)
         self.ahead = {name: Mean(n_planned) for name in self.names if name in self.known}
 
-    def add(self, keys: Numbers, days: Days, numbers: dict[str, Doubles]) -> None:
-        """Takes the rows of a part; those without units are planned."""
+    def add(
+        self, keys: Numbers, days: Days, numbers: dict[str, Doubles], *, counts: Numbers
+    ) -> None:
+        """Takes the rows of a part, each for so many; those without units are planned."""
         if self.layout.n_ahead:
-            self._plan(self.layout.places_ahead(keys, days), numbers)
+            self._plan(self.layout.places_ahead(keys, days), numbers, counts)
         places = self.layout.places(keys, days)
         fits = places >= 0
-        places, units = places[fits], numbers["units"][fits]
+        places, units, counts = places[fits], numbers["units"][fits], counts[fits]
         np.add.at(self.units, places, units)
-        self.n_negative += int((units < 0).sum())
-        self._count(places, days[fits])
+        self.n_negative += int(counts[units < 0].sum())
+        self.n_repeated += int(counts.sum()) - self._new_days(places, days[fits])
         for name, mean in self.means.items():
             values = numbers[name][fits]
             known = ~np.isnan(values)
-            mean.add(places[known], values[known], np.ones(int(known.sum())))
+            mean.add(places[known], values[known], counts[known].astype(np.float64))
             if name == "price" and self.sold_at is not None:
                 self.sold_at.add(places[known], values[known], np.maximum(units[known], 0))
 
-    def _plan(self, places: Numbers, numbers: dict[str, Doubles]) -> None:
+    def _plan(self, places: Numbers, numbers: dict[str, Doubles], counts: Numbers) -> None:
         for name, mean in self.ahead.items():
             told = (places >= 0) & ~np.isnan(numbers[name])
-            mean.add(places[told], numbers[name][told], np.ones(int(told.sum())))
+            mean.add(places[told], numbers[name][told], counts[told].astype(np.float64))
 
-    def _count(self, places: Numbers, days: Days) -> None:
-        """Marks the days that have a row, and counts rows whose day had one."""
+    def _new_days(self, places: Numbers, days: Days) -> int:
+        """Marks the days of series that have a row; gives back how many had none before."""
         bits = np.zeros(len(places), dtype=np.int64)
         if self.layout.is_summed:
             bits = self.layout.frequency.day_of_period(days)
@@ -126,8 +128,8 @@ class Filling:
         pairs = pairs[np.diff(pairs, prepend=-1) > 0]
         at, mark = pairs // 32, np.left_shift(1, pairs % 32).astype(self.seen.dtype)
         n_new = int(((self.seen[at] & mark) == 0).sum())
-        self.n_repeated += len(places) - n_new
         np.bitwise_or.at(self.seen, at, mark)
+        return n_new
 
     def finished(self) -> tuple[Floats, dict[str, Floats]]:
         """Units, and the other numbers; to be asked for once.

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from fusion.data.numbers import number_cells
 from fusion.data.panel.cells import (
+    COUNT,
     MOST_PROBLEMS,
     Parts,
     date_reader,
@@ -121,7 +122,7 @@ def _without_units(part: pd.DataFrame, columns: SalesColumns) -> NDArray[np.bool
     if not columns.known:
         return np.zeros(len(part), dtype=bool)
     units = read_distinct(part[columns.units], number_cells)
-    empty = np.isnan(units.rows)
+    empty: NDArray[np.bool_] = np.isnan(units.rows)
     empty[[one.row for one in units.problems if one.row is not None]] = False
     return empty
 
@@ -145,9 +146,16 @@ def _fill(parts: Parts, reader: KeyReader, filling: Filling, *, last: np.datetim
         if len(problems) > MOST_PROBLEMS:
             break
         if not problems:
-            filling.add(keys, days, numbers)
+            filling.add(keys, days, numbers, counts=_counts(part))
         first_row += len(part)
     raise_for(problems, source="sales")
+
+
+def _counts(part: pd.DataFrame) -> Numbers:
+    """Rows that each row stands for."""
+    if COUNT not in part.columns:
+        return np.ones(len(part), dtype=np.int64)
+    return part[COUNT].to_numpy(dtype=np.int64)
 
 
 def _read(

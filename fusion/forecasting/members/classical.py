@@ -108,7 +108,7 @@ class ClassicalMember(ForecastMember):
                 losses[:, place] = np.bincount(groups[some], lost, minlength=N_GROUPS)
                 work(1)
         self.methods = [list(METHODS)[best] for best in losses.argmin(axis=1)]
-        self._answers = PathAnswers(horizon=head.horizon, levels=head.levels)
+        self._answers = PathAnswers(horizon=head.horizon, levels=head.grid)
         points = _path(self._chosen(past, groups), head.horizon)
         self._answers.fit(points, training, groups)
 
@@ -130,7 +130,7 @@ class ClassicalMember(ForecastMember):
 
     def load_state(self, state: State, *, head: SalesPathHead) -> None:
         """Takes back what `state` gave, see `ForecastMember`."""
-        answers = PathAnswers(horizon=head.horizon, levels=head.levels)
+        answers = PathAnswers(horizon=head.horizon, levels=head.grid)
         if left := answers.load_state(state):
             raise ValueError(f"state must hold nothing else, got {', '.join(left)}.")
         self._answers = answers
@@ -175,7 +175,7 @@ def _path(points: Floats, horizon: int) -> Floats:
 
 def _loss(head: SalesPathHead, points: Floats, training: PathTraining, groups: Ints) -> Floats:
     """Weighted pinball loss `[n]` of what would be answered around points."""
-    answers = PathAnswers(horizon=head.horizon, levels=head.levels)
+    answers = PathAnswers(horizon=head.horizon, levels=head.grid)
     answers.fit(points, training, groups)
     return training.weight * pinball(answers.raw(points, groups), training.targets, answers.levels)
 

@@ -1,4 +1,4 @@
-"""What is known of items beside their sales, as tensors that batches of examples are gathered of."""
+"""What is known of items beside their sales, as tensors from which batches are gathered."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -106,5 +106,3 @@ def readable_blocks(examples: Examples) -> list[ItemBlock]:
         return []
     of_kind: Mapping[str, Any] = content.of_kinds(*KINDS)  # type: ignore[arg-type]
     return [found_block(content, name) for name in sorted(of_kind)]
-
-

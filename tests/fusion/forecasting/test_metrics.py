@@ -1,24 +1,40 @@
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import mean_pinball_loss
-from utilsforecast import losses
 
 from fusion.forecasting.forecasts import Actual, Forecasts
 from fusion.forecasting.metrics import METRICS, scores
 from heads import metrics as heads_metrics
 
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # of its escapes, where Python compiles it anew
+    from utilsforecast import losses
+
 LEVELS = (0.1, 0.5, 0.9)
 
 
-def made_up(n=20, horizon=3, *, seed=0, levels=LEVELS):
-    """Sales and forecasts that know a little of them; histories of different lengths."""
-    rng = np.random.default_rng(seed)
-    steps = rng.poisson(5.0, (n, horizon)).astype(float)
+def histories(n=20):
+    """Units of the past, of different lengths."""
+    rng = np.random.default_rng(1)
     past = rng.poisson(5.0, (n, 12)).astype(float)
     past[np.arange(12) < rng.integers(0, 9, n)[:, None]] = np.nan
+    return past
+
+
+PAST = histories()
+
+
+def made_up(n=20, horizon=3, *, levels=LEVELS):
+    """What was sold after these histories, and forecasts that know nothing of it."""
+    rng = np.random.default_rng(0)
+    steps = rng.poisson(5.0, (n, horizon)).astype(float)
     quantiles = np.sort(rng.gamma(2.0, 3.0, (n, horizon + 1, len(levels))), axis=2)
-    return Actual(steps, past), Forecasts(rng.gamma(2.0, 3.0, (n, horizon + 1)), quantiles, levels)
+    return Actual.of(steps, PAST), Forecasts(
+        rng.gamma(2.0, 3.0, (n, horizon + 1)), quantiles, levels
+    )
 
 
 def test_metrics_of_steps_are_those_of_all_values_in_one_row():
@@ -78,7 +94,7 @@ def as_tables(actual, forecasts):
         {
             "unique_id": np.repeat(np.arange(n), 12),
             "ds": np.tile(days[:12], n),
-            "y": actual.past.ravel(),
+            "y": PAST.ravel(),
         }
     )
     return future, past.dropna()
@@ -97,11 +113,11 @@ def test_scaled_errors_are_those_of_utilsforecast():
 
 def test_rows_whose_past_never_changes_have_no_scaled_error():
     actual, forecasts = made_up()
-    past = actual.past.copy()
+    past = PAST.copy()
     past[3] = 7.0
     past[4] = np.nan
     rest = np.setdiff1d(np.arange(len(actual)), [3, 4])
-    found = scores(Actual(actual.steps, past), forecasts)
+    found = scores(Actual.of(actual.steps, past), forecasts)
     wanted = scores(actual.take(rest), forecasts.take(rest))
     assert found["mase"] == pytest.approx(wanted["mase"])
     assert found["rmsse"] == pytest.approx(wanted["rmsse"])
@@ -113,9 +129,16 @@ def test_crps_on_a_fine_grid_is_that_of_the_sample_it_was_taken_from():
     sample = np.sort(np.random.default_rng(0).gamma(2.0, 3.0, 1000))
     quantiles = np.broadcast_to(np.quantile(sample, levels), (1, 2, len(levels)))
     forecasts = Forecasts(np.full((1, 2), 6.0), quantiles, levels)
-    found = scores(Actual(np.array([[9.0]]), np.empty((1, 0))), forecasts)["crps"]
+    found = scores(Actual.of(np.array([[9.0]]), np.empty((1, 0))), forecasts)["crps"]
     pairs = np.abs(sample[:, None] - sample[None]).mean()
     assert found == pytest.approx(np.abs(sample - 9.0).mean() - pairs / 2, rel=0.01)
+
+
+def test_crps_of_few_levels_weighs_each_by_what_lies_nearest_to_it():
+    quantiles = np.array([[[2.0, 4.0, 8.0]] * 2])
+    forecasts = Forecasts(np.full((1, 2), 4.0), quantiles, LEVELS)
+    found = scores(Actual.of(np.array([[6.0]]), np.empty((1, 0))), forecasts)["crps"]
+    assert found == pytest.approx(2 * (0.3 * 0.1 * 4 + 0.4 * 0.5 * 2 + 0.3 * 0.1 * 2))
 
 
 def test_a_target_is_covered_or_in_one_of_the_tails():
@@ -130,9 +153,9 @@ def test_a_step_that_is_not_known_counts_in_no_metric():
     actual, forecasts = made_up()
     steps = actual.steps.copy()
     steps[:, 2] = np.nan
-    found = scores(Actual(steps, actual.past), forecasts)
+    found = scores(Actual.of(steps, PAST), forecasts)
     two = Forecasts(forecasts.mean[:, [0, 1, 3]], forecasts.quantiles[:, [0, 1, 3]], LEVELS)
-    wanted = scores(Actual(actual.steps[:, :2], actual.past), two)
+    wanted = scores(Actual.of(actual.steps[:, :2], PAST), two)
     for name, metric in METRICS.items():
         if metric.entries == "total":
             assert np.isnan(found[name]), name
@@ -152,7 +175,7 @@ def test_forecasts_of_zero_have_a_wape_of_1_and_nothing_sold_has_none():
     nothing = Forecasts(np.zeros_like(forecasts.mean), np.zeros_like(forecasts.quantiles), LEVELS)
     assert scores(actual, nothing)["wape"] == 1.0
     assert scores(actual, nothing)["bias"] == -1.0
-    assert np.isnan(scores(Actual(np.zeros_like(actual.steps), actual.past), forecasts)["wape"])
+    assert np.isnan(scores(Actual.of(np.zeros_like(actual.steps), PAST), forecasts)["wape"])
 
 
 @pytest.mark.parametrize("levels", [(0.1, 0.4, 0.9), (0.5, 0.7, 0.9), (0.9, 0.5, 0.1)])

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -16,7 +18,7 @@ def flat(point):
 def made_up(n=60, *, seed=0):
     """Sales, a forecast that errs, and one that errs by half as much again."""
     rng = np.random.default_rng(seed)
-    actual = Actual(rng.poisson(20.0, (n, 2)).astype(float), np.empty((n, 0)))
+    actual = Actual.of(rng.poisson(20.0, (n, 2)).astype(float), np.empty((n, 0)))
     error = rng.normal(0.0, 5.0, (n, 3))
     methods = {"worse": flat(actual.paths + 1.5 * error), "ours": flat(actual.paths + error)}
     return actual, methods
@@ -91,7 +93,7 @@ def test_nothing_is_clear_of_one_item_or_of_no_sales():
     actual, methods = made_up()
     table = paired_gains(actual, methods, blocks=np.zeros(60), reference="ours")
     assert gains(table, "wape")["worse"].verdict == "not defined"
-    nothing = Actual(np.zeros((60, 2)), actual.past)
+    nothing = replace(actual, steps=np.zeros((60, 2)))
     table = paired_gains(nothing, methods, blocks=np.arange(60), reference="ours")
     assert gains(table, "wape")["worse"].verdict == "not defined"
 

@@ -55,7 +55,7 @@ def test_a_pattern_of_the_past_is_learned_where_the_content_says_nothing(name):
 
     weights = [one for key, one in decoder.named_parameters() if "content" not in key]
     weights = [one for one in weights if one is not decoder.first.weight]
-    assert overfit(weights, loss) < 0.85 * head.constant_loss(path)  # without the past
+    assert overfit(weights, loss, rate=0.003) < 0.6 * head.constant_loss(path)  # without the past
 
 
 @pytest.mark.parametrize("name", READERS)

@@ -31,7 +31,7 @@ def fitted(panel):
 
 
 def median_of(raw, head):
-    return raw[..., 1 + list(head.levels).index(0.5)]
+    return raw[..., 1 + head.middle]
 
 
 def test_noise_about_a_steady_level_is_averaged_over_many_periods():
