@@ -102,6 +102,8 @@ class LagColumns:
             past = _wide(windows.past(name, self.length))
             future = windows.future(name) if name in self.known else None
             found |= self._other(name, past, future)
+            if name not in self.known:
+                found |= families.per_other(name, units, past, spans)
         for name in self.market:
             past = _wide(windows.past_market(name, self.length))
             future = windows.future_market(name) if name in self.known else None

@@ -152,6 +152,15 @@ def amounts(name: str, past: Array, spans: Spans) -> Numbers:
     return found
 
 
+def per_other(name: str, units: Array, other: Array, spans: Spans) -> Numbers:
+    """Units by each of another number, such as pieces an order, as a difference of logarithms."""
+    return {
+        f"units_per_{name}_{span}": signed_log(mean(units[:, -span:]))
+        - signed_log(mean(other[:, -span:]))
+        for span in (1, spans.trend, spans.quantiles[0], spans.quantiles[-1])
+    }
+
+
 def ahead(name: str, ratio: Array) -> Numbers:
     """What is known ahead of each step `[n, n_steps]` by the level, and whether it is known."""
     found: Numbers = {}
