@@ -102,6 +102,8 @@ class LagColumns:
             past = _wide(windows.past(name, self.length))
             future = windows.future(name) if name in self.known else None
             found |= self._other(name, past, future)
+            if name not in self.known:
+                found |= families.per_other(name, units, past, spans)
         for name in self.market:
             past = _wide(windows.past_market(name, self.length))
             future = windows.future_market(name) if name in self.known else None
@@ -141,7 +143,7 @@ class LagColumns:
     def _other(self, name: str, past: Array, future: NDArray[Any] | None) -> Numbers:
         """What is told of a number that is not the units of a series.
 
-        Its size is told twice alone: many numbers that hold it would name the item.
+        Its size is told once: many numbers that hold it would name the item.
         """
         spans = self.spans
         level = _own_level(past)
@@ -149,7 +151,6 @@ class LagColumns:
         last = families.last_known(past)
         found = {
             f"{name}_level": np.where(np.isnan(last), np.nan, np.log1p(level)),
-            f"{name}_last": families.signed_log(last),
             f"{name}_last_relative": families.signed_log(last / level),
             f"{name}_known_share": families.mean((~np.isnan(past[:, -LEVEL_PERIODS:])) * 1.0),
             **families.recent(name, ratio, spans, range(1, spans.trend + 1)),
