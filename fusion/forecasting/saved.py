@@ -155,7 +155,7 @@ def _rebuilt_model(
     n_weight_bytes: int,
 ) -> ForecastModel:
     with described("head"):
-        head = SalesPathHead(**vars(document.head))
+        head = SalesPathHead(**asdict(document.head))
     with described("calibration"):
         calibration = PathCalibration(**document.calibration)
         wanted = (head.horizon + 1, len(head.grid))

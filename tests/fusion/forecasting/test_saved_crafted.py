@@ -80,8 +80,13 @@ def complaint_about(folder, examples):
         model = load_forecast(folder).model
     except BundleError as error:
         return "a message without end" if len(str(error)) > 5000 else None
-    raw = model.raw(examples)
-    return None if np.isfinite(raw).all() else "answers that are no numbers"
+    sold = model.distribution(examples)
+    answers = sold.mean, sold.quantile(model.head.levels)
+    return None if all(map(_are_numbers, answers)) else "answers that are no numbers"
+
+
+def _are_numbers(answers):
+    return np.isfinite(answers).all() and (answers >= 0).all()
 
 
 def description_cases(folder, examples, write_crafted, *, every):
