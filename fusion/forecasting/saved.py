@@ -158,12 +158,9 @@ def _rebuilt_model(
         head = SalesPathHead(**asdict(document.head))
     with described("calibration"):
         calibration = PathCalibration(**document.calibration)
-        wanted = (head.horizon + 1, len(head.grid))
-        if calibration.shifts.shape[1:] != wanted:
-            raise BundleError(
-                f"shifts must be numbers of {wanted[0]} entries and {wanted[1]} levels, got "
-                f"{list(calibration.shifts.shape[1:])}. {RESTORE}"
-            )
+        found, wanted = (one.stretch.shape for one in (calibration, PathCalibration.none(head)))
+        if found != wanted:
+            raise BundleError(f"stretch must be {list(wanted)}, got {list(found)}. {RESTORE}")
     with described("blend"):
         blend = StageBlend(document.blend)
 
