@@ -169,7 +169,12 @@ def columns(document):
     document["sales"]["past"] = ["x"] * 10**5
 
 
-@pytest.mark.parametrize("ask", [n_networks, horizon, endless_horizon, stretch, columns])
+def lags(document):
+    read = document["members"]["trees"]["config"]["features"]["lags"]["columns"]
+    read["columns"] = "y" * 10**6
+
+
+@pytest.mark.parametrize("ask", [n_networks, horizon, endless_horizon, stretch, columns, lags])
 def test_a_description_cannot_ask_for_more_than_its_weights_are_for(folder, write_crafted, ask):
     document = described(folder)
     ask(document)
