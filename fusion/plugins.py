@@ -63,6 +63,11 @@ KINDS = {
         ("fusion.members.registry", "MEMBERS"),
         ("fusion.members.base", "Member"),
     ),
+    "forecast_member": Kind(
+        "product_fusion.forecast_members",
+        ("fusion.forecasting.members.registry", "FORECAST_MEMBERS"),
+        ("fusion.forecasting.members.base", "ForecastMember"),
+    ),
 }
 """What `register` knows. Each table is imported where something is added to it."""
 
@@ -71,7 +76,8 @@ def register(kind: str, name: str, part: Any) -> None:
     """Adds a part of one's own to the table of its room, so that it can be chosen by name.
 
     Args:
-        kind: `encoder`, `modality`, `fusion`, `decoder`, `head` or `member`.
+        kind: `encoder`, `modality`, `fusion`, `decoder`, `head`, `member` or
+            `forecast_member`.
         name: Its name in settings and bundles: letters, digits and `_`.
         part: A class; for a modality a `Modality` of the same name.
 

@@ -9,7 +9,7 @@ from heads.base import Floats
 
 @dataclass(frozen=True)
 class CountDistribution:
-    """Poisson or negative binomial counts of `n` rows.
+    """Poisson or negative binomial counts of `n` rows, or of any other shape.
 
     Why not `scipy.stats`: its import takes longer than a prediction; the numbers are the same.
 
@@ -39,8 +39,12 @@ class CountDistribution:
         below: Floats = np.where(whole < 0, 0.0, found)
         return below
 
-    def quantile(self, level: float) -> Floats:
-        """The least numbers of units `[n]` with at least this probability, in (0, 1), below."""
+    def quantile(self, level: float | Floats) -> Floats:
+        """The least numbers of units `[n]` with at least this probability, in (0, 1), below.
+
+        Args:
+            level: One for all rows, or `[n]`.
+        """
         from scipy import special
 
         if self.size is None:

@@ -179,7 +179,7 @@ class HotItemHead(Head):
         if rule == "labels":
             _check_labels(target)
             return cls(rule=rule, prevalence=float(target.mean()))
-        threshold = _top_threshold(target, quantile)
+        threshold = top_threshold(target, quantile)
         share = float((target >= threshold).mean())
         return cls(rule=rule, threshold=threshold, quantile=quantile, prevalence=share)
 
@@ -196,7 +196,12 @@ class HotItemHead(Head):
         return f"hot item = target >= {self.threshold:g} (top {share})"
 
 
-def _top_threshold(target: Floats, quantile: float) -> float:
+def top_threshold(target: Floats, quantile: float) -> float:
+    """The least target that at most the share `1 - quantile` of them reaches; else the largest.
+
+    Raises:
+        ValueError: If the quantile is not in (0, 1).
+    """
     if not 0.0 < quantile < 1.0:
         raise ValueError(f"quantile must be in (0, 1), got {quantile}. Give 0.75 for the top 25 %.")
     values, counts = np.unique(target, return_counts=True)

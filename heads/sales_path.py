@@ -1,7 +1,7 @@
 """Sales path: how much is sold in each of the coming periods, and in all of them together."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -9,22 +9,22 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from heads.base import LEAST_LOSS, LIMIT, Column, Floats, Head
+from heads.base import LEAST_LOSS, LIMIT, Column, Floats, Head, Parts
 from heads.levels import (
     LEVELS,
-    best_quantiles,
     checked_levels,
     free_quantiles,
     percent,
     pinball_losses,
     spaced_quantiles,
 )
+from heads.path_losses import LEAST_MEAN, best_constants, poisson_deviance
+from heads.sales_distribution import SalesDistribution
+from heads.sales_units import SalesUnits, Stages, answers_in_units, choose_units, path_in_units
 from heads.tree_objective import TreeObjective
 
 GRID = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 """Levels that are always learned: between them lies the distribution of what is sold."""
-LEAST_MEAN = 1e-3
-"""Relative means below count as this one: the deviance of a mean of 0 is infinite."""
 
 
 class SalesPathHead(Head):
@@ -49,6 +49,8 @@ class SalesPathHead(Head):
         horizon: Steps, >= 1.
         levels: Levels of the quantile columns, in (0, 1), in any order.
         starts: Best constant raw outputs `[horizon + 1][1 + n_grid]` (default: all 1).
+        units: Configuration of the `heads.sales_units.SalesUnits` that turns answers into units
+            (default: learned quantiles, not rounded); `fit_units` finds it.
 
     Raises:
         ValueError: If the horizon is below 1, levels do not suit, or starts have another shape.
@@ -70,6 +72,7 @@ class SalesPathHead(Head):
         horizon: int,
         levels: Sequence[float] = LEVELS,
         starts: Sequence[Sequence[float]] | None = None,
+        units: Mapping[str, Any] | None = None,
     ) -> None:
         if horizon < 1:
             raise ValueError(f"horizon must be 1 or more, got {horizon}. Give the steps to answer.")
@@ -80,6 +83,7 @@ class SalesPathHead(Head):
         self.starts = np.ones(shape).tolist() if starts is None else [list(one) for one in starts]
         if any(len(one) != shape[1] for one in self.starts) or len(self.starts) != shape[0]:
             raise ValueError(f"starts must be {shape[0]} times {shape[1]} numbers. Use fitted().")
+        self.units = SalesUnits(**(units or {}))
 
     @property
     def target_shape(self) -> tuple[int, ...]:
@@ -128,7 +132,8 @@ class SalesPathHead(Head):
     @property
     def config(self) -> dict[str, Any]:
         """Keyword arguments that rebuild this head."""
-        return {"horizon": self.horizon, "levels": self.levels, "starts": self.starts}
+        own = {"horizon": self.horizon, "levels": self.levels, "starts": self.starts}
+        return {**own, "units": self.units.config}
 
     @property
     def tree_objective(self) -> TreeObjective:
@@ -178,17 +183,40 @@ class SalesPathHead(Head):
         Networks are averaged level by level. For items of other levels, the total of the window
         and whole numbers see `distribution`.
         """
-        values = self.sound(raw.double()).mean(dim=1)
+        inside = raw.double().clamp(0.0, LIMIT)
+        ordered = torch.cat([inside[..., :1], inside[..., 1:].sort(dim=-1).values], dim=-1)
+        values = ordered.mean(dim=1)
         by_name = {}
         for column in self.columns:
             place = 0 if column.level is None else 1 + self.grid.index(column.level)
             by_name[column.name] = values[:, (column.step or 1) - 1, place]
         return by_name
 
-    def sound(self, raw: Tensor) -> Tensor:
-        """Raw outputs of the same shape with all numbers >= 0 and quantiles in order."""
-        inside = raw.clamp(0.0, LIMIT)
-        return torch.cat([inside[..., :1], inside[..., 1:].sort(dim=-1).values], dim=-1)
+    def distribution(self, raw: Floats, level: Floats, *, stages: Stages) -> SalesDistribution:
+        """What is sold in each step and in the whole window, in units.
+
+        Args:
+            raw: `[n, horizon + 1, raw_dim]`.
+            level: Units a period that each row is measured by, `[n]`, > 0.
+            stages: Life stage of each row, 0 (new) to 2 (known), `[n]`.
+        """
+        values = answers_in_units(raw, level)
+        return self.units.distribution(values, levels=self.grid, stages=stages)
+
+    def fit_units(
+        self, raw: Floats, path: Floats, *, level: Floats, stages: Stages, parts: Parts
+    ) -> None:
+        """Finds the distribution and rounding of units on answers out of fold.
+
+        Args:
+            raw: `[n, horizon + 1, raw_dim]` of models that did not learn from the rows.
+            path: Relative paths `[n, horizon + 1]`, NaN where unknown.
+            level: Units a period that each row is measured by, `[n]`, > 0.
+            stages: Life stage of each row, 0 (new) to 2 (known), `[n]`.
+            parts: Label of the part of each row, such as its date, `[n]`.
+        """
+        values, sold = answers_in_units(raw, level), path_in_units(path, level)
+        self.units = choose_units(values, sold, levels=self.grid, stages=stages, parts=parts)
 
     def metrics(self, target: Floats, prediction: dict[str, Floats]) -> dict[str, float]:
         """Pinball loss, errors of the medians and means, and how honest the outermost pair is.
@@ -199,7 +227,9 @@ class SalesPathHead(Head):
         """
         from heads import metrics  # scikit-learn takes seconds to import
 
-        said = {(column.step, column.level): prediction[column.name] for column in self.columns}
+        said = {
+            (column.step or 1, column.level): prediction[column.name] for column in self.columns
+        }
         known = np.isfinite(target)
         sold = target[:, :-1][known[:, :-1]]
 
@@ -229,7 +259,7 @@ class SalesPathHead(Head):
 
     def constant_loss(self, target: Tensor) -> float:
         """Loss of the targets' own means and quantiles, at least 0.001."""
-        best = torch.tensor(_best_constants(target.double().cpu().numpy(), self.grid))
+        best = torch.tensor(best_constants(target.double().cpu().numpy(), self.grid))
         raw = best.expand(len(target), 1, *best.shape)
         return max(float(self.losses(raw, target.cpu()).mean()), LEAST_LOSS)
 
@@ -252,7 +282,7 @@ class SalesPathHead(Head):
                 f"{list(target.shape)} numbers. Take sales_volume for one number."
             )
         head = cls(horizon=target.shape[1] - 1, levels=levels)
-        head.starts = _best_constants(target, head.grid).tolist()
+        head.starts = best_constants(target, head.grid).tolist()
         return head
 
     @classmethod
@@ -267,26 +297,3 @@ class SalesPathHead(Head):
             f"units of each of {self.horizon} periods and of all together: mean and quantiles of "
             f"the levels {levels}; learned as shares of the recent level with pinball loss"
         )
-
-
-def poisson_deviance(mean: Tensor, sold: Tensor) -> Tensor:
-    """Half the Poisson deviance of means from what was sold, elementwise, >= 0.
-
-    Means below 0.001 count as 0.001, with a slope that leads back up.
-    """
-    inside = mean.clamp(min=LEAST_MEAN)
-    least = sold - torch.special.xlogy(sold, sold)
-    slope = (sold / LEAST_MEAN - 1.0).abs()
-    below = slope * (LEAST_MEAN - mean).clamp(min=0.0)
-    return inside - sold * inside.log() - least + below
-
-
-def _best_constants(target: Floats, grid: Sequence[float]) -> Floats:
-    """Mean and quantiles `[n_entries, 1 + n_grid]` of what is known; 1 where nothing is."""
-    found = np.ones((target.shape[1], 1 + len(grid)))
-    for place, column in enumerate(target.T):
-        known = column[np.isfinite(column)].astype(np.float64)
-        if len(known):
-            mean = max(float(known.clip(min=0.0).mean()), LEAST_MEAN)
-            found[place] = [mean, *best_quantiles(known, grid)]
-    return found

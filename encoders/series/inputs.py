@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from encoders.base import Tensors, check_whole
+from encoders.series.lag_families import SPANS
 from encoders.series.windows import UNITS, Windows
 from encoders.table.spread import is_skewed
 
@@ -19,6 +20,7 @@ LEVEL_PERIODS = 8
 """The level of a series is its mean over so many last periods, plus 1."""
 FARTHEST = 5.0
 """Numbers further from 0 than this are cut, in standard deviations."""
+YEARS_FOR_DATES = 1.5
 FIT_ROWS = 4096
 """Windows that scales are learned from, at most."""
 
@@ -74,6 +76,8 @@ class SeriesInputs:
         columns: Scales of numbers of items besides the units, by name.
         market: Scales of numbers of the market, by name.
         known: Names among both that are known ahead.
+        reads_year: Whether the place of each step in the year is read.
+        reads_weekday: Whether its day of the week is.
 
     Raises:
         ValueError: If a number is out of its range.
@@ -84,6 +88,8 @@ class SeriesInputs:
     columns: Mapping[str, NumberScale] = field(default_factory=dict)
     market: Mapping[str, NumberScale] = field(default_factory=dict)
     known: Sequence[str] = ()
+    reads_year: bool = False
+    reads_weekday: bool = False
 
     def __post_init__(self) -> None:
         check_whole("length", self.length, least=1, most=10_000)
@@ -91,8 +97,13 @@ class SeriesInputs:
 
     @classmethod
     def fitted(cls, windows: Windows, *, length: int = 26) -> Self:
-        """Reads every number of the windows, on scales that are learned from their past."""
-        few = windows.take(np.unique(np.linspace(0, len(windows) - 1, FIT_ROWS).astype(np.int64)))
+        """Reads every number of the windows, on scales that are learned from their past.
+
+        Units of the market and places in the year are the same for all series at a date. They are
+        read only where the windows cover 1.5 years: with less, a model learns the dates by heart.
+        """
+        n_read = min(FIT_ROWS, len(windows))
+        few = windows.take(np.linspace(0, len(windows) - 1, n_read).astype(np.int64))
         columns = {
             name: NumberScale.fitted(few.past(name, length))
             for name in sorted(windows.columns)
@@ -101,9 +112,17 @@ class SeriesInputs:
         market = {
             name: NumberScale.fitted(few.past_market(name, length))
             for name in sorted(windows.market)
+            if name != UNITS or covers_years(windows)
         }
-        known = sorted(windows.known & {*columns, *market})
-        return cls(length, windows.n_steps, columns, market, known)
+        return cls(
+            length=length,
+            n_steps=windows.n_steps,
+            columns=columns,
+            market=market,
+            known=sorted(windows.known & {*columns, *market}),
+            reads_year=covers_years(windows),
+            reads_weekday=windows.calendar.unit == "day",
+        )
 
     @property
     def config(self) -> dict[str, Any]:
@@ -132,7 +151,7 @@ class SeriesInputs:
     @property
     def future_dim(self) -> int:
         """Numbers of one step to come."""
-        return 6 + 2 * len(self.known)
+        return 4 * self.reads_year + 2 * self.reads_weekday + 2 * len(self.known)
 
     def tensors(self, windows: Windows) -> Tensors:
         """The numbers of windows, finite, 0 where nothing is known.
@@ -141,8 +160,8 @@ class SeriesInputs:
             `past` `[n, length, past_dim]`: units by their level (logarithm), whether they are
             known, then the other numbers; `mask` `[n, length]`, bool, True within the history;
             `own` `[n, own_dim]`: logarithms of level and age, whether there is any history, means
-            of the other numbers; `future` `[n, n_steps, future_dim]`: year, month of the year and
-            week as cycles, then what is known ahead and whether it is. All but the mask float32.
+            of the other numbers; `future` `[n, n_steps, future_dim]`: year and week as cycles,
+            then what is known ahead and whether it is. All but the mask float32.
 
         Raises:
             ValueError: If a column is not there, or other steps are asked for.
@@ -154,7 +173,8 @@ class SeriesInputs:
         ratio = units / level[:, None]
         past = [np.sign(ratio) * np.log1p(np.abs(ratio)), ~np.isnan(units)]
         own = [np.log(level) / 2, np.log1p(np.minimum(windows.lengths, 520)) / 3, mask[:, -1]]
-        future = cycles(windows.step_dates())
+        turns = cycles(windows.step_dates())
+        future = [*turns[: 4 * self.reads_year], *turns[4 : 4 + 2 * self.reads_weekday]]
         for name, scale, read, ahead in self._numbers(windows):
             numbers = np.where(mask, read, np.nan)  # the market is older than the series
             mean = own_means(numbers, otherwise=scale.mean)
@@ -166,7 +186,7 @@ class SeriesInputs:
             "past": _stacked(past) * torch.from_numpy(mask)[..., None],
             "mask": torch.from_numpy(mask),
             "own": _stacked(own),
-            "future": _stacked(future),
+            "future": _stacked(future) if future else torch.zeros(*turns[0].shape, 0),
         }
 
     def _numbers(self, windows: Windows) -> Any:
@@ -193,6 +213,14 @@ class SeriesInputs:
                 f"windows must ask for {self.n_steps} steps, got {windows.n_steps}. "
                 "Ask for the horizon that the encoder was fitted for."
             )
+
+
+def covers_years(windows: Windows) -> bool:
+    """Whether the first steps lie so far apart that a place in the year is no date of its own."""
+    if not len(windows):
+        return False
+    covered = int(windows.period.max() - windows.period.min())
+    return covered >= YEARS_FOR_DATES * SPANS[windows.calendar.unit].year
 
 
 def own_means(values: Array, *, otherwise: float, least: float = -math.inf) -> Array:

@@ -72,13 +72,15 @@ def quantiles(values: Array, levels: Sequence[float]) -> list[Array]:
     return found
 
 
-def exponential_mean(values: Array, weight: float) -> Array:
-    """Mean of what is known with weights that fall by `1 - weight` each period back."""
-    weights = (1.0 - weight) ** np.arange(values.shape[1])[::-1]
+def exponential_means(values: Array, weights: Sequence[float]) -> list[Array]:
+    """Means of what is known that give each period back `1 - weight` of the one after it."""
+    back = np.arange(values.shape[1])[::-1, None]
+    shares = (1.0 - np.asarray(weights)) ** back  # [length, weights]
     known = ~np.isnan(values)
-    total = known @ weights
-    sums = np.where(known, values, 0.0) @ weights
-    return np.where(total > 0, sums / np.where(total > 0, total, 1.0), np.nan)
+    total = known.astype(np.float64) @ shares
+    sums = np.where(known, values, 0.0) @ shares
+    means = np.where(total > 0, sums / np.where(total > 0, total, 1.0), np.nan)
+    return list(means.T)
 
 
 def last_known(values: Array) -> Array:
@@ -95,8 +97,8 @@ def relative(name: str, past: Array, level: Array, spans: Spans) -> Numbers:
     found = {f"{name}_lag_{lag}": logs[:, -lag] for lag in spans.lags}
     for span in spans.means:
         found[f"{name}_mean_{span}"] = signed_log(mean(ratio[:, -span:]))
-    for weight in WEIGHTS:
-        found[f"{name}_exponential_{weight}"] = signed_log(exponential_mean(ratio, weight))
+    for weight, values in zip(WEIGHTS, exponential_means(ratio, WEIGHTS), strict=True):
+        found[f"{name}_exponential_{weight}"] = signed_log(values)
     for span in spans.quantiles:
         near = ratio[:, -span:]
         middle, *others = quantiles(near, (0.5, *QUARTILES, 1.0))

@@ -17,9 +17,12 @@ by name; nothing in a bundle is ever executed.
 
 A bundle may have been made to do harm, and its checksums fit then. So only regular files of the
 folder are read, in their stated sizes (`folder.py`); the description has one schema, with a cap on
-every count and depth, and is checked before anything is built (`document.py`); what is built may
-take about the memory of the weights (`budget.py`); and the model has to answer before it is given
-out (`bundle.py`). Whatever fails is a `BundleError`.
+every count and depth, and is checked before anything is built (`kinds.py`, `document.py`); what is
+built may take about the memory of the weights (`budget.py`); and the model has to answer before it
+is given out (`bundle.py`). Whatever fails is a `BundleError`.
+
+A trained forecast is a folder of the same kind, `forecast.json` with its files: see
+`fusion.forecasting.saved`.
 """
 
 from typing import TYPE_CHECKING
@@ -29,16 +32,18 @@ from fusion.first_use import on_first_use
 if TYPE_CHECKING:
     from fusion.bundle.bundle import Bundle, load_bundle, save_bundle
     from fusion.bundle.content import Content, content_of
-    from fusion.bundle.folder import check_bundle_folder
+    from fusion.bundle.document import BUNDLE
+    from fusion.bundle.folder import check_folder
     from fusion.bundle.parts import PACKAGES
     from fusion.bundle.reference import TITLE_CHARACTERS
 
 __all__ = [
+    "BUNDLE",
     "PACKAGES",
     "TITLE_CHARACTERS",
     "Bundle",
     "Content",
-    "check_bundle_folder",
+    "check_folder",
     "content_of",
     "load_bundle",
     "save_bundle",
@@ -52,7 +57,8 @@ __getattr__ = on_first_use(
         "save_bundle": "bundle",
         "Content": "content",
         "content_of": "content",
-        "check_bundle_folder": "folder",
+        "BUNDLE": "document",
+        "check_folder": "folder",
         "PACKAGES": "parts",
         "TITLE_CHARACTERS": "reference",
     },

@@ -8,8 +8,11 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from encoders.base import Encoder
 from fusion.bundle.content import Content, content_of
+from fusion.data.batch import ModelInputs
 from fusion.data.catalogue import build_catalogue
+from fusion.data.schema import Schema
 from fusion.embedding import prepare_inputs
 from fusion.errors import BundleError
 from fusion.modalities import MODALITIES
@@ -94,30 +97,43 @@ def check_answers(bundle: "Bundle") -> None:
         BundleError: If modalities and columns do not fit, or an answer is not a finite number.
     """
     model, schema = bundle.model, bundle.schema
-    kinds = {name: model.encoder(name).modality for name in model.modalities}
-    if kinds != schema.modalities:
-        raise BundleError(f"encoders must be those of {schema.modalities}, got {kinds}.")
+    encoders = {name: model.encoder(name) for name in model.modalities}
+    check_modalities(encoders, schema)
     with described("answers of the model"):
-        catalogue = build_catalogue(_items_to_ask(bundle), schema, photos=None)
-        encoders = {name: model.encoder(name) for name in model.modalities}
-        inputs = prepare_inputs(encoders, catalogue).inputs
+        inputs = asked_inputs(schema, encoders)
         _check_comparable(bundle, content_of(model, inputs))
         with torch.inference_mode():
             raw = model.raw(inputs)
             for name, outputs in raw.items():
                 answers = model.head(name).decode(outputs)
                 for column in model.head(name).columns:
-                    if answers[column.name].shape != (len(catalogue),):
+                    if answers[column.name].shape != (len(inputs),):
                         raise BundleError(f"answers of {name} must be one number for each item.")
                 refuse_infinite({key: each.numpy() for key, each in answers.items()})
 
 
-def _items_to_ask(bundle: "Bundle") -> pd.DataFrame:
+def check_modalities(encoders: Mapping[str, Encoder], schema: Schema) -> None:
+    """Refuses encoders of other modalities than the schema has.
+
+    Raises:
+        BundleError: With both.
+    """
+    kinds = {name: encoder.modality for name, encoder in encoders.items()}
+    if kinds != schema.modalities:
+        raise BundleError(f"encoders must be those of {schema.modalities}, got {kinds}.")
+
+
+def asked_inputs(schema: Schema, encoders: Mapping[str, Encoder]) -> ModelInputs:
+    """Two items to ask a loaded model about: of one nothing is known, of the other a few values."""
+    catalogue = build_catalogue(_items_to_ask(schema, encoders), schema, photos=None)
+    return prepare_inputs(encoders, catalogue).inputs
+
+
+def _items_to_ask(schema: Schema, encoders: Mapping[str, Encoder]) -> pd.DataFrame:
     """A row without a value, and one with values where no pretrained encoder has to run."""
-    schema, model = bundle.schema, bundle.model
     known: dict[str, str | None] = {}
     for modality, kind in schema.modalities.items():
-        costs_much = model.encoder(modality).cacheable
+        costs_much = encoders[modality].cacheable
         for role in MODALITIES[modality].roles:
             cell = None if costs_much else _cell_to_ask(kind, role)
             for name in schema.columns_of(role):

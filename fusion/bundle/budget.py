@@ -10,6 +10,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from fusion.errors import BundleError
 
 BYTES_PER_NUMBER = 8
+SPARE_BYTES = 2**26
+"""What building may take beside a multiple of the weights: 64 MiB."""
+TIMES_WEIGHTS = 16
+"""Numbers are counted as 8 bytes, and some are made twice."""
 
 
 class AllocationBudget(TorchDispatchMode):
@@ -56,3 +60,8 @@ class AllocationBudget(TorchDispatchMode):
                 f"bytes, more than {self.limit:,}"
             )
         return func(*args, **(kwargs or {}))
+
+
+def weights_budget(n_weight_bytes: int) -> AllocationBudget:
+    """The limit for building a model whose weights take so many bytes."""
+    return AllocationBudget(SPARE_BYTES + TIMES_WEIGHTS * n_weight_bytes)

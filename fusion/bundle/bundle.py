@@ -8,22 +8,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
-from torch import Tensor
 
-from encoders.dtype import processor_has_bfloat16
 from encoders.process_state import OwnGenerators
 from fusion.bundle.answers import check_answers, check_reference
 from fusion.bundle.content import Content
-from fusion.bundle.document import FILES, FORMAT, Document, EncoderEntry, saved_schema
-from fusion.bundle.folder import check_bundle_folder, read_bundle, write_bundle
-from fusion.bundle.parts import (
-    check_fingerprints,
-    described_parts,
-    is_in_bfloat16,
-    rebuild_model,
-)
+from fusion.bundle.document import BUNDLE, FILES, FORMAT, Document, saved_schema
+from fusion.bundle.folder import check_folder, read_folder, write_folder
+from fusion.bundle.parts import described_parts, rebuild_model
 from fusion.bundle.reference import (
     content_as_tensors,
     content_of_tensors,
@@ -32,13 +23,17 @@ from fusion.bundle.reference import (
     texts_as_tensors,
     texts_of_tensors,
 )
-from fusion.bundle.weights import check_numbers, learned_state
+from fusion.bundle.saved_encoders import (
+    check_fingerprints,
+    moved_encoders,
+    tell_of_other_precision,
+)
+from fusion.bundle.weights import learned_state, packed, unpacked
 from fusion.choices.heads import joined_target, target_name
 from fusion.choices.parameters import EncoderPaths
 from fusion.data.labels import label_texts
 from fusion.data.schema import Schema
 from fusion.model import ProductModel
-from fusion.progress import say_once
 from fusion.saved_parts import described
 from fusion.system.files import expanded, json_bytes
 from heads.columns import class_labels
@@ -117,9 +112,9 @@ def save_bundle(bundle: Bundle, folder: str | Path) -> None:
         OSError: If it cannot be written; then the old bundle is as it was.
     """
     folder = expanded(folder)
-    check_bundle_folder(folder)
-    learned, member_files = learned_state(bundle.model)
-    check_numbers(learned, FILES[0])
+    check_folder(folder, BUNDLE)
+    encoders = {name: bundle.model.encoder(name) for name in bundle.model.modalities}
+    learned, member_files = learned_state(encoders, bundle.model.members)
     document = {
         "format": FORMAT,
         "schema": bundle.schema.to_dict(),
@@ -127,8 +122,8 @@ def save_bundle(bundle: Bundle, folder: str | Path) -> None:
         "info": json.loads(json_bytes(bundle.info)),  # of what is not defined: null
     }
     files = {
-        "weights.safetensors": _pack(learned),
-        "reference.safetensors": _pack(
+        "weights.safetensors": packed(learned),
+        "reference.safetensors": packed(
             {
                 **content_as_tensors(bundle.reference),
                 **targets_as_tensors(
@@ -140,7 +135,7 @@ def save_bundle(bundle: Bundle, folder: str | Path) -> None:
         ),
         **member_files,
     }
-    write_bundle(folder, document, files)
+    write_folder(folder, BUNDLE, document, files)
 
 
 def load_bundle(folder: str | Path, *, encoder_paths: EncoderPaths | None = None) -> Bundle:
@@ -156,10 +151,10 @@ def load_bundle(folder: str | Path, *, encoder_paths: EncoderPaths | None = None
             answers.
     """
     folder = expanded(folder)
-    document, files = read_bundle(folder)
+    document, files = read_folder(folder, BUNDLE)
     with described(f"description of {folder}"):
         bundle = _rebuilt(document, files, encoder_paths, name=folder.name)
-    _tell_of_other_precision(document, name=folder.name)
+    tell_of_other_precision(document.encoders, document.info, name=folder.name)
     return bundle
 
 
@@ -170,11 +165,8 @@ def _rebuilt(
     *,
     name: str,
 ) -> Bundle:
-    if encoder_paths is not None:
-        moved = encoder_paths.applied({m: vars(entry) for m, entry in document.encoders.items()})
-        entries = {modality: EncoderEntry(**entry) for modality, entry in moved.items()}
-        document = replace(document, encoders=entries)
-    weights, reference = (_unpack(files[file], file) for file in FILES)
+    document = replace(document, encoders=moved_encoders(document.encoders, encoder_paths))
+    weights, reference = (unpacked(files[file], file) for file in FILES)
     n_bytes = sum(map(len, files.values())) - len(files[FILES[1]])
     with OwnGenerators(0):  # all that is drawn is replaced at once
         model = rebuild_model(document, weights, files, n_weight_bytes=n_bytes)
@@ -182,7 +174,7 @@ def _rebuilt(
     check_fingerprints(encoders, document.encoders, folder=name)
     bundle = Bundle(
         model=model,
-        schema=saved_schema(document),
+        schema=saved_schema(document.schema),
         targets={head: tuple(entry.target) for head, entry in document.heads.items()},
         info=document.info,
         reference_ids=texts_of_tensors("ids", reference),
@@ -195,39 +187,3 @@ def _rebuilt(
     check_reference(bundle)
     check_answers(bundle)
     return bundle
-
-
-def _tell_of_other_precision(document: Document, *, name: str) -> None:
-    """Says which encoders compute in float32 but were made in bfloat16, and what that changes."""
-    made = [modality for modality, e in document.encoders.items() if is_in_bfloat16(e)]
-    if not made or processor_has_bfloat16():
-        return
-    measured = document.info.get("bfloat16")
-    moved = "by how much that changes answers was not measured."
-    if measured is not None:
-        with described("bfloat16 in the info"):
-            changes = measured["largest_change"].items()
-            moved = (
-                f"on {measured['n_rows']} validation rows that changed no answer by more than "
-                f"{', '.join(f'{change:.3g} ({column})' for column, change in changes)}."
-            )
-    say_once(
-        f"The {' and '.join(made)} encoder of {name} was made in bfloat16, which this "
-        f"processor lacks: it computes in float32, which is slower; {moved}"
-    )
-
-
-def _pack(tensors: Mapping[str, Tensor]) -> bytes:
-    return save_tensors({name: tensor.contiguous() for name, tensor in tensors.items()})
-
-
-def _unpack(content: bytes, name: str) -> dict[str, Tensor]:
-    """The tensors of a file; each number is finite.
-
-    Raises:
-        BundleError: If the file is no safetensors file, or holds what `check_numbers` refuses.
-    """
-    with described(name):
-        tensors = load_tensors(content)
-        check_numbers(tensors, name)
-        return tensors

@@ -1,18 +1,15 @@
-"""Parts of a model as names and configurations, and back."""
+"""Heads, members and the whole of a model as names and configurations, and back."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import version
 from math import prod
-from typing import Any
+from typing import Any, TypeVar
 
-from encoders import ENCODERS
-from encoders.base import Encoder
-from encoders.dtype import TwoPrecisions, processor_has_bfloat16
-from encoders.names import KNOWN, PLACES, Known
-from fusion.bundle.budget import AllocationBudget
-from fusion.bundle.document import Document, EncoderEntry, HeadEntry, MemberEntry
-from fusion.bundle.weights import Tensors, check_owners, load_encoder, member_state
+from fusion.bundle.budget import weights_budget
+from fusion.bundle.document import Document, HeadEntry
+from fusion.bundle.kinds import MemberEntry
+from fusion.bundle.saved_encoders import described_encoders, rebuild_encoders
+from fusion.bundle.weights import Tensors, check_owners, member_state
 from fusion.errors import BundleError
 from fusion.members import MEMBERS, Member
 from fusion.members.base import State
@@ -24,10 +21,7 @@ from heads import HEADS
 from heads.base import Head
 
 PACKAGES = ("torch", "torchvision", "transformers", "scikit-learn", "lightgbm", "numpy")
-SPARE_BYTES = 2**26
-"""What building may take beside a multiple of the weights: 64 MiB."""
-TIMES_WEIGHTS = 16
-"""Numbers are counted as 8 bytes, and some are made twice."""
+M = TypeVar("M")
 
 
 def described_parts(
@@ -44,10 +38,10 @@ def described_parts(
         BundleError: If a part is in no registry.
     """
     load_plugins()
-    names = sorted(files)
+    encoders = {name: model.encoder(name) for name in model.modalities}
     return {
-        "made_with": {name: version(name) for name in PACKAGES},
-        "encoders": {name: _describe_encoder(model.encoder(name)) for name in model.modalities},
+        "made_with": made_with(),
+        "encoders": described_encoders(encoders),
         "heads": {
             name: {
                 **name_and_config(HEADS, head),
@@ -56,14 +50,36 @@ def described_parts(
             }
             for name, head in model.heads.items()
         },
-        "members": {
-            called: {
-                **name_and_config(MEMBERS, member),
-                "files": [name for name in names if name.startswith(f"{called}.")],
-            }
-            for called, member in model.members.items()
-        },
+        "members": described_members(MEMBERS, model.members, files=files),
         "stack": model.stack.config,
+    }
+
+
+def made_with() -> dict[str, str]:
+    """Versions of the packages that saved models depend on."""
+    return {name: version(name) for name in PACKAGES}
+
+
+def described_members(
+    registry: Mapping[str, Any], members: Mapping[str, Any], *, files: Iterable[str]
+) -> dict[str, Any]:
+    """Registry name, configuration and files of each member.
+
+    Args:
+        registry: Every kind of member by name.
+        members: By name.
+        files: Names of the files of all of them.
+
+    Raises:
+        BundleError: If a member is in no registry.
+    """
+    names = sorted(files)
+    return {
+        called: {
+            **name_and_config(registry, member),
+            "files": [name for name in names if name.startswith(f"{called}.")],
+        }
+        for called, member in members.items()
     }
 
 
@@ -88,43 +104,51 @@ def rebuild_model(
     """
     load_plugins()
     check_owners(weights, modalities=document.encoders, members=document.members)
-    encoders = {
-        modality: _rebuild_encoder(modality, _computable(entry), n_weight_bytes=n_weight_bytes)
-        for modality, entry in document.encoders.items()
-    }
-    with described("description"), _budget(n_weight_bytes):
-        for modality, encoder in encoders.items():
-            load_encoder(encoder, weights, modality=modality)
+    encoders = rebuild_encoders(document.encoders, weights, n_weight_bytes=n_weight_bytes)
+    with described("description"), weights_budget(n_weight_bytes):
         heads = {name: _rebuild_head(name, entry) for name, entry in document.heads.items()}
-        members: dict[str, Member] = {}
-        for called, entry in document.members.items():
-            state = member_state(called, weights, files)
-            members[called] = _rebuild_member(called, entry, state, heads=heads, encoders=encoders)
+
+        def load(member: Member, state: State) -> None:
+            member.load_state(state, heads=heads, encoders=encoders)
+
+        states = {name: member_state(name, weights, files) for name in document.members}
+        members = rebuild_members(MEMBERS, document.members, states, load=load)
         with described("stack"):
             stack = Stack(**vars(document.stack))
         with described("encoders, heads, members and stack together"):
             return ProductModel(encoders, heads=heads, members=members, stack=stack)
 
 
-def _rebuild_member(
-    called: str,
-    entry: MemberEntry,
-    state: State,
+def rebuild_members(
+    registry: Mapping[str, type[M]],
+    entries: Mapping[str, MemberEntry],
+    states: Mapping[str, State],
     *,
-    heads: Mapping[str, Head],
-    encoders: Mapping[str, Encoder],
-) -> Member:
-    member: Member = rebuild(MEMBERS, vars(entry), what=f"member {called}")
-    with described(f"member {called}"):
-        try:
-            member.load_state(state, heads=heads, encoders=encoders)
-        except ValueError as error:
-            if isinstance(error, BundleError):
-                raise
-            raise BundleError(
-                f"weights of member {called} must fit its description: {error}"
-            ) from error
-    return member
+    load: Callable[[M, State], None],
+) -> dict[str, M]:
+    """Members out of their descriptions and states.
+
+    Args:
+        registry: Every kind of member by name.
+        entries: Name -> description.
+        states: Name -> what the member gave as its state.
+        load: Gives a new member its state.
+
+    Raises:
+        BundleError: Naming the member that cannot be built.
+    """
+    members: dict[str, M] = {}
+    for called, entry in entries.items():
+        what = f"member {called}"
+        members[called] = rebuild(registry, vars(entry), what=what)
+        with described(what):
+            try:
+                load(members[called], states[called])
+            except ValueError as error:
+                if isinstance(error, BundleError):
+                    raise
+                raise BundleError(f"weights of {what} must fit its description: {error}") from error
+    return members
 
 
 def _rebuild_head(name: str, entry: HeadEntry) -> Head:
@@ -136,74 +160,3 @@ def _rebuild_head(name: str, entry: HeadEntry) -> Head:
     if n_columns != n_numbers:
         raise BundleError(f"{what} must have {n_numbers} target columns, got {n_columns}.")
     return head
-
-
-def _budget(n_weight_bytes: int) -> AllocationBudget:
-    return AllocationBudget(SPARE_BYTES + TIMES_WEIGHTS * n_weight_bytes)
-
-
-def _rebuild_encoder(modality: str, entry: EncoderEntry, *, n_weight_bytes: int) -> Encoder:
-    what = f"encoder of {modality[:SHOWN_NAME]}"
-    kind = ENCODERS.get(entry.name)
-    try:
-        if kind is not None and kind.cacheable:  # its weights are a checkpoint's, of any size
-            encoder: Encoder = rebuild(ENCODERS, vars(entry), what=what)
-        else:
-            with described(what), _budget(n_weight_bytes):
-                encoder = rebuild(ENCODERS, vars(entry), what=what)
-    except BundleError as error:
-        option = next((name for name in PLACES if entry.config.get(name)), None)
-        if option is None:
-            raise
-        is_name = kind is not None and KNOWN.get(entry.name, Known("")).named_by == option
-        choice, word = ("PLACE", "") if is_name else (f"{{'{option}': PLACE}}", f".{option}")
-        raise BundleError(
-            f"{error} Where it lies elsewhere now, say where: load(..., encoders={{'{modality}': "
-            f"{choice}}}) or --encoder {modality}{word}=PLACE."
-        ) from error
-    return encoder
-
-
-def _describe_encoder(encoder: Encoder) -> dict[str, Any]:
-    return {
-        **name_and_config(ENCODERS, encoder),
-        "origin": encoder.origin,
-        "fingerprint": encoder.fingerprint,
-    }
-
-
-def check_fingerprints(
-    encoders: Mapping[str, Encoder], entries: Mapping[str, EncoderEntry], *, folder: str
-) -> None:
-    """Refuses encoders that are not those of the training.
-
-    Raises:
-        BundleError: Naming the first one.
-    """
-    for modality, encoder in encoders.items():
-        if _fingerprint_as_made(encoder, entries[modality]) != entries[modality].fingerprint:
-            raise BundleError(
-                f"encoder of {modality} must be the one that {folder} was trained with "
-                f"({entries[modality].origin}), got other weights or settings "
-                f"({encoder.origin}). Put the original weights back or train again."
-            )
-
-
-def is_in_bfloat16(entry: EncoderEntry) -> bool:
-    """True for the description of an encoder that computed in bfloat16."""
-    kind = ENCODERS.get(entry.name)
-    return hasattr(kind, "fingerprint_in") and entry.config.get("dtype") == "bfloat16"
-
-
-def _computable(entry: EncoderEntry) -> EncoderEntry:
-    """The description of an encoder, in float32 where bfloat16 would have to be emulated here."""
-    if not is_in_bfloat16(entry) or processor_has_bfloat16():
-        return entry
-    return replace(entry, config={**entry.config, "dtype": "float32"})
-
-
-def _fingerprint_as_made(encoder: Encoder, entry: EncoderEntry) -> str:
-    """The fingerprint that an encoder has in the precision that it was trained with."""
-    if isinstance(encoder, TwoPrecisions):
-        return encoder.fingerprint_in(entry.config["dtype"])
-    return encoder.fingerprint

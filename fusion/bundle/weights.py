@@ -2,19 +2,23 @@
 
 import re
 from collections.abc import Mapping
+from typing import Protocol
 
 import torch
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from encoders.base import Encoder
-from fusion.bundle.document import FILE_NAME
+from fusion.bundle.kinds import FILE_NAME
 from fusion.choices.members import MEMBER_NAME
 from fusion.errors import BundleError
 from fusion.members.base import State
-from fusion.model import ProductModel
-from fusion.saved_parts import RESTORE, SHOWN_NAME
+from fusion.saved_parts import RESTORE, SHOWN_NAME, described
 
 Tensors = dict[str, Tensor]
+WEIGHTS = "weights.safetensors"
+"""The file of what was learned."""
 ENCODERS = "encoders."
 MEMBERS = "members."
 TOLD = 5
@@ -22,6 +26,30 @@ LARGEST = 1e18
 """Bound of a number in single precision or less: squares stay finite. The largest of 92 trained
 models was 1,900. Numbers in double precision may be in the units of the data, which have no bound.
 """
+
+
+class Learned(Protocol):
+    """What has a state, such as a member."""
+
+    def state(self) -> State:
+        """What was learned."""
+
+
+def packed(tensors: Tensors) -> bytes:
+    """The content of a safetensors file."""
+    return save_tensors({name: tensor.contiguous() for name, tensor in tensors.items()})
+
+
+def unpacked(content: bytes, file: str) -> Tensors:
+    """The tensors of a file; each number is finite.
+
+    Raises:
+        BundleError: If the file is no safetensors file, or holds what `check_numbers` refuses.
+    """
+    with described(file):
+        tensors = load_tensors(content)
+        check_numbers(tensors, file)
+        return tensors
 
 
 def check_numbers(tensors: Tensors, file: str) -> None:
@@ -47,19 +75,26 @@ def _is_sound(tensor: Tensor) -> bool:
     return bool((-low <= most) & (high <= most))
 
 
-def learned_state(model: ProductModel) -> tuple[Tensors, dict[str, bytes]]:
-    """Tensors of encoders and members by their names in a bundle, and contents of members' files.
+def learned_state(
+    encoders: Mapping[str, Encoder], members: Mapping[str, Learned]
+) -> tuple[Tensors, dict[str, bytes]]:
+    """Tensors of encoders and members by their names in a folder, and contents of members' files.
+
+    Args:
+        encoders: By modality.
+        members: By name.
 
     Raises:
-        BundleError: If a name of a member or of its file is none that a file can have.
+        BundleError: If a name of a member or of its file is none that a file can have, or a number
+            that was learned is not finite, so that the model could not be loaded.
     """
     tensors = {
         f"{ENCODERS}{modality}.{name}": tensor
-        for modality in model.modalities
-        for name, tensor in model.encoder(modality).delta_state_dict().items()
+        for modality, encoder in encoders.items()
+        for name, tensor in encoder.delta_state_dict().items()
     }
     files: dict[str, bytes] = {}
-    for called, member in model.members.items():
+    for called, member in members.items():
         if not re.fullmatch(MEMBER_NAME, called):
             raise BundleError(
                 f"member name must be letters a to z, digits and _ to be saved, got {called!r}. "
@@ -75,6 +110,7 @@ def learned_state(model: ProductModel) -> tuple[Tensors, dict[str, bytes]]:
                     f"file of member {called} must be named by letters, digits, _ and dots before "
                     f".txt, got {name!r}. Name it so in {type(member).__name__}.state."
                 )
+    check_numbers(tensors, WEIGHTS)
     return tensors, files
 
 

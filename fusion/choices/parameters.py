@@ -1,13 +1,14 @@
 """What a loaded model keeps of its estimator, and where weights of its encoders lie now."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from encoders.names import PLACES
 from encoders.spelling import unknown_name
 from fusion.choices.encoders import EncoderChoice, EncoderChoices
+from fusion.data.panel.columns import SalesColumns
 from fusion.errors import BundleError, ConfigError
 
 USED_AFTER_TRAINING = ("photos", "store", "tuning_folder", "on_bad_rows", "verbose")
@@ -59,11 +60,38 @@ def restored_parameters(
             f"{str(kept)[:200]}. Restore the folder from a copy or train again."
         )
     if kept is None or kept["estimator"] != estimator:
-        maker = "fusion train" if kept is None else kept["estimator"]
+        maker = "the command line" if kept is None else kept["estimator"]
         learned = [name for name in valid if name not in USED_AFTER_TRAINING]
         return {name: NotKept(f"made by {maker}") for name in learned}
     lost = {name: NotKept(why) for name, why in kept["lost"].items()}
     return {name: value for name, value in {**kept["values"], **lost}.items() if name in valid}
+
+
+def loaded_parameters(
+    kept: Mapping[str, Any] | None,
+    given: Mapping[str, Any],
+    *,
+    estimator: str,
+    valid: list[str],
+) -> dict[str, Any]:
+    """Parameters that an estimator was saved with, and in their place those that are given now.
+
+    Args:
+        kept: What the saved model has; None where no estimator made it.
+        given: Names and values; `encoders` are merged with those of the saved model.
+        estimator: Name of the class that gets them.
+        valid: Names of its parameters.
+
+    Raises:
+        BundleError: If the saved model has something else in their place.
+        ConfigError: If encoders are none.
+    """
+    restored = restored_parameters(kept, estimator=estimator, valid=valid)
+    if "encoders" not in given:
+        return {**restored, **given}
+    merged = merged_encoders(restored.get("encoders"), given["encoders"])
+    EncoderChoices({} if merged is None else merged)
+    return {**restored, **given, "encoders": merged}
 
 
 def _is_kept(kept: Any) -> bool:
@@ -209,6 +237,8 @@ def _plain(value: Any) -> Any:
         return {name: _plain(entry) for name, entry in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(entry) for entry in value]
+    if isinstance(value, SalesColumns):
+        return _plain(asdict(value))
     if hasattr(value, "tolist"):  # numbers and arrays of numpy, columns of pandas
         return _plain(value.tolist())
     raise _NoJsonError(f"was a {type(value).__name__}")

@@ -16,14 +16,12 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from fusion.choices.columns import Columns
-from fusion.choices.encoders import EncoderChoices
 from fusion.choices.mistakes import Mistakes
 from fusion.choices.parameters import (
     EncoderPaths,
     check_known,
     kept_parameters,
-    merged_encoders,
-    restored_parameters,
+    loaded_parameters,
 )
 from fusion.data.absent import with_absent_columns
 from fusion.data.frames import arrow_table, as_frame, is_unnamed
@@ -176,14 +174,9 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         check_known(parameters, valid)
         encoder_paths = EncoderPaths.of(parameters.get("encoders"))
         bundle = load_bundle(folder, encoder_paths=encoder_paths)
-        kept = restored_parameters(
-            bundle.info.get("parameters"), estimator=cls.__name__, valid=valid
-        )
-        if "encoders" in parameters:
-            merged = merged_encoders(kept.get("encoders"), parameters["encoders"])
-            EncoderChoices({} if merged is None else merged)
-            parameters = {**parameters, "encoders": merged}
-        estimator = cls(**{**kept, **parameters})
+        kept = bundle.info.get("parameters")
+        parameters = loaded_parameters(kept, parameters, estimator=cls.__name__, valid=valid)
+        estimator = cls(**parameters)
         estimator._adopt(bundle)
         return estimator
 

@@ -1,6 +1,7 @@
 """The estimator that forecasts sales over time."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -9,16 +10,22 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from fusion.choices.columns import Columns
+from fusion.choices.parameters import (
+    EncoderPaths,
+    check_kept,
+    check_known,
+    kept_parameters,
+    loaded_parameters,
+)
 from fusion.data.frames import as_frame
 from fusion.data.panel.columns import SalesColumns
 from fusion.data.problems import OnBadRows
-from fusion.estimators.forecaster_choices import forecast_spec, sales_spec
+from fusion.estimators.forecaster_choices import asked_content, forecast_spec, sales_spec
 from fusion.progress import progress_shown, quiet
 
 if TYPE_CHECKING:
     from fusion.forecasting.history import History
     from fusion.forecasting.result import BacktestResult
-    from fusion.forecasting.trained import TrainedForecast
 
 Paths = str | Path | None
 
@@ -96,6 +103,7 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
         from fusion.forecasting.asked import first_step
         from fusion.forecasting.trained import TrainedForecast, train_forecast
 
+        check_kept(self.get_params(deep=False))
         spec = forecast_spec(self)
         with progress_shown() if self.verbose else quiet() as stage:
             history = self._history(items, sales, market, stage=stage)
@@ -126,11 +134,19 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
         Returns:
             See `fusion.forecasting.asked.forecast_table`.
         """
-        from fusion.forecasting.asked import answer_table, first_step
+        from fusion.data.panel.cells import frame_parts
+        from fusion.forecasting.asked import answer_table, asked_history, first_step
 
         check_is_fitted(self, "forecast_")
         with progress_shown() if self.verbose else quiet() as stage:
-            history = self._history(items, sales, market, trained=self.forecast_, stage=stage)
+            history = asked_history(
+                self.forecast_,
+                as_frame(items),
+                frame_parts(sales),
+                content=asked_content(self),
+                market=None if market is None else as_frame(market),
+                stage=stage,
+            )
             return answer_table(self.forecast_, history, first_step(history.panel, as_of))
 
     def backtest(
@@ -158,6 +174,7 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
         from fusion.forecasting.backtest import backtest, origin_periods
         from fusion.forecasting.result import scored
 
+        check_kept(self.get_params(deep=False))
         spec = forecast_spec(self)
         with progress_shown() if self.verbose else quiet() as stage:
             history = self._history(items, sales, market, stage=stage)
@@ -166,13 +183,52 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
             )
             return scored(history, backtest(history, spec, periods, gap=gap, stage=stage))
 
+    def save(self, folder: str | Path) -> None:
+        """Writes the trained forecast, with the parameters of this estimator.
+
+        Raises:
+            BundleError: If the folder holds anything but a forecast, or it could not be loaded.
+            OSError: If it cannot be written.
+        """
+        from fusion.forecasting.saved import save_forecast
+
+        check_is_fitted(self, "forecast_")
+        kept = kept_parameters(self.get_params(deep=False), estimator=type(self).__name__)
+        info = {**self.forecast_.info, "parameters": kept}
+        save_forecast(replace(self.forecast_, info=info), folder)
+
+    @classmethod
+    def load(cls, folder: str | Path, **parameters: Any) -> Self:
+        """An estimator that forecasts as a saved one, with the parameters it was saved with.
+
+        Args:
+            folder: The forecast.
+            parameters: Parameters that take the place of the saved ones: `photos`, `store` and
+                `encoders` where they lie elsewhere now, see `FusionRegressor.load`; others count
+                at the next `fit`.
+
+        Raises:
+            BundleError: If the forecast is damaged, or an encoder cannot be found or is another.
+            ConfigError: If a parameter or a choice of encoders is unknown.
+        """
+        from fusion.forecasting.saved import load_forecast
+
+        valid = sorted(cls().get_params(deep=False))
+        check_known(parameters, valid)
+        paths = EncoderPaths.of(parameters.get("encoders"))
+        trained = load_forecast(folder, encoder_paths=paths)
+        kept = trained.info.get("parameters")
+        parameters = loaded_parameters(kept, parameters, estimator=cls.__name__, valid=valid)
+        estimator = cls(**parameters)
+        estimator.forecast_ = trained
+        return estimator
+
     def _history(
         self,
         items: Any,
         sales: Any,
         market: Any,
         *,
-        trained: "TrainedForecast | None" = None,
         stage: Any,
     ) -> "History":
         from fusion.data.panel.cells import frame_parts
@@ -184,6 +240,5 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
             frame_parts(sales),
             spec,
             content=forecast_spec(self).content,
-            asked_of=None if trained is None else (trained.schema, trained.encoders),
             stage=stage,
         )

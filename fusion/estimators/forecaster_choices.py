@@ -15,15 +15,15 @@ from fusion.data.panel.columns import SalesColumns
 from fusion.data.panel.frequency import UNITS
 from fusion.data.problems import check_policy, shown
 from fusion.errors import ConfigError
+from fusion.forecasting.saved_document import MOST_STEPS
 from fusion.system.files import expanded
 from heads.levels import checked_levels
 
 if TYPE_CHECKING:
     from fusion.estimators.forecaster import FusionForecaster
+    from fusion.forecasting.content import ContentSpec
     from fusion.forecasting.history import SalesSpec
     from fusion.forecasting.trained import ForecastSpec
-
-MOST_STEPS = 1000
 
 
 def forecast_spec(estimator: "FusionForecaster") -> "ForecastSpec":
@@ -65,6 +65,22 @@ def forecast_spec(estimator: "FusionForecaster") -> "ForecastSpec":
         on_bad_rows=estimator.on_bad_rows,
     )
     return ForecastSpec(int(horizon), levels, members, content, seed)
+
+
+def asked_content(estimator: "FusionForecaster") -> "ContentSpec":
+    """Where photos and embeddings of items lie that a trained forecast is asked about.
+
+    Raises:
+        ConfigError: If what faulty rows do is none.
+    """
+    from fusion.forecasting.content import ContentSpec
+
+    check_policy(estimator.on_bad_rows)
+    return ContentSpec(
+        photos=None if estimator.photos is None else expanded(estimator.photos),
+        store=None if estimator.store is None else expanded(estimator.store),
+        on_bad_rows=estimator.on_bad_rows,
+    )
 
 
 def sales_spec(estimator: "FusionForecaster", *, market: pd.DataFrame | None = None) -> "SalesSpec":

@@ -8,12 +8,15 @@ import pandas as pd
 from heads.sales_distribution import SalesDistribution
 from numpy.typing import NDArray
 
+from fusion.bundle.answers import refuse_infinite
+from fusion.data.panel.cells import Parts
 from fusion.data.panel.panel import Panel
 from fusion.errors import CatalogueError
-from fusion.forecasting.content import with_encoders
+from fusion.forecasting.content import ContentSpec, with_encoders
 from fusion.forecasting.examples import STAGES, Examples, Ints, examples_at
-from fusion.forecasting.history import History
+from fusion.forecasting.history import History, SalesSpec, read_history
 from fusion.forecasting.trained import TrainedForecast, with_content
+from fusion.progress import Stage, silent
 from heads.levels import percent
 
 STEP, TOTAL = "step", "total"
@@ -59,13 +62,53 @@ def first_step(panel: Panel, as_of: str | None) -> int:
     return period
 
 
+def asked_history(
+    trained: TrainedForecast,
+    items: pd.DataFrame,
+    sales: Parts,
+    *,
+    content: ContentSpec,
+    market: pd.DataFrame | None = None,
+    stage: Stage = silent,
+) -> History:
+    """Items with their sales, read as a trained forecast reads them.
+
+    Args:
+        trained: The forecast.
+        items: One row an item.
+        sales: The sales table, see `frame_parts`.
+        content: Where photos and embeddings lie, and what faulty rows do.
+        market: Table of dates and numbers of the whole market.
+        stage: Opens progress bars.
+
+    Raises:
+        CatalogueError: As `read_history`; if periods are not those of the training.
+    """
+    spec = SalesSpec(trained.sales, trained.frequency.unit, trained.launch, market)
+    asked_of = trained.schema, trained.encoders
+    history = read_history(items, sales, spec, content=content, asked_of=asked_of, stage=stage)
+    learned, found = trained.frequency, history.panel.frequency
+    if found != learned:
+        raise CatalogueError(
+            f"sales must be of {learned.unit}s that begin as in training, such as "
+            f"{learned.first_day(history.panel.end)}, got {found.first_day(history.panel.end)}. "
+            "Give sales whose dates stand on the same days, or train again."
+        )
+    return history
+
+
 def answer_table(trained: TrainedForecast, history: History, as_of: int) -> pd.DataFrame:
-    """What a trained forecast answers to all items at a period, see `forecast_table`."""
+    """What a trained forecast answers to all items at a period, see `forecast_table`.
+
+    Raises:
+        BundleError: If an answer is no finite number: the forecast is damaged.
+    """
     content = with_encoders(history.ready, trained.encoders)
     asked = asked_examples(history, as_of, horizon=trained.horizon)
     asked = with_content(asked, history, content)
-    head = trained.model.head
-    return forecast_table(asked, trained.model.distribution(asked), levels=head.levels)
+    levels, answers = trained.model.head.levels, trained.model.distribution(asked)
+    refuse_infinite({"mean": answers.mean, "quantiles": answers.quantile(levels)})
+    return forecast_table(asked, answers, levels=levels)
 
 
 def forecast_table(

@@ -101,7 +101,8 @@ def trees(training: Examples, asked: Examples, *, levels: Sequence[float], seed:
         library = lightgbm()
         data = library.Dataset(rows[known], label=labels[known], params=settings)
         model = library.train(settings, data, num_boost_round=N_TREES)
-        return np.maximum(np.asarray(model.predict(asked_rows, num_threads=threads)), 0.0)
+        found = np.asarray(model.predict(asked_rows, num_threads=threads), dtype=np.float64)
+        return np.maximum(found, 0.0)
 
     mean = grown(long, targets.ravel(), long_wanted, objective="tweedie").reshape(-1, horizon)
     quantiles = []

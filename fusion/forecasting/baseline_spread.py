@@ -7,6 +7,7 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
+from encoders.series.windows import Windows
 from fusion.forecasting.examples import STAGES, Examples, Floats, Ints
 from fusion.forecasting.forecasts import MEDIAN, Forecasts, unit_paths
 
@@ -20,33 +21,36 @@ LEAST_ROWS = 5
 class AgeMedians:
     """Median path of past examples by age: periods since the series began.
 
-    When: for items without a history, whose age is 0. Series as old as the table have no known
-    age; they count only where no others are there.
+    When: for items without a history, whose age is 0, and for young ones. Series as old as the
+    table have no known age; they count only where no others are there.
 
     Args:
         ages: Ascending, `[n_ages]`.
-        paths: In units, `[n_ages, horizon + 1]`.
+        paths: `[n_ages, horizon + 1]`, in units or in levels of the example.
     """
 
     ages: Ints
     paths: Floats
 
     @classmethod
-    def fitted(cls, examples: Examples) -> Self:
+    def fitted(cls, windows: Windows, paths: Floats) -> Self:
         """Medians of the known steps and totals; 0 where none is known.
 
         An age of fewer than 5 rows has the median of the age before, else of the next.
+
+        Args:
+            windows: Histories of past examples, `n` of them.
+            paths: What was sold after them, `[n, horizon + 1]`, NaN where that is not known.
         """
-        windows = examples.windows
         known_age = ~windows.is_cut if not windows.is_cut.all() else windows.is_cut
-        paths = pd.DataFrame(unit_paths(examples.targets()))[known_age]
-        by_age = paths.groupby(windows.lengths[known_age])
+        known = pd.DataFrame(paths)[known_age]
+        by_age = known.groupby(windows.lengths[known_age])
         medians = by_age.median().where(by_age.count() >= LEAST_ROWS).ffill().bfill()
-        medians = medians.fillna(paths.median()).fillna(0.0)
+        medians = medians.fillna(known.median()).fillna(0.0)
         return cls(medians.index.to_numpy(np.int64), medians.to_numpy(np.float64))
 
     def of(self, ages: Ints) -> Floats:
-        """In units, `[n, horizon + 1]`, >= 0: of each age, or of the last one before it."""
+        """Median path `[n, horizon + 1]`, >= 0, of each age, or of the last one before it."""
         places = np.searchsorted(self.ages, ages, side="right") - 1
         return np.maximum(self.paths[np.maximum(places, 0)], 0.0)
 
@@ -69,7 +73,7 @@ def with_spread(
     """
     examples, points = past
     found = unit_paths(examples.targets()) - np.maximum(points, 0.0)
-    errors = found / _scales(examples)[:, None]
+    errors = found / scales(examples)[:, None]
     stages, asked_stages = examples.stages(), asked[0].stages()
     point = np.maximum(asked[1], 0.0)
     quantiles = np.repeat(point[:, :, None], len(levels), axis=2)
@@ -77,7 +81,7 @@ def with_spread(
     for stage in range(len(STAGES)):
         rows = np.flatnonzero(asked_stages == stage)
         spread = _error_quantiles(errors, stages == stage, levels)
-        moved = quantiles[rows] + spread * _scales(asked[0])[rows, None, None]
+        moved = quantiles[rows] + spread * scales(asked[0])[rows, None, None]
         bounded = np.where(
             below, np.minimum(moved, quantiles[rows]), np.maximum(moved, quantiles[rows])
         )
@@ -96,5 +100,6 @@ def _error_quantiles(errors: Floats, own: np.ndarray, levels: Sequence[float]) -
     return found
 
 
-def _scales(examples: Examples) -> Floats:
+def scales(examples: Examples) -> Floats:
+    """Units a period by which examples are measured, `[n]`, > 0; 1 without a history."""
     return np.where(examples.windows.lengths > 0, examples.levels(), 1.0)

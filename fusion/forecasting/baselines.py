@@ -6,12 +6,13 @@ from past examples: the spread around them, and an answer where there is no hist
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from encoders.series.windows import UNITS, Windows
 from fusion.forecasting.baseline_models import least_squares, trees
-from fusion.forecasting.baseline_spread import AgeMedians, with_spread
+from fusion.forecasting.baseline_spread import AgeMedians, scales, with_spread
 from fusion.forecasting.examples import Examples, Floats
 from fusion.forecasting.forecasts import CHUNK_ROWS, Forecasts, unit_paths
 from fusion.forecasting.smoothing import exponential_smoothing, teunter_syntetos_babai
@@ -98,7 +99,7 @@ RULES: dict[str, Rule] = {
     "seasonal naive": year_before,
 }
 """Every rule by the name that tables show."""
-BY_AGE = "median by age"
+BY_AGE, RATIO = "median by age", "ratio by age"
 LEAST_SQUARES = "least squares on lags"
 TREES = "trees on lags"
 
@@ -128,6 +129,8 @@ def baseline_forecasts(
 
     A rule without an answer (an item without a history) has the median path of its age. Its answer
     is mean and median; the other quantiles lie by its errors in the past, see `with_spread`.
+    Two read the age: the median path of it in units, and in levels of the items, times the level of
+    the item that is asked.
 
     Args:
         training: Past examples, whose steps are known at least in part.
@@ -136,32 +139,38 @@ def baseline_forecasts(
         seed: The same seed gives the same trees.
         stage: Opens a progress bar.
     """
-    ages = AgeMedians.fitted(training)
+    windows, paths = training.windows, unit_paths(training.targets())
+    ages = AgeMedians.fitted(windows, paths)
+    ratios = AgeMedians.fitted(windows, paths / scales(training)[:, None])
     spread = training.take(np.argsort(-training.as_of, kind="stable")[:SPREAD_ROWS])
-    left_out = {name: why for name in (*RULES, LEAST_SQUARES, TREES) if (why := lack(name, asked))}
+
+    def around(method: Callable[[Examples], Floats]) -> Forecasts:
+        return with_spread((spread, method(spread)), (asked, method(asked)), levels)
+
+    point_methods: dict[str, Callable[[Examples], Floats]] = {
+        **{name: partial(points, rule, ages) for name, rule in RULES.items()},
+        BY_AGE: lambda one: ages.of(one.windows.lengths),
+        RATIO: lambda one: ratios.of(one.windows.lengths) * scales(one)[:, None],
+    }
+    methods: dict[str, Callable[[], Forecasts]] = {
+        **{name: partial(around, method) for name, method in point_methods.items()},
+        LEAST_SQUARES: lambda: least_squares(training, asked, ages, levels=levels),
+        TREES: lambda: trees(training, asked, levels=levels, seed=seed),
+    }
+    left_out = {name: why for name in methods if (why := lack(name, asked))}
     found: dict[str, Forecasts] = {}
-    with stage("simple methods", len(RULES) + 3, "methods") as work:
-        for name, rule in RULES.items():
+    with stage("simple methods", len(methods) - len(left_out), "methods") as work:
+        for name, method in methods.items():
             if name not in left_out:
-                past = (spread, points(rule, spread, ages))
-                found[name] = with_spread(past, (asked, points(rule, asked, ages)), levels)
-            work(1)
-        by_age = [(one, ages.of(one.windows.lengths)) for one in (spread, asked)]
-        found[BY_AGE] = with_spread(by_age[0], by_age[1], levels)
-        work(1)
-        if LEAST_SQUARES not in left_out:
-            found[LEAST_SQUARES] = least_squares(training, asked, ages, levels=levels)
-        work(1)
-        if TREES not in left_out:
-            found[TREES] = trees(training, asked, levels=levels, seed=seed)
-        work(1)
+                found[name] = method()
+                work(1)
     return Baselines(found, left_out)
 
 
 def lack(name: str, asked: Examples) -> str:
     """Why a method has nothing to go by; empty where it has."""
     windows = asked.windows
-    if name == "zero":
+    if name in ("zero", BY_AGE):
         return ""
     if not (windows.lengths > 0).any():
         return "no item has a history"
@@ -172,7 +181,7 @@ def lack(name: str, asked: Examples) -> str:
     return ""
 
 
-def points(rule: Rule, examples: Examples, ages: AgeMedians) -> Floats:
+def points(rule: Rule, ages: AgeMedians, examples: Examples) -> Floats:
     """What a rule says in units, `[n, horizon + 1]`; the median path of its age where it is nan."""
     windows, horizon = examples.windows, examples.horizon
     steps = np.empty((len(windows), horizon))

@@ -8,7 +8,7 @@ import numpy as np
 from encoders.series.windows import Windows
 from fusion.forecasting.examples import STAGES, Examples, Floats, Ints
 from fusion.forecasting.forecasts import CHUNK_ROWS, Actual, Forecasts, check_same_rows
-from fusion.forecasting.metrics import METRICS
+from fusion.forecasting.metrics import METRICS, sums_by
 from fusion.forecasting.smoothing import exponential_smoothing
 from fusion.forecasting.tables import BacktestRow, BacktestTable
 
@@ -139,10 +139,8 @@ def _values(actual: Actual, forecasts: Forecasts, groupings: Sequence[Grouping])
             found[-1][name] = metric.value(*(values.sum(axis=0) for values in parts))
         of_rows = [values.sum(axis=1) for values in parts]
         for place, grouping in enumerate(groupings):
-            sums = (
-                np.bincount(grouping.codes, values, minlength=len(grouping.labels))
-                for values in of_rows
-            )
+            n_groups = len(grouping.labels)
+            sums = (sums_by(grouping.codes, values, n_groups=n_groups) for values in of_rows)
             found[place][name] = metric.value(*sums)
     return found
 

@@ -85,7 +85,7 @@ class Actual:
             past: Units before the first step `[n, length]`, the last entry the latest period, NaN
                 where a value is unknown or the history shorter.
         """
-        changes = np.diff(np.asarray(past, dtype=np.float64), axis=1)
+        changes = np.diff(past, axis=1)
         return cls(steps, _mean_if_any(np.abs(changes)), _mean_if_any(changes**2))
 
     @classmethod
@@ -96,7 +96,8 @@ class Actual:
             rows = np.arange(first, min(first + CHUNK_ROWS, len(examples)))
             chunk = examples.take(rows)
             length = int(chunk.windows.lengths.max(initial=0))
-            parts.append(cls.of(chunk.targets(), chunk.windows.past(UNITS, length)))
+            past = chunk.windows.past(UNITS, length).astype(np.float64)
+            parts.append(cls.of(chunk.targets(), past))
         names = ("steps", "naive_absolute", "naive_squared")
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 

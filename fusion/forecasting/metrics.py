@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fusion.forecasting.examples import Floats
+from fusion.forecasting.examples import Floats, Ints
 from fusion.forecasting.forecasts import Actual, Forecasts, check_same_rows
 
 
@@ -83,6 +83,11 @@ def scores(actual: Actual, forecasts: Forecasts) -> dict[str, float]:
         parts = metric.parts(actual, forecasts)
         found[name] = float(metric.value(parts.numerator.sum(), parts.denominator.sum()))
     return found
+
+
+def sums_by(codes: Ints, values: Floats, *, n_groups: int) -> Floats:
+    """Sums `[n_groups]` of the values of rows, by the position of the group of each."""
+    return np.bincount(codes, values, minlength=n_groups).astype(np.float64)
 
 
 Terms = tuple[Floats, Floats]

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from fusion.evaluation.bootstrap import Columns, paired_bootstrap
 from fusion.forecasting.examples import Floats, Ints
 from fusion.forecasting.forecasts import Actual, Forecasts, check_same_rows
-from fusion.forecasting.metrics import METRICS, Metric, Parts
+from fusion.forecasting.metrics import METRICS, Metric, Parts, sums_by
 from fusion.forecasting.tables import Gain, GainTable
 
 HEADLINES = ("wape", "wape_total", "pinball", "pinball_total")
@@ -54,7 +54,7 @@ def paired_gains(
     for name in metrics:
         metric = METRICS[name]
         sums = {
-            method: block_sums(metric.parts(actual, each), codes, n_blocks=len(labels))
+            method: _block_sums(metric.parts(actual, each), codes, n_blocks=len(labels))
             for method, each in forecasts.items()
         }
         for method in forecasts:
@@ -66,10 +66,10 @@ def paired_gains(
     return GainTable(reference, len(labels), tuple(rows))
 
 
-def block_sums(parts: Parts, codes: Ints, *, n_blocks: int) -> dict[str, Floats]:
+def _block_sums(parts: Parts, codes: Ints, *, n_blocks: int) -> dict[str, Floats]:
     """Sums of a metric's parts in each block, `[n_blocks]` for each of the two."""
     return {
-        name: np.bincount(codes, values.sum(axis=1), minlength=n_blocks)
+        name: sums_by(codes, values.sum(axis=1), n_groups=n_blocks)
         for name, values in parts._asdict().items()
     }
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fusion.bundle.document import Document, saved_schema
+from fusion.bundle.document import BUNDLE, Document, saved_schema
 from fusion.bundle.folder import read_description
 from fusion.choices.mistakes import Mistakes, checked_settings
 from fusion.choices.parameters import EncoderPaths
@@ -129,7 +129,7 @@ def checked_description(bundle: Path, source: ItemSource, *, mistakes: Mistakes)
     mistakes.add(photo_folder_mistakes(source.photos))
     document: Document | None = None
     with mistakes.gathered():
-        document = read_description(bundle)
+        document = read_description(bundle, BUNDLE)
         if source.sales is not None:
             source.sales.as_trained(document.info)
     with mistakes.gathered():
@@ -195,7 +195,7 @@ def _check_columns(
     file: str,
 ) -> None:
     """Takes the columns that the model reads and a table lacks as mistakes."""
-    schema = saved_schema(document)
+    schema = saved_schema(document.schema)
     columns, there = schema.all_columns, list(names)
     joined = [name for name in columns if HISTORY.fullmatch(name)]
     if source.on_bad_rows == "absent":  # what is absent is told later

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fusion.bundle import check_bundle_folder, save_bundle
+from fusion.bundle import BUNDLE, check_folder, save_bundle
 from fusion.choices.checks import few_target_mistakes, head_mistakes
 from fusion.choices.encoders import EncoderChoices
 from fusion.choices.mistakes import Mistakes
@@ -118,7 +118,7 @@ def checked_items(config: TrainConfig, folder: Path, *, stage: Stage = silent) -
     mistakes.add(folder_mistakes("out", folder))
     mistakes.add(folder_mistakes("store", config.store))
     with mistakes.gathered():
-        check_bundle_folder(folder / "bundle")
+        check_folder(folder / "bundle", BUNDLE)
     if is_first():
         with mistakes.gathered():
             check_free(folder)
@@ -129,6 +129,7 @@ def train_checked(
     config: TrainConfig, items: LabelledItems, folder: Path, *, stage: Stage = silent
 ) -> TrainResult:
     """Trains, measures and saves a model in a folder that is held for it."""
+    sales = None if config.sales is None else trained_section(config.sales)
     experiment = build_experiment(config, items, folder=folder)
     first = trained(experiment, stage=stage)
     choice = tuning_choice(first, experiment, stage=stage)
@@ -153,7 +154,7 @@ def train_checked(
     fitted.bundle.info.update(
         title=config.title,
         split=config.split.model_dump(),
-        sales=None if config.sales is None else trained_section(config.sales),
+        sales=sales,
         horizons=horizons(config.sales),
         details=config.data.details,
         n_rows={"train": len(experiment.split.train), "test": len(experiment.split.test)},

@@ -53,8 +53,9 @@ def duckdb_parts(
     files = list_files(table) if table.is_dir() else [table]
     with tempfile.TemporaryDirectory() as folder:
         summed = Path(folder) / "summed.parquet"
-        limits = {"memory_limit": f"{memory_mb}MB", "temp_directory": folder}
-        with duckdb.connect(config=limits) as database:
+        with duckdb.connect() as database:
+            database.execute(f"SET memory_limit = '{memory_mb}MB'")
+            database.execute(f"SET temp_directory = {_text(folder)}")
             try:
                 _write(database, files, columns, summed)
             except duckdb.Error as error:  # cells that are not plain, or lines that are no rows

@@ -18,6 +18,7 @@ WITHOUT_CHANCE = frozenset(
         nn.GELU,
         nn.Identity,
         nn.LayerNorm,
+        nn.LSTMCell,
         nn.Linear,
         nn.ModuleDict,
         nn.ModuleList,
@@ -70,5 +71,10 @@ class Chance:
 
 def _may_draw_otherwise(module: nn.Module) -> bool:
     """Whether a module has layers of which nobody knows how they draw."""
-    kinds = {type(part) for part in module.modules()} - WITHOUT_CHANCE
+    kinds = {type(part) for part in module.modules() if not _is_plain_lstm(part)} - WITHOUT_CHANCE
     return any(kind.__module__.partition(".")[0] not in OWN_ROOMS for kind in kinds)
+
+
+def _is_plain_lstm(part: nn.Module) -> bool:
+    """Whether a layer is an LSTM without dropout, which never draws."""
+    return type(part) is nn.LSTM and part.dropout == 0.0

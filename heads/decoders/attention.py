@@ -34,16 +34,19 @@ class Attention(nn.Module):
             mask: `[n or 1, n_queries or 1, n_places]`, True where a query may look; somewhere for
                 each.
         """
-        query, key, value = self.query(queries), self.key(places), self.value(places)
         found = F.scaled_dot_product_attention(
-            *(self._by_head(one) for one in (query, key, value)), attn_mask=mask[:, None]
+            self._by_head(self.query(queries)),
+            self._by_head(self.key(places)),
+            self._by_head(self.value(places)),
+            attn_mask=mask[:, None],
         )
         joined: Tensor = self.join(found.transpose(1, 2).flatten(start_dim=2))
         return joined
 
     def _by_head(self, values: Tensor) -> Tensor:
         """`[n, n_heads, n_places, dim / n_heads]` of `[n, n_places, dim]`."""
-        return values.unflatten(2, (self.n_heads, values.shape[2] // self.n_heads)).transpose(1, 2)
+        size = values.shape[2] // self.n_heads
+        return values.reshape(*values.shape[:2], self.n_heads, size).transpose(1, 2)
 
 
 class ContentAndPast(nn.Module):

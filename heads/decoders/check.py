@@ -154,8 +154,7 @@ def _n_entries(decoder: Decoder) -> int:
 
 def _check_past(decoder: Decoder) -> None:
     fused, (memory, future) = _fused(BATCH), _periods(decoder, BATCH)
-    require(memory is not None and future is not None, "tiny must read past and coming periods")
-    assert memory is not None
+    assert memory is not None and future is not None
     told = decoder(fused, memory, future)
     require(told.shape == decoder(fused).shape, "raw must be of one shape with and without periods")
     poisoned = memory.values.masked_fill(~memory.mask[..., None], torch.nan)

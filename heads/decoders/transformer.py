@@ -94,7 +94,7 @@ class TransformerDecoder(Decoder):
         steps = steps + self.before(own, own, earlier)
         steps = steps + self.past(self.norms[1](steps), places, there)
         steps = steps + self.narrow(F.gelu(self.wide(self.norms[2](steps))))
-        raw = self.output(self.norms[3](steps)) + self.bias
+        raw: Tensor = self.output(self.norms[3](steps)) + self.bias
         return raw.reshape(*fused.shape[:-1], *self.raw_shape)
 
     @classmethod

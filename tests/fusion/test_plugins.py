@@ -17,6 +17,7 @@ from heads.decoders import LinearDecoder
 
 PARTS = """
 from encoders.image.colour_texture import ColourTextureEncoder
+from fusion.forecasting.members.base import ForecastMember
 from fusion.members import Member
 from fusion.modalities import MODALITIES, Modality
 from fusion.strategies import ConcatFusion
@@ -29,6 +30,8 @@ class Wide(LinearDecoder): pass
 class Returns(RegressionHead): pass
 class Line(Member): pass
 Line.__abstractmethods__ = frozenset()
+class Curve(ForecastMember): pass
+Curve.__abstractmethods__ = frozenset()
 SHAPE = Modality("shape", "table", ("shape",), MODALITIES["numeric"].read, "numeric", "shape")
 """
 ENTRIES = """
@@ -44,6 +47,8 @@ wide = shop_parts:Wide
 returns = shop_parts:Returns
 [product_fusion.members]
 line = shop_parts:Line
+[product_fusion.forecast_members]
+curve = shop_parts:Curve
 """
 
 
@@ -119,6 +124,7 @@ def test_parts_of_a_package_are_known_wherever_names_are_checked(install):
     assert "shape" in input_roles()
     assert DECODERS["wide"].__mro__[1] is LinearDecoder
     assert "line" in known_names("member")
+    assert "curve" in known_names("forecast_member")
 
 
 def test_a_package_is_looked_at_once_and_may_ask_for_names_itself(install):

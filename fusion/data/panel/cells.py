@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from fusion.data.cells import cells, is_missing, read_cells, read_id
@@ -26,6 +28,9 @@ COUNT = "__summed_rows__"
 FLOAT_ID = re.compile(r"^(-?(?:0|[1-9]\d*))\.0$", re.ASCII)
 """A whole number that passed through a float on its way to a CSV file: `7.0` is the item `7`."""
 OFFSET = re.compile(r"\d\d:\d\d\S*?(Z|[+-]\d\d:?\d\d)$", re.ASCII)
+DAY = len("2024-01-31")
+STAMP = r"^\d{4}-\d\d-\d\d[T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?$"
+"""A day and a time of day without an offset."""
 SUMMER = timedelta(hours=1)
 Parts = Callable[[], Iterable[pd.DataFrame]]
 """Gives the parts of a table in order, again each time it is called."""
@@ -130,7 +135,7 @@ class DateReader:
 
     def days(self, column: "pd.Series[Any]") -> tuple[Days, list[Problem]]:
         """Days on the wall `[n]`, NaT where missing or faulty."""
-        found = read_distinct(column, lambda given: date_cells(given, self.form))
+        found = read_distinct(_without_time(column), lambda given: date_cells(given, self.form))
         return found.rows.astype("datetime64[D]"), found.problems
 
 
@@ -144,7 +149,7 @@ def date_reader(parts: Parts, column: str) -> DateReader:
     zones = _Zones(column)
     first = 0
     for part in parts():
-        given = part[column]
+        given = _without_time(part[column])
         if not pd.api.types.is_datetime64_any_dtype(given.dtype):
             for row, cell in _different(given):
                 if isinstance(cell, str) and not is_missing(cell):
@@ -155,6 +160,20 @@ def date_reader(parts: Parts, column: str) -> DateReader:
     if doubt:
         raise_for([Problem("date_doubt", doubt, column=column)], source="sales")
     return DateReader(form)
+
+
+def _without_time(column: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Texts of days alone where all have a time of day: few of them differ, and each is read."""
+    if not len(column) or not isinstance(column.iloc[0], str) or len(column.iloc[0]) <= DAY:
+        return column
+    try:
+        texts = pa.array(column, type=pa.string(), from_pandas=True)
+    except (pa.ArrowException, UnicodeEncodeError):
+        return column
+    if not pc.all(pc.match_substring_regex(texts, STAMP)).as_py():
+        return column
+    days = pc.utf8_slice_codeunits(texts, 0, DAY).to_pandas()
+    return pd.Series(days.to_numpy(dtype=object), name=column.name)
 
 
 def _different(column: "pd.Series[Any]") -> Iterator[tuple[int, Any]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 from fusion.data.problems import Problem
 from fusion.data.schema import missing_columns
@@ -94,7 +94,7 @@ class SalesColumns:
 
     def without(self, names: Collection[str]) -> Self:
         """Those that stand in the sales table itself, where numbers of some names do not."""
-        elsewhere = {role: None for role in ROLES if getattr(self, role) in names}
+        elsewhere: dict[str, Any] = {role: None for role in ROLES if getattr(self, role) in names}
         return replace(
             self,
             past=tuple(name for name in self.past if name not in names),

@@ -122,7 +122,7 @@ def _without_units(part: pd.DataFrame, columns: SalesColumns) -> NDArray[np.bool
     if not columns.known:
         return np.zeros(len(part), dtype=bool)
     units = read_distinct(part[columns.units], number_cells)
-    empty = np.isnan(units.rows)
+    empty: NDArray[np.bool_] = np.isnan(units.rows)
     empty[[one.row for one in units.problems if one.row is not None]] = False
     return empty
 

@@ -34,7 +34,7 @@ from fusion.training.fit import run_at_once
 from heads.decoders import DECODERS
 from heads.sales_path import SalesPathHead
 
-SERIES: Mapping[str, Mapping[str, Any]] = {"temporal_convolution": {}}
+SERIES: Mapping[str, Mapping[str, Any]] = {"lag_features": {}}
 """Series encoders and their options, where no others are asked for."""
 MOST_NETWORKS = 1_000
 FIT_EXAMPLES = 20_000

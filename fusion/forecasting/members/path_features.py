@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-from encoders.series.lag_features import LagFeaturesEncoder
 from numpy.typing import NDArray
 
+from encoders.series.lag_features import LagFeaturesEncoder
 from encoders.series.windows import Windows
 from fusion.data.batch import chunks
 from fusion.forecasting.examples import Examples, Floats, Ints
@@ -19,6 +19,8 @@ CHUNK_EXAMPLES = 8192
 """Examples whose lags are made at a time."""
 RECENT_PERIODS = 8
 """Periods whose mean a number known ahead is compared with."""
+SCALE_EXAMPLES = 20_000
+"""Examples, evenly over all, that lags are scaled by."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,9 @@ class PathFeatures:
             content = TreeFeatures.fitted(examples.content.take(rows))
         windows = examples.windows
         known = sorted(windows.known & (windows.columns.keys() | windows.market.keys()))
-        return cls(LagFeaturesEncoder.fitted(windows), content, tuple(known))
+        some = np.linspace(0, len(examples) - 1, min(len(examples), SCALE_EXAMPLES)).round()
+        lags = LagFeaturesEncoder.fitted(windows.take(some.astype(np.int64)))
+        return cls(lags, content, tuple(known))
 
     @property
     def n_columns(self) -> int:
@@ -69,19 +73,25 @@ class PathFeatures:
         return table
 
     @property
+    def reads_year(self) -> bool:
+        """Whether the season of a step is read: of less than two years it would be the date."""
+        return bool(self.lags.config["reads_dates"])
+
+    @property
     def n_of_step(self) -> int:
         """Columns of `of_steps`."""
-        return 2 + 2 * len(self.known)
+        return 1 + int(self.reads_year) + 2 * len(self.known)
 
     def of_steps(self, windows: Windows) -> Table:
         """What is known ahead of each step: `[n, n_steps, n_of_step]`, NaN where unknown.
 
-        The number of the step, its day of the year, and each number that is known ahead: as it is,
-        and less its mean in the last 8 periods.
+        The number of the step, its day of the year where that is read, and each number that is
+        known ahead: as it is, and less its mean in the last 8 periods.
         """
         days = windows.step_dates()
-        day = (days - days.astype("datetime64[Y]").astype("datetime64[D]")).astype(np.int64)
-        found = [np.broadcast_to(np.arange(windows.n_steps), day.shape), day]
+        found = [np.broadcast_to(np.arange(windows.n_steps), days.shape)]
+        if self.reads_year:
+            found.append((days - days.astype("datetime64[Y]")).astype(np.int64))
         for name in self.known:
             is_own = name in windows.columns
             future = windows.future if is_own else windows.future_market

@@ -10,7 +10,7 @@ from encoders.base import Encoder, Tensors
 from encoders.series.steps import StepsEncoder
 from fusion.forecasting.members.item_content import ItemBlock
 from fusion.strategies.base import AbsentVectors
-from fusion.strategies.dropout import Dropout
+from fusion.strategies.dropout import Dropout, ModalityDropout
 from fusion.strategies.trunk import Projection
 from heads.decoders.base import Decoder, Memory
 
@@ -18,6 +18,8 @@ CONTENT_DIM = 32
 """Longer vectors of content are projected to so many numbers: else they drown the sales."""
 CATEGORY_DIM = 8
 """Numbers that a level of a category becomes, at most."""
+CONTENT_DROPOUT = 0.1
+"""Chance that a block of an example is hidden in training, so that items may lack it later."""
 DEPTH = 2
 """Layers between what is joined and the decoder."""
 
@@ -49,11 +51,11 @@ class ContentVectors(nn.Module):
 
     def __init__(self, blocks: Sequence[ItemBlock], *, dropout: float) -> None:
         super().__init__()
-        self.blocks = list(blocks)
         sizes = {block.name: block.size for block in blocks if block.kind != "category"}
         levels = [block for block in blocks if block.kind == "category"]
         self._names = list(sizes)
         self._categories = [block.name for block in levels]
+        self.hidden = ModalityDropout(CONTENT_DROPOUT)
         self.absent = AbsentVectors({str(place): size for place, size in enumerate(sizes.values())})
         self.projections = nn.ModuleList(
             Projection(size, projection_dim=CONTENT_DIM, dropout=dropout) for size in sizes.values()
@@ -70,18 +72,25 @@ class ContentVectors(nn.Module):
 
     def forward(self, content: Mapping[str, tuple[Tensor, Tensor]]) -> list[Tensor]:
         """The numbers of each block, `[n, dim]` each."""
+        if not content:
+            return []
+        masks = {name: there for name, (_, there) in content.items()}
+        always = torch.ones_like(
+            next(iter(masks.values()))
+        )  # the series: all content may be hidden
+        present = self.hidden({"": always, **masks})
         keys = {name: str(place) for place, name in enumerate(self._names)}
         filled = self.absent(
             {key: content[name][0] for name, key in keys.items()},
-            {key: content[name][1] for name, key in keys.items()},
+            {key: present[name] for name, key in keys.items()},
         )
         parts = [
             project(filled[key])
             for key, project in zip(keys.values(), self.projections, strict=True)
         ]
         for name, table in zip(self._categories, self.levels, strict=True):
-            codes, there = content[name]
-            parts.append(table(torch.where(there, codes, 0)))  # 0 is the level of missing ones
+            codes = torch.where(present[name], content[name][0], 0)
+            parts.append(table(codes))  # 0 is the level of missing ones
         return parts
 
 

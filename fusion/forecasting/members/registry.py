@@ -8,11 +8,13 @@ from fusion.forecasting.members.base import ForecastMember
 from fusion.forecasting.members.classical import ClassicalMember
 from fusion.forecasting.members.kernel import KernelPathMember
 from fusion.forecasting.members.network import NetworkPathMember
+from fusion.forecasting.members.ridge import RidgePathMember
 from fusion.forecasting.members.trees import TreesPathMember
 
 FORECAST_MEMBERS: dict[str, type[ForecastMember]] = {
     "network": NetworkPathMember,
     "trees": TreesPathMember,
+    "ridge": RidgePathMember,
     "classical": ClassicalMember,
     "kernel": KernelPathMember,
     "analogues": AnaloguesMember,

@@ -119,6 +119,7 @@ class TreesPathMember(ForecastMember):
             work(1)
         answers = PathAnswers(horizon=head.horizon, levels=head.grid)
         answers.fit(points, training.take(asked), examples.take(asked).stages())
+        answers.centre()
         self._read, self._fitted = features.config, _Fitted(features, texts, answers)
 
     def raw(self, examples: Examples) -> Paths:
@@ -131,7 +132,7 @@ class TreesPathMember(ForecastMember):
         return np.ones(len(examples), dtype=bool)
 
     def state(self) -> State:
-        """The trees as LightGBM's text, what they read, and what is answered around their points."""
+        """The trees as text, what they read, and what is answered around their points."""
         assert self._fitted is not None, "fit first"
         found = self._fitted
         return {**found.texts, **found.features.state(), **found.answers.state()}

@@ -11,7 +11,7 @@ from encoders.series.example import example_windows
 from encoders.series.inputs import NumberScale, SeriesInputs
 from encoders.series.sequence import SequenceEncoder
 from encoders.series.steps import StepsEncoder
-from encoders.series.windows import Windows
+from encoders.series.windows import Calendar, Windows
 
 SAMPLES = example_windows()
 NAMES = ("lstm", "temporal_convolution", "series_transformer")
@@ -138,6 +138,27 @@ def test_scales_are_learned_from_what_was_known() -> None:
         },
     )
     assert SeriesInputs.fitted(later).config == SeriesInputs.fitted(windows).config
+
+
+def test_what_all_series_share_at_a_date_is_read_where_windows_cover_years() -> None:
+    windows = example_windows(24)
+    short = SeriesInputs.fitted(windows)
+    assert "units" not in short.market and not short.reads_year and short.future_dim == 2
+    long = SeriesInputs.fitted(replace(windows, period=windows.period - 4 * np.arange(24)))
+    assert "units" in long.market and long.reads_year and long.future_dim == 6
+    assert SeriesInputs.from_config(long.config) == long
+
+
+def test_days_are_read_with_their_day_of_the_week() -> None:
+    windows = replace(example_windows(), calendar=Calendar("day"))
+    inputs = SeriesInputs.fitted(windows)
+
+    def weekdays(later: int) -> torch.Tensor:
+        moved = replace(windows, period=windows.period + later)
+        return inputs.tensors(moved)["future"][..., :2]
+
+    assert torch.allclose(weekdays(0), weekdays(7), atol=1e-6)
+    assert not torch.allclose(weekdays(0), weekdays(1), atol=1e-2)
 
 
 def test_numbers_that_act_by_factors_are_read_as_logarithms() -> None:

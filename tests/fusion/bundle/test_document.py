@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from fusion.bundle.document import FORMAT, MOST_VALUES, parsed_document
+from fusion.bundle.document import BUNDLE, FORMAT
+from fusion.bundle.kinds import MOST_VALUES, parsed_document
 from fusion.errors import BundleError
 
 FILE = {"sha256": "0" * 64, "size_bytes": 1}
@@ -27,7 +28,7 @@ DEEP = json.loads("[" * 50 + "]" * 50)
 
 
 def parsed(document):
-    return parsed_document(json.dumps(document).encode())
+    return parsed_document(json.dumps(document).encode(), BUNDLE)
 
 
 def changed(place, value):
@@ -97,13 +98,15 @@ def test_several_faults_are_told_together_but_not_without_end():
 def test_a_description_of_too_many_values_is_refused_before_it_is_read():
     content = json.dumps(DOCUMENT).encode()[:-1] + b', "x": [' + b"0," * MOST_VALUES + b"0]}"
     with pytest.raises(BundleError, match="must hold at most 4,194,304 values"):
-        parsed_document(content)
+        parsed_document(content, BUNDLE)
 
 
 @pytest.mark.parametrize("number", [3, 4, 5, 6, 7, 8, 9, 11, True, 10.0, "10", None, []])
 def test_every_other_format_is_refused_in_a_sentence_that_says_what_to_do(number):
     with pytest.raises(BundleError) as failure:
-        parsed_document(json.dumps({"format": number, "n_networks": 1, "files": []}).encode())
+        parsed_document(
+            json.dumps({"format": number, "n_networks": 1, "files": []}).encode(), BUNDLE
+        )
     told = str(failure.value)
     assert told.startswith("format must be 10, got")
     assert told.endswith("load it there, or train again with this one.")

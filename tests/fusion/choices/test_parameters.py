@@ -82,7 +82,7 @@ def test_a_bundle_that_no_such_estimator_made_is_not_fitted_again(tmp_path):
     save_bundle(model.bundle_, tmp_path / "bundle")  # as `fusion train` does
     loaded = FusionRegressor.load(tmp_path / "bundle")
     assert np.array_equal(loaded.predict(ITEMS), model.predict(ITEMS))
-    with pytest.raises(ConfigError, match=r"made by fusion train"):
+    with pytest.raises(ConfigError, match=r"made by the command line"):
         loaded.fit(ITEMS, PRICE)
     labels = PRICE > 5
     FusionClassifier(encoders={"text": "tfidf"}, **QUICK).fit(ITEMS, labels).save(

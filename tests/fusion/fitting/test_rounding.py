@@ -64,7 +64,7 @@ def folder(rounded, tmp_path):
 @pytest.fixture
 def said(monkeypatch):
     lines = []
-    monkeypatch.setattr("fusion.bundle.bundle.say_once", lines.append)
+    monkeypatch.setattr("fusion.bundle.saved_encoders.say_once", lines.append)
     return lines
 
 

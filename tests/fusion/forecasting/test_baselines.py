@@ -7,7 +7,14 @@ from fusion.data.panel.frequency import Frequency
 from fusion.data.panel.panel import Panel, ragged
 from fusion.forecasting.baseline_models import lag_table
 from fusion.forecasting.baseline_spread import AgeMedians
-from fusion.forecasting.baselines import BY_AGE, LEAST_SQUARES, RULES, TREES, baseline_forecasts
+from fusion.forecasting.baselines import (
+    BY_AGE,
+    LEAST_SQUARES,
+    RATIO,
+    RULES,
+    TREES,
+    baseline_forecasts,
+)
 from fusion.forecasting.examples import examples_at, past_examples
 from fusion.forecasting.forecasts import Actual, joined, unit_paths
 from fusion.forecasting.metrics import scores
@@ -104,7 +111,9 @@ def found():
 
 def test_a_method_that_has_nothing_to_go_by_is_left_out_with_a_reason(found):
     assert found.left_out == {"seasonal naive": "no history reaches back 52 weeks"}
-    assert set(found.forecasts) == {*RULES, BY_AGE, LEAST_SQUARES, TREES} - {"seasonal naive"}
+    assert set(found.forecasts) == {*RULES, BY_AGE, RATIO, LEAST_SQUARES, TREES} - {
+        "seasonal naive"
+    }
 
 
 def test_items_without_a_history_have_the_median_path_of_new_ones():
@@ -121,10 +130,21 @@ def test_items_without_a_history_have_the_median_path_of_new_ones():
     assert points.tolist() == [[5.0, 50.0, 55.0], [3.0, 3.0, 6.0]]
 
 
+def test_young_items_follow_the_shape_of_those_that_were_as_old():
+    rows = [np.zeros(9), *[[9.0 * n, 5.0 * n, 5.0 * n, 2.0 * n] for n in (1, 2, 3, 20, 30, 40)]]
+    panel = panel_of(*rows)
+    training = past_examples(panel, horizon=2, until=panel.end)
+    young = examples_at(panel, np.array([4]), np.array([panel.end - 3]), horizon=2)
+    found = baseline_forecasts(training, young, levels=LEVELS).forecasts
+    exact = [100.0, 100.0, 200.0]
+    assert found[RATIO].median[0] == pytest.approx(exact, rel=0.1)  # of levels, which are 1 more
+    assert found[BY_AGE].median[0] == pytest.approx([57.5, 57.5, 115.0])
+
+
 def test_medians_of_an_age_with_few_rows_are_those_of_the_age_before():
     rows = [np.zeros(9), *[[1.0, 2.0, 3.0]] * 6, *[[1.0, 2.0, 3.0, 40.0, 50.0, 60.0]] * 3]
     training = past_examples(panel_of(*rows), horizon=1, until=START + 9)
-    ages = AgeMedians.fitted(training)
+    ages = AgeMedians.fitted(training.windows, unit_paths(training.targets()))
     assert ages.of(np.array([0, 1, 2, 3, 99]))[:, 0].tolist() == [1.0, 2.0, 3.0, 3.0, 3.0]
 
 

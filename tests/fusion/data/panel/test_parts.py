@@ -72,6 +72,19 @@ def test_faults_are_told_with_their_rows_in_the_whole_table():
         history_of(parts_of(sales, 10), "2024-10-02")
 
 
+@pytest.mark.parametrize("form", ["{}T23:59", "{} 00:00:00", "{} 07:08:09.123456"])
+def test_a_time_of_day_changes_nothing_and_a_wrong_one_is_told(form):
+    sales = sales_of(300)
+    stamped = sales.assign(week=sales["week"].map(form.format))
+    expected = history_of(parts_of(sales, 100), "2024-10-02")
+    pd.testing.assert_frame_equal(history_of(parts_of(stamped, 100), "2024-10-02"), expected)
+    stamped.loc[7, "week"] = None
+    stamped.loc[150, "week"] = "2024-01-01 24:61"
+    stamped.loc[250, "week"] = "2024-02-30 10:00"
+    with pytest.raises(CatalogueError, match=r"row 8, (.|\n)*row 151, (.|\n)*row 251, "):
+        history_of(parts_of(stamped, 100), "2024-10-02")
+
+
 def test_a_table_of_faults_alone_is_not_held():
     seen = []
 

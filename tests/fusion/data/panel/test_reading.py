@@ -238,3 +238,27 @@ def test_one_week_and_items_of_zeros_alone_are_panels_too():
 def test_columns_that_exclude_each_other_are_refused(names, told):
     with pytest.raises(ValueError, match=told):
         SalesColumns(**names)
+
+
+def test_series_of_shops_add_up_to_the_panel_of_the_table_without_its_shops():
+    draw = np.random.default_rng(0)
+    rows = [
+        (f"i{item}", WEEKS[week], units, f"s{shop}")
+        for item, week, shop, units in draw.integers(0, [4, 5, 3, 9], (60, 4))
+    ]
+    frame = table(*rows, more=["shop"])
+    by_shop, alone = panel_of(frame, shop="shop"), panel_of(frame)
+    pairs = sorted({(item, shop) for item, _, _, shop in rows})
+    assert list(zip(by_shop.ids, by_shop.shops, strict=True)) == pairs and len(pairs) == 12
+    both = over_shops(by_shop)
+    assert both.ids == alone.ids
+    for name in ("first", "offsets", "units", "given"):
+        np.testing.assert_array_equal(getattr(both, name), getattr(alone, name))
+    for row, item in enumerate(alone.ids):
+        sums = np.zeros(alone.end - alone.start)
+        for at, name in enumerate(by_shop.ids):
+            if name == item:
+                values = by_shop.units[by_shop.offsets[at] : by_shop.offsets[at + 1]]
+                sums[len(sums) - len(values) :] += values
+        length = alone.offsets[row + 1] - alone.offsets[row]
+        np.testing.assert_array_equal(sums[-length:], series(both, item))

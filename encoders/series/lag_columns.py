@@ -1,0 +1,211 @@
+"""Which numbers of windows become lag features, and what each is called."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from encoders.base import check_whole
+from encoders.series import lag_families as families
+from encoders.series.holidays import nearness
+from encoders.series.inputs import LEVEL_PERIODS, cycles, own_means
+from encoders.series.lag_families import SPANS, Array, Numbers, Spans
+from encoders.series.windows import UNITS, Calendar, Windows
+
+YEARS_FOR_DATES = 1.5
+"""Years that training dates must cover for numbers that all series share to be read."""
+THURSDAY = 3
+"""Weekday of 1970-01-01, which is day 0."""
+
+
+@dataclass(frozen=True)
+class LagColumns:
+    """Columns that lag features are made of.
+
+    Args:
+        columns: Names of numbers of items, besides the units.
+        market: Names of numbers of the whole market, besides the units.
+        known: Names among both that are known ahead.
+        unit: What a period is.
+        n_steps: Steps that are asked for, >= 1.
+        reads_dates: Whether the units of the whole market, the place in the year and feasts are
+            read.
+
+    Raises:
+        ValueError: If the unit is unknown or the number of steps out of its range.
+    """
+
+    columns: Sequence[str] = ()
+    market: Sequence[str] = ()
+    known: Sequence[str] = ()
+    unit: Literal["day", "week", "month"] = "week"
+    n_steps: int = 1
+    reads_dates: bool = False
+
+    def __post_init__(self) -> None:
+        check_whole("n_steps", self.n_steps, least=1, most=10_000)
+        if self.unit not in SPANS:
+            raise ValueError(f"unit must be one of day, week, month, got {self.unit!r}.")
+
+    @classmethod
+    def of(cls, windows: Windows) -> Self:
+        """Every column of some windows; what tells the date alone only where they cover years."""
+        columns = sorted(windows.columns.keys() - {UNITS})
+        market = sorted(windows.market.keys() - {UNITS})
+        return cls(
+            columns=columns,
+            market=market,
+            known=sorted(windows.known & {*columns, *market}),
+            unit=windows.calendar.unit,
+            n_steps=windows.n_steps,
+            reads_dates=_cover_years(windows),
+        )
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Keyword arguments that rebuild it, JSON-serialisable."""
+        names = {key: list(getattr(self, key)) for key in ("columns", "market", "known")}
+        return {**asdict(self), **names}
+
+    @property
+    def spans(self) -> Spans:
+        """How far back the numbers look."""
+        return SPANS[self.unit]
+
+    @property
+    def length(self) -> int:
+        """Periods before the first step that are read."""
+        return self.spans.year + self.spans.trend
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """What each number is called, in the order of `numbers`."""
+        return tuple(self.numbers(self._no_windows()))
+
+    def numbers(self, windows: Windows) -> Numbers:
+        """Every number by its name, each `[n]`, NaN where it is unknown; always in one order."""
+        spans = self.spans
+        units = _wide(windows.past(UNITS, self.length))
+        level = own_means(units[:, -LEVEL_PERIODS:], otherwise=0.0, least=0.0) + 1.0
+        found = {
+            f"{UNITS}_level": np.log(level),
+            **self._age(windows),
+            **families.relative(UNITS, units, level, spans),
+            **families.year_ago(UNITS, units, level, spans, self.n_steps),
+            **families.zeros(UNITS, units, spans),
+            **families.amounts(UNITS, units, spans),
+        }
+        for name in self.columns:
+            past = _wide(windows.past(name, self.length))
+            future = windows.future(name) if name in self.known else None
+            found |= self._other(name, past, future)
+            found |= families.per_other(name, units, past, spans)
+        for name in self.market:
+            past = _wide(windows.past_market(name, self.length))
+            future = windows.future_market(name) if name in self.known else None
+            found |= self._other(f"market_{name}", past, future)
+        if self.reads_dates:
+            past = _wide(windows.past_market(UNITS, self.length))
+            found |= self._other(f"market_{UNITS}", past, None) | _dates(windows)
+        if self.unit == "day":
+            weekday = (windows.period + THURSDAY) % 7
+            found |= {f"weekday_{day}": (weekday == day) * 1.0 for day in range(7)}
+        return found
+
+    def check(self, windows: Windows) -> None:
+        """Refuses windows that are not like those it was made for.
+
+        Raises:
+            ValueError: If a column is not there, or another frequency or other steps are given.
+        """
+        missing = [name for name in self.columns if name not in windows.columns]
+        missing += [name for name in self.market if name not in windows.market]
+        if missing:
+            raise ValueError(
+                f"windows must have the columns {', '.join(missing)}, got windows without them. "
+                "Give the numbers that the encoder was fitted with."
+            )
+        if windows.n_steps != self.n_steps:
+            raise ValueError(
+                f"windows must ask for {self.n_steps} steps, got {windows.n_steps}. "
+                "Ask for the horizon that the encoder was fitted for."
+            )
+        if windows.calendar.unit != self.unit:
+            raise ValueError(
+                f"windows must count by the {self.unit}, got the {windows.calendar.unit}. "
+                "Give sales of the frequency that the encoder was fitted with."
+            )
+
+    def _other(self, name: str, past: Array, future: NDArray[Any] | None) -> Numbers:
+        """What is told of a number that is not the units of a series."""
+        near = np.abs(past)
+        recent = families.mean(near[:, -LEVEL_PERIODS:])
+        overall = own_means(near, otherwise=0.0)
+        level = np.where(np.isnan(recent), overall, recent) + 1.0
+        last = families.last_known(past)
+        found = {
+            f"{name}_level": np.where(np.isnan(last), np.nan, np.log(level)),
+            f"{name}_last": families.signed_log(last),
+            f"{name}_last_relative": families.signed_log(last / level),
+            f"{name}_known_share": families.mean((~np.isnan(past[:, -LEVEL_PERIODS:])) * 1.0),
+            **families.relative(name, past, level, self.spans),
+            **families.year_ago(name, past, level, self.spans, self.n_steps),
+        }
+        if future is not None:
+            found |= families.ahead(name, _wide(future), level)
+        return found
+
+    def _age(self, windows: Windows) -> Numbers:
+        """Periods of the history: up to half a year, and as a share of the first few.
+
+        Why no further: the age of all old series together is the date.
+        """
+        most = self.spans.year // 2
+        return {
+            "age": np.log1p(np.minimum(windows.lengths, most).astype(np.float64)),
+            "age_young": np.minimum(windows.lengths, LEVEL_PERIODS) / LEVEL_PERIODS,
+        }
+
+    def _no_windows(self) -> Windows:
+        """Windows of no example that have every column: what is read of them has names alone."""
+        none, places = np.zeros(0, dtype=np.float32), np.zeros(0, dtype=np.int64)
+        return Windows(
+            columns=dict.fromkeys([UNITS, *self.columns], none),
+            series=places,
+            begin=places,
+            end=places,
+            stop=places,
+            is_cut=places > 0,
+            period=places,
+            calendar=Calendar(self.unit),
+            n_steps=self.n_steps,
+            series_end=0,
+            market=dict.fromkeys([UNITS, *self.market], none),
+            market_start=0,
+            known=frozenset(self.known),
+        )
+
+
+def _wide(values: NDArray[Any]) -> Array:
+    return values.astype(np.float64)
+
+
+def _cover_years(windows: Windows) -> bool:
+    """Whether the first steps lie so far apart that a place in the year is no date."""
+    if not len(windows):
+        return False
+    covered = int(windows.period.max() - windows.period.min())
+    return covered >= YEARS_FOR_DATES * SPANS[windows.calendar.unit].year
+
+
+def _dates(windows: Windows) -> Numbers:
+    """Place of the first step in the year, and feasts near each step."""
+    days = windows.step_dates()
+    names = ("year_sin", "year_cos", "half_year_sin", "half_year_cos")
+    found = dict(zip(names, cycles(days[:, 0])[:4], strict=True))
+    for name, near in nearness(days).items():
+        found |= {f"{name}_step_{step + 1}": near[:, step] for step in range(near.shape[1])}
+    return found
