@@ -7,8 +7,7 @@ import numpy as np
 import torch
 
 from encoders.base import check_whole
-from encoders.series.lag_families import SPANS
-from encoders.series.lag_features import YEARS_FOR_DATES
+from encoders.series.inputs import covers_years
 from fusion.data.batch import chunks
 from fusion.data.folds import RowOptions, drawn_beside_folds, validation_folds
 from fusion.data.known import folds_within, is_known
@@ -31,6 +30,7 @@ from heads.sales_path import SalesPathHead
 PATH = "path"
 """What the one head is called where heads have names."""
 N_FOLDS = 5
+KNOWN = STAGES.index("known")
 LEAST_EXAMPLES = 20
 """Examples of a life stage below which nothing is learned of it."""
 
@@ -62,8 +62,8 @@ class KernelPathMember(ForecastMember):
     def __init__(
         self,
         *,
-        most_examples: int = 1_500,
-        choice_examples: int = 500,
+        most_examples: int = 2_000,
+        choice_examples: int = 600,
         learned: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         self._options = {"most_examples": most_examples, "choice_examples": choice_examples}
@@ -87,7 +87,7 @@ class KernelPathMember(ForecastMember):
     ) -> None:
         """Chooses and solves a kernel for each life stage, see `ForecastMember.fit`."""
         self._head, self._kernels = head, {}
-        unread = () if _covers_years(examples) else (CALENDAR,)
+        unread = () if covers_years(examples.windows) else (CALENDAR,)
         stages = examples.stages()
         usable = is_known(training.targets) & (training.weight > 0)
         rows, points = [], []
@@ -106,6 +106,7 @@ class KernelPathMember(ForecastMember):
             weight = examples.take(learned).levels()
             own_training = PathTraining(training.targets[learned], weight / weight.mean())
             self._answers.fit(np.concatenate(points), own_training, stages[learned])
+            _centre_early(self._answers)
 
     def raw(self, examples: Examples) -> Paths:
         """Relative answers, see `ForecastMember.raw`; a stage it knows nothing of is answered 0."""
@@ -193,10 +194,15 @@ class KernelPathMember(ForecastMember):
         return points
 
 
-def _covers_years(examples: Examples) -> bool:
-    """Whether dates lie so far apart that a place in the year is not just a date."""
-    dates, unit = examples.as_of, examples.windows.calendar.unit
-    return len(dates) > 0 and bool(np.ptp(dates) >= YEARS_FOR_DATES * SPANS[unit].year)
+def _centre_early(answers: PathAnswers) -> None:
+    """Makes the medians of new and young items the points themselves, see `PathAnswers.centre`.
+
+    A square of a mean of roots is near the median, and those held out say less of it than the point
+    does. Not so of known items: most of their periods sell little or nothing.
+    """
+    learned = answers.weights[KNOWN].copy()
+    answers.centre()
+    answers.weights[KNOWN] = learned
 
 
 def _folds_of_items(examples: Examples, seed: int) -> list[Ints]:
