@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from encoders.base import check_whole
-from encoders.series.inputs import covers_years
+from encoders.series.lag_families import covers_years
 from fusion.data.batch import chunks
 from fusion.data.folds import RowOptions, drawn_beside_folds, validation_folds
 from fusion.data.known import folds_within, is_known
