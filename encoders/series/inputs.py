@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from encoders.base import Tensors, check_whole
-from encoders.series.lag_families import SPANS
+from encoders.series.lag_families import covers_years
 from encoders.series.windows import UNITS, Windows
 from encoders.table.spread import is_skewed
 
@@ -20,7 +20,6 @@ LEVEL_PERIODS = 8
 """The level of a series is its mean over so many last periods, plus 1."""
 FARTHEST = 5.0
 """Numbers further from 0 than this are cut, in standard deviations."""
-YEARS_FOR_DATES = 1.5
 FIT_ROWS = 4096
 """Windows that scales are learned from, at most."""
 
@@ -213,14 +212,6 @@ class SeriesInputs:
                 f"windows must ask for {self.n_steps} steps, got {windows.n_steps}. "
                 "Ask for the horizon that the encoder was fitted for."
             )
-
-
-def covers_years(windows: Windows) -> bool:
-    """Whether the first steps lie so far apart that a place in the year is no date of its own."""
-    if not len(windows):
-        return False
-    covered = int(windows.period.max() - windows.period.min())
-    return covered >= YEARS_FOR_DATES * SPANS[windows.calendar.unit].year
 
 
 def own_means(values: Array, *, otherwise: float, least: float = -math.inf) -> Array:

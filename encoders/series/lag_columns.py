@@ -12,11 +12,9 @@ from encoders.base import check_whole
 from encoders.series import lag_families as families
 from encoders.series.holidays import nearness
 from encoders.series.inputs import LEVEL_PERIODS, cycles, own_means
-from encoders.series.lag_families import SPANS, Array, Numbers, Spans
+from encoders.series.lag_families import SPANS, Array, Numbers, Spans, covers_years
 from encoders.series.windows import UNITS, Calendar, Windows
 
-YEARS_FOR_DATES = 1.5
-"""Years that training dates must cover for numbers that all series share to be read."""
 THURSDAY = 3
 """Weekday of 1970-01-01, which is day 0."""
 
@@ -61,7 +59,7 @@ class LagColumns:
             known=sorted(windows.known & {*columns, *market}),
             unit=windows.calendar.unit,
             n_steps=windows.n_steps,
-            reads_dates=_cover_years(windows),
+            reads_dates=covers_years(windows),
         )
 
     @property
@@ -90,11 +88,13 @@ class LagColumns:
         spans = self.spans
         units = _wide(windows.past(UNITS, self.length))
         level = own_means(units[:, -LEVEL_PERIODS:], otherwise=0.0, least=0.0) + 1.0
+        ratio = units / level[:, None]
         found = {
             f"{UNITS}_level": np.log(level),
             **self._age(windows),
-            **families.relative(UNITS, units, level, spans),
-            **families.year_ago(UNITS, units, level, spans, self.n_steps),
+            **families.recent(UNITS, ratio, spans, spans.lags),
+            **families.spread(UNITS, ratio, spans),
+            **families.year_ago(UNITS, ratio, spans, self.n_steps),
             **families.zeros(UNITS, units, spans),
             **families.amounts(UNITS, units, spans),
         }
@@ -102,7 +102,6 @@ class LagColumns:
             past = _wide(windows.past(name, self.length))
             future = windows.future(name) if name in self.known else None
             found |= self._other(name, past, future)
-            found |= families.per_other(name, units, past, spans)
         for name in self.market:
             past = _wide(windows.past_market(name, self.length))
             future = windows.future_market(name) if name in self.known else None
@@ -140,22 +139,24 @@ class LagColumns:
             )
 
     def _other(self, name: str, past: Array, future: NDArray[Any] | None) -> Numbers:
-        """What is told of a number that is not the units of a series."""
-        near = np.abs(past)
-        recent = families.mean(near[:, -LEVEL_PERIODS:])
-        overall = own_means(near, otherwise=0.0)
-        level = np.where(np.isnan(recent), overall, recent) + 1.0
+        """What is told of a number that is not the units of a series.
+
+        Its size is told twice alone: many numbers that hold it would name the item.
+        """
+        spans = self.spans
+        level = _own_level(past)
+        ratio = past / level[:, None]
         last = families.last_known(past)
         found = {
-            f"{name}_level": np.where(np.isnan(last), np.nan, np.log(level)),
+            f"{name}_level": np.where(np.isnan(last), np.nan, np.log1p(level)),
             f"{name}_last": families.signed_log(last),
             f"{name}_last_relative": families.signed_log(last / level),
             f"{name}_known_share": families.mean((~np.isnan(past[:, -LEVEL_PERIODS:])) * 1.0),
-            **families.relative(name, past, level, self.spans),
-            **families.year_ago(name, past, level, self.spans, self.n_steps),
+            **families.recent(name, ratio, spans, range(1, spans.trend + 1)),
+            **families.year_ago(name, ratio, spans, self.n_steps),
         }
         if future is not None:
-            found |= families.ahead(name, _wide(future), level)
+            found |= families.ahead(name, _wide(future) / level[:, None])
         return found
 
     def _age(self, windows: Windows) -> Numbers:
@@ -189,16 +190,17 @@ class LagColumns:
         )
 
 
+def _own_level(past: Array) -> Array:
+    """Mean size of the last known numbers, of all where these are 0, else 1: `[n]`, > 0."""
+    sizes = np.abs(past)
+    near = own_means(sizes[:, -LEVEL_PERIODS:], otherwise=0.0)
+    overall = own_means(sizes, otherwise=0.0)
+    level = np.where(near > 0, near, overall)
+    return np.where(level > 0, level, 1.0)
+
+
 def _wide(values: NDArray[Any]) -> Array:
     return values.astype(np.float64)
-
-
-def _cover_years(windows: Windows) -> bool:
-    """Whether the first steps lie so far apart that a place in the year is no date."""
-    if not len(windows):
-        return False
-    covered = int(windows.period.max() - windows.period.min())
-    return covered >= YEARS_FOR_DATES * SPANS[windows.calendar.unit].year
 
 
 def _dates(windows: Windows) -> Numbers:

@@ -11,12 +11,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from encoders.series.windows import Windows
+
 Array = NDArray[np.float64]
 Numbers = dict[str, Array]
 """Numbers of `n` examples by name."""
 WEIGHTS = (0.1, 0.2, 0.35, 0.5)
 """Weight of the last period in exponential averages."""
-QUARTILES = (0.25, 0.75, 0.9)
+QUANTILES = (0.25, 0.75, 0.9, 1.0)
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ SPANS: dict[Literal["day", "week", "month"], Spans] = {
     "week": Spans((*range(1, 14), 26), (2, 4, 8, 13, 26, 52), (8, 13, 26), 4, 52),
     "month": Spans(tuple(range(1, 13)), (2, 3, 6, 12), (6, 12), 3, 12),
 }
+YEARS_FOR_DATES = 1.5
+"""Years that training dates must cover for numbers that all series share to be read."""
 
 
 def signed_log(values: Array) -> Array:
@@ -90,41 +94,41 @@ def last_known(values: Array) -> Array:
     return np.asarray(values[np.arange(len(values)), values.shape[1] - 1 - back])
 
 
-def relative(name: str, past: Array, level: Array, spans: Spans) -> Numbers:
-    """Lags, means, exponential averages and spread of a past, measured by its level `[n]`."""
-    ratio = past / level[:, None]
-    logs = signed_log(ratio)
-    found = {f"{name}_lag_{lag}": logs[:, -lag] for lag in spans.lags}
+def recent(name: str, ratio: Array, spans: Spans, lags: Sequence[int]) -> Numbers:
+    """Lags, means, medians, exponential averages and trend of a past by its level."""
+    found = {f"{name}_lag_{lag}": signed_log(ratio[:, -lag]) for lag in lags}
     for span in spans.means:
         found[f"{name}_mean_{span}"] = signed_log(mean(ratio[:, -span:]))
     for weight, values in zip(WEIGHTS, exponential_means(ratio, WEIGHTS), strict=True):
         found[f"{name}_exponential_{weight}"] = signed_log(values)
+    for span in (spans.trend, *spans.quantiles):
+        (middle,) = quantiles(ratio[:, -span:], (0.5,))
+        found[f"{name}_median_{span}"] = signed_log(middle)
+    now = signed_log(mean(ratio[:, -spans.trend :]))
+    then = signed_log(mean(ratio[:, -2 * spans.trend : -spans.trend]))
+    return found | {f"{name}_trend": now - then}
+
+
+def spread(name: str, ratio: Array, spans: Spans) -> Numbers:
+    """Quantiles, largest values, means of logarithms and deviations of a past by its level."""
+    found: Numbers = {}
     for span in spans.quantiles:
         near = ratio[:, -span:]
-        middle, *others = quantiles(near, (0.5, *QUARTILES, 1.0))
-        found[f"{name}_median_{span}"] = signed_log(middle)
-        for kind, values in zip(("q25", "q75", "q90", "max"), others, strict=True):
-            found[f"{name}_{kind}_{span}"] = signed_log(values)
-        found[f"{name}_mean_log_{span}"] = mean(logs[:, -span:])
+        values = quantiles(near, QUANTILES)
+        for kind, value in zip(("q25", "q75", "q90", "max"), values, strict=True):
+            found[f"{name}_{kind}_{span}"] = signed_log(value)
+        found[f"{name}_mean_log_{span}"] = mean(signed_log(near))
         squares = mean((near - mean(near)[:, None]) ** 2)
         found[f"{name}_std_{span}"] = np.log1p(np.sqrt(squares))
-    found[f"{name}_median_{spans.trend}"] = signed_log(
-        quantiles(ratio[:, -spans.trend :], (0.5,))[0]
-    )
-    earlier = mean(ratio[:, -2 * spans.trend : -spans.trend])
-    found[f"{name}_trend"] = found[f"{name}_mean_{spans.trend}"] - signed_log(earlier)
     return found
 
 
-def year_ago(name: str, past: Array, level: Array, spans: Spans, n_steps: int) -> Numbers:
-    """What was a year before the steps: their mean, by the level, and by that of then."""
-    start = past.shape[1] - spans.year
-    there = past[:, start : start + min(n_steps, spans.year)]
-    steps, before = mean(there), mean(past[:, max(0, start - spans.trend) : start])
-    return {
-        f"{name}_year_ago": signed_log(steps / level),
-        f"{name}_year_ago_rise": signed_log(steps) - signed_log(before),
-    }
+def year_ago(name: str, ratio: Array, spans: Spans, n_steps: int) -> Numbers:
+    """What was a year before the steps: their mean by the level, and by the periods before them."""
+    start = ratio.shape[1] - spans.year
+    steps = signed_log(mean(ratio[:, start : start + min(n_steps, spans.year)]))
+    before = signed_log(mean(ratio[:, start - spans.trend : start]))
+    return {f"{name}_year_ago": steps, f"{name}_year_ago_rise": steps - before}
 
 
 def zeros(name: str, past: Array, spans: Spans) -> Numbers:
@@ -150,21 +154,18 @@ def amounts(name: str, past: Array, spans: Spans) -> Numbers:
     return found
 
 
-def per_other(name: str, past: Array, other: Array, spans: Spans) -> Numbers:
-    """Units by each of another number, such as pieces an order, as a difference of logarithms."""
-    return {
-        f"units_per_{name}_{span}": signed_log(mean(past[:, -span:]))
-        - signed_log(mean(other[:, -span:]))
-        for span in (1, spans.trend, spans.quantiles[0], spans.quantiles[-1])
-    }
-
-
-def ahead(name: str, future: Array, level: Array) -> Numbers:
-    """What is known ahead of each step: itself, by the recent level, and whether it is known."""
+def ahead(name: str, ratio: Array) -> Numbers:
+    """What is known ahead of each step `[n, n_steps]` by the level, and whether it is known."""
     found: Numbers = {}
-    for step in range(future.shape[1]):
-        values = future[:, step]
-        found[f"{name}_step_{step + 1}"] = signed_log(values)
-        found[f"{name}_step_{step + 1}_relative"] = signed_log(values / level)
-        found[f"{name}_step_{step + 1}_known"] = (~np.isnan(values)).astype(np.float64)
+    for step in range(ratio.shape[1]):
+        found[f"{name}_step_{step + 1}"] = signed_log(ratio[:, step])
+        found[f"{name}_step_{step + 1}_known"] = (~np.isnan(ratio[:, step])) * 1.0
     return found
+
+
+def covers_years(windows: Windows) -> bool:
+    """Whether the first steps lie so far apart that a place in the year is no date of its own."""
+    if not len(windows):
+        return False
+    covered = int(windows.period.max() - windows.period.min())
+    return covered >= YEARS_FOR_DATES * SPANS[windows.calendar.unit].year

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from heads.sales_distribution import SalesDistribution
 from numpy.typing import NDArray
 
 from fusion.bundle.answers import refuse_infinite
@@ -18,6 +17,7 @@ from fusion.forecasting.history import History, SalesSpec, read_history
 from fusion.forecasting.trained import TrainedForecast, with_content
 from fusion.progress import Stage, silent
 from heads.levels import percent
+from heads.sales_distribution import SalesDistribution
 
 STEP, TOTAL = "step", "total"
 """What the column `window` says of a row: one period, or all of the horizon together."""

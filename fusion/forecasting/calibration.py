@@ -1,113 +1,189 @@
-"""Quantiles of a forecast that hold: shifted by what was missed out of fold."""
+"""Ranges of a forecast that hold: stretched by how often they missed out of fold."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from fusion.forecasting.examples import STAGES, Floats, Ints
 from fusion.forecasting.members.base import Paths, PathTraining
-from heads.conformal import conformal_quantile
+from heads.sales_path import SalesPathHead
 
 MIN_ROWS = 50
-"""Answers out of fold from which a life stage has shifts of its own."""
-LEAST_WIDTH = 0.05
-"""Width of a range, in levels, below which misses are not measured by it."""
-
+"""Answers out of fold from which a life stage is calibrated by itself."""
+MOST_ROWS = 20_000
+"""Answers out of fold, drawn at random, by which ranges are stretched."""
+STRETCHES = np.geomspace(0.25, 4.0, 25)
 LEAST_FACTOR = 0.5
 """Means are at most halved or doubled."""
 
 
 class PathCalibration:
-    """What is added to the quantiles of each life stage, step and level, in widths of the range.
+    """What answers of each life stage are corrected by, found on answers out of fold.
 
-    Why: quantiles that were learned lie too near to what was learned from. *Source:* Romano et al.
-    (2019), conformalized quantile regression, each side on its own; *differs:* misses are measured
-    in widths of the outermost range, so that wide ranges move more (Kivaranta et al. 2020).
-    Coverage so holds on average over the origins that were asked. It is not promised under drift.
-    A median stays as it is: it was learned for errors in units, and misses count alike here.
+    Each quantile but the median is moved away from it, or towards it, by a factor of its own for
+    each stage, step and level. Coverage so holds on average over the dates that were asked; under
+    drift nothing is promised. Means are multiplied by what they were too low: large sales that come
+    seldom are hard to learn.
 
-    Means are multiplied by what they were too low: large sales that come seldom are learned badly.
+    *Source:* Romano et al. (2019), conformalized quantile regression, each side on its own; Vovk et
+    al. (2005) for the rank; *differs:* quantiles are scaled, as misses grow with the width of a
+    range, and judged as they are told, in whole units where sales are whole.
 
     Args:
-        shifts: `[3 stages, horizon + 1, n_levels]`, or nested lists of it.
-        factors: What means are multiplied by, of each stage, in [0.5, 2].
+        stretch: `[3 stages, horizon + 1, n_levels]`, >= 0, or nested lists of it.
+        factors: What means are multiplied by, of each stage, > 0.
 
     Raises:
-        ValueError: If shifts or factors are of another shape, or not finite.
+        ValueError: If one is of another shape, or not finite.
     """
 
-    def __init__(self, shifts: Sequence[Any], factors: Sequence[float]) -> None:
-        self.shifts = np.asarray(shifts, dtype=np.float64)
+    def __init__(self, stretch: Sequence[Any], factors: Sequence[float]) -> None:
+        self.stretch = np.asarray(stretch, dtype=np.float64)
         self.factors = np.asarray(factors, dtype=np.float64)
-        if self.shifts.ndim != 3 or len(self.shifts) != len(STAGES):
+        if self.stretch.ndim != 3 or len(self.stretch) != len(STAGES):
             raise ValueError(
-                f"shifts must be [{len(STAGES)}, horizon + 1, n_levels], got "
-                f"{list(self.shifts.shape)}."
+                f"stretch must be [{len(STAGES)}, horizon + 1, n_levels], got "
+                f"{list(self.stretch.shape)}."
             )
         if self.factors.shape != (len(STAGES),):
             raise ValueError(f"factors must be {len(STAGES)}, got {self.factors.size}.")
-        if not (np.isfinite(self.shifts).all() and np.isfinite(self.factors).all()):
-            raise ValueError("shifts and factors must be finite, got others.")
+        for numbers in (self.stretch, self.factors):
+            if not (np.isfinite(numbers) & (numbers >= 0)).all():
+                raise ValueError("stretch and factors must be finite and >= 0, got others.")
+
+    @classmethod
+    def none(cls, head: SalesPathHead) -> "PathCalibration":
+        """A calibration that changes nothing."""
+        shape = (len(STAGES), head.horizon + 1, len(head.grid))
+        return cls(np.ones(shape).tolist(), [1.0] * len(STAGES))
 
     @property
     def config(self) -> dict[str, Any]:
         """Keyword arguments, JSON-serialisable, that rebuild it."""
-        return {"shifts": self.shifts.tolist(), "factors": self.factors.tolist()}
+        return {"stretch": self.stretch.tolist(), "factors": self.factors.tolist()}
 
-    def calibrated(self, raw: Paths, stages: Ints) -> Paths:
-        """Answers `[n, horizon + 1, 1 + n_levels]` whose quantiles are shifted and ordered."""
-        quantiles = raw[..., 1:] + self.shifts[stages] * _widths(raw)
+    def calibrated(self, raw: Paths, stages: Ints, *, middle: int) -> Paths:
+        """Corrected answers `[n, horizon + 1, 1 + n_levels]`, quantiles in order.
+
+        Args:
+            raw: Answers of the same shape.
+            stages: Position of the life stage of each example, `[n]`.
+            middle: Place of the median among the levels.
+        """
         means = raw[..., :1] * self.factors[stages][:, None, None]
+        median = raw[..., 1 + middle, None]
+        quantiles = median + self.stretch[stages] * (raw[..., 1:] - median)
         return np.concatenate([means, np.sort(quantiles, axis=-1)], axis=-1)
 
 
-def fit_calibration(
-    raw: Paths, training: PathTraining, *, levels: Sequence[float], stages: Ints
-) -> PathCalibration:
-    """Shifts by which the asked share of answers out of fold lies below each quantile.
-
-    A life stage of fewer than 50 answers takes the shifts of all examples.
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """What was answered before it was learned from, and what came.
 
     Args:
-        raw: `[n, horizon + 1, 1 + n_levels]` of models that did not learn from the examples.
-        training: Their relative paths `[n, horizon + 1]`, and how much each counts for means.
-        levels: Of the quantiles, ascending.
+        raw: Answers `[n, horizon + 1, raw_dim]`.
+        training: Relative paths, and how much each example counts for means.
+        levels: Units that each example is measured by, `[n]`.
         stages: Position of the life stage of each example, `[n]`.
+        dates: First step of each, `[n]`.
     """
-    targets = training.targets
-    missed = (targets[..., None] - raw[..., 1:]) / _widths(raw)
-    shifts = np.zeros((len(STAGES), *raw.shape[1:-1], len(levels)))
-    for place in range(len(STAGES)):
-        own = stages == place
-        for entry in range(raw.shape[1]):
-            known = ~np.isnan(targets[:, entry])
-            rows = known & own if (known & own).sum() >= MIN_ROWS else known
-            if rows.sum() < MIN_ROWS:
-                continue
-            for at, level in enumerate(levels):
-                if level == 0.5:
-                    continue
-                shifts[place, entry, at] = conformal_quantile(missed[rows, entry, at], level, None)
-    return PathCalibration(shifts, _factors(raw, training, stages))
+
+    raw: Paths
+    training: PathTraining
+    levels: Floats
+    stages: Ints
+    dates: Ints
 
 
-def _factors(raw: Paths, training: PathTraining, stages: Ints) -> Floats:
-    """Sum of sold units over the sum of their means, by life stage."""
-    sold = training.targets[:, :-1]
+def fit_calibration(head: SalesPathHead, held_out: HeldOut) -> PathCalibration:
+    """Means, rounding and ranges by answers out of fold; the head learns how units are told.
+
+    A life stage of fewer than 50 answers takes what all examples say.
+
+    Args:
+        head: Its `units` are set.
+        held_out: At least one answer.
+    """
+    calibration = PathCalibration.none(head)
+    calibration.factors = _factors(held_out)
+    known = np.flatnonzero(~np.isnan(held_out.training.targets).all(axis=1))
+    if len(known) < MIN_ROWS:
+        return calibration
+    step = -(-len(known) // MOST_ROWS)
+    some = _taken(held_out, known[::step])
+    raw = calibration.calibrated(some.raw, some.stages, middle=head.middle)
+    targets = some.training.targets
+    head.fit_units(raw, targets, level=some.levels, stages=some.stages, parts=some.dates)
+    calibration.stretch = _stretch(head, some, calibration)
+    return calibration
+
+
+def _stretch(head: SalesPathHead, some: HeldOut, calibration: PathCalibration) -> Floats:
+    """The least factor of each stage, entry and level by which misses are as rare as they must."""
+    sold = _units(some)[..., None]
     known = ~np.isnan(sold)
-    weight = training.weight[:, None] * known
+    is_low = np.array(head.grid) < 0.5
+    masks = [_rows_of(some.stages, place) for place in range(len(STAGES))]
+    allowed = [_allowed(known[rows].sum(axis=0), head.grid) for rows in masks]
+    found = np.ones_like(calibration.stretch)
+    is_open = np.ones(found.shape, dtype=bool)
+    is_open[..., head.middle] = False
+    for factor in STRETCHES:
+        tried = PathCalibration(np.full(found.shape, factor).tolist(), calibration.factors.tolist())
+        raw = tried.calibrated(some.raw, some.stages, middle=head.middle)
+        answers = head.distribution(raw, some.levels, stages=some.stages).quantile(head.grid)
+        with np.errstate(invalid="ignore"):
+            missed = np.where(is_low, sold < answers, sold > answers) & known
+        for place, rows in enumerate(masks):
+            holds = missed[rows].sum(axis=0) <= allowed[place]
+            found[place][is_open[place] & holds] = factor
+            is_open[place] &= ~holds
+    found[is_open] = STRETCHES[-1]
+    found[..., head.middle] = 1.0
+    return found
+
+
+def _allowed(counts: Ints, grid: Sequence[float]) -> Floats:
+    """Misses that so many answers may have at each level: one less than for an endless number."""
+    share = np.minimum(grid, np.subtract(1.0, grid))
+    return np.maximum(np.floor((counts + 1) * share + 1e-9) - 1, 0)
+
+
+def _units(some: HeldOut) -> Floats:
+    """Units sold of each step and of all, `[n, horizon + 1]`; NaN where unknown."""
+    units = some.training.targets * some.levels[:, None]
+    units[:, -1] *= units.shape[1] - 1
+    return np.round(units, 6)
+
+
+def _factors(held_out: HeldOut) -> Floats:
+    """Sum of sold units over the sum of their means, by life stage."""
+    sold = held_out.training.targets[:, :-1]
+    known = ~np.isnan(sold)
+    weight = held_out.training.weight[:, None] * known
     factors = np.ones(len(STAGES))
     for place in range(len(STAGES)):
-        rows = stages == place
-        rows = rows if rows.sum() >= MIN_ROWS else np.ones(len(rows), dtype=bool)
-        total = float((weight * raw[:, :-1, 0])[rows].sum())
+        rows = _rows_of(held_out.stages, place)
+        total = float((weight * held_out.raw[:, :-1, 0])[rows].sum())
         if total > 0 and rows.sum() >= MIN_ROWS:
             found = float((weight * np.where(known, sold, 0.0))[rows].sum()) / total
             factors[place] = min(max(found, LEAST_FACTOR), 1.0 / LEAST_FACTOR)
     return factors
 
 
-def _widths(raw: Paths) -> Paths:
-    """Width of the outermost range of each answer, `[n, horizon + 1, 1]`."""
-    return np.maximum(raw[..., -1:] - raw[..., 1:2], LEAST_WIDTH)
+def _rows_of(stages: Ints, place: int) -> "np.ndarray[Any, np.dtype[np.bool_]]":
+    """Examples that say how a life stage is calibrated: its own, or all where it has too few."""
+    rows = stages == place
+    return rows if rows.sum() >= MIN_ROWS else np.ones(len(rows), dtype=bool)
+
+
+def _taken(held_out: HeldOut, rows: Ints) -> HeldOut:
+    return HeldOut(
+        held_out.raw[rows],
+        held_out.training.take(rows),
+        held_out.levels[rows],
+        held_out.stages[rows],
+        held_out.dates[rows],
+    )

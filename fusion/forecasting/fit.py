@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fusion.forecasting.blending import Answers, StageBlend, fit_blend
-from fusion.forecasting.calibration import PathCalibration, fit_calibration
+from fusion.forecasting.calibration import HeldOut, PathCalibration, fit_calibration
 from fusion.forecasting.examples import STAGES, Examples, Floats, Ints
 from fusion.forecasting.members.base import ForecastMember, Paths, PathTraining
 from fusion.forecasting.model import ForecastModel
@@ -76,14 +76,13 @@ def fit_forecast(
     if not answers:
         alike = dict.fromkeys(members, 1.0 / len(members))
         blend = StageBlend({name: alike for name in STAGES})
-        calibration = PathCalibration(
-            np.zeros((len(STAGES), examples.horizon + 1, len(head.grid))), np.ones(len(STAGES))
-        )
+        calibration = PathCalibration.none(head)
         blended = np.zeros((0, examples.horizon + 1, head.raw_dim))
     else:
         blend = fit_blend(head, training, answers, knows=knows, stages=stages, seed=seed)
         blended = blend.blend(answers, knows, stages)
-        calibration = fit_calibration(blended, training, levels=head.grid, stages=stages)
+        held_out = HeldOut(blended, training, later.levels(), stages, later.as_of)
+        calibration = fit_calibration(head, held_out)
     model = ForecastModel(
         head,
         members={name: members[name] for name in blend.asked},

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
-from heads.sales_distribution import SalesDistribution
 
 from fusion.data.batch import chunks
 from fusion.forecasting.blending import StageBlend
 from fusion.forecasting.calibration import PathCalibration
 from fusion.forecasting.examples import Examples
 from fusion.forecasting.members.base import ForecastMember, Paths
+from heads.sales_distribution import SalesDistribution
 from heads.sales_path import SalesPathHead
 
 CHUNK_EXAMPLES = 8192
@@ -71,4 +71,5 @@ class ForecastModel:
         answers = {name: member.raw(examples) for name, member in asked.items()}
         knows = {name: member.knows(examples) for name, member in asked.items()}
         stages = examples.stages()
-        return self.calibration.calibrated(self.blend.blend(answers, knows, stages), stages)
+        blended = self.blend.blend(answers, knows, stages)
+        return self.calibration.calibrated(blended, stages, middle=self.head.middle)

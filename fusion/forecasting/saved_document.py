@@ -64,6 +64,7 @@ class PathHeadEntry:
     horizon: Annotated[Positive, Field(le=MOST_STEPS)]
     levels: Annotated[list[Finite], Field(min_length=1, max_length=MOST_LEVELS)]
     starts: Annotated[list[list[Finite]], Field(max_length=MOST_STEPS + 1)]
+    units: Nested
 
 
 @with_config(EXACT)

@@ -1,4 +1,4 @@
-"""What is known of items beside their sales, as tensors that batches of examples are gathered of."""
+"""What is known of items beside their sales, as tensors from which batches are gathered."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass

@@ -7,8 +7,7 @@ import numpy as np
 import torch
 
 from encoders.base import check_whole
-from encoders.series.lag_families import SPANS
-from encoders.series.lag_features import YEARS_FOR_DATES
+from encoders.series.lag_families import covers_years
 from fusion.data.batch import chunks
 from fusion.data.folds import RowOptions, drawn_beside_folds, validation_folds
 from fusion.data.known import folds_within, is_known
@@ -87,7 +86,7 @@ class KernelPathMember(ForecastMember):
     ) -> None:
         """Chooses and solves a kernel for each life stage, see `ForecastMember.fit`."""
         self._head, self._kernels = head, {}
-        unread = () if _covers_years(examples) else (CALENDAR,)
+        unread = () if covers_years(examples.windows) else (CALENDAR,)
         stages = examples.stages()
         usable = is_known(training.targets) & (training.weight > 0)
         rows, points = [], []
@@ -191,12 +190,6 @@ class KernelPathMember(ForecastMember):
         made = torch.from_numpy(joined(points_of(kernel.blocks, view, np.arange(n)), n))
         points: Floats = np.square(kernel.scores(PATH, self._head, made).clip(min=0.0))
         return points
-
-
-def _covers_years(examples: Examples) -> bool:
-    """Whether dates lie so far apart that a place in the year is not just a date."""
-    dates, unit = examples.as_of, examples.windows.calendar.unit
-    return len(dates) > 0 and bool(np.ptp(dates) >= YEARS_FOR_DATES * SPANS[unit].year)
 
 
 def _folds_of_items(examples: Examples, seed: int) -> list[Ints]:

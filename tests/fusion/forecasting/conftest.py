@@ -64,7 +64,7 @@ def every_member(
     for member in members.values():
         member.fit(examples, head=head, training=training_of(examples), seed=0)
     alike = dict.fromkeys(members, 1.0 / len(members))
-    shifts = np.random.default_rng(1).normal(size=(len(STAGES), 3, len(head.grid)))
+    shifts = np.random.default_rng(1).uniform(0.5, 2.0, size=(len(STAGES), 3, len(head.grid)))
     model = ForecastModel(
         head,
         members=members,
