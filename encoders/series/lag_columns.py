@@ -141,7 +141,7 @@ class LagColumns:
     def _other(self, name: str, past: Array, future: NDArray[Any] | None) -> Numbers:
         """What is told of a number that is not the units of a series.
 
-        Its size is told twice alone: many numbers that hold it would name the item.
+        Its size is told once: many numbers that hold it would name the item.
         """
         spans = self.spans
         level = _own_level(past)
@@ -149,7 +149,6 @@ class LagColumns:
         last = families.last_known(past)
         found = {
             f"{name}_level": np.where(np.isnan(last), np.nan, np.log1p(level)),
-            f"{name}_last": families.signed_log(last),
             f"{name}_last_relative": families.signed_log(last / level),
             f"{name}_known_share": families.mean((~np.isnan(past[:, -LEVEL_PERIODS:])) * 1.0),
             **families.recent(name, ratio, spans, range(1, spans.trend + 1)),

@@ -104,7 +104,7 @@ def test_the_last_known_number_is_told_where_later_ones_are_unknown() -> None:
     windows = one_series([1.0] * 12)
     price = np.array([7.0] + [np.nan] * 11, dtype=np.float32)
     found = told(replace(windows, columns={**windows.columns, "price": price}))
-    assert found["price_last"] == pytest.approx(np.log(8))
+    assert found["price_level"] == pytest.approx(np.log(8))
     assert found["price_last_relative"] == pytest.approx(np.log(2))
 
 
@@ -138,12 +138,7 @@ def test_numbers_of_the_market_that_were_given_are_told() -> None:
 def test_what_tells_the_date_alone_is_read_only_where_training_covers_years() -> None:
     units = [1.0] * 100
     dates = {"market_units_lag_1", "year_sin", "before_christmas_step_1"}
-    short, long = (
-        replace(one_series(units), **{name: np.repeat(getattr(one_series(units), name), 2)
-                for name in ("series", "begin", "end", "stop", "is_cut")},
-                period=np.array([2817 - weeks, 2817]))
-        for weeks in (77, 78)
-    )  # fmt: skip
+    short, long = (asked_twice(one_series(units), weeks_before=weeks) for weeks in (77, 78))
     assert not dates & set(LagFeaturesEncoder.fitted(short).names)
     encoder = LagFeaturesEncoder.fitted(long)
     assert dates <= set(encoder.names)
@@ -151,6 +146,13 @@ def test_what_tells_the_date_alone_is_read_only_where_training_covers_years() ->
     assert found["year_cos"] == 1.0  # the first of January
     assert found["after_christmas_step_1"] == pytest.approx(1 - 7 / 56)
     assert found["after_christmas_step_2"] == pytest.approx(1 - 14 / 56)
+
+
+def asked_twice(windows: Windows, *, weeks_before: int) -> Windows:
+    """The only example, and once more that of an earlier date."""
+    earlier = windows.period - weeks_before
+    twice = windows.take(np.zeros(2, dtype=np.int64))
+    return replace(twice, period=np.concatenate([earlier, windows.period]))
 
 
 @pytest.mark.parametrize(("unit", "name"), [("day", "units_lag_28"), ("month", "units_lag_12")])
