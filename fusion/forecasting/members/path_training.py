@@ -156,7 +156,7 @@ class PathReader:
             self.content.batch(windows.series),
         )
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def _embedded(self, rows: Ints) -> dict[str, Tensor]:
         """Embeddings `[n, embedding_dim]` of the encoders that do not train, float32."""
         found = {
