@@ -88,6 +88,8 @@ def test_past_columns_are_told_by_their_own_level() -> None:
     assert np.isnan(found["orders_lag_2"])
     assert found["orders_known_share"] == pytest.approx(2 / 8)
     assert found["orders_level"] == pytest.approx(np.log(3))
+    assert found["units_per_orders_1"] == pytest.approx(np.log(9 / 4))
+    assert found["units_per_orders_4"] == pytest.approx(np.log1p(16 / 3) - np.log(3))
 
 
 @pytest.mark.parametrize("price", [0.01, 40.0])
@@ -280,3 +282,6 @@ def test_other_windows_and_configurations_are_refused() -> None:
         LagFeaturesEncoder(std=[1.0])
     with pytest.raises(ValueError, match="unit must be one of day, week, month"):
         LagFeaturesEncoder(columns={"unit": "hour"})
+    for names in ("price", ["price"] * 1001):
+        with pytest.raises(ValueError, match="columns must be a list of at most 1,000 names"):
+            LagFeaturesEncoder(columns={"columns": names})
