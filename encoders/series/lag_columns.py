@@ -157,6 +157,9 @@ class LagColumns:
         """
         spans = self.spans
         level = _own_level(past)
+        if future is not None:  # of a series without a past, what is known ahead is the measure
+            never = np.isnan(past).all(axis=1)
+            level = np.where(never, _own_level(_wide(future)), level)
         ratio = past / level[:, None]
         last = families.last_known(past)
         found = {
