@@ -128,9 +128,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     notes = []
     for gain in results[0].gains.rows:
         if gain.method in SHOWN and gain.metric in ("wape", "wape_total"):
-            notes.append(
-                f"{gain.method}, {gain.metric}: {gain.gain:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]"
-            )
+            ends = f"[{gain.low:+.3f}, {gain.high:+.3f}]"
+            notes.append(f"{gain.method}, {gain.metric}: {gain.gain:+.3f} {ends}")
     for name in options.members if options.members is not None else list(FORECAST_MEMBERS):
         rows.append(
             row(f"{name} alone", [run(plain, [name], seed=0, store=options.store)], FORECAST)
