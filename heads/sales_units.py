@@ -203,7 +203,8 @@ def choose_units(
     """The distribution with the least pinball loss on parts that it was not fitted on.
 
     A count distribution is taken where its loss is 2 % less than that of the learned one: it also
-    moves medians, and those were learned. Where a sale is not whole, or fewer than 200 answers are there, it is the learned one.
+    moves medians, and those were learned. Where a sale is not whole, or fewer than 200 answers are
+    there, it is the learned one.
 
     Args:
         values: Mean and ascending quantiles in units, `[n, horizon + 1, 1 + n_levels]`, of models

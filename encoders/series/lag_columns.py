@@ -17,6 +17,8 @@ from encoders.series.windows import UNITS, Calendar, Windows
 
 THURSDAY = 3
 """Weekday of 1970-01-01, which is day 0."""
+MOST_COLUMNS = 1000
+"""Numbers that may be read: each gives some 60 features."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class LagColumns:
             read.
 
     Raises:
-        ValueError: If the unit is unknown or the number of steps out of its range.
+        ValueError: If the unit is unknown, the number of steps out of its range, or names are no
+            list of at most 1,000.
     """
 
     columns: Sequence[str] = ()
@@ -47,6 +50,13 @@ class LagColumns:
         check_whole("n_steps", self.n_steps, least=1, most=10_000)
         if self.unit not in SPANS:
             raise ValueError(f"unit must be one of day, week, month, got {self.unit!r}.")
+        for key in ("columns", "market", "known"):
+            names = getattr(self, key)
+            if isinstance(names, str) or len(names) > MOST_COLUMNS:
+                raise ValueError(
+                    f"{key} must be a list of at most {MOST_COLUMNS:,} names, got {len(names):,} "
+                    f"in a {type(names).__name__}. Leave some columns out."
+                )
 
     @classmethod
     def of(cls, windows: Windows) -> Self:
@@ -147,6 +157,9 @@ class LagColumns:
         """
         spans = self.spans
         level = _own_level(past)
+        if future is not None:  # of a series without a past, what is known ahead is the measure
+            never = np.isnan(past).all(axis=1)
+            level = np.where(never, _own_level(_wide(future)), level)
         ratio = past / level[:, None]
         last = families.last_known(past)
         found = {

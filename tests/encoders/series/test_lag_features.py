@@ -282,3 +282,6 @@ def test_other_windows_and_configurations_are_refused() -> None:
         LagFeaturesEncoder(std=[1.0])
     with pytest.raises(ValueError, match="unit must be one of day, week, month"):
         LagFeaturesEncoder(columns={"unit": "hour"})
+    for names in ("price", ["price"] * 1001):
+        with pytest.raises(ValueError, match="columns must be a list of at most 1,000 names"):
+            LagFeaturesEncoder(columns={"columns": names})
