@@ -104,7 +104,7 @@ def tell_silent(panel: Panel) -> None:
     if len(days):
         shown = ", ".join(str(day) for day in days[:3])
         say_once(
-            f"{len(days)} {panel.frequency.unit}(s) of the sales table have no row of any item, such "
-            f"as that of {shown}. Their units count as unknown; give rows of 0 units where nothing "
-            "was sold."
+            f"{len(days)} {panel.frequency.unit}(s) of the sales table have no row of any item, "
+            f"such as that of {shown}. Their units count as unknown; give rows of 0 units where "
+            "nothing was sold."
         )
