@@ -27,18 +27,19 @@ HELD_BYTES = 256 * 2**20
 """Ready embeddings of all examples are held up to so many bytes; more are made batch by batch."""
 MOST_RELATIVE = 10.0
 """Relative targets above count as this one: single large orders would drown the others."""
-LEAST_EPOCHS, MOST_EPOCHS, LEAST_STEPS = 8, 60, 800
+LEAST_EPOCHS, MOST_EPOCHS, LEAST_STEPS = 8, 60, 400
 WARM_UP = 0.3
 FIRST_RATE, LAST_RATE = 1 / 25, 1e-5
 """Step sizes at the begin and at the end, as shares of the peak."""
 
 
 class Schedule(NamedTuple):
-    """How long a training is: passes over the examples, mini-batches of each, peak step size."""
+    """How a training goes: passes over the examples, mini-batches of each, step size, dropout."""
 
     epochs: int
     n_batches: int
     rate: float
+    dropout: float
 
 
 class PathSettings(RunSettings):
@@ -51,12 +52,18 @@ class PathSettings(RunSettings):
     model_config = ConfigDict(frozen=True)
 
     width: int = Field(default=256, ge=1, le=65_536, description="Numbers of each layer.")
-    dropout: float = Field(default=0.2, ge=0, lt=1, description="Share of values dropped.")
+    dropout: float | None = Field(
+        default=None,
+        ge=0,
+        lt=1,
+        description="Share of values dropped; where absent from 0.5 (1,000 examples) down to 0.2 "
+        "(100,000).",
+    )
     epochs: int | None = Field(
         default=None,
         ge=1,
         le=10_000,
-        description="Passes over the examples; where absent 8, more where 800 steps need them.",
+        description="Passes over the examples; where absent 8, more where 400 steps need them.",
     )
     batch_size: int | None = Field(
         default=None,
@@ -87,7 +94,10 @@ class PathSettings(RunSettings):
         n_batches = max(1, round(n / batch_size))
         epochs = self.epochs or min(max(LEAST_EPOCHS, -(-LEAST_STEPS // n_batches)), MOST_EPOCHS)
         rate = self.learning_rate or 4e-3 * math.sqrt(batch_size / 1024)
-        return Schedule(epochs, n_batches, rate)
+        dropout = min(max(0.5 - 0.15 * math.log10(max(n, 1) / 1000), 0.2), 0.5)
+        if self.dropout is not None:
+            dropout = self.dropout
+        return Schedule(epochs, n_batches, rate, dropout)
 
 
 def with_masked(
@@ -250,7 +260,7 @@ class PathNetworkTraining:
             FloatingPointError: If a loss is not finite.
         """
         n = len(self.data.weight)
-        epochs, n_batches, rate = self.settings.schedule(n)
+        epochs, n_batches, rate, _ = self.settings.schedule(n)
         optimizer = AdamW(
             self.network.parameters(),
             weight_decay=self.settings.weight_decay,
