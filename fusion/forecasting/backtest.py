@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fusion.data.panel.panel import Panel
 from fusion.errors import CatalogueError
 from fusion.forecasting.examples import Examples, Ints, examples_at, past_examples
 from fusion.forecasting.history import History
@@ -34,27 +35,36 @@ class Origin:
     weights: Mapping[str, Mapping[str, float]]
 
 
-def origin_periods(history: History, *, horizon: int, n_origins: int, every: int) -> Ints:
+def origin_periods(
+    panel: Panel,
+    *,
+    horizon: int,
+    n_origins: int,
+    every: int,
+    gap: int = 0,
+    until: int | None = None,
+) -> Ints:
     """The latest periods at which a forecast could have been made and is over by now, ascending.
 
     Args:
-        history: Items and sales.
+        panel: The sales.
         horizon: Steps, >= 1.
         n_origins: How many, >= 1.
         every: Periods from one to the next, >= 1.
+        gap: As in `backtest`.
+        until: Period by which all of them are over (default: the end of the sales).
 
     Raises:
         CatalogueError: If the sales are too short for them.
     """
-    panel = history.panel
-    last = panel.end - horizon
-    periods = last - every * np.arange(n_origins)[::-1]
-    least = panel.start + 2 * horizon + 1
+    end = panel.end if until is None else until
+    periods = end - horizon - every * np.arange(n_origins)[::-1]
+    least = panel.start + 2 * horizon + 1 + gap
     if periods[0] < least:
         unit = panel.frequency.unit
         raise CatalogueError(
             f"sales must reach back {least - periods[0]} {unit}s more for {n_origins} origins of "
-            f"{horizon} {unit}s each, got {panel.end - panel.start} {unit}s. Ask for fewer origins "
+            f"{horizon} {unit}s each, got {end - panel.start} {unit}s. Ask for fewer origins "
             "or a shorter horizon."
         )
     return periods
