@@ -85,7 +85,8 @@ def group_prices(prices: Floats) -> Grouping:
 
 
 def _texts(edges: Floats) -> list[str]:
-    return [f"{edge:.6g}" for edge in edges.tolist()]
+    """Edges with four digits that count, without an exponent."""
+    return [np.format_float_positional(e, precision=4, fractional=False, trim="-") for e in edges]
 
 
 def breakdown(

@@ -159,10 +159,10 @@ def _rebuilt_model(
     with described("calibration"):
         calibration = PathCalibration(**document.calibration)
         wanted = (head.horizon + 1, len(head.grid))
-        if calibration.shifts.shape[1:] != wanted:
+        if calibration.stretch.shape[1:] != wanted:
             raise BundleError(
-                f"shifts must be numbers of {wanted[0]} entries and {wanted[1]} levels, got "
-                f"{list(calibration.shifts.shape[1:])}. {RESTORE}"
+                f"stretch must be numbers of {wanted[0]} entries and {wanted[1]} levels, got "
+                f"{list(calibration.stretch.shape[1:])}. {RESTORE}"
             )
     with described("blend"):
         blend = StageBlend(document.blend)

@@ -75,7 +75,7 @@ class PathFeatures:
     @property
     def reads_year(self) -> bool:
         """Whether the season of a step is read: of less than two years it would be the date."""
-        return bool(self.lags.config["reads_dates"])
+        return bool(self.lags.columns.reads_dates)
 
     @property
     def n_of_step(self) -> int:

@@ -65,12 +65,12 @@ def every_member(
     for member in members.values():
         member.fit(examples, head=head, training=training_of(examples), seed=0)
     alike = dict.fromkeys(members, 1.0 / len(members))
-    shifts = np.random.default_rng(1).uniform(0.5, 2.0, size=(len(STAGES), 3, len(head.grid)))
+    stretch = np.random.default_rng(1).uniform(0.5, 2.0, size=(len(STAGES), 3, len(head.grid)))
     model = ForecastModel(
         head,
         members=members,
         blend=StageBlend(dict.fromkeys(STAGES, alike)),
-        calibration=PathCalibration(shifts, (0.9, 1.0, 1.2)),
+        calibration=PathCalibration(stretch, (0.9, 1.0, 1.2)),
         new_level=5.0,
     )
     trained = TrainedForecast(

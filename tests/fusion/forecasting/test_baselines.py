@@ -146,6 +146,18 @@ def test_medians_of_an_age_with_few_rows_are_those_of_the_age_before():
     training = past_examples(panel_of(*rows), horizon=1, until=START + 9)
     ages = AgeMedians.fitted(training.windows, unit_paths(training.targets()))
     assert ages.of(np.array([0, 1, 2, 3, 99]))[:, 0].tolist() == [1.0, 2.0, 3.0, 3.0, 3.0]
+    rows = [np.zeros(9), *[[1.0, np.nan, 3.0]] * 6, *[[1.0, 2.0, 3.0]] * 3]
+    training = past_examples(panel_of(*rows), horizon=1, until=START + 9)
+    ages = AgeMedians.fitted(training.windows, unit_paths(training.targets()))
+    assert ages.of(np.array([0, 1, 2]))[:, 0].tolist() == [1.0, 1.0, 3.0]
+
+
+def test_a_quantile_never_lies_on_the_other_side_of_the_point():
+    panel = panel_of(*[np.arange(20.0)[::-1] + 5 for _ in range(4)])  # always less than before
+    found = forecast(panel, panel.end - 2).forecasts["last value"]
+    low, median, high = (found.quantiles[:, :, place] for place in range(3))
+    assert (low < median).all()
+    assert np.array_equal(median, high)
 
 
 def test_quantiles_lie_around_the_point_and_cover_what_they_say():

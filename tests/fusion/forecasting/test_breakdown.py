@@ -85,6 +85,7 @@ def test_rows_of_one_price_are_in_one_band():
     assert group_prices(np.full(5, 9.99)).labels == ("up to 9.99",)
     assert group_prices(np.full(5, np.nan)).labels == ("unknown",)
     assert group_prices(np.array([1.0, 1, 1, 1, 1, 5])).labels == ("up to 1", "over 1")
+    assert group_prices(np.full(3, 2.325281)).labels == ("up to 2.325",)
 
 
 def test_labels_that_are_not_one_a_row_are_refused():

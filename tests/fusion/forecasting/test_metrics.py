@@ -1,12 +1,17 @@
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import mean_pinball_loss
-from utilsforecast import losses
 
 from fusion.forecasting.forecasts import Actual, Forecasts
 from fusion.forecasting.metrics import METRICS, scores
 from heads import metrics as heads_metrics
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", SyntaxWarning)  # Python says so where it compiles it anew
+    from utilsforecast import losses
 
 LEVELS = (0.1, 0.5, 0.9)
 
@@ -127,6 +132,13 @@ def test_crps_on_a_fine_grid_is_that_of_the_sample_it_was_taken_from():
     found = scores(Actual.of(np.array([[9.0]]), np.empty((1, 0))), forecasts)["crps"]
     pairs = np.abs(sample[:, None] - sample[None]).mean()
     assert found == pytest.approx(np.abs(sample - 9.0).mean() - pairs / 2, rel=0.01)
+
+
+def test_crps_of_few_levels_weighs_each_by_what_lies_nearest_to_it():
+    quantiles = np.array([[[2.0, 4.0, 8.0]] * 2])
+    forecasts = Forecasts(np.full((1, 2), 4.0), quantiles, LEVELS)
+    found = scores(Actual.of(np.array([[6.0]]), np.empty((1, 0))), forecasts)["crps"]
+    assert found == pytest.approx(2 * (0.3 * 0.1 * 4 + 0.4 * 0.5 * 2 + 0.3 * 0.1 * 2))
 
 
 def test_a_target_is_covered_or_in_one_of_the_tails():

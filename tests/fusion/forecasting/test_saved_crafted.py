@@ -155,15 +155,15 @@ def endless_horizon(document):
     document["head"]["horizon"] = 10**9
 
 
-def shifts(document):
-    document["calibration"]["shifts"] = [[[0.0]]] * 3
+def stretch(document):
+    document["calibration"]["stretch"] = [[[0.0]]] * 3
 
 
 def columns(document):
     document["sales"]["past"] = ["x"] * 10**5
 
 
-@pytest.mark.parametrize("ask", [n_networks, horizon, endless_horizon, shifts, columns])
+@pytest.mark.parametrize("ask", [n_networks, horizon, endless_horizon, stretch, columns])
 def test_a_description_cannot_ask_for_more_than_its_weights_are_for(folder, write_crafted, ask):
     document = described(folder)
     ask(document)
