@@ -52,12 +52,12 @@ def test_a_member_answers_the_same_after_a_round_trip(every_member, loaded, name
     trained, examples = every_member
     own, again = trained.model.members[name], loaded.model.members[name]
     assert again is not own and type(again) is FORECAST_MEMBERS[name]
-    assert np.array_equal(again.raw(examples), own.raw(examples))
+    assert np.allclose(again.raw(examples), own.raw(examples), atol=1e-6)
 
 
 def test_the_joined_answer_is_the_same_after_a_round_trip(every_member, loaded):
     trained, examples = every_member
-    assert np.array_equal(loaded.model.raw(examples), trained.model.raw(examples))
+    assert np.allclose(loaded.model.raw(examples), trained.model.raw(examples), atol=1e-6)
 
 
 def test_all_that_reads_tables_is_the_same_after_a_round_trip(every_member, loaded):
