@@ -23,7 +23,7 @@ class Origin:
         examples: What was asked.
         training: Examples of the past that could be learned from then.
         answers: The forecast of what was asked.
-        levels: Quantile levels that were asked for.
+        levels: Quantile levels that are measured, see `measured_levels`.
         weights: Life stage -> member -> how much it counted.
     """
 
@@ -102,9 +102,24 @@ def backtest(
             asked,
             past_examples(panel, horizon=spec.horizon, until=until),
             model.distribution(asked),
-            tuple(model.head.levels),
+            measured_levels(model.head.levels),
             model.blend.config,
         )
+
+
+def measured_levels(levels: Sequence[float]) -> tuple[float, ...]:
+    """Levels that are asked for, ascending, with a median and one on either side of it.
+
+    Example:
+        >>> measured_levels([0.8])
+        (0.1, 0.5, 0.8)
+    """
+    found = {0.5, *levels}
+    if min(found) == 0.5:
+        found.add(0.1)
+    if max(found) == 0.5:
+        found.add(0.9)
+    return tuple(sorted(found))
 
 
 def _asked(history: History, period: int, *, horizon: int) -> Examples:
