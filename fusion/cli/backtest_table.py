@@ -28,7 +28,7 @@ def show_backtest(result: "BacktestResult") -> None:
         title=Text(f"{rows[0].n_rows:,} forecasts of past dates ({origins})"),
         caption=Text(
             "WAPE: sum of errors of the median over the sum of units, of single steps and of "
-            "totals; units: mean quantile loss; within: units between lowest and highest "
+            "totals; pinball: mean quantile loss; within: units between lowest and highest "
             "quantile; gain: by how much the forecast is better in WAPE, with its 95 % interval"
         ),
         box=None,
@@ -36,13 +36,17 @@ def show_backtest(result: "BacktestResult") -> None:
         padding=(0, 1, 0, 0),
     )
     shown.add_column("forecast by", no_wrap=True)
-    for name in ("WAPE", "total", "units", "within"):
+    for name in ("WAPE", "total", "pinball", "within"):
         shown.add_column(name, justify="right", no_wrap=True)
     shown.add_column("gain of the forecast", no_wrap=True)
     for place, row in enumerate(rows):
         values = (row.metrics[name] for name in ("wape", "wape_total", "pinball", "coverage"))
         gain = gains.get(row.method)
-        told = "" if gain is None else f"{_number(gain.gain)} [{_number(gain.low)}, {_number(gain.high)}]"
+        told = (
+            ""
+            if gain is None
+            else f"{_number(gain.gain)} [{_number(gain.low)}, {_number(gain.high)}]"
+        )
         style = "bold" if place == 0 else None
         shown.add_row(Text(row.method), *map(_number, values), told, style=style)
     say(shown)

@@ -14,7 +14,6 @@ from fusion.cli.shared import (
     Delimiter,
     LogJson,
     Photos,
-    Policy,
     Quiet,
     Seed,
     Store,
@@ -56,17 +55,27 @@ class AskedTables:
     photos: Photos = None
     store: Store = None
     encoder: MovedEncoders = None
+    on_bad_rows: Annotated[
+        BadRows | None,
+        typer.Option(
+            "--on-bad-rows",
+            help="raise (default): stop and list them; record: leave them out; absent: treat a "
+            "faulty value as absent.",
+        ),
+    ] = None
     page: Annotated[
         Path | None,
-        typer.Option("--page", help="The same: HTML page for people; a training always writes one."),
+        typer.Option(
+            "--page", help="The same: HTML page for people; a training always writes one."
+        ),
     ] = None
 
     @property
     def given(self) -> list[str]:
         """Options that were given."""
-        return [f"--{name}" for name, value in vars(self).items() if value is not None]
+        return _given(self)
 
-    def source(self, as_of: str | None, on_bad_rows: BadRows) -> "ForecastSource":
+    def source(self, as_of: str | None) -> "ForecastSource":
         """The tables as jobs take them.
 
         Raises:
@@ -88,10 +97,32 @@ class AskedTables:
             as_of=as_of,
             photos=self.photos,
             store=self.store,
-            on_bad_rows=on_bad_rows.value,
+            on_bad_rows=(self.on_bad_rows or BadRows.RAISE).value,
             delimiter=self.delimiter,
             encoders=moved_encoders(self.encoder),
         )
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """What a training of a forecast is told; a trained one takes none of it."""
+
+    table_format: Annotated[
+        TableFormat | None, typer.Option("--format", help="Of the table of a training [csv].")
+    ] = None
+    no_backtest: Annotated[
+        bool | None, typer.Option("--no-backtest", help="Do not measure it at past dates.")
+    ] = None
+    seed: Seed = None
+
+    @property
+    def given(self) -> list[str]:
+        """Options that were given."""
+        return [name.replace("--table-", "--") for name in _given(self)]
+
+
+def _given(group: Any) -> list[str]:
+    return [f"--{n.replace('_', '-')}" for n, value in vars(group).items() if value is not None]
 
 
 Config = Annotated[Path, typer.Argument(help="Configuration, TOML.")]
@@ -107,12 +138,17 @@ AsOf = Annotated[
 def forecast(
     *,
     config: Annotated[
-        Path, typer.Argument(help="Configuration (TOML), or the folder of a trained forecast.")
+        Path,
+        typer.Argument(
+            metavar="CONFIG_OR_FOLDER",
+            help="Configuration (TOML), or folder of a trained forecast.",
+        ),
     ],
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", help="Output folder (runs/forecast); of a trained forecast: CSV or Parquet file."
+            "--out",
+            help="Output folder (runs/forecast); of a trained forecast: a CSV or Parquet file.",
         ),
     ] = None,
     as_of: AsOf = None,
@@ -124,15 +160,8 @@ def forecast(
             help="An item that gets a page of its own; repeatable. Else new items.",
         ),
     ] = None,
-    table_format: Annotated[
-        TableFormat, typer.Option("--format", help="Of the table of a training.")
-    ] = TableFormat.CSV,
-    backtest: Annotated[
-        bool, typer.Option(" /--no-backtest", help="Leave out the measuring at past dates.")
-    ] = True,
+    training: TrainingOptions,
     asked: AskedTables,
-    on_bad_rows: Policy = BadRows.RAISE,
-    seed: Seed = None,
     quiet: Quiet = False,
     log_json: LogJson = False,
 ) -> None:
@@ -143,21 +172,21 @@ def forecast(
     """
     pages = tuple(page_of or ())
     if config.is_dir():
-        from fusion.errors import ConfigError
-
-        if out is None:
-            raise ConfigError("--out must name a CSV or Parquet file, got none. Give --out FILE.")
-        source = asked.source(as_of, on_bad_rows)
+        source, table = _asked(asked, training, as_of=as_of, out=out)
         from fusion.jobs.forecast import answer
 
         with open_stage(quiet, log_json) as stage:
-            result = answer(config, source, out, page=asked.page, pages=pages, stage=stage)
+            result = answer(config, source, table, page=asked.page, pages=pages, stage=stage)
     else:
-        settings = _settings(config, as_of=as_of, seed=seed, asked=asked.given)
+        settings = _settings(config, as_of=as_of, seed=training.seed, asked=asked.given)
         from fusion.jobs.forecast import ForecastOptions
         from fusion.jobs.forecast import forecast as run
 
-        options = ForecastOptions(f".{table_format}", pages, is_measured=backtest)
+        options = ForecastOptions(
+            suffix=f".{training.table_format or TableFormat.CSV}",
+            pages=pages,
+            is_measured=not training.no_backtest,
+        )
         with open_stage(quiet, log_json) as stage:
             result = run(settings, out or Path("runs/forecast"), options, stage=stage)
     show_forecast(result)
@@ -193,9 +222,36 @@ def show_forecast(result: "ForecastResult") -> None:
 
         show_backtest(result.backtest)
     items = "1 item" if result.n_items == 1 else f"{result.n_items:,} items"
-    say(f"Forecast     {result.table} ({items})\nModel        {result.bundle}")
+    say(f"Forecast     {result.table} ({items})\nModel        {result.model}")
     if result.report is not None:
         say(f"Report       {result.report}")
+
+
+def _asked(
+    asked: AskedTables, training: TrainingOptions, *, as_of: str | None, out: Path | None
+) -> "tuple[ForecastSource, Path]":
+    """Tables and output of a question to a trained forecast.
+
+    Raises:
+        ConfigError: With everything that is missing or out of place.
+    """
+    from fusion.choices.mistakes import Mistakes
+
+    mistakes, source = Mistakes(), None
+    if training.given:
+        mistakes.add(
+            [
+                f"{', '.join(training.given)} must be left out where a trained forecast is asked, "
+                "which learns nothing. Leave them out, or give a configuration."
+            ]
+        )
+    with mistakes.gathered():
+        source = asked.source(as_of)
+    if out is None:
+        mistakes.add(["--out must name a CSV or Parquet file, got none. Give --out FILE."])
+    mistakes.refuse()
+    assert source is not None and out is not None
+    return source, out
 
 
 def _settings(

@@ -113,6 +113,7 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
         """
         from fusion.data.panel.reach import check_horizon
         from fusion.forecasting.asked import first_step
+        from fusion.forecasting.content import check_items
         from fusion.forecasting.history import read_history
         from fusion.forecasting.trained import TrainedForecast, train_forecast
 
@@ -122,7 +123,8 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
             found = self._sales(items, sales, market, planned, content=spec.content)
             until = first_step(found.panel, as_of)
             check_horizon(found.panel, spec.horizon, until=until)
-            history = read_history(found, spec.content, stage=stage)
+            checked = check_items(found.items, spec.content)
+            history = read_history(found, checked, spec.content, stage=stage)
             model, content = train_forecast(history, spec, until=until, stage=stage)
         self.forecast_ = TrainedForecast(
             model,
@@ -202,6 +204,7 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
             gap: Periods for which a forecast has been in use when it is asked, >= 0.
         """
         from fusion.forecasting.backtest import backtest, origin_periods
+        from fusion.forecasting.content import check_items
         from fusion.forecasting.history import read_history
         from fusion.forecasting.result import scored
 
@@ -216,7 +219,8 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
                 every=every or spec.horizon,
                 gap=gap,
             )
-            history = read_history(found, spec.content, stage=stage)
+            checked = check_items(found.items, spec.content)
+            history = read_history(found, checked, spec.content, stage=stage)
             return scored(history, backtest(history, spec, periods, gap=gap, stage=stage))
 
     def save(self, folder: str | Path) -> None:

@@ -14,13 +14,14 @@ from fusion.data.panel.panel import Panel
 from fusion.data.panel.reach import AsOf, as_of_dates
 from fusion.data.problems import OnBadRows
 from fusion.errors import CatalogueError
-from fusion.forecasting.content import ContentSpec, with_encoders
+from fusion.forecasting.content import ContentSpec, check_items, with_encoders
 from fusion.forecasting.examples import STAGES, Examples, Ints, examples_at
 from fusion.forecasting.history import History, ItemSales, read_history
 from fusion.forecasting.trained import TrainedForecast, with_content
 from fusion.progress import Stage, say_once, silent
 from heads.levels import percent
 from heads.sales_distribution import SalesDistribution
+
 
 @dataclass(frozen=True)
 class AskedAnswers:
@@ -89,9 +90,7 @@ def plan_gaps(sales: ItemSales, as_of: int, *, horizon: int) -> str:
     return "\n".join(line for line in lines if line)
 
 
-def settle_plan_gaps(
-    sales: ItemSales, as_of: int, *, horizon: int, on_bad_rows: OnBadRows
-) -> None:
+def settle_plan_gaps(sales: ItemSales, as_of: int, *, horizon: int, on_bad_rows: OnBadRows) -> None:
     """Refuses gaps in what is planned, see `plan_gaps`, or tells of them and takes them as unknown.
 
     Args:
@@ -174,8 +173,8 @@ def asked_answers(
     check_periods(trained, sales.panel)
     period = first_step(sales.panel, as_of)
     settle_plan_gaps(sales, period, horizon=trained.horizon, on_bad_rows=content.on_bad_rows)
-    asked_of = trained.schema, trained.encoders
-    history = read_history(sales, content, asked_of=asked_of, stage=stage)
+    checked = check_items(sales.items, content, asked_of=(trained.schema, trained.encoders))
+    history = read_history(sales, checked, content, stage=stage)
     return answers_at(trained, history, period)
 
 

@@ -19,7 +19,7 @@ from fusion.data.panel.tables import item_keys, no_shared_ids, tell_left_out
 from fusion.data.problems import shown
 from fusion.data.schema import HISTORY
 from fusion.errors import CatalogueError
-from fusion.forecasting.content import Asked, ContentSpec, ready_items
+from fusion.forecasting.content import CheckedItems, ContentSpec, ready_items
 from fusion.forecasting.examples import Ints
 from fusion.progress import Stage, say_once, silent
 from fusion.ready import ReadyItems
@@ -111,24 +111,20 @@ def sales_of_items(
 
 
 def read_history(
-    sales: ItemSales,
-    content: ContentSpec,
-    *,
-    asked_of: Asked | None = None,
-    stage: Stage = silent,
+    sales: ItemSales, checked: CheckedItems, content: ContentSpec, *, stage: Stage = silent
 ) -> History:
-    """Items with their sales, read, checked and embedded.
+    """Items with their sales, embedded.
 
     Args:
         sales: Items and their sales.
+        checked: The items, see `check_items`.
         content: How items are read.
-        asked_of: Schema and encoders of a trained forecast; None: they are found in the table.
         stage: Opens progress bars.
 
     Raises:
-        CatalogueError: If a table lacks a column or holds faulty cells, with rows and columns.
+        CatalogueError: If photos are faulty and must not be.
     """
-    ready = ready_items(sales.items, content, asked_of=asked_of, stage=stage)
+    ready = ready_items(checked, content, stage=stage)
     own = item_keys(ready.catalogue.frame, sales.item)
     row_of = {key: row for row, key in enumerate(own) if key is not None}
     kept = np.array([name in row_of for name in sales.panel.ids], dtype=bool)

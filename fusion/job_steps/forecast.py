@@ -19,18 +19,18 @@ from fusion.errors import CatalogueError
 from fusion.estimators.forecaster_choices import forecast_member_mistakes
 from fusion.forecasting.asked import first_step, settle_plan_gaps
 from fusion.forecasting.backtest import backtest, origin_periods
-from fusion.forecasting.content import ContentSpec
+from fusion.forecasting.content import CheckedItems, ContentSpec, check_items
 from fusion.forecasting.examples import Ints
 from fusion.forecasting.history import (
     History,
     ItemSales,
     SalesSpec,
+    read_history,
     refuse_sums_of_sales,
     sales_of_items,
 )
 from fusion.forecasting.result import BacktestResult, scored
 from fusion.forecasting.trained import ForecastSpec
-from fusion.job_steps.config import DataSection
 from fusion.job_steps.forecast_config import ForecastConfig
 from fusion.job_steps.panel import read_sales
 from fusion.job_steps.schema import given_columns
@@ -47,12 +47,14 @@ class ForecastInputs:
 
     Args:
         sales: Items and their sales.
+        checked: The items, checked too.
         spec: How forecasts are made.
         until: The first period that is forecast; nothing from it on is known.
         origins: First steps of the backtest; empty where none is asked for.
     """
 
     sales: ItemSales
+    checked: CheckedItems
     spec: ForecastSpec
     until: int
     origins: Ints
@@ -87,11 +89,14 @@ def checked_inputs(
     with mistakes.gathered():
         checked_levels(config.forecast.levels)
     spec = forecast_spec(config, store=config.store or folder / "store")
-    sales, until, origins = None, 0, np.arange(0)
+    items, checked, sales, until, origins = None, None, None, 0, np.arange(0)
     with mistakes.gathered():
-        items = items_of(config.data, config.sales.item)
-        refuse_sums_of_sales(items.columns, spec.content)
-        sales = _sales(config, items)
+        items = items_of(config, spec.content)
+    if items is not None:
+        with mistakes.gathered():
+            checked = check_items(items, spec.content)
+        with mistakes.gathered():
+            sales = _sales(config, items)
     if sales is not None:
         with mistakes.gathered():
             until = first_step(sales.panel, config.sales.as_of)
@@ -103,8 +108,13 @@ def checked_inputs(
                     sales, until, horizon=spec.horizon, on_bad_rows=config.data.on_bad_rows
                 )
     mistakes.refuse()
-    assert sales is not None
-    return ForecastInputs(sales, spec, until, origins)
+    assert sales is not None and checked is not None
+    return ForecastInputs(sales, checked, spec, until, origins)
+
+
+def history_of(inputs: ForecastInputs, *, stage: Stage = silent) -> History:
+    """The items with their sales, embedded."""
+    return read_history(inputs.sales, inputs.checked, inputs.spec.content, stage=stage)
 
 
 def measured(
@@ -141,33 +151,34 @@ def forecast_spec(config: ForecastConfig, *, store: Path) -> ForecastSpec:
     return ForecastSpec(asked.horizon, asked.levels, asked.members, content, asked.seed)
 
 
-def items_of(data: DataSection, item: str) -> pd.DataFrame:
+def items_of(config: ForecastConfig, content: ContentSpec) -> pd.DataFrame:
     """The items, and behind them the new ones where a table of these is named.
 
     Args:
-        data: Where they are.
-        item: Column of the ids.
+        config: Where they are.
+        content: How they are read.
 
     Raises:
-        CatalogueError: If a table cannot be read or holds no rows, or new items lack columns or
-            are not new.
+        CatalogueError: If a table cannot be read or holds no rows, items tell of sales, or new
+            items lack columns or are not new.
     """
+    data, item = config.data, config.sales.item
     items = _rows(data.items, delimiter=data.delimiter)
+    raise_for(missing_columns([item], items.columns), source=data.items.name)
+    refuse_sums_of_sales(items.columns, content)
     if data.new_items is None:
         return items
     new = _rows(data.new_items, delimiter=data.delimiter)
     wanted = [name for name in items.columns if name not in data.exclude]
     needed = [item] if data.on_bad_rows == "absent" else wanted
     raise_for(missing_columns(needed, new.columns), source=data.new_items.name)
-    if item in items.columns:
-        known = set(items[item].dropna())
-        twice = [name for name in new[item] if name in known]
-        if twice:
-            names = ", ".join(shown(name) for name in twice[:SHOWN_IDS])
-            raise CatalogueError(
-                f"{data.new_items.name} must hold other items than {data.items.name}, got "
-                f"{len(twice)} of the same, such as {names}. Take them out of one of the tables."
-            )
+    known = set(items[item].dropna())
+    if twice := [name for name in new[item] if name in known]:
+        names = ", ".join(shown(name) for name in twice[:SHOWN_IDS])
+        raise CatalogueError(
+            f"{data.new_items.name} must hold other items than {data.items.name}, got {len(twice)} "
+            f"of the same, such as {names}. Take them out of one of the tables."
+        )
     return pd.concat([items, new.reindex(columns=items.columns)], ignore_index=True)
 
 

@@ -70,7 +70,7 @@ class ForecastConfig(CatalogueConfig):
     def _all_items_count(self) -> "ForecastConfig":
         if self.data.weight is not None:
             raise ValueError(
-                f"data.weight must be left out of a forecast, got {self.data.weight!r}: items count "
-                "by what they sell."
+                f"data.weight must be left out of a forecast, got {self.data.weight!r}: items "
+                "count by what they sell."
             )
         return self

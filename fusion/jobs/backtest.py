@@ -10,9 +10,8 @@ from pathlib import Path
 
 from fusion.choices.mistakes import Mistakes
 from fusion.data.tables import write_table
-from fusion.forecasting.history import read_history
 from fusion.forecasting.result import BacktestResult
-from fusion.job_steps.forecast import checked_inputs, measured, source_of
+from fusion.job_steps.forecast import checked_inputs, history_of, measured, source_of
 from fusion.job_steps.forecast_config import ForecastConfig
 from fusion.job_steps.forecast_tables import long_table
 from fusion.job_steps.made_with import versions
@@ -63,7 +62,7 @@ def backtest(config: ForecastConfig, folder: Path, *, stage: Stage = silent) -> 
     inputs = checked_inputs(config, folder, Mistakes(), is_measured=True, is_asked=False)
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
-        history = read_history(inputs.sales, inputs.spec.content, stage=stage)
+        history = history_of(inputs, stage=stage)
         result = measured(config, inputs, history, stage=stage)
         write_table(long_table(result), folder / TABLE)
         report = BacktestReport(

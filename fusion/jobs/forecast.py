@@ -1,7 +1,7 @@
 """`fusion forecast`: what items will sell in each of the coming periods.
 
 Reads: a configuration, its items table, photos and sales table; or a trained forecast and tables.
-Writes, below the output folder of a training: `bundle/` (the forecast), `forecast.csv` or
+Writes, below the output folder of a training: `forecast/` (what is trained), `forecast.csv` or
 `.parquet` (one row an item and step, and one for all steps together), `report.html` with a page
 for chosen items in `items/`, `backtest.csv`, and `store/` (embeddings, unless the configuration
 names another place). Of a trained forecast: the table, and a page where one is asked for.
@@ -20,12 +20,18 @@ from fusion.data.tables import write_table
 from fusion.errors import ConfigError
 from fusion.forecasting.asked import AskedAnswers, answers_at, asked_answers
 from fusion.forecasting.backtest import measured_levels
-from fusion.forecasting.history import History, ItemSales, read_history
+from fusion.forecasting.history import History, ItemSales
 from fusion.forecasting.result import BacktestResult
 from fusion.forecasting.saved import save_forecast
 from fusion.forecasting.saved_document import FORECAST
 from fusion.forecasting.trained import TrainedForecast, train_forecast
-from fusion.job_steps.forecast import ForecastInputs, checked_inputs, measured, source_of
+from fusion.job_steps.forecast import (
+    ForecastInputs,
+    checked_inputs,
+    history_of,
+    measured,
+    source_of,
+)
 from fusion.job_steps.forecast_config import ForecastConfig
 from fusion.job_steps.forecast_source import ForecastSource, opened
 from fusion.job_steps.forecast_tables import long_table
@@ -36,7 +42,7 @@ from fusion.report.forecast_content import ForecastReport
 from fusion.report.forecast_page import default_pages, write_forecast_report
 from fusion.system.lock import locked, locked_file
 
-BUNDLE, TABLE, PAGE = "bundle", "forecast", "report.html"
+MODEL, TABLE, PAGE = "forecast", "forecast", "report.html"
 
 
 @dataclass(frozen=True)
@@ -61,14 +67,14 @@ class ForecastResult:
     Args:
         table: One row an item and step, and one for all steps together.
         n_items: Items that were forecast.
-        bundle: Folder of the trained forecast.
+        model: Folder of the trained forecast.
         report: The page; None where none was asked for.
         backtest: How good such forecasts were at past dates; None where that was not measured.
     """
 
     table: Path
     n_items: int
-    bundle: Path
+    model: Path
     report: Path | None = None
     backtest: BacktestResult | None = None
 
@@ -96,7 +102,7 @@ def forecast(
     options = options or ForecastOptions()
     mistakes = Mistakes()
     with mistakes.gathered():
-        check_folder(folder / BUNDLE, FORECAST)
+        check_folder(folder / MODEL, FORECAST)
     inputs = checked_inputs(
         config, folder, mistakes, is_measured=options.is_measured, is_asked=True
     )
@@ -114,9 +120,9 @@ def _trained_and_told(
     *,
     stage: Stage,
 ) -> ForecastResult:
-    history = read_history(inputs.sales, inputs.spec.content, stage=stage)
+    history = history_of(inputs, stage=stage)
     trained = _trained(config, inputs, history, stage=stage)
-    save_forecast(trained, folder / BUNDLE)
+    save_forecast(trained, folder / MODEL)
     found = answers_at(trained, history, inputs.until)
     table = folder / f"{TABLE}{options.suffix}"
     write_table(found.table(), table)
@@ -129,7 +135,7 @@ def _trained_and_told(
     report = replace(_report(trained, found, config.title, source=source), backtest=backtest)
     write_forecast_report(_with_pages(report, options.pages, table, page), page)
     n_items = len(set(history.panel.ids))
-    return ForecastResult(table, n_items, folder / BUNDLE, page, backtest)
+    return ForecastResult(table, n_items, folder / MODEL, page, backtest)
 
 
 def answer(
@@ -215,9 +221,7 @@ def _with_pages(
 ) -> ForecastReport:
     """The report with pages of items, and a link to the table where it lies beside the page."""
     beside = table.name if table.resolve().parent == page.resolve().parent else ""
-    return replace(
-        report, pages=pages or default_pages(report.asked, report.answers), table=beside
-    )
+    return replace(report, pages=pages or default_pages(report.asked, report.answers), table=beside)
 
 
 def _check_pages(pages: tuple[str, ...], sales: ItemSales) -> None:
