@@ -106,6 +106,7 @@ def sales_of_items(
     if not panel.n_series:
         say_once("None of the items is in the sales table: all of them are forecast as new.")
     tell_left_out(panel)
+    tell_silent(panel)
     panel = of_items(panel, {key for key in keys if key is not None})
     return ItemSales(items, spec.columns.item, panel, launch_periods(panel, days))
 
@@ -184,6 +185,18 @@ def refuse_sums_of_sales(names: Iterable[str], content: ContentSpec) -> None:
             "items must hold no columns that tell of sales, which the sales table does, got "
             f"{', '.join(shown(name) for name in found)}. Take them out of the table, or of a "
             "configuration by data.exclude."
+        )
+
+
+def tell_silent(panel: Panel) -> None:
+    """Says which periods have no row of any item, and that nothing is learned from them."""
+    days = panel.frequency.first_day(panel.start + panel.silent)
+    if len(days):
+        first = ", ".join(str(day) for day in days[:3])
+        say_once(
+            f"{len(days)} {panel.frequency.unit}(s) of the sales table have no row of any item, "
+            f"such as that of {first}. Their units count as unknown; give rows of 0 units where "
+            "nothing was sold."
         )
 
 

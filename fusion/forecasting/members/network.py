@@ -1,6 +1,6 @@
 """Networks for sales over time: series encoders and content of items, trained by gradient."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -112,13 +112,14 @@ class NetworkPathMember(ForecastMember):
             encoders=encoders,
             content=ItemContent(examples, blocks),
         )
+        n_epochs = self.settings.schedule(len(data.weight)).epochs * self.n_networks
         trainings = [
             PathNetworkTraining(one, data, settings=self.settings, seed=(seed + place) % 2**31)
             for place, one in enumerate(self.networks)
         ]
         n_threads = self.settings.threads or torch.get_num_threads()
         at_once = min(n_threads, self.n_networks)
-        with stage("training", self.settings.epochs * self.n_networks, "epochs") as work:
+        with stage("training", n_epochs, "epochs") as work:
             run_at_once(trainings, work, at_once=at_once, n_threads=max(1, n_threads // at_once))
 
     @torch.inference_mode()
@@ -187,13 +188,12 @@ class NetworkPathMember(ForecastMember):
         )
 
     def _fitted_encoders(self, windows: Windows, seed: int) -> dict[str, Encoder]:
-        """The series encoders, fitted on some of the windows."""
+        """The series encoders, fitted on some of the windows where they learn from any."""
         rows = np.linspace(0, len(windows) - 1, min(FIT_EXAMPLES, len(windows))).astype(np.int64)
         few = windows.take(rows)
         with OwnGenerators(seed):
             return {
-                name: ENCODERS[name].fitted(few, **options)  # type: ignore[attr-defined]
-                for name, options in self.series.items()
+                name: _fitted(ENCODERS[name], few, options) for name, options in self.series.items()
             }
 
     def _decoder_entry(self, encoders: Mapping[str, Encoder]) -> Entry:
@@ -238,6 +238,11 @@ class NetworkPathMember(ForecastMember):
             for place, network in enumerate(self.networks)
             for name, tensor in network.state_dict().items()
         }
+
+
+def _fitted(kind: type[Encoder], windows: Windows, options: Mapping[str, Any]) -> Encoder:
+    learn: Callable[..., Encoder] | None = getattr(kind, "fitted", None)
+    return kind(**options) if learn is None else learn(windows, **options)
 
 
 def _check(series: Iterable[str], decoder: str, n_networks: int) -> None:
