@@ -20,6 +20,8 @@ OWN = "fusion"
 """What the trained forecast is called on pages."""
 OF_GROUPS = ("wape", "wape_total", "bias", "coverage", "below", "above", "coverage_total")
 """Metrics of groups of rows, those that a table has."""
+CLOSE = 0.02
+"""Difference of two shares below which they are told with a decimal."""
 BY = {"step": "By step", "life stage": "By life stage", "origin": "By date", "price": "By price"}
 """What tables of groups are called; others by what makes the groups."""
 
@@ -128,10 +130,13 @@ def backtest_answer(result: BacktestResult) -> Answer:
     evaluation = backtest_evaluation(result, "wape")
     rival, own = best_simple(evaluation), overall(result)
     verdict = "" if rival is None else rival.verdict
-    sentence = f"The forecasts were off by {_percent(own['wape'])} of all units sold (WAPE)"
+    beside = math.nan if rival is None else primary(evaluation, rival)
+    digits = 1 if abs(own["wape"] - beside) < CLOSE else 0
+    off = percent(own["wape"], digits=digits)
+    sentence = f"The forecasts were off by {off} of all units sold (WAPE)"
     if rival is not None:
-        beside = _percent(primary(evaluation, rival))
-        sentence += f"; the best simple method, {rival.name}, by {beside}"
+        told = percent(beside, digits=digits)
+        sentence += f"; the best simple method, {rival.name}, by {told}"
     return Answer(
         name="Backtest",
         tone=TONES.get(verdict, "open"),
@@ -197,7 +202,3 @@ def _numbers(row: BacktestRow, other: BacktestRow | None, names: Sequence[str]) 
 
 def _table(result: BacktestResult, by: str) -> BacktestTable:
     return next(table for table in result.tables if table.by == by)
-
-
-def _percent(value: float) -> str:
-    return percent(value, digits=0) if math.isfinite(value) else "an unknown share"

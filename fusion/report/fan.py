@@ -11,6 +11,9 @@ from fusion.report.line_svg import Drawing, Floats, unknown_runs
 from fusion.report.number_text import number
 from fusion.report.period_words import day_text
 
+SMALL, WIDE = (360.0, 200.0), (720.0, 300.0)
+"""Width and height of one of two charts in a row, and of one alone."""
+
 
 @dataclass(frozen=True, eq=False)
 class Fan:
@@ -42,17 +45,18 @@ class Fan:
         return [(self.quantiles[:, low], self.quantiles[:, high]) for low, high in pairs]
 
 
-def fan_svg(fan: Fan, *, label: str) -> Markup:
+def fan_svg(fan: Fan, *, label: str, size: tuple[float, float] = SMALL) -> Markup:
     """The chart: history dark and broken where nothing is known, the forecast with its ranges.
 
     Args:
         fan: What to draw.
         label: What a screen reader says.
+        size: Width and height, in units of the drawing.
     """
     n_past, horizon = len(fan.past), len(fan.quantiles)
     middle = fan.quantiles[:, fan.levels.index(0.5)]
     known = np.concatenate([fan.past, fan.quantiles.ravel(), fan.actual])
-    drawing = Drawing(n=n_past + horizon, top=float(np.nanmax(known)))
+    drawing = Drawing(n_past + horizon, float(np.nanmax(known)), *size)
     parts = [drawing.grid()]
     for run in unknown_runs(fan.past):
         parts.append(drawing.column(run.start, run.stop, "gap", "not to be had, or not known"))

@@ -16,6 +16,9 @@ from fusion.report.number_text import number, percent, rough, signed
 from fusion.report.period_words import day_text, periods, span_text
 from heads.trend import TRENDS
 
+SIZE = (720.0, 230.0)
+"""Width and height of the chart of all items."""
+
 
 def sums_by_period(numbers: ForecastNumbers) -> Floats:
     """Sum of the means of all items in each period from the first step on, `[horizon]`.
@@ -109,35 +112,35 @@ def _tiles(
 def sum_chart(numbers: ForecastNumbers) -> Markup:
     """Units of all items together: as they were sold, and the sum of the means that come."""
     past = sold_before(numbers, max(52, past_length(numbers.asked.horizon)))
-    sums = sums_by_period(numbers)
-    drawing = Drawing(
-        n=len(past) + len(sums),
-        top=float(np.concatenate([past, sums]).max()),
-        width=720.0,
-        height=230.0,
-    )
+    sums, since = sums_by_period(numbers), _sold_since(numbers)
     first, n_past = int(numbers.asked.as_of.min()), len(past)
-    days = numbers.frequency.first_day(first - n_past + np.arange(n_past + len(sums)))
-    unit = numbers.frequency.unit
+    values = np.concatenate([past, sums])
+    frequency, unit = numbers.frequency, numbers.frequency.unit
+    days = frequency.first_day(first - n_past + np.arange(len(values)))
+    drawing = Drawing(len(values), float(np.nanmax([*values, *since])), *SIZE)
     label = (
-        f"Units of all items by {unit}: {periods(n_past, numbers.frequency)} as sold, then "
-        f"{periods(len(sums), numbers.frequency)} as expected."
+        f"Units of all items by {unit}: {periods(n_past, frequency)} as sold, then "
+        f"{periods(len(sums), frequency)} as expected."
     )
-    places = [n_past, 0, len(days) - 1]
+    hints = [
+        f"{day_text(day, unit=unit)}: {number(round(float(units)))} units"
+        for day, units in zip(days, values, strict=True)
+    ]
     parts = [
         drawing.grid(),
         drawing.upright(n_past - 0.5, "now") if n_past else "",
         drawing.line(past, "past"),
         drawing.line(sums, "middle", begin=n_past),
-        *(
-            drawing.column(
-                place,
-                place + 1,
-                "hint",
-                f"{day_text(days[place], unit=unit)}: {number(round(float(units)))} units",
-            )
-            for place, units in enumerate(np.concatenate([past, sums]))
-        ),
-        drawing.labels([(at, day_text(days[at], unit=unit)) for at in places]),
+        drawing.dots(since, "came", begin=n_past),
+        *(drawing.column(at, at + 1, "hint", hint) for at, hint in enumerate(hints)),
+        drawing.labels([(at, day_text(days[at], unit=unit)) for at in (n_past, 0, len(days) - 1)]),
     ]
     return drawing.svg(parts, label=label)
+
+
+def _sold_since(numbers: ForecastNumbers) -> Floats:
+    """Units of all items in the periods of the horizon that are over by now; NaN in others."""
+    windows, horizon = numbers.asked.windows, numbers.asked.horizon
+    begin = int(windows.period.min()) - windows.market_start
+    known = windows.market[UNITS][begin : begin + horizon]
+    return np.concatenate([known, np.full(horizon - len(known), np.nan)]).astype(np.float64)

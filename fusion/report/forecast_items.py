@@ -15,7 +15,7 @@ from heads.sales_distribution import SalesDistribution
 from heads.trend import TRENDS
 
 OF_A_GROUP = 4
-MOST_ROWS = 50
+MOST_ROWS = 30
 """Rows of the table: all others are in the file beside the page."""
 LEAST_PAST = 26
 """Periods of history that a chart shows at least, where they are there."""

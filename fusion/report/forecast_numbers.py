@@ -3,17 +3,17 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+from markupsafe import Markup
 from numpy.typing import NDArray
 
 from encoders.series.windows import UNITS
 from fusion.data.panel.frequency import Frequency
 from fusion.forecasting.examples import Examples, Floats, Ints
-from fusion.report.fan import Fan, fan_svg
+from fusion.report.fan import SMALL, WIDE, Fan, fan_svg
 from fusion.report.forecast_content import ForecastReport
 from fusion.report.number_text import number, rough
 from fusion.report.period_words import periods
 from heads.trend import TRENDS, TrendRule
-from markupsafe import Markup
 
 RULE = TrendRule()
 
@@ -121,7 +121,7 @@ class ForecastNumbers:
         total = self.actual[row].sum()
         return "" if np.isnan(total) else f"sold {number(float(total))}"
 
-    def fan(self, row: int, *, length: int) -> Markup:
+    def fan(self, row: int, *, length: int, wide: bool = False) -> Markup:
         """The fan chart of a row, with so many periods of its history at most."""
         examples = self.asked.take(np.array([row]))
         n_past = int(min(length, examples.windows.lengths[0]))
@@ -135,7 +135,8 @@ class ForecastNumbers:
             days=days,
             unit=self.frequency.unit,
         )
-        return fan_svg(fan, label=f"{self.name(row)}: {self.about(row)} in {self.span}.")
+        label = f"{self.name(row)}: {self.about(row)} in {self.span}."
+        return fan_svg(fan, label=label, size=WIDE if wide else SMALL)
 
     @property
     def held(self) -> float:

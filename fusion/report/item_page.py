@@ -11,11 +11,12 @@ from fusion.data.cells import is_missing
 from fusion.forecasting.history import History
 from fusion.forecasting.likeness import SimilarItems, similar_items
 from fusion.report.data_view import Bar, share_bar
+from fusion.report.fan import WIDE
 from fusion.report.forecast_items import past_length
 from fusion.report.forecast_numbers import ForecastNumbers
 from fusion.report.line_svg import Drawing, Floats
 from fusion.report.number_text import number
-from fusion.report.period_words import day_text, periods
+from fusion.report.period_words import day_text
 
 N_SIMILAR = 6
 MOST_SHOPS = 6
@@ -74,6 +75,8 @@ class ItemPage:
         similar: Past items like it.
         curves: Their curves by age beside the forecast; None where there are none.
         unit: What a period is.
+        has_past: Whether anything was sold before.
+        has_come: Whether it is known by now what was sold in the horizon.
     """
 
     id: str
@@ -91,6 +94,8 @@ class ItemPage:
     similar: tuple[SimilarView, ...]
     curves: Markup | None
     unit: str
+    has_past: bool
+    has_come: bool
 
 
 STAGE_WORDS = {
@@ -133,7 +138,7 @@ def item_page(numbers: ForecastNumbers, history: History, item: str) -> ItemPage
         fans=tuple(
             FanView(
                 numbers.name(row) if several else "",
-                numbers.fan(row, length=length),
+                numbers.fan(row, length=length, wide=not several),
                 f"{numbers.about(row)} in {numbers.span}",
             )
             for row in rows[:MOST_SHOPS].tolist()
@@ -142,6 +147,8 @@ def item_page(numbers: ForecastNumbers, history: History, item: str) -> ItemPage
         similar=_views(numbers, history, like),
         curves=_curves(numbers, rows, like),
         unit=numbers.frequency.unit,
+        has_past=bool(numbers.asked.windows.lengths[rows].any()),
+        has_come=bool(np.isfinite(numbers.actual[rows]).any()),
     )
 
 
@@ -191,7 +198,8 @@ def _views(
         place = int(history.rows[numbers.asked.panel.positions[name]])
         early = like.curves[row, :horizon]
         known = early[np.isfinite(early)]
-        span = periods(len(known), numbers.frequency)
+        unit, n = numbers.frequency.unit, len(known)
+        span = f"first {unit}" if n == 1 else f"first {n} {unit}s"
         far = {"alike in all": like.distances[row]}
         far |= {name: values[row] for name, values in like.by_modality.items()}
         found.append(
@@ -200,9 +208,9 @@ def _views(
                 title=catalogue.titles[place] or name,
                 photo=catalogue.photos[place],
                 launched=day_text(like.launched[row]),
-                sold=f"{number(float(known.sum()))} in the first {span}" if len(known) else "",
+                sold=f"{number(float(known.sum()))} in the {span}" if n else "",
                 likeness=tuple(
-                    share_bar(part, float(np.clip(1.0 - value, 0.0, 1.0)))
+                    share_bar(part.replace("_", " "), float(np.clip(1.0 - value, 0.0, 1.0)))
                     for part, value in far.items()
                     if np.isfinite(value)
                 ),
@@ -229,7 +237,7 @@ def _curves(
     low, high = numbers.low[first, :-1], numbers.high[first, :-1]
     values = [like.curves.ravel(), past, middle, *([] if several else [high])]
     top = float(np.nanmax(np.concatenate(values)))
-    drawing = Drawing(n=n_past + asked.horizon, top=top, width=720.0, height=300.0)
+    drawing = Drawing(n_past + asked.horizon, top, *WIDE)
     parts = [drawing.grid()]
     if not several:
         parts.append(drawing.band(low, high, "band", begin=n_past))

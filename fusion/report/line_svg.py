@@ -14,8 +14,8 @@ Floats = NDArray[np.float64]
 LEFT, RIGHT, TOP, BOTTOM = 38.0, 10.0, 8.0, 24.0
 """Margins in units of the drawing."""
 N_TICKS = 4
-LEAST_GAP = 62.0
-"""Units of the drawing between two labels of the axis, so that they do not touch."""
+LETTER, LEAST_GAP = 6.0, 8.0
+"""Width of a letter of a label, and what stays free between two of them."""
 
 
 @dataclass(frozen=True)
@@ -111,13 +111,15 @@ class Drawing:
     def labels(self, texts: Sequence[tuple[int, str]]) -> str:
         """Labels of places; one that would touch an earlier one of the list is left out."""
         parts: list[str] = []
-        taken: list[float] = []
+        taken: list[tuple[float, float]] = []
         for place, text in texts:
-            x = self.x(place)
-            if any(abs(x - other) < LEAST_GAP for other in taken):
-                continue
-            taken.append(x)
+            x, width = self.x(place), LETTER * len(text)
             anchor = "start" if place == 0 else "end" if place == self.n - 1 else "middle"
+            begin = x - {"start": 0.0, "middle": width / 2, "end": width}[anchor]
+            end = begin + width
+            if any(begin < after + LEAST_GAP and start < end + LEAST_GAP for start, after in taken):
+                continue
+            taken.append((begin, end))
             where = f'x="{x:.1f}" y="{self.height - 6:.1f}" text-anchor="{anchor}"'
             parts.append(f"<text {where}>{escape(text)}</text>")
         return "".join(parts)
