@@ -39,7 +39,8 @@ from fusion.job_steps.made_with import versions
 from fusion.jobs.backtest import TABLE as BACKTEST
 from fusion.progress import Stage, silent
 from fusion.report.forecast_content import ForecastReport
-from fusion.report.forecast_page import default_pages, write_forecast_report
+from fusion.report.forecast_items import default_pages
+from fusion.report.forecast_page import write_forecast_report
 from fusion.system.lock import locked, locked_file
 
 MODEL, TABLE, PAGE = "forecast", "forecast", "report.html"
