@@ -33,8 +33,9 @@ class FracastMember(ForecastMember):
     """Quantiles of each step by Fracast-0, pretrained on many series of other kinds.
 
     When: where histories are long and examples few. It reads the history of the one item alone: no
-    content, no price, no other item. It is slow: about 30 examples a second on one thread, as it
-    always computes 2,048 periods. See `PretrainedAnswers` for the mean and the window.
+    content, no price, no other item: on the weekly sales of online_retail it erred more than the
+    classical member (WAPE .689 and .667). It is slow: about 30 examples a second on one idle
+    thread, as it always computes 2,048 periods. `PretrainedAnswers` tells of mean and window.
 
     *Source:* package `fracast` 0.1.0 (extra `fracast`, Apache-2.0, 85,001 parameters, weights in
     the package), https://github.com/ztxtech/fracast-0.

@@ -18,11 +18,11 @@ from fusion.forecasting.examples import Examples
 from fusion.forecasting.members.base import ForecastMember, Paths, PathTraining
 from fusion.forecasting.members.item_content import ItemBlock, ItemContent, readable_blocks
 from fusion.forecasting.members.path_network import ContentVectors, PathNetwork
+from fusion.forecasting.members.path_settings import PathSettings
 from fusion.forecasting.members.path_training import (
     CHUNK_EXAMPLES,
     PathNetworkTraining,
     PathReader,
-    PathSettings,
     path_data,
     with_masked,
 )
@@ -45,9 +45,10 @@ Entry = Mapping[str, Any]
 class NetworkPathMember(ForecastMember):
     """Networks whose answers are averaged: one model for items of no history, a little and a lot.
 
-    Features of the series and a network that reads it, embeddings and categories of the item side
-    by side, two layers, a decoder of all steps. Random masking of history makes it serve items that
-    are new, and of which content alone is known. All networks learn from all examples.
+    Lag features, or encoders that read a series period by period, stand beside embeddings and
+    categories of the item; then two layers, and a decoder of all steps. Random masking of history
+    makes it serve items that are new, of which content alone is known. All networks learn from all
+    examples.
 
     Source: Lakshminarayanan et al. (2017), deep ensembles, for the mean of networks.
 
@@ -101,7 +102,6 @@ class NetworkPathMember(ForecastMember):
             "decoder": self._decoder_entry(encoders),
             "blocks": [block.config for block in blocks],
         }
-        self._build(head, encoders, seed=seed)
         learned, weighed = with_masked(
             examples, training, share=self.settings.masked_share, seed=seed
         )
@@ -112,14 +112,15 @@ class NetworkPathMember(ForecastMember):
             encoders=encoders,
             content=ItemContent(examples, blocks),
         )
-        n_epochs = self.settings.schedule(len(data.weight)).epochs * self.n_networks
+        schedule = self.settings.schedule(len(data.weight))
+        self._build(head, encoders, dropout=schedule.dropout, seed=seed)
         trainings = [
             PathNetworkTraining(one, data, settings=self.settings, seed=(seed + place) % 2**31)
             for place, one in enumerate(self.networks)
         ]
         n_threads = self.settings.threads or torch.get_num_threads()
         at_once = min(n_threads, self.n_networks)
-        with stage("training", n_epochs, "epochs") as work:
+        with stage("training", schedule.epochs * self.n_networks, "epochs") as work:
             run_at_once(trainings, work, at_once=at_once, n_threads=max(1, n_threads // at_once))
 
     @torch.inference_mode()
@@ -168,7 +169,7 @@ class NetworkPathMember(ForecastMember):
             name: rebuild(ENCODERS, entry, what=f"series encoder {name}")
             for name, entry in self.learned["encoders"].items()
         }
-        self._build(head, encoders, seed=0)
+        self._build(head, encoders, dropout=0.0, seed=0)
         own = self._tensors()
         if own.keys() != state.keys():
             odd = sorted(own.keys() ^ state.keys())
@@ -205,11 +206,13 @@ class NetworkPathMember(ForecastMember):
             config["future_dim"] = told[0].future_dim if told else 0
         return {"name": name, "config": config}
 
-    def _build(self, head: SalesPathHead, encoders: Mapping[str, Encoder], *, seed: int) -> None:
+    def _build(
+        self, head: SalesPathHead, encoders: Mapping[str, Encoder], *, dropout: float, seed: int
+    ) -> None:
         """Untrained networks; those of the encoders that do not train are in all of them."""
         assert self.learned is not None
         entries, decoder = self.learned["encoders"], self.learned["decoder"]
-        width, dropout = self.settings.width, self.settings.dropout
+        width = self.settings.width
         self._head, self._encoders, self.networks = head, encoders, []
         for place in range(self.n_networks):
             with OwnGenerators((seed + place) % 2**31):

@@ -26,7 +26,7 @@ def fitted(panel, content=None, **options):
         examples = replace(examples, content=content, content_rows=rows, new_level=16.0)
     targets, levels = examples.paths(), examples.levels()
     head = SalesPathHead.fitted(targets, levels=(0.1, 0.5, 0.9))
-    member = TreesPathMember(**{"n_leaves": 4, "max_trees": 60, **options})
+    member = TreesPathMember(**{"n_leaves": 8, "max_trees": 150, **options})
     training = PathTraining(targets, levels / levels.mean())
     member.fit(examples, head=head, training=training, seed=0)
     return member, examples, head
