@@ -221,7 +221,7 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
             )
             checked = check_items(found.items, spec.content)
             history = read_history(found, checked, spec.content, stage=stage)
-            return scored(history, backtest(history, spec, periods, gap=gap, stage=stage))
+            return scored(history, backtest(history, spec, periods.tolist(), gap=gap, stage=stage))
 
     def save(self, folder: str | Path) -> None:
         """Writes the trained forecast, with the parameters of this estimator.
