@@ -45,7 +45,7 @@ def _error_chart(result: BacktestResult) -> Chart:
         colour = ACCENT if name == FORECAST else INK if best else MUTED
         width = 2.2 if name == FORECAST else 1.6 if best else 1.0
         axes.plot(range(1, len(values) + 1), values, color=colour, linewidth=width, marker="o")
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.06 * axes.get_ylim()[1])
     caption = "Strong line: the fusion."
     if rival is not None:
         others = ", ".join(score.name for score in order[:N_RIVALS] if score.name != rival.name)
@@ -101,12 +101,12 @@ def _time_chart(result: BacktestResult) -> Chart:
     gap = np.flatnonzero(np.diff(found) > 1) + 1
     for run in np.split(np.arange(len(found)), gap):
         axes.plot(found[run], shares[run], color=ACCENT, linewidth=1.8, marker="o", markersize=5)
-    days = {float(one): day_text(frequency.first_day(int(one)), unit=frequency.unit, year=False)
-            for one in found}
+    days = {
+        float(one): day_text(frequency.first_day(int(one)), unit=frequency.unit, year=False)
+        for one in found
+    }
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-    axes.xaxis.set_major_formatter(
-        FuncFormatter(lambda value, _: days.get(round(value), ""))
-    )
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: days.get(round(value), "")))
     axes.set_ylim(0, 1.03)
     axes.yaxis.set_major_formatter(_PERCENT)
     ends = [day_text(frequency.first_day(int(one)), unit=frequency.unit) for one in found[[0, -1]]]
@@ -152,5 +152,3 @@ def _step_axes(label: str, horizon: int) -> Axes:
 
 def _target(axes: Axes, share: float) -> None:
     axes.axhline(share, color=MUTED, linewidth=1.2, linestyle=DASHES)
-
-

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from fusion.forecasting.examples import STAGES
 from fusion.forecasting.result import BacktestResult
@@ -36,7 +37,7 @@ def write_forecast_report(report: ForecastReport, path: Path) -> list[Path]:
         All files, the report first.
 
     Raises:
-        ValueError: If a page is asked for of an item that is not there.
+        ValueError: If a page is asked for of an item that is not there, see `unknown_pages`.
         OSError: If a file cannot be written.
     """
     if unknown := unknown_pages(report.history, report.pages):
@@ -49,7 +50,7 @@ def write_forecast_report(report: ForecastReport, path: Path) -> list[Path]:
     for item, name in names.items():
         own = path.parent / name
         own.parent.mkdir(parents=True, exist_ok=True)
-        text = _render_item(report, numbers, item, back=f"../{path.name}")
+        text = _render_item(report, numbers, item, back=f"../{quote(path.name)}")
         write_atomically(own, readable(text).encode())
         written.append(own)
     write_atomically(path, readable(_render_forecast(report, numbers)).encode())
@@ -99,7 +100,7 @@ def render_item(report: ForecastReport, item: str, *, back: str = "") -> str:
 
 def _render_forecast(report: ForecastReport, numbers: ForecastNumbers) -> str:
     views = ItemViews(numbers, report.history, page_names(report))
-    has_backtest = report.backtest is not None
+    backtest = {"view": None} if report.backtest is None else _backtest(report.backtest)
     return _render(
         TEMPLATE,
         title=report.title,
@@ -119,7 +120,7 @@ def _render_forecast(report: ForecastReport, numbers: ForecastNumbers) -> str:
         weights=stage_rows(report.weights),
         stages=STAGES,
         rule=RULE.describe(),
-        **(_backtest(report.backtest) if report.backtest and has_backtest else {"view": None}),
+        **backtest,
     )
 
 

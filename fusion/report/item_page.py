@@ -180,16 +180,19 @@ def _has_age(numbers: ForecastNumbers, row: int) -> bool:
 
 
 def _similar(numbers: ForecastNumbers, item: str, *, n_periods: int) -> SimilarItems | None:
+    """Past items like it; None where there are none, or none that it can be compared with."""
     asked = numbers.asked
     if asked.content is None:
         return None
     before = numbers.frequency.first_day(min(int(asked.as_of.min()), asked.until))
-    return similar_items(asked, item, before=before, k=N_SIMILAR, n_periods=n_periods)
+    like = similar_items(asked, item, before=before, k=N_SIMILAR, n_periods=n_periods)
+    return like if np.isfinite(like.distances).any() else None
 
 
 def _views(
     numbers: ForecastNumbers, history: History, like: SimilarItems | None
 ) -> tuple[SimilarView, ...]:
+    """Past items in words."""
     if like is None:
         return ()
     catalogue, horizon = history.ready.catalogue, numbers.asked.horizon
@@ -219,9 +222,7 @@ def _views(
     return tuple(found)
 
 
-def _curves(
-    numbers: ForecastNumbers, rows: np.ndarray, like: SimilarItems | None
-) -> Markup | None:
+def _curves(numbers: ForecastNumbers, rows: np.ndarray, like: SimilarItems | None) -> Markup | None:
     """Curves of like items by age, thin, and the item's own history and forecast, thick.
 
     Of several shops the sum of the means is drawn, without a range: those do not add up.

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-from heads.sales_path import SalesPathHead
 
 from fusion.forecasting.examples import Examples
 from fusion.forecasting.members.base import ForecastMember, Paths, PathTraining
 from fusion.forecasting.members.example import example_examples
+from heads.sales_path import SalesPathHead
 
 CLOSE = 1e-3
 """Answers that differ by less differ by rounding."""
