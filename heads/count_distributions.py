@@ -9,6 +9,8 @@ import numpy as np
 from heads.base import Floats
 from heads.counts import CountDistribution
 
+POWER = 1.5
+"""Of the Tweedie distribution: between Poisson (1) and gamma (2)."""
 LARGEST_EVENTS = 1e3
 """Mean number of purchases beyond which a Tweedie distribution keeps its shape."""
 N_EVENTS = 81

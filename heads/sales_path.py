@@ -81,9 +81,11 @@ class SalesPathHead(Head):
         self.grid = sorted(both.values())
         shape = (horizon + 1, self.raw_dim)
         self.starts = np.ones(shape).tolist() if starts is None else [list(one) for one in starts]
-        if any(len(one) != shape[1] for one in self.starts) or len(self.starts) != shape[0]:
+        alike = [len(one) for one in self.starts] == [shape[1]] * shape[0]
+        if not alike or not np.isfinite(self.starts).all():
             raise ValueError(f"starts must be {shape[0]} times {shape[1]} numbers. Use fitted().")
         self.units = SalesUnits(**(units or {}))
+        self.units.check(n_entries=shape[0], n_levels=len(self.grid))
 
     @property
     def target_shape(self) -> tuple[int, ...]:
@@ -104,11 +106,10 @@ class SalesPathHead(Head):
     def columns(self) -> tuple[Column, ...]:
         """Of each step and then of the window: the median, the mean, the other quantiles.
 
-        The median comes whether or not it was asked for. Columns of the window are `step`
-        `horizon + 1`, and say so in `window`.
+        The median comes whether or not it was asked for. `window` is empty for steps.
         """
         entries = [(f"step_{step}", "") for step in range(1, self.horizon + 1)]
-        entries.append(("window", f"{self.horizon} periods"))
+        entries += [("window", f"{self.horizon} periods")]
         found: list[Column] = []
         for step, (name, window) in enumerate(entries, start=1):
             stem = f"sales_units_{name}"
@@ -132,7 +133,7 @@ class SalesPathHead(Head):
     @property
     def config(self) -> dict[str, Any]:
         """Keyword arguments that rebuild this head."""
-        own = {"horizon": self.horizon, "levels": self.levels, "starts": self.starts}
+        own = {name: getattr(self, name) for name in ("horizon", "levels", "starts")}
         return {**own, "units": self.units.config}
 
     @property
@@ -184,8 +185,8 @@ class SalesPathHead(Head):
         and whole numbers see `distribution`.
         """
         inside = raw.double().clamp(0.0, LIMIT)
-        ordered = torch.cat([inside[..., :1], inside[..., 1:].sort(dim=-1).values], dim=-1)
-        values = ordered.mean(dim=1)
+        quantiles = inside[..., 1:].sort(dim=-1).values
+        values = torch.cat([inside[..., :1], quantiles], dim=-1).mean(dim=1)
         by_name = {}
         for column in self.columns:
             place = 0 if column.level is None else 1 + self.grid.index(column.level)
@@ -251,8 +252,8 @@ class SalesPathHead(Head):
             "mae": metrics.mae(sold, steps(0.5)),
             "bias_mean": metrics.bias(sold, steps(None)),
         }
-        if len(self.levels) > 1:
-            low, high = self.levels[0], self.levels[-1]
+        low, high = self.levels[0], self.levels[-1]
+        if low < high:
             pair = f"{percent(low)}_{percent(high)}"
             found[f"coverage_{pair}"] = metrics.coverage(sold, steps(low), steps(high))
         return found
@@ -294,6 +295,6 @@ class SalesPathHead(Head):
         """Steps, levels, and what they are learned with."""
         levels = ", ".join(f"{level:g}" for level in self.levels)
         return (
-            f"units of each of {self.horizon} periods and of all together: mean and quantiles of "
-            f"the levels {levels}; learned as shares of the recent level with pinball loss"
+            f"units of each of {self.horizon} periods and of all together: mean, and quantiles of "
+            f"the levels {levels}; learned relative to the recent level with pinball loss"
         )

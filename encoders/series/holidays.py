@@ -24,7 +24,8 @@ def easter(years: NDArray[np.int64]) -> Days:
     late = (golden + 11 * moon + 22 * sunday) // 451
     day = moon + sunday - 7 * late + 22  # of March, from the 1st on
     march = (years - 1970).astype("datetime64[Y]").astype("datetime64[M]") + 2
-    return march.astype("datetime64[D]") + (day - 1)
+    found: Days = march.astype("datetime64[D]") + (day - 1)
+    return found
 
 
 def nearness(days: Days) -> dict[str, NDArray[np.float64]]:

@@ -17,6 +17,8 @@ from encoders.series.windows import UNITS, Calendar, Windows
 
 THURSDAY = 3
 """Weekday of 1970-01-01, which is day 0."""
+MOST_COLUMNS = 1000
+"""Numbers that may be read: each gives some 60 features."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class LagColumns:
             read.
 
     Raises:
-        ValueError: If the unit is unknown or the number of steps out of its range.
+        ValueError: If the unit is unknown, the number of steps out of its range, or names are no
+            list of at most 1,000.
     """
 
     columns: Sequence[str] = ()
@@ -47,6 +50,13 @@ class LagColumns:
         check_whole("n_steps", self.n_steps, least=1, most=10_000)
         if self.unit not in SPANS:
             raise ValueError(f"unit must be one of day, week, month, got {self.unit!r}.")
+        for key in ("columns", "market", "known"):
+            names = getattr(self, key)
+            if isinstance(names, str) or len(names) > MOST_COLUMNS:
+                raise ValueError(
+                    f"{key} must be a list of at most {MOST_COLUMNS:,} names, got {len(names):,} "
+                    f"in a {type(names).__name__}. Leave some columns out."
+                )
 
     @classmethod
     def of(cls, windows: Windows) -> Self:
@@ -102,6 +112,8 @@ class LagColumns:
             past = _wide(windows.past(name, self.length))
             future = windows.future(name) if name in self.known else None
             found |= self._other(name, past, future)
+            if name not in self.known:
+                found |= families.per_other(name, units, past, spans)
         for name in self.market:
             past = _wide(windows.past_market(name, self.length))
             future = windows.future_market(name) if name in self.known else None
@@ -141,15 +153,17 @@ class LagColumns:
     def _other(self, name: str, past: Array, future: NDArray[Any] | None) -> Numbers:
         """What is told of a number that is not the units of a series.
 
-        Its size is told twice alone: many numbers that hold it would name the item.
+        Its size is told once: many numbers that hold it would name the item.
         """
         spans = self.spans
         level = _own_level(past)
+        if future is not None:  # of a series without a past, what is known ahead is the measure
+            never = np.isnan(past).all(axis=1)
+            level = np.where(never, _own_level(_wide(future)), level)
         ratio = past / level[:, None]
         last = families.last_known(past)
         found = {
             f"{name}_level": np.where(np.isnan(last), np.nan, np.log1p(level)),
-            f"{name}_last": families.signed_log(last),
             f"{name}_last_relative": families.signed_log(last / level),
             f"{name}_known_share": families.mean((~np.isnan(past[:, -LEVEL_PERIODS:])) * 1.0),
             **families.recent(name, ratio, spans, range(1, spans.trend + 1)),

@@ -18,7 +18,7 @@ Numbers = dict[str, Array]
 """Numbers of `n` examples by name."""
 WEIGHTS = (0.1, 0.2, 0.35, 0.5)
 """Weight of the last period in exponential averages."""
-QUANTILES = (0.25, 0.75, 0.9, 1.0)
+QUANTILES = {"median": 0.5, "q25": 0.25, "q75": 0.75, "q90": 0.9, "max": 1.0}
 
 
 @dataclass(frozen=True)
@@ -95,28 +95,26 @@ def last_known(values: Array) -> Array:
 
 
 def recent(name: str, ratio: Array, spans: Spans, lags: Sequence[int]) -> Numbers:
-    """Lags, means, medians, exponential averages and trend of a past by its level."""
+    """Lags, means and trend of a past by its level."""
     found = {f"{name}_lag_{lag}": signed_log(ratio[:, -lag]) for lag in lags}
     for span in spans.means:
         found[f"{name}_mean_{span}"] = signed_log(mean(ratio[:, -span:]))
-    for weight, values in zip(WEIGHTS, exponential_means(ratio, WEIGHTS), strict=True):
-        found[f"{name}_exponential_{weight}"] = signed_log(values)
-    for span in (spans.trend, *spans.quantiles):
-        (middle,) = quantiles(ratio[:, -span:], (0.5,))
-        found[f"{name}_median_{span}"] = signed_log(middle)
     now = signed_log(mean(ratio[:, -spans.trend :]))
     then = signed_log(mean(ratio[:, -2 * spans.trend : -spans.trend]))
     return found | {f"{name}_trend": now - then}
 
 
 def spread(name: str, ratio: Array, spans: Spans) -> Numbers:
-    """Quantiles, largest values, means of logarithms and deviations of a past by its level."""
+    """Exponential averages, quantiles, means of logarithms and deviations of a past."""
     found: Numbers = {}
+    for weight, values in zip(WEIGHTS, exponential_means(ratio, WEIGHTS), strict=True):
+        found[f"{name}_exponential_{weight}"] = signed_log(values)
+    (middle,) = quantiles(ratio[:, -spans.trend :], (0.5,))
+    found[f"{name}_median_{spans.trend}"] = signed_log(middle)
     for span in spans.quantiles:
         near = ratio[:, -span:]
-        values = quantiles(near, QUANTILES)
-        for kind, value in zip(("q25", "q75", "q90", "max"), values, strict=True):
-            found[f"{name}_{kind}_{span}"] = signed_log(value)
+        for kind, values in zip(QUANTILES, quantiles(near, list(QUANTILES.values())), strict=True):
+            found[f"{name}_{kind}_{span}"] = signed_log(values)
         found[f"{name}_mean_log_{span}"] = mean(signed_log(near))
         squares = mean((near - mean(near)[:, None]) ** 2)
         found[f"{name}_std_{span}"] = np.log1p(np.sqrt(squares))
@@ -152,6 +150,15 @@ def amounts(name: str, past: Array, spans: Spans) -> Numbers:
         found[f"{name}_amount_{span}"] = mean(signed_log(past[:, -span:]))
         found[f"{name}_median_amount_{span}"] = signed_log(quantiles(past[:, -span:], (0.5,))[0])
     return found
+
+
+def per_other(name: str, units: Array, other: Array, spans: Spans) -> Numbers:
+    """Units by each of another number, such as pieces an order, as a difference of logarithms."""
+    return {
+        f"units_per_{name}_{span}": signed_log(mean(units[:, -span:]))
+        - signed_log(mean(other[:, -span:]))
+        for span in (1, spans.trend, spans.quantiles[0], spans.quantiles[-1])
+    }
 
 
 def ahead(name: str, ratio: Array) -> Numbers:

@@ -131,7 +131,7 @@ class LagFeaturesEncoder(Encoder):
         return (Block("", "numbers", self(tensors).cpu().numpy()),)
 
     @torch.inference_mode()
-    def encode(self, values: Windows) -> NDArray[np.float32]:
+    def encode(self, values: Any) -> NDArray[np.float32]:
         """Embeddings of windows, in order: `[n, embedding_dim]`, float32."""
         found: NDArray[np.float32] = self(self.preprocess(values)).cpu().numpy()
         return found

@@ -116,7 +116,7 @@ class SequenceEncoder(Encoder):
         return self.steps(tensors).embedding
 
     @torch.inference_mode()
-    def encode(self, values: Windows) -> NDArray[np.float32]:
+    def encode(self, values: Any) -> NDArray[np.float32]:
         """Embeddings of windows, in order, without gradients: `[n, embedding_dim]`, float32."""
         found = np.empty((len(values), self.embedding_dim), dtype=np.float32)
         for start in range(0, len(values), self.window_parts):

@@ -34,7 +34,7 @@ class TemporalConvolutionEncoder(SequenceEncoder):
     def told(self, past: Tensor, mask: Tensor) -> Tensor:
         """What the layers make of each period and those before it; before a history stand zeros."""
         inside = mask[..., None]
-        hidden = self.enter(past) * inside
+        hidden: Tensor = self.enter(past) * inside
         for dilation, layer in zip(DILATIONS, self.layers, strict=True):
             seen = [_earlier(hidden, dilation * place) for place in range(KERNEL)]
             hidden = (hidden + torch.relu(layer(torch.cat(seen, dim=-1)))) * inside

@@ -78,9 +78,9 @@ def check_folder(folder: Path, kind: Kind[D]) -> None:
         raise BundleError(f"{rule}, which is a file. Choose another.")
     working = Path(os.path.realpath(os.curdir))
     if place == working or place in working.parents or place.is_mount():
-        kind = "a mounted disk" if place.is_mount() else "where this program works"
+        what = "a mounted disk" if place.is_mount() else "where this program works"
         raise BundleError(
-            f"folder must be one that can be replaced as a whole, got {folder}, {kind}. Name a "
+            f"folder must be one that can be replaced as a whole, got {folder}, {what}. Name a "
             "folder inside it."
         )
     replaced, others = _held(place, kind)

@@ -26,6 +26,7 @@ LARGEST = 1e18
 """Bound of a number in single precision or less: squares stay finite. The largest of 92 trained
 models was 1,900. Numbers in double precision may be in the units of the data, which have no bound.
 """
+MOST_DOUBLE = torch.finfo(torch.float64).max
 
 
 class Learned(Protocol):
@@ -40,49 +41,61 @@ def packed(tensors: Tensors) -> bytes:
     return save_tensors({name: tensor.contiguous() for name, tensor in tensors.items()})
 
 
-def unpacked(content: bytes, file: str) -> Tensors:
-    """The tensors of a file; each number is finite.
+def unpacked(content: bytes, file: str, *, most_double: float = MOST_DOUBLE) -> Tensors:
+    """The tensors of a file; each number is finite and within its bound, see `check_numbers`.
 
     Raises:
         BundleError: If the file is no safetensors file, or holds what `check_numbers` refuses.
     """
     with described(file):
         tensors = load_tensors(content)
-        check_numbers(tensors, file)
+        check_numbers(tensors, file, most_double=most_double)
         return tensors
 
 
-def check_numbers(tensors: Tensors, file: str) -> None:
+def check_numbers(tensors: Tensors, file: str, *, most_double: float = MOST_DOUBLE) -> None:
     """Refuses numbers that no training gives, of which answers would be made that are none.
+
+    Args:
+        tensors: By name.
+        file: Where they stand.
+        most_double: Bound of a number in double precision.
 
     Raises:
         BundleError: If a float is not finite, or beyond `LARGEST` in single precision or less.
     """
-    odd = [name[:SHOWN_NAME] for name, tensor in tensors.items() if not _is_sound(tensor)]
+    odd = [
+        name[:SHOWN_NAME] for name, tensor in tensors.items() if not _is_sound(tensor, most_double)
+    ]
     if odd:
+        double = "" if most_double == MOST_DOUBLE else f", in double up to {most_double:.0e}"
         raise BundleError(
-            f"{file} must hold finite numbers, in single precision up to {LARGEST:.0e}, got others "
-            f"in {', '.join(odd[:TOLD])} ({len(odd)}). {RESTORE}"
+            f"{file} must hold finite numbers, in single precision up to {LARGEST:.0e}{double}, "
+            f"got others in {', '.join(odd[:TOLD])} ({len(odd)}). {RESTORE}"
         )
 
 
-def _is_sound(tensor: Tensor) -> bool:
+def _is_sound(tensor: Tensor, most_double: float) -> bool:
     if not tensor.is_floating_point() or not tensor.numel():
         return True
     is_double = tensor.dtype == torch.float64
     low, high = (tensor if is_double else tensor.float()).aminmax()  # NaN where any is NaN
-    most = torch.finfo(torch.float64).max if is_double else LARGEST
+    most = most_double if is_double else LARGEST
     return bool((-low <= most) & (high <= most))
 
 
 def learned_state(
-    encoders: Mapping[str, Encoder], members: Mapping[str, Learned]
+    encoders: Mapping[str, Encoder],
+    members: Mapping[str, Learned],
+    *,
+    most_double: float = MOST_DOUBLE,
 ) -> tuple[Tensors, dict[str, bytes]]:
     """Tensors of encoders and members by their names in a folder, and contents of members' files.
 
     Args:
         encoders: By modality.
         members: By name.
+        most_double: Bound of a number in double precision.
 
     Raises:
         BundleError: If a name of a member or of its file is none that a file can have, or a number
@@ -110,7 +123,7 @@ def learned_state(
                     f"file of member {called} must be named by letters, digits, _ and dots before "
                     f".txt, got {name!r}. Name it so in {type(member).__name__}.state."
                 )
-    check_numbers(tensors, WEIGHTS)
+    check_numbers(tensors, WEIGHTS, most_double=most_double)
     return tensors, files
 
 

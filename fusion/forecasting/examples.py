@@ -131,7 +131,7 @@ def examples_at(
     begin, stop = panel.offsets[series], panel.offsets[series + 1]
     end = np.clip(begin + as_of - panel.first[series], begin, stop)
     windows = Windows(
-        columns={UNITS: panel.units, **panel.columns},
+        columns={UNITS: panel.known_units, **panel.columns},
         series=series,
         begin=begin,
         end=end,

@@ -7,33 +7,21 @@ import numpy as np
 
 from fusion.forecasting.blending import Answers, StageBlend, fit_blend
 from fusion.forecasting.calibration import HeldOut, PathCalibration, fit_calibration
-from fusion.forecasting.examples import STAGES, Examples, Floats, Ints
+from fusion.forecasting.examples import STAGES, Examples
 from fusion.forecasting.members.base import ForecastMember, Paths, PathTraining
 from fusion.forecasting.model import ForecastModel
-from fusion.forecasting.time_folds import latest_origins
-from fusion.progress import Stage, say_once, silent
+from fusion.forecasting.time_folds import held_out_blocks
+from fusion.members.view import Mask
+from fusion.progress import Stage, say_once, silent, within
 from heads.sales_path import SalesPathHead
 
 ASKED_SHARE = 0.2
 """Share of the dates, the latest, on which members are asked before they learn from them."""
+MOST_BLOCKS = 3
+"""Blocks of these dates: before each of them members learn anew."""
 HALF_LIFE = {"day": 91, "week": 13, "month": 3}
 """Periods after which an example counts half."""
 MakeMembers = Callable[[], Mapping[str, ForecastMember]]
-
-
-@dataclass(frozen=True)
-class FittedForecast:
-    """A trained forecast, and what it answered out of fold.
-
-    Args:
-        model: The forecast.
-        asked: Positions of the examples that were asked before they were learned from.
-        blended: Joined answers to them, `[n_asked, horizon + 1, raw_dim]`, not calibrated.
-    """
-
-    model: ForecastModel
-    asked: Ints
-    blended: Paths
 
 
 def fit_forecast(
@@ -43,12 +31,15 @@ def fit_forecast(
     levels: Sequence[float],
     seed: int,
     stage: Stage = silent,
-) -> FittedForecast:
+) -> ForecastModel:
     """Trains members, finds how much each counts and how wide ranges must be.
 
-    Members first learn from what was known before the latest fifth of the dates, and answer these:
-    no period is learned from and asked about. These answers give blend
-    weights and calibration. Then all members learn anew from all examples.
+    Members answer the latest fifth of the dates in up to three blocks, each after they have learned
+    from what was known before its first date: no period is learned from and asked about. These
+    answers give blend weights and calibration. Then all members learn anew from all examples.
+
+    Why blocks: a forecast is asked soon after it has learned. Of members that learned long ago
+    those look best that learn least.
 
     Args:
         examples: Every question that could have been asked, see `past_examples`.
@@ -57,40 +48,84 @@ def fit_forecast(
         seed: The same seed gives the same forecast.
         stage: Opens progress bars.
     """
-    _, asked = latest_origins(examples, ASKED_SHARE)
     examples = replace(examples, new_level=new_level(examples))
     head = SalesPathHead.fitted(examples.paths(), levels=levels)
-    if len(asked):
-        first = int(examples.as_of[asked].min())
-        early = replace(examples.take(np.flatnonzero(examples.as_of < first)), until=first)
-        answers, knows = _answers(make(), early, examples.take(asked), head, seed, stage)
-    else:
-        answers, knows = {}, {}
+    fitting = _Fitting(make, head, seed, stage)
+    found = _out_of_fold(examples, fitting)
+    members = fitting.members(examples, "all dates")
+    if found is None:
         say_once(
             "The sales are too short to hold dates out: all members count alike, and ranges are as "
             "they were learned."
         )
-    members = _fitted(make(), examples, head, seed, stage)
-    later = examples.take(asked)
-    training, stages = training_of(later), later.stages()
-    if not answers:
         alike = dict.fromkeys(members, 1.0 / len(members))
         blend = StageBlend({name: alike for name in STAGES})
         calibration = PathCalibration.none(head)
-        blended = np.zeros((0, examples.horizon + 1, head.raw_dim))
     else:
+        asked, answers, knows = found
+        training, stages = training_of(asked), asked.stages()
         blend = fit_blend(head, training, answers, knows=knows, stages=stages, seed=seed)
         blended = blend.blend(answers, knows, stages)
-        held_out = HeldOut(blended, training, later.levels(), stages, later.as_of)
+        held_out = HeldOut(blended, training, asked.levels(), stages, asked.as_of)
         calibration = fit_calibration(head, held_out)
-    model = ForecastModel(
+    return ForecastModel(
         head,
         members={name: members[name] for name in blend.asked},
         blend=blend,
         calibration=calibration,
         new_level=examples.new_level,
     )
-    return FittedForecast(model, asked, blended)
+
+
+@dataclass(frozen=True)
+class _Fitting:
+    """How members are fitted, several times over."""
+
+    make: MakeMembers
+    head: SalesPathHead
+    seed: int
+    stage: Stage
+
+    def members(self, examples: Examples, where: str) -> Mapping[str, ForecastMember]:
+        """New members that have learned from examples; `where` names these in progress bars."""
+        training = training_of(examples)
+        members = self.make()
+        for member in members.values():
+            member.fit(
+                examples,
+                head=self.head,
+                training=training,
+                seed=self.seed,
+                stage=within(self.stage, where),
+            )
+        return members
+
+
+def _out_of_fold(
+    examples: Examples, fitting: _Fitting
+) -> tuple[Examples, Answers, Mapping[str, Mask]] | None:
+    """Examples of the latest dates, and what members that did not learn from them answer and know.
+
+    None where the sales are too short for it.
+    """
+    blocks = held_out_blocks(examples, share=ASKED_SHARE, most=MOST_BLOCKS)
+    answers: dict[str, list[Paths]] = {}
+    knows: dict[str, list[Mask]] = {}
+    for place, rows in enumerate(blocks):
+        first = int(examples.as_of[rows].min())
+        early = replace(examples.take(np.flatnonzero(examples.as_of < first)), until=first)
+        members = fitting.members(early, f"dates held out {place + 1} of {len(blocks)}")
+        for name, member in members.items():
+            asked = examples.take(rows)
+            answers.setdefault(name, []).append(member.raw(asked))
+            knows.setdefault(name, []).append(member.knows(asked))
+    if not blocks:
+        return None
+    return (
+        examples.take(np.concatenate(blocks)),
+        {name: np.concatenate(parts) for name, parts in answers.items()},
+        {name: np.concatenate(parts) for name, parts in knows.items()},
+    )
 
 
 def new_level(examples: Examples) -> float:
@@ -111,30 +146,3 @@ def training_of(examples: Examples) -> PathTraining:
     recent = 0.5 ** (age / HALF_LIFE[examples.windows.calendar.unit])
     weight = examples.levels() * recent * ~np.isnan(targets).all(axis=1)
     return PathTraining(targets, weight / (weight.mean() or 1.0) if len(weight) else weight)
-
-
-def _fitted(
-    members: Mapping[str, ForecastMember],
-    examples: Examples,
-    head: SalesPathHead,
-    seed: int,
-    stage: Stage,
-) -> Mapping[str, ForecastMember]:
-    training = training_of(examples)
-    for member in members.values():
-        member.fit(examples, head=head, training=training, seed=seed, stage=stage)
-    return members
-
-
-def _answers(
-    members: Mapping[str, ForecastMember],
-    early: Examples,
-    asked: Examples,
-    head: SalesPathHead,
-    seed: int,
-    stage: Stage,
-) -> tuple[Answers, Mapping[str, Floats]]:
-    """What members that learned from earlier examples answer to later ones, and what they know."""
-    fitted = _fitted(members, early, head, seed, stage)
-    answers = {name: member.raw(asked) for name, member in fitted.items()}
-    return answers, {name: member.knows(asked) for name, member in fitted.items()}

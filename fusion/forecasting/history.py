@@ -15,7 +15,7 @@ from fusion.data.panel.reading import read_panel
 from fusion.data.panel.tables import item_keys, no_shared_ids, tell_left_out
 from fusion.forecasting.content import Asked, ContentSpec, ready_items
 from fusion.forecasting.examples import Ints
-from fusion.progress import Stage, silent
+from fusion.progress import Stage, say_once, silent
 from fusion.ready import ReadyItems
 
 
@@ -89,9 +89,22 @@ def read_history(
     if not panel.n_series:
         raise no_shared_ids(spec.columns.item)
     tell_left_out(panel)
+    tell_silent(panel)
     ready = ready_items(items, content, asked_of=asked_of, stage=stage)
     own = item_keys(ready.catalogue.frame, spec.columns.item)
     row_of = {key: row for row, key in enumerate(own) if key is not None}
     panel = of_items(panel, row_of.keys())
     rows = np.array([row_of[name] for name in panel.ids], dtype=np.int64)
     return History(ready, rows, panel, launch_periods(panel, launches))
+
+
+def tell_silent(panel: Panel) -> None:
+    """Says which periods have no row of any item, and that nothing is learned from them."""
+    days = panel.frequency.first_day(panel.start + panel.silent)
+    if len(days):
+        shown = ", ".join(str(day) for day in days[:3])
+        say_once(
+            f"{len(days)} {panel.frequency.unit}(s) of the sales table have no row of any item, "
+            f"such as that of {shown}. Their units count as unknown; give rows of 0 units where "
+            "nothing was sold."
+        )

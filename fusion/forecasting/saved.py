@@ -58,6 +58,9 @@ from fusion.saved_parts import RESTORE, described
 from fusion.system.files import expanded, json_bytes
 from heads.sales_path import SalesPathHead
 
+MOST_DOUBLE = 1e18
+"""Bound of a number in double precision: relative answers or units, never as many."""
+
 
 def save_forecast(trained: TrainedForecast, folder: str | Path) -> None:
     """Writes a forecast; the old one or the new one is there, whole, whenever this is stopped.
@@ -75,7 +78,7 @@ def save_forecast(trained: TrainedForecast, folder: str | Path) -> None:
     check_folder(folder, FORECAST)
     load_plugins()
     model = trained.model
-    learned, member_files = learned_state(trained.encoders, model.members)
+    learned, member_files = learned_state(trained.encoders, model.members, most_double=MOST_DOUBLE)
     document = {
         "format": FORMAT,
         "made_with": made_with(),
@@ -125,7 +128,7 @@ def _rebuilt(
 ) -> TrainedForecast:
     load_plugins()
     document = replace(document, encoders=moved_encoders(document.encoders, encoder_paths))
-    weights = unpacked(files[WEIGHTS], WEIGHTS)
+    weights = unpacked(files[WEIGHTS], WEIGHTS, most_double=MOST_DOUBLE)
     check_owners(weights, modalities=document.encoders, members=document.members)
     n_bytes = sum(map(len, files.values()))
     with OwnGenerators(0):  # all that is drawn is replaced at once
@@ -155,15 +158,12 @@ def _rebuilt_model(
     n_weight_bytes: int,
 ) -> ForecastModel:
     with described("head"):
-        head = SalesPathHead(**vars(document.head))
+        head = SalesPathHead(**asdict(document.head))
     with described("calibration"):
         calibration = PathCalibration(**document.calibration)
-        wanted = (head.horizon + 1, len(head.grid))
-        if calibration.stretch.shape[1:] != wanted:
-            raise BundleError(
-                f"stretch must be numbers of {wanted[0]} entries and {wanted[1]} levels, got "
-                f"{list(calibration.stretch.shape[1:])}. {RESTORE}"
-            )
+        found, wanted = (one.stretch.shape for one in (calibration, PathCalibration.none(head)))
+        if found != wanted:
+            raise BundleError(f"stretch must be {list(wanted)}, got {list(found)}. {RESTORE}")
     with described("blend"):
         blend = StageBlend(document.blend)
 

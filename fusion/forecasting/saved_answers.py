@@ -29,14 +29,15 @@ def check_forecast_answers(trained: TrainedForecast) -> None:
     check_modalities(trained.encoders, trained.schema)
     with described("answers of the forecast"):
         asked, head = _examples(trained), trained.model.head
-        raw = trained.model.raw(asked)
-        wanted = (len(asked), head.horizon + 1, head.raw_dim)
-        if raw.shape != wanted:
+        sold = trained.model.distribution(asked)
+        quantiles = sold.quantile(head.levels)
+        wanted = (len(asked), head.horizon + 1, len(head.levels))
+        if quantiles.shape != wanted or sold.mean.shape != wanted[:2]:
             raise BundleError(
-                f"answers of the forecast must be {list(wanted)} numbers, got {list(raw.shape)}. "
-                f"{RESTORE}"
+                f"answers of the forecast must be {list(wanted)} numbers, got "
+                f"{list(quantiles.shape)} and means {list(sold.mean.shape)}. {RESTORE}"
             )
-        refuse_infinite({"mean": raw[..., 0], "quantiles": raw[..., 1:]})
+        refuse_infinite({"mean": sold.mean, "quantiles": quantiles})
 
 
 def _examples(trained: TrainedForecast) -> Examples:

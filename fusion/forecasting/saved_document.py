@@ -23,6 +23,7 @@ FILES = ("weights.safetensors",)
 """Files of every forecast, beside its description; members may have files of their own."""
 MOST_STEPS = 1000
 MOST_LEVELS = 1000
+MOST_DISPERSION = 1e6
 LARGEST_LEVEL = 1e18
 """Bound of the units a period of new items."""
 
@@ -58,13 +59,24 @@ class FrequencyEntry:
 
 @with_config(EXACT)
 @dataclass(frozen=True)
+class UnitsEntry:
+    """How answers become units, see `SalesUnits`."""
+
+    family: Text
+    dispersion: Annotated[list[list[Annotated[Finite, Field(gt=0.0, le=MOST_DISPERSION)]]], or_null]
+    zeros: Annotated[list[list[Annotated[Finite, Field(ge=0.0, lt=1.0)]]], or_null]
+    rounding: Annotated[list[list[Annotated[Finite, Field(ge=0.0, lt=1.0)]]], or_null]
+
+
+@with_config(EXACT)
+@dataclass(frozen=True)
 class PathHeadEntry:
     """Steps and quantile levels, and where the head starts, see `SalesPathHead`."""
 
     horizon: Annotated[Positive, Field(le=MOST_STEPS)]
     levels: Annotated[list[Finite], Field(min_length=1, max_length=MOST_LEVELS)]
     starts: Annotated[list[list[Finite]], Field(max_length=MOST_STEPS + 1)]
-    units: Nested
+    units: UnitsEntry
 
 
 @with_config(EXACT)

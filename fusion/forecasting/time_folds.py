@@ -29,3 +29,25 @@ def latest_origins(examples: Examples, share: float) -> tuple[Ints, Ints]:
     if not len(learned):
         return np.arange(0), np.arange(0)
     return learned, np.flatnonzero(over & (as_of >= first))
+
+
+def held_out_blocks(examples: Examples, *, share: float, most: int) -> list[Ints]:
+    """Positions of the examples of the latest dates that can be asked, in blocks of near dates.
+
+    Before the first date of each block there are examples to learn from, of which one is over.
+
+    Args:
+        examples: Of any dates.
+        share: Of the different dates that can be asked, the latest of it are; in (0, 1).
+        most: Blocks, at most; a date stands in one of them.
+
+    Returns:
+        One block or more, the earliest first; none where there are not enough dates.
+    """
+    horizon, as_of = examples.horizon, examples.as_of
+    over = as_of + horizon <= examples.until
+    dates = np.unique(as_of[over])
+    latest = dates[-max(1, round(share * len(dates))) :]
+    latest = latest[latest >= dates.min(initial=0) + horizon]
+    blocks = np.array_split(latest, min(most, len(latest)) or 1)
+    return [np.flatnonzero(over & np.isin(as_of, block)) for block in blocks if len(block)]

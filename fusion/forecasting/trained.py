@@ -101,14 +101,14 @@ def train_forecast(
     examples = examples.take(np.sort(np.argsort(-examples.as_of, kind="stable")[:MOST_EXAMPLES]))
     learned = np.unique(history.rows[panel.first < until])
     content = content_of_items(history.ready, learned, spec.content, seed=spec.seed)
-    fitted = fit_forecast(
+    model = fit_forecast(
         with_content(examples, history, content),
         spec.made_members,
         levels=spec.levels,
         seed=spec.seed,
         stage=stage,
     )
-    return fitted.model, content
+    return model, content
 
 
 def with_content(examples: Examples, history: History, content: Content) -> Examples:

@@ -5,6 +5,7 @@ indices it follows unchecked. What is read here is checked first, number by numb
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,7 +65,7 @@ class Forest:
         trees = read_trees(text, n_features=n_features, n_outputs=n_outputs)
         return _joined(list(trees), n_outputs)
 
-    def answers(self, table: Floats) -> Floats:
+    def answers(self, table: Floats | NDArray[np.float32]) -> Floats:
         """Sums of the trees' answers, `[n, n_outputs]`.
 
         Args:
@@ -80,7 +81,7 @@ class Forest:
             found[start : start + step] = values.sum(axis=1)
         return found
 
-    def _leaves_of(self, table: Floats) -> Ints:
+    def _leaves_of(self, table: Floats | NDArray[np.float32]) -> Ints:
         """Leaf of each row in each tree, `[n, n_trees]`."""
         n_trees = len(self.roots)
         places = np.tile(self.roots, len(table))
@@ -94,7 +95,7 @@ class Forest:
             walking = walking[places[walking] >= 0]
         return ~places.reshape(len(table), n_trees)
 
-    def _go_left(self, nodes: Ints, values: Floats) -> NDArray[np.bool_]:
+    def _go_left(self, nodes: Ints, values: NDArray[Any]) -> NDArray[np.bool_]:
         """Whether values pass a node to the left, as LightGBM's `Tree::Decision` says."""
         decision = self.decision[nodes]
         missing = np.isnan(values)

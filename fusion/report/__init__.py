@@ -1,4 +1,4 @@
-"""Reports for people: of a training, of a forecast and of a backtest, each a self-contained page."""
+"""Reports for people: of a training, a forecast and a backtest, each a self-contained page."""
 
 from fusion.report.content import (
     ColumnSummary,

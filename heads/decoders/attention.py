@@ -25,21 +25,21 @@ class Attention(nn.Module):
             nn.Linear(dim, dim, bias=False) for _ in range(4)
         )
 
-    def forward(self, queries: Tensor, places: Tensor, mask: Tensor) -> Tensor:
+    def told(self, places: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values by head of places `[n, n_places, dim]`, for any number of queries."""
+        return self._by_head(self.key(places)), self._by_head(self.value(places))
+
+    def forward(self, queries: Tensor, told: tuple[Tensor, Tensor], mask: Tensor) -> Tensor:
         """Means of the places, weighted by how well they answer each query.
 
         Args:
             queries: `[n, n_queries, dim]`.
-            places: `[n, n_places, dim]`.
+            told: Of the places, by `told`.
             mask: `[n or 1, n_queries or 1, n_places]`, True where a query may look; somewhere for
                 each.
         """
-        found = F.scaled_dot_product_attention(
-            self._by_head(self.query(queries)),
-            self._by_head(self.key(places)),
-            self._by_head(self.value(places)),
-            attn_mask=mask[:, None],
-        )
+        query = self._by_head(self.query(queries))
+        found = F.scaled_dot_product_attention(query, *told, attn_mask=mask[:, None])
         joined: Tensor = self.join(found.transpose(1, 2).flatten(start_dim=2))
         return joined
 

@@ -76,10 +76,11 @@ class Seq2SeqDecoder(Decoder):
         """Raw outputs `[batch, n_networks, *target_shape, raw_dim]`."""
         rows = fused.flatten(end_dim=1)  # [batch * n_networks, fused_dim]
         places, mask = self.places(rows, memory)
+        told = self.attention.told(places)
         state, cell = self.first(rows).tanh().chunk(2, dim=1)
         outputs = []
         for entry in self.entries(len(rows), future).unbind(dim=1):
-            seen = self.attention((state + entry)[:, None], places, mask)[:, 0]
+            seen = self.attention((state + entry)[:, None], told, mask)[:, 0]
             state, cell = self.cell(torch.cat([entry, seen], dim=1), (state, cell))
             outputs.append(self.output(torch.cat([state, seen], dim=1)))
         raw = torch.stack(outputs, dim=1) + self.bias  # [batch * n_networks, n_entries, raw_dim]

@@ -91,8 +91,8 @@ class TransformerDecoder(Decoder):
         n_entries = steps.shape[1]
         earlier = torch.ones(1, n_entries, n_entries, dtype=torch.bool, device=rows.device).tril()
         own = self.norms[0](steps)
-        steps = steps + self.before(own, own, earlier)
-        steps = steps + self.past(self.norms[1](steps), places, there)
+        steps = steps + self.before(own, self.before.told(own), earlier)
+        steps = steps + self.past(self.norms[1](steps), self.past.told(places), there)
         steps = steps + self.narrow(F.gelu(self.wide(self.norms[2](steps))))
         raw: Tensor = self.output(self.norms[3](steps)) + self.bias
         return raw.reshape(*fused.shape[:-1], *self.raw_shape)

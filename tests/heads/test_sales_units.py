@@ -96,6 +96,25 @@ def test_an_unknown_family_is_refused():
         SalesUnits(family="gamma")
 
 
+TABLE = [[1.0, 1.0, 1.0]] * 3
+
+
+@pytest.mark.parametrize(
+    ("units", "told"),
+    [
+        ({"family": "tweedie"}, "dispersion and zeros must be given for tweedie"),
+        ({"family": "tweedie", "dispersion": TABLE, "zeros": TABLE}, "zeros must be 3 times 3"),
+        ({"dispersion": TABLE[:2]}, "dispersion must be 3 times 3 numbers from 1e-06 to 1e"),
+        ({"dispersion": [[1.0], [1.0, 2.0], []]}, "dispersion must be"),
+        ({"dispersion": [[np.nan] * 3] * 3}, "dispersion must be"),
+        ({"rounding": [[2.0] * 11] * 2}, "rounding must be 2 times 11 numbers from 0 to 1"),
+    ],
+)
+def test_numbers_of_a_file_that_cannot_be_are_refused(units, told):
+    with pytest.raises(ValueError, match=told):
+        SalesPathHead(horizon=2, units=units)
+
+
 def test_a_head_turns_relative_answers_into_units_of_the_level():
     head = SalesPathHead(horizon=2, levels=[0.1, 0.5, 0.9])
     raw = np.tile(np.concatenate([[1.5], head.grid]), (2, 3, 1))

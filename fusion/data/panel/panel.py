@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from fusion.data.panel.frequency import Frequency
 
 Floats = NDArray[np.float32]
+USUAL_ROWS = 20
+"""Rows of a period from which on one without any is no accident."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,29 @@ class Panel:
         last = min(max(begin + end - int(self.first[series]), begin), stop)
         earliest = begin + max(0, end - length - int(self.first[series]))
         return values[min(earliest, last) : last]
+
+    @cached_property
+    def silent(self) -> NDArray[np.int64]:
+        """Positions of the periods in which no item has a row though many are usual.
+
+        Nothing was sold by anybody, or nothing was written down: either says nothing of an item.
+        Many are 20 rows in half of the periods or more; with fewer a period without a sale is one
+        like others.
+        """
+        _, series = ragged(np.diff(self.offsets))
+        period = self.first[series] - self.offsets[series] + np.arange(len(series)) - self.start
+        counts = np.bincount(period[self.given], minlength=len(self.reported))
+        usual = float(np.median(counts)) if len(counts) else 0.0
+        return np.flatnonzero(~self.reported & (counts == 0) & (usual >= USUAL_ROWS))
+
+    @cached_property
+    def known_units(self) -> Floats:
+        """Units `[n_values]`, NaN in `silent` periods too."""
+        if not len(self.silent):
+            return self.units
+        _, series = ragged(np.diff(self.offsets))
+        period = self.first[series] - self.offsets[series] + np.arange(len(series)) - self.start
+        return np.where(np.isin(period, self.silent), np.float32(np.nan), self.units)
 
     @cached_property
     def positions(self) -> Mapping[str, int]:

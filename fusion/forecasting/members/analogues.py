@@ -28,6 +28,7 @@ CHUNK_EXAMPLES = 512
 MOST_EXAMPLES = 4_000
 """Examples, evenly over all, that the spread around the curves of analogues is learned from."""
 FARTHEST_PERIOD = 10**7
+SIZES = ("n_items", "n_ages", "n_categories")
 
 
 class AnaloguesMember(ForecastMember):
@@ -59,16 +60,18 @@ class AnaloguesMember(ForecastMember):
         *,
         k: int = 10,
         most_items: int = 5_000,
-        learned: Mapping[str, int] | None = None,
+        learned: Mapping[str, Any] | None = None,
     ) -> None:
         self._options = {"k": k, "most_items": most_items}
-        self._learned = dict(learned or {"n_items": 0, "n_ages": 0})
-        if set(self._learned) != {"n_items", "n_ages"}:
-            raise ValueError(f"learned must tell n_items and n_ages, got {list(self._learned)}.")
+        self._learned = dict(learned or {**dict.fromkeys(SIZES, 0), "dims": {}})
+        if set(self._learned) != {*SIZES, "dims"}:
+            raise ValueError(
+                f"learned must tell {', '.join(SIZES)} and dims, got {list(self._learned)}."
+            )
         for name, number in self._options.items():
             check_whole(name, number, least=1, most=100_000)
-        for name, number in self._learned.items():
-            check_whole(name, number, least=0, most=100_000)
+        for name in SIZES:
+            check_whole(name, self._learned[name], least=0, most=100_000)
         self._curves: AnalogueCurves | None = None
         self._answers: PathAnswers | None = None
 
@@ -84,7 +87,13 @@ class AnaloguesMember(ForecastMember):
         """Keeps the curves of past items, and learns how far items lie from those like them."""
         del seed
         self._curves = self._kept(examples)
-        self._learned = {"n_items": len(self._curves), "n_ages": self._curves.curves.shape[1]}
+        content = self._curves.content
+        self._learned = {
+            "n_items": len(self._curves),
+            "n_ages": self._curves.curves.shape[1],
+            "n_categories": content.levels.shape[1],
+            "dims": {name: vectors.shape[1] for name, vectors in content.vectors.items()},
+        }
         self._answers = PathAnswers(horizon=head.horizon, levels=head.grid)
         rows = np.flatnonzero(self.knows(examples) & (training.weight > 0))
         rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), MOST_EXAMPLES)).astype(np.int64)]
@@ -149,7 +158,10 @@ class AnaloguesMember(ForecastMember):
         except BundleError as error:
             raise ValueError(str(error)) from error
         parts: list[NDArray[Any]] = [*content.vectors.values(), content.levels]
-        if set(taken.left) != names or any(len(part) != n or part.ndim != 2 for part in parts):
+        wanted = {name: (n, dim) for name, dim in self._learned["dims"].items()}
+        found = {name: vectors.shape for name, vectors in content.vectors.items()}
+        is_whole = content.levels.shape == (n, self._learned["n_categories"])
+        if set(taken.left) != names or found != wanted or not is_whole:
             raise ValueError(f"state must hold the content of {n} items and nothing else.")
         if not all(np.isfinite(part).all() for part in parts):
             raise ValueError("content of past items must be finite, got other numbers.")

@@ -5,10 +5,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+import torch
 
 from fusion.forecasting.examples import Examples
 from fusion.forecasting.members.base import ForecastMember, Paths, PathTraining
 from fusion.forecasting.members.example import example_examples
+from fusion.members.base import State
+from fusion.members.view import Mask
 from heads.sales_path import SalesPathHead
 
 CLOSE = 1e-3
@@ -27,6 +30,7 @@ def check_forecast_member(build: Build) -> None:
     """
     examples = example_examples()
     head = SalesPathHead.fitted(examples.paths(), levels=(0.1, 0.5, 0.9))
+    given = json.dumps(head.config)
     member = fitted(build, examples, head)
     raw = member.raw(examples)
     shape = (len(examples), examples.horizon + 1, head.raw_dim)
@@ -45,6 +49,8 @@ def check_forecast_member(build: Build) -> None:
     again = type(member)(**json.loads(json.dumps(member.config)))
     again.load_state(member.state(), head=head)
     _require_close(again.raw(examples), raw, "answer the same after a round trip")
+    _require(json.dumps(head.config) == given, "leave the head as it is")
+    _check_refusals(member, head)
     _check_causal(member, examples)
     _check_absent(member, examples)
 
@@ -56,6 +62,19 @@ def fitted(build: Build, examples: Examples, head: SalesPathHead) -> ForecastMem
     member = build()
     member.fit(examples, head=head, training=training, seed=0)
     return member
+
+
+def _check_refusals(member: ForecastMember, head: SalesPathHead) -> None:
+    """A state, which may come from a stranger, that lacks something or holds more."""
+    state = member.state()
+    lacking = {name: state[name] for name in list(state)[1:]}
+    more: State = {**state, "left_over": torch.zeros(1)}
+    for broken, rule in ((lacking, "lacks something"), (more, "has something left over")):
+        try:
+            type(member)(**member.config).load_state(broken, head=head)
+        except ValueError:
+            continue
+        _require(False, f"refuse a state that {rule}")
 
 
 def _check_causal(member: ForecastMember, examples: Examples) -> None:
@@ -95,7 +114,7 @@ def _check_absent(member: ForecastMember, examples: Examples) -> None:
     _require_close(member.raw(poisoned), member.raw(examples), "not read what is absent")
 
 
-def _poisoned(values: Paths, there: Paths) -> Paths:
+def _poisoned(values: Paths, there: Mask) -> Paths:
     return np.where(there[:, None], values, np.nan).astype(values.dtype)
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from encoders.series.windows import UNITS
 from fusion.forecasting.examples import KNOWN_FROM, Examples, Floats, Ints
 from fusion.forecasting.members.base import ForecastMember, Paths, PathTraining
-from fusion.forecasting.members.path_answers import N_GROUPS, PathAnswers
+from fusion.forecasting.members.path_answers import N_GROUPS, PathAnswers, evenly
 from fusion.forecasting.smoothing import exponential_smoothing, teunter_syntetos_babai
 from fusion.members.base import State
 from fusion.members.view import Mask
@@ -99,7 +99,7 @@ class ClassicalMember(ForecastMember):
         """Chooses a method for each group, and learns what to answer around it."""
         del seed
         past, groups = _histories(examples), _groups(examples)
-        some = np.linspace(0, len(past) - 1, min(len(past), CHOICE_EXAMPLES)).round().astype(int)
+        some = evenly(np.arange(len(past)), CHOICE_EXAMPLES)
         losses = np.zeros((N_GROUPS, len(METHODS)))
         with stage("choosing a smoothing", len(METHODS), "methods") as work:
             for place, name in enumerate(METHODS):

@@ -1,6 +1,6 @@
 """Networks for sales over time: series encoders and content of items, trained by gradient."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -101,7 +101,6 @@ class NetworkPathMember(ForecastMember):
             "decoder": self._decoder_entry(encoders),
             "blocks": [block.config for block in blocks],
         }
-        self._build(head, encoders, seed=seed)
         learned, weighed = with_masked(
             examples, training, share=self.settings.masked_share, seed=seed
         )
@@ -112,13 +111,15 @@ class NetworkPathMember(ForecastMember):
             encoders=encoders,
             content=ItemContent(examples, blocks),
         )
+        schedule = self.settings.schedule(len(data.weight))
+        self._build(head, encoders, dropout=schedule.dropout, seed=seed)
         trainings = [
             PathNetworkTraining(one, data, settings=self.settings, seed=(seed + place) % 2**31)
             for place, one in enumerate(self.networks)
         ]
         n_threads = self.settings.threads or torch.get_num_threads()
         at_once = min(n_threads, self.n_networks)
-        with stage("training", self.settings.epochs * self.n_networks, "epochs") as work:
+        with stage("training", schedule.epochs * self.n_networks, "epochs") as work:
             run_at_once(trainings, work, at_once=at_once, n_threads=max(1, n_threads // at_once))
 
     @torch.inference_mode()
@@ -167,7 +168,7 @@ class NetworkPathMember(ForecastMember):
             name: rebuild(ENCODERS, entry, what=f"series encoder {name}")
             for name, entry in self.learned["encoders"].items()
         }
-        self._build(head, encoders, seed=0)
+        self._build(head, encoders, dropout=0.0, seed=0)
         own = self._tensors()
         if own.keys() != state.keys():
             odd = sorted(own.keys() ^ state.keys())
@@ -187,13 +188,12 @@ class NetworkPathMember(ForecastMember):
         )
 
     def _fitted_encoders(self, windows: Windows, seed: int) -> dict[str, Encoder]:
-        """The series encoders, fitted on some of the windows."""
+        """The series encoders, fitted on some of the windows where they learn from any."""
         rows = np.linspace(0, len(windows) - 1, min(FIT_EXAMPLES, len(windows))).astype(np.int64)
         few = windows.take(rows)
         with OwnGenerators(seed):
             return {
-                name: ENCODERS[name].fitted(few, **options)  # type: ignore[attr-defined]
-                for name, options in self.series.items()
+                name: _fitted(ENCODERS[name], few, options) for name, options in self.series.items()
             }
 
     def _decoder_entry(self, encoders: Mapping[str, Encoder]) -> Entry:
@@ -205,11 +205,13 @@ class NetworkPathMember(ForecastMember):
             config["future_dim"] = told[0].future_dim if told else 0
         return {"name": name, "config": config}
 
-    def _build(self, head: SalesPathHead, encoders: Mapping[str, Encoder], *, seed: int) -> None:
+    def _build(
+        self, head: SalesPathHead, encoders: Mapping[str, Encoder], *, dropout: float, seed: int
+    ) -> None:
         """Untrained networks; those of the encoders that do not train are in all of them."""
         assert self.learned is not None
         entries, decoder = self.learned["encoders"], self.learned["decoder"]
-        width, dropout = self.settings.width, self.settings.dropout
+        width = self.settings.width
         self._head, self._encoders, self.networks = head, encoders, []
         for place in range(self.n_networks):
             with OwnGenerators((seed + place) % 2**31):
@@ -238,6 +240,11 @@ class NetworkPathMember(ForecastMember):
             for place, network in enumerate(self.networks)
             for name, tensor in network.state_dict().items()
         }
+
+
+def _fitted(kind: type[Encoder], windows: Windows, options: Mapping[str, Any]) -> Encoder:
+    learn: Callable[..., Encoder] | None = getattr(kind, "fitted", None)
+    return kind(**options) if learn is None else learn(windows, **options)
 
 
 def _check(series: Iterable[str], decoder: str, n_networks: int) -> None:

@@ -65,7 +65,7 @@ class PathAnswers:
             training: Targets and weights of these examples.
             groups: Group of each example, `[n]`, 0 to 2, such as its life stage.
         """
-        places = [_evenly(np.flatnonzero(groups == one), MOST_ROWS) for one in range(N_GROUPS)]
+        places = [evenly(np.flatnonzero(groups == one), MOST_ROWS) for one in range(N_GROUPS)]
         some = np.concatenate(places)
         points, training, groups = points[some].clip(min=0.0), training.take(some), groups[some]
         for entry in range(points.shape[1]):
@@ -182,7 +182,12 @@ def _mean_weights(parts: Floats, target: Floats, weight: Floats) -> Floats:
     return solved
 
 
-def _evenly(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-    """At most so many of some rows, evenly over all of them."""
+def evenly(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """At most so many of some rows, evenly over all of them.
+
+    Example:
+        >>> evenly(np.arange(9), 3).tolist(), evenly(np.arange(2), 3).tolist()
+        ([0, 4, 8], [0, 1])
+    """
     places = np.linspace(0, len(rows) - 1, min(len(rows), most)).round().astype(np.int64)
     return rows[places]

@@ -19,8 +19,6 @@ CHUNK_EXAMPLES = 8192
 """Examples whose lags are made at a time."""
 RECENT_PERIODS = 8
 """Periods whose mean a number known ahead is compared with."""
-SCALE_EXAMPLES = 20_000
-"""Examples, evenly over all, that lags are scaled by."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +44,7 @@ class PathFeatures:
             content = TreeFeatures.fitted(examples.content.take(rows))
         windows = examples.windows
         known = sorted(windows.known & (windows.columns.keys() | windows.market.keys()))
-        some = np.linspace(0, len(examples) - 1, min(len(examples), SCALE_EXAMPLES)).round()
-        lags = LagFeaturesEncoder.fitted(windows.take(some.astype(np.int64)))
-        return cls(lags, content, tuple(known))
+        return cls(LagFeaturesEncoder.fitted(windows), content, tuple(known))
 
     @property
     def n_columns(self) -> int:
@@ -65,8 +61,7 @@ class PathFeatures:
         n_lags = self.lags.embedding_dim
         table = np.empty((len(examples), self.n_columns), dtype=np.float32)
         for rows in chunks(len(examples), CHUNK_EXAMPLES):
-            some = examples.windows.take(rows)
-            table[rows, :n_lags] = self.lags(self.lags.preprocess(some)).detach().numpy()
+            table[rows, :n_lags] = self.lags.encode(examples.windows.take(rows))
         if self.content.readers and len(examples):
             items, places = self._items(examples)
             table[:, n_lags:] = items[places]
@@ -89,7 +84,7 @@ class PathFeatures:
         known ahead: as it is, and less its mean in the last 8 periods.
         """
         days = windows.step_dates()
-        found = [np.broadcast_to(np.arange(windows.n_steps), days.shape)]
+        found: list[NDArray[Any]] = [np.broadcast_to(np.arange(windows.n_steps), days.shape)]
         if self.reads_year:
             found.append((days - days.astype("datetime64[Y]")).astype(np.int64))
         for name in self.known:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -26,9 +27,19 @@ HELD_BYTES = 256 * 2**20
 """Ready embeddings of all examples are held up to so many bytes; more are made batch by batch."""
 MOST_RELATIVE = 10.0
 """Relative targets above count as this one: single large orders would drown the others."""
+LEAST_EPOCHS, MOST_EPOCHS, LEAST_STEPS = 8, 60, 400
 WARM_UP = 0.3
 FIRST_RATE, LAST_RATE = 1 / 25, 1e-5
 """Step sizes at the begin and at the end, as shares of the peak."""
+
+
+class Schedule(NamedTuple):
+    """How a training goes: passes over the examples, mini-batches of each, step size, dropout."""
+
+    epochs: int
+    n_batches: int
+    rate: float
+    dropout: float
 
 
 class PathSettings(RunSettings):
@@ -41,10 +52,30 @@ class PathSettings(RunSettings):
     model_config = ConfigDict(frozen=True)
 
     width: int = Field(default=256, ge=1, le=65_536, description="Numbers of each layer.")
-    dropout: float = Field(default=0.2, ge=0, lt=1, description="Share of values dropped.")
-    epochs: int = Field(default=8, ge=1, le=10_000, description="Passes over the examples.")
-    batch_size: int = Field(default=1024, ge=1, lt=2**31, description="Examples in a mini-batch.")
-    learning_rate: float = Field(default=4e-3, gt=0, description="Peak step size of AdamW.")
+    dropout: float | None = Field(
+        default=None,
+        ge=0,
+        lt=1,
+        description="Share of values dropped; where absent from 0.5 (1,000 examples) down to 0.2 "
+        "(100,000).",
+    )
+    epochs: int | None = Field(
+        default=None,
+        ge=1,
+        le=10_000,
+        description="Passes over the examples; where absent 8, more where 400 steps need them.",
+    )
+    batch_size: int | None = Field(
+        default=None,
+        ge=1,
+        lt=2**31,
+        description="Examples in a mini-batch; where absent, a 64th of all, in 32..1024.",
+    )
+    learning_rate: float | None = Field(
+        default=None,
+        gt=0,
+        description="Peak step size of AdamW; 0.004 x sqrt(batch_size / 1024) where absent.",
+    )
     weight_decay: float = Field(default=1e-2, ge=0, le=100, description="Shrinkage of AdamW.")
     masked_share: float = Field(
         default=0.15,
@@ -56,6 +87,17 @@ class PathSettings(RunSettings):
     threads: int | None = Field(
         default=None, ge=1, le=1024, description="Threads; where absent, all that torch has."
     )
+
+    def schedule(self, n: int) -> Schedule:
+        """What is chosen, and the rest suited to a number of examples."""
+        batch_size = self.batch_size or min(max(n // 64, 32), 1024)
+        n_batches = max(1, round(n / batch_size))
+        epochs = self.epochs or min(max(LEAST_EPOCHS, -(-LEAST_STEPS // n_batches)), MOST_EPOCHS)
+        rate = self.learning_rate or 4e-3 * math.sqrt(batch_size / 1024)
+        dropout = min(max(0.5 - 0.15 * math.log10(max(n, 1) / 1000), 0.2), 0.5)
+        if self.dropout is not None:
+            dropout = self.dropout
+        return Schedule(epochs, n_batches, rate, dropout)
 
 
 def with_masked(
@@ -124,7 +166,7 @@ class PathReader:
             self.content.batch(windows.series),
         )
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def _embedded(self, rows: Ints) -> dict[str, Tensor]:
         """Embeddings `[n, embedding_dim]` of the encoders that do not train, float32."""
         found = {
@@ -217,15 +259,17 @@ class PathNetworkTraining:
         Raises:
             FloatingPointError: If a loss is not finite.
         """
-        settings, n = self.settings, len(self.data.weight)
+        n = len(self.data.weight)
+        epochs, n_batches, rate, _ = self.settings.schedule(n)
         optimizer = AdamW(
-            self.network.parameters(), weight_decay=settings.weight_decay, max_gradient=math.inf
+            self.network.parameters(),
+            weight_decay=self.settings.weight_decay,
+            max_gradient=math.inf,
         )
-        n_batches = max(1, round(n / settings.batch_size))
-        n_steps, step = settings.epochs * n_batches, 0
+        n_steps, step = epochs * n_batches, 0
         self.network.train()
         with self.chance.given_to_layers():
-            for _ in range(settings.epochs):
+            for _ in range(epochs):
                 order = self.chance.numpy.permutation(n)
                 for rows in np.array_split(order, n_batches) if n else []:
                     advance(0)
@@ -233,7 +277,7 @@ class PathNetworkTraining:
                         loss = self.data.loss(self.network, rows)
                     _check(float(loss.detach()), step + 1)
                     loss.backward()
-                    optimizer.step(settings.learning_rate * one_cycle(step, n_steps))
+                    optimizer.step(rate * one_cycle(step, n_steps))
                     step += 1
                 advance(1)
         self.network.eval()

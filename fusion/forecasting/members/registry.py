@@ -5,7 +5,9 @@ Another one is one file, one line here and one test file; `check_forecast_member
 
 from fusion.forecasting.members.analogues import AnaloguesMember
 from fusion.forecasting.members.base import ForecastMember
+from fusion.forecasting.members.chronos import ChronosMember
 from fusion.forecasting.members.classical import ClassicalMember
+from fusion.forecasting.members.fracast import FracastMember
 from fusion.forecasting.members.kernel import KernelPathMember
 from fusion.forecasting.members.network import NetworkPathMember
 from fusion.forecasting.members.ridge import RidgePathMember
@@ -16,6 +18,8 @@ FORECAST_MEMBERS: dict[str, type[ForecastMember]] = {
     "trees": TreesPathMember,
     "ridge": RidgePathMember,
     "classical": ClassicalMember,
+    "fracast": FracastMember,
+    "chronos": ChronosMember,
     "kernel": KernelPathMember,
     "analogues": AnaloguesMember,
 }

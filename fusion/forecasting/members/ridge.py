@@ -8,7 +8,7 @@ import torch
 
 from fusion.forecasting.examples import Examples, Floats, Ints
 from fusion.forecasting.members.base import ForecastMember, Paths, PathTraining
-from fusion.forecasting.members.path_answers import PathAnswers
+from fusion.forecasting.members.path_answers import PathAnswers, evenly
 from fusion.forecasting.members.path_features import PathFeatures
 from fusion.forecasting.members.ridge_design import RidgeDesign, Sums
 from fusion.forecasting.time_folds import latest_origins
@@ -55,7 +55,7 @@ class RidgePathMember(ForecastMember):
     def __init__(
         self, *, features: Mapping[str, Any] | None = None, n_codes: Sequence[int] = ()
     ) -> None:
-        self._config = {"features": features, "n_codes": list(n_codes)}
+        self._config: dict[str, Any] = {"features": features, "n_codes": list(n_codes)}
         self._design: RidgeDesign | None = None
         self._weights: Floats = np.zeros(0)
         self._answers: PathAnswers | None = None
@@ -78,7 +78,7 @@ class RidgePathMember(ForecastMember):
         del seed
         design = RidgeDesign.fitted(examples)
         learned, asked = latest_origins(examples, ASKED_SHARE)
-        asked = asked[:: 1 + (len(asked) - 1) // MOST_ASKED]
+        asked = evenly(asked, MOST_ASKED)
         is_late = np.ones(len(examples), dtype=bool)
         is_late[learned] = False
         shape = design.n_columns, head.horizon + 1
@@ -143,7 +143,7 @@ class RidgePathMember(ForecastMember):
 
     def knows(self, examples: Examples) -> Mask:
         """Mask `[n]` of the examples such as it learned from: with, or without, a history."""
-        has_learned = self._weights.any(axis=(1, 2))
+        has_learned = (self._weights != 0.0).reshape(N_GROUPS, -1).any(axis=1)
         return np.asarray(has_learned[_groups(examples)])
 
     def state(self) -> State:

@@ -9,6 +9,7 @@ import torch
 
 from fusion.data.batch import chunks
 from fusion.forecasting.examples import Examples, Floats, Ints
+from fusion.forecasting.members.path_answers import evenly
 from fusion.forecasting.members.path_features import PathFeatures, Table
 from fusion.members.base import State
 
@@ -39,8 +40,8 @@ class RidgeDesign:
     def fitted(cls, examples: Examples) -> Self:
         """Learned from training examples."""
         features = PathFeatures.fitted(examples)
-        some = np.linspace(0, len(examples) - 1, min(len(examples), SCALE_EXAMPLES)).round()
-        table = features.table(examples.take(some.astype(np.int64))).astype(np.float64)
+        some = evenly(np.arange(len(examples)), SCALE_EXAMPLES)
+        table = features.table(examples.take(some)).astype(np.float64)
         known = ~np.isnan(table)
         counts = np.maximum(known.sum(axis=0), 1)
         mean = np.where(known, table, 0.0).sum(axis=0) / counts
@@ -115,7 +116,7 @@ class Sums:
     def leverage(self, columns: Floats, penalty: float) -> Floats:
         """What each of some examples adds to its own point, per unit of its weight, `[n]`."""
         solved = np.linalg.solve(self._penalised(penalty), columns.T)
-        return np.einsum("nd,dn->n", columns, solved)
+        return np.asarray(np.einsum("nd,dn->n", columns, solved))
 
     def _penalised(self, penalty: float) -> Floats:
         added = np.full(len(self.gram), penalty * self.total)

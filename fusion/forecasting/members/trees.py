@@ -9,7 +9,7 @@ import numpy as np
 from encoders.base import check_whole
 from fusion.forecasting.examples import Examples, Floats, Ints
 from fusion.forecasting.members.base import ForecastMember, Paths, PathTraining
-from fusion.forecasting.members.path_answers import PathAnswers
+from fusion.forecasting.members.path_answers import PathAnswers, evenly
 from fusion.forecasting.members.path_features import PathFeatures, Table
 from fusion.forecasting.time_folds import latest_origins
 from fusion.members.base import State
@@ -96,12 +96,12 @@ class TreesPathMember(ForecastMember):
         features = PathFeatures.fitted(examples)
         table, ahead = features.table(examples), features.of_steps(examples.windows)
         learned, asked = latest_origins(examples, ASKED_SHARE)
-        asked = asked[:: 1 + (len(asked) - 1) // MOST_ASKED]
+        asked = evenly(asked, MOST_ASKED)
         growth = replace(self.growth, seed=seed)
         points = np.full((len(asked), head.horizon + 1), np.nan)
         with stage("growing trees of sales", 2, "models") as work:
             targets, weight = training.targets, training.weight
-            window = Grower(TreeTask(OBJECTIVE, targets[:, -1]), weight, growth)
+            window = Grower(TreeTask(OBJECTIVE, _windows(targets)), weight, growth)
             if len(asked):
                 window.hold_out(features, table, learned, asked)
                 points[:, -1:] = window.answers(table[asked])
@@ -180,6 +180,17 @@ class _Fitted:
             [_by_steps(self.steps.answers, table, ahead), self.window.answers(table)]
         )
         return self.answers.raw(points, examples.stages())
+
+
+def _windows(targets: Floats) -> Floats:
+    """Targets of the window `[n]`; where none is over yet, the mean of the steps that are."""
+    whole = targets[:, -1]
+    if not np.isnan(whole).all():
+        return whole
+    known = ~np.isnan(targets)
+    counts = known.sum(axis=1)
+    sums = np.where(known, targets, 0.0).sum(axis=1)
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 
 
 def _drawn_steps(n: int, horizon: int, *, seed: int) -> tuple[Ints, Ints]:

@@ -88,6 +88,8 @@ def test_past_columns_are_told_by_their_own_level() -> None:
     assert np.isnan(found["orders_lag_2"])
     assert found["orders_known_share"] == pytest.approx(2 / 8)
     assert found["orders_level"] == pytest.approx(np.log(3))
+    assert found["units_per_orders_1"] == pytest.approx(np.log(9 / 4))
+    assert found["units_per_orders_4"] == pytest.approx(np.log1p(16 / 3) - np.log(3))
 
 
 @pytest.mark.parametrize("price", [0.01, 40.0])
@@ -104,7 +106,7 @@ def test_the_last_known_number_is_told_where_later_ones_are_unknown() -> None:
     windows = one_series([1.0] * 12)
     price = np.array([7.0] + [np.nan] * 11, dtype=np.float32)
     found = told(replace(windows, columns={**windows.columns, "price": price}))
-    assert found["price_last"] == pytest.approx(np.log(8))
+    assert found["price_level"] == pytest.approx(np.log(8))
     assert found["price_last_relative"] == pytest.approx(np.log(2))
 
 
@@ -138,12 +140,7 @@ def test_numbers_of_the_market_that_were_given_are_told() -> None:
 def test_what_tells_the_date_alone_is_read_only_where_training_covers_years() -> None:
     units = [1.0] * 100
     dates = {"market_units_lag_1", "year_sin", "before_christmas_step_1"}
-    short, long = (
-        replace(one_series(units), **{name: np.repeat(getattr(one_series(units), name), 2)
-                for name in ("series", "begin", "end", "stop", "is_cut")},
-                period=np.array([2817 - weeks, 2817]))
-        for weeks in (77, 78)
-    )  # fmt: skip
+    short, long = (asked_twice(one_series(units), weeks_before=weeks) for weeks in (77, 78))
     assert not dates & set(LagFeaturesEncoder.fitted(short).names)
     encoder = LagFeaturesEncoder.fitted(long)
     assert dates <= set(encoder.names)
@@ -151,6 +148,13 @@ def test_what_tells_the_date_alone_is_read_only_where_training_covers_years() ->
     assert found["year_cos"] == 1.0  # the first of January
     assert found["after_christmas_step_1"] == pytest.approx(1 - 7 / 56)
     assert found["after_christmas_step_2"] == pytest.approx(1 - 14 / 56)
+
+
+def asked_twice(windows: Windows, *, weeks_before: int) -> Windows:
+    """The only example, and once more that of an earlier date."""
+    earlier = windows.period - weeks_before
+    twice = windows.take(np.zeros(2, dtype=np.int64))
+    return replace(twice, period=np.concatenate([earlier, windows.period]))
 
 
 @pytest.mark.parametrize(("unit", "name"), [("day", "units_lag_28"), ("month", "units_lag_12")])
@@ -278,3 +282,6 @@ def test_other_windows_and_configurations_are_refused() -> None:
         LagFeaturesEncoder(std=[1.0])
     with pytest.raises(ValueError, match="unit must be one of day, week, month"):
         LagFeaturesEncoder(columns={"unit": "hour"})
+    for names in ("price", ["price"] * 1001):
+        with pytest.raises(ValueError, match="columns must be a list of at most 1,000 names"):
+            LagFeaturesEncoder(columns={"columns": names})

@@ -19,6 +19,7 @@ from fusion.forecasting.members.registry import FORECAST_MEMBERS
 from fusion.forecasting.model import ForecastModel
 from fusion.forecasting.trained import TrainedForecast, with_content
 from heads.sales_path import SalesPathHead
+from heads.sales_units import SalesUnits
 
 COLUMNS = SalesColumns(price="price_eur", past=("searches",), known=("price_eur", "index"))
 
@@ -60,6 +61,7 @@ def every_member(
     examples = past_examples(history.panel, horizon=2, until=history.panel.end)
     examples = replace(with_content(examples, history, content), new_level=5.0)
     head = SalesPathHead.fitted(examples.paths(), levels=(0.1, 0.5, 0.9))
+    head.units = SalesUnits(rounding=[[0.5] * len(head.grid), [0.25] * len(head.grid)])
     members = {name: kind.tiny() for name, kind in FORECAST_MEMBERS.items()}
     for member in members.values():
         member.fit(examples, head=head, training=training_of(examples), seed=0)
@@ -90,8 +92,11 @@ def noted(
     """The same forecast, of one small member, with a note that tells it apart."""
     trained, _ = every_member
     one = {"classical": trained.model.members["classical"]}
+    head = SalesPathHead(**trained.model.head.config)
+    stages = [[0.5] * 3, [0.3] * 3, [0.1] * 3]
+    head.units = SalesUnits("zero_inflated", dispersion=stages, zeros=stages)
     model = ForecastModel(
-        trained.model.head,
+        head,
         members=one,
         blend=StageBlend({stage: {"classical": 1.0} for stage in STAGES}),
         calibration=trained.model.calibration,

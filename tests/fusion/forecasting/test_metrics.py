@@ -10,7 +10,7 @@ from fusion.forecasting.metrics import METRICS, scores
 from heads import metrics as heads_metrics
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore", SyntaxWarning)  # Python says so where it compiles it anew
+    warnings.simplefilter("ignore")  # of its escapes, where Python compiles it anew
     from utilsforecast import losses
 
 LEVELS = (0.1, 0.5, 0.9)

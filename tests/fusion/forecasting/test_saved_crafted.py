@@ -80,8 +80,14 @@ def complaint_about(folder, examples):
         model = load_forecast(folder).model
     except BundleError as error:
         return "a message without end" if len(str(error)) > 5000 else None
-    raw = model.raw(examples)
-    return None if np.isfinite(raw).all() else "answers that are no numbers"
+    with np.errstate(all="ignore"):
+        sold = model.distribution(examples)
+        answers = sold.mean, sold.quantile(model.head.levels)
+    return None if all(map(_are_numbers, answers)) else "answers that are no numbers"
+
+
+def _are_numbers(answers):
+    return np.isfinite(answers).all() and (answers >= 0).all()
 
 
 def description_cases(folder, examples, write_crafted, *, every):
@@ -156,14 +162,19 @@ def endless_horizon(document):
 
 
 def stretch(document):
-    document["calibration"]["stretch"] = [[[0.0]]] * 3
+    document["calibration"]["stretch"] = [[[1.0]]] * 3
 
 
 def columns(document):
     document["sales"]["past"] = ["x"] * 10**5
 
 
-@pytest.mark.parametrize("ask", [n_networks, horizon, endless_horizon, stretch, columns])
+def lags(document):
+    read = document["members"]["trees"]["config"]["features"]["lags"]["columns"]
+    read["columns"] = "y" * 10**6
+
+
+@pytest.mark.parametrize("ask", [n_networks, horizon, endless_horizon, stretch, columns, lags])
 def test_a_description_cannot_ask_for_more_than_its_weights_are_for(folder, write_crafted, ask):
     document = described(folder)
     ask(document)

@@ -65,3 +65,14 @@ def test_a_market_with_faults_or_an_undeclared_number_is_refused():
         read_panel(frame_parts(SALES), columns=columns, market=market)
     assert "row 1, column rain: must be a number, got 'x'" in str(caught.value)
     assert "column index: must be named in past or known, got neither" in str(caught.value)
+
+
+def test_a_period_without_any_row_is_unknown_where_many_rows_are_usual():
+    weeks = pd.date_range("2024-01-01", periods=6, freq="7D")
+    rows = [(f"i{item:02}", week, 2) for item in range(25) for week in weeks if week != weeks[3]]
+    sales = pd.DataFrame(rows, columns=["item_id", "date", "units"])
+    panel = read_panel(frame_parts(sales), columns=SalesColumns())
+    assert panel.silent.tolist() == [3]
+    assert np.isnan(panel.known_units[3]) and panel.units[3] == 0
+    few = read_panel(frame_parts(sales[sales.item_id < "i10"]), columns=SalesColumns())
+    assert few.silent.tolist() == [] and few.known_units is few.units

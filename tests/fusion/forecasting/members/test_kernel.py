@@ -8,7 +8,7 @@ from encoders.blocks import Block
 from fusion.data.batch import ModelInputs
 from fusion.data.panel.frequency import Frequency
 from fusion.data.panel.panel import Panel, ragged
-from fusion.forecasting.examples import past_examples
+from fusion.forecasting.examples import STAGES, past_examples
 from fusion.forecasting.members.base import PathTraining
 from fusion.forecasting.members.example import example_examples
 from fusion.forecasting.members.example_view import example_view
@@ -135,3 +135,16 @@ def test_the_trend_of_a_view_is_the_latest_sales_by_their_level():
     level = sold.mean() + 1
     assert view.blocks["sales.level"].values[row] == pytest.approx(np.log(level))
     assert view.blocks["sales.trend"].values[row, 0] == pytest.approx(np.log((sold[1] + 1) / level))
+
+
+def test_medians_of_early_items_are_what_the_kernel_says_and_those_of_known_ones_are_learned():
+    examples = example_examples()
+    rows = np.arange(len(examples))
+    member, head = fitted(examples, rows, most_examples=60, choice_examples=40)
+    assert set(member.config["learned"]) == {"young", "known"}  # too few were ever new
+    for name in member.config["learned"]:
+        some = examples.take(np.flatnonzero(examples.stages() == STAGES.index(name))[:20])
+        points = member._points(member._kernels[name], example_view(some))
+        medians = member.raw(some)[:, :, 1 + head.middle]
+        equal = np.isclose(medians, points).mean()  # all but where quantiles had to be put in order
+        assert equal < 0.2 if name == "known" else equal > 0.8

@@ -16,7 +16,7 @@ from fusion.forecasting.members.check import fitted
 from fusion.forecasting.members.example import example_examples
 from fusion.forecasting.members.item_content import ItemBlock, ItemContent, readable_blocks
 from fusion.forecasting.members.network import NetworkPathMember
-from fusion.forecasting.members.path_training import one_cycle, with_masked
+from fusion.forecasting.members.path_training import PathSettings, one_cycle, with_masked
 from fusion.members.view import View
 from heads.sales_path import SalesPathHead
 
@@ -185,6 +185,21 @@ def test_every_unknown_name_is_told_at_once() -> None:
         NetworkPathMember(series={"lstn": {}}, decoder="least_squares", n_networks=0)
     for words in ("lstm", "decoder", "n_networks must be from 1"):
         assert words in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("n", "epochs", "batch_size", "dropout"),
+    [(0, 60, 32, 0.5), (500, 25, 32, 0.5), (10_000, 8, 156, 0.35), (200_000, 8, 1024, 0.2)],
+)
+def test_few_examples_are_seen_more_often_in_smaller_batches_with_more_dropout(
+    n: int, epochs: int, batch_size: int, dropout: float
+) -> None:
+    found = PathSettings().schedule(n)
+    assert (found.epochs, found.n_batches) == (epochs, max(1, round(n / batch_size)))
+    assert found.rate == pytest.approx(4e-3 * (batch_size / 1024) ** 0.5)
+    assert found.dropout == pytest.approx(dropout)
+    assert PathSettings(dropout=0.0).schedule(n).dropout == 0.0
+    assert PathSettings(epochs=3, batch_size=7).schedule(700)[:2] == (3, 100)
 
 
 def test_step_sizes_rise_and_fall_once() -> None:
