@@ -1,5 +1,7 @@
 """Charts of a backtest: errors by step, quantiles that hold or not, ranges over time."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
@@ -59,10 +61,11 @@ def _quantile_chart(actual: Actual, own: Forecasts) -> Chart:
     """Which share lies below each quantile, of single steps and of totals."""
     axes = new_axes("quantile level", "share of sales below")
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=DASHES)
-    for chosen, style in (
+    styles: list[tuple[slice, dict[str, Any]]] = [
         (slice(-1, None), {"color": INK, "mfc": "none", "linewidth": 1.0}),
         (slice(None, -1), {"color": ACCENT, "linewidth": 1.8}),
-    ):
+    ]
+    for chosen, style in styles:
         shares = _shares_below(actual.paths[:, chosen], own.quantiles[:, chosen])
         axes.plot(own.levels, shares, marker="o", markersize=7, **style)
     axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))

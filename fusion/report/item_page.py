@@ -10,6 +10,7 @@ from encoders.image.photo import PhotoSource
 from fusion.data.cells import is_missing
 from fusion.forecasting.history import History
 from fusion.forecasting.likeness import SimilarItems, similar_items
+from fusion.modalities import MODALITIES
 from fusion.report.data_view import Bar, share_bar
 from fusion.report.fan import WIDE
 from fusion.report.forecast_items import past_length
@@ -153,16 +154,21 @@ def item_page(numbers: ForecastNumbers, history: History, item: str) -> ItemPage
 
 
 def _cells(history: History, place: int) -> tuple[dict[str, str], dict[str, str]]:
-    """Texts of an item, and the other cells that it was read by; photos and dashes aside."""
+    """Texts of an item beside its title, and the other cells that it was read by."""
     catalogue = history.ready.catalogue
     schema, frame = catalogue.schema, catalogue.frame
-    cells = {name: frame[name].iloc[place] for name in schema.all_columns if name in frame.columns}
-    told = {name: str(cell) for name, cell in cells.items() if not is_missing(cell)}
-    long = schema.columns_of("text")
-    hidden = {*long, *schema.columns_of("image"), schema.id}
-    texts = {name: told[name] for name in long[1:] if name in told}
-    details = {name: text for name, text in told.items() if name not in hidden}
-    return texts, dict(list(details.items())[:MOST_DETAILS])
+    texts = schema.columns_of("text")
+    cells = [name for columns in schema.tables.values() for name in columns if name not in texts]
+    told = {
+        name: str(frame[name].iloc[place])
+        for name in (*texts, *dict.fromkeys(cells))
+        if name in frame.columns and not is_missing(frame[name].iloc[place])
+    }
+    details = {name: text for name, text in told.items() if name not in texts}
+    return (
+        {name: told[name] for name in texts[1:] if name in told},
+        dict(list(details.items())[:MOST_DETAILS]),
+    )
 
 
 def _n_ages(numbers: ForecastNumbers, row: int) -> int:
@@ -215,7 +221,7 @@ def _views(
                 likeness=tuple(
                     share_bar(part.replace("_", " "), float(np.clip(1.0 - value, 0.0, 1.0)))
                     for part, value in far.items()
-                    if np.isfinite(value)
+                    if np.isfinite(value) and not (part in MODALITIES and MODALITIES[part].repeats)
                 ),
             )
         )
