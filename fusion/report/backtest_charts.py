@@ -21,7 +21,12 @@ DASHES = (0, (2, 3))
 
 
 def backtest_charts(result: BacktestResult) -> list[Chart]:
-    """Error by step, quantiles, ranges over time, and what lies outside by step."""
+    """Error by step, quantiles, ranges over time, and what lies outside by step.
+
+    None where nothing is known of what was sold.
+    """
+    if not np.isfinite(result.actual.steps).any():
+        return []
     own = result.forecasts[FORECAST]
     return [
         _error_chart(result),

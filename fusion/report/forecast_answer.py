@@ -48,8 +48,11 @@ def forecast_answer(numbers: ForecastNumbers, backtest: BacktestResult | None) -
     sentence = (
         f"{number(len(asked))} {_rows(numbers)}, {span_text(first, horizon, numbers.frequency)}."
     )
+    if later := int((asked.as_of > first).sum()):
+        sentence += f" {number(later)} of them come later and count from their launch on."
     if len(before) == horizon and before.sum() > 0:
-        change = signed(percent(total / float(before.sum()) - 1.0, digits=0))
+        sold = float(before.sum())
+        change = signed(percent(total / sold - 1.0, digits=0))
         sentence += (
             f" In the {numbers.span} before, they sold {number(float(before.sum()))} ({change})."
         )

@@ -14,7 +14,6 @@ from fusion.report.forecast_items import ItemViews, item_groups, largest_rows
 from fusion.report.forecast_numbers import RULE, ForecastNumbers
 from fusion.report.item_page import item_page
 from fusion.report.page import environment
-from fusion.report.period_words import day_text
 from fusion.report.stage_weights import stage_rows
 from fusion.system.files import readable, write_atomically
 
@@ -107,7 +106,7 @@ def _render_forecast(report: ForecastReport, numbers: ForecastNumbers) -> str:
         source=report.source,
         table=report.table,
         made_with=report.made_with,
-        as_of=day_text(numbers.frequency.first_day(int(numbers.asked.as_of.min()))),
+        as_of=numbers.begins(int(numbers.asked.as_of.argmin())),
         answer=forecast_answer(numbers, report.backtest),
         sums=sum_chart(numbers),
         groups=item_groups(views),
@@ -126,9 +125,8 @@ def _render_forecast(report: ForecastReport, numbers: ForecastNumbers) -> str:
 
 def _render_item(report: ForecastReport, numbers: ForecastNumbers, item: str, *, back: str) -> str:
     page = item_page(numbers, report.history, item)
-    as_of = day_text(numbers.frequency.first_day(int(numbers.asked.as_of.min())))
     values = {"page": page, "title": page.title, "report": report.title, "back": back}
-    return _render(ITEM_TEMPLATE, as_of=as_of, **values)
+    return _render(ITEM_TEMPLATE, **values)
 
 
 def _backtest(result: BacktestResult) -> dict[str, Any]:

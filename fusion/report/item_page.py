@@ -67,6 +67,7 @@ class ItemPage:
         texts: Column -> text.
         details: Column -> other cells.
         span: The horizon in words.
+        begins: Its first day in words.
         stage: Life stage in words.
         mean: The expected total in words.
         about: Median and range in words; of the largest shop where there are several.
@@ -86,6 +87,7 @@ class ItemPage:
     texts: Mapping[str, str]
     details: Mapping[str, str]
     span: str
+    begins: str
     stage: str
     mean: str
     about: str
@@ -132,6 +134,7 @@ def item_page(numbers: ForecastNumbers, history: History, item: str) -> ItemPage
         texts=texts,
         details=details,
         span=numbers.span,
+        begins=numbers.begins(first),
         stage=words,
         mean=number(round(mean)) if mean >= 10 else f"{mean:.1f}",
         about="" if several else numbers.about(first),

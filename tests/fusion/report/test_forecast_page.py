@@ -109,7 +109,9 @@ def test_items_that_come_later_count_from_their_launch_on(numbers):
     later = numbers.asked.windows.period.copy()
     later[0] += 1
     asked = replace(numbers.asked, windows=replace(numbers.asked.windows, period=later))
-    sums = sums_by_period(replace(numbers, asked=asked))
+    moved = replace(numbers, asked=asked)
+    sums = sums_by_period(moved)
+    assert "1 of them come later" in forecast_answer(moved, None).sentence
     assert sums[0] == pytest.approx(numbers.mean[1:, 0].sum())
     assert sums[1] == pytest.approx(numbers.mean[1:, 1].sum() + numbers.mean[0, 0])
 
@@ -155,6 +157,19 @@ def test_rings_stand_where_it_is_known_what_was_sold_since():
     assert svg.count('class="came"') == 1
     assert "6 Jan" in fan_svg(fan([]), label="one")
     assert "13 Jan 2025: about 2, likely 1 to 4; sold 2" in svg
+
+
+def test_one_step_of_a_new_item_is_drawn():
+    one = fan([])
+    one = replace(one, quantiles=one.quantiles[:1], actual=one.actual[:1], days=one.days[:1])
+    svg = fan_svg(one, label="one")
+    assert (svg.count('class="middle dot"'), svg.count('<rect class="band"')) == (1, 1)
+
+
+def test_levels_without_a_range_are_told_with_one(report):
+    numbers = ForecastNumbers.of(replace(report, levels=(0.5,)))
+    assert numbers.levels == (0.1, 0.5, 0.9)
+    assert (numbers.low < numbers.high).all()
 
 
 def test_labels_that_would_touch_are_left_out():
@@ -239,10 +254,11 @@ def test_backtest_page_tells_every_method_and_why_some_are_left_out(tmp_path):
 def test_backtest_of_steps_that_nobody_knows_is_drawn_all_the_same():
     report = backtest_report()
     actual = report.backtest.actual
-    steps = actual.steps.copy()
-    steps[:, -1] = np.nan
-    backtest = replace(report.backtest, actual=replace(actual, steps=steps))
-    assert "nan" not in render_backtest(replace(report, backtest=backtest)).lower().split("<svg")[0]
+    for unknown in (slice(-1, None), slice(None)):
+        steps = actual.steps.copy()
+        steps[:, unknown] = np.nan
+        backtest = replace(report.backtest, actual=replace(actual, steps=steps))
+        assert ">nan" not in render_backtest(replace(report, backtest=backtest))
 
 
 def test_dates_and_months_are_words():
