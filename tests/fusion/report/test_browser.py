@@ -162,6 +162,17 @@ def test_nothing_is_torn_or_cut_on_a_wide_screen(pages, name, tmp_path):
 
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium on the PATH")
+@pytest.mark.parametrize("name", ["forecast", "item", "backtest"])
+def test_pages_of_a_forecast_suit_a_tablet_and_paper(pages, name, tmp_path):
+    found = measured(pages[name], tmp_path, width=700)
+    assert (found["torn"], found["wide"], found["overflow"]) == ([], [], 0)
+    page = pages[name].replace("@media screen and", "@media speech and")
+    on_paper = measured(page.replace("@media print", "@media all"), tmp_path, width=184 * MM)
+    assert (on_paper["torn"], on_paper["wide"]) == ([], [])
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium on the PATH")
 def test_printed_pages_are_few_and_full_and_nothing_on_them_is_torn_or_cut(pages, tmp_path):
     page = pages["report"].replace("@media screen and", "@media speech and")
     on_paper = measured(page.replace("@media print", "@media all"), tmp_path, width=184 * MM)
