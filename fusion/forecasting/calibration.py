@@ -96,6 +96,16 @@ class HeldOut:
     stages: Ints
     dates: Ints
 
+    def take(self, rows: Ints) -> "HeldOut":
+        """Some of the examples, in the given order."""
+        return HeldOut(
+            self.raw[rows],
+            self.training.take(rows),
+            self.levels[rows],
+            self.stages[rows],
+            self.dates[rows],
+        )
+
 
 def fit_calibration(head: SalesPathHead, held_out: HeldOut) -> PathCalibration:
     """Means, rounding and ranges by answers out of fold; the head learns how units are told.
@@ -112,7 +122,7 @@ def fit_calibration(head: SalesPathHead, held_out: HeldOut) -> PathCalibration:
     if len(known) < MIN_ROWS:
         return calibration
     step = -(-len(known) // MOST_ROWS)
-    some = _taken(held_out, known[::step])
+    some = held_out.take(known[::step])
     raw = calibration.calibrated(some.raw, some.stages, middle=head.middle)
     targets = some.training.targets
     head.fit_units(raw, targets, level=some.levels, stages=some.stages, parts=some.dates)
@@ -177,13 +187,3 @@ def _rows_of(stages: Ints, place: int) -> "np.ndarray[Any, np.dtype[np.bool_]]":
     """Examples that say how a life stage is calibrated: its own, or all where it has too few."""
     rows = stages == place
     return rows if rows.sum() >= MIN_ROWS else np.ones(len(rows), dtype=bool)
-
-
-def _taken(held_out: HeldOut, rows: Ints) -> HeldOut:
-    return HeldOut(
-        held_out.raw[rows],
-        held_out.training.take(rows),
-        held_out.levels[rows],
-        held_out.stages[rows],
-        held_out.dates[rows],
-    )

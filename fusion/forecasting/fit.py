@@ -67,7 +67,8 @@ def fit_forecast(
         blend = fit_blend(head, training, answers, knows=knows, stages=stages, seed=seed)
         blended = blend.blend(answers, knows, stages)
         held_out = HeldOut(blended, training, asked.levels(), stages, asked.as_of)
-        calibration = fit_calibration(head, held_out)
+        said = np.flatnonzero(np.any(list(knows.values()), axis=0))
+        calibration = fit_calibration(head, held_out.take(said))
     return ForecastModel(
         head,
         members={name: members[name] for name in blend.asked},
@@ -139,10 +140,11 @@ def new_level(examples: Examples) -> float:
 def training_of(examples: Examples) -> PathTraining:
     """Targets of examples, and how much each counts: its level, halved with every quarter of age.
 
-    Examples of which no step is known count nothing.
+    Examples without a history are few, and how items begin changes slowly: they do not age. Those
+    of which no step is known count nothing.
     """
     targets = examples.paths()
-    age = examples.as_of.max(initial=0) - examples.as_of
+    age = (examples.as_of.max(initial=0) - examples.as_of) * (examples.stages() > 0)
     recent = 0.5 ** (age / HALF_LIFE[examples.windows.calendar.unit])
     weight = examples.levels() * recent * ~np.isnan(targets).all(axis=1)
     return PathTraining(targets, weight / (weight.mean() or 1.0) if len(weight) else weight)

@@ -1,3 +1,3 @@
 """Which members a forecast has where none are named."""
 
-DEFAULT_MEMBERS = ("network", "trees")
+DEFAULT_MEMBERS = ("network", "trees", "ridge", "kernel", "analogues")

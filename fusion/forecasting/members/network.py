@@ -18,11 +18,11 @@ from fusion.forecasting.examples import Examples
 from fusion.forecasting.members.base import ForecastMember, Paths, PathTraining
 from fusion.forecasting.members.item_content import ItemBlock, ItemContent, readable_blocks
 from fusion.forecasting.members.path_network import ContentVectors, PathNetwork
+from fusion.forecasting.members.path_settings import PathSettings
 from fusion.forecasting.members.path_training import (
     CHUNK_EXAMPLES,
     PathNetworkTraining,
     PathReader,
-    PathSettings,
     path_data,
     with_masked,
 )
@@ -45,9 +45,10 @@ Entry = Mapping[str, Any]
 class NetworkPathMember(ForecastMember):
     """Networks whose answers are averaged: one model for items of no history, a little and a lot.
 
-    Features of the series and a network that reads it, embeddings and categories of the item side
-    by side, two layers, a decoder of all steps. Random masking of history makes it serve items that
-    are new, and of which content alone is known. All networks learn from all examples.
+    Lag features, or encoders that read a series period by period, stand beside embeddings and
+    categories of the item; then two layers, and a decoder of all steps. Random masking of history
+    makes it serve items that are new, of which content alone is known. All networks learn from all
+    examples.
 
     Source: Lakshminarayanan et al. (2017), deep ensembles, for the mean of networks.
 

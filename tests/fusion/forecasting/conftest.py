@@ -21,6 +21,8 @@ from fusion.forecasting.trained import TrainedForecast, with_content
 from heads.sales_path import SalesPathHead
 from heads.sales_units import SalesUnits
 
+MEMBERS = [name for name in FORECAST_MEMBERS if name not in ("fracast", "chronos")]
+"""Members that need no weights from elsewhere."""
 COLUMNS = SalesColumns(price="price_eur", past=("searches",), known=("price_eur", "index"))
 
 
@@ -62,7 +64,7 @@ def every_member(
     examples = replace(with_content(examples, history, content), new_level=5.0)
     head = SalesPathHead.fitted(examples.paths(), levels=(0.1, 0.5, 0.9))
     head.units = SalesUnits(rounding=[[0.5] * len(head.grid), [0.25] * len(head.grid)])
-    members = {name: kind.tiny() for name, kind in FORECAST_MEMBERS.items()}
+    members = {name: FORECAST_MEMBERS[name].tiny() for name in MEMBERS}
     for member in members.values():
         member.fit(examples, head=head, training=training_of(examples), seed=0)
     alike = dict.fromkeys(members, 1.0 / len(members))

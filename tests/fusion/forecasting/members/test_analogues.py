@@ -131,7 +131,9 @@ def test_content_that_is_gone_is_as_absent_content():
 
 def test_a_panel_without_launches_has_no_analogues():
     panel = replace(PANEL, start=START + 1, first=np.full(N_ITEMS, START + 1))
-    panel = replace(panel, offsets=np.arange(N_ITEMS + 1) * 8, units=np.ones(N_ITEMS * 8, "f4"))
+    sold = np.ones(N_ITEMS * 8, dtype=np.float32)
+    panel = replace(panel, offsets=np.arange(N_ITEMS + 1) * 8, units=sold, given=sold > 0)
+    panel = replace(panel, reported=np.ones(8, dtype=bool))
     member, _, examples = learned(panel)
     assert len(examples) and not member.knows(examples).any()
     assert np.isfinite(member.raw(examples)).all()

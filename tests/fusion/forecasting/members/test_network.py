@@ -16,7 +16,8 @@ from fusion.forecasting.members.check import fitted
 from fusion.forecasting.members.example import example_examples
 from fusion.forecasting.members.item_content import ItemBlock, ItemContent, readable_blocks
 from fusion.forecasting.members.network import NetworkPathMember
-from fusion.forecasting.members.path_training import PathSettings, one_cycle, with_masked
+from fusion.forecasting.members.path_settings import PathSettings
+from fusion.forecasting.members.path_training import one_cycle, with_masked
 from fusion.members.view import View
 from heads.sales_path import SalesPathHead
 
