@@ -30,8 +30,9 @@ from fusion.shards import (
 
 ROOT = Path(__file__).parent.parent
 WHERE_THEY_ARE_USED = {
-    "matplotlib": {"fusion/report/charts.py", "fusion/report/class_charts.py",
-                   "fusion/report/classification_charts.py", "fusion/report/interval_charts.py",
+    "matplotlib": {"fusion/report/backtest_charts.py", "fusion/report/charts.py",
+                   "fusion/report/class_charts.py", "fusion/report/classification_charts.py",
+                   "fusion/report/interval_charts.py",
                    "fusion/report/regression_charts.py", "fusion/report/steps_view.py"},
     "jinja2": {"fusion/report/page.py"},
     "skimage": set(),

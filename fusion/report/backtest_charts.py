@@ -1,5 +1,7 @@
 """Charts of a backtest: errors by step, quantiles that hold or not, ranges over time."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
@@ -19,7 +21,12 @@ DASHES = (0, (2, 3))
 
 
 def backtest_charts(result: BacktestResult) -> list[Chart]:
-    """Error by step, quantiles, ranges over time, and what lies outside by step."""
+    """Error by step, quantiles, ranges over time, and what lies outside by step.
+
+    None where nothing is known of what was sold.
+    """
+    if not np.isfinite(result.actual.steps).any():
+        return []
     own = result.forecasts[FORECAST]
     return [
         _error_chart(result),
@@ -45,7 +52,7 @@ def _error_chart(result: BacktestResult) -> Chart:
         colour = ACCENT if name == FORECAST else INK if best else MUTED
         width = 2.2 if name == FORECAST else 1.6 if best else 1.0
         axes.plot(range(1, len(values) + 1), values, color=colour, linewidth=width, marker="o")
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.06 * axes.get_ylim()[1])
     caption = "Strong line: the fusion."
     if rival is not None:
         others = ", ".join(score.name for score in order[:N_RIVALS] if score.name != rival.name)
@@ -59,10 +66,11 @@ def _quantile_chart(actual: Actual, own: Forecasts) -> Chart:
     """Which share lies below each quantile, of single steps and of totals."""
     axes = new_axes("quantile level", "share of sales below")
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=DASHES)
-    for chosen, style in (
+    styles: list[tuple[slice, dict[str, Any]]] = [
         (slice(-1, None), {"color": INK, "mfc": "none", "linewidth": 1.0}),
         (slice(None, -1), {"color": ACCENT, "linewidth": 1.8}),
-    ):
+    ]
+    for chosen, style in styles:
         shares = _shares_below(actual.paths[:, chosen], own.quantiles[:, chosen])
         axes.plot(own.levels, shares, marker="o", markersize=7, **style)
     axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
@@ -101,12 +109,12 @@ def _time_chart(result: BacktestResult) -> Chart:
     gap = np.flatnonzero(np.diff(found) > 1) + 1
     for run in np.split(np.arange(len(found)), gap):
         axes.plot(found[run], shares[run], color=ACCENT, linewidth=1.8, marker="o", markersize=5)
-    days = {float(one): day_text(frequency.first_day(int(one)), unit=frequency.unit, year=False)
-            for one in found}
+    days = {
+        float(one): day_text(frequency.first_day(int(one)), unit=frequency.unit, year=False)
+        for one in found
+    }
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-    axes.xaxis.set_major_formatter(
-        FuncFormatter(lambda value, _: days.get(round(value), ""))
-    )
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: days.get(round(value), "")))
     axes.set_ylim(0, 1.03)
     axes.yaxis.set_major_formatter(_PERCENT)
     ends = [day_text(frequency.first_day(int(one)), unit=frequency.unit) for one in found[[0, -1]]]
@@ -152,5 +160,3 @@ def _step_axes(label: str, horizon: int) -> Axes:
 
 def _target(axes: Axes, share: float) -> None:
     axes.axhline(share, color=MUTED, linewidth=1.2, linestyle=DASHES)
-
-

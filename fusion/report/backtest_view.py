@@ -14,7 +14,7 @@ from fusion.report.answer import LEADS, TONES, Answer, Tile, best_simple, primar
 from fusion.report.comparison import Comparison, MetricTable, against_simple, metric_table
 from fusion.report.metric_names import metric_name, write, write_gain, write_interval
 from fusion.report.number_text import GAP, number, percent
-from fusion.report.period_words import periods
+from fusion.report.period_words import day_text, periods
 
 OWN = "fusion"
 """What the trained forecast is called on pages."""
@@ -22,6 +22,8 @@ OF_GROUPS = ("wape", "wape_total", "bias", "coverage", "below", "above", "covera
 """Metrics of groups of rows, those that a table has."""
 CLOSE = 0.02
 """Difference of two shares below which they are told with a decimal."""
+MOST_DATES = 6
+"""Dates that a sentence names."""
 BY = {"step": "By step", "life stage": "By life stage", "origin": "By date", "price": "By price"}
 """What tables of groups are called; others by what makes the groups."""
 
@@ -149,9 +151,12 @@ def backtest_answer(result: BacktestResult) -> Answer:
 
 def _proof(result: BacktestResult, rival: Score | None) -> str:
     examples = result.examples
-    dates = [str(day) for day in examples.panel.frequency.first_day(np.unique(examples.as_of))]
-    told = ", ".join(dates[:6]) + (" …" if len(dates) > 6 else "")
-    span = periods(examples.horizon, examples.panel.frequency)
+    frequency = examples.panel.frequency
+    dates = [
+        day_text(day, unit=frequency.unit) for day in frequency.first_day(np.unique(examples.as_of))
+    ]
+    told = ", ".join(dates[:MOST_DATES]) + (" …" if len(dates) > MOST_DATES else "")
+    span = periods(examples.horizon, frequency)
     said = (
         f"Trained anew at each of {len(dates)} past dates"
         if len(dates) > 1
@@ -176,7 +181,9 @@ def _tiles(result: BacktestResult, own: dict[str, float]) -> tuple[Tile, ...]:
         Tile("WAPE of the total", write("wape_total", own["wape_total"]), "of the whole window"),
         Tile("Bias", write("bias", own["bias"]), "0 % is balanced"),
         Tile("In range", write("coverage", own["coverage"]), f"{right}; {sides}"),
-        Tile("Forecasts", number(len(result.examples)), f"of {number(result.gains.n_blocks)} items"),
+        Tile(
+            "Forecasts", number(len(result.examples)), f"of {number(result.gains.n_blocks)} items"
+        ),
     )
 
 
@@ -187,11 +194,13 @@ def _group_table(table: BacktestTable, rival: str) -> GroupTable:
     names = [name for name in OF_GROUPS if name in table.metric_names]
     labels = [metric_name(name).label for name in names]
     beside = [f"WAPE of {rival}"] if others else []
-    rows = tuple((row.group, _numbers(row, others.get(row.group), names)) for row in own)
-    title = BY.get(table.by, f"By {table.by}")
-    return GroupTable(
-        title, table.by, ("Forecasts", labels[0], *beside, *labels[1:]), rows
+    write_group = day_text if table.by == "origin" else str
+    rows = tuple(
+        (write_group(row.group), _numbers(row, others.get(row.group), names)) for row in own
     )
+    title = BY.get(table.by, f"By {table.by}")
+    first = "date" if table.by == "origin" else table.by
+    return GroupTable(title, first, ("Forecasts", labels[0], *beside, *labels[1:]), rows)
 
 
 def _numbers(row: BacktestRow, other: BacktestRow | None, names: Sequence[str]) -> tuple[str, ...]:

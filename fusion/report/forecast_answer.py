@@ -48,9 +48,14 @@ def forecast_answer(numbers: ForecastNumbers, backtest: BacktestResult | None) -
     sentence = (
         f"{number(len(asked))} {_rows(numbers)}, {span_text(first, horizon, numbers.frequency)}."
     )
+    if later := int((asked.as_of > first).sum()):
+        sentence += f" {number(later)} of them come later and count from their launch on."
     if len(before) == horizon and before.sum() > 0:
-        change = signed(percent(total / float(before.sum()) - 1.0, digits=0))
-        sentence += f" In the {numbers.span} before, they sold {number(float(before.sum()))} ({change})."
+        sold = float(before.sum())
+        change = signed(percent(total / sold - 1.0, digits=0))
+        sentence += (
+            f" In the {numbers.span} before, they sold {number(float(before.sum()))} ({change})."
+        )
     return Answer(
         name=f"Next {numbers.span}",
         tone="open",
@@ -105,7 +110,9 @@ def _tiles(
     note = f"{write('wape', primary(evaluation, rival))} for {rival.name}" if rival else ""
     tiles.append(Tile("WAPE in the past", write("wape", own["wape"]), note))
     wanted = percent(numbers.share, digits=0)
-    tiles.append(Tile("In range, in the past", write("coverage", own["coverage"]), f"{wanted} is right"))
+    tiles.append(
+        Tile("In range, in the past", write("coverage", own["coverage"]), f"{wanted} is right")
+    )
     return tuple(tiles)
 
 

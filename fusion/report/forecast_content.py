@@ -19,7 +19,8 @@ class ForecastReport:
         history: Items with their sales.
         asked: What was asked, with the content of items; `n` rows.
         answers: What was answered to it.
-        levels: Quantile levels that are told, ascending, 0.5 and one on either side among them.
+        levels: Quantile levels that are told, ascending, 0.5 among them; without one on either side
+            of it, 0.1, 0.5 and 0.9 are.
         weights: Life stage -> member -> how much it counts, in [0, 1].
         backtest: How good such forecasts were at past dates; None where that was not measured.
         pages: Ids of the items that have a page each.

@@ -162,9 +162,7 @@ def largest_rows(views: ItemViews) -> tuple[ItemView, ...]:
     return tuple(views.view(row, chart=False) for row in rows.tolist())
 
 
-def default_pages(
-    asked: Examples, answers: SalesDistribution, *, most: int = 8
-) -> tuple[str, ...]:
+def default_pages(asked: Examples, answers: SalesDistribution, *, most: int = 8) -> tuple[str, ...]:
     """New items with the highest expected totals, then young ones: those that a page is of use to.
 
     Args:

@@ -12,10 +12,12 @@ from fusion.forecasting.examples import Examples, Floats, Ints
 from fusion.report.fan import SMALL, WIDE, Fan, fan_svg
 from fusion.report.forecast_content import ForecastReport
 from fusion.report.number_text import number, rough
-from fusion.report.period_words import periods
+from fusion.report.period_words import day_text, periods
 from heads.trend import TRENDS, TrendRule
 
 RULE = TrendRule()
+LEVELS = (0.1, 0.5, 0.9)
+"""Levels that are told where those that were asked for make no range around the median."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,12 +46,13 @@ class ForecastNumbers:
     def of(cls, report: ForecastReport) -> "ForecastNumbers":
         """The numbers of a report."""
         asked, answers = report.asked, report.answers
+        levels = report.levels if report.levels[0] < 0.5 < report.levels[-1] else LEVELS
         recent = np.where(asked.windows.lengths > 0, asked.levels() - 1.0, np.nan)
         return cls(
             asked=asked,
-            levels=report.levels,
+            levels=levels,
             mean=answers.mean,
-            quantiles=answers.quantile(report.levels),
+            quantiles=answers.quantile(levels),
             recent=recent,
             trends=RULE.read(answers, recent)["trend"],
             actual=replace(asked, until=asked.panel.end).targets(),
@@ -84,6 +87,11 @@ class ForecastNumbers:
     def share(self) -> float:
         """Share of sales that the widest range should hold, in (0, 1)."""
         return self.levels[-1] - self.levels[0]
+
+    def begins(self, row: int) -> str:
+        """The first day of what is forecast of a row, in words."""
+        day = self.frequency.first_day(int(self.asked.as_of[row]))
+        return day_text(day, unit=self.frequency.unit)
 
     def name(self, row: int) -> str:
         """Id of the item of a row, with its shop where there are shops."""

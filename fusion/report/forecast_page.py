@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from fusion.forecasting.examples import STAGES
 from fusion.forecasting.result import BacktestResult
@@ -13,7 +14,6 @@ from fusion.report.forecast_items import ItemViews, item_groups, largest_rows
 from fusion.report.forecast_numbers import RULE, ForecastNumbers
 from fusion.report.item_page import item_page
 from fusion.report.page import environment
-from fusion.report.period_words import day_text
 from fusion.report.stage_weights import stage_rows
 from fusion.system.files import readable, write_atomically
 
@@ -36,7 +36,7 @@ def write_forecast_report(report: ForecastReport, path: Path) -> list[Path]:
         All files, the report first.
 
     Raises:
-        ValueError: If a page is asked for of an item that is not there.
+        ValueError: If a page is asked for of an item that is not there, see `unknown_pages`.
         OSError: If a file cannot be written.
     """
     if unknown := unknown_pages(report.history, report.pages):
@@ -49,7 +49,7 @@ def write_forecast_report(report: ForecastReport, path: Path) -> list[Path]:
     for item, name in names.items():
         own = path.parent / name
         own.parent.mkdir(parents=True, exist_ok=True)
-        text = _render_item(report, numbers, item, back=f"../{path.name}")
+        text = _render_item(report, numbers, item, back=f"../{quote(path.name)}")
         write_atomically(own, readable(text).encode())
         written.append(own)
     write_atomically(path, readable(_render_forecast(report, numbers)).encode())
@@ -99,14 +99,14 @@ def render_item(report: ForecastReport, item: str, *, back: str = "") -> str:
 
 def _render_forecast(report: ForecastReport, numbers: ForecastNumbers) -> str:
     views = ItemViews(numbers, report.history, page_names(report))
-    has_backtest = report.backtest is not None
+    backtest = {"view": None} if report.backtest is None else _backtest(report.backtest)
     return _render(
         TEMPLATE,
         title=report.title,
         source=report.source,
         table=report.table,
         made_with=report.made_with,
-        as_of=day_text(numbers.frequency.first_day(int(numbers.asked.as_of.min()))),
+        as_of=numbers.begins(int(numbers.asked.as_of.argmin())),
         answer=forecast_answer(numbers, report.backtest),
         sums=sum_chart(numbers),
         groups=item_groups(views),
@@ -119,15 +119,14 @@ def _render_forecast(report: ForecastReport, numbers: ForecastNumbers) -> str:
         weights=stage_rows(report.weights),
         stages=STAGES,
         rule=RULE.describe(),
-        **(_backtest(report.backtest) if report.backtest and has_backtest else {"view": None}),
+        **backtest,
     )
 
 
 def _render_item(report: ForecastReport, numbers: ForecastNumbers, item: str, *, back: str) -> str:
     page = item_page(numbers, report.history, item)
-    as_of = day_text(numbers.frequency.first_day(int(numbers.asked.as_of.min())))
     values = {"page": page, "title": page.title, "report": report.title, "back": back}
-    return _render(ITEM_TEMPLATE, as_of=as_of, **values)
+    return _render(ITEM_TEMPLATE, **values)
 
 
 def _backtest(result: BacktestResult) -> dict[str, Any]:

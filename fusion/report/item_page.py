@@ -10,6 +10,7 @@ from encoders.image.photo import PhotoSource
 from fusion.data.cells import is_missing
 from fusion.forecasting.history import History
 from fusion.forecasting.likeness import SimilarItems, similar_items
+from fusion.modalities import MODALITIES
 from fusion.report.data_view import Bar, share_bar
 from fusion.report.fan import WIDE
 from fusion.report.forecast_items import past_length
@@ -66,6 +67,7 @@ class ItemPage:
         texts: Column -> text.
         details: Column -> other cells.
         span: The horizon in words.
+        begins: Its first day in words.
         stage: Life stage in words.
         mean: The expected total in words.
         about: Median and range in words; of the largest shop where there are several.
@@ -85,6 +87,7 @@ class ItemPage:
     texts: Mapping[str, str]
     details: Mapping[str, str]
     span: str
+    begins: str
     stage: str
     mean: str
     about: str
@@ -131,6 +134,7 @@ def item_page(numbers: ForecastNumbers, history: History, item: str) -> ItemPage
         texts=texts,
         details=details,
         span=numbers.span,
+        begins=numbers.begins(first),
         stage=words,
         mean=number(round(mean)) if mean >= 10 else f"{mean:.1f}",
         about="" if several else numbers.about(first),
@@ -153,16 +157,21 @@ def item_page(numbers: ForecastNumbers, history: History, item: str) -> ItemPage
 
 
 def _cells(history: History, place: int) -> tuple[dict[str, str], dict[str, str]]:
-    """Texts of an item, and the other cells that it was read by; photos and dashes aside."""
+    """Texts of an item beside its title, and the other cells that it was read by."""
     catalogue = history.ready.catalogue
     schema, frame = catalogue.schema, catalogue.frame
-    cells = {name: frame[name].iloc[place] for name in schema.all_columns if name in frame.columns}
-    told = {name: str(cell) for name, cell in cells.items() if not is_missing(cell)}
-    long = schema.columns_of("text")
-    hidden = {*long, *schema.columns_of("image"), schema.id}
-    texts = {name: told[name] for name in long[1:] if name in told}
-    details = {name: text for name, text in told.items() if name not in hidden}
-    return texts, dict(list(details.items())[:MOST_DETAILS])
+    texts = schema.columns_of("text")
+    cells = [name for columns in schema.tables.values() for name in columns if name not in texts]
+    told = {
+        name: str(frame[name].iloc[place])
+        for name in (*texts, *dict.fromkeys(cells))
+        if name in frame.columns and not is_missing(frame[name].iloc[place])
+    }
+    details = {name: text for name, text in told.items() if name not in texts}
+    return (
+        {name: told[name] for name in texts[1:] if name in told},
+        dict(list(details.items())[:MOST_DETAILS]),
+    )
 
 
 def _n_ages(numbers: ForecastNumbers, row: int) -> int:
@@ -180,16 +189,19 @@ def _has_age(numbers: ForecastNumbers, row: int) -> bool:
 
 
 def _similar(numbers: ForecastNumbers, item: str, *, n_periods: int) -> SimilarItems | None:
+    """Past items like it; None where there are none, or none that it can be compared with."""
     asked = numbers.asked
     if asked.content is None:
         return None
     before = numbers.frequency.first_day(min(int(asked.as_of.min()), asked.until))
-    return similar_items(asked, item, before=before, k=N_SIMILAR, n_periods=n_periods)
+    like = similar_items(asked, item, before=before, k=N_SIMILAR, n_periods=n_periods)
+    return like if np.isfinite(like.distances).any() else None
 
 
 def _views(
     numbers: ForecastNumbers, history: History, like: SimilarItems | None
 ) -> tuple[SimilarView, ...]:
+    """Past items in words."""
     if like is None:
         return ()
     catalogue, horizon = history.ready.catalogue, numbers.asked.horizon
@@ -212,16 +224,14 @@ def _views(
                 likeness=tuple(
                     share_bar(part.replace("_", " "), float(np.clip(1.0 - value, 0.0, 1.0)))
                     for part, value in far.items()
-                    if np.isfinite(value)
+                    if np.isfinite(value) and not (part in MODALITIES and MODALITIES[part].repeats)
                 ),
             )
         )
     return tuple(found)
 
 
-def _curves(
-    numbers: ForecastNumbers, rows: np.ndarray, like: SimilarItems | None
-) -> Markup | None:
+def _curves(numbers: ForecastNumbers, rows: np.ndarray, like: SimilarItems | None) -> Markup | None:
     """Curves of like items by age, thin, and the item's own history and forecast, thick.
 
     Of several shops the sum of the means is drawn, without a range: those do not add up.

@@ -14,8 +14,8 @@ Floats = NDArray[np.float64]
 LEFT, RIGHT, TOP, BOTTOM = 38.0, 10.0, 8.0, 24.0
 """Margins in units of the drawing."""
 N_TICKS = 4
-LETTER, LEAST_GAP = 6.0, 8.0
-"""Width of a letter of a label, and what stays free between two of them."""
+LETTER = 6.0 / 360.0
+"""Width of a letter of a label by the width of the drawing, where that is as wide as a phone."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,8 @@ class Drawing:
         if len(low) == 1:
             bottom, top = self.y(float(low[0])), self.y(float(high[0]))
             left, height = self.x(begin) - 4, max(bottom - top, 1.0)
-            return f'<rect class="{name}" x="{left:.1f}" y="{top:.1f}" width="8" height="{height:.1f}"/>'
+            size = f'width="8" height="{height:.1f}"'
+            return f'<rect class="{name}" x="{left:.1f}" y="{top:.1f}" {size}/>'
         return f'<polygon class="{name}" points="{" ".join([*lower, *reversed(upper)])}"/>'
 
     def column(self, begin: int, end: int, name: str, says: str = "") -> str:
@@ -113,11 +114,12 @@ class Drawing:
         parts: list[str] = []
         taken: list[tuple[float, float]] = []
         for place, text in texts:
-            x, width = self.x(place), LETTER * len(text)
+            x, letter = self.x(place), LETTER * self.width
+            width = letter * len(text)
             anchor = "start" if place == 0 else "end" if place == self.n - 1 else "middle"
             begin = x - {"start": 0.0, "middle": width / 2, "end": width}[anchor]
             end = begin + width
-            if any(begin < after + LEAST_GAP and start < end + LEAST_GAP for start, after in taken):
+            if any(begin < after + letter and start < end + letter for start, after in taken):
                 continue
             taken.append((begin, end))
             where = f'x="{x:.1f}" y="{self.height - 6:.1f}" text-anchor="{anchor}"'
@@ -128,7 +130,9 @@ class Drawing:
         """The whole drawing; a screen reader says the label."""
         opening = Markup('<svg class="lines" role="img" aria-label="{}" viewBox="0 0 {} {}">')
         inside = Markup("".join(parts))  # numbers, and texts that were escaped
-        return opening.format(label, f"{self.width:g}", f"{self.height:g}") + inside + Markup("</svg>")
+        return (
+            opening.format(label, f"{self.width:g}", f"{self.height:g}") + inside + Markup("</svg>")
+        )
 
     def _points(self, values: Floats, begin: int) -> list[str]:
         return [
