@@ -2,15 +2,24 @@
 
 import csv
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pandas as pd
 
 from benchmarks.promises.base import Outcome, Promise, Settings
+from benchmarks.promises.made_forecast import forecast_report
 from benchmarks.promises.made_report import poisoned, poisoned_new_items
 from fusion.data import write_table
-from fusion.report import render_new_items, render_report
+from fusion.report import (
+    BacktestReport,
+    render_backtest,
+    render_forecast,
+    render_item,
+    render_new_items,
+    render_report,
+)
 
 PAYLOADS = (
     "<script>alert(1)</script>",
@@ -81,18 +90,30 @@ class Finds(HTMLParser):
         self.text.append(data)
 
 
-def broken_by(payload: str, harmless: tuple[Finds, Finds]) -> str:
+LEAST = (20, 12, 80, 15, 25)
+"""How often each of the pages shows a text that stands in every place."""
+
+
+def broken_by(payload: str, harmless: tuple[Finds, ...]) -> str:
     """What the pages show that it must not, where everything in it is the payload."""
-    for page, clean, least in zip(poisoned_pages(payload), harmless, (20, 12), strict=True):
+    for page, clean, least in zip(poisoned_pages(payload), harmless, LEAST, strict=True):
         if broken := _broken(payload, page, clean, least=least):
             return broken
     return ""
 
 
-def poisoned_pages(payload: str) -> tuple[Finds, Finds]:
-    """What a browser would find in a report and in a page of new items."""
-    new = render_new_items(poisoned_new_items(payload), title=payload)
-    return Finds(render_report(poisoned(payload))), Finds(new)
+def poisoned_pages(payload: str) -> tuple[Finds, ...]:
+    """What a browser would find in reports, in a page of new items and in one of an item."""
+    forecast = forecast_report(word=payload)
+    assert forecast.backtest is not None
+    backtest = BacktestReport(payload, payload, forecast.backtest, table=payload)
+    return (
+        Finds(render_report(poisoned(payload))),
+        Finds(render_new_items(poisoned_new_items(payload), title=payload)),
+        Finds(render_forecast(replace(forecast, backtest=None))),
+        Finds(render_item(forecast, forecast.pages[0])),
+        Finds(render_backtest(backtest)),
+    )
 
 
 def _broken(payload: str, found: Finds, harmless: Finds, *, least: int) -> str:

@@ -1,4 +1,4 @@
-"""The training report: one self-contained page that shows how good a fusion is and on what."""
+"""Reports for people: of a training, a forecast and a backtest, each a self-contained page."""
 
 from fusion.report.content import (
     ColumnSummary,
@@ -12,14 +12,25 @@ from fusion.report.content import (
     TuningCost,
     TuningSummary,
 )
+from fusion.report.forecast_content import BacktestReport, ForecastReport, unknown_pages
+from fusion.report.forecast_items import default_pages
+from fusion.report.forecast_page import (
+    render_backtest,
+    render_forecast,
+    render_item,
+    write_backtest_report,
+    write_forecast_report,
+)
 from fusion.report.forecast_words import HeadWords, head_title, head_words
 from fusion.report.head_result import HeadResult, ReportItem
 from fusion.report.new_items import best_rows, build_new_items, tell_new_items
 from fusion.report.page import render_new_items, render_report, write_new_items, write_report
 
 __all__ = [
+    "BacktestReport",
     "ColumnSummary",
     "DataSummary",
+    "ForecastReport",
     "HeadResult",
     "HeadWords",
     "Losses",
@@ -33,11 +44,18 @@ __all__ = [
     "TuningSummary",
     "best_rows",
     "build_new_items",
+    "default_pages",
     "head_title",
     "head_words",
+    "render_backtest",
+    "render_forecast",
+    "render_item",
     "render_new_items",
     "render_report",
     "tell_new_items",
+    "unknown_pages",
+    "write_backtest_report",
+    "write_forecast_report",
     "write_new_items",
     "write_report",
 ]

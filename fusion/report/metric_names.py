@@ -31,6 +31,22 @@ METRICS = {
         "The same for the expected value, which aims at the right total, where WAPE is of the "
         "median, which aims at the smallest error.",
     ),
+    "wape_total": MetricName(
+        "WAPE of the total",
+        "percent",
+        "The same for the units of the whole window: weeks that are too high and too low even out.",
+    ),
+    "mase": MetricName(
+        "MASE",
+        "score",
+        "Error beside that of the last value as a forecast, in the past of each item; below 1 is "
+        "better than that.",
+    ),
+    "rmsse": MetricName(
+        "RMSSE",
+        "score",
+        "Like MASE, but large errors weigh more, because errors are squared before averaging.",
+    ),
     "mae": MetricName(
         "MAE", "units", "The size of the error of an average item, in the unit of the target."
     ),
@@ -128,6 +144,22 @@ FAMILIES = {
         "percent",
         "Share of items whose actual value lies inside the forecast range; a range from the 10 % "
         "to the 90 % quantile (p10 to p90) should hold about 80 %.",
+    ),
+    "crps": MetricName(
+        "CRPS",
+        "units",
+        "Error of the whole distribution, of which the pinball loss is that of single quantiles; "
+        "0 is perfect.",
+    ),
+    "below": MetricName(
+        "Below",
+        "percent",
+        "Share of actual values below the range; under a range from p10 about 10 % should lie.",
+    ),
+    "above": MetricName(
+        "Above",
+        "percent",
+        "Share of actual values above the range; over a range to p90 about 10 % should lie.",
     ),
     "width": MetricName(
         "Width of the range",

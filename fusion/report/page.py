@@ -34,7 +34,7 @@ from fusion.system.files import readable, write_atomically
 
 TEMPLATE = "page.html.j2"
 ITEMS_TEMPLATE = "new_items.html.j2"
-STYLE = "page.css"
+STYLE, FORECAST_STYLE = "page.css", "forecast.css"
 MOST_IN_REPORT = 30  # new items: 200 of them made 20 of 31 printed pages
 SMALL = 96  # pixels of the longer side of a photo in a table
 
@@ -91,7 +91,7 @@ def _first_items(new: NewItems | None) -> NewItems | None:
 
 def render_new_items(new: NewItems, *, title: str) -> str:
     """The table of new items as the text of one HTML page; every text of it is escaped."""
-    return _environment().get_template(ITEMS_TEMPLATE).render(new=new, title=title)
+    return environment().get_template(ITEMS_TEMPLATE).render(new=new, title=title)
 
 
 def render_report(report: TrainingReport) -> str:
@@ -105,7 +105,7 @@ def render_report(report: TrainingReport) -> str:
         for each, view in zip(report.heads, heads, strict=True)
     }
     return (
-        _environment()
+        environment()
         .get_template(TEMPLATE)
         .render(
             title=report.title,
@@ -123,7 +123,7 @@ def render_report(report: TrainingReport) -> str:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
     """Templates of this folder, compiled once."""
     loader = PackageLoader("fusion.report", ".")
     environment = Environment(
@@ -135,8 +135,10 @@ def _environment() -> Environment:
     )
     environment.filters["number"] = number
     environment.filters["small"] = lambda photo: thumbnail(photo, side=SMALL)
+    environment.filters["photo"] = lambda photo, side: thumbnail(photo, side=side)
     environment.filters["tight"] = lambda text: text.replace(" %", f"{GAP}%")
-    environment.globals["style"] = Markup(loader.get_source(environment, STYLE)[0])
+    for name, file in {"style": STYLE, "forecast_style": FORECAST_STYLE}.items():
+        environment.globals[name] = Markup(loader.get_source(environment, file)[0])
     return environment
 
 

@@ -9,13 +9,23 @@ from dataclasses import replace
 
 import pytest
 
-from fusion.report import ColumnSummary, render_new_items, render_report, write_report
+from benchmarks.promises.made_forecast import backtest_report, forecast_report
+from fusion.report import (
+    ColumnSummary,
+    render_backtest,
+    render_forecast,
+    render_item,
+    render_new_items,
+    render_report,
+    write_report,
+)
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-background-networking "
     "--disable-component-update --disable-sync --no-first-run --enable-logging=stderr --v=0"
 ).split()
+FORECASTS = ("forecast", "forecast in shops", "item", "item in shops", "backtest")
 
 
 def dom(path, profile, *flags):
@@ -118,7 +128,13 @@ def pages(make, photos):
     )
     long = replace(long, items=cards)
     questions = make.report(long, make.quantiles(), make.steps(n_steps=12))
+    forecast, in_shops = forecast_report(photos), forecast_report(photos, shops=True)
     return {
+        "forecast": render_forecast(forecast),
+        "forecast in shops": render_forecast(in_shops),
+        "item": render_item(forecast, forecast.pages[0]),
+        "item in shops": render_item(in_shops, in_shops.pages[-1]),
+        "backtest": render_backtest(backtest_report()),
         "report": render_report(full),
         "new items": render_new_items(new, title="New items"),
         "questions": render_report(questions),
@@ -128,7 +144,7 @@ def pages(make, photos):
 
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium on the PATH")
-@pytest.mark.parametrize("name", ["report", "new items", "questions"])
+@pytest.mark.parametrize("name", ["report", "new items", "questions", *FORECASTS])
 def test_nothing_is_torn_or_cut_on_a_phone(pages, name, tmp_path):
     found = measured(pages[name], tmp_path, width=390)
     assert (found["torn"], found["wide"], found["overflow"]) == ([], [], 0)
@@ -136,12 +152,23 @@ def test_nothing_is_torn_or_cut_on_a_phone(pages, name, tmp_path):
 
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium on the PATH")
-@pytest.mark.parametrize("name", ["questions", "several answers"])
+@pytest.mark.parametrize("name", ["questions", "several answers", *FORECASTS])
 def test_nothing_is_torn_or_cut_on_a_wide_screen(pages, name, tmp_path):
     """Nor has a table to be moved to the side, where the screen has room for it."""
     page = pages[name].replace('class="panel scroll"', 'class="panel"')
     found = measured(page, tmp_path, width=1200)
     assert (found["torn"], found["wide"], found["overflow"]) == ([], [], 0)
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium on the PATH")
+@pytest.mark.parametrize("name", ["forecast", "item", "backtest"])
+def test_pages_of_a_forecast_suit_a_tablet_and_paper(pages, name, tmp_path):
+    found = measured(pages[name], tmp_path, width=700)
+    assert (found["torn"], found["wide"], found["overflow"]) == ([], [], 0)
+    page = pages[name].replace("@media screen and", "@media speech and")
+    on_paper = measured(page.replace("@media print", "@media all"), tmp_path, width=184 * MM)
+    assert (on_paper["torn"], on_paper["wide"]) == ([], [])
 
 
 @pytest.mark.browser

@@ -1,0 +1,153 @@
+"""The headline of a forecast: how much all items sell together, and what is known of that."""
+
+import numpy as np
+from markupsafe import Markup
+
+from encoders.series.windows import UNITS
+from fusion.forecasting.examples import STAGES, Floats
+from fusion.forecasting.result import FORECAST, BacktestResult
+from fusion.report.answer import Answer, Tile, best_simple, primary
+from fusion.report.backtest_view import backtest_evaluation, overall
+from fusion.report.forecast_items import past_length
+from fusion.report.forecast_numbers import RULE, ForecastNumbers
+from fusion.report.line_svg import Drawing
+from fusion.report.metric_names import write
+from fusion.report.number_text import number, percent, rough, signed
+from fusion.report.period_words import day_text, periods, span_text
+from heads.trend import TRENDS
+
+SIZE = (720.0, 230.0)
+"""Width and height of the chart of all items."""
+
+
+def sums_by_period(numbers: ForecastNumbers) -> Floats:
+    """Sum of the means of all items in each period from the first step on, `[horizon]`.
+
+    Items that come later count from their launch on.
+    """
+    asked = numbers.asked
+    place = asked.as_of[:, None] - int(asked.as_of.min()) + np.arange(asked.horizon)
+    inside = place < asked.horizon
+    means = numbers.mean[:, :-1]
+    return np.bincount(place[inside], means[inside], minlength=asked.horizon).astype(np.float64)
+
+
+def sold_before(numbers: ForecastNumbers, length: int) -> Floats:
+    """Units of all items in the periods before the first step, `[n <= length]`."""
+    windows = numbers.asked.windows
+    n_known = int(windows.period.min()) - windows.market_start
+    return windows.market[UNITS][max(n_known - length, 0) : n_known].astype(np.float64)
+
+
+def forecast_answer(numbers: ForecastNumbers, backtest: BacktestResult | None) -> Answer:
+    """The headline: a sum of means, without a range that nobody could know."""
+    asked, unit = numbers.asked, numbers.frequency.unit
+    first, horizon = int(asked.as_of.min()), asked.horizon
+    total = float(sums_by_period(numbers).sum())
+    before = sold_before(numbers, horizon)
+    sentence = (
+        f"{number(len(asked))} {_rows(numbers)}, {span_text(first, horizon, numbers.frequency)}."
+    )
+    if later := int((asked.as_of > first).sum()):
+        sentence += f" {number(later)} of them come later and count from their launch on."
+    if len(before) == horizon and before.sum() > 0:
+        sold = float(before.sum())
+        change = signed(percent(total / sold - 1.0, digits=0))
+        sentence += (
+            f" In the {numbers.span} before, they sold {number(float(before.sum()))} ({change})."
+        )
+    return Answer(
+        name=f"Next {numbers.span}",
+        tone="open",
+        lead=f"About {rough(total, whole=True)} units in the next {numbers.span}.",
+        sentence=sentence,
+        proof=_proof(backtest, unit),
+        tiles=_tiles(numbers, total, backtest),
+    )
+
+
+def _rows(numbers: ForecastNumbers) -> str:
+    return "items" if numbers.asked.panel.shops is None else "items in shops"
+
+
+def _proof(backtest: BacktestResult | None, unit: str) -> str:
+    """How far off sums were at past dates; that the ranges of items say nothing of it."""
+    why = "The ranges of single items do not add up, so the sum has none."
+    if backtest is None:
+        return f"{why} How far off such sums are was not measured: run a backtest."
+    found = [
+        row.metrics["bias"]
+        for table in backtest.tables
+        if table.by == "origin"
+        for row in table.rows
+        if row.method == FORECAST and np.isfinite(row.metrics["bias"])
+    ]
+    if not found:
+        return why
+    told = ", ".join(signed(percent(bias)) for bias in found)
+    dates = "At one past date it was" if len(found) == 1 else f"At {len(found)} past dates it was"
+    return f"{why} {dates} off by {told}."
+
+
+def _tiles(
+    numbers: ForecastNumbers, total: float, backtest: BacktestResult | None
+) -> tuple[Tile, ...]:
+    stages = np.bincount(numbers.asked.stages(), minlength=len(STAGES)).tolist()
+    parts = [f"{number(n)} {name}" for name, n in zip(STAGES, stages, strict=True) if n]
+    trends = numbers.trends[np.isfinite(numbers.trends)]
+    counts = {name: number(int((trends == place).sum())) for place, name in enumerate(TRENDS)}
+    limit = percent(RULE.change, digits=0)
+    tiles = [
+        Tile("Expected units", number(round(total)), "the sum of the means"),
+        Tile("Items", number(len(numbers.asked)), ", ".join(parts)),
+        Tile("Rising / falling", f"{counts['up']} / {counts['down']}", f"by more than {limit}"),
+    ]
+    if backtest is None:
+        return tuple(tiles)
+    evaluation = backtest_evaluation(backtest, "wape")
+    rival = best_simple(evaluation)
+    own = overall(backtest)
+    note = f"{write('wape', primary(evaluation, rival))} for {rival.name}" if rival else ""
+    tiles.append(Tile("WAPE in the past", write("wape", own["wape"]), note))
+    wanted = percent(numbers.share, digits=0)
+    tiles.append(
+        Tile("In range, in the past", write("coverage", own["coverage"]), f"{wanted} is right")
+    )
+    return tuple(tiles)
+
+
+def sum_chart(numbers: ForecastNumbers) -> Markup:
+    """Units of all items together: as they were sold, and the sum of the means that come."""
+    past = sold_before(numbers, max(52, past_length(numbers.asked.horizon)))
+    sums, since = sums_by_period(numbers), _sold_since(numbers)
+    first, n_past = int(numbers.asked.as_of.min()), len(past)
+    values = np.concatenate([past, sums])
+    frequency, unit = numbers.frequency, numbers.frequency.unit
+    days = frequency.first_day(first - n_past + np.arange(len(values)))
+    drawing = Drawing(len(values), float(np.nanmax([*values, *since])), *SIZE)
+    label = (
+        f"Units of all items by {unit}: {periods(n_past, frequency)} as sold, then "
+        f"{periods(len(sums), frequency)} as expected."
+    )
+    hints = [
+        f"{day_text(day, unit=unit)}: {number(round(float(units)))} units"
+        for day, units in zip(days, values, strict=True)
+    ]
+    parts = [
+        drawing.grid(),
+        drawing.upright(n_past - 0.5, "now") if n_past else "",
+        drawing.line(past, "past"),
+        drawing.line(sums, "middle", begin=n_past),
+        drawing.dots(since, "came", begin=n_past),
+        *(drawing.column(at, at + 1, "hint", hint) for at, hint in enumerate(hints)),
+        drawing.labels([(at, day_text(days[at], unit=unit)) for at in (n_past, 0, len(days) - 1)]),
+    ]
+    return drawing.svg(parts, label=label)
+
+
+def _sold_since(numbers: ForecastNumbers) -> Floats:
+    """Units of all items in the periods of the horizon that are over by now; NaN in others."""
+    windows, horizon = numbers.asked.windows, numbers.asked.horizon
+    begin = int(windows.period.min()) - windows.market_start
+    known = windows.market[UNITS][begin : begin + horizon]
+    return np.concatenate([known, np.full(horizon - len(known), np.nan)]).astype(np.float64)

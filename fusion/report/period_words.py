@@ -1,0 +1,36 @@
+"""Periods and dates in words."""
+
+from typing import Any
+
+import numpy as np
+
+from fusion.data.panel.frequency import Frequency, Unit
+
+MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+
+
+def periods(n: int, frequency: Frequency) -> str:
+    """So many periods: `8 weeks`, `1 day`."""
+    return f"{n} {frequency.unit}{'' if n == 1 else 's'}"
+
+
+def day_text(day: Any, *, unit: Unit = "day", year: bool = True) -> str:
+    """A date in words.
+
+    Example:
+        >>> day_text(np.datetime64("2025-03-03")), day_text("2025-03-01", unit="month", year=False)
+        ('3 Mar 2025', 'Mar')
+    """
+    whole_year, month, of_month = str(np.datetime64(day, "D")).split("-")
+    words = [MONTHS[int(month) - 1]]
+    if unit != "month":
+        words.insert(0, str(int(of_month)))
+    return " ".join([*words, whole_year] if year else words)
+
+
+def span_text(first: int, n: int, frequency: Frequency) -> str:
+    """The days of some periods: `3 Mar 2025 to 27 Apr 2025`; months without days."""
+    begin, after = (frequency.first_day(period) for period in (first, first + n))
+    ends = [begin, after - np.timedelta64(1, "D")]
+    begin_text, end_text = (day_text(day, unit=frequency.unit) for day in ends)
+    return begin_text if begin_text == end_text else f"{begin_text} to {end_text}"
