@@ -17,6 +17,7 @@ from fusion.errors import FusionError as FusionError
 from fusion.errors import StoreError as StoreError
 from fusion.estimators import FusionClassifier as FusionClassifier
 from fusion.estimators import FusionRegressor as FusionRegressor
+from fusion.estimators.forecaster import FusionForecaster as FusionForecaster
 from fusion.members import MEMBERS as MEMBERS
 from fusion.members import Member as Member
 from fusion.members import check_member as check_member

@@ -316,7 +316,19 @@ def test_columns_that_a_bundle_does_not_read_are_refused(shop, trained, tmp_path
 
 
 @pytest.mark.parametrize(
-    "verb", ["train", "fine-tune", "pretrain", "evaluate", "predict", "similar", "embed", "demo"]
+    "verb",
+    [
+        "train",
+        "fine-tune",
+        "pretrain",
+        "evaluate",
+        "predict",
+        "similar",
+        "forecast",
+        "backtest",
+        "embed",
+        "demo",
+    ],
 )
 def test_every_verb_has_help(verb):
     result = run(verb, "--help")
@@ -329,10 +341,14 @@ def test_a_missing_file_is_one_sentence(tmp_path):
     assert "Traceback" not in result.output
 
 
-def test_the_demo_configuration_is_valid():
+def test_the_demo_configurations_are_valid():
     from fusion.job_steps.config import TrainConfig
     from fusion.jobs.demo import demo_folder
 
     path = demo_folder() / "train.toml"
     assert TrainConfig.from_file(path).data.items.is_file()
+    from fusion.job_steps.forecast_config import ForecastConfig
+
+    weeks = ForecastConfig.from_file(demo_folder() / "forecast.toml")
+    assert weeks.sales.table.is_file() and weeks.data.new_items.is_file()
     assert tomllib.loads(path.read_text())["encoders"]["image"]["weights"] == "clothing18"

@@ -122,6 +122,7 @@ def test_each_command_imports_only_what_it_uses(shop):
              "image=photo", "--encoder", "image=colour_texture", "--quiet"]  # fmt: skip
     predict = ["predict", str(shop / "model"), *photos, "--out", str(shop / "out.csv"), "--quiet"]
     without_torch = [
+        ["forecast", "--help"],
         ["verify", str(shop / "job")],
         ["embed", "--status", str(shop / "job")],
         [*embed, "--store", str(shop / "store"), "--out", str(shop / "job")],
@@ -147,18 +148,20 @@ def test_each_command_imports_only_what_it_uses(shop):
         [*predict, "--items", str(shop / "gone.csv")],
         ["evaluate", str(shop / "model"), "--items", str(shop / "less.csv")],
         ["train", str(shop / "gone.toml")],
+        ["backtest", str(shop / "gone.toml")],
+        ["forecast", str(shop / "model"), "--items", items],
         ["import FusionRegressor"],
     ]
     wrong = ["train", str(shop / "wrong.toml")]
-    steps = [*without_torch, wrong, [*predict, "--items", items]]
+    steps = [*without_torch, wrong, ["forecast", *wrong[1:]], [*predict, "--items", items]]
     watched = ["torch", "pandas", "transformers", "torchvision", "torch._dynamo", "matplotlib",
                "skimage", "accelerate", "jinja2"]  # fmt: skip
     seen, codes = run_steps(steps, watched)
     n = len(without_torch) - 1
-    assert codes == [0, 0, 0, 0, 0, 0, 2, *[1] * (n - 6), 0]
+    assert codes == [0, 0, 0, 0, 0, 0, 0, 2, *[1] * (n - 6), 0]
     assert seen[:n] == [[]] * n
-    assert seen[n : n + 2] == [["pandas"]] * 2  # FusionRegressor, values of a configuration
-    assert seen[n + 2] == ["pandas", "skimage", "torch"]  # predictions
+    assert seen[n : n + 3] == [["pandas"]] * 3  # FusionRegressor, values of configurations
+    assert seen[n + 3] == ["pandas", "skimage", "torch"]  # predictions
 
 
 PREDICT = """

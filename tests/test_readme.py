@@ -16,6 +16,7 @@ from encoders.names import KNOWN
 from encoders.text.augmentation import TextAugmentation
 from fusion.bundle.document import FORMAT
 from fusion.choices.mistakes import option_names
+from fusion.forecasting.members.registry import FORECAST_MEMBERS
 from fusion.job_steps.config import (
     DataSection,
     EvaluationSection,
@@ -24,6 +25,7 @@ from fusion.job_steps.config import (
     SplitSection,
     TrainConfig,
 )
+from fusion.job_steps.forecast_config import ForecastConfig, ForecastSection
 from fusion.job_steps.head_sections import HeadSection
 from fusion.members.registry import MEMBERS
 from fusion.modalities import MODALITIES, input_roles
@@ -219,6 +221,21 @@ def test_the_page_on_fine_tuning_has_every_key_with_its_default():
     }
     mode = {"mode": '`"none"`'}  # of the file and the estimators
     check_rows("fine_tuning.md, ## Settings", rows, {**defaults, **mode})
+
+
+def test_the_page_on_forecasts_has_every_key_with_its_default_and_every_member():
+    page = text_of(ROOT / "docs" / "forecasting.md")
+    section = page.split("\n## [forecast]\n")[1].split("\n## ")[0]
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*?) \| ", section, re.MULTILINE))
+    check_rows("forecasting.md, ## [forecast]", rows, defaults_of(ForecastSection.model_fields))
+    told = page.split("\n## Members\n")[1].split("\n## ")[0]
+    named = re.findall(r"^\| `(\w+)` \|", told, re.MULTILINE)
+    assert sorted(named) == sorted(FORECAST_MEMBERS), "docs/forecasting.md, ## Members"
+
+
+def test_the_configuration_of_the_page_on_forecasts_is_valid():
+    source = blocks(ROOT / "docs" / "forecasting.md", "text")[0]
+    assert ForecastConfig.from_dict(tomllib.loads(source)).forecast.horizon == 8
 
 
 def test_the_page_on_bundles_names_the_format_that_is_read():

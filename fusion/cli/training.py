@@ -113,16 +113,30 @@ def fine_tune(
 @app.command()
 @reported
 def demo(
-    out: Annotated[Path, typer.Option("--out", help="Output folder.")] = Path("fusion-demo"),
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Output folder [fusion-demo, or fusion-demo-forecast]."),
+    ] = None,
+    forecast: Annotated[
+        bool, typer.Option("--forecast", help="Forecast its sales week by week instead.")
+    ] = False,
     seed: Seed = None,
     quiet: Quiet = False,
     log_json: LogJson = False,
 ) -> None:
     """Run everything on the made-up demo catalogue: train, measure, report, predict new items."""
+    if forecast:
+        from fusion.cli.forecasting import show_forecast
+        from fusion.jobs.demo import demo_forecast
+
+        with open_stage(quiet, log_json) as stage:
+            found = demo_forecast(out or Path("fusion-demo-forecast"), seed=seed or 0, stage=stage)
+        show_forecast(found)
+        return
     from fusion.jobs.demo import demo as run
 
     with open_stage(quiet, log_json) as stage:
-        result = run(out, seed=seed or 0, stage=stage)
+        result = run(out or Path("fusion-demo"), seed=seed or 0, stage=stage)
     show_result(result)
 
 

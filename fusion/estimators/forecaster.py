@@ -24,7 +24,8 @@ from fusion.estimators.forecaster_choices import asked_content, forecast_spec, s
 from fusion.progress import progress_shown, quiet
 
 if TYPE_CHECKING:
-    from fusion.forecasting.history import History
+    from fusion.forecasting.content import ContentSpec
+    from fusion.forecasting.history import ItemSales, SalesSpec
     from fusion.forecasting.result import BacktestResult
 
 Paths = str | Path | None
@@ -87,27 +88,43 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
         self.verbose = verbose
         self.random_state = random_state
 
-    def fit(self, items: Any, sales: Any, *, market: Any = None, as_of: str | None = None) -> Self:
+    def fit(
+        self,
+        items: Any,
+        sales: Any,
+        *,
+        market: Any = None,
+        planned: Any = None,
+        as_of: str | None = None,
+    ) -> Self:
         """Learns from items and their sales.
 
         Args:
             items: One row an item: a frame of pandas, polars, Arrow or DuckDB.
             sales: One row an item and period.
             market: One row a period: numbers of the whole market.
+            planned: One row an item and period: numbers that are known ahead, where they do not
+                stand in `sales`.
             as_of: What is later is not looked at (default: all sales).
 
         Raises:
             CatalogueError: If a table lacks a column or holds faulty cells, with rows and columns.
             ConfigError: With every parameter that does not suit.
         """
+        from fusion.data.panel.reach import check_horizon
         from fusion.forecasting.asked import first_step
+        from fusion.forecasting.content import check_items
+        from fusion.forecasting.history import read_history
         from fusion.forecasting.trained import TrainedForecast, train_forecast
 
         check_kept(self.get_params(deep=False))
         spec = forecast_spec(self)
         with progress_shown() if self.verbose else quiet() as stage:
-            history = self._history(items, sales, market, stage=stage)
-            until = first_step(history.panel, as_of)
+            found = self._sales(items, sales, market, planned, content=spec.content)
+            until = first_step(found.panel, as_of)
+            check_horizon(found.panel, spec.horizon, until=until)
+            checked = check_items(found.items, spec.content)
+            history = read_history(found, checked, spec.content, stage=stage)
             model, content = train_forecast(history, spec, until=until, stage=stage)
         self.forecast_ = TrainedForecast(
             model,
@@ -120,7 +137,13 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
         return self
 
     def predict(
-        self, items: Any, sales: Any, *, market: Any = None, as_of: str | None = None
+        self,
+        items: Any,
+        sales: Any,
+        *,
+        market: Any = None,
+        planned: Any = None,
+        as_of: str | None = None,
     ) -> pd.DataFrame:
         """What items will sell from a date on, one row a step and one for all of them together.
 
@@ -129,25 +152,32 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
             sales: One row an item and period: the history, and where columns are known ahead the
                 plan of the periods to come.
             market: As `fit` was given one.
+            planned: The plan, where it does not stand in `sales`.
             as_of: First day of what is forecast (default: the day after the sales).
 
         Returns:
             See `fusion.forecasting.asked.forecast_table`.
+
+        Raises:
+            CatalogueError: If a table does not suit, or a column that is known ahead is not known
+                in all steps (told in a line where `on_bad_rows` is not `raise`).
         """
-        from fusion.data.panel.cells import frame_parts
-        from fusion.forecasting.asked import answer_table, asked_history, first_step
+        from fusion.forecasting.asked import asked_answers
+        from fusion.forecasting.history import SalesSpec
 
         check_is_fitted(self, "forecast_")
+        trained = self.forecast_
+        spec = SalesSpec(
+            trained.sales,
+            trained.frequency.unit,
+            trained.launch,
+            _frame_if_any(market),
+            _frame_if_any(planned),
+        )
         with progress_shown() if self.verbose else quiet() as stage:
-            history = asked_history(
-                self.forecast_,
-                as_frame(items),
-                frame_parts(sales),
-                content=asked_content(self),
-                market=None if market is None else as_frame(market),
-                stage=stage,
-            )
-            return answer_table(self.forecast_, history, first_step(history.panel, as_of))
+            found = _item_sales(items, sales, spec, may_all_be_new=True)
+            content = asked_content(self)
+            return asked_answers(trained, found, content, as_of=as_of, stage=stage).table()
 
     def backtest(
         self,
@@ -155,6 +185,7 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
         sales: Any,
         *,
         market: Any = None,
+        planned: Any = None,
         origins: int = 3,
         every: int | None = None,
         gap: int = 0,
@@ -167,21 +198,30 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
             items: One row an item.
             sales: One row an item and period.
             market: One row a period: numbers of the whole market.
+            planned: As `fit` was given one.
             origins: How many dates, the latest ones that are over.
             every: Periods from one to the next (default: the horizon).
             gap: Periods for which a forecast has been in use when it is asked, >= 0.
         """
         from fusion.forecasting.backtest import backtest, origin_periods
+        from fusion.forecasting.content import check_items
+        from fusion.forecasting.history import read_history
         from fusion.forecasting.result import scored
 
         check_kept(self.get_params(deep=False))
         spec = forecast_spec(self)
         with progress_shown() if self.verbose else quiet() as stage:
-            history = self._history(items, sales, market, stage=stage)
+            found = self._sales(items, sales, market, planned, content=spec.content)
             periods = origin_periods(
-                history, horizon=spec.horizon, n_origins=origins, every=every or spec.horizon
+                found.panel,
+                horizon=spec.horizon,
+                n_origins=origins,
+                every=every or spec.horizon,
+                gap=gap,
             )
-            return scored(history, backtest(history, spec, periods, gap=gap, stage=stage))
+            checked = check_items(found.items, spec.content)
+            history = read_history(found, checked, spec.content, stage=stage)
+            return scored(history, backtest(history, spec, periods.tolist(), gap=gap, stage=stage))
 
     def save(self, folder: str | Path) -> None:
         """Writes the trained forecast, with the parameters of this estimator.
@@ -223,22 +263,27 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
         estimator.forecast_ = trained
         return estimator
 
-    def _history(
-        self,
-        items: Any,
-        sales: Any,
-        market: Any,
-        *,
-        stage: Any,
-    ) -> "History":
-        from fusion.data.panel.cells import frame_parts
-        from fusion.forecasting.history import read_history
+    def _sales(
+        self, items: Any, sales: Any, market: Any, planned: Any, *, content: "ContentSpec"
+    ) -> "ItemSales":
+        """The sales of items to learn from."""
+        from fusion.forecasting.history import refuse_sums_of_sales
 
-        spec = sales_spec(self, market=None if market is None else as_frame(market))
-        return read_history(
-            as_frame(items),
-            frame_parts(sales),
-            spec,
-            content=forecast_spec(self).content,
-            stage=stage,
-        )
+        frame = as_frame(items)
+        refuse_sums_of_sales(frame.columns, content)
+        spec = sales_spec(self, market=_frame_if_any(market), planned=_frame_if_any(planned))
+        return _item_sales(frame, sales, spec)
+
+
+def _item_sales(
+    items: Any, sales: Any, spec: "SalesSpec", *, may_all_be_new: bool = False
+) -> "ItemSales":
+    from fusion.data.panel.cells import frame_parts
+    from fusion.forecasting.history import frames_reader, sales_of_items
+
+    read = frames_reader(frame_parts(sales), spec)
+    return sales_of_items(as_frame(items), read, spec, may_all_be_new=may_all_be_new)
+
+
+def _frame_if_any(table: Any) -> pd.DataFrame | None:
+    return None if table is None else as_frame(table)

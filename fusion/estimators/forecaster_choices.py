@@ -51,7 +51,7 @@ def forecast_spec(estimator: "FusionForecaster") -> "ForecastSpec":
         check_policy(estimator.on_bad_rows)
     with mistakes.gathered():
         members = None if estimator.members is None else named_members(estimator.members)
-    mistakes.add(_member_mistakes(members))
+    mistakes.add(forecast_member_mistakes(members))
     columns = named_columns(estimator.columns, True, mistakes)
     with mistakes.gathered():
         sales_columns(estimator.sales)
@@ -83,7 +83,12 @@ def asked_content(estimator: "FusionForecaster") -> "ContentSpec":
     )
 
 
-def sales_spec(estimator: "FusionForecaster", *, market: pd.DataFrame | None = None) -> "SalesSpec":
+def sales_spec(
+    estimator: "FusionForecaster",
+    *,
+    market: pd.DataFrame | None = None,
+    planned: pd.DataFrame | None = None,
+) -> "SalesSpec":
     """How sales are read.
 
     Raises:
@@ -94,7 +99,8 @@ def sales_spec(estimator: "FusionForecaster", *, market: pd.DataFrame | None = N
     frequency: Any = estimator.frequency
     if frequency is not None and frequency not in UNITS:
         raise ConfigError(f"frequency must be one of {', '.join(UNITS)}, got {shown(frequency)}.")
-    return SalesSpec(sales_columns(estimator.sales), frequency, estimator.launch, market)
+    columns = sales_columns(estimator.sales)
+    return SalesSpec(columns, frequency, estimator.launch, market, planned)
 
 
 def sales_columns(given: Any) -> SalesColumns:
@@ -113,7 +119,8 @@ def sales_columns(given: Any) -> SalesColumns:
         raise ConfigError(f"sales: {error}") from error
 
 
-def _member_mistakes(members: Mapping[str, Any] | None) -> list[str]:
+def forecast_member_mistakes(members: Mapping[str, Any] | None) -> list[str]:
+    """What is wrong with the members of a forecast: names, options and their values."""
     from fusion.forecasting.members.base import ForecastMember
     from fusion.forecasting.members.registry import FORECAST_MEMBERS
 

@@ -1,6 +1,7 @@
 """Which examples a forecast is asked about at a date, and their answers as a table."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -8,16 +9,40 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fusion.bundle.answers import refuse_infinite
-from fusion.data.panel.cells import Parts
+from fusion.data.panel.ahead import planned_gaps
 from fusion.data.panel.panel import Panel
+from fusion.data.panel.reach import AsOf, as_of_dates
+from fusion.data.problems import OnBadRows
 from fusion.errors import CatalogueError
-from fusion.forecasting.content import ContentSpec, with_encoders
+from fusion.forecasting.content import ContentSpec, check_items, with_encoders
 from fusion.forecasting.examples import STAGES, Examples, Ints, examples_at
-from fusion.forecasting.history import History, SalesSpec, read_history
+from fusion.forecasting.history import History, ItemSales, read_history
 from fusion.forecasting.trained import TrainedForecast, with_content
-from fusion.progress import Stage, silent
+from fusion.progress import Stage, say_once, silent
 from heads.levels import percent
 from heads.sales_distribution import SalesDistribution
+
+
+@dataclass(frozen=True)
+class AskedAnswers:
+    """What was asked of a forecast, and what it answered.
+
+    Args:
+        history: The items and their sales.
+        examples: Questions, `n` of them.
+        answers: What is sold in each step and in the window.
+        levels: Quantile levels that are told, ascending.
+    """
+
+    history: History
+    examples: Examples
+    answers: SalesDistribution
+    levels: tuple[float, ...]
+
+    def table(self) -> pd.DataFrame:
+        """One row an item and step, and one for the window, see `forecast_table`."""
+        return forecast_table(self.examples, self.answers, levels=self.levels)
+
 
 STEP, TOTAL = "step", "total"
 """What the column `window` says of a row: one period, or all of the horizon together."""
@@ -32,21 +57,68 @@ def asked_examples(history: History, as_of: int, *, horizon: int) -> Examples:
         horizon: Steps, >= 1.
     """
     panel = history.panel
-    unsold = panel.first >= np.minimum(as_of, panel.end)
-    dates = np.where(unsold, np.maximum(as_of, history.launches), as_of)
+    dates = _asked_periods(panel, history.launches, as_of)
     return examples_at(panel, np.arange(panel.n_series), dates, horizon=horizon, until=as_of)
 
 
-def first_step(panel: Panel, as_of: str | None) -> int:
+def _asked_periods(panel: Panel, launches: Ints, as_of: int) -> Ints:
+    """First step of each series, `[n_series]`."""
+    unsold = panel.first >= np.minimum(as_of, panel.end)
+    return np.where(unsold, np.maximum(as_of, launches), as_of)
+
+
+def plan_gaps(sales: ItemSales, as_of: int, *, horizon: int) -> str:
+    """What to say of columns known ahead that are not known in all steps after the sales.
+
+    Args:
+        sales: Items and their sales, with the plan.
+        as_of: The first step, by `Panel.frequency`.
+        horizon: Steps, >= 1.
+
+    Returns:
+        Items and dates; empty where nothing is missing.
+    """
+    panel = sales.panel
+    begins = _asked_periods(panel, sales.launches, as_of)
+    lines = []
+    for begin in np.unique(begins).tolist():
+        first = max(begin, panel.end)
+        n_steps = begin + horizon - first
+        series = np.flatnonzero(begins == begin)
+        if n_steps > 0:
+            lines.append(planned_gaps(panel, n_steps, begin=first, series=series))
+    return "\n".join(line for line in lines if line)
+
+
+def settle_plan_gaps(sales: ItemSales, as_of: int, *, horizon: int, on_bad_rows: OnBadRows) -> None:
+    """Refuses gaps in what is planned, see `plan_gaps`, or tells of them and takes them as unknown.
+
+    Args:
+        sales: Items and their sales, with the plan.
+        as_of: The first step, by `Panel.frequency`.
+        horizon: Steps, >= 1.
+        on_bad_rows: `raise` refuses.
+
+    Raises:
+        CatalogueError: With the items and dates.
+    """
+    told = plan_gaps(sales, as_of, horizon=horizon)
+    if told and on_bad_rows == "raise":
+        raise CatalogueError(told)
+    if told:
+        say_once(told)
+
+
+def first_step(panel: Panel, as_of: AsOf | None) -> int:
     """The period from which on is forecast: that of a date, or the one after the sales.
 
     Raises:
-        CatalogueError: If the date lies before all sales, or so far behind them that whole periods
-            without any row lie between.
+        CatalogueError: If it is no date, lies before all sales, or so far behind them that whole
+            periods without any row lie between.
     """
     if as_of is None:
         return panel.end
-    period = int(panel.frequency.next_whole(np.array([as_of], dtype="datetime64[D]"))[0])
+    period = int(panel.frequency.next_whole(as_of_dates(as_of, n=1))[0])
     frequency = panel.frequency
     if period <= panel.start:
         raise CatalogueError(
@@ -62,43 +134,52 @@ def first_step(panel: Panel, as_of: str | None) -> int:
     return period
 
 
-def asked_history(
-    trained: TrainedForecast,
-    items: pd.DataFrame,
-    sales: Parts,
-    *,
-    content: ContentSpec,
-    market: pd.DataFrame | None = None,
-    stage: Stage = silent,
-) -> History:
-    """Items with their sales, read as a trained forecast reads them.
-
-    Args:
-        trained: The forecast.
-        items: One row an item.
-        sales: The sales table, see `frame_parts`.
-        content: Where photos and embeddings lie, and what faulty rows do.
-        market: Table of dates and numbers of the whole market.
-        stage: Opens progress bars.
+def check_periods(trained: TrainedForecast, panel: Panel) -> None:
+    """Refuses sales whose periods are not those that a forecast learned from.
 
     Raises:
-        CatalogueError: As `read_history`; if periods are not those of the training.
+        CatalogueError: If they begin on other days.
     """
-    spec = SalesSpec(trained.sales, trained.frequency.unit, trained.launch, market)
-    asked_of = trained.schema, trained.encoders
-    history = read_history(items, sales, spec, content=content, asked_of=asked_of, stage=stage)
-    learned, found = trained.frequency, history.panel.frequency
+    learned, found = trained.frequency, panel.frequency
     if found != learned:
         raise CatalogueError(
             f"sales must be of {learned.unit}s that begin as in training, such as "
-            f"{learned.first_day(history.panel.end)}, got {found.first_day(history.panel.end)}. "
+            f"{learned.first_day(panel.end)}, got {found.first_day(panel.end)}. "
             "Give sales whose dates stand on the same days, or train again."
         )
-    return history
 
 
-def answer_table(trained: TrainedForecast, history: History, as_of: int) -> pd.DataFrame:
-    """What a trained forecast answers to all items at a period, see `forecast_table`.
+def asked_answers(
+    trained: TrainedForecast,
+    sales: ItemSales,
+    content: ContentSpec,
+    *,
+    as_of: AsOf | None = None,
+    stage: Stage = silent,
+) -> AskedAnswers:
+    """What a trained forecast answers to all items.
+
+    Args:
+        trained: The forecast.
+        sales: Items and their sales.
+        content: Where photos and embeddings lie, and what faulty rows do.
+        as_of: First day of what is forecast (default: the day after the sales).
+        stage: Opens progress bars.
+
+    Raises:
+        CatalogueError: If the date or the periods do not suit, a plan has gaps or items are faulty.
+        BundleError: If an answer is no finite number: the forecast is damaged.
+    """
+    check_periods(trained, sales.panel)
+    period = first_step(sales.panel, as_of)
+    settle_plan_gaps(sales, period, horizon=trained.horizon, on_bad_rows=content.on_bad_rows)
+    checked = check_items(sales.items, content, asked_of=(trained.schema, trained.encoders))
+    history = read_history(sales, checked, content, stage=stage)
+    return answers_at(trained, history, period)
+
+
+def answers_at(trained: TrainedForecast, history: History, as_of: int) -> AskedAnswers:
+    """What a trained forecast answers to all items at a period.
 
     Raises:
         BundleError: If an answer is no finite number: the forecast is damaged.
@@ -108,7 +189,7 @@ def answer_table(trained: TrainedForecast, history: History, as_of: int) -> pd.D
     asked = with_content(asked, history, content)
     levels, answers = trained.model.head.levels, trained.model.distribution(asked)
     refuse_infinite({"mean": answers.mean, "quantiles": answers.quantile(levels)})
-    return forecast_table(asked, answers, levels=levels)
+    return AskedAnswers(history, asked, answers, tuple(levels))
 
 
 def forecast_table(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fusion.data.panel.panel import Panel
 from fusion.errors import CatalogueError
 from fusion.forecasting.examples import Examples, Ints, examples_at, past_examples
 from fusion.forecasting.history import History
@@ -22,7 +23,7 @@ class Origin:
         examples: What was asked.
         training: Examples of the past that could be learned from then.
         answers: The forecast of what was asked.
-        levels: Quantile levels that were asked for.
+        levels: Quantile levels that are measured, see `measured_levels`.
         weights: Life stage -> member -> how much it counted.
     """
 
@@ -34,27 +35,36 @@ class Origin:
     weights: Mapping[str, Mapping[str, float]]
 
 
-def origin_periods(history: History, *, horizon: int, n_origins: int, every: int) -> Ints:
+def origin_periods(
+    panel: Panel,
+    *,
+    horizon: int,
+    n_origins: int,
+    every: int,
+    gap: int = 0,
+    until: int | None = None,
+) -> Ints:
     """The latest periods at which a forecast could have been made and is over by now, ascending.
 
     Args:
-        history: Items and sales.
+        panel: The sales.
         horizon: Steps, >= 1.
         n_origins: How many, >= 1.
         every: Periods from one to the next, >= 1.
+        gap: As in `backtest`.
+        until: Period by which all of them are over (default: the end of the sales).
 
     Raises:
         CatalogueError: If the sales are too short for them.
     """
-    panel = history.panel
-    last = panel.end - horizon
-    periods = last - every * np.arange(n_origins)[::-1]
-    least = panel.start + 2 * horizon + 1
+    end = panel.end if until is None else until
+    periods = end - horizon - every * np.arange(n_origins)[::-1]
+    least = panel.start + 2 * horizon + 1 + gap
     if periods[0] < least:
         unit = panel.frequency.unit
         raise CatalogueError(
             f"sales must reach back {least - periods[0]} {unit}s more for {n_origins} origins of "
-            f"{horizon} {unit}s each, got {panel.end - panel.start} {unit}s. Ask for fewer origins "
+            f"{horizon} {unit}s each, got {end - panel.start} {unit}s. Ask for fewer origins "
             "or a shorter horizon."
         )
     return periods
@@ -92,9 +102,24 @@ def backtest(
             asked,
             past_examples(panel, horizon=spec.horizon, until=until),
             model.distribution(asked),
-            tuple(model.head.levels),
+            measured_levels(model.head.levels),
             model.blend.config,
         )
+
+
+def measured_levels(levels: Sequence[float]) -> tuple[float, ...]:
+    """Levels that are asked for, ascending, with a median and one on either side of it.
+
+    Example:
+        >>> measured_levels([0.8])
+        (0.1, 0.5, 0.8)
+    """
+    found = {0.5, *levels}
+    if min(found) == 0.5:
+        found.add(0.1)
+    if max(found) == 0.5:
+        found.add(0.9)
+    return tuple(sorted(found))
 
 
 def _asked(history: History, period: int, *, horizon: int) -> Examples:

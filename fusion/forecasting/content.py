@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from encoders.base import Encoder
 from encoders.process_state import OwnGenerators
-from fusion.choices.build import fitted_encoders, pretrained_encoders
+from fusion.choices.build import fitted_encoders, fitted_mistakes, pretrained_encoders
 from fusion.choices.encoders import EncoderChoices
+from fusion.choices.mistakes import Mistakes
 from fusion.data.catalogue import Catalogue, build_catalogue
 from fusion.data.infer import infer_schema
 from fusion.data.policy import apply_policy, left_out, refuse_early
@@ -65,35 +66,67 @@ class Content:
     view: View
 
 
-def ready_items(
-    frame: pd.DataFrame, spec: ContentSpec, *, asked_of: Asked | None = None, stage: Stage = silent
-) -> ReadyItems:
-    """Items that were read, checked and embedded; a line tells of those that were left out.
+@dataclass(frozen=True)
+class CheckedItems:
+    """Items whose cells were checked; no photo has been opened yet.
+
+    Args:
+        catalogue: All of them.
+        encoders: By modality, those that need not learn from them.
+    """
+
+    catalogue: Catalogue
+    encoders: Mapping[str, Encoder]
+
+
+def check_items(
+    frame: pd.DataFrame, spec: ContentSpec, *, asked_of: Asked | None = None
+) -> CheckedItems:
+    """Holds a table of items against how it is to be read.
 
     Args:
         frame: One row an item.
         spec: How.
         asked_of: Schema and encoders of a trained forecast; None: they are found in the table.
-        stage: Opens progress bars.
 
     Raises:
         CatalogueError: If columns are missing, or rows are faulty and must not be.
+        ConfigError: If encoders do not suit.
     """
-    if asked_of is None:
-        schema = infer_schema(
-            frame, photos=spec.photos, exclude=spec.exclude, given=spec.columns, source="items"
-        )
-    else:
-        schema, known = asked_of
+    if asked_of is not None:
+        schema, encoders = asked_of
+        catalogue = build_catalogue(frame, schema, photos=spec.photos, source="items")
+        refuse_early(catalogue, on_bad_rows=spec.on_bad_rows)
+        return CheckedItems(catalogue, encoders)
+    schema = infer_schema(
+        frame, photos=spec.photos, exclude=spec.exclude, given=spec.columns, source="items"
+    )
     catalogue = build_catalogue(frame, schema, photos=spec.photos, source="items")
     refuse_early(catalogue, on_bad_rows=spec.on_bad_rows)
-    if asked_of is None:
-        known = pretrained_encoders(spec.encoders, schema.modalities, store=spec.store)
+    mistakes = Mistakes()
+    mistakes.add(fitted_mistakes(catalogue, spec.encoders))
+    mistakes.refuse()
+    encoders = pretrained_encoders(spec.encoders, schema.modalities, store=spec.store)
+    return CheckedItems(catalogue, encoders)
+
+
+def ready_items(checked: CheckedItems, spec: ContentSpec, *, stage: Stage = silent) -> ReadyItems:
+    """Items that were embedded too; a line tells of those that were left out.
+
+    Args:
+        checked: The items.
+        spec: How they are read.
+        stage: Opens progress bars.
+
+    Raises:
+        CatalogueError: If photos are faulty and must not be.
+    """
+    catalogue = checked.catalogue
 
     def settle(found: Sequence[Problem]) -> tuple[Catalogue, dict[int, str]]:
         return apply_policy(catalogue, found, on_bad_rows=spec.on_bad_rows)
 
-    usable = usable_items(known, catalogue, settle=settle, store=spec.store, stage=stage)
+    usable = usable_items(checked.encoders, catalogue, settle=settle, store=spec.store, stage=stage)
     if usable.dropped:
         say_once(left_out(usable.dropped).strip())
     return usable.ready

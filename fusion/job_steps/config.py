@@ -73,8 +73,8 @@ class DataSection(Section):
         return None if delimiter is None else checked_delimiter(delimiter)
 
 
-class SalesSection(Section):
-    """A sales table beside the items table: history before a date, target after it."""
+class SalesTable(Section):
+    """A sales table beside the items table, and which of its columns say what."""
 
     table: Path
     item: str = "item_id"
@@ -107,12 +107,13 @@ class SalesSection(Section):
     frequency: Unit | None = Field(
         default=None, description="What a period is; absent: as the dates of the table are."
     )
-    as_of: str
-    horizon: int = Field(default=8, ge=1, description="Periods of the target.")
+    as_of: str | None = None
 
     @field_validator("as_of")
     @classmethod
-    def _is_a_date(cls, as_of: str) -> str:
+    def _is_a_date(cls, as_of: str | None) -> str | None:
+        if as_of is None:
+            return None
         dates, _ = date_cells(pd.Series([as_of], dtype=object))
         if np.isnat(dates).any():
             raise ValueError(
@@ -140,6 +141,13 @@ class SalesSection(Section):
             past=self.past,
             known=self.known,
         )
+
+
+class SalesSection(SalesTable):
+    """History of items before a date, and their target after it, out of a sales table."""
+
+    as_of: str
+    horizon: int = Field(default=8, ge=1, description="Periods of the target.")
 
 
 class ModelSection(Section):
@@ -201,35 +209,17 @@ class EvaluationSection(Section):
     )
 
 
-class TrainConfig(Section):
-    """Everything a training job needs to know.
-
-    Example:
-        >>> TrainConfig.from_dict({"data": {"items": "items.csv"}, "heads": [
-        ...     {"head": "regression", "target": "price"}]}).model.strategy is None
-        True
-    """
+class CatalogueConfig(Section):
+    """What every job on a catalogue with sales is told."""
 
     title: str = "Product forecast"
     data: DataSection
-    sales: SalesSection | None = None
-    heads: list[HeadSection] = Field(min_length=1)
+    sales: SalesTable | None = None
     encoders: dict[str, Any] = Field(
         default_factory=dict,
         description="Modality -> encoder: a name, or a table of a name and options.",
     )
-    model: ModelSection = ModelSection()
-    training: TrainingSettings = TrainingSettings()
-    tuning: TuningSettings = TuningSettings(mode="none")
-    split: SplitSection = SplitSection()
-    evaluation: EvaluationSection = EvaluationSection()
     store: Path | None = Field(default=None, description="Embedding store; default: OUT/store.")
-
-    @field_validator("heads")
-    @classmethod
-    def _heads_told_apart(cls, heads: list[HeadSection]) -> list[HeadSection]:
-        head_names(heads)
-        return heads
 
     @field_validator("encoders")
     @classmethod
@@ -277,3 +267,27 @@ class TrainConfig(Section):
             for name in ("market", "planned"):
                 beside = getattr(self.sales, name)
                 setattr(self.sales, name, None if beside is None else base / expanded(beside))
+
+
+class TrainConfig(CatalogueConfig):
+    """Everything a training job needs to know.
+
+    Example:
+        >>> TrainConfig.from_dict({"data": {"items": "items.csv"}, "heads": [
+        ...     {"head": "regression", "target": "price"}]}).model.strategy is None
+        True
+    """
+
+    sales: SalesSection | None = None
+    heads: list[HeadSection] = Field(min_length=1)
+    model: ModelSection = ModelSection()
+    training: TrainingSettings = TrainingSettings()
+    tuning: TuningSettings = TuningSettings(mode="none")
+    split: SplitSection = SplitSection()
+    evaluation: EvaluationSection = EvaluationSection()
+
+    @field_validator("heads")
+    @classmethod
+    def _heads_told_apart(cls, heads: list[HeadSection]) -> list[HeadSection]:
+        head_names(heads)
+        return heads

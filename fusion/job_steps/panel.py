@@ -18,14 +18,26 @@ from fusion.data.panel.reading import read_panel
 from fusion.data.panel.tables import item_keys, no_shared_ids
 from fusion.data.tables import read_table
 from fusion.errors import CatalogueError
-from fusion.job_steps.config import SalesSection
+from fusion.job_steps.config import SalesTable
 from fusion.shards.duckdb_sales import duckdb_parts
 from fusion.shards.history import sales_parts, table_parts
 from fusion.shards.tables import column_names, list_files
 from fusion.shards.whole import is_whole
 
 
-def panel_of(section: SalesSection, items: pd.DataFrame) -> Panel:
+def panel_of(section: SalesTable, items: pd.DataFrame) -> Panel:
+    """As `read_sales`; refused if no item is in the sales table.
+
+    Raises:
+        CatalogueError: Also if none is.
+    """
+    panel = read_sales(section, items)
+    if len(items) and not panel.n_series:
+        raise no_shared_ids(section.item)
+    return panel
+
+
+def read_sales(section: SalesTable, items: pd.DataFrame) -> Panel:
     """The sales of some items, by item and shop, with all that a section says of them.
 
     Args:
@@ -34,8 +46,7 @@ def panel_of(section: SalesSection, items: pd.DataFrame) -> Panel:
             sale.
 
     Raises:
-        CatalogueError: If a table cannot be read, lacks a column or is faulty, or no item is in
-            the sales table.
+        CatalogueError: If a table cannot be read, lacks a column or is faulty.
     """
     keys = item_keys(items, section.item)
     launches = launch_days(items, keys, section.launch)
@@ -57,12 +68,10 @@ def panel_of(section: SalesSection, items: pd.DataFrame) -> Panel:
         names = [*columns.keys, *(name for name in columns.known if name in there)]
         parts = table_parts(section.planned, names, source="planned")
         panel = with_plan(panel, parts, columns=columns, items=wanted)
-    if keys and not panel.n_series:
-        raise no_shared_ids(columns.item)
     return panel
 
 
-def _read(section: SalesSection, read: Callable[[Parts], Panel]) -> Panel:
+def _read(section: SalesTable, read: Callable[[Parts], Panel]) -> Panel:
     own = own_columns(section)
     if section.duckdb:
         with duckdb_parts(section.table, own) as parts, suppress(CatalogueError):
@@ -70,7 +79,7 @@ def _read(section: SalesSection, read: Callable[[Parts], Panel]) -> Panel:
     return read(sales_parts(section.table, own))
 
 
-def own_columns(section: SalesSection) -> SalesColumns:
+def own_columns(section: SalesTable) -> SalesColumns:
     """The columns that stand in the sales table itself, not in those of the market or the plan.
 
     Raises:
@@ -81,7 +90,7 @@ def own_columns(section: SalesSection) -> SalesColumns:
     return section.columns.without(elsewhere)
 
 
-def _planned_alone(section: SalesSection) -> set[str]:
+def _planned_alone(section: SalesTable) -> set[str]:
     """Columns that are known ahead and stand in the table of plans alone."""
     if section.planned is None:
         return set()

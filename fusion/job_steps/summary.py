@@ -1,16 +1,13 @@
 """Gathers what a training job knows into the plain values that the report shows."""
 
-import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fusion.bundle import PACKAGES
 from fusion.data.catalogue import Catalogue
 from fusion.data.cells import is_missing
 from fusion.data.known import known_rows
@@ -22,6 +19,7 @@ from fusion.evaluation.questions import asked_values
 from fusion.fitting.fitted import Fitted
 from fusion.job_steps.config import SplitSection, TrainConfig
 from fusion.job_steps.items import LabelledItems
+from fusion.job_steps.made_with import versions
 from fusion.job_steps.measure import Experiment, head_columns
 from fusion.job_steps.photo_weights import encoder_name, photo_weights_notes
 from fusion.modalities import MODALITIES
@@ -78,10 +76,7 @@ def training_report(config: TrainConfig, outcome: Outcome) -> TrainingReport:
         new_weights=outcome.fitted.bundle.model.stack.new_weights,
         tuning=outcome.tuning,
         alarms=tuple(dict.fromkeys(outcome.fitted.leaks.values())),
-        made_with={
-            "python": platform.python_version(),
-            **{name: version(name) for name in PACKAGES},
-        },
+        made_with=versions(),
     )
 
 

@@ -102,17 +102,19 @@ def check_reaches(panel: Panel, dates: Days, *, windows: Sequence[int]) -> None:
         say_once(line)
 
 
-def check_horizon(panel: Panel, horizon: int) -> None:
+def check_horizon(panel: Panel, horizon: int, *, until: int | None = None) -> None:
     """Refuses a horizon that is longer than any history: no item shows how such a time goes on.
 
     Args:
         panel: The sales.
         horizon: Periods, >= 1.
+        until: Period before which histories end (default: the end of the panel).
 
     Raises:
         CatalogueError: With the longest history, or if there is no history at all.
     """
-    lengths = np.diff(panel.offsets)
+    end = panel.end if until is None else until
+    lengths = np.minimum(np.diff(panel.offsets), np.maximum(end - panel.first, 0))
     longest = int(lengths.max(initial=0))
     if horizon <= longest:
         return

@@ -11,10 +11,10 @@ from fusion.data.panel.cells import frame_parts
 from fusion.data.panel.columns import SalesColumns
 from fusion.forecasting.blending import StageBlend
 from fusion.forecasting.calibration import PathCalibration
-from fusion.forecasting.content import ContentSpec, content_of_items
+from fusion.forecasting.content import ContentSpec, check_items, content_of_items
 from fusion.forecasting.examples import STAGES, Examples, past_examples
 from fusion.forecasting.fit import training_of
-from fusion.forecasting.history import SalesSpec, read_history
+from fusion.forecasting.history import SalesSpec, frames_reader, read_history, sales_of_items
 from fusion.forecasting.members.registry import FORECAST_MEMBERS
 from fusion.forecasting.model import ForecastModel
 from fusion.forecasting.trained import TrainedForecast, with_content
@@ -58,7 +58,8 @@ def every_member(
     items, sales, market = tables
     spec = ContentSpec(columns={"id": ["item_id"]})
     reading = SalesSpec(COLUMNS, market=market)
-    history = read_history(items, frame_parts(sales), reading, content=spec)
+    found = sales_of_items(items, frames_reader(frame_parts(sales), reading), reading)
+    history = read_history(found, check_items(items, spec), spec)
     content = content_of_items(history.ready, np.arange(len(items)), spec, seed=0)
     examples = past_examples(history.panel, horizon=2, until=history.panel.end)
     examples = replace(with_content(examples, history, content), new_level=5.0)

@@ -1,0 +1,61 @@
+"""A backtest in a terminal."""
+
+from math import isnan
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from fusion.cli.shared import say
+
+if TYPE_CHECKING:
+    from fusion.forecasting.result import BacktestResult
+
+GAIN = "wape"
+"""The metric whose gain is printed."""
+
+
+def show_backtest(result: "BacktestResult") -> None:
+    """Prints the forecast and the simple methods beside it, for all items at all past dates.
+
+    Args:
+        result: What a backtest found.
+    """
+    rows = result.tables[0].rows
+    gains = {row.method: row for row in result.gains.rows if row.metric == GAIN}
+    origins = ", ".join(result.weights)
+    shown = Table(
+        title=Text(f"{rows[0].n_rows:,} forecasts of past dates ({origins})"),
+        caption=Text(
+            "WAPE: sum of errors of the median over the sum of units, of single steps and of "
+            "totals; pinball: mean quantile loss; within: units between lowest and highest "
+            "quantile; gain: by how much the forecast is better in WAPE, with its 95 % interval"
+        ),
+        box=None,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    shown.add_column("forecast by", no_wrap=True)
+    for name in ("WAPE", "total", "pinball", "within"):
+        shown.add_column(name, justify="right", no_wrap=True)
+    shown.add_column("gain of the forecast", no_wrap=True)
+    for place, row in enumerate(rows):
+        values = (row.metrics[name] for name in ("wape", "wape_total", "pinball", "coverage"))
+        gain = gains.get(row.method)
+        told = (
+            ""
+            if gain is None
+            else f"{_number(gain.gain)} [{_number(gain.low)}, {_number(gain.high)}]"
+        )
+        style = "bold" if place == 0 else None
+        shown.add_row(Text(row.method), *map(_number, values), told, style=style)
+    say(shown)
+    for name, why in result.left_out.items():
+        say(f"Left out     {name}: {why}")
+
+
+def _number(value: float) -> str:
+    """Three decimals, or three significant digits of what is large; a dash for no number."""
+    if isnan(value):
+        return "-"
+    return f"{value:.3f}" if abs(value) < 100 else f"{value:.3g}"

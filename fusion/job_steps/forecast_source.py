@@ -1,0 +1,159 @@
+"""Tables that a trained forecast is asked about: where they lie, and how they are opened."""
+
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fusion.bundle.document import saved_schema
+from fusion.bundle.folder import read_description
+from fusion.choices.mistakes import Mistakes, checked_settings
+from fusion.choices.parameters import EncoderPaths
+from fusion.choices.paths import folder_mistakes, input_mistakes, photo_folder_mistakes
+from fusion.data.absent import absent_columns
+from fusion.data.problems import OnBadRows, raise_for
+from fusion.data.schema import missing_columns
+from fusion.errors import CatalogueError
+from fusion.forecasting.saved_document import FORECAST, ForecastDocument
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from fusion.forecasting.content import ContentSpec
+    from fusion.forecasting.history import ItemSales
+    from fusion.forecasting.trained import TrainedForecast
+
+
+@dataclass(frozen=True)
+class ForecastSource:
+    """Tables to forecast by, photo folder, embedding store, and what bad rows do.
+
+    Args:
+        items: Items table.
+        sales: Sales table.
+        market: Table of dates and numbers of the whole market.
+        planned: Table of item, date and what is planned.
+        as_of: First day of what is forecast; None: the day after the sales.
+        photos: Photo folder.
+        store: Embedding store.
+        on_bad_rows: What faulty rows do.
+        delimiter: What separates the cells of the items table, where it is CSV; found where None.
+        encoders: Where weights of the encoders lie now, if they have moved.
+    """
+
+    items: Path
+    sales: Path
+    market: Path | None = None
+    planned: Path | None = None
+    as_of: str | None = None
+    photos: Path | None = None
+    store: Path | None = None
+    on_bad_rows: OnBadRows = "raise"
+    delimiter: str | None = None
+    encoders: EncoderPaths = field(default_factory=EncoderPaths)
+
+    def overwritten(self, name: str, path: Path | None, bundle: Path) -> list[str]:
+        """Why an output of this name may not go to a path, see `input_mistakes`."""
+        tables = {each: getattr(self, each) for each in ("items", "sales", "market", "planned")}
+        return input_mistakes(name, path, {**tables, "bundle": bundle})
+
+    @property
+    def content(self) -> "ContentSpec":
+        """How a trained forecast reads items."""
+        from fusion.forecasting.content import ContentSpec
+
+        return ContentSpec(photos=self.photos, store=self.store, on_bad_rows=self.on_bad_rows)
+
+
+def opened(
+    bundle: Path, source: ForecastSource, *, mistakes: Mistakes
+) -> "tuple[TrainedForecast, ItemSales]":
+    """A trained forecast and the sales of the items, both checked as far as can be.
+
+    Why this order: the description says which columns are read, so nobody has to wait for torch to
+    hear of those that are missing.
+
+    Args:
+        bundle: Folder of the forecast.
+        source: Where the tables lie.
+        mistakes: What has been found wrong before; it is told together with the rest.
+
+    Raises:
+        BundleError, CatalogueError, ConfigError, OSError: With everything that is wrong.
+    """
+    mistakes.add(folder_mistakes("store", source.store))
+    mistakes.add(photo_folder_mistakes(source.photos))
+    document: ForecastDocument | None = None
+    with mistakes.gathered():
+        document = read_description(bundle, FORECAST)
+        if document.info.get("market") and source.market is None:
+            mistakes.add(
+                [
+                    "market must be given, as in training, got none. Give --market FILE, a table "
+                    "of dates and numbers of the whole market."
+                ]
+            )
+    items: pd.DataFrame | None = None
+    with mistakes.gathered():
+        items = _items(source)
+    sales: ItemSales | None = None
+    if document is not None and items is not None:
+        with mistakes.gathered():
+            _check_columns(document, items, source)
+        with mistakes.gathered():
+            sales = _sales(document, items, source)
+    mistakes.refuse()
+    assert sales is not None
+    from fusion.forecasting.saved import load_forecast
+
+    return load_forecast(bundle, encoder_paths=source.encoders), sales
+
+
+def _items(source: ForecastSource) -> "pd.DataFrame":
+    from fusion.data.tables import read_table
+
+    frame = read_table(source.items, delimiter=source.delimiter)
+    if not len(frame):
+        raise CatalogueError(f"{source.items.name} must hold rows, got a header alone. Add items.")
+    return frame
+
+
+def _check_columns(
+    document: ForecastDocument, items: "pd.DataFrame", source: ForecastSource
+) -> None:
+    """Refuses items that lack columns that the forecast reads.
+
+    Raises:
+        CatalogueError: With their names.
+    """
+    schema = saved_schema(document.schema)
+    if source.on_bad_rows == "absent":  # what is absent is told later
+        absent_columns(schema.all_columns, items.columns, id_column=schema.id, source="items")
+        return
+    raise_for(missing_columns(schema.all_columns, items.columns), source=source.items.name)
+
+
+def _sales(
+    document: ForecastDocument, items: "pd.DataFrame", source: ForecastSource
+) -> "ItemSales":
+    """The sales of the items, by the names of columns that the forecast was trained with.
+
+    Raises:
+        CatalogueError, ConfigError: With what is wrong with tables or date.
+    """
+    from fusion.forecasting.history import SalesSpec, sales_of_items
+    from fusion.job_steps.config import SalesTable
+    from fusion.job_steps.panel import read_sales
+
+    values = {
+        **asdict(document.sales),
+        "table": source.sales,
+        "market": source.market,
+        "planned": source.planned,
+        "frequency": document.frequency.unit,
+        "launch": document.launch,
+        "as_of": source.as_of,
+    }
+    section = checked_settings(SalesTable, values, source="sales")
+    spec = SalesSpec(section.columns, section.frequency, section.launch)
+    return sales_of_items(items, partial(read_sales, section), spec, may_all_be_new=True)
