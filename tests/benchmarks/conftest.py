@@ -150,13 +150,59 @@ def small_demo(tmp_path: Path) -> Path:
             shutil.copy(source / "photos" / name, folder / "photos")
     for name in ("latents.csv", "process.json"):
         shutil.copy(source / name, folder)
-    config = (source / "train.toml").read_text(encoding="utf-8")
+    config = _with_small_encoders((source / "train.toml").read_text(encoding="utf-8"))
+    (folder / "train.toml").write_text(config, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def small_demo_weeks(small_demo: Path) -> Path:
+    """The same with sales by week, and the forecast of them."""
+    source = Path(__file__).parents[2] / "demo_data"
+    items = pd.read_csv(small_demo / "items.csv")["item_id"]
+    sales = pd.read_csv(source / "sales.csv")
+    sales[sales["item_id"].isin(items)].to_csv(small_demo / "sales.csv", index=False)
+    config = _with_small_encoders((source / "forecast.toml").read_text(encoding="utf-8"))
+    (small_demo / "forecast.toml").write_text(config, encoding="utf-8")
+    return small_demo
+
+
+@pytest.fixture
+def weekly_sales(tmp_path: Path) -> Path:
+    """A folder with made-up `weekly_item_sales.parquet` of 12 items in 45 weeks."""
+    random = np.random.default_rng(0)
+    weeks = pd.date_range("2010-11-29", periods=45, freq="7D")
+    first = np.repeat([0, 30, 40], [9, 2, 1])
+    rows = [(item, week) for item in range(12) for week in weeks[first[item] :]]
+    frame = pd.DataFrame(rows, columns=["StockCode", "week"])
+    frame = frame[random.random(len(frame)) < 0.9].reset_index(drop=True)
+    frame["units"] = random.poisson(2 + frame["StockCode"]) + 1
+    frame["avg_price"] = random.uniform(1, 3, len(frame)).round(2)
+    frame["n_orders"] = frame["n_customers"] = 1
+    frame["StockCode"] = "2200" + frame["StockCode"].astype(str)
+    frame["description"] = "BOX NO. " + frame["StockCode"]
+    frame.to_parquet(tmp_path / "weekly_item_sales.parquet")
+    return tmp_path
+
+
+@pytest.fixture
+def launched_weeks(launches: Path) -> Path:
+    """The made-up launches with units of each of twelve weeks."""
+    random = np.random.default_rng(0)
+    table = pd.read_csv(launches / "products.csv")
+    table["id"] = np.arange(len(table))
+    for week in range(12):
+        table[f"w{week}"] = random.poisson(20 - week, len(table))
+    table.to_csv(launches / "products.csv", index=False)
+    return launches
+
+
+def _with_small_encoders(config: str) -> str:
     photos = '{name = "resnet18", weights = "clothing18"}'
     for name, small in (('"minilm"', '"tfidf"'), (photos, '"colour_texture"')):
         assert name in config
         config = config.replace(name, small)
-    (folder / "train.toml").write_text(config, encoding="utf-8")
-    return folder
+    return config
 
 
 def draw_photos(folder: Path, *, n: int) -> None:
