@@ -95,6 +95,7 @@ def measured(
         again = ForecastSpec(spec.horizon, spec.levels, spec.members, spec.content, seed)
         answers = [origin.answers for origin in backtest(history, again, origins)]
         found.append(joined([Forecasts(a.mean, a.quantile(LEVELS), LEVELS) for a in answers]))
+        print(f"seed {seed}: {scores(first.actual, found[-1])}", flush=True)
     items = history.rows[first.examples.windows.series]
     return Measured(first, tuple(found), items)
 
@@ -151,7 +152,7 @@ def coverage_rows(before: Measured, after: Measured) -> list[Row]:
     for name, rows in groups(before):
         early = _by_entry(before, rows)
         for entry in early[0.8]:
-            row: Row = {"items": name, "of": entry}
+            row: Row = {"items": name, "forecasts": len(rows), "of": entry}
             for promised in RANGES:
                 each = early[promised][entry]
                 label = f"{promised:.0%}".replace("%", " %")
@@ -220,19 +221,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
     history, spec = history_of(inputs), inputs.spec
     before = measured(history, spec, inputs.origins.tolist(), seeds=options.seeds)
-    print(*coverage_rows(before, before), sep="\n", flush=True)
     after = measured(history, spec, [inputs.until], seeds=options.seeds)
     members = ", ".join(spec.made_members())
     day = history.panel.frequency.first_day
     command = f"python benchmarks/demo_forecast.py --store STORE --seeds {options.seeds}" + (
         f" --members {' '.join(options.members)}" if options.members else ""
     )
+    days = ", ".join(str(day(origin)) for origin in inputs.origins)
     workload = (
-        f"Members: {members}. {spec.horizon} weeks from {', '.join(str(day(o)) for o in inputs.origins)}"
-        f", all over before the cutoff of {day(inputs.until)}, and from the cutoff on, when the "
-        f"campaign begins: it makes texts and photos count five times as much, of which nothing "
-        f"was seen before. Each forecast was trained anew by what was known then; "
-        f"{len(before.items)} items at dates before the cutoff, {len(after.items)} after it."
+        f"Members: {members}. {spec.horizon} weeks from {days}, all over before the cutoff of "
+        f"{day(inputs.until)}; and from the cutoff on, when a campaign begins that was never seen "
+        "before: texts and photos then count five times as much. Each forecast was trained anew by "
+        f"what was known then. {len(before.items)} forecasts before the cutoff, "
+        f"{len(after.items)} at it."
     )
     write_section(
         f"Demo catalogue: do ranges of weekly forecasts hold ({members})",

@@ -5,6 +5,7 @@ import importlib
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from safetensors.torch import load_file, save_file
 
 from encoders.text import checkpoints
 from encoders.text.tiny_bert import tiny_checkpoint
+from fusion.evaluation.bootstrap import paired_bootstrap
 
 ROOT = Path(__file__).parents[2] / "benchmarks"
 
@@ -157,14 +159,25 @@ def small_demo(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def small_demo_weeks(small_demo: Path) -> Path:
-    """The same with sales by week, and the forecast of them."""
+    """The same with sales of the last 47 weeks, and the forecast of them."""
     source = Path(__file__).parents[2] / "demo_data"
     items = pd.read_csv(small_demo / "items.csv")["item_id"]
     sales = pd.read_csv(source / "sales.csv")
-    sales[sales["item_id"].isin(items)].to_csv(small_demo / "sales.csv", index=False)
+    is_kept = sales["item_id"].isin(items) & (sales["week"] >= "2024-06-03")
+    sales[is_kept].to_csv(small_demo / "sales.csv", index=False)
     config = _with_small_encoders((source / "forecast.toml").read_text(encoding="utf-8"))
     (small_demo / "forecast.toml").write_text(config, encoding="utf-8")
     return small_demo
+
+
+@pytest.fixture
+def quick_forecasts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forecasts that hold out and try less, beside smaller trees and intervals by few draws."""
+    monkeypatch.setattr("fusion.forecasting.calibration.STRETCHES", np.array([0.5, 1.0, 2.0]))
+    monkeypatch.setattr("fusion.forecasting.fit.MOST_BLOCKS", 1)
+    monkeypatch.setattr("fusion.forecasting.baseline_models.N_TREES", 2)
+    draws = partial(paired_bootstrap, n_resamples=10)
+    monkeypatch.setattr("fusion.forecasting.paired.paired_bootstrap", draws)
 
 
 @pytest.fixture
