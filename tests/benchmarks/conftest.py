@@ -159,11 +159,12 @@ def small_demo(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def small_demo_weeks(small_demo: Path) -> Path:
-    """The same with sales of the last 47 weeks, and the forecast of them."""
+    """24 items of it with their last 39 weeks, and the forecast of these."""
     source = Path(__file__).parents[2] / "demo_data"
-    items = pd.read_csv(small_demo / "items.csv")["item_id"]
+    items = pd.read_csv(small_demo / "items.csv", nrows=24)
+    items.to_csv(small_demo / "items.csv", index=False)
     sales = pd.read_csv(source / "sales.csv")
-    is_kept = sales["item_id"].isin(items) & (sales["week"] >= "2024-06-03")
+    is_kept = sales["item_id"].isin(items["item_id"]) & (sales["week"] >= "2024-07-29")
     sales[is_kept].to_csv(small_demo / "sales.csv", index=False)
     config = _with_small_encoders((source / "forecast.toml").read_text(encoding="utf-8"))
     (small_demo / "forecast.toml").write_text(config, encoding="utf-8")
