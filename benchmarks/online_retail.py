@@ -15,9 +15,15 @@ from results import write_section
 from fusion.data.panel.cells import frame_parts
 from fusion.data.panel.columns import SalesColumns
 from fusion.forecasting.backtest import backtest
-from fusion.forecasting.content import ContentSpec
+from fusion.forecasting.content import ContentSpec, check_items
 from fusion.forecasting.forecasts import Forecasts
-from fusion.forecasting.history import History, SalesSpec, read_history
+from fusion.forecasting.history import (
+    History,
+    SalesSpec,
+    frames_reader,
+    read_history,
+    sales_of_items,
+)
 from fusion.forecasting.members.defaults import DEFAULT_MEMBERS
 from fusion.forecasting.members.registry import FORECAST_MEMBERS
 from fusion.forecasting.metrics import scores
@@ -67,7 +73,9 @@ def history_of(items: pd.DataFrame, sales: pd.DataFrame, *, text: bool, store: P
     columns = {"id": ["StockCode"], **read, "text_numbers": [], "numeric": ["n_characters"]}
     table = items.assign(n_characters=items["description"].str.len())
     content = ContentSpec(columns=columns, store=store)
-    return read_history(table, frame_parts(sales), SalesSpec(COLUMNS), content=content)
+    spec = SalesSpec(COLUMNS)
+    found = sales_of_items(table, frames_reader(frame_parts(sales), spec), spec)
+    return read_history(found, check_items(table, content), content)
 
 
 def run(history: History, members: Sequence[str], *, seed: int, store: Path) -> BacktestResult:

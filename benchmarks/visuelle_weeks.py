@@ -16,10 +16,16 @@ from fusion.choices.encoders import EncoderChoices
 from fusion.data.panel.cells import frame_parts
 from fusion.data.panel.columns import SalesColumns
 from fusion.forecasting.baselines import baseline_forecasts
-from fusion.forecasting.content import ContentSpec
+from fusion.forecasting.content import ContentSpec, check_items
 from fusion.forecasting.examples import Examples, examples_at, past_examples
 from fusion.forecasting.forecasts import Actual, Forecasts
-from fusion.forecasting.history import History, SalesSpec, read_history
+from fusion.forecasting.history import (
+    History,
+    SalesSpec,
+    frames_reader,
+    read_history,
+    sales_of_items,
+)
 from fusion.forecasting.members.defaults import DEFAULT_MEMBERS
 from fusion.forecasting.metrics import scores
 from fusion.forecasting.paired import paired_gains
@@ -131,7 +137,10 @@ def section(
     means: dict[str, Forecasts] = {}
     for photos in ("efficientnet_lite0", "clothing18", None):
         content = content_spec(data, store, photos=photos)
-        history = read_history(items, frame_parts(sales), SalesSpec(COLUMNS), content=content)
+        spec_of_sales = SalesSpec(COLUMNS)
+        read = frames_reader(frame_parts(sales), spec_of_sales)
+        found_sales = sales_of_items(items, read, spec_of_sales)
+        history = read_history(found_sales, check_items(items, content), content)
         for members in (DEFAULT_MEMBERS, ("kernel",)):
             found = []
             for seed in range(seeds):

@@ -1,8 +1,8 @@
 """Predict how products will sell from their texts, photos, numbers and sales history.
 
-Start with `FusionRegressor`, `FusionClassifier` or `FusionForecaster`; the composable layer lies under them. Names are
-listed once, in `__init__.pyi`, which type checkers and editors read too. They are imported when
-they are first used, so that `fusion --help` does not wait for torch.
+Start with `FusionRegressor`, `FusionClassifier` or `FusionForecaster`; the composable layer lies
+under them. Names are listed once, in `__init__.pyi`, which type checkers and editors read too. They
+are imported when they are first used, so that `fusion --help` does not wait for torch.
 """
 
 from importlib import import_module

@@ -1,12 +1,9 @@
 """Which examples a forecast is asked about at a date, and their answers as a table."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from fusion.bundle.answers import refuse_infinite
 from fusion.data.panel.ahead import planned_gaps
@@ -14,13 +11,14 @@ from fusion.data.panel.panel import Panel
 from fusion.data.panel.reach import AsOf, as_of_dates
 from fusion.data.problems import OnBadRows
 from fusion.errors import CatalogueError
+from fusion.forecasting.answer_table import forecast_table
 from fusion.forecasting.content import ContentSpec, check_items, with_encoders
-from fusion.forecasting.examples import STAGES, Examples, Ints, examples_at
+from fusion.forecasting.examples import Examples, Ints, examples_at
 from fusion.forecasting.history import History, ItemSales, read_history
 from fusion.forecasting.trained import TrainedForecast, with_content
 from fusion.progress import Stage, say_once, silent
-from heads.levels import percent
 from heads.sales_distribution import SalesDistribution
+from heads.trend import HotRule
 
 
 @dataclass(frozen=True)
@@ -32,20 +30,18 @@ class AskedAnswers:
         examples: Questions, `n` of them.
         answers: What is sold in each step and in the window.
         levels: Quantile levels that are told, ascending.
+        hot: Which items are hot.
     """
 
     history: History
     examples: Examples
     answers: SalesDistribution
     levels: tuple[float, ...]
+    hot: HotRule
 
     def table(self) -> pd.DataFrame:
         """One row an item and step, and one for the window, see `forecast_table`."""
-        return forecast_table(self.examples, self.answers, levels=self.levels)
-
-
-STEP, TOTAL = "step", "total"
-"""What the column `window` says of a row: one period, or all of the horizon together."""
+        return forecast_table(self.examples, self.answers, levels=self.levels, hot=self.hot)
 
 
 def asked_examples(history: History, as_of: int, *, horizon: int) -> Examples:
@@ -189,56 +185,4 @@ def answers_at(trained: TrainedForecast, history: History, as_of: int) -> AskedA
     asked = with_content(asked, history, content)
     levels, answers = trained.model.head.levels, trained.model.distribution(asked)
     refuse_infinite({"mean": answers.mean, "quantiles": answers.quantile(levels)})
-    return AskedAnswers(history, asked, answers, tuple(levels))
-
-
-def forecast_table(
-    examples: Examples, answers: SalesDistribution, *, levels: Sequence[float]
-) -> pd.DataFrame:
-    """One row for each step of each example and one for its whole horizon, in their order.
-
-    Args:
-        examples: `n` of them.
-        answers: What is sold.
-        levels: Quantile levels, ascending.
-
-    Returns:
-        Columns `id`, `shop` (where there are shops), `window` (`step` or `total`), `step` (1 to
-        horizon; missing in totals), `from` and `until` (first and last day), `mean`, `p10` and so
-        on (units, >= 0) and `life_stage` (`new`: no history, `young`: 1 to 4 periods, `known`).
-    """
-    panel, n, horizon = examples.panel, len(examples), examples.horizon
-    rows = horizon + 1
-    series = examples.windows.series
-    begin, end = _days(examples)
-    quantiles = answers.quantile(levels)
-    columns: dict[str, object] = {"id": np.repeat(_names(panel.ids, series), rows)}
-    if panel.shops is not None:
-        columns["shop"] = np.repeat(_names(panel.shops, series), rows)
-    steps = np.arange(1, rows + 1)
-    is_total = np.tile(steps == rows, n)
-    columns["window"] = np.where(is_total, TOTAL, STEP)
-    columns["step"] = pd.array(np.tile(steps, n), dtype="Int64")
-    columns["from"], columns["until"] = begin.ravel(), end.ravel()
-    columns["mean"] = answers.mean.ravel()
-    for place, level in enumerate(levels):
-        columns[percent(level)] = quantiles[..., place].ravel()
-    stage = np.array(STAGES, dtype=object)[examples.stages()]
-    columns["life_stage"] = np.repeat(stage, rows)
-    table = pd.DataFrame(columns)
-    table.loc[is_total, "step"] = pd.NA
-    return table
-
-
-def _days(examples: Examples) -> tuple[NDArray[Any], NDArray[Any]]:
-    """First and last day of each step and of the horizon, `[n, horizon + 1]`."""
-    frequency = examples.panel.frequency
-    periods = examples.as_of[:, None] + np.arange(examples.horizon + 1)
-    first = frequency.first_day(periods)
-    begin = np.concatenate([first[:, :-1], first[:, :1]], axis=1)
-    end = np.concatenate([first[:, 1:], first[:, -1:]], axis=1) - np.timedelta64(1, "D")
-    return begin, end
-
-
-def _names(names: tuple[str, ...], series: Ints) -> NDArray[Any]:
-    return np.array(names, dtype=object)[series]
+    return AskedAnswers(history, asked, answers, tuple(levels), trained.model.hot)

@@ -14,6 +14,7 @@ from fusion.forecasting.time_folds import held_out_blocks
 from fusion.members.view import Mask
 from fusion.progress import Stage, say_once, silent, within
 from heads.sales_path import SalesPathHead
+from heads.trend import HotRule
 
 ASKED_SHARE = 0.2
 """Share of the dates, the latest, on which members are asked before they learn from them."""
@@ -75,6 +76,7 @@ def fit_forecast(
         blend=blend,
         calibration=calibration,
         new_level=examples.new_level,
+        hot=hot_rule(examples),
     )
 
 
@@ -135,6 +137,16 @@ def new_level(examples: Examples) -> float:
     means = launches.targets().mean(axis=1)
     known = means[~np.isnan(means)]
     return float(np.median(np.maximum(known, 0.0))) + 1.0 if len(known) else 1.0
+
+
+def hot_rule(examples: Examples) -> HotRule:
+    """Hot is what sells as much in a window as the top quarter of past windows in which any sold.
+
+    Windows of which nothing was sold say nothing of what a good seller is.
+    """
+    totals = examples.targets().sum(axis=1)
+    sold = totals[totals > 0]  # unknown ones are not
+    return HotRule.fitted(sold) if len(sold) else HotRule(1.0)
 
 
 def training_of(examples: Examples) -> PathTraining:

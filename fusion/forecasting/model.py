@@ -12,6 +12,7 @@ from fusion.forecasting.examples import Examples
 from fusion.forecasting.members.base import ForecastMember, Paths
 from heads.sales_distribution import SalesDistribution
 from heads.sales_path import SalesPathHead
+from heads.trend import HotRule
 
 CHUNK_EXAMPLES = 8192
 """Examples that are answered at once."""
@@ -30,6 +31,7 @@ class ForecastModel:
         blend: How much each counts.
         calibration: What is added to quantiles.
         new_level: Level of items without a history, > 0.
+        hot: Which items are hot.
 
     Raises:
         ValueError: If the blend asks a member that is not there.
@@ -43,6 +45,7 @@ class ForecastModel:
         blend: StageBlend,
         calibration: PathCalibration,
         new_level: float,
+        hot: HotRule,
     ) -> None:
         if missing := [name for name in blend.asked if name not in members]:
             raise ValueError(
@@ -53,6 +56,7 @@ class ForecastModel:
         self.blend = blend
         self.calibration = calibration
         self.new_level = new_level
+        self.hot = hot
 
     def distribution(self, examples: Examples) -> SalesDistribution:
         """What is sold in each step and in the window, with how sure that is."""

@@ -57,6 +57,7 @@ from fusion.plugins import load_plugins
 from fusion.saved_parts import RESTORE, described
 from fusion.system.files import expanded, json_bytes
 from heads.sales_path import SalesPathHead
+from heads.trend import HotRule
 
 MOST_DOUBLE = 1e18
 """Bound of a number in double precision: relative answers or units, never as many."""
@@ -92,6 +93,7 @@ def save_forecast(trained: TrainedForecast, folder: str | Path) -> None:
         "blend": model.blend.config,
         "calibration": model.calibration.config,
         "new_level": model.new_level,
+        "hot": model.hot.config,
         "info": json.loads(json_bytes(trained.info)),  # of what is not defined: null
     }
     write_folder(folder, FORECAST, document, {WEIGHTS: packed(learned), **member_files})
@@ -180,6 +182,7 @@ def _rebuilt_model(
             blend=blend,
             calibration=calibration,
             new_level=document.new_level,
+            hot=HotRule(**vars(document.hot)),
         )
 
 

@@ -81,6 +81,14 @@ class PathHeadEntry:
 
 @with_config(EXACT)
 @dataclass(frozen=True)
+class HotEntry:
+    """Which items are hot, see `HotRule`."""
+
+    threshold: Annotated[Finite, Field(gt=0.0, le=LARGEST_LEVEL)]
+
+
+@with_config(EXACT)
+@dataclass(frozen=True)
 class ForecastDocument:
     """The content of `forecast.json`, version 1.
 
@@ -101,6 +109,7 @@ class ForecastDocument:
     blend: Shares
     calibration: Nested
     new_level: Annotated[Finite, Field(gt=0.0, le=LARGEST_LEVEL)]
+    hot: HotEntry
     info: Nested
     files: FileEntries
 

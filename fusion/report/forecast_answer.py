@@ -41,7 +41,7 @@ def sold_before(numbers: ForecastNumbers, length: int) -> Floats:
 
 def forecast_answer(numbers: ForecastNumbers, backtest: BacktestResult | None) -> Answer:
     """The headline: a sum of means, without a range that nobody could know."""
-    asked, unit = numbers.asked, numbers.frequency.unit
+    asked = numbers.asked
     first, horizon = int(asked.as_of.min()), asked.horizon
     total = float(sums_by_period(numbers).sum())
     before = sold_before(numbers, horizon)
@@ -53,15 +53,13 @@ def forecast_answer(numbers: ForecastNumbers, backtest: BacktestResult | None) -
     if len(before) == horizon and before.sum() > 0:
         sold = float(before.sum())
         change = signed(percent(total / sold - 1.0, digits=0))
-        sentence += (
-            f" In the {numbers.span} before, they sold {number(float(before.sum()))} ({change})."
-        )
+        sentence += f" In the {numbers.span} before, {number(sold)} were sold ({change})."
     return Answer(
         name=f"Next {numbers.span}",
         tone="open",
         lead=f"About {rough(total, whole=True)} units in the next {numbers.span}.",
         sentence=sentence,
-        proof=_proof(backtest, unit),
+        proof=_proof(backtest),
         tiles=_tiles(numbers, total, backtest),
     )
 
@@ -70,7 +68,7 @@ def _rows(numbers: ForecastNumbers) -> str:
     return "items" if numbers.asked.panel.shops is None else "items in shops"
 
 
-def _proof(backtest: BacktestResult | None, unit: str) -> str:
+def _proof(backtest: BacktestResult | None) -> str:
     """How far off sums were at past dates; that the ranges of items say nothing of it."""
     why = "The ranges of single items do not add up, so the sum has none."
     if backtest is None:
@@ -84,9 +82,14 @@ def _proof(backtest: BacktestResult | None, unit: str) -> str:
     ]
     if not found:
         return why
-    told = ", ".join(signed(percent(bias)) for bias in found)
-    dates = "At one past date it was" if len(found) == 1 else f"At {len(found)} past dates it was"
-    return f"{why} {dates} off by {told}."
+    told = ", ".join(_off(bias) for bias in found)
+    dates = "At one past date" if len(found) == 1 else f"At {len(found)} past dates"
+    return f"{why} {dates} such a sum was {told}."
+
+
+def _off(bias: float) -> str:
+    """How far off a sum was: `1.7 % too low`."""
+    return f"{percent(abs(bias))} too {'high' if bias > 0 else 'low'}"
 
 
 def _tiles(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from markupsafe import Markup
@@ -81,15 +82,15 @@ class ItemViews:
 
     def view(self, row: int, *, chart: bool) -> ItemView:
         """One row, with its chart where it is asked for."""
-        numbers, catalogue = self.numbers, self.history.ready.catalogue
+        numbers = self.numbers
         series = int(numbers.asked.windows.series[row])
         place = int(self.history.rows[series])
         name = numbers.name(row)
         return ItemView(
             id=name,
-            title=catalogue.titles[place] or name,
-            photo=catalogue.photos[place],
-            stage=STAGES[int(numbers.asked.stages()[row])],
+            title=self._titles[place] or name,
+            photo=self._photos[place],
+            stage=STAGES[int(self._stages[row])],
             trend=numbers.trend(row),
             about=whole(numbers.median[row, -1]),
             likely=numbers.likely(row),
@@ -99,6 +100,18 @@ class ItemViews:
             page=self.pages.get(numbers.asked.panel.ids[series], ""),
             svg=numbers.fan(row, length=past_length(numbers.asked.horizon)) if chart else None,
         )
+
+    @cached_property
+    def _titles(self) -> list[str]:
+        return self.history.ready.catalogue.titles
+
+    @cached_property
+    def _photos(self) -> list[PhotoSource | None]:
+        return self.history.ready.catalogue.photos
+
+    @cached_property
+    def _stages(self) -> Ints:
+        return self.numbers.asked.stages()
 
 
 def past_length(horizon: int) -> int:

@@ -59,6 +59,18 @@ def test_the_mean_of_all_steps_is_their_sum(answers):
     assert np.allclose(steps, total)
 
 
+def test_trend_and_hot_items_are_those_of_the_total(answers, fitted):
+    total = answers[answers["window"] == "total"]
+    known = total[total["life_stage"] == "known"]
+    hot = known["p50"] >= fitted.forecast_.model.hot.threshold
+    assert (hot == (known["hot_probability"] >= 0.5)).all() and 0 < hot.sum() < len(hot)
+    assert np.allclose(known.filter(regex="probability_").sum(axis=1), 1)
+    assert set(known["trend"]) <= {"up", "flat", "down"}
+    new = total[total["life_stage"] == "new"]
+    assert new["trend"].isna().all() and new["hot_probability"].notna().all()
+    assert answers.loc[answers["window"] == "step", "hot_probability"].isna().all()
+
+
 def test_items_that_were_never_sold_are_answered_too(answers):
     new = answers[answers["id"].isin(["i58", "i59"])]
     assert (new["life_stage"] == "new").all() and new["mean"].gt(0).all()
@@ -118,6 +130,12 @@ def test_shops_are_forecast_one_by_one_and_their_means_add_up(tables):
     known = answers[answers["life_stage"] == "known"]
     assert set(known["shop"]) == {"north", "south"}
     assert known.groupby("shop")["mean"].sum().idxmax() == "north"
+    whole = answers[(answers["shop"] == "") & (answers["window"] == "total")].set_index("id")
+    by_shop = answers[(answers["shop"] != "") & (answers["window"] == "total")]
+    sums = by_shop.groupby("id")["mean"].sum()
+    assert np.allclose(sums, whole.loc[sums.index, "mean"])
+    assert whole.loc[sums.index, "p50"].isna().all()
+    assert whole.index.is_unique and set(whole.index) == set(items["item_id"])
 
 
 def test_all_parameters_that_do_not_suit_are_told_at_once(tables):

@@ -20,6 +20,7 @@ from fusion.forecasting.model import ForecastModel
 from fusion.forecasting.trained import TrainedForecast, with_content
 from heads.sales_path import SalesPathHead
 from heads.sales_units import SalesUnits
+from heads.trend import HotRule
 
 MEMBERS = [name for name in FORECAST_MEMBERS if name not in ("fracast", "chronos")]
 """Members that need no weights from elsewhere."""
@@ -76,6 +77,7 @@ def every_member(
         blend=StageBlend(dict.fromkeys(STAGES, alike)),
         calibration=PathCalibration(stretch, (0.9, 1.0, 1.2)),
         new_level=5.0,
+        hot=HotRule(12.0),
     )
     trained = TrainedForecast(
         model,
@@ -104,5 +106,6 @@ def noted(
         blend=StageBlend({stage: {"classical": 1.0} for stage in STAGES}),
         calibration=trained.model.calibration,
         new_level=trained.model.new_level,
+        hot=trained.model.hot,
     )
     return lambda note: replace(trained, model=model, info={"note": note})
