@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 
-from fusion.errors import CatalogueError
+from fusion.errors import CatalogueError, ConfigError
 from fusion.estimators.forecaster import FusionForecaster
 
 WEEKS = pd.date_range("2024-01-01", periods=26, freq="7D")
@@ -124,3 +124,11 @@ def test_nothing_that_comes_later_changes_an_answer_or_what_is_learned(items, sa
     again = model.predict(items, sales, as_of=str(date.date())).query("id != 'd'")
     same = told.query("shop == 'north'").reset_index(drop=True)
     pd.testing.assert_frame_equal(again.query("shop == 'north'").reset_index(drop=True), same)
+
+
+def test_a_backtest_refuses_all_counts_that_it_cannot_do_at_once(items, sales):
+    """A gap below 0 would learn from what is asked about."""
+    with pytest.raises(ConfigError) as caught:
+        forecaster().backtest(items, sales, origins="2", every=0, gap=-1)
+    for told in ("origins must be a whole number >= 1, got '2'", ">= 1, got 0", ">= 0, got -1"):
+        assert told in str(caught.value)
