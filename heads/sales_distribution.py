@@ -132,7 +132,7 @@ class LearnedSales(SalesDistribution):
         span = np.where(high > low, high - low, 1.0)
         between = levels[place] + (asked - low) / span * np.diff(levels, append=1.0)[place]
         tail = self._tail[..., None]
-        beyond = np.exp(-(asked - points[..., -1:]) / np.where(tail > 0, tail, 1.0))
+        beyond = np.exp(-np.maximum(asked - points[..., -1:], 0.0) / np.where(tail > 0, tail, 1.0))
         over = 1.0 - (1.0 - levels[-1]) * np.where(tail > 0, beyond, 0.0)
         below = np.where(place == last, over, between)
         found: Floats = np.where(asked <= 0, 1.0, 1.0 - below)[..., 0].clip(0.0, 1.0)

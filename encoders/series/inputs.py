@@ -165,7 +165,7 @@ class SeriesInputs:
         Raises:
             ValueError: If a column is not there, or other steps are asked for.
         """
-        self._check(windows)
+        windows.check_like(self.columns, self.market, n_steps=self.n_steps)
         mask = np.arange(-self.length, 0) >= -windows.lengths[:, None]
         units = np.asarray(windows.past(UNITS, self.length), dtype=np.float64)
         level = own_means(units[:, -LEVEL_PERIODS:], otherwise=0.0, least=0.0) + 1.0
@@ -198,20 +198,6 @@ class SeriesInputs:
             for name, scale in scales.items():
                 ahead = scale.transformed(future(name)) if name in self.known else np.empty(0)
                 yield name, scale, scale.transformed(past(name, self.length)), ahead
-
-    def _check(self, windows: Windows) -> None:
-        missing = [name for name in self.columns if name not in windows.columns]
-        missing += [name for name in self.market if name not in windows.market]
-        if missing:
-            raise ValueError(
-                f"windows must have the columns {', '.join(missing)}, got windows without them. "
-                "Give the numbers that the encoder was fitted with."
-            )
-        if windows.n_steps != self.n_steps:
-            raise ValueError(
-                f"windows must ask for {self.n_steps} steps, got {windows.n_steps}. "
-                "Ask for the horizon that the encoder was fitted for."
-            )
 
 
 def own_means(values: Array, *, otherwise: float, least: float = -math.inf) -> Array:

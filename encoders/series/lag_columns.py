@@ -132,18 +132,7 @@ class LagColumns:
         Raises:
             ValueError: If a column is not there, or another frequency or other steps are given.
         """
-        missing = [name for name in self.columns if name not in windows.columns]
-        missing += [name for name in self.market if name not in windows.market]
-        if missing:
-            raise ValueError(
-                f"windows must have the columns {', '.join(missing)}, got windows without them. "
-                "Give the numbers that the encoder was fitted with."
-            )
-        if windows.n_steps != self.n_steps:
-            raise ValueError(
-                f"windows must ask for {self.n_steps} steps, got {windows.n_steps}. "
-                "Ask for the horizon that the encoder was fitted for."
-            )
+        windows.check_like(self.columns, self.market, n_steps=self.n_steps)
         if windows.calendar.unit != self.unit:
             raise ValueError(
                 f"windows must count by the {self.unit}, got the {windows.calendar.unit}. "

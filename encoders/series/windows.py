@@ -1,6 +1,6 @@
 """What was known of some series at some dates, as views into arrays that all of them share."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -155,6 +155,25 @@ class Windows:
     def step_dates(self) -> NDArray[np.datetime64]:
         """First day of each step, `[n, n_steps]`."""
         return self.calendar.first_day(self.period[:, None] + np.arange(self.n_steps))
+
+    def check_like(self, columns: Iterable[str], market: Iterable[str], *, n_steps: int) -> None:
+        """Refuses windows that are not like those that an encoder was fitted with.
+
+        Raises:
+            ValueError: If a column or number of the market is not there, or steps are others.
+        """
+        missing = [name for name in columns if name not in self.columns]
+        missing += [name for name in market if name not in self.market]
+        if missing:
+            raise ValueError(
+                f"windows must have the columns {', '.join(missing)}, got windows without them. "
+                "Give the numbers that the encoder was fitted with."
+            )
+        if self.n_steps != n_steps:
+            raise ValueError(
+                f"windows must ask for {n_steps} steps, got {self.n_steps}. "
+                "Ask for the horizon that the encoder was fitted for."
+            )
 
     def _check_known(self, name: str) -> None:
         if name not in self.known:

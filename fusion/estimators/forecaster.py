@@ -21,11 +21,12 @@ from fusion.data.frames import as_frame
 from fusion.data.panel.columns import SalesColumns
 from fusion.data.problems import OnBadRows
 from fusion.estimators.forecaster_choices import asked_content, forecast_spec, sales_spec
+from fusion.estimators.forecaster_tables import asked_sales, frame_if_any, item_sales
 from fusion.progress import progress_shown, quiet
 
 if TYPE_CHECKING:
     from fusion.forecasting.content import ContentSpec
-    from fusion.forecasting.history import ItemSales, SalesSpec
+    from fusion.forecasting.history import ItemSales
     from fusion.forecasting.result import BacktestResult
 
 Paths = str | Path | None
@@ -163,21 +164,43 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
                 in all steps (told in a line where `on_bad_rows` is not `raise`).
         """
         from fusion.forecasting.asked import asked_answers
-        from fusion.forecasting.history import SalesSpec
 
         check_is_fitted(self, "forecast_")
         trained = self.forecast_
-        spec = SalesSpec(
-            trained.sales,
-            trained.frequency.unit,
-            trained.launch,
-            _frame_if_any(market),
-            _frame_if_any(planned),
-        )
         with progress_shown() if self.verbose else quiet() as stage:
-            found = _item_sales(items, sales, spec, may_all_be_new=True)
+            found = asked_sales(trained, items, sales, market=market, planned=planned)
             content = asked_content(self)
             return asked_answers(trained, found, content, as_of=as_of, stage=stage).table()
+
+    def similar(
+        self, items: Any, sales: Any, item: str, *, before: str | None = None, k: int = 5
+    ) -> pd.DataFrame:
+        """The past items most like one in content, and what they sold week by week.
+
+        Nothing at or after the date is read: items that came later do not exist.
+
+        Args:
+            items: One row an item.
+            sales: One row an item and period.
+            item: Id of the item; it may never have been sold.
+            before: Date from which on nothing is known (default: the day after the sales).
+            k: How many, at most.
+
+        Returns:
+            Columns `rank` (from 1), `id`, `launched`, `distance` (0: the same content), one for
+            each modality, and `units_1` and on: units by age, missing where not known by then.
+
+        Raises:
+            CatalogueError: If a table or the date does not suit.
+            ValueError: If the item is not known.
+        """
+        from fusion.forecasting.asked import similar_past_items
+
+        check_is_fitted(self, "forecast_")
+        trained = self.forecast_
+        found = asked_sales(trained, items, sales)
+        content = asked_content(self)
+        return similar_past_items(trained, found, content, item, before=before, k=k).frame()
 
     def backtest(
         self,
@@ -271,19 +294,5 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
 
         frame = as_frame(items)
         refuse_sums_of_sales(frame.columns, content)
-        spec = sales_spec(self, market=_frame_if_any(market), planned=_frame_if_any(planned))
-        return _item_sales(frame, sales, spec)
-
-
-def _item_sales(
-    items: Any, sales: Any, spec: "SalesSpec", *, may_all_be_new: bool = False
-) -> "ItemSales":
-    from fusion.data.panel.cells import frame_parts
-    from fusion.forecasting.history import frames_reader, sales_of_items
-
-    read = frames_reader(frame_parts(sales), spec)
-    return sales_of_items(as_frame(items), read, spec, may_all_be_new=may_all_be_new)
-
-
-def _frame_if_any(table: Any) -> pd.DataFrame | None:
-    return None if table is None else as_frame(table)
+        spec = sales_spec(self, market=frame_if_any(market), planned=frame_if_any(planned))
+        return item_sales(frame, sales, spec)

@@ -90,12 +90,9 @@ def _with_items(table: pd.DataFrame) -> pd.DataFrame:
     sums = by_shop.groupby(keys, dropna=False, sort=False, as_index=False)["mean"].sum()
     both = pd.concat([table, sums.assign(shop=ALL_SHOPS)[["shop", *keys, "mean"]]])
     order = pd.Categorical(both["id"], categories=table["id"].unique(), ordered=True)
-    return (
-        both.assign(_item=order)
-        .sort_values("_item", kind="stable")
-        .drop(columns="_item")[list(table.columns)]
-        .reset_index(drop=True)
-    )
+    in_order = both.iloc[np.argsort(order.codes, kind="stable")]
+    found: pd.DataFrame = in_order[list(table.columns)].reset_index(drop=True)
+    return found
 
 
 def _days(examples: Examples) -> tuple[NDArray[Any], NDArray[Any]]:

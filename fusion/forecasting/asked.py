@@ -15,6 +15,7 @@ from fusion.forecasting.answer_table import forecast_table
 from fusion.forecasting.content import ContentSpec, check_items, with_encoders
 from fusion.forecasting.examples import Examples, Ints, examples_at
 from fusion.forecasting.history import History, ItemSales, read_history
+from fusion.forecasting.likeness import SimilarItems, similar_items
 from fusion.forecasting.trained import TrainedForecast, with_content
 from fusion.progress import Stage, say_once, silent
 from heads.sales_distribution import SalesDistribution
@@ -186,3 +187,35 @@ def answers_at(trained: TrainedForecast, history: History, as_of: int) -> AskedA
     levels, answers = trained.model.head.levels, trained.model.distribution(asked)
     refuse_infinite({"mean": answers.mean, "quantiles": answers.quantile(levels)})
     return AskedAnswers(history, asked, answers, tuple(levels), trained.model.hot)
+
+
+def similar_past_items(
+    trained: TrainedForecast,
+    sales: ItemSales,
+    content: ContentSpec,
+    item: str,
+    *,
+    before: AsOf | None = None,
+    k: int = 5,
+) -> SimilarItems:
+    """The past items most like one in content, and how they sold, see `similar_items`.
+
+    Args:
+        trained: The forecast, whose encoders read items.
+        sales: Items and their sales.
+        content: Where photos and embeddings lie, and what faulty rows do.
+        item: Id of the item.
+        before: Date from which on nothing is known (default: the day after the sales).
+        k: How many, at most.
+
+    Raises:
+        CatalogueError: If the date does not suit or items are faulty.
+        ValueError: If the item is not known.
+    """
+    panel = sales.panel
+    period = first_step(panel, before)
+    checked = check_items(sales.items, content, asked_of=(trained.schema, trained.encoders))
+    history = read_history(sales, checked, content)
+    asked = asked_examples(history, period, horizon=trained.horizon)
+    asked = with_content(asked, history, with_encoders(history.ready, trained.encoders))
+    return similar_items(asked, item, before=panel.frequency.first_day(period), k=k)

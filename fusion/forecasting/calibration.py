@@ -158,7 +158,8 @@ def _stretch(head: SalesPathHead, some: HeldOut, calibration: PathCalibration) -
 def _allowed(counts: Ints, grid: Sequence[float]) -> Floats:
     """Misses that so many answers may have at each level: one less than for an endless number."""
     share = np.minimum(grid, np.subtract(1.0, grid))
-    return np.maximum(np.floor((counts + 1) * share + 1e-9) - 1, 0)
+    allowed: Floats = np.maximum(np.floor((counts + 1) * share + 1e-9) - 1, 0)
+    return allowed
 
 
 def _units(some: HeldOut) -> Floats:

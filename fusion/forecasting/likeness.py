@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from encoders.spelling import did_you_mean
@@ -41,6 +42,14 @@ class SimilarItems:
     def __len__(self) -> int:
         """Number of items."""
         return len(self.items)
+
+    def frame(self) -> pd.DataFrame:
+        """One row an item: `rank`, `id`, `launched`, distances, and `units_1` and on by age."""
+        by_modality = {f"distance_{name}": far for name, far in self.by_modality.items()}
+        units = {f"units_{age + 1}": column for age, column in enumerate(self.curves.T)}
+        ranks = np.arange(1, len(self) + 1)
+        columns = {"rank": ranks, "id": list(self.items), "launched": self.launched}
+        return pd.DataFrame({**columns, "distance": self.distances, **by_modality, **units})
 
 
 def similar_items(

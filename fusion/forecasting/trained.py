@@ -14,6 +14,7 @@ from fusion.data.schema import Schema
 from fusion.forecasting.content import Content, ContentSpec, content_of_items
 from fusion.forecasting.examples import Examples, past_examples
 from fusion.forecasting.fit import fit_forecast
+from fusion.forecasting.forecasts import MEDIAN
 from fusion.forecasting.history import History
 from fusion.forecasting.members.base import ForecastMember
 from fusion.forecasting.members.defaults import DEFAULT_MEMBERS
@@ -33,7 +34,7 @@ class ForecastSpec:
 
     Args:
         horizon: Steps, >= 1.
-        levels: Quantile levels that are answered, in (0, 1), 0.5 among them.
+        levels: Quantile levels that are answered, in (0, 1); the median always comes.
         members: Which members; None for the default ones.
         content: How items are read.
         seed: Of everything that is drawn.
@@ -104,7 +105,7 @@ def train_forecast(
     model = fit_forecast(
         with_content(examples, history, content),
         spec.made_members,
-        levels=spec.levels,
+        levels=sorted({MEDIAN, *spec.levels}),
         seed=spec.seed,
         stage=stage,
     )

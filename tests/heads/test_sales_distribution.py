@@ -53,6 +53,12 @@ def test_a_higher_threshold_is_never_likelier(points):
         assert (chances[0] == 1).all()
 
 
+def test_a_threshold_far_below_the_largest_quantile_is_no_overflow():
+    points = np.full((1, 1, len(LEVELS)), 1e6)
+    points[..., -2:] = [1e6, 1e6 + 1e-3]
+    assert learned(points).probability_above(1.0) > 0.999
+
+
 def test_quantiles_are_those_of_the_distribution_they_were_read_from():
     truth = stats.expon(scale=5.0)
     levels = (0.05, *np.linspace(0.1, 0.9, 9), 0.95)

@@ -76,6 +76,18 @@ def test_items_that_were_never_sold_are_answered_too(answers):
     assert (new["life_stage"] == "new").all() and new["mean"].gt(0).all()
 
 
+def test_like_items_are_past_ones_and_their_curves_end_at_the_date(fitted, tables):
+    items, sales, _ = tables
+    date = "2024-09-02"
+    found = fitted.similar(items, sales, "i59", before=date, k=3)
+    assert found["rank"].tolist() == [1, 2, 3] and found["distance"].is_monotonic_increasing
+    assert (found["launched"] < date).all()
+    later = sales.assign(units=sales["units"].where(sales["date"] < date, 500))
+    assert found.equals(fitted.similar(items, later, "i59", before=date, k=3))
+    with pytest.raises(ValueError, match="item must be in the panel"):
+        fitted.similar(items, sales, "j59")
+
+
 def test_a_forecast_of_a_past_date_does_not_know_what_came_later(fitted, tables):
     items, sales, _ = tables
     date = "2024-09-02"
@@ -156,3 +168,9 @@ def test_sales_too_short_for_the_origins_are_refused(tables):
     model = FusionForecaster(horizon=3, members=MEMBERS)
     with pytest.raises(CatalogueError, match="weeks more for 20 origins"):
         model.backtest(items, sales, origins=20)
+
+
+def test_the_median_comes_whatever_levels_are_asked_for(tables):
+    items, sales, _ = tables
+    model = FusionForecaster(horizon=2, members={"ridge": {}}, levels=(0.25,), random_state=0)
+    assert {"p25", "p50"} <= set(model.fit(items, sales).predict(items, sales).columns)
