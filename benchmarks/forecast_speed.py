@@ -57,8 +57,7 @@ included; each row is a process of its own, threads by default. The forecast (de
 {members}) and NHITS are told the promotions; the trees once without and once with them. Trees
 without them are those of a backtest: mean and quantiles, from the latest {tree_windows:,} windows.
 NHITS has its defaults (1,000 steps), inputs of {input_weeks} weeks and the scaler `robust`.
-A forecast learns from at most {most:,} windows (an item at a week), the latest: above that, memory
-is that of the tables.
+A forecast learns from at most {most:,} windows (an item at a week), the latest.
 """
 N_DEPARTMENTS = 6
 
