@@ -83,7 +83,8 @@ def fit_blend(
 ) -> StageBlend:
     """The weights that err least on answers out of fold, for each life stage.
 
-    A stage of which fewer than 50 were asked takes the weights of all examples.
+    A stage of which fewer than 50 were asked takes the weights of all examples. A member that knows
+    none of the examples that weights are found on counts 0.
 
     Args:
         head: What is answered; its loss is what counts.
@@ -113,14 +114,15 @@ def _fitted(
     if not len(rows):
         return dict.fromkeys(answers, 1.0 / len(answers))
     own = training.take(rows)
+    told = [name for name in answers if knows[name][rows].any()] or list(answers)
     stack, _ = fit_stack(
         {PATH: head},
         TrainingRows({PATH: own.targets}, [np.arange(len(rows))], own.weight),
-        {name: {PATH: _tensor(one[rows])} for name, one in answers.items()},
-        knows={name: mask[rows] for name, mask in knows.items()},
+        {name: {PATH: _tensor(answers[name][rows])} for name in told},
+        knows={name: knows[name][rows] for name in told},
         is_new=np.zeros(len(rows), dtype=bool),
     )
-    return stack.weights[PATH]
+    return {name: stack.weights[PATH].get(name, 0.0) for name in answers}
 
 
 def _drawn(rows: Ints, seed: int) -> Ints:

@@ -124,12 +124,16 @@ def examples_at(
     Args:
         panel: All sales.
         series: Position of the series of each example, `[n]`.
-        as_of: First step of each example, `[n]`; it may lie behind the end of the panel.
+        as_of: First step of each example, `[n]`; it may lie behind the end of the panel. A series
+            without a row before it has no history, whenever its launch was.
         horizon: Steps, >= 1.
-        until: Period from which on no unit is known (default: the end of the panel).
+        until: Period from which on nothing is known but what is known ahead (default: the end of
+            the panel).
     """
     begin, stop = panel.offsets[series], panel.offsets[series + 1]
     end = np.clip(begin + as_of - panel.first[series], begin, stop)
+    end = np.where(panel.first_row[series] < as_of, end, begin)
+    until = panel.end if until is None else until
     windows = Windows(
         columns={UNITS: panel.known_units, **panel.columns},
         series=series,
@@ -142,11 +146,22 @@ def examples_at(
         n_steps=horizon,
         series_end=panel.end,
         planned=panel.planned,
-        market={UNITS: market_units(panel), **panel.market},
+        market=_market(panel, until),
         market_start=panel.start,
         known=panel.known,
     )
-    return Examples(panel, windows, panel.end if until is None else until)
+    return Examples(panel, windows, until)
+
+
+def _market(panel: Panel, until: int) -> dict[str, NDArray[np.float32]]:
+    """Numbers of the market: those that are not known ahead are unknown from a period on."""
+    numbers = {UNITS: market_units(panel), **panel.market}
+    place = until - panel.start
+    for name in numbers.keys() - panel.known:
+        numbers[name] = np.where(
+            np.arange(len(numbers[name])) < place, numbers[name], np.float32(np.nan)
+        )
+    return numbers
 
 
 def market_units(panel: Panel) -> NDArray[np.float32]:
@@ -162,7 +177,8 @@ def past_examples(panel: Panel, *, horizon: int, until: int) -> Examples:
     """Every question that could have been asked before a period and of which a step is known.
 
     A series is asked about from its first period on; one that is as old as the table only from the
-    second, as nobody knows when it was new.
+    second, as nobody knows when it was new. Between its launch and its first row nobody knew of it:
+    no question begins there, and there is none where no row came before `until`.
 
     Args:
         panel: All sales.
@@ -172,6 +188,9 @@ def past_examples(panel: Panel, *, horizon: int, until: int) -> Examples:
     is_cut = panel.first <= panel.start
     begin = panel.first + is_cut
     counts = np.maximum(until - begin, 0)
+    counts[panel.first_row >= until] = 0
     _, series = ragged(counts)
     nth = np.arange(counts.sum()) - np.concatenate([[0], np.cumsum(counts)])[series]
-    return examples_at(panel, series, begin[series] + nth, horizon=horizon, until=until)
+    as_of = begin[series] + nth
+    is_known = (as_of > panel.first_row[series]) | (as_of == panel.first[series])
+    return examples_at(panel, series[is_known], as_of[is_known], horizon=horizon, until=until)

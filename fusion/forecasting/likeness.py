@@ -77,7 +77,7 @@ def similar_items(
     if item not in panel.positions:
         raise ValueError(f"item must be in the panel, got {item!r}.{did_you_mean(item, panel.ids)}")
     end = int(panel.frequency.period(np.array([before], dtype="datetime64[D]"))[0])
-    past = np.flatnonzero((panel.first > panel.start) & (panel.first < end))
+    past = np.flatnonzero((panel.first > panel.start) & (panel.first_row < end))
     past = past[past != panel.positions[item]]
     rows = examples.content_rows[[examples.panel.positions[name] for name in panel.ids]]
     content = content_of_view(examples.content)

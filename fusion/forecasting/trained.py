@@ -100,7 +100,7 @@ def train_forecast(
     until = panel.end if until is None else until
     examples = past_examples(panel, horizon=spec.horizon, until=until)
     examples = examples.take(np.sort(np.argsort(-examples.as_of, kind="stable")[:MOST_EXAMPLES]))
-    learned = np.unique(history.rows[panel.first < until])
+    learned = np.unique(history.rows[panel.first_row < until])
     content = content_of_items(history.ready, learned, spec.content, seed=spec.seed)
     model = fit_forecast(
         with_content(examples, history, content),

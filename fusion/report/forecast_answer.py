@@ -110,7 +110,8 @@ def _tiles(
     evaluation = backtest_evaluation(backtest, "wape")
     rival = best_simple(evaluation)
     own = overall(backtest)
-    note = f"{write('wape', primary(evaluation, rival))} for {rival.name}" if rival else ""
+    told = f"{rival.name}, {write('wape', primary(evaluation, rival))}" if rival else "none"
+    note = f"best simple method: {told}"
     tiles.append(Tile("WAPE in the past", write("wape", own["wape"]), note))
     wanted = percent(numbers.share, digits=0)
     tiles.append(

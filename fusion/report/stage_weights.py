@@ -7,7 +7,7 @@ from fusion.forecasting.examples import STAGES
 from fusion.report.data_view import Bar, share_bar
 
 WORDS = {
-    "network": ("networks", "read the sales one after the other, with texts, photos and numbers"),
+    "network": ("networks", "read past sales, texts, photos and numbers together"),
     "trees": ("boosted trees", "rules of if and then over past sales, prices and dates"),
     "ridge": ("linear model", "adds up what each past period and number is worth"),
     "classical": ("smoothing", "carries recent sales forward, without a look at the item"),

@@ -116,13 +116,14 @@ class Entries(nn.Module):
 
         Args:
             n: Number of rows.
-            future: `[n, n_steps, future_dim]`, or of each of `n / n_networks` rows; None for none.
+            future: `[n, n_steps, future_dim]`, or of each of `n / n_networks` rows; None, or a
+                `future_dim` of 0, for none.
 
         Raises:
             ValueError: If there are more steps than entries, or vectors of another length.
         """
         entries = self.place.expand(n, *self.place.shape)
-        if future is None:
+        if future is None or future.shape[-1] == self.future_dim == 0:
             return entries
         n_steps, dim = future.shape[1:]
         if self.planned is None or dim != self.future_dim or n_steps > self.n_entries:

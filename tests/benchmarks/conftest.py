@@ -5,6 +5,7 @@ import importlib
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from safetensors.torch import load_file, save_file
 
 from encoders.text import checkpoints
 from encoders.text.tiny_bert import tiny_checkpoint
+from fusion.evaluation.bootstrap import paired_bootstrap
 
 ROOT = Path(__file__).parents[2] / "benchmarks"
 
@@ -150,13 +152,71 @@ def small_demo(tmp_path: Path) -> Path:
             shutil.copy(source / "photos" / name, folder / "photos")
     for name in ("latents.csv", "process.json"):
         shutil.copy(source / name, folder)
-    config = (source / "train.toml").read_text(encoding="utf-8")
+    config = _with_small_encoders((source / "train.toml").read_text(encoding="utf-8"))
+    (folder / "train.toml").write_text(config, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def small_demo_weeks(small_demo: Path) -> Path:
+    """24 items of it with their last 39 weeks, and the forecast of these."""
+    source = Path(__file__).parents[2] / "demo_data"
+    items = pd.read_csv(small_demo / "items.csv", nrows=24)
+    items.to_csv(small_demo / "items.csv", index=False)
+    sales = pd.read_csv(source / "sales.csv")
+    is_kept = sales["item_id"].isin(items["item_id"]) & (sales["week"] >= "2024-07-29")
+    sales[is_kept].to_csv(small_demo / "sales.csv", index=False)
+    config = _with_small_encoders((source / "forecast.toml").read_text(encoding="utf-8"))
+    (small_demo / "forecast.toml").write_text(config, encoding="utf-8")
+    return small_demo
+
+
+@pytest.fixture
+def quick_forecasts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forecasts that hold out and try less, beside smaller trees and intervals by few draws."""
+    monkeypatch.setattr("fusion.forecasting.calibration.STRETCHES", np.array([0.5, 1.0, 2.0]))
+    monkeypatch.setattr("fusion.forecasting.fit.MOST_BLOCKS", 1)
+    monkeypatch.setattr("fusion.forecasting.baseline_models.N_TREES", 2)
+    draws = partial(paired_bootstrap, n_resamples=10)
+    monkeypatch.setattr("fusion.forecasting.paired.paired_bootstrap", draws)
+
+
+@pytest.fixture
+def weekly_sales(tmp_path: Path) -> Path:
+    """A folder with made-up `weekly_item_sales.parquet` of 12 items in 45 weeks."""
+    random = np.random.default_rng(0)
+    weeks = pd.date_range("2010-11-29", periods=45, freq="7D")
+    first = np.repeat([0, 30, 40], [9, 2, 1])
+    rows = [(item, week) for item in range(12) for week in weeks[first[item] :]]
+    frame = pd.DataFrame(rows, columns=["StockCode", "week"])
+    frame = frame[random.random(len(frame)) < 0.9].reset_index(drop=True)
+    frame["units"] = random.poisson(2 + frame["StockCode"]) + 1
+    frame["avg_price"] = random.uniform(1, 3, len(frame)).round(2)
+    frame["n_orders"] = frame["n_customers"] = 1
+    frame["StockCode"] = "2200" + frame["StockCode"].astype(str)
+    frame["description"] = "BOX NO. " + frame["StockCode"]
+    frame.to_parquet(tmp_path / "weekly_item_sales.parquet")
+    return tmp_path
+
+
+@pytest.fixture
+def launched_weeks(launches: Path) -> Path:
+    """The made-up launches with units of each of twelve weeks."""
+    random = np.random.default_rng(0)
+    table = pd.read_csv(launches / "products.csv")
+    table["id"] = np.arange(len(table))
+    for week in range(12):
+        table[f"w{week}"] = random.poisson(20 - week, len(table))
+    table.to_csv(launches / "products.csv", index=False)
+    return launches
+
+
+def _with_small_encoders(config: str) -> str:
     photos = '{name = "resnet18", weights = "clothing18"}'
     for name, small in (('"minilm"', '"tfidf"'), (photos, '"colour_texture"')):
         assert name in config
         config = config.replace(name, small)
-    (folder / "train.toml").write_text(config, encoding="utf-8")
-    return folder
+    return config
 
 
 def draw_photos(folder: Path, *, n: int) -> None:

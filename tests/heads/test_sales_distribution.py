@@ -112,3 +112,9 @@ def test_whole_units_stay_whole():
     sold = learned(np.random.default_rng(0).gamma(1, 3, (50, 3, 5)), ROUNDING)
     found = sold.quantile([0.1, 0.42, 0.5, 0.97])
     np.testing.assert_array_equal(found, np.round(found))
+
+
+def test_a_threshold_far_below_sharp_quantiles_is_certain_to_be_passed():
+    points = 1e6 + np.arange(5.0) * np.full((1, 2, 1), 1e-4)
+    with np.errstate(over="raise"):
+        assert (learned(points).probability_above(1.0) > 0.999).all()

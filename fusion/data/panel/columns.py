@@ -7,6 +7,8 @@ from typing import Any, Self
 from fusion.data.problems import Problem
 from fusion.data.schema import missing_columns
 
+UNITS = "units"
+"""Name of what is sold, among the numbers of a panel."""
 ROLES = ("price", "promotion", "stock", "in_stock")
 """Numeric columns with a meaning of their own; covariates are known by their own names."""
 
@@ -58,6 +60,18 @@ class SalesColumns:
             raise ValueError(
                 f"past and known must differ, got {', '.join(twice)} in both. Take each column out "
                 "of one of them."
+            )
+        numbers = [getattr(self, role) for role in ROLES]
+        numbers += [*self.past, *self.known]
+        if own := [name for name in (*self.keys, self.units) if name in numbers]:
+            raise ValueError(
+                "price, promotion, stock, past and known must name other columns than item, date, "
+                f"units and shop, got {', '.join(own)}. Take it out of one of them."
+            )
+        if UNITS in (*self.past, *self.known):
+            raise ValueError(
+                f"past and known must not name a covariate {UNITS}, which is what is sold. "
+                "Rename the column."
             )
         own = [role for role in ROLES if role in (*self.past, *self.known)]
         if strange := [role for role in own if getattr(self, role) != role]:

@@ -26,18 +26,18 @@ def read_numbers(
     for key, name in {"units": columns.units, **columns.numbers}.items():
         found = read_distinct(part[name], number_cells)
         values[key] = found.rows.astype(np.float64)
-        problems += found.problems
-        if key in RANGES:
-            problems += _outside(name, values[key], key)
+        problems += found.problems + _outside(name, values[key], key)
     return values, problems
 
 
-RANGES = {"stock": (0.0, np.inf), "in_stock": (0.0, 1.0)}
+LARGEST = 1e30
+"""What sums and squares of a series are finite of, as float32."""
+RANGES = {"stock": (0.0, LARGEST), "in_stock": (0.0, 1.0)}
 
 
 def _outside(column: str, values: Doubles, key: str) -> list[Problem]:
-    least, most = RANGES[key]
-    rule = "0 or more" if np.isinf(most) else "0 to 1"
+    least, most = RANGES.get(key, (-LARGEST, LARGEST))
+    rule = f"{least:g} to {most:g}"
     rows = np.flatnonzero((values < least) | (values > most)).tolist()
     return [
         Problem("sales_range", f"must be {rule}, got {values[row]:g}", row, column=column)

@@ -94,18 +94,31 @@ class Panel:
         return values[min(earliest, last) : last]
 
     @cached_property
+    def first_row(self) -> NDArray[np.int64]:
+        """Period of the first row of each series, `[n_series]`; `end` where it has none.
+
+        Before it nobody knew of the series, also where a launch lets it begin earlier.
+        """
+        places = np.append(np.flatnonzero(self.given), len(self.given))
+        place = places[np.searchsorted(places[:-1], self.offsets[:-1])]
+        found = self.first + place - self.offsets[:-1]
+        return np.where(place < self.offsets[1:], found, self.end)
+
+    @cached_property
     def silent(self) -> NDArray[np.int64]:
         """Positions of the periods in which no item has a row though many are usual.
 
         Nothing was sold by anybody, or nothing was written down: either says nothing of an item.
-        Many are 20 rows in half of the periods or more; with fewer a period without a sale is one
-        like others.
+        Many are 20 rows in half of the periods before it or more; with fewer a period without a
+        sale is one like others. Periods behind it play no part, so that what is known of it at a
+        date does not change later.
         """
         _, series = ragged(np.diff(self.offsets))
         period = self.first[series] - self.offsets[series] + np.arange(len(series)) - self.start
         counts = np.bincount(period[self.given], minlength=len(self.reported))
-        usual = float(np.median(counts)) if len(counts) else 0.0
-        return np.flatnonzero(~self.reported & (counts == 0) & (usual >= USUAL_ROWS))
+        empty = np.flatnonzero(~self.reported & (counts == 0))
+        usual = [np.median(counts[:place]) >= USUAL_ROWS if place else False for place in empty]
+        return empty[np.array(usual, dtype=bool)]
 
     @cached_property
     def known_units(self) -> Floats:

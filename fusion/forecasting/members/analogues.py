@@ -175,7 +175,7 @@ class AnaloguesMember(ForecastMember):
     def _kept(self, examples: Examples) -> AnalogueCurves:
         """The latest past items whose age is known, with their first periods."""
         panel = examples.panel
-        series = np.flatnonzero((panel.first > panel.start) & (panel.first < examples.until))
+        series = np.flatnonzero((panel.first > panel.start) & (panel.first_row < examples.until))
         order = np.argsort(-panel.first[series], kind="stable")[: self._options["most_items"]]
         series = np.sort(series[order])
         n_periods = KNOWN_FROM - 1 + examples.horizon

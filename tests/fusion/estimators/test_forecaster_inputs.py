@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 
-from fusion.errors import CatalogueError
+from fusion.errors import CatalogueError, ConfigError
 from fusion.estimators.forecaster import FusionForecaster
 
 WEEKS = pd.date_range("2024-01-01", periods=26, freq="7D")
@@ -104,3 +105,30 @@ def test_a_horizon_longer_than_any_history_by_then_is_refused(items, sales):
 def test_a_date_that_is_none_is_refused(fitted, items, sales, as_of):
     with pytest.raises(CatalogueError, match="as_of must be a date such as 2024-01-31"):
         fitted.predict(items, sales, as_of=as_of)
+
+
+def test_nothing_that_comes_later_changes_an_answer_or_what_is_learned(items, sales):
+    """`d` has a launch, but no row before the date; `c` moves to another shop after it."""
+    date = WEEKS[18]
+    items = items.assign(launch=["2024-01-01", "2024-01-01", "2024-02-05", "2024-03-04"])
+    sales = sales[(sales["item_id"] != "d") | (sales["date"] > date)].assign(shop="north")
+    moved = sales.assign(units=sales["units"].where(sales["date"] < date, 900))
+    moved.loc[(moved["item_id"] == "c") & (moved["date"] >= date), "shop"] = "south"
+    names = {"price": "price", "shop": "shop"}
+    model = forecaster(sales=names, launch="launch", members=["ridge"])
+    asked = items, sales[sales["date"] < date]
+    told = model.fit(*asked).predict(*asked)
+    for later in (sales, moved):
+        again = clone(model).fit(items, later, as_of=str(date.date()))
+        pd.testing.assert_frame_equal(again.predict(*asked), told)
+    again = model.predict(items, sales, as_of=str(date.date())).query("id != 'd'")
+    same = told.query("shop == 'north'").reset_index(drop=True)
+    pd.testing.assert_frame_equal(again.query("shop == 'north'").reset_index(drop=True), same)
+
+
+def test_a_backtest_refuses_all_counts_that_it_cannot_do_at_once(items, sales):
+    """A gap below 0 would learn from what is asked about."""
+    with pytest.raises(ConfigError) as caught:
+        forecaster().backtest(items, sales, origins="2", every=0, gap=-1)
+    for told in ("origins must be a whole number >= 1, got '2'", ">= 1, got 0", ">= 0, got -1"):
+        assert told in str(caught.value)

@@ -1,5 +1,7 @@
 """Examples ask what is sold from a date on, and know what was before."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from fusion.data.panel.frequency import Frequency
@@ -82,3 +84,38 @@ def test_steps_before_the_first_value_of_a_series_are_not_known():
     asked = examples_at(PANEL, np.array([1]), np.array([START + 5]), horizon=3)
     assert asked.windows.lengths.tolist() == [0]
     assert np.array_equal(asked.targets(), [[np.nan, 3, np.nan]], equal_nan=True)
+
+
+def rows_given(panel, places):
+    given = np.zeros(len(panel.units), dtype=bool)
+    given[places] = True
+    return replace(panel, given=given)
+
+
+def test_a_series_is_not_known_before_its_first_row_whenever_its_launch_was():
+    panel = rows_given(PANEL, [0, 1, 12, 13])  # the second one has its first row at START + 8
+    assert (panel.first_row - START).tolist() == [0, 8]
+    asked = examples_at(panel, np.array([1, 1]), START + np.array([8, 9]), horizon=2)
+    assert [STAGES[one] for one in asked.stages()] == ["new", "young"]
+    assert asked.targets()[0].tolist() == [5, 1]
+    learned = past_examples(panel, horizon=2, until=START + 10)
+    assert (learned.as_of[learned.windows.series == 1] - START).tolist() == [6, 9]
+
+
+def test_a_series_whose_first_row_comes_later_is_not_learned_from():
+    learned = past_examples(rows_given(PANEL, [0, 12]), horizon=2, until=START + 8)
+    assert set(learned.windows.series.tolist()) == {0}
+    none = rows_given(PANEL, [0])
+    assert (none.first_row - START).tolist() == [0, 10]
+
+
+def test_an_item_that_comes_later_reads_no_market_of_the_time_until_then():
+    market = {name: np.arange(12, dtype=np.float32) for name in ("rain", "holidays")}
+    panel = replace(PANEL, market=market, known=frozenset({"holidays"}))
+    asked = examples_at(panel, np.array([0]), np.array([START + 9]), horizon=2, until=START + 7)
+    nan = np.nan
+    for name, known in (("rain", [5, 6, nan, nan]), ("units", [5, 9, nan, nan])):
+        found = asked.windows.past_market(name, 4)
+        assert np.array_equal(found, [known], equal_nan=True)
+    assert asked.windows.past_market("holidays", 4).tolist() == [[5, 6, 7, 8]]
+    assert asked.windows.future_market("holidays").tolist() == [[9, 10]]

@@ -41,6 +41,12 @@ def test_the_window_is_read_from_what_is_planned_for_all_steps(name):
 
 
 @pytest.mark.parametrize("name", READERS)
+def test_a_plan_of_no_numbers_is_no_plan(name):
+    decoder, fused = built(name, SalesPathHead(horizon=3)), torch.randn(2, 1, 4)
+    assert torch.equal(decoder(fused, future=torch.zeros(2, 3, 0)), decoder(fused))
+
+
+@pytest.mark.parametrize("name", READERS)
 def test_a_pattern_of_the_past_is_learned_where_the_content_says_nothing(name):
     head = SalesPathHead(horizon=2, levels=[0.5])
     decoder = built(name, head, memory_dim=1)

@@ -174,3 +174,10 @@ def test_a_planned_price_with_gaps_is_told_by_item_and_dates():
     )
     assert planned_gaps(panel, 1) == ""
     check_horizon(panel, 12)
+
+
+@pytest.mark.parametrize("column", ["units", "price"])
+def test_numbers_of_which_no_sum_can_be_held_are_refused(column):
+    sales = table(rows("good"), rows("bad", **{column: -1e39}))
+    with pytest.raises(CatalogueError, match=r"row 13, .* must be -1e\+30 to 1e\+30, got -1e\+39"):
+        read_panel(frame_parts(sales), columns=COLUMNS)

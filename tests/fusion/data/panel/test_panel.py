@@ -76,3 +76,11 @@ def test_a_period_without_any_row_is_unknown_where_many_rows_are_usual():
     assert np.isnan(panel.known_units[3]) and panel.units[3] == 0
     few = read_panel(frame_parts(sales[sales.item_id < "i10"]), columns=SalesColumns())
     assert few.silent.tolist() == [] and few.known_units is few.units
+
+
+def test_rows_that_come_later_do_not_make_a_period_unknown():
+    weeks = pd.date_range("2024-01-01", periods=9, freq="7D")
+    rows = [("i00", weeks[0], 2), ("i00", weeks[2], 2)]
+    rows += [(f"i{item:02}", week, 2) for item in range(25) for week in weeks[3:]]
+    sales = pd.DataFrame(rows, columns=["item_id", "date", "units"])
+    assert read_panel(frame_parts(sales), columns=SalesColumns()).silent.tolist() == []

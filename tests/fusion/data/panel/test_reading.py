@@ -232,6 +232,9 @@ def test_one_week_and_items_of_zeros_alone_are_panels_too():
     [
         ({"stock": "a", "in_stock": "b"}, "stock and in_stock must be one column, got a and b"),
         ({"past": ("x", "y"), "known": ("y",)}, "past and known must differ, got y in both"),
+        ({"units": "sold", "known": ("sold",)}, "must name other columns than .*, got sold"),
+        ({"price": "units"}, "must name other columns than .*, got units"),
+        ({"units": "sold", "past": ("units",)}, "units, which is what is sold"),
         ({"past": ("price",)}, "must not name a covariate price, which is a role"),
     ],
 )
