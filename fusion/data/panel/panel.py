@@ -102,7 +102,8 @@ class Panel:
         places = np.append(np.flatnonzero(self.given), len(self.given))
         place = places[np.searchsorted(places[:-1], self.offsets[:-1])]
         found = self.first + place - self.offsets[:-1]
-        return np.where(place < self.offsets[1:], found, self.end)
+        periods: NDArray[np.int64] = np.where(place < self.offsets[1:], found, self.end)
+        return periods
 
     @cached_property
     def silent(self) -> NDArray[np.int64]:
