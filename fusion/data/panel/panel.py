@@ -102,8 +102,7 @@ class Panel:
         places = np.append(np.flatnonzero(self.given), len(self.given))
         place = places[np.searchsorted(places[:-1], self.offsets[:-1])]
         found = self.first + place - self.offsets[:-1]
-        periods: NDArray[np.int64] = np.where(place < self.offsets[1:], found, self.end)
-        return periods
+        return np.where(place < self.offsets[1:], found, self.end)
 
     @cached_property
     def silent(self) -> NDArray[np.int64]:
@@ -119,7 +118,8 @@ class Panel:
         counts = np.bincount(period[self.given], minlength=len(self.reported))
         empty = np.flatnonzero(~self.reported & (counts == 0))
         usual = [np.median(counts[:place]) >= USUAL_ROWS if place else False for place in empty]
-        return empty[np.array(usual, dtype=bool)]
+        silent: NDArray[np.int64] = empty[np.array(usual, dtype=bool)]
+        return silent
 
     @cached_property
     def known_units(self) -> Floats:
