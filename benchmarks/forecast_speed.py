@@ -23,7 +23,7 @@ from wide_tables import peak_mb
 from fusion.data.panel.cells import frame_parts
 from fusion.data.panel.columns import SalesColumns
 from fusion.forecasting.asked import asked_examples
-from fusion.forecasting.baseline_models import N_TREES, PARAMETERS, lag_table, trees
+from fusion.forecasting.baseline_models import MOST_TREE_ROWS, N_TREES, PARAMETERS, lag_table, trees
 from fusion.forecasting.content import ContentSpec, check_items
 from fusion.forecasting.examples import Examples, Floats, past_examples
 from fusion.forecasting.history import (
@@ -55,10 +55,9 @@ forecast, reading and checking included. WAPE is that of the medians by week and
 the median of the sum where a method tells it. Memory is the peak of the whole process, imports
 included; each row is a process of its own, threads by default. The forecast (default members:
 {members}) and NHITS are told the promotions; the trees once without and once with them. Trees
-without them are those of the backtest: quantiles and mean of {tree_rows}.
+without them are those of a backtest: mean and quantiles, from the latest {tree_windows:,} windows.
 NHITS has its defaults (1,000 steps), inputs of {input_weeks} weeks and the scaler `robust`.
-A forecast learns from at most {most:,} windows (an item at a week), the latest: above that, memory
-is that of the tables.
+A forecast learns from at most {most:,} windows (an item at a week), the latest.
 """
 N_DEPARTMENTS = 6
 
@@ -169,7 +168,7 @@ def by_nhits(sales: pd.DataFrame) -> Floats:
     from neuralforecast.models import NHITS
 
     table = sales.rename(columns={"item_id": "unique_id", "date": "ds", "units": "y"})
-    ahead = hidden(table.rename(columns={"unique_id": "item_id"})).index
+    ahead = hidden(sales).index
     network = NHITS(
         h=HORIZON,
         input_size=INPUT_WEEKS,
@@ -274,7 +273,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             members=", ".join(DEFAULT_MEMBERS),
             input_weeks=INPUT_WEEKS,
             most=MOST_EXAMPLES,
-            tree_rows="the latest 50,000 windows",
+            tree_windows=MOST_TREE_ROWS // HORIZON,
         ),
         rows=rows,
         notes=told,

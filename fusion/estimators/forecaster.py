@@ -20,17 +20,8 @@ from fusion.choices.parameters import (
 from fusion.data.frames import as_frame
 from fusion.data.panel.columns import SalesColumns
 from fusion.data.problems import OnBadRows
-<<<<<<< HEAD
-from fusion.estimators.forecaster_choices import (
-    asked_content,
-    check_counts,
-    forecast_spec,
-    sales_spec,
-)
-=======
 from fusion.estimators.forecaster_choices import asked_content, forecast_spec, sales_spec
 from fusion.estimators.forecaster_tables import asked_sales, frame_if_any, item_sales
->>>>>>> main
 from fusion.progress import progress_shown, quiet
 
 if TYPE_CHECKING:
@@ -234,10 +225,6 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
             origins: How many dates, the latest ones that are over.
             every: Periods from one to the next (default: the horizon).
             gap: Periods for which a forecast has been in use when it is asked, >= 0.
-
-        Raises:
-            CatalogueError: As `fit`; if the sales are too short for so many dates.
-            ConfigError: With every parameter that does not suit.
         """
         from fusion.forecasting.backtest import backtest, origin_periods
         from fusion.forecasting.content import check_items
@@ -246,15 +233,13 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
 
         check_kept(self.get_params(deep=False))
         spec = forecast_spec(self)
-        every = spec.horizon if every is None else every
-        check_counts(origins=(origins, 1), every=(every, 1), gap=(gap, 0))
         with progress_shown() if self.verbose else quiet() as stage:
             found = self._sales(items, sales, market, planned, content=spec.content)
             periods = origin_periods(
                 found.panel,
                 horizon=spec.horizon,
                 n_origins=origins,
-                every=every,
+                every=spec.horizon if every is None else every,
                 gap=gap,
             )
             checked = check_items(found.items, spec.content)

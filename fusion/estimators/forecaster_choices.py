@@ -67,23 +67,6 @@ def forecast_spec(estimator: "FusionForecaster") -> "ForecastSpec":
     return ForecastSpec(int(horizon), levels, members, content, seed)
 
 
-def check_counts(**counts: tuple[Any, int]) -> None:
-    """Refuses counts that are no whole numbers or too small.
-
-    Args:
-        counts: By name, each with the least that it may be.
-
-    Raises:
-        ConfigError: With every one of them.
-    """
-    mistakes = Mistakes()
-    for name, (count, least) in counts.items():
-        is_whole = isinstance(count, Integral) and not isinstance(count, bool)
-        if not is_whole or count < least:
-            mistakes.add([f"{name} must be a whole number >= {least}, got {count!r}."])
-    mistakes.refuse()
-
-
 def asked_content(estimator: "FusionForecaster") -> "ContentSpec":
     """Where photos and embeddings of items lie that a trained forecast is asked about.
 

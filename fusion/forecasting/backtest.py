@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 
+from fusion.choices.mistakes import Mistakes
 from fusion.data.panel.panel import Panel
 from fusion.errors import CatalogueError
 from fusion.forecasting.examples import Examples, Ints, examples_at, past_examples
@@ -55,8 +57,10 @@ def origin_periods(
         until: Period by which all of them are over (default: the end of the sales).
 
     Raises:
+        ConfigError: With every count that is no whole number or too small.
         CatalogueError: If the sales are too short for them.
     """
+    _check_counts(origins=(n_origins, 1), every=(every, 1), gap=(gap, 0))
     end = panel.end if until is None else until
     periods = end - horizon - every * np.arange(n_origins)[::-1]
     least = panel.start + 2 * horizon + 1 + gap
@@ -68,6 +72,16 @@ def origin_periods(
             "or a shorter horizon."
         )
     return periods
+
+
+def _check_counts(**counts: tuple[int, int]) -> None:
+    """Refuses counts, each with the least that it may be."""
+    mistakes = Mistakes()
+    for name, (count, least) in counts.items():
+        is_whole = isinstance(count, Integral) and not isinstance(count, bool)
+        if not is_whole or count < least:
+            mistakes.add([f"{name} must be a whole number >= {least}, got {count!r}."])
+    mistakes.refuse()
 
 
 def backtest(

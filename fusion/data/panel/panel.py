@@ -118,7 +118,8 @@ class Panel:
         counts = np.bincount(period[self.given], minlength=len(self.reported))
         empty = np.flatnonzero(~self.reported & (counts == 0))
         usual = [np.median(counts[:place]) >= USUAL_ROWS if place else False for place in empty]
-        return empty[np.array(usual, dtype=bool)]
+        silent: NDArray[np.int64] = empty[np.array(usual, dtype=bool)]
+        return silent
 
     @cached_property
     def known_units(self) -> Floats:
