@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from heads.sales_path import SalesPathHead
 from numpy.typing import NDArray
 
 from fusion.forecasting.examples import Examples, Floats, Ints
 from fusion.members.base import State
 from fusion.members.view import Mask
 from fusion.progress import Stage, silent
+from heads.sales_path import SalesPathHead
 
 Paths = NDArray[np.float64]
 """Relative answers `[n, horizon + 1, raw_dim]`: of each step and of the window the mean, then the
