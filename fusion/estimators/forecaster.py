@@ -157,7 +157,7 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
             as_of: First day of what is forecast (default: the day after the sales).
 
         Returns:
-            See `fusion.forecasting.asked.forecast_table`.
+            See `fusion.forecasting.answer_table.forecast_table`.
 
         Raises:
             CatalogueError: If a table does not suit, or a column that is known ahead is not known

@@ -166,11 +166,8 @@ def _market(panel: Panel, until: int) -> dict[str, NDArray[np.float32]]:
 
 def market_units(panel: Panel) -> NDArray[np.float32]:
     """Units of all series by period, `[n_periods]`; unknown ones add nothing."""
-    _, series = ragged(np.diff(panel.offsets))
-    places = np.arange(len(panel.units)) - panel.offsets[:-1][series]
-    periods = panel.first[series] - panel.start + places
     units = np.nan_to_num(panel.units, nan=0.0)
-    return np.bincount(periods, units, minlength=len(panel.reported)).astype(np.float32)
+    return np.bincount(panel.places(), units, minlength=len(panel.reported)).astype(np.float32)
 
 
 def past_examples(panel: Panel, *, horizon: int, until: int) -> Examples:

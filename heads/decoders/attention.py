@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from heads.base import Head
 from heads.decoders.base import Memory
 
 
@@ -133,3 +134,9 @@ class Entries(nn.Module):
             )
         planned = F.pad(self.planned(future), (0, 0, 0, self.n_entries - n_steps))
         return entries + planned.repeat_interleave(n // max(len(future), 1), dim=0)
+
+
+def start_bias(head: Head, n_entries: int) -> nn.Parameter:
+    """Raw outputs `[n_entries, raw_dim]` that a decoder begins at: the head's start, or zeros."""
+    start = torch.zeros(n_entries, head.raw_dim) if head.start is None else head.start
+    return nn.Parameter(start.reshape(n_entries, head.raw_dim).clone())

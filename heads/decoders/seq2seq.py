@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from heads.base import Head
-from heads.decoders.attention import Attention, ContentAndPast, Entries
+from heads.decoders.attention import Attention, ContentAndPast, Entries, start_bias
 from heads.decoders.base import Decoder, Memory
 
 
@@ -59,8 +59,7 @@ class Seq2SeqDecoder(Decoder):
         self.attention = Attention(hidden_dim, 1)
         self.cell = nn.LSTMCell(2 * hidden_dim, hidden_dim)
         self.output = nn.Linear(2 * hidden_dim, head.raw_dim, bias=False)
-        start = torch.zeros(n_entries, head.raw_dim) if head.start is None else head.start
-        self.bias = nn.Parameter(start.reshape(n_entries, head.raw_dim).clone())
+        self.bias = start_bias(head, n_entries)
         nn.init.zeros_(self.cell.bias_ih)
         nn.init.zeros_(self.cell.bias_hh)
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from heads.base import Head
-from heads.decoders.attention import Attention, ContentAndPast, Entries
+from heads.decoders.attention import Attention, ContentAndPast, Entries, start_bias
 from heads.decoders.base import Decoder, Memory
 
 
@@ -72,8 +72,7 @@ class TransformerDecoder(Decoder):
         self.narrow = nn.Linear(2 * hidden_dim, hidden_dim, bias=False)
         self.norms = nn.ModuleList([nn.LayerNorm(hidden_dim, bias=False) for _ in range(4)])
         self.output = nn.Linear(hidden_dim, head.raw_dim, bias=False)
-        start = torch.zeros(n_entries, head.raw_dim) if head.start is None else head.start
-        self.bias = nn.Parameter(start.reshape(n_entries, head.raw_dim).clone())
+        self.bias = start_bias(head, n_entries)
 
     @property
     def config(self) -> dict[str, Any]:

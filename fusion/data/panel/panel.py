@@ -104,6 +104,13 @@ class Panel:
         found = self.first + place - self.offsets[:-1]
         return np.where(place < self.offsets[1:], found, self.end)
 
+    def places(self) -> NDArray[np.int64]:
+        """Position in `reported` of the period of each value, `[n_values]`."""
+        _, series = ragged(np.diff(self.offsets))
+        shift = self.first - self.start - self.offsets[:-1]
+        places: NDArray[np.int64] = np.arange(len(series)) + shift[series]
+        return places
+
     @cached_property
     def silent(self) -> NDArray[np.int64]:
         """Positions of the periods in which no item has a row though many are usual.
@@ -113,9 +120,7 @@ class Panel:
         sale is one like others. Periods behind it play no part, so that what is known of it at a
         date does not change later.
         """
-        _, series = ragged(np.diff(self.offsets))
-        period = self.first[series] - self.offsets[series] + np.arange(len(series)) - self.start
-        counts = np.bincount(period[self.given], minlength=len(self.reported))
+        counts = np.bincount(self.places()[self.given], minlength=len(self.reported))
         empty = np.flatnonzero(~self.reported & (counts == 0))
         usual = [np.median(counts[:place]) >= USUAL_ROWS if place else False for place in empty]
         silent: NDArray[np.int64] = empty[np.array(usual, dtype=bool)]
@@ -126,9 +131,7 @@ class Panel:
         """Units `[n_values]`, NaN in `silent` periods too."""
         if not len(self.silent):
             return self.units
-        _, series = ragged(np.diff(self.offsets))
-        period = self.first[series] - self.offsets[series] + np.arange(len(series)) - self.start
-        return np.where(np.isin(period, self.silent), np.float32(np.nan), self.units)
+        return np.where(np.isin(self.places(), self.silent), np.float32(np.nan), self.units)
 
     @cached_property
     def positions(self) -> Mapping[str, int]:
