@@ -14,13 +14,13 @@ import numpy as np
 from results import write_section
 
 from fusion.choices.mistakes import Mistakes
-from fusion.forecasting.backtest import backtest
+from fusion.forecasting.backtest.forecasts import Actual, Forecasts, joined
+from fusion.forecasting.backtest.metrics import METRICS, scores, sums_by
+from fusion.forecasting.backtest.origins import backtest
+from fusion.forecasting.backtest.result import FORECAST, BacktestResult, scored
 from fusion.forecasting.examples import STAGES, Floats, Ints
-from fusion.forecasting.forecasts import Actual, Forecasts, joined
 from fusion.forecasting.history import History
 from fusion.forecasting.members.registry import FORECAST_MEMBERS
-from fusion.forecasting.metrics import METRICS, scores, sums_by
-from fusion.forecasting.result import FORECAST, BacktestResult, scored
 from fusion.forecasting.trained import ForecastSpec
 from fusion.job_steps.forecast import ForecastInputs, checked_inputs, history_of
 from fusion.job_steps.forecast_config import ForecastConfig

@@ -23,7 +23,13 @@ from wide_tables import peak_mb
 from fusion.data.panel.cells import frame_parts
 from fusion.data.panel.columns import SalesColumns
 from fusion.forecasting.asked import asked_examples
-from fusion.forecasting.baseline_models import MOST_TREE_ROWS, N_TREES, PARAMETERS, lag_table, trees
+from fusion.forecasting.backtest.baseline_models import (
+    MOST_TREE_ROWS,
+    N_TREES,
+    PARAMETERS,
+    lag_table,
+    trees,
+)
 from fusion.forecasting.content import ContentSpec, check_items
 from fusion.forecasting.examples import Examples, Floats, past_examples
 from fusion.forecasting.history import (

@@ -14,9 +14,12 @@ from results import write_section
 
 from fusion.data.panel.cells import frame_parts
 from fusion.data.panel.columns import SalesColumns
-from fusion.forecasting.backtest import backtest
+from fusion.forecasting.backtest.forecasts import Forecasts
+from fusion.forecasting.backtest.metrics import scores
+from fusion.forecasting.backtest.origins import backtest
+from fusion.forecasting.backtest.paired import paired_gains
+from fusion.forecasting.backtest.result import FORECAST, BacktestResult, scored
 from fusion.forecasting.content import ContentSpec, check_items
-from fusion.forecasting.forecasts import Forecasts
 from fusion.forecasting.history import (
     History,
     SalesSpec,
@@ -26,9 +29,6 @@ from fusion.forecasting.history import (
 )
 from fusion.forecasting.members.defaults import DEFAULT_MEMBERS
 from fusion.forecasting.members.registry import FORECAST_MEMBERS
-from fusion.forecasting.metrics import scores
-from fusion.forecasting.paired import paired_gains
-from fusion.forecasting.result import FORECAST, BacktestResult, scored
 from fusion.forecasting.trained import ForecastSpec
 
 FILE = "weekly_item_sales.parquet"

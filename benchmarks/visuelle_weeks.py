@@ -15,10 +15,12 @@ from results import write_section
 from fusion.choices.encoders import EncoderChoices
 from fusion.data.panel.cells import frame_parts
 from fusion.data.panel.columns import SalesColumns
-from fusion.forecasting.baselines import baseline_forecasts
+from fusion.forecasting.backtest.baselines import baseline_forecasts
+from fusion.forecasting.backtest.forecasts import Actual, Forecasts
+from fusion.forecasting.backtest.metrics import scores
+from fusion.forecasting.backtest.paired import paired_gains
 from fusion.forecasting.content import ContentSpec, check_items
 from fusion.forecasting.examples import Examples, examples_at, past_examples
-from fusion.forecasting.forecasts import Actual, Forecasts
 from fusion.forecasting.history import (
     History,
     SalesSpec,
@@ -27,8 +29,6 @@ from fusion.forecasting.history import (
     sales_of_items,
 )
 from fusion.forecasting.members.defaults import DEFAULT_MEMBERS
-from fusion.forecasting.metrics import scores
-from fusion.forecasting.paired import paired_gains
 from fusion.forecasting.trained import ForecastSpec, train_forecast, with_content
 
 N_WEEKS = 12

@@ -12,13 +12,13 @@ from fusion.data.catalogue import Catalogue, build_catalogue
 from fusion.data.infer import infer_schema
 from fusion.data.panel.panel import Panel
 from fusion.forecasting.asked import asked_examples
-from fusion.forecasting.breakdown import Grouping, breakdown, example_groupings
+from fusion.forecasting.backtest.breakdown import Grouping, breakdown, example_groupings
+from fusion.forecasting.backtest.forecasts import Actual, Forecasts
+from fusion.forecasting.backtest.paired import paired_gains
+from fusion.forecasting.backtest.result import FORECAST, BacktestResult
 from fusion.forecasting.examples import Examples, Floats, examples_at
-from fusion.forecasting.forecasts import Actual, Forecasts
 from fusion.forecasting.history import History
 from fusion.forecasting.members.example import example_content, example_panel
-from fusion.forecasting.paired import paired_gains
-from fusion.forecasting.result import FORECAST, BacktestResult
 from fusion.ready import ReadyItems
 from fusion.report import BacktestReport, ForecastReport
 from heads.sales_distribution import LearnedSales

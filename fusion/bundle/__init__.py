@@ -22,7 +22,7 @@ built may take about the memory of the weights (`budget.py`); and the model has 
 is given out (`bundle.py`). Whatever fails is a `BundleError`.
 
 A trained forecast is a folder of the same kind, `forecast.json` with its files: see
-`fusion.forecasting.saved`.
+`fusion.forecasting.saved.folder`.
 """
 
 from typing import TYPE_CHECKING

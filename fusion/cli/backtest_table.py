@@ -9,7 +9,7 @@ from rich.text import Text
 from fusion.cli.shared import say
 
 if TYPE_CHECKING:
-    from fusion.forecasting.result import BacktestResult
+    from fusion.forecasting.backtest.result import BacktestResult
 
 GAIN = "wape"
 """The metric whose gain is printed."""

@@ -25,9 +25,9 @@ from fusion.estimators.forecaster_tables import asked_sales, frame_if_any, item_
 from fusion.progress import progress_shown, quiet
 
 if TYPE_CHECKING:
+    from fusion.forecasting.backtest.result import BacktestResult
     from fusion.forecasting.content import ContentSpec
     from fusion.forecasting.history import ItemSales
-    from fusion.forecasting.result import BacktestResult
 
 Paths = str | Path | None
 
@@ -226,10 +226,10 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
             every: Periods from one to the next (default: the horizon).
             gap: Periods for which a forecast has been in use when it is asked, >= 0.
         """
-        from fusion.forecasting.backtest import backtest, origin_periods
+        from fusion.forecasting.backtest.origins import backtest, origin_periods
+        from fusion.forecasting.backtest.result import scored
         from fusion.forecasting.content import check_items
         from fusion.forecasting.history import read_history
-        from fusion.forecasting.result import scored
 
         check_kept(self.get_params(deep=False))
         spec = forecast_spec(self)
@@ -253,7 +253,7 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
             BundleError: If the folder holds anything but a forecast, or it could not be loaded.
             OSError: If it cannot be written.
         """
-        from fusion.forecasting.saved import save_forecast
+        from fusion.forecasting.saved.folder import save_forecast
 
         check_is_fitted(self, "forecast_")
         kept = kept_parameters(self.get_params(deep=False), estimator=type(self).__name__)
@@ -274,7 +274,7 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
             BundleError: If the forecast is damaged, or an encoder cannot be found or is another.
             ConfigError: If a parameter or a choice of encoders is unknown.
         """
-        from fusion.forecasting.saved import load_forecast
+        from fusion.forecasting.saved.folder import load_forecast
 
         valid = sorted(cls().get_params(deep=False))
         check_known(parameters, valid)

@@ -15,7 +15,7 @@ from fusion.data.panel.columns import SalesColumns
 from fusion.data.panel.frequency import UNITS
 from fusion.data.problems import check_policy, shown
 from fusion.errors import ConfigError
-from fusion.forecasting.saved_document import MOST_STEPS
+from fusion.forecasting.saved.document import MOST_STEPS
 from fusion.system.files import expanded
 from heads.levels import checked_levels
 

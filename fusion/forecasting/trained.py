@@ -11,10 +11,10 @@ from encoders.base import Encoder
 from fusion.data.panel.columns import SalesColumns
 from fusion.data.panel.frequency import Frequency
 from fusion.data.schema import Schema
+from fusion.forecasting.backtest.forecasts import MEDIAN
 from fusion.forecasting.content import Content, ContentSpec, content_of_items
 from fusion.forecasting.examples import Examples, past_examples
 from fusion.forecasting.fit import fit_forecast
-from fusion.forecasting.forecasts import MEDIAN
 from fusion.forecasting.history import History
 from fusion.forecasting.members.base import ForecastMember
 from fusion.forecasting.members.defaults import DEFAULT_MEMBERS

@@ -18,7 +18,8 @@ from fusion.data.tables import read_table
 from fusion.errors import CatalogueError
 from fusion.estimators.forecaster_choices import forecast_member_mistakes
 from fusion.forecasting.asked import first_step, settle_plan_gaps
-from fusion.forecasting.backtest import backtest, origin_periods
+from fusion.forecasting.backtest.origins import backtest, origin_periods
+from fusion.forecasting.backtest.result import BacktestResult, scored
 from fusion.forecasting.content import CheckedItems, ContentSpec, check_items
 from fusion.forecasting.examples import Ints
 from fusion.forecasting.history import (
@@ -29,7 +30,6 @@ from fusion.forecasting.history import (
     refuse_sums_of_sales,
     sales_of_items,
 )
-from fusion.forecasting.result import BacktestResult, scored
 from fusion.forecasting.trained import ForecastSpec
 from fusion.job_steps.forecast_config import ForecastConfig
 from fusion.job_steps.panel import read_sales

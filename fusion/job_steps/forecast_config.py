@@ -6,7 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from encoders.spelling import unknown_name
 from fusion.choices.members import named_members
-from fusion.forecasting.saved_document import MOST_STEPS
+from fusion.forecasting.saved.document import MOST_STEPS
 from fusion.job_steps.config import CatalogueConfig, SalesTable
 from fusion.job_steps.sections import Section
 from fusion.plugins import known_names

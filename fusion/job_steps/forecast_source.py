@@ -14,7 +14,7 @@ from fusion.data.absent import absent_columns
 from fusion.data.problems import OnBadRows, raise_for
 from fusion.data.schema import missing_columns
 from fusion.errors import CatalogueError
-from fusion.forecasting.saved_document import FORECAST, ForecastDocument
+from fusion.forecasting.saved.document import FORECAST, ForecastDocument
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,7 +104,7 @@ def opened(
             sales = _sales(document, items, source)
     mistakes.refuse()
     assert sales is not None
-    from fusion.forecasting.saved import load_forecast
+    from fusion.forecasting.saved.folder import load_forecast
 
     return load_forecast(bundle, encoder_paths=source.encoders), sales
 

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from fusion.forecasting.result import BacktestResult
+from fusion.forecasting.backtest.result import BacktestResult
 
 KEYS = ["by", "group", "method", "n_rows"]
 

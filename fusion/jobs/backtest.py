@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fusion.choices.mistakes import Mistakes
 from fusion.data.tables import write_table
-from fusion.forecasting.result import BacktestResult
+from fusion.forecasting.backtest.result import BacktestResult
 from fusion.job_steps.forecast import checked_inputs, history_of, measured, source_of
 from fusion.job_steps.forecast_config import ForecastConfig
 from fusion.job_steps.forecast_tables import long_table

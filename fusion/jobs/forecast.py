@@ -19,11 +19,11 @@ from fusion.data.problems import shown
 from fusion.data.tables import write_table
 from fusion.errors import ConfigError
 from fusion.forecasting.asked import AskedAnswers, answers_at, asked_answers
-from fusion.forecasting.backtest import measured_levels
+from fusion.forecasting.backtest.origins import measured_levels
+from fusion.forecasting.backtest.result import BacktestResult
 from fusion.forecasting.history import History, ItemSales
-from fusion.forecasting.result import BacktestResult
-from fusion.forecasting.saved import save_forecast
-from fusion.forecasting.saved_document import FORECAST
+from fusion.forecasting.saved.document import FORECAST
+from fusion.forecasting.saved.folder import save_forecast
 from fusion.forecasting.trained import TrainedForecast, train_forecast
 from fusion.job_steps.forecast import (
     ForecastInputs,

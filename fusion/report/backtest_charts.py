@@ -6,9 +6,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
+from fusion.forecasting.backtest.forecasts import Actual, Forecasts
+from fusion.forecasting.backtest.result import FORECAST, BacktestResult
 from fusion.forecasting.examples import Floats
-from fusion.forecasting.forecasts import Actual, Forecasts
-from fusion.forecasting.result import FORECAST, BacktestResult
 from fusion.report.answer import best_simple
 from fusion.report.backtest_view import backtest_evaluation
 from fusion.report.charts import ACCENT, INK, MUTED, Chart, new_axes, to_svg

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from fusion.evaluation.result import Evaluation, Score
-from fusion.forecasting.metrics import METRICS
-from fusion.forecasting.result import FORECAST, BacktestResult
-from fusion.forecasting.tables import BacktestRow, BacktestTable
+from fusion.forecasting.backtest.metrics import METRICS
+from fusion.forecasting.backtest.result import FORECAST, BacktestResult
+from fusion.forecasting.backtest.tables import BacktestRow, BacktestTable
 from fusion.report.answer import LEADS, TONES, Answer, Tile, best_simple, primary
 from fusion.report.comparison import Comparison, MetricTable, against_simple, metric_table
 from fusion.report.metric_names import metric_name, write, write_gain, write_interval

@@ -4,8 +4,8 @@ import numpy as np
 from markupsafe import Markup
 
 from encoders.series.windows import UNITS
+from fusion.forecasting.backtest.result import FORECAST, BacktestResult
 from fusion.forecasting.examples import STAGES, Floats
-from fusion.forecasting.result import FORECAST, BacktestResult
 from fusion.report.answer import Answer, Tile, best_simple, primary
 from fusion.report.backtest_view import backtest_evaluation, overall
 from fusion.report.forecast_items import past_length

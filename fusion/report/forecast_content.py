@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from fusion.forecasting.backtest.result import BacktestResult
 from fusion.forecasting.examples import Examples
 from fusion.forecasting.history import History
-from fusion.forecasting.result import BacktestResult
 from heads.sales_distribution import SalesDistribution
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from fusion.forecasting.backtest.result import BacktestResult
 from fusion.forecasting.examples import STAGES
-from fusion.forecasting.result import BacktestResult
 from fusion.report.backtest_charts import backtest_charts
 from fusion.report.backtest_view import backtest_view
 from fusion.report.forecast_answer import forecast_answer, sum_chart

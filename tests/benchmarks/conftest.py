@@ -176,9 +176,9 @@ def quick_forecasts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forecasts that hold out and try less, beside smaller trees and intervals by few draws."""
     monkeypatch.setattr("fusion.forecasting.calibration.STRETCHES", np.array([0.5, 1.0, 2.0]))
     monkeypatch.setattr("fusion.forecasting.fit.MOST_BLOCKS", 1)
-    monkeypatch.setattr("fusion.forecasting.baseline_models.N_TREES", 2)
+    monkeypatch.setattr("fusion.forecasting.backtest.baseline_models.N_TREES", 2)
     draws = partial(paired_bootstrap, n_resamples=10)
-    monkeypatch.setattr("fusion.forecasting.paired.paired_bootstrap", draws)
+    monkeypatch.setattr("fusion.forecasting.backtest.paired.paired_bootstrap", draws)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ def test_it_times_all_methods_on_one_size_and_the_forecast_on_others(script, mon
     quick = speed.by_trees_with_promotions
     monkeypatch.setattr(speed, "METHODS", {**speed.METHODS, speed.FORECAST: quick})
     monkeypatch.setattr(speed, "N_TREES", 3)
-    monkeypatch.setattr("fusion.forecasting.baseline_models.N_TREES", 3)
+    monkeypatch.setattr("fusion.forecasting.backtest.baseline_models.N_TREES", 3)
     monkeypatch.setattr(speed, "measured", speed.taken)
     monkeypatch.setattr(speed, "find_spec", lambda name: None)
     speed.main(["--items", "20", "10", "--weeks", "20", "--compared", "20", "20"])

@@ -10,7 +10,7 @@ from fusion import BundleError, CatalogueError, ConfigError
 from fusion.data.panel.columns import SalesColumns
 from fusion.estimators.forecaster import FusionForecaster
 from fusion.forecasting.members.classical import ClassicalMember
-from fusion.forecasting.saved import save_forecast
+from fusion.forecasting.saved.folder import save_forecast
 
 
 @pytest.fixture(scope="module")

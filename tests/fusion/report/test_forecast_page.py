@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.promises.made_forecast import backtest_report, forecast_report
 from fusion.data.panel.frequency import Frequency
-from fusion.forecasting.result import FORECAST
+from fusion.forecasting.backtest.result import FORECAST
 from fusion.report import (
     default_pages,
     render_backtest,

@@ -12,8 +12,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fusion.forecasting.backtest.forecasts import Actual, Forecasts, check_same_rows
 from fusion.forecasting.examples import Floats, Ints
-from fusion.forecasting.forecasts import Actual, Forecasts, check_same_rows
 
 
 class Parts(NamedTuple):

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from fusion.forecasting.backtest import Origin
-from fusion.forecasting.baselines import baseline_forecasts
-from fusion.forecasting.breakdown import Grouping, breakdown, example_groupings, group_rows
+from fusion.forecasting.backtest.baselines import baseline_forecasts
+from fusion.forecasting.backtest.breakdown import Grouping, breakdown, example_groupings, group_rows
+from fusion.forecasting.backtest.forecasts import Actual, Forecasts, joined
+from fusion.forecasting.backtest.origins import Origin
+from fusion.forecasting.backtest.paired import paired_gains
+from fusion.forecasting.backtest.tables import BacktestTable, GainTable
 from fusion.forecasting.examples import Examples, examples_at
-from fusion.forecasting.forecasts import Actual, Forecasts, joined
 from fusion.forecasting.history import History
-from fusion.forecasting.paired import paired_gains
-from fusion.forecasting.tables import BacktestTable, GainTable
 from fusion.progress import Stage, silent
 
 FORECAST = "forecast"

@@ -14,7 +14,7 @@ from fusion.bundle.document import BUNDLE
 from fusion.bundle.folder import check_folder
 from fusion.forecasting.members.classical import ClassicalMember
 from fusion.forecasting.members.registry import FORECAST_MEMBERS
-from fusion.forecasting.saved import load_forecast, save_forecast
+from fusion.forecasting.saved.folder import load_forecast, save_forecast
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 needs_links = pytest.mark.skipif(os.name == "nt", reason="needs fork and links")

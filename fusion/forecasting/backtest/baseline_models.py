@@ -7,9 +7,9 @@ import numpy as np
 import torch
 
 from encoders.series.windows import UNITS, Windows
-from fusion.forecasting.baseline_spread import AgeMedians, with_spread
+from fusion.forecasting.backtest.baseline_spread import AgeMedians, with_spread
+from fusion.forecasting.backtest.forecasts import Forecasts, unit_paths
 from fusion.forecasting.examples import Examples, Floats
-from fusion.forecasting.forecasts import Forecasts, unit_paths
 from fusion.members.openmp import lightgbm
 
 N_LAGS = 8

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from sklearn.metrics import mean_pinball_loss
 
-from fusion.forecasting.forecasts import Actual, Forecasts
-from fusion.forecasting.metrics import METRICS, scores
+from fusion.forecasting.backtest.forecasts import Actual, Forecasts
+from fusion.forecasting.backtest.metrics import METRICS, scores
 from heads import metrics as heads_metrics
 
 with warnings.catch_warnings():

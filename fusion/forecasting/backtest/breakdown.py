@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from encoders.series.windows import Windows
+from fusion.forecasting.backtest.forecasts import CHUNK_ROWS, Actual, Forecasts, check_same_rows
+from fusion.forecasting.backtest.metrics import METRICS, sums_by
+from fusion.forecasting.backtest.tables import BacktestRow, BacktestTable
 from fusion.forecasting.examples import STAGES, Examples, Floats, Ints
-from fusion.forecasting.forecasts import CHUNK_ROWS, Actual, Forecasts, check_same_rows
-from fusion.forecasting.metrics import METRICS, sums_by
 from fusion.forecasting.smoothing import exponential_smoothing
-from fusion.forecasting.tables import BacktestRow, BacktestTable
 
 PRICE, PRICE_UNKNOWN = "price", "unknown"
 

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from encoders.series.windows import Windows
+from fusion.forecasting.backtest.forecasts import MEDIAN, Forecasts, unit_paths
 from fusion.forecasting.examples import STAGES, Examples, Floats, Ints
-from fusion.forecasting.forecasts import MEDIAN, Forecasts, unit_paths
 
 LEAST_ERRORS = 30
 """Errors of a life stage from which on its quantiles are its own; of fewer, those of all rows."""

@@ -5,9 +5,9 @@ import pytest
 
 from fusion.data.panel.frequency import Frequency
 from fusion.data.panel.panel import Panel, ragged
-from fusion.forecasting.baseline_models import lag_table
-from fusion.forecasting.baseline_spread import AgeMedians
-from fusion.forecasting.baselines import (
+from fusion.forecasting.backtest.baseline_models import lag_table
+from fusion.forecasting.backtest.baseline_spread import AgeMedians
+from fusion.forecasting.backtest.baselines import (
     BY_AGE,
     LEAST_SQUARES,
     RATIO,
@@ -15,9 +15,9 @@ from fusion.forecasting.baselines import (
     TREES,
     baseline_forecasts,
 )
+from fusion.forecasting.backtest.forecasts import Actual, joined, unit_paths
+from fusion.forecasting.backtest.metrics import scores
 from fusion.forecasting.examples import examples_at, past_examples
-from fusion.forecasting.forecasts import Actual, joined, unit_paths
-from fusion.forecasting.metrics import scores
 
 START = 2800
 LEVELS = (0.1, 0.5, 0.9)

@@ -3,16 +3,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fusion.forecasting.breakdown import (
+from fusion.forecasting.backtest.breakdown import (
     breakdown,
     example_groupings,
     group_prices,
     group_rows,
     last_known,
 )
-from fusion.forecasting.forecasts import Actual, Forecasts
+from fusion.forecasting.backtest.forecasts import Actual, Forecasts
+from fusion.forecasting.backtest.metrics import scores
 from fusion.forecasting.members.example import example_examples
-from fusion.forecasting.metrics import scores
 
 LEVELS = (0.1, 0.5, 0.9)
 

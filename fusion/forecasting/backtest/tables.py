@@ -14,7 +14,7 @@ class BacktestRow:
         method: What made the forecasts, such as `median of last 8`.
         group: Label of the group, such as `young`; `all` for all rows.
         n_rows: Rows of the group; each is an item at a date.
-        metrics: Metrics by name, see `fusion.forecasting.metrics.METRICS`; nan where undefined.
+        metrics: By name, see `fusion.forecasting.backtest.metrics.METRICS`; nan where undefined.
     """
 
     method: str

@@ -12,7 +12,7 @@ from safetensors.torch import load, save
 
 from fusion import BundleError
 from fusion.forecasting.members.registry import FORECAST_MEMBERS
-from fusion.forecasting.saved import load_forecast, save_forecast
+from fusion.forecasting.saved.folder import load_forecast, save_forecast
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:This process:DeprecationWarning"),

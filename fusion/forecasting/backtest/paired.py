@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fusion.evaluation.bootstrap import Columns, paired_bootstrap
+from fusion.forecasting.backtest.forecasts import Actual, Forecasts, check_same_rows
+from fusion.forecasting.backtest.metrics import METRICS, Metric, Parts, sums_by
+from fusion.forecasting.backtest.tables import Gain, GainTable
 from fusion.forecasting.examples import Floats, Ints
-from fusion.forecasting.forecasts import Actual, Forecasts, check_same_rows
-from fusion.forecasting.metrics import METRICS, Metric, Parts, sums_by
-from fusion.forecasting.tables import Gain, GainTable
 
 HEADLINES = ("wape", "wape_total", "pinball", "pinball_total")
 """Metrics whose gains are told: the lower the better."""

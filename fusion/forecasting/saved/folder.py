@@ -49,8 +49,8 @@ from fusion.forecasting.calibration import PathCalibration
 from fusion.forecasting.members.base import ForecastMember
 from fusion.forecasting.members.registry import FORECAST_MEMBERS
 from fusion.forecasting.model import ForecastModel
-from fusion.forecasting.saved_answers import check_forecast_answers
-from fusion.forecasting.saved_document import FORECAST, FORMAT, ForecastDocument
+from fusion.forecasting.saved.answers import check_forecast_answers
+from fusion.forecasting.saved.document import FORECAST, FORMAT, ForecastDocument
 from fusion.forecasting.trained import TrainedForecast
 from fusion.members.base import State
 from fusion.plugins import load_plugins

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from fusion.evaluation import paired_bootstrap
-from fusion.forecasting.forecasts import Actual, Forecasts
-from fusion.forecasting.metrics import scores
-from fusion.forecasting.paired import paired_gains
+from fusion.forecasting.backtest.forecasts import Actual, Forecasts
+from fusion.forecasting.backtest.metrics import scores
+from fusion.forecasting.backtest.paired import paired_gains
 
 LEVELS = (0.1, 0.5, 0.9)
 

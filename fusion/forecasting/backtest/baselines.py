@@ -11,10 +11,10 @@ from functools import partial
 import numpy as np
 
 from encoders.series.windows import UNITS, Windows
-from fusion.forecasting.baseline_models import least_squares, trees
-from fusion.forecasting.baseline_spread import AgeMedians, scales, with_spread
+from fusion.forecasting.backtest.baseline_models import least_squares, trees
+from fusion.forecasting.backtest.baseline_spread import AgeMedians, scales, with_spread
+from fusion.forecasting.backtest.forecasts import CHUNK_ROWS, Forecasts, unit_paths
 from fusion.forecasting.examples import Examples, Floats
-from fusion.forecasting.forecasts import CHUNK_ROWS, Forecasts, unit_paths
 from fusion.forecasting.smoothing import exponential_smoothing, teunter_syntetos_babai
 from fusion.progress import Stage, silent
 
