@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from heads.hot_item import HotItemHead
     from heads.linear import LinearHead
     from heads.multiclass import MulticlassHead
+    from heads.price_path import PricePathHead
     from heads.quantiles import QuantilesHead
     from heads.registry import HEADS
     from heads.regression import RegressionHead
@@ -33,6 +34,7 @@ _PLACES = {
     "LinearHead": "linear",
     "Memory": "decoders",
     "MulticlassHead": "multiclass",
+    "PricePathHead": "price_path",
     "QuantilesHead": "quantiles",
     "RegressionHead": "regression",
     "SalesPathHead": "sales_path",
@@ -54,6 +56,7 @@ __all__ = [
     "LinearHead",
     "Memory",
     "MulticlassHead",
+    "PricePathHead",
     "QuantilesHead",
     "RegressionHead",
     "SalesPathHead",

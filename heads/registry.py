@@ -7,6 +7,7 @@ from heads.base import Head
 from heads.hot_item import HotItemHead
 from heads.linear import LinearHead
 from heads.multiclass import MulticlassHead
+from heads.price_path import PricePathHead
 from heads.quantiles import QuantilesHead
 from heads.regression import RegressionHead
 from heads.sales_path import SalesPathHead
@@ -20,4 +21,5 @@ HEADS: dict[str, type[Head]] = {
     "multiclass": MulticlassHead,
     "quantiles": QuantilesHead,
     "sales_path": SalesPathHead,
+    "price_path": PricePathHead,
 }

@@ -60,7 +60,8 @@ class TrendRule:
             sold: What is sold.
             recent: Mean units a period of the recent past, `[n]`; NaN for none.
         """
-        high, low = ((1.0 + sign * self.change) * recent * sold.horizon for sign in (1, -1))
+        window = recent * sold.periods_in_window
+        high, low = ((1.0 + sign * self.change) * window for sign in (1, -1))
         above = _beyond(sold, high)
         below = 1.0 - _at_least(sold, low)
         median = sold.quantile([0.5])[:, -1, 0]

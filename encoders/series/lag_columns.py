@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from encoders.base import check_whole
 from encoders.series import lag_families as families
 from encoders.series.holidays import nearness
-from encoders.series.inputs import LEVEL_PERIODS, cycles, own_means
+from encoders.series.inputs import cycles
 from encoders.series.lag_families import SPANS, Array, Numbers, Spans, covers_years
+from encoders.series.levels import LEVEL_PERIODS, own_means
 from encoders.series.windows import UNITS, Calendar, Windows
 
 THURSDAY = 3
@@ -97,7 +98,7 @@ class LagColumns:
         """Every number by its name, each `[n]`, NaN where it is unknown; always in one order."""
         spans = self.spans
         units = _wide(windows.past(UNITS, self.length))
-        level = own_means(units[:, -LEVEL_PERIODS:], otherwise=0.0, least=0.0) + 1.0
+        level = np.nan_to_num(windows.levels(), nan=1.0)
         ratio = units / level[:, None]
         found = {
             f"{UNITS}_level": np.log(level),

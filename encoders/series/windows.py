@@ -7,6 +7,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from encoders.series.levels import LEVEL_PERIODS, Array, Measure, levels_of
+
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -63,6 +65,7 @@ class Windows:
         market_start: Number of the first period of the market.
         planned: Numbers known ahead behind the end of all series, `[n_series, n_ahead]` by name.
         known: Names of `columns` and `market` that are known ahead.
+        measure: What the units of each history are measured by, see `levels`.
     """
 
     columns: Mapping[str, Floats]
@@ -79,6 +82,7 @@ class Windows:
     market_start: int
     planned: Mapping[str, Floats] = field(default_factory=dict)
     known: frozenset[str] = frozenset()
+    measure: Measure = "mean"
 
     def __len__(self) -> int:
         """Number of examples."""
@@ -112,6 +116,20 @@ class Windows:
         """
         places = self.end[:, None] + np.arange(-length, 0)
         return _read(self.columns[column], places, places >= self.begin[:, None])
+
+    def last(self, column: str) -> Array:
+        """The last known number of each history, `[n]`, float64; NaN where none is known."""
+        values = self.columns[column]
+        places = np.flatnonzero(~np.isnan(values))
+        nth = np.searchsorted(places, self.end) - 1
+        place = np.where(nth >= 0, places[nth] if len(places) else -1, -1)
+        return _read(values, place, place >= self.begin).astype(np.float64)
+
+    def levels(self) -> Array:
+        """Level of the units of each history, see `levels_of`: `[n]`; NaN where none is known."""
+        if self.measure == "last":
+            return self.last(UNITS)
+        return levels_of(self.past(UNITS, LEVEL_PERIODS).astype(np.float64))
 
     def past_market(self, name: str, length: int) -> Floats:
         """The last values of a number of the market before the first step; see `past`."""

@@ -70,8 +70,8 @@ def _of_totals(
     examples: Examples, answers: SalesDistribution, hot: HotRule
 ) -> dict[str, NDArray[Any]]:
     """What is said of whole windows besides, `[n]` each."""
-    has_past = examples.windows.lengths > 0
-    recent = np.where(has_past & (examples.levels() > 1.0), examples.levels() - 1.0, np.nan)
+    recent = examples.recent_levels()
+    recent = np.where(recent > 0, recent, np.nan)
     read = TrendRule().read(answers, recent)
     trend = np.full(len(examples), np.nan, dtype=object)
     known = ~np.isnan(read["trend"])

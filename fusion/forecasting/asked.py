@@ -31,14 +31,14 @@ class AskedAnswers:
         examples: Questions, `n` of them.
         answers: What is sold in each step and in the window.
         levels: Quantile levels that are told, ascending.
-        hot: Which items are hot.
+        hot: Which items are hot; None of prices.
     """
 
     history: History
     examples: Examples
     answers: SalesDistribution
     levels: tuple[float, ...]
-    hot: HotRule
+    hot: HotRule | None
 
     def table(self) -> pd.DataFrame:
         """One row an item and step, and one for the window, see `forecast_table`."""

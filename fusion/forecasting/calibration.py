@@ -132,7 +132,7 @@ def fit_calibration(head: SalesPathHead, held_out: HeldOut) -> PathCalibration:
 
 def _stretch(head: SalesPathHead, some: HeldOut, calibration: PathCalibration) -> Floats:
     """The least factor of each stage, entry and level by which misses are as rare as they must."""
-    sold = _units(some)[..., None]
+    sold = head.actual(some.training.targets, some.levels)[..., None]
     known = ~np.isnan(sold)
     is_low = np.array(head.grid) < 0.5
     masks = [_rows_of(some.stages, place) for place in range(len(STAGES))]
@@ -160,13 +160,6 @@ def _allowed(counts: Ints, grid: Sequence[float]) -> Floats:
     share = np.minimum(grid, np.subtract(1.0, grid))
     allowed: Floats = np.maximum(np.floor((counts + 1) * share + 1e-9) - 1, 0)
     return allowed
-
-
-def _units(some: HeldOut) -> Floats:
-    """Units sold of each step and of all, `[n, horizon + 1]`; NaN where unknown."""
-    units = some.training.targets * some.levels[:, None]
-    units[:, -1] *= units.shape[1] - 1
-    return np.round(units, 6)
 
 
 def _factors(held_out: HeldOut) -> Floats:

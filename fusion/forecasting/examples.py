@@ -6,8 +6,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from encoders.series.levels import ADDED, Measure
 from encoders.series.windows import UNITS, Calendar, Windows
-from fusion.data.panel.panel import Panel, ragged
+from fusion.data.panel.panel import Panel, Quantity, ragged
 from fusion.members.view import View
 
 Floats = NDArray[np.float64]
@@ -17,8 +18,8 @@ STAGES: tuple[LifeStage, ...] = ("new", "young", "known")
 """Life stages by the history that is there: none, 1 to 4 periods, more."""
 KNOWN_FROM = 5
 """Periods of history from which on an item counts as known."""
-LEVEL_PERIODS = 8
-"""Known periods, the latest, whose mean is the level of an example."""
+MEASURES: dict[Quantity, Measure] = {"units": "mean", "price": "last"}
+"""What each quantity is measured by, see `encoders.series.levels`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +27,8 @@ class Examples:
     """Questions `(series, as_of)`: how much is sold in each of the periods from `as_of` on?
 
     Members learn and answer on a relative scale: units divided by the level of the example, its
-    recent mean. So items that sell thousands and items that sell two are alike to them.
+    recent mean. So items that sell thousands and items that sell two are alike to them. Of a panel
+    of prices all units are prices, and the level is the last known price.
 
     Args:
         panel: All sales.
@@ -84,13 +86,15 @@ class Examples:
     def levels(self) -> Floats:
         """Units a period that each example is measured by, `[n]`, > 0.
 
-        The mean of its last 8 known periods and 1 besides; `new_level` without a history.
+        The mean of its last 8 known periods and 1 besides, or its last known price; `new_level`
+        where none is known.
         """
-        past = self.windows.past(UNITS, LEVEL_PERIODS).astype(np.float64)
-        known = ~np.isnan(past)
-        counts = known.sum(axis=1)
-        mean = np.where(known, past, 0.0).sum(axis=1) / np.maximum(counts, 1)
-        return np.where(counts > 0, np.maximum(mean, 0.0) + 1.0, self.new_level)
+        levels = self.windows.levels()
+        return np.where(np.isnan(levels), self.new_level, levels)
+
+    def recent_levels(self) -> Floats:
+        """Mean units of the last 8 known periods, or the last price: `[n]`; NaN without any."""
+        return self.windows.levels() - ADDED[self.windows.measure]
 
     def targets(self) -> Floats:
         """Units sold in each step, `[n, horizon]`; NaN where they are not known."""
@@ -149,6 +153,7 @@ def examples_at(
         market=_market(panel, until),
         market_start=panel.start,
         known=panel.known,
+        measure=MEASURES[panel.quantity],
     )
     return Examples(panel, windows, until)
 
@@ -165,9 +170,16 @@ def _market(panel: Panel, until: int) -> dict[str, NDArray[np.float32]]:
 
 
 def market_units(panel: Panel) -> NDArray[np.float32]:
-    """Units of all series by period, `[n_periods]`; unknown ones add nothing."""
-    units = np.nan_to_num(panel.units, nan=0.0)
-    return np.bincount(panel.places(), units, minlength=len(panel.reported)).astype(np.float32)
+    """Units of all series by period, `[n_periods]`; unknown ones add nothing.
+
+    Of prices their mean over the series, NaN where none is known.
+    """
+    places, n_periods = panel.places(), len(panel.reported)
+    sums = np.bincount(places, np.nan_to_num(panel.units, nan=0.0), minlength=n_periods)
+    if panel.quantity == "price":
+        counts = np.bincount(places[~np.isnan(panel.units)], minlength=n_periods)
+        sums = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+    return sums.astype(np.float32)
 
 
 def past_examples(panel: Panel, *, horizon: int, until: int) -> Examples:

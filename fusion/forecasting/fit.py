@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from encoders.series.levels import ADDED, own_means
+
 from fusion.forecasting.blending import Answers, StageBlend, fit_blend
 from fusion.forecasting.calibration import HeldOut, PathCalibration, fit_calibration
 from fusion.forecasting.examples import STAGES, Examples
@@ -13,6 +15,7 @@ from fusion.forecasting.model import ForecastModel
 from fusion.forecasting.time_folds import held_out_blocks
 from fusion.members.view import Mask
 from fusion.progress import Stage, say_once, silent, within
+from heads.price_path import PricePathHead
 from heads.sales_path import SalesPathHead
 from heads.trend import HotRule
 
@@ -50,7 +53,8 @@ def fit_forecast(
         stage: Opens progress bars.
     """
     examples = replace(examples, new_level=new_level(examples))
-    head = SalesPathHead.fitted(examples.paths(), levels=levels)
+    kind = {"units": SalesPathHead, "price": PricePathHead}[examples.panel.quantity]
+    head = kind.fitted(examples.paths(), levels=levels)
     fitting = _Fitting(make, head, seed, stage)
     found = _out_of_fold(examples, fitting)
     members = fitting.members(examples, "all dates")
@@ -76,7 +80,7 @@ def fit_forecast(
         blend=blend,
         calibration=calibration,
         new_level=examples.new_level,
-        hot=hot_rule(examples),
+        hot=None if examples.panel.quantity == "price" else hot_rule(examples),
     )
 
 
@@ -132,11 +136,19 @@ def _out_of_fold(
 
 
 def new_level(examples: Examples) -> float:
-    """Level of items without a history: the median over launches of their mean step, and 1."""
+    """Level of items without a history: the median over launches of their mean step, and 1.
+
+    Of prices: the median of the means of the steps that are known.
+    """
     launches = examples.take(np.flatnonzero(examples.stages() == 0))
-    means = launches.targets().mean(axis=1)
+    targets = launches.targets()
+    if examples.panel.quantity == "price":
+        means = own_means(targets, otherwise=np.nan)
+    else:
+        means = targets.mean(axis=1)
     known = means[~np.isnan(means)]
-    return float(np.median(np.maximum(known, 0.0))) + 1.0 if len(known) else 1.0
+    added = ADDED[examples.windows.measure]
+    return float(np.median(np.maximum(known, 0.0))) + added if len(known) else 1.0
 
 
 def hot_rule(examples: Examples) -> HotRule:

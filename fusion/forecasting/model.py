@@ -31,7 +31,7 @@ class ForecastModel:
         blend: How much each counts.
         calibration: What is added to quantiles.
         new_level: Level of items without a history, > 0.
-        hot: Which items are hot.
+        hot: Which items are hot; None of prices.
 
     Raises:
         ValueError: If the blend asks a member that is not there.
@@ -45,7 +45,7 @@ class ForecastModel:
         blend: StageBlend,
         calibration: PathCalibration,
         new_level: float,
-        hot: HotRule,
+        hot: HotRule | None,
     ) -> None:
         if missing := [name for name in blend.asked if name not in members]:
             raise ValueError(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from fusion.data.panel.frequency import Frequency
 
 Floats = NDArray[np.float32]
+Quantity = Literal["units", "price"]
+SOLD = "units_sold"
+"""Column of the units of a panel whose price is what is forecast."""
 USUAL_ROWS = 20
 """Rows of a period from which on one without any is no accident."""
 
@@ -42,6 +45,8 @@ class Panel:
             that is known ahead goes on after the sales.
         known: Those of `columns` and `market` that are known ahead.
         left_out: Items of the table that were not wanted.
+        quantity: What `units` are: units that were sold, or the `price` of one, see
+            `fusion.data.panel.priced`; then NaN where it is unknown, and > 0 elsewhere.
     """
 
     frequency: Frequency
@@ -58,6 +63,7 @@ class Panel:
     market: Mapping[str, Floats] = field(default_factory=dict)
     known: frozenset[str] = frozenset()
     left_out: tuple[str, ...] = ()
+    quantity: Quantity = "units"
 
     @property
     def n_series(self) -> int:
@@ -148,7 +154,8 @@ def ragged(lengths: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.in
 def over_shops(panel: Panel) -> Panel:
     """The panel by item: units and stock of all shops added up, other numbers their mean.
 
-    Prices count by the units that were sold at them. Units are unknown where they are in all shops.
+    Prices count by the units that were sold at them, also where they are what is forecast. Units
+    are unknown where they are in all shops.
     """
     if panel.shops is None:
         return panel
@@ -162,7 +169,9 @@ def over_shops(panel: Panel) -> Panel:
     n = int(offsets[-1])
     given = np.zeros(n, dtype=bool)
     given[target[panel.given]] = True
-    sold = np.where(panel.units > 0, panel.units, 0)
+    is_price = panel.quantity == "price"
+    sold = panel.columns[SOLD] if is_price else panel.units
+    sold = np.where(sold > 0, sold, 0)
     columns = {
         name: _over(name, values, sold if name == "price" else None, target, n)
         for name, values in panel.columns.items()
@@ -180,7 +189,7 @@ def over_shops(panel: Panel) -> Panel:
         shops=None,
         first=first,
         offsets=offsets,
-        units=_sums(panel.units, target, n),
+        units=_means(panel.units, sold, target, n) if is_price else _sums(panel.units, target, n),
         given=given,
         columns=columns,
         planned=planned,
@@ -191,7 +200,8 @@ def _over(
     name: str, values: Floats, weights: Floats | None, target: NDArray[np.int64], n: int
 ) -> Floats:
     """What values of a column that go to one place are together."""
-    return _sums(values, target, n) if name == "stock" else _means(values, weights, target, n)
+    is_sum = name in ("stock", SOLD)
+    return _sums(values, target, n) if is_sum else _means(values, weights, target, n)
 
 
 def _sums(values: Floats, target: NDArray[np.int64], n: int) -> Floats:

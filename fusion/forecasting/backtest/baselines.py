@@ -80,6 +80,23 @@ def year_before(windows: Windows) -> Floats:
     return np.where(np.isnan(values), last_value(windows), values)
 
 
+def drift(windows: Windows) -> Floats:
+    """The last known value, moved on as it moved in the mean since the first one, `[n, horizon]`.
+
+    Source: Hyndman and Athanasopoulos (2021), section 5.2; *differs:* where the last periods are
+    not known, it has moved on in these as well.
+    """
+    past = windows.past(UNITS, int(windows.lengths.max(initial=0))).astype(np.float64)
+    if not past.shape[1]:
+        return np.full((len(past), windows.n_steps), np.nan)
+    known, rows = ~np.isnan(past), np.arange(len(past))
+    first, back = known.argmax(axis=1), known[:, ::-1].argmax(axis=1)
+    last = past.shape[1] - 1 - back
+    change = (past[rows, last] - past[rows, first]) / np.maximum(last - first, 1)
+    steps = 1 + back[:, None] + np.arange(windows.n_steps)
+    return np.asarray(past[rows, last][:, None] + change[:, None] * steps)
+
+
 def zero(windows: Windows) -> Floats:
     """Nothing is sold, `[n, 1]`."""
     return np.zeros((len(windows), 1))
@@ -98,10 +115,18 @@ RULES: dict[str, Rule] = {
     "TSB": size_and_probability,
     "seasonal naive": year_before,
 }
-"""Every rule by the name that tables show."""
+"""Every rule of units by the name that tables show."""
+PRICE_RULES: dict[str, Rule] = {
+    "last price": last_value,
+    "drift": drift,
+    **{name: rule for name, rule in RULES.items() if name not in ("zero", "last value", "TSB")},
+}
+"""Every rule of prices: one that does not move, one that moves on as it did, and those of units."""
 BY_AGE, RATIO = "median by age", "ratio by age"
 LEAST_SQUARES = "least squares on lags"
 TREES = "trees on lags"
+OF_UNITS = (RATIO, LEAST_SQUARES, TREES)
+"""Methods that say nothing of prices."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +164,8 @@ def baseline_forecasts(
         seed: The same seed gives the same trees.
         stage: Opens a progress bar.
     """
-    windows, paths = training.windows, unit_paths(training.targets())
+    windows = training.windows
+    paths = unit_paths(training.targets(), training.panel.quantity)
     ages = AgeMedians.fitted(windows, paths)
     ratios = AgeMedians.fitted(windows, paths / scales(training)[:, None])
     spread = training.take(np.argsort(-training.as_of, kind="stable")[:SPREAD_ROWS])
@@ -147,8 +173,10 @@ def baseline_forecasts(
     def around(method: Callable[[Examples], Floats]) -> Forecasts:
         return with_spread((spread, method(spread)), (asked, method(asked)), levels)
 
+    quantity = asked.panel.quantity
+    rules = PRICE_RULES if quantity == "price" else RULES
     point_methods: dict[str, Callable[[Examples], Floats]] = {
-        **{name: partial(points, rule, ages) for name, rule in RULES.items()},
+        **{name: partial(points, rule, ages) for name, rule in rules.items()},
         BY_AGE: lambda one: ages.of(one.windows.lengths),
         RATIO: lambda one: ratios.of(one.windows.lengths) * scales(one)[:, None],
     }
@@ -157,6 +185,8 @@ def baseline_forecasts(
         LEAST_SQUARES: lambda: least_squares(training, asked, ages, levels=levels),
         TREES: lambda: trees(training, asked, levels=levels, seed=seed),
     }
+    if quantity == "price":  # these read sums, and levels of which new items have none
+        methods = {name: one for name, one in methods.items() if name not in OF_UNITS}
     left_out = {name: why for name in methods if (why := lack(name, asked))}
     found: dict[str, Forecasts] = {}
     with stage("simple methods", len(methods) - len(left_out), "methods") as work:
@@ -188,7 +218,7 @@ def points(rule: Rule, ages: AgeMedians, examples: Examples) -> Floats:
     for first in range(0, len(windows), CHUNK_ROWS):
         rows = np.arange(first, min(first + CHUNK_ROWS, len(windows)))
         steps[rows] = rule(windows.take(rows))
-    said = unit_paths(steps)
+    said = unit_paths(steps, examples.panel.quantity)
     return np.where(np.isnan(said), ages.of(windows.lengths), said)
 
 
