@@ -20,6 +20,7 @@ class TrendRule:
     Args:
         change: Share, in (0, 1): with 0.2 sales are up above 1.2 times the recent mean, and down
             below 0.8 times.
+        beside: What it is held against, in words.
 
     Raises:
         ValueError: If the change is not in (0, 1).
@@ -30,6 +31,7 @@ class TrendRule:
     """
 
     change: float = 0.2
+    beside: str = "the recent mean of a period"
 
     def __post_init__(self) -> None:
         if not 0.0 < self.change < 1.0:
@@ -76,10 +78,7 @@ class TrendRule:
     def describe(self) -> str:
         """The rule in one sentence."""
         share = f"{100 * self.change:g} %"
-        return (
-            f"up: more than {share} above the recent mean of a period; "
-            f"down: more than {share} below it"
-        )
+        return f"up: more than {share} above {self.beside}; down: more than {share} below it"
 
 
 @dataclass(frozen=True)

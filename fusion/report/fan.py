@@ -7,6 +7,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from fusion.data.panel.frequency import Unit
+from fusion.data.panel.panel import Quantity
 from fusion.report.line_svg import Drawing, Floats, unknown_runs
 from fusion.report.number_text import number
 from fusion.report.period_words import day_text
@@ -27,6 +28,7 @@ class Fan:
         actual: What was sold in the steps, `[horizon]`; NaN where it is not known.
         days: First day of each period, `[n_past + horizon]`.
         unit: What a period is.
+        quantity: What is drawn.
     """
 
     past: Floats
@@ -35,6 +37,7 @@ class Fan:
     actual: Floats
     days: NDArray[np.datetime64]
     unit: Unit
+    quantity: Quantity = "units"
 
     @property
     def ranges(self) -> list[tuple[Floats, Floats]]:
@@ -87,8 +90,14 @@ def _labels(fan: Fan) -> list[tuple[int, str]]:
 def _hint(fan: Fan, step: int) -> str:
     """What a pointer that rests on a step is told."""
     day = day_text(fan.days[len(fan.past) + step], unit=fan.unit)
-    low, high = (number(round(float(fan.quantiles[step, place]))) for place in (0, -1))
-    middle = number(round(float(fan.quantiles[step, fan.levels.index(0.5)])))
+    low, middle, high = (
+        _told(fan, fan.quantiles[step, place]) for place in (0, fan.levels.index(0.5), -1)
+    )
     came = fan.actual[step]
-    sold = "" if np.isnan(came) else f"; sold {number(float(came))}"
+    said = "sold at" if fan.quantity == "price" else "sold"
+    sold = "" if np.isnan(came) else f"; {said} {number(float(came))}"
     return f"{day}: about {middle}, likely {low} to {high}{sold}"
+
+
+def _told(fan: Fan, value: float) -> str:
+    return number(float(value) if fan.quantity == "price" else round(float(value)))

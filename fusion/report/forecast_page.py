@@ -11,9 +11,10 @@ from fusion.report.backtest_view import backtest_view
 from fusion.report.forecast_answer import forecast_answer, sum_chart
 from fusion.report.forecast_content import BacktestReport, ForecastReport, unknown_pages
 from fusion.report.forecast_items import ItemViews, item_groups, largest_rows
-from fusion.report.forecast_numbers import RULE, ForecastNumbers
+from fusion.report.forecast_numbers import ForecastNumbers
 from fusion.report.item_page import item_page
 from fusion.report.page import environment
+from fusion.report.quantity_words import WORDS
 from fusion.report.stage_weights import stage_rows
 from fusion.system.files import readable, write_atomically
 
@@ -118,19 +119,21 @@ def _render_forecast(report: ForecastReport, numbers: ForecastNumbers) -> str:
         unit=numbers.frequency.unit,
         weights=stage_rows(report.weights),
         stages=STAGES,
-        rule=RULE.describe(),
-        **backtest,
+        rule=numbers.rule.describe(),
+        **{"words": numbers.words, **backtest},
     )
 
 
 def _render_item(report: ForecastReport, numbers: ForecastNumbers, item: str, *, back: str) -> str:
     page = item_page(numbers, report.history, item)
     values = {"page": page, "title": page.title, "report": report.title, "back": back}
+    values["words"] = numbers.words
     return _render(ITEM_TEMPLATE, **values)
 
 
 def _backtest(result: BacktestResult) -> dict[str, Any]:
-    return {"view": backtest_view(result), "charts": backtest_charts(result)}
+    words = WORDS[result.examples.panel.quantity]
+    return {"view": backtest_view(result), "charts": backtest_charts(result), "words": words}
 
 
 def _render(template: str, **values: Any) -> str:

@@ -1,0 +1,104 @@
+"""What pages call what is forecast: units that are sold, or the price of one."""
+
+from dataclasses import dataclass
+
+from fusion.data.panel.panel import Quantity
+from fusion.report.number_text import number, rough
+
+
+@dataclass(frozen=True)
+class QuantityWords:
+    """Words of pages about one quantity.
+
+    Args:
+        noun: What it is.
+        past: What was known of it, in the key of charts.
+        since: The same of periods that were forecast and are over by now.
+        came: What came, in a sentence: `what was sold`.
+        verb: What items will do.
+        of_all: What errors are a share of.
+        window: The last entry of a path.
+        highest: What stands first in tables.
+        lately: What a trend is held against; `{unit}` is a period.
+        most: Which items rise and fall most.
+        together: What the chart of all items shows; `{unit}` is a period.
+        of_window: What the last entry is, for a comparison of methods.
+        expected: What a mean is; `{unit}` is a period.
+        median: What a median is.
+        range: What a range of the window is; `{unit}` is a period.
+        beside: Heading of what a forecast is compared with; `{unit}` is a period.
+        recent: What the rule of a trend calls recent; `{unit}` is a period.
+        outside: What lies above a range, and what below it.
+    """
+
+    noun: str
+    past: str
+    since: str
+    came: str
+    verb: str
+    of_all: str
+    window: str
+    highest: str
+    lately: str
+    most: tuple[str, str]
+    together: str
+    of_window: str
+    expected: str
+    median: str
+    range: str
+    beside: str
+    recent: str
+    outside: tuple[str, str]
+
+    def amount(self, value: float) -> str:
+        """A forecast: units with the two digits that they can claim, a price to the cent."""
+        return number(float(value)) if self.noun == "price" else rough(float(value), whole=True)
+
+
+WORDS: dict[Quantity, QuantityWords] = {
+    "units": QuantityWords(
+        noun="units",
+        past="sold",
+        since="sold since",
+        came="what was sold",
+        verb="sell",
+        of_all="units sold",
+        window="total",
+        highest="highest expected totals",
+        lately="the mean of the last 8 {unit}s",
+        most=("the most units more", "the most units less"),
+        together="Units sold by {unit}, and the sum of the expected units of all items.",
+        of_window="The units of all steps together",
+        expected="The mean: what such items sell on average. Means add up over {unit}s, items and "
+        "shops.",
+        median="Half of such items end above it. Where few items sell very much it lies below the "
+        "mean. Medians do not add up.",
+        range="The range of the whole window is narrower than the sum of those of its {unit}s, and "
+        "ranges of items do not add up to one of all.",
+        beside="A {unit}",
+        recent="; recent are the last 8 {unit}s",
+        outside=("sold more", "sold less"),
+    ),
+    "price": QuantityWords(
+        noun="price",
+        past="price",
+        since="price since",
+        came="the price at which it sold",
+        verb="cost",
+        of_all="prices",
+        window="mean",
+        highest="highest expected prices",
+        lately="the last price",
+        most=("the largest rises", "the largest falls"),
+        together="Mean price of what was sold by {unit}, and the mean of the expected prices of "
+        "all items.",
+        of_window="The mean price of the window",
+        expected="The mean: what such items cost on average in the {unit}s in which they sell.",
+        median="Half of such prices end above it. Of a price that seldom moves it is the last one.",
+        range="The range of the whole window is that of its mean price.",
+        beside="Change",
+        recent="",
+        outside=("a higher price", "a lower price"),
+    ),
+}
+"""Words by quantity."""
