@@ -39,6 +39,7 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
     their texts, photos and attributes together.
 
     Args:
+        head: What is asked: `sales_path`, what will be sold, or `price_path`, at which price.
         horizon: Periods that are forecast, >= 1.
         frequency: What a period is: `day`, `week` or `month`; None: as the dates are. Days may be
             added up to weeks or months.
@@ -61,6 +62,7 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
     def __init__(
         self,
         *,
+        head: str = "sales_path",
         horizon: int = 8,
         frequency: str | None = None,
         levels: Sequence[float] = (0.1, 0.5, 0.9),
@@ -75,6 +77,7 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
         verbose: bool = False,
         random_state: Any = None,
     ) -> None:
+        self.head = head
         self.horizon = horizon
         self.frequency = frequency
         self.levels = levels
@@ -115,17 +118,19 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
         from fusion.data.panel.reach import check_horizon
         from fusion.forecasting.asked import first_step
         from fusion.forecasting.content import check_items
+        from fusion.forecasting.heads import FORECAST_HEADS
         from fusion.forecasting.history import read_history
         from fusion.forecasting.trained import TrainedForecast, train_forecast
 
         check_kept(self.get_params(deep=False))
         spec = forecast_spec(self)
+        kind = FORECAST_HEADS[spec.head]
         with progress_shown() if self.verbose else quiet() as stage:
             found = self._sales(items, sales, market, planned, content=spec.content)
             until = first_step(found.panel, as_of)
             check_horizon(found.panel, spec.horizon, until=until)
             checked = check_items(found.items, spec.content)
-            history = read_history(found, checked, spec.content, stage=stage)
+            history = read_history(found, checked, spec.content, head=kind, stage=stage)
             model, content = train_forecast(history, spec, until=until, stage=stage)
         self.forecast_ = TrainedForecast(
             model,
@@ -146,7 +151,7 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
         planned: Any = None,
         as_of: str | None = None,
     ) -> pd.DataFrame:
-        """What items will sell from a date on, one row a step and one for all of them together.
+        """What items will sell, or cost, from a date on: a row a step, and one for all of them.
 
         Args:
             items: One row an item; also items that were never sold.
@@ -229,10 +234,12 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
         from fusion.forecasting.backtest.origins import backtest, origin_periods
         from fusion.forecasting.backtest.result import scored
         from fusion.forecasting.content import check_items
+        from fusion.forecasting.heads import FORECAST_HEADS
         from fusion.forecasting.history import read_history
 
         check_kept(self.get_params(deep=False))
         spec = forecast_spec(self)
+        kind = FORECAST_HEADS[spec.head]
         with progress_shown() if self.verbose else quiet() as stage:
             found = self._sales(items, sales, market, planned, content=spec.content)
             periods = origin_periods(
@@ -243,7 +250,7 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
                 gap=gap,
             )
             checked = check_items(found.items, spec.content)
-            history = read_history(found, checked, spec.content, stage=stage)
+            history = read_history(found, checked, spec.content, head=kind, stage=stage)
             return scored(history, backtest(history, spec, periods.tolist(), gap=gap, stage=stage))
 
     def save(self, folder: str | Path) -> None:

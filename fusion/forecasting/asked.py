@@ -171,7 +171,8 @@ def asked_answers(
     period = first_step(sales.panel, as_of)
     settle_plan_gaps(sales, period, horizon=trained.horizon, on_bad_rows=content.on_bad_rows)
     checked = check_items(sales.items, content, asked_of=(trained.schema, trained.encoders))
-    history = read_history(sales, checked, content, stage=stage)
+    kind = type(trained.model.head)
+    history = read_history(sales, checked, content, head=kind, stage=stage)
     return answers_at(trained, history, period)
 
 
@@ -215,7 +216,7 @@ def similar_past_items(
     panel = sales.panel
     period = first_step(panel, before)
     checked = check_items(sales.items, content, asked_of=(trained.schema, trained.encoders))
-    history = read_history(sales, checked, content)
+    history = read_history(sales, checked, content, head=type(trained.model.head))
     asked = asked_examples(history, period, horizon=trained.horizon)
     asked = with_content(asked, history, with_encoders(history.ready, trained.encoders))
     return similar_items(asked, item, before=panel.frequency.first_day(period), k=k)

@@ -15,7 +15,6 @@ from fusion.forecasting.model import ForecastModel
 from fusion.forecasting.time_folds import held_out_blocks
 from fusion.members.view import Mask
 from fusion.progress import Stage, say_once, silent, within
-from heads.price_path import PricePathHead
 from heads.sales_path import SalesPathHead
 from heads.trend import HotRule
 
@@ -34,6 +33,7 @@ def fit_forecast(
     *,
     levels: Sequence[float],
     seed: int,
+    kind: type[SalesPathHead] = SalesPathHead,
     stage: Stage = silent,
 ) -> ForecastModel:
     """Trains members, finds how much each counts and how wide ranges must be.
@@ -50,10 +50,10 @@ def fit_forecast(
         make: Makes the members, by name, that have learned nothing.
         levels: Quantile levels that are asked for.
         seed: The same seed gives the same forecast.
+        kind: The head that answers, one of `FORECAST_HEADS`.
         stage: Opens progress bars.
     """
     examples = replace(examples, new_level=new_level(examples))
-    kind = {"units": SalesPathHead, "price": PricePathHead}[examples.panel.quantity]
     head = kind.fitted(examples.paths(), levels=levels)
     fitting = _Fitting(make, head, seed, stage)
     found = _out_of_fold(examples, fitting)

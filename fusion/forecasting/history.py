@@ -21,8 +21,10 @@ from fusion.data.schema import HISTORY
 from fusion.errors import CatalogueError
 from fusion.forecasting.content import CheckedItems, ContentSpec, ready_items
 from fusion.forecasting.examples import Ints
+from fusion.forecasting.heads import panel_of
 from fusion.progress import Stage, say_once, silent
 from fusion.ready import ReadyItems
+from heads.sales_path import SalesPathHead
 
 TARGET = re.compile(r"units_next_\d+[dwm]", re.ASCII)
 """Columns that `add_target` makes."""
@@ -73,7 +75,8 @@ class History:
     Args:
         ready: Items that were read and embedded.
         rows: Row of `ready` of each series of the panel, `[n_series]`.
-        panel: The sales of these items, an empty series where there are none.
+        panel: The sales of these items, an empty series where there are none; as the head that is
+            asked forecasts them, see `panel_of`.
         launches: Period in which each series is new, `[n_series]`; -1 where that is not known.
     """
 
@@ -112,7 +115,12 @@ def sales_of_items(
 
 
 def read_history(
-    sales: ItemSales, checked: CheckedItems, content: ContentSpec, *, stage: Stage = silent
+    sales: ItemSales,
+    checked: CheckedItems,
+    content: ContentSpec,
+    *,
+    head: type[SalesPathHead] = SalesPathHead,
+    stage: Stage = silent,
 ) -> History:
     """Items with their sales, embedded.
 
@@ -120,6 +128,7 @@ def read_history(
         sales: Items and their sales.
         checked: The items, see `check_items`.
         content: How items are read.
+        head: What is forecast of them.
         stage: Opens progress bars.
 
     Raises:
@@ -131,7 +140,7 @@ def read_history(
     kept = np.array([name in row_of for name in sales.panel.ids], dtype=bool)
     panel = of_items(sales.panel, row_of.keys())
     rows = np.array([row_of[name] for name in panel.ids], dtype=np.int64)
-    return History(ready, rows, panel, sales.launches[kept])
+    return History(ready, rows, panel_of(head, panel), sales.launches[kept])
 
 
 def frames_reader(sales: Parts, spec: SalesSpec) -> ReadSales:

@@ -34,7 +34,7 @@ class ForecastModel:
         hot: Which items are hot; None of prices.
 
     Raises:
-        ValueError: If the blend asks a member that is not there.
+        ValueError: If the blend asks a member that is not there, or hot items are told of prices.
     """
 
     def __init__(
@@ -51,6 +51,8 @@ class ForecastModel:
             raise ValueError(
                 f"members must be those that the blend asks, got none called {', '.join(missing)}."
             )
+        if (hot is None) != (head.unit == "price"):
+            raise ValueError(f"hot must be given for units and for nothing else, got {hot}.")
         self.head = head
         self.members = dict(members)
         self.blend = blend

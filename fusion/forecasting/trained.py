@@ -15,6 +15,7 @@ from fusion.forecasting.backtest.forecasts import MEDIAN
 from fusion.forecasting.content import Content, ContentSpec, content_of_items
 from fusion.forecasting.examples import Examples, past_examples
 from fusion.forecasting.fit import fit_forecast
+from fusion.forecasting.heads import FORECAST_HEADS
 from fusion.forecasting.history import History
 from fusion.forecasting.members.base import ForecastMember
 from fusion.forecasting.members.defaults import DEFAULT_MEMBERS
@@ -38,6 +39,7 @@ class ForecastSpec:
         members: Which members; None for the default ones.
         content: How items are read.
         seed: Of everything that is drawn.
+        head: What is asked, one of `FORECAST_HEADS`.
     """
 
     horizon: int
@@ -45,6 +47,7 @@ class ForecastSpec:
     members: MemberChoices | None = None
     content: ContentSpec = field(default_factory=ContentSpec)
     seed: int = 0
+    head: str = "sales_path"
 
     def made_members(self) -> dict[str, ForecastMember]:
         """New members that have learned nothing."""
@@ -95,8 +98,13 @@ def train_forecast(
         spec: How.
         until: The period (default: the end of the sales).
         stage: Opens progress bars.
+
+    Raises:
+        ValueError: If the history was not read for the head.
     """
-    panel = history.panel
+    panel, kind = history.panel, FORECAST_HEADS[spec.head]
+    if kind.unit != panel.quantity:
+        raise ValueError(f"history must be read for {spec.head}, got one of {panel.quantity}.")
     until = panel.end if until is None else until
     examples = past_examples(panel, horizon=spec.horizon, until=until)
     examples = examples.take(np.sort(np.argsort(-examples.as_of, kind="stable")[:MOST_EXAMPLES]))
@@ -107,6 +115,7 @@ def train_forecast(
         spec.made_members,
         levels=sorted({MEDIAN, *spec.levels}),
         seed=spec.seed,
+        kind=kind,
         stage=stage,
     )
     return model, content

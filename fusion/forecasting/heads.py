@@ -1,0 +1,85 @@
+"""Every question that a forecast can answer, on one screen.
+
+Another one is a head in `heads/`, one line here and one test file.
+"""
+
+from typing import Any
+
+from encoders.spelling import unknown_name
+from fusion.data.panel.columns import SalesColumns
+from fusion.data.panel.panel import SOLD, Panel
+from fusion.data.panel.priced import PRICE, priced
+from heads.price_path import PricePathHead
+from heads.sales_path import SalesPathHead
+
+FORECAST_HEADS: dict[str, type[SalesPathHead]] = {
+    "sales_path": SalesPathHead,
+    "price_path": PricePathHead,
+}
+"""Every head of a forecast by its registry name."""
+NEEDED: dict[str, tuple[tuple[str, ...], str]] = {
+    "price_path": (
+        (PRICE,),
+        "Without prices of the past there is none to forecast: name their column, as in "
+        'price = "price".',
+    ),
+}
+"""Head -> roles of sales columns of which it needs one, and why; not named: it needs none."""
+
+
+def head_name(head: SalesPathHead) -> str:
+    """Registry name of a head.
+
+    Raises:
+        KeyError: If it is in no registry.
+    """
+    by_type = {kind: name for name, kind in FORECAST_HEADS.items()}
+    return by_type[type(head)]
+
+
+def head_mistakes(name: Any, columns: SalesColumns) -> list[str]:
+    """What is wrong with the choice of a head: its name, or a sales column that it needs.
+
+    Args:
+        name: What was chosen.
+        columns: Names of the columns of the sales table.
+    """
+    if not isinstance(name, str) or name not in FORECAST_HEADS:
+        return [unknown_name("head", name, FORECAST_HEADS)]
+    if name == "price_path" and (found := _price_mistakes(columns)):
+        return found
+    roles, why = NEEDED.get(name, ((), ""))
+    if not roles or any(getattr(columns, role) is not None for role in roles):
+        return []
+    return [
+        f"sales must name a column for {' or '.join(roles)} where head is {name}, got none. {why}"
+    ]
+
+
+def panel_of(kind: type[SalesPathHead], panel: Panel) -> Panel:
+    """The sales as a head forecasts them: units, or the price in their place.
+
+    Args:
+        kind: The head.
+        panel: Of units.
+
+    Raises:
+        ValueError: If prices are asked for that the panel does not have.
+    """
+    return priced(panel) if kind.unit == PRICE else panel
+
+
+def _price_mistakes(columns: SalesColumns) -> list[str]:
+    """What a forecast of prices cannot be made with."""
+    found = []
+    if PRICE in columns.known_ahead:
+        found.append(
+            "known must not name the price where head is price_path, got "
+            f"{columns.price}: what is known ahead need not be forecast. Take it out of known."
+        )
+    if SOLD in (*columns.past, *columns.known):
+        found.append(
+            f"past and known must not name a covariate {SOLD} where head is price_path, which the "
+            "units are called there. Rename the column."
+        )
+    return found
