@@ -352,6 +352,7 @@ def test_a_planned_price_with_gaps_is_refused_before_the_work(shop, priced, tmp_
     code, told = run("forecast", shop / "gaps.toml", "--out", tmp_path / "out", "--quiet")
     wanted = "got none for price of 'P2' (2024-06-24). Add rows without units that tell them"
     assert code == 1 and wanted in told and not (tmp_path / "out").exists(), told
+    assert "gaps.csv: columns that are known ahead must be known" in told
 
 
 def test_a_gap_in_a_plan_can_be_taken_as_unknown(shop, priced, tmp_path, caplog):

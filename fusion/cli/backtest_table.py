@@ -21,22 +21,26 @@ def show_backtest(result: "BacktestResult") -> None:
     Args:
         result: What a backtest found.
     """
-    rows = result.tables[0].rows
+    from fusion.report.backtest_view import backtest_answer
+    from fusion.report.quantity_words import WORDS
+
+    rows, words = result.tables[0].rows, WORDS[result.examples.panel.quantity]
     gains = {row.method: row for row in result.gains.rows if row.metric == GAIN}
     origins = ", ".join(result.weights)
     shown = Table(
         title=Text(f"{rows[0].n_rows:,} forecasts of past dates ({origins})"),
         caption=Text(
-            "WAPE: sum of errors of the median over the sum of units, of single steps and of "
-            "totals; pinball: mean quantile loss; within: units between lowest and highest "
-            "quantile; gain: by how much the forecast is better in WAPE, with its 95 % interval"
+            f"WAPE: sum of errors of the median over the sum of {words.of_all}, of single steps "
+            f"and of the {words.window} of the window; pinball: mean quantile loss; within: share "
+            "between lowest and highest quantile; gain: by how much the forecast is better in "
+            "WAPE, with its 95 % interval"
         ),
         box=None,
         pad_edge=False,
         padding=(0, 1, 0, 0),
     )
     shown.add_column("forecast by", no_wrap=True)
-    for name in ("WAPE", "total", "pinball", "within"):
+    for name in ("WAPE", words.window, "pinball", "within"):
         shown.add_column(name, justify="right", no_wrap=True)
     shown.add_column("gain of the forecast", no_wrap=True)
     for place, row in enumerate(rows):
@@ -50,6 +54,8 @@ def show_backtest(result: "BacktestResult") -> None:
         style = "bold" if place == 0 else None
         shown.add_row(Text(row.method), *map(_number, values), told, style=style)
     say(shown)
+    answer = backtest_answer(result)
+    say(f"Verdict      {answer.lead} {answer.sentence}")
     for name, why in result.left_out.items():
         say(f"Left out     {name}: {why}")
 

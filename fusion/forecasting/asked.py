@@ -73,7 +73,7 @@ def plan_gaps(sales: ItemSales, as_of: int, *, horizon: int) -> str:
         horizon: Steps, >= 1.
 
     Returns:
-        Items and dates; empty where nothing is missing.
+        Tables, items and dates; empty where nothing is missing.
     """
     panel = sales.panel
     begins = _asked_periods(panel, sales.launches, as_of)
@@ -84,7 +84,7 @@ def plan_gaps(sales: ItemSales, as_of: int, *, horizon: int) -> str:
         series = np.flatnonzero(begins == begin)
         if n_steps > 0:
             lines.append(planned_gaps(panel, n_steps, begin=first, series=series))
-    return "\n".join(line for line in lines if line)
+    return "\n".join(f"{sales.source}: {line}" for line in lines if line)
 
 
 def settle_plan_gaps(sales: ItemSales, as_of: int, *, horizon: int, on_bad_rows: OnBadRows) -> None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from encoders.series.levels import ADDED, own_means
-
 from fusion.forecasting.blending import Answers, StageBlend, fit_blend
 from fusion.forecasting.calibration import HeldOut, PathCalibration, fit_calibration
 from fusion.forecasting.examples import STAGES, Examples

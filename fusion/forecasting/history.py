@@ -60,12 +60,14 @@ class ItemSales:
         item: Column of their ids.
         panel: Their sales, an empty series where there are none.
         launches: Period in which each series is new, `[n_series]`; -1 where that is not known.
+        source: What messages call the tables that tell the sales and the plan.
     """
 
     items: pd.DataFrame
     item: str
     panel: Panel
     launches: Ints
+    source: str = "sales"
 
 
 @dataclass(frozen=True)

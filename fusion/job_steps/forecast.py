@@ -1,6 +1,6 @@
 """What every job that trains forecasts does first: read tables, and check all before the work."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -33,7 +33,7 @@ from fusion.forecasting.history import (
 )
 from fusion.forecasting.trained import ForecastSpec
 from fusion.job_steps.forecast_config import ForecastConfig
-from fusion.job_steps.panel import read_sales
+from fusion.job_steps.panel import names_of, read_sales
 from fusion.job_steps.schema import given_columns
 from fusion.progress import Stage, silent
 from fusion.system.lock import check_free
@@ -196,7 +196,8 @@ def _rows(table: Path, *, delimiter: str | None) -> pd.DataFrame:
 def _sales(config: ForecastConfig, items: pd.DataFrame) -> ItemSales:
     section = config.sales
     spec = SalesSpec(section.columns, section.frequency, section.launch)
-    return sales_of_items(items, partial(read_sales, section), spec)
+    found = sales_of_items(items, partial(read_sales, section), spec)
+    return replace(found, source=names_of(section))
 
 
 def _origins(config: ForecastConfig, panel: Panel, until: int) -> Ints:

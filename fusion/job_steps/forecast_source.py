@@ -1,6 +1,6 @@
 """Tables that a trained forecast is asked about: where they lie, and how they are opened."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -143,7 +143,7 @@ def _sales(
     """
     from fusion.forecasting.history import SalesSpec, sales_of_items
     from fusion.job_steps.config import SalesTable
-    from fusion.job_steps.panel import read_sales
+    from fusion.job_steps.panel import names_of, read_sales
 
     values = {
         **asdict(document.sales),
@@ -156,4 +156,5 @@ def _sales(
     }
     section = checked_settings(SalesTable, values, source="sales")
     spec = SalesSpec(section.columns, section.frequency, section.launch)
-    return sales_of_items(items, partial(read_sales, section), spec, may_all_be_new=True)
+    found = sales_of_items(items, partial(read_sales, section), spec, may_all_be_new=True)
+    return replace(found, source=names_of(section))

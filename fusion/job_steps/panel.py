@@ -25,6 +25,12 @@ from fusion.shards.tables import column_names, list_files
 from fusion.shards.whole import is_whole
 
 
+def names_of(section: SalesTable) -> str:
+    """What messages call the tables that tell sales and plan: `sales.csv`, `planned.csv`."""
+    tables = (section.table, section.planned)
+    return ", ".join(table.name for table in tables if table is not None)
+
+
 def panel_of(section: SalesTable, items: pd.DataFrame) -> Panel:
     """As `read_sales`; refused if no item is in the sales table.
 

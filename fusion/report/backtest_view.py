@@ -15,6 +15,7 @@ from fusion.report.comparison import Comparison, MetricTable, against_simple, me
 from fusion.report.metric_names import metric_name, write, write_gain, write_interval
 from fusion.report.number_text import GAP, number, percent
 from fusion.report.period_words import day_text, periods
+from fusion.report.quantity_words import WORDS
 
 OWN = "fusion"
 """What the trained forecast is called on pages."""
@@ -111,7 +112,7 @@ def backtest_evaluation(result: BacktestResult, metric: str) -> Evaluation:
     ]
     return Evaluation(
         head=FORECAST,
-        target="units",
+        target=result.examples.panel.quantity,
         description="",
         task="regression",
         primary_metric=metric,
@@ -133,9 +134,10 @@ def backtest_answer(result: BacktestResult) -> Answer:
     rival, own = best_simple(evaluation), overall(result)
     verdict = "" if rival is None else rival.verdict
     beside = math.nan if rival is None else primary(evaluation, rival)
+    words = WORDS[result.examples.panel.quantity]
     digits = 1 if abs(own["wape"] - beside) < CLOSE else 0
     off = percent(own["wape"], digits=digits)
-    sentence = f"The forecasts were off by {off} of all units sold (WAPE)"
+    sentence = f"The forecasts were off by {off} of all {words.of_all} (WAPE)"
     if rival is not None:
         told = percent(beside, digits=digits)
         sentence += f"; the best simple method, {rival.name}, by {told}"
@@ -174,11 +176,16 @@ def _proof(result: BacktestResult, rival: Score | None) -> str:
 
 def _tiles(result: BacktestResult, own: dict[str, float]) -> tuple[Tile, ...]:
     levels = result.forecasts[FORECAST].levels
+    words = WORDS[result.examples.panel.quantity]
     right = f"{percent(levels[-1] - levels[0], digits=0)} is right"
     sides = f"{write('below', own['below'])} below, {write('above', own['above'])} above"
     return (
         Tile("WAPE of a step", write("wape", own["wape"]), "lower is better"),
-        Tile("WAPE of the total", write("wape_total", own["wape_total"]), "of the whole window"),
+        Tile(
+            f"WAPE of the {words.window}",
+            write("wape_total", own["wape_total"]),
+            "of the whole window",
+        ),
         Tile("Bias", write("bias", own["bias"]), "0 % is balanced"),
         Tile("In range", write("coverage", own["coverage"]), f"{right}; {sides}"),
         Tile(

@@ -11,6 +11,7 @@ from fusion.data.panel.panel import Quantity
 from fusion.report.line_svg import Drawing, Floats, unknown_runs
 from fusion.report.number_text import number
 from fusion.report.period_words import day_text
+from fusion.report.quantity_words import WORDS
 
 SMALL, WIDE = (360.0, 200.0), (720.0, 300.0)
 """Width and height of one of two charts in a row, and of one alone."""
@@ -62,7 +63,7 @@ def fan_svg(fan: Fan, *, label: str, size: tuple[float, float] = SMALL) -> Marku
     drawing = Drawing(n_past + horizon, float(np.nanmax(known)), *size)
     parts = [drawing.grid()]
     for run in unknown_runs(fan.past):
-        parts.append(drawing.column(run.start, run.stop, "gap", "not to be had, or not known"))
+        parts.append(drawing.column(run.start, run.stop, "gap", WORDS[fan.quantity].gap))
     for low, high in fan.ranges:
         parts.append(drawing.band(low, high, "band", begin=n_past))
     if n_past:

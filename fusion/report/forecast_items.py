@@ -165,7 +165,11 @@ def _orders(numbers: ForecastNumbers) -> list[tuple[str, str, Ints]]:
             f"More than {change_of} below {recent}; {words.most[1]}.",
             _order(-change, known & (numbers.trends == DOWN)),
         ),
-        ("Least sure", f"The widest ranges of the {words.window}, in {words.noun}.", _order(width, everything)),
+        (
+            "Least sure",
+            f"The widest ranges of the {words.window}, in {words.noun}.",
+            _order(width, everything),
+        ),
     ]
 
 

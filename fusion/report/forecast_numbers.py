@@ -188,4 +188,3 @@ class ForecastNumbers:
             self.actual <= self.high[:, :-1]
         )
         return float(inside[known].mean()) if known.any() else float("nan")
-

@@ -32,9 +32,10 @@ METRICS = {
         "median, which aims at the smallest error.",
     ),
     "wape_total": MetricName(
-        "WAPE of the total",
+        "WAPE of the window",
         "percent",
-        "The same for the units of the whole window: weeks that are too high and too low even out.",
+        "The same for the whole window, the total of its units or the mean of its prices: periods "
+        "that are too high and too low even out.",
     ),
     "mase": MetricName(
         "MASE",

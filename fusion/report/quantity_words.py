@@ -15,6 +15,10 @@ class QuantityWords:
         past: What was known of it, in the key of charts.
         since: The same of periods that were forecast and are over by now.
         came: What came, in a sentence: `what was sold`.
+        gap: What is not known in charts.
+        their_past: What is shown of like items.
+        to_come: What ranges should hold.
+        simple: What simple methods are.
         verb: What items will do.
         of_all: What errors are a share of.
         window: The last entry of a path.
@@ -35,6 +39,10 @@ class QuantityWords:
     past: str
     since: str
     came: str
+    gap: str
+    their_past: str
+    to_come: str
+    simple: str
     verb: str
     of_all: str
     window: str
@@ -61,6 +69,10 @@ WORDS: dict[Quantity, QuantityWords] = {
         past="sold",
         since="sold since",
         came="what was sold",
+        gap="not to be had, or not known",
+        their_past="what they sold",
+        to_come="what will be sold",
+        simple="rules on past sales, and standard models of them",
         verb="sell",
         of_all="units sold",
         window="total",
@@ -81,9 +93,13 @@ WORDS: dict[Quantity, QuantityWords] = {
     ),
     "price": QuantityWords(
         noun="price",
-        past="price",
+        past="price so far",
         since="price since",
         came="the price at which it sold",
+        gap="nothing sold, or not known",
+        their_past="at which prices they sold",
+        to_come="the prices to come",
+        simple="rules on past prices",
         verb="cost",
         of_all="prices",
         window="mean",
