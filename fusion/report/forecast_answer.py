@@ -167,8 +167,8 @@ def sum_chart(numbers: ForecastNumbers) -> Markup:
     drawing = Drawing(len(values), float(np.nanmax([*values, *since])), *SIZE)
     noun = numbers.words.noun
     label = (
-        f"{noun.capitalize()} of all items by {unit}: {periods(n_past, frequency)} {numbers.words.past}, "
-        f"then {periods(len(sums), frequency)} as expected."
+        f"{noun.capitalize()} of all items by {unit}: {periods(n_past, frequency)} "
+        f"{numbers.words.past}, then {periods(len(sums), frequency)} as expected."
     )
     hints = [
         f"{day_text(day, unit=unit)}: {_hint(numbers, float(units))}"

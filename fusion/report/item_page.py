@@ -278,7 +278,8 @@ def _curves(numbers: ForecastNumbers, rows: np.ndarray, like: SimilarItems | Non
     unit = numbers.frequency.unit
     places = [0, drawing.n - 1, *range(3, drawing.n, 4)]
     parts.append(drawing.labels([(place, f"{unit} {place + 1}") for place in places]))
-    label = f"{numbers.words.noun.capitalize()} by age of {len(like)} items like it, and the forecast of this one."
+    noun = numbers.words.noun.capitalize()
+    label = f"{noun} by age of {len(like)} items like it, and the forecast of this one."
     return drawing.svg(parts, label=label)
 
 
