@@ -5,12 +5,9 @@ from typing import ClassVar
 import numpy as np
 
 from heads.base import Floats, Parts
-from heads.price_distribution import LearnedPrices
+from heads.price_distribution import LEAST_SHARE, LearnedPrices
 from heads.sales_path import SalesPathHead
 from heads.sales_units import SalesUnits, Stages
-
-LEAST_SHARE = 0.01
-"""Answers are at least this share of the last price: no price is 0."""
 
 
 class PricePathHead(SalesPathHead):
@@ -54,6 +51,8 @@ class PricePathHead(SalesPathHead):
     def distribution(self, raw: Floats, level: Floats, *, stages: Stages) -> LearnedPrices:
         """The price in each step and its mean over the window, > 0.
 
+        The mean of a step lies between its outermost quantiles: prices have no long tails.
+
         Args:
             raw: `[n, horizon + 1, raw_dim]`.
             level: Price that each row is measured by, `[n]`, > 0.
@@ -61,7 +60,9 @@ class PricePathHead(SalesPathHead):
         """
         del stages
         prices = np.maximum(raw, LEAST_SHARE) * level[:, None, None]
-        return LearnedPrices(prices[:, :-1, 0], prices[..., 1:], self.grid)
+        steps = np.sort(prices[:, :-1, 1:], axis=-1)
+        mean = np.clip(prices[:, :-1, 0], steps[..., 0], steps[..., -1])
+        return LearnedPrices(mean, prices[..., 1:], self.grid)
 
     def actual(self, path: Floats, level: Floats) -> Floats:
         """Prices of the steps and their mean, of relative ones; see `SalesPathHead.actual`."""

@@ -63,17 +63,35 @@ class TrendRule:
             recent: Mean units a period of the recent past, `[n]`; NaN for none.
         """
         window = recent * sold.periods_in_window
-        high, low = ((1.0 + sign * self.change) * window for sign in (1, -1))
+        low, high = self._ends(window)
         above = _beyond(sold, high)
         below = 1.0 - _at_least(sold, low)
         median = sold.quantile([0.5])[:, -1, 0]
-        trend = 1.0 + (median > high) - (median < low)
         unknown = np.isnan(recent)
-        values = (trend, below, np.maximum(1.0 - above - below, 0.0), above)
+        values = (self.places(median, window), below, np.maximum(1.0 - above - below, 0.0), above)
         return {
             column.name: np.where(unknown, np.nan, each)
             for column, each in zip(self.columns, values, strict=True)
         }
+
+    def places(self, window: Floats, recent: Floats) -> Floats:
+        """Position in `TRENDS` of what a window sold, or is expected to, `[n]`; NaN where unknown.
+
+        Args:
+            window: Units of windows, or mean prices, `[n]`.
+            recent: What each would be if it did not move, `[n]`.
+
+        Example:
+            >>> TrendRule().places(np.array([7.0, 10.0, 13.0]), np.full(3, 10.0)).tolist()
+            [0.0, 1.0, 2.0]
+        """
+        low, high = self._ends(recent)
+        found = 1.0 + (window > high) - (window < low)
+        return np.where(np.isnan(window) | np.isnan(recent), np.nan, found)
+
+    def _ends(self, recent: Floats) -> tuple[Floats, Floats]:
+        """Below the first it is down, above the second up."""
+        return (1.0 - self.change) * recent, (1.0 + self.change) * recent
 
     def describe(self) -> str:
         """The rule in one sentence."""

@@ -47,6 +47,7 @@ METHODS: Mapping[str, tuple[Callable[..., Floats], Mapping[str, float]]] = {
     "median_4": (_median, {"periods": 4}),
     "median_8": (_median, {"periods": 8}),
     "median_13": (_median, {"periods": 13}),
+    "last": (_ses, {"alpha": 1.0}),
     "ses_10": (_ses, {"alpha": 0.1}),
     "ses_20": (_ses, {"alpha": 0.2}),
     "ses_40": (_ses, {"alpha": 0.4}),
