@@ -18,7 +18,7 @@ from fusion.forecasting.fit import fit_forecast
 from fusion.forecasting.heads import FORECAST_HEADS
 from fusion.forecasting.history import History
 from fusion.forecasting.members.base import ForecastMember
-from fusion.forecasting.members.defaults import DEFAULT_MEMBERS
+from fusion.forecasting.members.defaults import DEFAULT_MEMBERS, MORE_MEMBERS
 from fusion.forecasting.members.registry import FORECAST_MEMBERS
 from fusion.forecasting.model import ForecastModel
 from fusion.progress import Stage, silent
@@ -51,7 +51,8 @@ class ForecastSpec:
 
     def made_members(self) -> dict[str, ForecastMember]:
         """New members that have learned nothing."""
-        chosen = {name: {} for name in DEFAULT_MEMBERS} if self.members is None else self.members
+        names = (*DEFAULT_MEMBERS, *MORE_MEMBERS.get(self.head, ()))
+        chosen = {name: {} for name in names} if self.members is None else self.members
         return {
             name: copy.deepcopy(one)
             if isinstance(one, ForecastMember)

@@ -183,6 +183,8 @@ def metric_name(name: str) -> MetricName:
     _, _, ending = name.partition("_")
     if family(name):
         found = FAMILIES[family(name)]
+        if ending == "total":
+            return MetricName(f"{found.label}, window", found.style, found.says)
         label = f"{found.label} {ending.replace('_', '–')}".strip()
         return MetricName(label, found.style, found.says)
     return MetricName(name.replace("_", " "), "score", "As the head defines it.")
