@@ -1,6 +1,5 @@
 """Sales path: how much is sold in each of the coming periods, and in all of them together."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
@@ -19,6 +18,7 @@ from heads.levels import (
     spaced_quantiles,
 )
 from heads.path_losses import LEAST_MEAN, best_constants, poisson_deviance
+from heads.path_metrics import path_metrics
 from heads.sales_distribution import SalesDistribution
 from heads.sales_units import SalesUnits, Stages, answers_in_units, choose_units, path_in_units
 from heads.tree_objective import TreeObjective
@@ -248,37 +248,10 @@ class SalesPathHead(Head):
         over the steps; `wape_window` is of the window, by its own median. Unknown targets are
         left out.
         """
-        from heads import metrics  # scikit-learn takes seconds to import
-
         said = {
             (column.step or 1, column.level): prediction[column.name] for column in self.columns
         }
-        known = np.isfinite(target)
-        sold = target[:, :-1][known[:, :-1]]
-
-        def steps(level: float | None) -> Floats:
-            every = [said[step, level] for step in range(1, self.horizon + 1)]
-            return np.stack(every, axis=1)[known[:, :-1]]
-
-        pinballs = [
-            metrics.pinball(target[rows, step - 1], values[rows], level=level)
-            for (step, level), values in said.items()
-            if level is not None and (rows := known[:, step - 1]).any()
-        ]
-        whole = known[:, -1]
-        window = target[whole, -1], said[self.horizon + 1, 0.5][whole]
-        found = {
-            "pinball": float(np.mean(pinballs)),
-            "wape": metrics.wape(sold, steps(0.5)),
-            "wape_window": metrics.wape(*window) if whole.any() else math.nan,
-            "mae": metrics.mae(sold, steps(0.5)),
-            "bias_mean": metrics.bias(sold, steps(None)),
-        }
-        low, high = self.levels[0], self.levels[-1]
-        if low < high:
-            pair = f"{percent(low)}_{percent(high)}"
-            found[f"coverage_{pair}"] = metrics.coverage(sold, steps(low), steps(high))
-        return found
+        return path_metrics(target, said, levels=self.levels)
 
     def constant_loss(self, target: Tensor) -> float:
         """Loss of the targets' own means and quantiles, at least 0.001."""
