@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +13,8 @@ from encoders.series import lag_families as families
 from encoders.series.holidays import nearness
 from encoders.series.inputs import LEVEL_PERIODS, cycles, own_means
 from encoders.series.lag_families import SPANS, Array, Numbers, Spans, covers_years
-from encoders.series.windows import UNITS, Calendar, Windows
+from encoders.series.windows import THURSDAY, UNITS, Calendar, Unit, Windows
 
-THURSDAY = 3
-"""Weekday of 1970-01-01, which is day 0."""
 MOST_COLUMNS = 1000
 """Numbers that may be read: each gives some 60 features."""
 
@@ -42,7 +40,7 @@ class LagColumns:
     columns: Sequence[str] = ()
     market: Sequence[str] = ()
     known: Sequence[str] = ()
-    unit: Literal["day", "week", "month"] = "week"
+    unit: Unit = "week"
     n_steps: int = 1
     reads_dates: bool = False
 

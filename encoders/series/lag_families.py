@@ -6,12 +6,11 @@ and which is NaN where nothing is known. Each number is `[n]`, NaN where it cann
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from encoders.series.windows import Windows
+from encoders.series.windows import Unit, Windows
 
 Array = NDArray[np.float64]
 Numbers = dict[str, Array]
@@ -40,7 +39,7 @@ class Spans:
     year: int
 
 
-SPANS: dict[Literal["day", "week", "month"], Spans] = {
+SPANS: dict[Unit, Spans] = {
     "day": Spans((*range(1, 15), 21, 28), (7, 14, 28, 91, 364), (14, 28, 91), 7, 364),
     "week": Spans((*range(1, 14), 26), (2, 4, 8, 13, 26, 52), (8, 13, 26), 4, 52),
     "month": Spans(tuple(range(1, 13)), (2, 3, 6, 12), (6, 12), 3, 12),

@@ -1,19 +1,17 @@
 """How often a sales table counts: days, weeks from one weekday on, or months."""
 
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from encoders.series.windows import THURSDAY, Calendar, Unit
 from fusion.errors import CatalogueError
 
-Unit = Literal["day", "week", "month"]
-UNITS: tuple[Unit, ...] = ("day", "week", "month")
+UNITS: tuple[Unit, ...] = get_args(Unit)
 Days = NDArray[np.datetime64]
 """Dates of datetime64[D]."""
-THURSDAY = 3
-"""Weekday of 1970-01-01, from which numpy counts."""
 RUN = 6
 """Dates of one weekday in a row, without another between them, that no table of days has."""
 MONTHS_RUN = 4
@@ -51,11 +49,7 @@ class Frequency:
 
     def first_day(self, periods: NDArray[np.int64] | int) -> Days:
         """First day of periods."""
-        numbers = np.asarray(periods, dtype=np.int64)
-        if self.unit == "month":
-            return numbers.astype("datetime64[M]").astype("datetime64[D]")
-        days = numbers if self.unit == "day" else numbers * 7 + self.shift
-        return days.astype("datetime64[D]")
+        return self.calendar.first_day(np.asarray(periods, dtype=np.int64))
 
     def next_whole(self, dates: Days) -> NDArray[np.int64]:
         """The first period that begins at a date or later; those before `period` have ended."""
@@ -74,6 +68,11 @@ class Frequency:
         return {"day": first, "week": f"the week of {first}", "month": f"the month {first[:7]}"}[
             self.unit
         ]
+
+    @property
+    def calendar(self) -> Calendar:
+        """The same, as windows have it."""
+        return Calendar(self.unit, shift=self.shift)
 
     @property
     def shift(self) -> int:

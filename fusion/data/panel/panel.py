@@ -112,6 +112,13 @@ class Panel:
         return places
 
     @cached_property
+    def market_units(self) -> Floats:
+        """Units of all series by period, `[n_periods]`; unknown ones add nothing."""
+        units = np.nan_to_num(self.units, nan=0.0)
+        sums = np.bincount(self.places(), units, minlength=len(self.reported))
+        return sums.astype(np.float32)
+
+    @cached_property
     def silent(self) -> NDArray[np.int64]:
         """Positions of the periods in which no item has a row though many are usual.
 
