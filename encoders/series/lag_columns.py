@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from encoders.base import check_whole
 from encoders.series import lag_families as families
 from encoders.series.holidays import nearness
-from encoders.series.inputs import LEVEL_PERIODS, cycles, own_means
-from encoders.series.lag_families import SPANS, Array, Numbers, Spans, covers_years
+from encoders.series.inputs import cycles
+from encoders.series.known import LEVEL_PERIODS, Array, known_mean, last_known, series_level
+from encoders.series.lag_families import SPANS, Numbers, Spans, covers_years
 from encoders.series.windows import THURSDAY, UNITS, Calendar, Unit, Windows
 
 MOST_COLUMNS = 1000
@@ -95,7 +96,7 @@ class LagColumns:
         """Every number by its name, each `[n]`, NaN where it is unknown; always in one order."""
         spans = self.spans
         units = _wide(windows.past(UNITS, self.length))
-        level = own_means(units[:, -LEVEL_PERIODS:], otherwise=0.0, least=0.0) + 1.0
+        level = series_level(units)
         ratio = units / level[:, None]
         found = {
             f"{UNITS}_level": np.log(level),
@@ -148,11 +149,11 @@ class LagColumns:
             never = np.isnan(past).all(axis=1)
             level = np.where(never, _own_level(_wide(future)), level)
         ratio = past / level[:, None]
-        last = families.last_known(past)
+        last = last_known(past)
         found = {
             f"{name}_level": np.where(np.isnan(last), np.nan, np.log1p(level)),
             f"{name}_last_relative": families.signed_log(last / level),
-            f"{name}_known_share": families.mean((~np.isnan(past[:, -LEVEL_PERIODS:])) * 1.0),
+            f"{name}_known_share": known_mean((~np.isnan(past[:, -LEVEL_PERIODS:])) * 1.0),
             **families.recent(name, ratio, spans, range(1, spans.trend + 1)),
             **families.year_ago(name, ratio, spans, self.n_steps),
         }
@@ -194,9 +195,8 @@ class LagColumns:
 def _own_level(past: Array) -> Array:
     """Mean size of the last known numbers, of all where these are 0, else 1: `[n]`, > 0."""
     sizes = np.abs(past)
-    near = own_means(sizes[:, -LEVEL_PERIODS:], otherwise=0.0)
-    overall = own_means(sizes, otherwise=0.0)
-    level = np.where(near > 0, near, overall)
+    near = known_mean(sizes[:, -LEVEL_PERIODS:])
+    level = np.where(near > 0, near, known_mean(sizes))
     return np.where(level > 0, level, 1.0)
 
 

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import torch
 
+from encoders.series.known import known_mean
 from fusion.forecasting.examples import Examples, Floats, Ints
 from fusion.forecasting.members.base import ForecastMember, Paths, PathTraining
 from fusion.forecasting.members.path_answers import PathAnswers, evenly
@@ -179,11 +180,7 @@ def _groups(examples: Examples) -> Ints:
 
 def _logarithms(targets: Floats) -> Floats:
     """Logarithms of 1 + relative sales; unknown steps by the mean of known ones."""
-    known = ~np.isnan(targets)
-    counts = known.sum(axis=1)
-    means = np.where(known, targets, 0.0).sum(axis=1) / np.maximum(counts, 1)
-    filled = np.where(known, targets, means[:, None])
-    filled[counts == 0] = np.nan
+    filled = np.where(np.isnan(targets), known_mean(targets)[:, None], targets)
     return np.asarray(np.log1p(np.maximum(filled, 0.0)))
 
 

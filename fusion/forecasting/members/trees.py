@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from encoders.base import check_whole
+from encoders.series.known import known_mean
 from fusion.forecasting.examples import Examples, Floats, Ints
 from fusion.forecasting.members.base import ForecastMember, Paths, PathTraining
 from fusion.forecasting.members.path_answers import PathAnswers, evenly
@@ -185,12 +186,7 @@ class _Fitted:
 def _windows(targets: Floats) -> Floats:
     """Targets of the window `[n]`; where none is over yet, the mean of the steps that are."""
     whole = targets[:, -1]
-    if not np.isnan(whole).all():
-        return whole
-    known = ~np.isnan(targets)
-    counts = known.sum(axis=1)
-    sums = np.where(known, targets, 0.0).sum(axis=1)
-    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+    return known_mean(targets) if np.isnan(whole).all() else whole
 
 
 def _drawn_steps(n: int, horizon: int, *, seed: int) -> tuple[Ints, Ints]:
