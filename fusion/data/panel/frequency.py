@@ -6,12 +6,16 @@ from typing import cast, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from encoders.series.windows import THURSDAY, Calendar, Unit
-from fusion.errors import CatalogueError
+from encoders.series.windows import THURSDAY, Calendar
+from encoders.series.windows import Unit as Unit
+from encoders.spelling import did_you_mean
+from fusion.errors import CatalogueError, ConfigError
 
 UNITS: tuple[Unit, ...] = get_args(Unit)
 Days = NDArray[np.datetime64]
 """Dates of datetime64[D]."""
+ALIASES: dict[str, Unit] = {"d": "day", "w": "week", "m": "month", "ms": "month", "me": "month"}
+"""How pandas and others call the units, capitals and anchors aside."""
 RUN = 6
 """Dates of one weekday in a row, without another between them, that no table of days has."""
 MONTHS_RUN = 4
@@ -134,6 +138,28 @@ def chosen_frequency(days: Days, rows: NDArray[np.int64], asked: Unit | None) ->
             f"({days[0]} to {days[-1]}), got {asked}. Leave it out, or give a table of days."
         )
     return Frequency(asked)
+
+
+def check_unit(frequency: object) -> None:
+    """Refuses a frequency that is none; None is one that is to be found.
+
+    Raises:
+        ConfigError: With the unit that was meant, such as `week` for `W-MON`.
+    """
+    if frequency is not None and frequency not in UNITS:
+        raise ConfigError(f"frequency {unknown_unit(frequency)}")
+
+
+def unknown_unit(given: object) -> str:
+    """What to say of a unit that is none, without its name.
+
+    Example:
+        >>> unknown_unit("W-MON")
+        "must be one of day, week, month, got 'W-MON'. Did you mean 'week'?"
+    """
+    plain = str(given).split("-")[0].casefold()
+    meant = ALIASES.get(plain, plain.removesuffix("ly").replace("dai", "day"))
+    return f"must be one of {', '.join(UNITS)}, got {given!r}.{did_you_mean(meant, UNITS)}"
 
 
 def are_months(days: Days) -> bool:
