@@ -1,10 +1,18 @@
-"""Tables that jobs write of a backtest."""
+"""Tables that jobs write of forecasts and of a backtest."""
 
 import pandas as pd
 
+from fusion.forecasting.asked import AskedAnswers
 from fusion.forecasting.backtest.result import BacktestResult
 
 KEYS = ["by", "group", "method", "n_rows"]
+DECIMALS = 4
+"""Decimals of units and probabilities in files: the others are no knowledge."""
+
+
+def told_table(found: AskedAnswers) -> pd.DataFrame:
+    """The answers as files hold them: `AskedAnswers.table`, numbers with 4 decimals."""
+    return found.table().round(DECIMALS)
 
 
 def long_table(result: BacktestResult) -> pd.DataFrame:
