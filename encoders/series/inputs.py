@@ -1,5 +1,6 @@
 """What encoders that read a series step by step see of windows: numbers on scales, and masks."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
@@ -10,11 +11,13 @@ import torch
 from numpy.typing import NDArray
 
 from encoders.base import Tensors, check_whole
-from encoders.series.known import Array, known_mean, series_level
 from encoders.series.lag_families import covers_years
 from encoders.series.windows import UNITS, Windows
 from encoders.table.spread import is_skewed
 
+Array = NDArray[np.float64]
+LEVEL_PERIODS = 8
+"""The level of a series is its mean over so many last periods, plus 1."""
 FARTHEST = 5.0
 """Numbers further from 0 than this are cut, in standard deviations."""
 FIT_ROWS = 4096
@@ -50,7 +53,7 @@ class NumberScale:
             return cls()
         is_log = is_skewed(pd.DataFrame({"values": known}), "values")
         numbers = cls(is_log=is_log).transformed(values)
-        apart = numbers - np.nan_to_num(known_mean(numbers))[:, None]
+        apart = numbers - own_means(numbers, otherwise=0.0)[:, None]
         return cls(
             is_log=is_log,
             mean=float(np.nanmean(numbers)),
@@ -165,7 +168,7 @@ class SeriesInputs:
         windows.check_like(self.columns, self.market, n_steps=self.n_steps)
         mask = np.arange(-self.length, 0) >= -windows.lengths[:, None]
         units = np.asarray(windows.past(UNITS, self.length), dtype=np.float64)
-        level = series_level(units)
+        level = own_means(units[:, -LEVEL_PERIODS:], otherwise=0.0, least=0.0) + 1.0
         ratio = units / level[:, None]
         past = [np.sign(ratio) * np.log1p(np.abs(ratio)), ~np.isnan(units)]
         own = [np.log(level) / 2, np.log1p(np.minimum(windows.lengths, 520)) / 3, mask[:, -1]]
@@ -173,7 +176,7 @@ class SeriesInputs:
         future = [*turns[: 4 * self.reads_year], *turns[4 : 4 + 2 * self.reads_weekday]]
         for name, scale, read, ahead in self._numbers(windows):
             numbers = np.where(mask, read, np.nan)  # the market is older than the series
-            mean = np.nan_to_num(known_mean(numbers), nan=scale.mean)
+            mean = own_means(numbers, otherwise=scale.mean)
             past.append((numbers - mean[:, None]) / scale.own_std)
             own.append((mean - scale.mean) / scale.std)
             if name in self.known:
@@ -195,6 +198,14 @@ class SeriesInputs:
             for name, scale in scales.items():
                 ahead = scale.transformed(future(name)) if name in self.known else np.empty(0)
                 yield name, scale, scale.transformed(past(name, self.length)), ahead
+
+
+def own_means(values: Array, *, otherwise: float, least: float = -math.inf) -> Array:
+    """Mean of the known numbers of each row `[n]`, at least `least`; `otherwise` without any."""
+    known = ~np.isnan(values)
+    n_known = known.sum(axis=1)
+    sums = np.where(known, values, 0.0).sum(axis=1)
+    return np.where(n_known > 0, np.maximum(sums / np.maximum(n_known, 1), least), otherwise)
 
 
 def cycles(dates: NDArray[np.datetime64]) -> list[Array]:

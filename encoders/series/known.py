@@ -6,8 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-LEVEL_PERIODS = 8
-"""The level of a series is its mean over so many last periods, plus 1."""
 
 
 def known_mean(values: NDArray[np.floating]) -> Array:
@@ -51,19 +49,3 @@ def last_known(values: NDArray[np.floating]) -> Array:
     """
     back = ~np.isnan(values)[:, ::-1]
     return np.asarray(values[np.arange(len(values)), values.shape[1] - 1 - back.argmax(axis=1)])
-
-
-def series_level(past: NDArray[np.floating]) -> Array:
-    """Level that the units of each series are measured by, `[n]`, >= 1.
-
-    The mean of what is known of its last 8 periods, at least 0, and 1 besides; 1 without any.
-
-    Args:
-        past: Units `[n, length]`, the last entry the latest period.
-
-    Example:
-        >>> series_level(np.array([[9.0, np.nan, 1.0], [np.nan] * 3])).tolist()
-        [6.0, 1.0]
-    """
-    mean = known_mean(past[:, -LEVEL_PERIODS:].astype(np.float64))
-    return np.asarray(np.maximum(np.nan_to_num(mean), 0.0) + 1.0)

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from encoders.base import check_whole
 from encoders.series import lag_families as families
 from encoders.series.holidays import nearness
-from encoders.series.inputs import cycles
-from encoders.series.known import LEVEL_PERIODS, Array, known_mean, last_known, series_level
-from encoders.series.lag_families import SPANS, Numbers, Spans, covers_years
+from encoders.series.inputs import LEVEL_PERIODS, cycles, own_means
+from encoders.series.known import known_mean, last_known
+from encoders.series.lag_families import SPANS, Array, Numbers, Spans, covers_years
 from encoders.series.windows import THURSDAY, UNITS, Calendar, Unit, Windows
 
 MOST_COLUMNS = 1000
@@ -96,7 +96,7 @@ class LagColumns:
         """Every number by its name, each `[n]`, NaN where it is unknown; always in one order."""
         spans = self.spans
         units = _wide(windows.past(UNITS, self.length))
-        level = series_level(units)
+        level = own_means(units[:, -LEVEL_PERIODS:], otherwise=0.0, least=0.0) + 1.0
         ratio = units / level[:, None]
         found = {
             f"{UNITS}_level": np.log(level),
@@ -195,8 +195,9 @@ class LagColumns:
 def _own_level(past: Array) -> Array:
     """Mean size of the last known numbers, of all where these are 0, else 1: `[n]`, > 0."""
     sizes = np.abs(past)
-    near = known_mean(sizes[:, -LEVEL_PERIODS:])
-    level = np.where(near > 0, near, known_mean(sizes))
+    near = own_means(sizes[:, -LEVEL_PERIODS:], otherwise=0.0)
+    overall = own_means(sizes, otherwise=0.0)
+    level = np.where(near > 0, near, overall)
     return np.where(level > 0, level, 1.0)
 
 

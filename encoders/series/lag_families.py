@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from encoders.series.known import Array, known_mean, known_quantiles
+from encoders.series.known import known_mean, known_quantiles
 from encoders.series.windows import Unit, Windows
 
+Array = NDArray[np.float64]
 Numbers = dict[str, Array]
 """Numbers of `n` examples by name."""
 WEIGHTS = (0.1, 0.2, 0.35, 0.5)

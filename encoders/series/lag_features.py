@@ -12,8 +12,8 @@ from encoders.base import Encoder, Tensors
 from encoders.blocks import Block
 from encoders.series.example import example_windows
 from encoders.series.inputs import FARTHEST
-from encoders.series.known import Array
 from encoders.series.lag_columns import LagColumns
+from encoders.series.lag_families import Array
 from encoders.series.windows import Windows
 
 CHUNK_NUMBERS = 2_000_000

@@ -6,7 +6,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from encoders.series.known import LEVEL_PERIODS, series_level
 from encoders.series.windows import UNITS, Windows, values_at
 from fusion.data.panel.panel import Panel, ragged
 from fusion.data.panel.windows import windows_at
@@ -19,6 +18,8 @@ STAGES: tuple[LifeStage, ...] = ("new", "young", "known")
 """Life stages by the history that is there: none, 1 to 4 periods, more."""
 KNOWN_FROM = 5
 """Periods of history from which on an item counts as known."""
+LEVEL_PERIODS = 8
+"""Known periods, the latest, whose mean is the level of an example."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,12 +83,15 @@ class Examples:
         return (lengths > 0).astype(np.int64) + (lengths >= KNOWN_FROM)
 
     def levels(self) -> Floats:
-        """Units a period that each example is measured by, `[n]`, > 0: see `series_level`.
+        """Units a period that each example is measured by, `[n]`, > 0.
 
-        It is `new_level` where none of its last 8 periods is known.
+        The mean of its last 8 known periods and 1 besides; `new_level` without a history.
         """
-        past = self.windows.past(UNITS, LEVEL_PERIODS)
-        return np.where(np.isnan(past).all(axis=1), self.new_level, series_level(past))
+        past = self.windows.past(UNITS, LEVEL_PERIODS).astype(np.float64)
+        known = ~np.isnan(past)
+        counts = known.sum(axis=1)
+        mean = np.where(known, past, 0.0).sum(axis=1) / np.maximum(counts, 1)
+        return np.where(counts > 0, np.maximum(mean, 0.0) + 1.0, self.new_level)
 
     def targets(self) -> Floats:
         """Units sold in each step, `[n, horizon]`; NaN where they are not known."""

@@ -5,10 +5,9 @@ from functools import cached_property
 
 import numpy as np
 
-from encoders.series.known import series_level
 from encoders.series.windows import UNITS
 from fusion.bundle.content import Content
-from fusion.forecasting.examples import Examples, Floats, Ints
+from fusion.forecasting.examples import LEVEL_PERIODS, Examples, Floats, Ints
 from fusion.forecasting.likeness import similarities
 
 SOLD_ALIKE = 3.0
@@ -69,9 +68,7 @@ class AnalogueCurves:
         nearest = np.argpartition(distances, k - 1, axis=1)[:, :k]
         far = np.take_along_axis(distances, nearest, axis=1)
         weight = 1.0 / (far + SOFT * far.mean(axis=1, keepdims=True) + 1e-9)
-        level = (
-            series_level(self.curves[:, :age]) if age else np.full(len(self), examples.new_level)
-        )
+        level = _levels(self.curves[:, :age]) if age else np.full(len(self), examples.new_level)
         relative = (self.curves[:, age : age + horizon] / level[:, None]).clip(min=0.0)
         whole = np.concatenate([relative, relative.mean(axis=1, keepdims=True)], axis=1)
         return _root_means(whole[nearest], weight)
@@ -99,9 +96,17 @@ class AnalogueCurves:
 
 def _early(past: Floats) -> Floats:
     """Logarithm of the level of the first periods, and of the last of them by it: `[n, 2]`."""
-    level = np.log(series_level(past))
+    level = np.log(_levels(past))
     last = np.where(np.isnan(past[:, -1]), np.expm1(level), past[:, -1].clip(min=0.0))
     return np.stack([level, np.log1p(last) - level], axis=1)
+
+
+def _levels(past: Floats) -> Floats:
+    """Mean of the known periods and 1, `[n]`, as `Examples.levels` of items so young."""
+    recent = past[:, -LEVEL_PERIODS:]
+    known = ~np.isnan(recent)
+    sums = np.where(known, recent, 0.0).sum(axis=1)
+    return np.asarray(np.maximum(sums / np.maximum(known.sum(axis=1), 1), 0.0) + 1.0)
 
 
 def _root_means(relative: Floats, weight: Floats) -> Floats:
