@@ -31,6 +31,7 @@ def fit_forecast(
     *,
     levels: Sequence[float],
     seed: int,
+    kind: type[SalesPathHead] = SalesPathHead,
     stage: Stage = silent,
 ) -> ForecastModel:
     """Trains members, finds how much each counts and how wide ranges must be.
@@ -47,10 +48,11 @@ def fit_forecast(
         make: Makes the members, by name, that have learned nothing.
         levels: Quantile levels that are asked for.
         seed: The same seed gives the same forecast.
+        kind: The head that answers, one of `FORECAST_HEADS`.
         stage: Opens progress bars.
     """
     examples = replace(examples, new_level=new_level(examples))
-    head = SalesPathHead.fitted(examples.paths(), levels=levels)
+    head = kind.fitted(examples.paths(), levels=levels)
     fitting = _Fitting(make, head, seed, stage)
     found = _out_of_fold(examples, fitting)
     members = fitting.members(examples, "all dates")
