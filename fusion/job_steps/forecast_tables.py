@@ -12,7 +12,8 @@ DECIMALS = 4
 
 def told_table(found: AskedAnswers) -> pd.DataFrame:
     """The answers as files hold them: `AskedAnswers.table`, numbers with 4 decimals."""
-    return found.table().round(DECIMALS)
+    table = found.table()
+    return table.round(dict.fromkeys(table.select_dtypes("float").columns, DECIMALS))
 
 
 def long_table(result: BacktestResult) -> pd.DataFrame:
