@@ -4,8 +4,11 @@ import numpy as np
 
 from fusion.forecasting.examples import Examples, Ints
 
+ASKED_SHARE = 0.2
+"""Share of the dates, the latest, on which what is learned is tried."""
 
-def latest_origins(examples: Examples, share: float) -> tuple[Ints, Ints]:
+
+def latest_origins(examples: Examples, share: float = ASKED_SHARE) -> tuple[Ints, Ints]:
     """Positions of earlier examples to learn from, and of the latest ones to be asked.
 
     Between them lies a gap, so that no step that is learned from lies in a period that is asked

@@ -118,7 +118,7 @@ class NetworkPathMember(ForecastMember):
             PathNetworkTraining(one, data, settings=self.settings, seed=(seed + place) % 2**31)
             for place, one in enumerate(self.networks)
         ]
-        at_once, n_threads = self.settings.shared_out(len(data.weight), n_networks=self.n_networks)
+        at_once, n_threads = self.settings.shared_out(data.n_drawn, n_networks=self.n_networks)
         with stage("training", schedule.epochs * self.n_networks, "epochs") as work:
             run_at_once(trainings, work, at_once=at_once, n_threads=n_threads)
 

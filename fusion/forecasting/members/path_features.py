@@ -70,7 +70,7 @@ class PathFeatures:
 
     @property
     def reads_year(self) -> bool:
-        """Whether the season of a step is read: of less than two years it would be the date."""
+        """Whether the season of a step is read: only where training dates cover 1.5 years."""
         return bool(self.lags.columns.reads_dates)
 
     @property

@@ -80,7 +80,7 @@ class PathSettings(RunSettings):
         process two threads wait for each other, see `fusion.training.threads`.
 
         Args:
-            n: Examples that are learned from.
+            n: Examples that are drawn in an epoch.
             n_networks: Number of networks.
         """
         is_heavy = n >= HEAVY_BATCH * self.schedule(n).n_batches

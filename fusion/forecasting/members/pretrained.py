@@ -22,7 +22,6 @@ LEVELS = tuple(place / 10 for place in range(1, 10))
 """Levels of the quantiles that a forecaster gives."""
 LEAST_KNOWN = 8
 """Known periods below which a pretrained forecaster has no say."""
-ASKED_SHARE = 0.2
 MOST_ASKED = 1_000
 """Examples, evenly over the latest fifth of the dates, that mean and window are learned on."""
 
@@ -85,7 +84,7 @@ class PretrainedAnswers:
     ) -> Self:
         """Learns mean and window from some of the latest examples."""
         found = cls(forecaster, head)
-        _, asked = latest_origins(examples, ASKED_SHARE)
+        _, asked = latest_origins(examples)
         rows = asked if len(asked) else np.arange(len(examples))
         rows = evenly(rows[found.knows(examples.take(rows))], MOST_ASKED)
         some = examples.take(rows)

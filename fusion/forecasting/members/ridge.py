@@ -19,10 +19,8 @@ from fusion.members.view import Mask
 from fusion.progress import Stage, silent
 from heads.sales_path import SalesPathHead
 
-ASKED_SHARE = 0.2
-"""Share of the dates, the latest, that penalties and ranges are learned on."""
 MOST_ASKED = 8_000
-"""Examples of these, evenly over all, that are asked."""
+"""Examples of the latest dates, evenly over all, that penalties and ranges are learned on."""
 PENALTIES = (1e-3, 1e-2, 0.1, 1.0)
 """Tried penalties, as shares of an example's weight."""
 FEW_ASKED = 50
@@ -78,7 +76,7 @@ class RidgePathMember(ForecastMember):
         """Solves the weights of all examples; the penalty is found by those of earlier ones."""
         del seed
         design = RidgeDesign.fitted(examples)
-        learned, asked = latest_origins(examples, ASKED_SHARE)
+        learned, asked = latest_origins(examples)
         asked = evenly(asked, MOST_ASKED)
         is_late = np.ones(len(examples), dtype=bool)
         is_late[learned] = False

@@ -24,10 +24,8 @@ MOST_EXAMPLES = 60_000
 """Examples that are learned from, the latest."""
 STEPS_OF_EXAMPLE = 2
 """Steps of an example, drawn at random, that trees learn from: its steps are much alike."""
-ASKED_SHARE = 0.2
-"""Share of the dates, the latest, that say when to stop and how wide the truth lies."""
 MOST_ASKED = 8_000
-"""Examples of these, evenly over all, that are asked."""
+"""Examples of the latest dates, evenly over all, that tell when to stop and how sure points are."""
 LEARNING_RATE = 0.1
 OBJECTIVE = "regression_l1"
 """Absolute errors of relative sales: weighted by the level, they add up to the WAPE."""
@@ -96,7 +94,7 @@ class TreesPathMember(ForecastMember):
         examples, training = examples.take(latest), training.take(latest)
         features = PathFeatures.fitted(examples)
         table, ahead = features.table(examples), features.of_steps(examples.windows)
-        learned, asked = latest_origins(examples, ASKED_SHARE)
+        learned, asked = latest_origins(examples)
         asked = evenly(asked, MOST_ASKED)
         growth = replace(self.growth, seed=seed)
         points = np.full((len(asked), head.horizon + 1), np.nan)
