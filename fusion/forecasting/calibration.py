@@ -49,7 +49,8 @@ class PathCalibration:
             )
         if self.factors.shape != (len(STAGES),):
             raise ValueError(
-                f"factors must be {len(STAGES)}, one a life stage, got {self.factors.size}. Calibrate anew."
+                f"factors must be {len(STAGES)}, one a life stage, got {self.factors.size}. "
+                "Calibrate anew."
             )
         for numbers in (self.stretch, self.factors):
             if not (np.isfinite(numbers) & (numbers >= 0)).all():
