@@ -51,6 +51,6 @@ def held_out_blocks(examples: Examples, *, share: float, most: int) -> list[Ints
     over = as_of + horizon <= examples.until
     dates = np.unique(as_of[over])
     latest = dates[-max(1, round(share * len(dates))) :]
-    latest = latest[latest >= dates.min(initial=0) + horizon]
+    latest = latest[latest >= dates[:1] + horizon]
     blocks = np.array_split(latest, min(most, len(latest)) or 1)
     return [np.flatnonzero(over & np.isin(as_of, block)) for block in blocks if len(block)]

@@ -24,7 +24,7 @@ def test_the_latest_dates_whose_steps_are_over_stand_in_one_block_each(examples)
 
 
 def test_before_each_block_there_is_an_example_that_is_over(examples):
-    for rows in held_out_blocks(examples, share=0.9, most=4):
+    for rows in held_out_blocks(examples, share=0.99, most=4):
         assert (examples.as_of + HORIZON <= examples.as_of[rows].min()).any()
 
 
