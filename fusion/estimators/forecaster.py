@@ -10,18 +10,13 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from fusion.choices.columns import Columns
-from fusion.choices.parameters import (
-    EncoderPaths,
-    check_kept,
-    check_known,
-    kept_parameters,
-    loaded_parameters,
-)
+from fusion.choices.parameters import check_kept
 from fusion.data.frames import as_frame
 from fusion.data.panel.columns import SalesColumns
 from fusion.data.problems import OnBadRows
 from fusion.estimators.forecaster_choices import asked_content, forecast_spec, sales_spec
 from fusion.estimators.forecaster_tables import asked_sales, frame_if_any, item_sales
+from fusion.estimators.saved import info_to_save, loaded_estimator
 from fusion.progress import progress_shown, quiet
 
 if TYPE_CHECKING:
@@ -263,8 +258,7 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
         from fusion.forecasting.saved.folder import save_forecast
 
         check_is_fitted(self, "forecast_")
-        kept = kept_parameters(self.get_params(deep=False), estimator=type(self).__name__)
-        info = {**self.forecast_.info, "parameters": kept}
+        info = info_to_save(self, self.forecast_.info)
         save_forecast(replace(self.forecast_, info=info), folder)
 
     @classmethod
@@ -283,13 +277,7 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
         """
         from fusion.forecasting.saved.folder import load_forecast
 
-        valid = sorted(cls().get_params(deep=False))
-        check_known(parameters, valid)
-        paths = EncoderPaths.of(parameters.get("encoders"))
-        trained = load_forecast(folder, encoder_paths=paths)
-        kept = trained.info.get("parameters")
-        parameters = loaded_parameters(kept, parameters, estimator=cls.__name__, valid=valid)
-        estimator = cls(**parameters)
+        estimator, trained = loaded_estimator(cls, folder, parameters, load=load_forecast)
         estimator.forecast_ = trained
         return estimator
 

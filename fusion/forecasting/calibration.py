@@ -33,7 +33,7 @@ class PathCalibration:
 
     Args:
         stretch: `[3 stages, horizon + 1, n_levels]`, >= 0, or nested lists of it.
-        factors: What means are multiplied by, of each stage, > 0.
+        factors: What means are multiplied by, of each stage, >= 0.
 
     Raises:
         ValueError: If one is of another shape, or not finite.
@@ -48,10 +48,15 @@ class PathCalibration:
                 f"{list(self.stretch.shape)}."
             )
         if self.factors.shape != (len(STAGES),):
-            raise ValueError(f"factors must be {len(STAGES)}, got {self.factors.size}.")
+            raise ValueError(
+                f"factors must be {len(STAGES)}, one a life stage, got {self.factors.size}. "
+                "Calibrate anew."
+            )
         for numbers in (self.stretch, self.factors):
             if not (np.isfinite(numbers) & (numbers >= 0)).all():
-                raise ValueError("stretch and factors must be finite and >= 0, got others.")
+                raise ValueError(
+                    "stretch and factors must be finite and >= 0, got others. Calibrate anew."
+                )
 
     @classmethod
     def none(cls, head: SalesPathHead) -> "PathCalibration":

@@ -6,9 +6,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from encoders.series.levels import ADDED, Measure
-from encoders.series.windows import UNITS, Calendar, Windows
-from fusion.data.panel.panel import Panel, Quantity, ragged
+from encoders.series.levels import ADDED
+from encoders.series.windows import UNITS, Windows, values_at
+from fusion.data.panel.panel import Panel, ragged
+from fusion.data.panel.windows import windows_at
 from fusion.members.view import View
 
 Floats = NDArray[np.float64]
@@ -18,8 +19,6 @@ STAGES: tuple[LifeStage, ...] = ("new", "young", "known")
 """Life stages by the history that is there: none, 1 to 4 periods, more."""
 KNOWN_FROM = 5
 """Periods of history from which on an item counts as known."""
-MEASURES: dict[Quantity, Measure] = {"units": "mean", "price": "last"}
-"""What each quantity is measured by, see `encoders.series.levels`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,10 +100,7 @@ class Examples:
         windows = self.windows
         places, there = windows.step_places()
         there &= windows.period[:, None] + np.arange(self.horizon) < self.until
-        units = windows.columns[UNITS]
-        if not len(units):
-            return np.full(places.shape, np.nan)
-        return np.where(there, units[np.where(there, places, 0)], np.nan).astype(np.float64)
+        return values_at(windows.columns[UNITS], places, there).astype(np.float64)
 
     def paths(self) -> Floats:
         """Relative targets `[n, horizon + 1]`: the steps, then the mean a step of the window.
@@ -134,52 +130,8 @@ def examples_at(
         until: Period from which on nothing is known but what is known ahead (default: the end of
             the panel).
     """
-    begin, stop = panel.offsets[series], panel.offsets[series + 1]
-    end = np.clip(begin + as_of - panel.first[series], begin, stop)
-    end = np.where(panel.first_row[series] < as_of, end, begin)
     until = panel.end if until is None else until
-    windows = Windows(
-        columns={UNITS: panel.known_units, **panel.columns},
-        series=series,
-        begin=begin,
-        end=end,
-        stop=stop,
-        is_cut=panel.first[series] <= panel.start,
-        period=as_of,
-        calendar=Calendar(panel.frequency.unit, shift=panel.frequency.shift),
-        n_steps=horizon,
-        series_end=panel.end,
-        planned=panel.planned,
-        market=_market(panel, until),
-        market_start=panel.start,
-        known=panel.known,
-        measure=MEASURES[panel.quantity],
-    )
-    return Examples(panel, windows, until)
-
-
-def _market(panel: Panel, until: int) -> dict[str, NDArray[np.float32]]:
-    """Numbers of the market: those that are not known ahead are unknown from a period on."""
-    numbers = {UNITS: market_units(panel), **panel.market}
-    place = until - panel.start
-    for name in numbers.keys() - panel.known:
-        numbers[name] = np.where(
-            np.arange(len(numbers[name])) < place, numbers[name], np.float32(np.nan)
-        )
-    return numbers
-
-
-def market_units(panel: Panel) -> NDArray[np.float32]:
-    """Units of all series by period, `[n_periods]`; unknown ones add nothing.
-
-    Of prices their mean over the series, NaN where none is known.
-    """
-    places, n_periods = panel.places(), len(panel.reported)
-    sums = np.bincount(places, np.nan_to_num(panel.units, nan=0.0), minlength=n_periods)
-    if panel.quantity == "price":
-        counts = np.bincount(places[~np.isnan(panel.units)], minlength=n_periods)
-        sums = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
-    return sums.astype(np.float32)
+    return Examples(panel, windows_at(panel, series, as_of, horizon=horizon, until=until), until)
 
 
 def past_examples(panel: Panel, *, horizon: int, until: int) -> Examples:

@@ -11,14 +11,12 @@ from fusion.forecasting.calibration import HeldOut, PathCalibration, fit_calibra
 from fusion.forecasting.examples import STAGES, Examples
 from fusion.forecasting.members.base import ForecastMember, Paths, PathTraining
 from fusion.forecasting.model import ForecastModel
-from fusion.forecasting.time_folds import held_out_blocks
+from fusion.forecasting.time_folds import ASKED_SHARE, held_out_blocks
 from fusion.members.view import Mask
 from fusion.progress import Stage, say_once, silent, within
 from heads.sales_path import SalesPathHead
 from heads.trend import HotRule
 
-ASKED_SHARE = 0.2
-"""Share of the dates, the latest, on which members are asked before they learn from them."""
 MOST_BLOCKS = 3
 """Blocks of these dates: before each of them members learn anew."""
 HALF_LIFE = {"day": 91, "week": 13, "month": 3}

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from encoders.series.windows import values_at
 from encoders.spelling import did_you_mean
 from fusion.bundle.content import HAPPENED, Content
 from fusion.data.panel.panel import Panel, Quantity, over_shops
@@ -138,9 +139,7 @@ def curves_by_age(panel: Panel, series: Ints, *, n_periods: int, until: int) -> 
     places = panel.offsets[series][:, None] + ages
     there = places < panel.offsets[series + 1][:, None]
     there &= panel.first[series][:, None] + ages < until
-    if not len(panel.units):
-        return np.full(places.shape, np.nan)
-    return np.where(there, panel.units[np.where(there, places, 0)], np.nan).astype(np.float64)
+    return values_at(panel.units, places, there).astype(np.float64)
 
 
 def _parts(content: Content) -> dict[str, Content]:

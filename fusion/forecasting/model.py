@@ -29,7 +29,7 @@ class ForecastModel:
         head: Horizon and levels.
         members: By name; those that the blend asks.
         blend: How much each counts.
-        calibration: What is added to quantiles.
+        calibration: What means and quantiles are corrected by.
         new_level: Level of items without a history, > 0.
         hot: Which items are hot; None of prices.
 

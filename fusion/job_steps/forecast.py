@@ -10,6 +10,7 @@ import pandas as pd
 from fusion.choices.encoders import EncoderChoices
 from fusion.choices.mistakes import Mistakes
 from fusion.choices.paths import folder_mistakes, photo_folder_mistakes
+from fusion.data.panel.columns import missing_named
 from fusion.data.panel.panel import Panel
 from fusion.data.panel.reach import check_horizon
 from fusion.data.problems import raise_for, shown
@@ -168,7 +169,7 @@ def items_of(config: ForecastConfig, content: ContentSpec) -> pd.DataFrame:
     """
     data, item = config.data, config.sales.item
     items = _rows(data.items, delimiter=data.delimiter)
-    raise_for(missing_columns([item], items.columns), source=data.items.name)
+    raise_for(missing_named({item: "item"}, items.columns), source=data.items.name)
     refuse_sums_of_sales(items.columns, content)
     if data.new_items is None:
         return items

@@ -16,6 +16,7 @@ from fusion.data.panel.panel import Panel
 from fusion.data.panel.plan import with_plan
 from fusion.data.panel.reading import read_panel
 from fusion.data.panel.tables import item_keys, no_shared_ids
+from fusion.data.problems import raise_for
 from fusion.data.tables import read_table
 from fusion.errors import CatalogueError
 from fusion.job_steps.config import SalesTable
@@ -79,6 +80,8 @@ def read_sales(section: SalesTable, items: pd.DataFrame) -> Panel:
 
 def _read(section: SalesTable, read: Callable[[Parts], Panel]) -> Panel:
     own = own_columns(section)
+    if not _is_read_whole(section.table):
+        raise_for(own.missing(_header(section.table)), source="sales")
     if section.duckdb:
         with duckdb_parts(section.table, own) as parts, suppress(CatalogueError):
             return read(parts)  # a fault is told below, with its row of the table as it is
@@ -106,6 +109,11 @@ def _planned_alone(section: SalesTable) -> set[str]:
 
 def _header(table: Path) -> Sequence[str]:
     """Names of the columns of a table, or of the first file of a folder."""
-    if is_whole(table) and unpacked_suffix(table) not in DELIMITED:
+    if _is_read_whole(table):
         return [str(name) for name in read_table(table).columns]
     return column_names(list_files(table)[0] if table.is_dir() else table)
+
+
+def _is_read_whole(table: Path) -> bool:
+    """Whether a table must be read to know its columns, so that its readers tell what lacks."""
+    return is_whole(table) and unpacked_suffix(table) not in DELIMITED

@@ -34,10 +34,10 @@ from fusion.job_steps.forecast import (
 )
 from fusion.job_steps.forecast_config import ForecastConfig
 from fusion.job_steps.forecast_source import ForecastSource, opened
-from fusion.job_steps.forecast_tables import long_table
+from fusion.job_steps.forecast_tables import long_table, told_table
 from fusion.job_steps.made_with import versions
 from fusion.jobs.backtest import TABLE as BACKTEST
-from fusion.progress import Stage, silent
+from fusion.progress import Stage, say_once, silent
 from fusion.report.forecast_content import ForecastReport
 from fusion.report.forecast_items import default_pages
 from fusion.report.forecast_page import write_forecast_report
@@ -108,6 +108,7 @@ def forecast(
         config, folder, mistakes, is_measured=options.is_measured, is_asked=True
     )
     _check_pages(options.pages, inputs.sales)
+    _tell_finished(folder / MODEL)
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
         return _trained_and_told(config, inputs, folder, options, stage=stage)
@@ -126,7 +127,7 @@ def _trained_and_told(
     save_forecast(trained, folder / MODEL)
     found = answers_at(trained, history, inputs.until)
     table = folder / f"{TABLE}{options.suffix}"
-    write_table(found.table(), table)
+    write_table(told_table(found), table)
     backtest = None
     if options.is_measured:
         backtest = measured(config, inputs, history, stage=stage)
@@ -173,7 +174,7 @@ def answer(
     _check_pages(pages, sales)
     with locked_file(output):
         found = asked_answers(trained, sales, source.content, as_of=source.as_of, stage=stage)
-        write_table(found.table(), output)
+        write_table(told_table(found), output)
         if page is not None:
             title = str(trained.info.get("title") or "Forecast")
             report = _report(trained, found, title, source=source_of(source.items, source.sales))
@@ -223,6 +224,15 @@ def _with_pages(
     """The report with pages of items, and a link to the table where it lies beside the page."""
     beside = table.name if table.resolve().parent == page.resolve().parent else ""
     return replace(report, pages=pages or default_pages(report.asked, report.answers), table=beside)
+
+
+def _tell_finished(model: Path) -> None:
+    """Says of a folder whose forecast is trained that it is replaced, and how to ask it instead."""
+    if (model / FORECAST.description).is_file():
+        say_once(
+            f"{model.parent} holds a finished forecast, which is trained anew and replaced. To ask "
+            f"it instead: fusion forecast {model} --items FILE --sales FILE --out FILE"
+        )
 
 
 def _check_pages(pages: tuple[str, ...], sales: ItemSales) -> None:

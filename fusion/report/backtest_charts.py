@@ -54,7 +54,7 @@ def _error_chart(result: BacktestResult) -> Chart:
         width = 2.2 if name == FORECAST else 1.6 if best else 1.0
         axes.plot(range(1, len(values) + 1), values, color=colour, linewidth=width, marker="o")
     axes.set_ylim(0, 1.06 * axes.get_ylim()[1])
-    caption = "Strong line: the fusion."
+    caption = "Strong line: the forecast."
     if rival is not None:
         others = ", ".join(score.name for score in order[:N_RIVALS] if score.name != rival.name)
         caption += f" Dark line: {rival.name}, the best simple method."

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,8 +17,6 @@ from fusion.report.number_text import GAP, number, percent
 from fusion.report.period_words import day_text, periods
 from fusion.report.quantity_words import WORDS
 
-OWN = "fusion"
-"""What the trained forecast is called on pages."""
 OF_GROUPS = ("wape", "wape_total", "bias", "coverage", "below", "above", "coverage_total")
 """Metrics of groups of rows, those that a table has."""
 CLOSE = 0.02
@@ -76,8 +74,8 @@ def backtest_view(result: BacktestResult) -> BacktestView:
     shown = [*METRICS]
     return BacktestView(
         answer=backtest_answer(result),
-        steps=against_simple(steps),
-        totals=against_simple(backtest_evaluation(result, "wape_total")),
+        steps=_against_simple(steps),
+        totals=_against_simple(backtest_evaluation(result, "wape_total")),
         metrics=metric_table(steps),
         groups=tuple(
             _group_table(table, rival.name if rival else "")
@@ -98,7 +96,7 @@ def backtest_evaluation(result: BacktestResult, metric: str) -> Evaluation:
     """
     gains = {row.method: row for row in result.gains.rows if row.metric == metric}
     scores = [
-        Score(OWN, "fusion", row.metrics)
+        Score(FORECAST, "fusion", row.metrics)
         if row.method == FORECAST
         else Score(
             row.method,
@@ -123,6 +121,13 @@ def backtest_evaluation(result: BacktestResult, metric: str) -> Evaluation:
     )
 
 
+def _against_simple(evaluation: Evaluation) -> Comparison:
+    """Methods beside the forecast, as tables of backtests call it in their verdicts too."""
+    found = against_simple(evaluation)
+    rows = (replace(row, verdict=row.verdict.replace("fusion", FORECAST)) for row in found.rows)
+    return replace(found, rows=tuple(rows))
+
+
 def overall(result: BacktestResult) -> dict[str, float]:
     """Every metric of the trained forecast over all rows."""
     return next(row.metrics for row in _table(result, "all").rows if row.method == FORECAST)
@@ -144,7 +149,7 @@ def backtest_answer(result: BacktestResult) -> Answer:
     return Answer(
         name="Backtest",
         tone=TONES.get(verdict, "open"),
-        lead=LEADS[verdict],
+        lead=LEADS[verdict].format(who=FORECAST),
         sentence=f"{sentence}.",
         proof=_proof(result, rival),
         tiles=_tiles(result, own),

@@ -1,5 +1,6 @@
 """The pages of a forecast and of a backtest: views, put into the templates beside this file."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -27,7 +28,8 @@ ITEM_TEMPLATE = "item.html.j2"
 def write_forecast_report(report: ForecastReport, path: Path) -> list[Path]:
     """Write the report and the pages of its items, each self-contained and written as a whole.
 
-    Pages of items are `items/001.html` and on beside the report, in the order of `report.pages`.
+    Pages of items are `items/001.html` and on beside the report, in the order of `report.pages`;
+    those of an earlier run of the same report are replaced or removed.
 
     Args:
         report: What to show.
@@ -54,7 +56,16 @@ def write_forecast_report(report: ForecastReport, path: Path) -> list[Path]:
         write_atomically(own, readable(text).encode())
         written.append(own)
     write_atomically(path, readable(_render_forecast(report, numbers)).encode())
+    _remove_old_pages(path, written)
     return written
+
+
+def _remove_old_pages(report: Path, written: Sequence[Path]) -> None:
+    """Removes pages of items that an earlier run wrote for this report: nothing leads to them."""
+    back = f'href="../{quote(report.name)}"'
+    for page in (report.parent / FOLDER).glob("[0-9]*.html"):
+        if page not in written and back in page.read_text(errors="replace"):
+            page.unlink()
 
 
 def write_backtest_report(report: BacktestReport, path: Path) -> None:

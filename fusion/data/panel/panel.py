@@ -118,6 +118,19 @@ class Panel:
         return places
 
     @cached_property
+    def market_units(self) -> Floats:
+        """Units of all series by period, `[n_periods]`; unknown ones add nothing.
+
+        Of prices their mean over the series, NaN where none is known.
+        """
+        places, n_periods = self.places(), len(self.reported)
+        sums = np.bincount(places, np.nan_to_num(self.units, nan=0.0), minlength=n_periods)
+        if self.quantity == "price":
+            counts = np.bincount(places[~np.isnan(self.units)], minlength=n_periods)
+            sums = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+        return sums.astype(np.float32)
+
+    @cached_property
     def silent(self) -> NDArray[np.int64]:
         """Positions of the periods in which no item has a row though many are usual.
 

@@ -23,7 +23,7 @@ from fusion.data.panel.cells import (
 )
 from fusion.data.panel.columns import SalesColumns
 from fusion.data.panel.filling import Doubles, Filling, read_numbers
-from fusion.data.panel.frequency import Days, Unit
+from fusion.data.panel.frequency import Days, Unit, check_unit
 from fusion.data.panel.layout import LAST_DAY, FirstDays, KeyReader, Layout, Numbers, lay_out
 from fusion.data.panel.market import read_market
 from fusion.data.panel.panel import Panel
@@ -63,7 +63,9 @@ def read_panel(
     Raises:
         CatalogueError: If a column is missing or cells are faulty, all in one message; if dates
             are in doubt, the frequency changes or is another than asked for.
+        ConfigError: If the frequency that is asked for is none.
     """
+    check_unit(frequency)
     whole = () if market is None else tuple(str(n) for n in market.columns if n != columns.date)
     own = columns.without(whole)
     for part in parts():

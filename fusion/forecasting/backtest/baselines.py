@@ -10,6 +10,7 @@ from functools import partial
 
 import numpy as np
 
+from encoders.series.known import known_mean, known_quantiles
 from encoders.series.windows import UNITS, Windows
 from fusion.forecasting.backtest.baseline_models import least_squares, trees
 from fusion.forecasting.backtest.baseline_spread import AgeMedians, scales, with_spread
@@ -39,11 +40,7 @@ def mean_of_last(length: int) -> Rule:
     """Mean of the last known periods, of so many at most; of the last known one if these lack."""
 
     def rule(windows: Windows) -> Floats:
-        past = windows.past(UNITS, length).astype(np.float64)
-        known = ~np.isnan(past)
-        counts = known.sum(axis=1)
-        mean = np.where(known, past, 0.0).sum(axis=1) / np.maximum(counts, 1)
-        return np.where(counts[:, None] > 0, mean[:, None], last_value(windows))
+        return _or_last(known_mean(windows.past(UNITS, length).astype(np.float64)), windows)
 
     return rule
 
@@ -52,11 +49,8 @@ def median_of_last(length: int) -> Rule:
     """Median of the last known periods, likewise."""
 
     def rule(windows: Windows) -> Floats:
-        past = np.sort(windows.past(UNITS, length).astype(np.float64), axis=1)  # nan at the end
-        counts = (~np.isnan(past)).sum(axis=1)
-        rows, last = np.arange(len(past)), np.maximum(counts - 1, 0)
-        median = (past[rows, last // 2] + past[rows, (last + 1) // 2]) / 2
-        return np.where(counts[:, None] > 0, median[:, None], last_value(windows))
+        past = windows.past(UNITS, length).astype(np.float64)
+        return _or_last(known_quantiles(past, (0.5,))[0], windows)
 
     return rule
 
@@ -220,6 +214,11 @@ def points(rule: Rule, ages: AgeMedians, examples: Examples) -> Floats:
         steps[rows] = rule(windows.take(rows))
     said = unit_paths(steps, examples.panel.quantity)
     return np.where(np.isnan(said), ages.of(windows.lengths), said)
+
+
+def _or_last(points: Floats, windows: Windows) -> Floats:
+    """Points `[n]` as `[n, 1]`; the last known value where there is none."""
+    return np.where(np.isnan(points)[:, None], last_value(windows), points[:, None])
 
 
 def _smoothed(windows: Windows) -> Floats:

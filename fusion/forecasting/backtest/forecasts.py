@@ -6,6 +6,7 @@ from typing import Self
 
 import numpy as np
 
+from encoders.series.known import known_mean
 from encoders.series.windows import UNITS
 from fusion.data.panel.panel import Quantity
 from fusion.forecasting.examples import Examples, Floats, Ints
@@ -147,9 +148,8 @@ def joined(parts: Sequence[Forecasts]) -> Forecasts:
 
 def _mean_if_any(values: Floats) -> Floats:
     """Mean of the known values of each row, `[n]`; NaN where none is known or all are 0."""
-    known = ~np.isnan(values)
-    sums, counts = np.where(known, values, 0.0).sum(axis=1), known.sum(axis=1)
-    return np.where(sums > 0, sums / np.maximum(counts, 1), np.nan)
+    mean = known_mean(values)
+    return np.where(mean > 0, mean, np.nan)
 
 
 def check_same_rows(actual: Actual, forecasts: Forecasts) -> None:

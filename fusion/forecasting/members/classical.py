@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from encoders.series.known import known_quantiles
 from encoders.series.windows import UNITS
 from fusion.forecasting.examples import KNOWN_FROM, Examples, Floats, Ints
 from fusion.forecasting.members.base import ForecastMember, Paths, PathTraining
@@ -28,10 +29,7 @@ SPARSE_PERIODS, SPARSE_SHARE = 26, 0.5
 
 def _median(past: Floats, *, periods: int) -> Floats:
     """Median of the last known periods, `[n]`; NaN without any."""
-    recent = np.sort(past[:, -periods:], axis=1)  # NaN last
-    counts = (~np.isnan(recent)).sum(axis=1)
-    rows, last = np.arange(len(recent)), np.maximum(counts - 1, 0)
-    return np.asarray((recent[rows, last // 2] + recent[rows, (last + 1) // 2]) / 2)
+    return known_quantiles(past[:, -periods:], (0.5,))[0]
 
 
 def _tsb(past: Floats, *, alpha: float, beta: float) -> Floats:

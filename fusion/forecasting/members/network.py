@@ -118,10 +118,9 @@ class NetworkPathMember(ForecastMember):
             PathNetworkTraining(one, data, settings=self.settings, seed=(seed + place) % 2**31)
             for place, one in enumerate(self.networks)
         ]
-        n_threads = self.settings.threads or torch.get_num_threads()
-        at_once = min(n_threads, self.n_networks)
+        at_once, n_threads = self.settings.shared_out(data.n_drawn, n_networks=self.n_networks)
         with stage("training", schedule.epochs * self.n_networks, "epochs") as work:
-            run_at_once(trainings, work, at_once=at_once, n_threads=max(1, n_threads // at_once))
+            run_at_once(trainings, work, at_once=at_once, n_threads=n_threads)
 
     @torch.inference_mode()
     def raw(self, examples: Examples) -> Paths:

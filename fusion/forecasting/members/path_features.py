@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from encoders.series.known import known_mean
 from encoders.series.lag_features import LagFeaturesEncoder
 from encoders.series.windows import Windows
 from fusion.data.batch import chunks
@@ -69,7 +70,7 @@ class PathFeatures:
 
     @property
     def reads_year(self) -> bool:
-        """Whether the season of a step is read: of less than two years it would be the date."""
+        """Whether the season of a step is read: only where training dates cover 1.5 years."""
         return bool(self.lags.columns.reads_dates)
 
     @property
@@ -92,7 +93,7 @@ class PathFeatures:
             future = windows.future if is_own else windows.future_market
             past = windows.past if is_own else windows.past_market
             ahead = future(name)
-            found += [ahead, ahead - _mean(past(name, RECENT_PERIODS))[:, None]]
+            found += [ahead, ahead - known_mean(past(name, RECENT_PERIODS))[:, None]]
         return np.stack(found, axis=-1).astype(np.float32)
 
     def _items(self, examples: Examples) -> tuple[Floats, Ints]:
@@ -128,11 +129,3 @@ class PathFeatures:
         lags = LagFeaturesEncoder(**config["lags"])
         content = TreeFeatures.of_state(config["blocks"], state)
         return cls(lags, content, tuple(config["known"]))
-
-
-def _mean(past: NDArray[np.float32]) -> Floats:
-    """Mean of what is known, `[n]`; NaN where nothing is."""
-    known = ~np.isnan(past)
-    counts = known.sum(axis=1)
-    sums = np.where(known, past, 0.0).sum(axis=1)
-    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
