@@ -384,7 +384,7 @@ def test_a_training_that_breaks_leaves_the_forecast_before_it(shop, tmp_path, mo
     def broken(*given, **options):
         raise FloatingPointError("training diverged")
 
-    monkeypatch.setattr(forecast_job, "train_forecast", broken)
+    monkeypatch.setattr(forecast_job, "train_and_keep", broken)
     code, told = run("forecast", *config)
     assert code == 1 and "training diverged" in told
     after = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fusion.forecasting.blending import Answers, StageBlend, fit_blend
+from fusion.forecasting.blending import StageBlend, fit_blend
 from fusion.forecasting.calibration import HeldOut, PathCalibration, fit_calibration
 from fusion.forecasting.examples import STAGES, Examples
+from fusion.forecasting.kept import DATES, KeptAnswers, drawn_by_date
 from fusion.forecasting.members.base import ForecastMember, Paths, PathTraining
 from fusion.forecasting.model import ForecastModel
 from fusion.forecasting.time_folds import held_out_blocks
@@ -32,7 +33,7 @@ def fit_forecast(
     levels: Sequence[float],
     seed: int,
     stage: Stage = silent,
-) -> ForecastModel:
+) -> tuple[ForecastModel, KeptAnswers | None]:
     """Trains members, finds how much each counts and how wide ranges must be.
 
     Members answer the latest fifth of the dates in up to three blocks, each after they have learned
@@ -48,6 +49,9 @@ def fit_forecast(
         levels: Quantile levels that are asked for.
         seed: The same seed gives the same forecast.
         stage: Opens progress bars.
+
+    Returns:
+        The forecast, and some of the answers out of fold; None where there are none.
     """
     examples = replace(examples, new_level=new_level(examples))
     head = SalesPathHead.fitted(examples.paths(), levels=levels)
@@ -61,16 +65,19 @@ def fit_forecast(
         )
         alike = dict.fromkeys(members, 1.0 / len(members))
         blend = StageBlend({name: alike for name in STAGES})
-        calibration = PathCalibration.none(head)
+        calibration, held_out = PathCalibration.none(head), None
     else:
-        asked, answers, knows = found
+        asked, every = found
         training, stages = training_of(asked), asked.stages()
-        blend = fit_blend(head, training, answers, knows=knows, stages=stages, seed=seed)
-        blended = blend.blend(answers, knows, stages)
-        held_out = HeldOut(blended, training, asked.levels(), stages, asked.as_of)
-        said = np.flatnonzero(np.any(list(knows.values()), axis=0))
-        calibration = fit_calibration(head, held_out.take(said))
-    return ForecastModel(
+        blend = fit_blend(
+            head, training, every.answers, knows=every.knows, stages=stages, seed=seed
+        )
+        calibration = calibrated_anew(head, blend, asked, training, every)
+        unit = examples.windows.calendar.unit
+        late = np.flatnonzero(asked.as_of >= examples.until - examples.horizon - DATES[unit])
+        drawn = drawn_by_date(asked.as_of[late], stages[late], seed=seed)
+        held_out = every.of_members(blend.asked).take(late[drawn])
+    model = ForecastModel(
         head,
         members={name: members[name] for name in blend.asked},
         blend=blend,
@@ -78,6 +85,31 @@ def fit_forecast(
         new_level=examples.new_level,
         hot=hot_rule(examples),
     )
+    return model, held_out
+
+
+def calibrated_anew(
+    head: SalesPathHead,
+    blend: StageBlend,
+    asked: Examples,
+    training: PathTraining,
+    held_out: KeptAnswers,
+) -> PathCalibration:
+    """Means, rounding and ranges by answers out of fold; the head learns how units are told.
+
+    Args:
+        head: Its `units` are set.
+        blend: How much each member counts.
+        asked: The examples that were answered, `n` of them.
+        training: Targets and weights of these.
+        held_out: What members that did not learn from them answered, of all that the blend asks.
+    """
+    stages = asked.stages()
+    answers = held_out.of_members(blend.asked)
+    blended = blend.blend(answers.answers, answers.knows, stages)
+    said = np.flatnonzero(np.any(list(held_out.knows.values()), axis=0))
+    given = HeldOut(blended, training, asked.levels(), stages, asked.as_of)
+    return fit_calibration(head, given.take(said))
 
 
 @dataclass(frozen=True)
@@ -104,9 +136,7 @@ class _Fitting:
         return members
 
 
-def _out_of_fold(
-    examples: Examples, fitting: _Fitting
-) -> tuple[Examples, Answers, Mapping[str, Mask]] | None:
+def _out_of_fold(examples: Examples, fitting: _Fitting) -> tuple[Examples, KeptAnswers] | None:
     """Examples of the latest dates, and what members that did not learn from them answer and know.
 
     None where the sales are too short for it.
@@ -124,11 +154,14 @@ def _out_of_fold(
             knows.setdefault(name, []).append(member.knows(asked))
     if not blocks:
         return None
-    return (
-        examples.take(np.concatenate(blocks)),
+    asked = examples.take(np.concatenate(blocks))
+    held_out = KeptAnswers(
+        asked.windows.series,
+        asked.as_of,
         {name: np.concatenate(parts) for name, parts in answers.items()},
         {name: np.concatenate(parts) for name, parts in knows.items()},
     )
+    return asked, held_out
 
 
 def new_level(examples: Examples) -> float:

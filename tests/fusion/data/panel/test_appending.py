@@ -1,6 +1,7 @@
 """A panel that goes on is the panel of one table with all rows."""
 
 from dataclasses import fields
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -59,7 +60,7 @@ def test_appended_periods_are_those_of_one_table(sales, market, cuts):
     whole = panel(sales, market, LAUNCHES)
     ends = [*(WEEKS[cut] for cut in cuts), WEEKS[-1] + pd.Timedelta(days=7)]
     grown = panel(sales[sales["date"] < ends[0]], market[market["date"] < ends[0]], LAUNCHES)
-    for begin, end in zip(ends[:-1], ends[1:], strict=True):
+    for begin, end in pairwise(ends):
         own = (sales["date"] >= begin) & (sales["date"] < end)
         later = market[(market["date"] >= begin) & (market["date"] < end)]
         grown = appended(grown, panel(sales[own], later), periods(grown.frequency))
@@ -85,7 +86,7 @@ def test_a_plan_holds_until_another_one_is_told(sales, market):
     new = sales[(sales["date"] >= WEEKS[10]) & (sales["date"] < WEEKS[12])]
     other = plan.iloc[:1].assign(price=3.0)
     grown = appended(first, panel(pd.concat([new, other]), market[market["date"] < WEEKS[12]]), {})
-    row = [place for place, name in enumerate(grown.ids) if name == "i1"][0]
+    row = next(place for place, name in enumerate(grown.ids) if name == "i1")
     assert grown.shops[row] == "a" and grown.planned["price"][row].tolist() == [3.0, 7.0, 7.0, 7.0]
 
 
