@@ -123,9 +123,8 @@ def _refuse_known_periods(sales: NewSales, kept: Panel, panel: Panel) -> None:
             "or train again with the whole corrected table."
         )
     raise CatalogueError(
-        f"{sales.name} must hold {unit}s after {_last(kept)} alone, got "
-        f"{_count(int(is_old.sum()), 'row')} that are kept already, with the same values: "
-        f"{rows.told(is_old)}. Leave them out."
+        f"{sales.name} must hold {unit}s after {_last(kept)}, and no others, got rows that are "
+        f"kept already, with the same values: {rows.told(is_old)}. Leave them out."
     )
 
 
