@@ -56,16 +56,16 @@ REFUSED = {
     "weeks that are kept, with the same values": (
         [("a", WEEKS[9], 3, 2.5), NEW],
         r"^new\.csv must hold weeks after the week of 2024-03-04, the last one that is kept, and "
-        r"no others, got rows that are kept already, with the same values: row 1 \(a, 2024-03-04\)",
+        r"no others, got rows that are kept already, with the same values: row 1 \('a', 2024-03-04\)",
     ),
     "weeks that change the past": (
         [NEW, ("a", WEEKS[9], 3, 2.5), ("b", WEEKS[8], 99, 2.5)],
         r"new\.csv must not change the past, got 1 row of kept weeks with other values than are "
-        r"kept: row 3 \(b, 2024-02-26\)\. Leave them out, or train again",
+        r"kept: row 3 \('b', 2024-02-26\)\. Leave them out, or train again",
     ),
     "a price that changes the past": (
         [NEW, ("a", WEEKS[9], 3, 9.5)],
-        r"must not change the past, got 1 row .* row 2 \(a, 2024-03-04\)",
+        r"must not change the past, got 1 row .* row 2 \('a', 2024-03-04\)",
     ),
     "a hole before them": (
         [("a", WEEKS[12], 4, 2.0)],
@@ -88,7 +88,7 @@ REFUSED = {
     "items that nothing is known of": (
         [NEW, ("c", WEEKS[10], 4, 2.0), ("left", WEEKS[10], 4, 2.0)],
         r"new\.csv must hold items that are known or stand in the items table, got 1 other item: "
-        r"row 2 \(c, 2024-03-11\)\. Give an items table",
+        r"row 2 \('c', 2024-03-11\)\. Give an items table",
     ),
     "units that are no numbers": (
         [("a", WEEKS[10], "four", 2.0)],
