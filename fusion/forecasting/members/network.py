@@ -107,7 +107,7 @@ class NetworkPathMember(ForecastMember):
             "blocks": [block.config for block in blocks],
         }
         data = self._data(examples, training, head=head, encoders=encoders, seed=seed)
-        dropout = self.settings.schedule(len(data.weight)).dropout
+        dropout = self.settings.schedule(data.n_drawn).dropout
         self._build(head, encoders, dropout=dropout, seed=seed)
         self._train(data, self.settings, seed=seed, stage=stage)
 
@@ -121,7 +121,7 @@ class NetworkPathMember(ForecastMember):
     ) -> Self:
         """Networks that go on from these weights, by the same encoders; see `TrainsFurther`."""
         data = self._data(examples, training, head=self._head, encoders=self._encoders, seed=seed)
-        schedule = self.settings.schedule(len(data.weight))
+        schedule = self.settings.schedule(data.n_drawn)
         further = type(self)(**self.config)
         further._build(self._head, self._encoders, dropout=schedule.dropout, seed=seed)
         own = self._tensors()
@@ -154,7 +154,7 @@ class NetworkPathMember(ForecastMember):
         ]
         n_threads = settings.threads or torch.get_num_threads()
         at_once = min(n_threads, self.n_networks)
-        epochs = settings.schedule(len(data.weight)).epochs
+        epochs = settings.schedule(data.n_drawn).epochs
         with stage("training", epochs * self.n_networks, "epochs") as work:
             run_at_once(trainings, work, at_once=at_once, n_threads=max(1, n_threads // at_once))
 

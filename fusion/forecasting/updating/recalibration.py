@@ -8,7 +8,6 @@ from fusion.forecasting.calibration import MIN_ROWS
 from fusion.forecasting.fit import calibrated_anew
 from fusion.forecasting.model import ForecastModel
 from fusion.forecasting.updating.pool import Pool
-from heads.sales_path import SalesPathHead
 
 NOTHING = (0, 0)
 """No periods."""
@@ -32,7 +31,7 @@ def recalibrated(
     known = ~np.isnan(training.targets).all(axis=1) & (training.weight > 0)
     if known.sum() < MIN_ROWS:
         return model
-    head = SalesPathHead(**model.head.config)
+    head = type(model.head)(**model.head.config)
     blend = model.blend
     if (is_known(training.targets) & known).sum() >= MIN_OF_STAGE:
         held_out, stages = pool.held_out, pool.examples.stages()
