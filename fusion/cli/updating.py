@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fusion.cli.part_options import MovedEncoders, moved_encoders
 from fusion.cli.shared import (
     BadRows,
     Delimiter,
@@ -42,6 +43,7 @@ def update(
     photos: Photos = None,
     store: Store = None,
     delimiter: Delimiter = None,
+    encoder: MovedEncoders = None,
     on_bad_rows: Policy = BadRows.RAISE,
     retrain: Annotated[
         bool,
@@ -61,7 +63,8 @@ def update(
     from fusion.jobs.update import update as run
 
     content = ContentSpec(photos=photos, store=store, on_bad_rows=on_bad_rows.value)
-    source = UpdateSource(sales, items, market, planned, content, delimiter)
+    moved = moved_encoders(encoder)
+    source = UpdateSource(sales, items, market, planned, content, delimiter, moved)
     with open_stage(quiet, log_json) as stage:
         found = run(bundle, source, how="retrain" if retrain else "recalibrate", stage=stage)
     show_update(found, bundle)

@@ -108,7 +108,6 @@ class Kept:
         content: What is known of items beside their sales, blocks of a row each.
         rows: Row of `content` of each series, `[n_series]`.
         learned_until: Members have not learned from this period or any later one.
-        calibrated_until: Nor have blend and calibration from this one.
         held_out: Answers out of fold; None where the sales were too short for any.
         seed: Of what is drawn.
     """
@@ -118,7 +117,6 @@ class Kept:
     content: View
     rows: Ints
     learned_until: int
-    calibrated_until: int
     held_out: KeptAnswers | None
     seed: int
 

@@ -129,7 +129,6 @@ def train_and_keep(
         blocks_alone(content.view),
         history.rows,
         learned_until=until,
-        calibrated_until=until,
         held_out=held_out,
         seed=spec.seed,
     )

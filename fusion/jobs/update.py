@@ -5,12 +5,13 @@ an items table with their photos.
 Writes: the forecast, in place of the old one; or nothing, where it is refused.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fusion.bundle.folder import check_folder, read_description
 from fusion.choices.mistakes import Mistakes, checked_settings
+from fusion.choices.parameters import EncoderPaths
 from fusion.choices.paths import folder_mistakes, photo_folder_mistakes
 from fusion.data.tables import read_table
 from fusion.forecasting.saved.document import FORECAST, ForecastDocument
@@ -40,6 +41,7 @@ class UpdateSource:
         planned: What is planned from now on.
         content: How new items are read.
         delimiter: What separates the cells of the items table, where it is CSV; found where None.
+        encoders: Where weights of the encoders lie now, if they have moved.
     """
 
     sales: Path
@@ -48,6 +50,7 @@ class UpdateSource:
     planned: Path | None
     content: "ContentSpec"
     delimiter: str | None = None
+    encoders: EncoderPaths = field(default_factory=EncoderPaths)
 
 
 def update(
@@ -81,7 +84,7 @@ def update(
     mistakes.refuse()
     assert document is not None
     with locked_file(bundle.resolve()):
-        trained = load_forecast(bundle)
+        trained = load_forecast(bundle, encoder_paths=source.encoders)
         found = update_forecast(trained, _rows(trained, source), how=how, stage=stage)
         save_forecast(_told(found), bundle)
     return found

@@ -119,7 +119,6 @@ class KeptEntry:
 
     start: Period
     learned_until: Period
-    calibrated_until: Period
     seed: Count
     has_shops: Truth
     known: Names

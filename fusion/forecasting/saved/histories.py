@@ -37,7 +37,6 @@ def kept_entry(kept: Kept) -> dict[str, Any]:
     return {
         "start": panel.start,
         "learned_until": kept.learned_until,
-        "calibrated_until": kept.calibrated_until,
         "seed": kept.seed,
         "has_shops": panel.shops is not None,
         "known": sorted(panel.known),
@@ -117,13 +116,11 @@ def kept_of(
         if entry.held_out is not None:
             held_out = _held_out(entry.held_out, taken, panel, head, members)
         taken.finish()
-        for name in ("learned_until", "calibrated_until"):
-            if not panel.start < getattr(entry, name) <= panel.end:
-                raise ValueError(f"{name} must lie in the panel, got {getattr(entry, name)}")
+        if not panel.start < entry.learned_until <= panel.end:
+            raise ValueError(f"learned_until must lie in the panel, got {entry.learned_until}")
         return Kept(
             panel, launches, view, rows,
             learned_until=entry.learned_until,
-            calibrated_until=entry.calibrated_until,
             held_out=held_out,
             seed=entry.seed,
         )  # fmt: skip

@@ -86,7 +86,7 @@ def grown_pool(model: ForecastModel, kept: Kept) -> Pool | None:
     most = MOST_KEPT * len(np.unique(fresh.as_of)) // n_dates
     drawn = drawn_by_date(fresh.as_of, fresh.stages(), seed=kept.seed, most=most)
     if len(drawn):
-        parts.append(asked_answers(model.members, fresh.take(drawn)))
+        parts.append(answers_now(model.members, fresh.take(drawn)))
     if not parts:
         return None
     every = joined_answers([one.of_members(model.members) for one in parts])
@@ -102,7 +102,7 @@ def pool_of(held_out: KeptAnswers, kept: Kept, *, new_level: float, horizon: int
     return Pool(kept.with_content(replace(examples, new_level=new_level)), held_out)
 
 
-def asked_answers(members: Mapping[str, ForecastMember], examples: Examples) -> KeptAnswers:
+def answers_now(members: Mapping[str, ForecastMember], examples: Examples) -> KeptAnswers:
     """What members answer to examples now."""
     return KeptAnswers(
         examples.windows.series,

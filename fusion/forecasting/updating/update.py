@@ -17,7 +17,7 @@ from fusion.forecasting.kept import Kept, drawn_by_date, joined_answers
 from fusion.forecasting.model import ForecastModel
 from fusion.forecasting.trained import TrainedForecast
 from fusion.forecasting.updating.histories import NewRows, grown_histories, kept_of
-from fusion.forecasting.updating.pool import Pool, asked_answers, grown_pool, pool_of
+from fusion.forecasting.updating.pool import Pool, answers_now, grown_pool, pool_of
 from fusion.forecasting.updating.recalibration import recalibrated
 from fusion.forecasting.updating.retraining import learned_members, with_members
 from fusion.forecasting.updating.step_back import (
@@ -51,6 +51,7 @@ class Updated:
             where nothing is known.
         coverage_now: And as it is now.
         comparison: How good both are on the same steps; None where no step can be compared.
+        pool: Answers out of fold to the latest dates, by which it was found; None where none are.
     """
 
     trained: TrainedForecast
@@ -62,6 +63,7 @@ class Updated:
     coverage_before: float
     coverage_now: float
     comparison: Comparison | None
+    pool: Pool | None
 
 
 def update_forecast(
@@ -102,6 +104,7 @@ def update_forecast(
         coverage_before=ranges[0],
         coverage_now=ranges[1],
         comparison=found.comparison,
+        pool=found.pool,
     )
 
 
@@ -135,10 +138,9 @@ class _Renewed:
 def _recalibrated(begun: _Begun, stage: Stage) -> _Renewed:
     """The same members, joined and corrected anew; compared on periods that neither has read."""
     old, pool, end = begun.model, begun.pool, begun.kept.panel.end
-    kept = replace(begun.kept, calibrated_until=end)
     if pool is None:
-        return _Renewed(old, kept, None, None)
-    seed = kept.seed
+        return _Renewed(old, begun.kept, None, None)
+    seed = begun.kept.seed
     folds = np.array_split(np.arange(begun.begin, end), min(MOST_FOLDS, end - begun.begin))
     scored = []
     with stage("finding ranges anew", len(folds) + 1, "fits") as work:
@@ -150,7 +152,7 @@ def _recalibrated(begun: _Begun, stage: Stage) -> _Renewed:
         new = recalibrated(old, pool, seed=seed)
         work(1)
     comparison = compared(scored, old.head.levels)
-    return _Renewed(new, replace(kept, held_out=pool.held_out), pool, comparison)
+    return _Renewed(new, replace(begun.kept, held_out=pool.held_out), pool, comparison)
 
 
 def _retrained(begun: _Begun, stage: Stage) -> _Renewed:
@@ -176,7 +178,6 @@ def _retrained(begun: _Begun, stage: Stage) -> _Renewed:
     kept = replace(
         kept,
         learned_until=end,
-        calibrated_until=end,
         held_out=None if pool is None else pool.held_out,
     )
     return _Renewed(new, kept, pool, comparison)
@@ -193,7 +194,7 @@ def _with_late(begun: _Begun, early: ForecastModel, cut: int) -> tuple[Pool, Com
     before, late = pool.take(np.flatnonzero(~is_late)), pool.take(np.flatnonzero(is_late))
     if not len(late):
         return pool, None
-    parts = [before.held_out, asked_answers(early.members, late.examples)]
+    parts = [before.held_out, answers_now(early.members, late.examples)]
     answered = pool_of(
         joined_answers(parts), kept, new_level=early.new_level, horizon=early.head.horizon
     )
@@ -212,7 +213,7 @@ def _compared_alike(old: ForecastModel, new: ForecastModel, kept: Kept) -> Compa
     examples = examples.take(np.flatnonzero(examples.as_of >= until - horizon))
     rows = drawn_by_date(examples.as_of, examples.stages(), seed=kept.seed)
     asked = kept.with_content(replace(examples.take(rows), new_level=old.new_level))
-    pool = Pool(asked, asked_answers({}, asked))
+    pool = Pool(asked, answers_now({}, asked))
     both = old.distribution(asked), new.distribution(asked)
     return compared([Scored(pool, asked.targets(), *both)], old.head.levels)
 
