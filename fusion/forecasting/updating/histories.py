@@ -1,6 +1,7 @@
 """Kept histories with the periods and items that came: what every update begins with."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -110,11 +111,10 @@ def joined_views(first: View, second: View) -> View:
     second = blocks_alone(second)
     blocks = {}
     for name, block in first.blocks.items():
-        values = [block.values, second.blocks[name].values]
-        together = sparse.vstack(values, format="csr") if block.kind == "terms" else None
-        if together is None:
-            together = np.concatenate(values)
-        blocks[name] = Block(block.name, block.kind, together, block.n_levels, block.labels)
+        values: list[Any] = [block.values, second.blocks[name].values]
+        is_sparse = block.kind == "terms"
+        both = sparse.vstack(values, format="csr") if is_sparse else np.concatenate(values)
+        blocks[name] = Block(block.name, block.kind, both, block.n_levels, block.labels)
     present = {
         name: np.concatenate([mask, second.present[name]]) for name, mask in first.present.items()
     }
