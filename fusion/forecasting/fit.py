@@ -75,7 +75,7 @@ def fit_forecast(
         blend = fit_blend(
             head, training, every.answers, knows=every.knows, stages=stages, seed=seed
         )
-        calibration = calibrated_anew(head, blend, asked, training, every)
+        calibration = fit_calibration(head, held_out_of(blend, asked, training, every))
         unit = examples.windows.calendar.unit
         late = np.flatnonzero(asked.as_of >= examples.until - examples.horizon - DATES[unit])
         drawn = drawn_by_date(asked.as_of[late], stages[late], seed=seed)
@@ -91,28 +91,22 @@ def fit_forecast(
     return model, held_out
 
 
-def calibrated_anew(
-    head: SalesPathHead,
-    blend: StageBlend,
-    asked: Examples,
-    training: PathTraining,
-    held_out: KeptAnswers,
-) -> PathCalibration:
-    """Means, rounding and ranges by answers out of fold; the head learns how units are told.
+def held_out_of(
+    blend: StageBlend, asked: Examples, training: PathTraining, every: KeptAnswers
+) -> HeldOut:
+    """Joined answers out of fold, of the examples that any member says anything of.
 
     Args:
-        head: Its `units` are set.
         blend: How much each member counts.
         asked: The examples that were answered, `n` of them.
         training: Targets and weights of these.
-        held_out: What members that did not learn from them answered, of all that the blend asks.
+        every: What members that did not learn from them answered, of all that the blend asks.
     """
     stages = asked.stages()
-    answers = held_out.of_members(blend.asked)
+    answers = every.of_members(blend.asked)
     blended = blend.blend(answers.answers, answers.knows, stages)
-    said = np.flatnonzero(np.any(list(held_out.knows.values()), axis=0))
-    given = HeldOut(blended, training, asked.levels(), stages, asked.as_of)
-    return fit_calibration(head, given.take(said))
+    said = np.flatnonzero(np.any(list(every.knows.values()), axis=0))
+    return HeldOut(blended, training, asked.levels(), stages, asked.as_of).take(said)
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ import numpy as np
 
 from fusion.data.known import is_known
 from fusion.forecasting.blending import MIN_OF_STAGE, fit_blend
-from fusion.forecasting.calibration import MIN_ROWS
-from fusion.forecasting.fit import calibrated_anew
+from fusion.forecasting.calibration import MIN_ROWS, fit_calibration
+from fusion.forecasting.fit import held_out_of
 from fusion.forecasting.model import ForecastModel
 from fusion.forecasting.updating.pool import Pool
 
@@ -18,7 +18,8 @@ def recalibrated(
 ) -> ForecastModel:
     """The same members, joined and corrected by what came at the latest dates.
 
-    Blend weights stay where fewer than 50 whole paths are known, and all where fewer than 50
+    The distribution of units stays that of the training: to choose it again takes most of the time
+    of a calibration. Blend weights stay where fewer than 50 whole paths are known, and all where fewer than 50
     answers are.
 
     Args:
@@ -34,11 +35,10 @@ def recalibrated(
     head = type(model.head)(**model.head.config)
     blend = model.blend
     if (is_known(training.targets) & known).sum() >= MIN_OF_STAGE:
-        held_out, stages = pool.held_out, pool.examples.stages()
-        blend = fit_blend(
-            head, training, held_out.answers, knows=held_out.knows, stages=stages, seed=seed
-        )
-    calibration = calibrated_anew(head, blend, pool.examples, training, pool.held_out)
+        told, stages = pool.held_out, pool.examples.stages()
+        blend = fit_blend(head, training, told.answers, knows=told.knows, stages=stages, seed=seed)
+    held_out = held_out_of(blend, pool.examples, training, pool.held_out)
+    calibration = fit_calibration(head, held_out, fit_units=head.refit_units)
     return ForecastModel(
         head,
         members=model.members,
