@@ -20,14 +20,7 @@ from heads.levels import (
 )
 from heads.path_losses import LEAST_MEAN, best_constants, poisson_deviance
 from heads.sales_distribution import SalesDistribution
-from heads.sales_units import (
-    MIN_ROWS,
-    SalesUnits,
-    Stages,
-    answers_in_units,
-    choose_units,
-    path_in_units,
-)
+from heads.sales_units import SalesUnits, Stages, answers_in_units, choose_units, path_in_units
 from heads.tree_objective import TreeObjective
 
 GRID = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
@@ -225,19 +218,6 @@ class SalesPathHead(Head):
         """
         values, sold = answers_in_units(raw, level), path_in_units(path, level)
         self.units = choose_units(values, sold, levels=self.grid, stages=stages, parts=parts)
-
-    def refit_units(
-        self, raw: Floats, path: Floats, *, level: Floats, stages: Stages, parts: Parts
-    ) -> None:
-        """As `fit_units` by the distribution that was found before: its numbers are found anew.
-
-        They stay where a step or the window is known of fewer than 50 rows.
-        """
-        del parts
-        values, sold = answers_in_units(raw, level), path_in_units(path, level)
-        if np.isfinite(sold).sum(axis=0).min() >= MIN_ROWS:
-            family = self.units.family
-            self.units = SalesUnits.fitted(family, values, sold, levels=self.grid, stages=stages)
 
     def metrics(self, target: Floats, prediction: dict[str, Floats]) -> dict[str, float]:
         """Pinball loss, errors of the medians and means, and how honest the outermost pair is.
