@@ -325,6 +325,7 @@ def test_columns_that_a_bundle_does_not_read_are_refused(shop, trained, tmp_path
         "predict",
         "similar",
         "forecast",
+        "update",
         "backtest",
         "embed",
         "demo",

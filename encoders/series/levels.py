@@ -4,9 +4,9 @@ import math
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from encoders.series.known import Array, last_known
+
 Measure = Literal["mean", "last"]
 """`mean`: the mean of the last 8 known periods and 1 besides, for what is counted and often 0;
 `last`: the last known number, for what stays as it is unless it is moved, such as a price."""
@@ -32,8 +32,7 @@ def levels_of(past: Array, measure: Measure = "mean") -> Array:
         return own_means(past[:, -LEVEL_PERIODS:], otherwise=math.nan, least=0.0) + 1.0
     if not past.shape[1]:
         return np.full(len(past), math.nan)
-    back = (~np.isnan(past))[:, ::-1].argmax(axis=1)
-    return np.asarray(past[np.arange(len(past)), past.shape[1] - 1 - back])
+    return last_known(past)
 
 
 def own_means(values: Array, *, otherwise: float, least: float = -math.inf) -> Array:

@@ -127,7 +127,7 @@ class Windows:
         places = np.flatnonzero(~np.isnan(values))
         nth = np.searchsorted(places, self.end) - 1
         place = np.where(nth >= 0, places[nth] if len(places) else -1, -1)
-        return _read(values, place, place >= self.begin).astype(np.float64)
+        return values_at(values, place, place >= self.begin).astype(np.float64)
 
     def levels(self) -> Array:
         """Level of the units of each history, see `levels_of`: `[n]`; NaN where none is known."""

@@ -112,7 +112,7 @@ def _own_files(folder: Path, *, kind: Kind[D]) -> list[str]:
         content = read_regular_file(folder / kind.description, max_bytes=MOST_DOCUMENT_BYTES)
         document = json.loads(content)
         files, always = document["files"].keys(), set(kind.files)
-        is_own = all(map(_is_of_a_member, files - always))
+        is_own = all(map(_is_of_a_member, files - always - set(kind.optional)))
         if kind.keys <= document.keys() and always <= files and is_own:
             return [kind.description, kind.checksum, *files]
     except Exception:  # whatever it is, it is none of this kind

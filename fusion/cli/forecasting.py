@@ -43,7 +43,10 @@ class AskedTables:
         Path | None, typer.Option("--items", help="Of a trained forecast: the items table.")
     ] = None
     sales: Annotated[
-        Path | None, typer.Option("--sales", help="Of a trained forecast: the sales table.")
+        Path | None,
+        typer.Option(
+            "--sales", help="The same: the sales table; left out: the histories that it keeps."
+        ),
     ] = None
     market: Annotated[
         Path | None, typer.Option("--market", help="The same: numbers of the whole market.")
@@ -84,10 +87,10 @@ class AskedTables:
         from fusion.errors import ConfigError
         from fusion.job_steps.forecast_source import ForecastSource
 
-        if self.items is None or self.sales is None:
+        if self.items is None:
             raise ConfigError(
-                "a trained forecast must be asked with --items and --sales, got "
-                f"{', '.join(self.given) or 'neither'}. Give both tables."
+                "a trained forecast must be asked with --items, and --sales where it keeps no "
+                f"histories, got {', '.join(self.given) or 'neither'}. Give the items table."
             )
         return ForecastSource(
             self.items,
@@ -168,7 +171,8 @@ def forecast(
     """Forecast sales period by period: train by a configuration, or ask a trained forecast.
 
     A training writes the forecast, its table, how good such forecasts were at past dates, and a
-    report. A trained forecast is asked with --items, --sales and --out, and learns nothing.
+    report. A trained forecast is asked with --items, --out and --sales, or by the histories that
+    it keeps; it learns nothing.
     """
     pages = tuple(page_of or ())
     if config.is_dir():

@@ -13,7 +13,8 @@ from fusion.choices.columns import Columns
 from fusion.choices.parameters import check_kept
 from fusion.data.frames import as_frame
 from fusion.data.panel.columns import SalesColumns
-from fusion.data.problems import OnBadRows
+from fusion.data.problems import OnBadRows, shown
+from fusion.errors import ConfigError
 from fusion.estimators.forecaster_choices import asked_content, forecast_spec, sales_spec
 from fusion.estimators.forecaster_tables import asked_sales, frame_if_any, item_sales
 from fusion.estimators.saved import info_to_save, loaded_estimator
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from fusion.forecasting.backtest.result import BacktestResult
     from fusion.forecasting.content import ContentSpec
     from fusion.forecasting.history import ItemSales
+    from fusion.forecasting.updating.update import How, Updated
 
 Paths = str | Path | None
 
@@ -50,6 +52,8 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
             members of one's own; where None, those of `fusion.forecasting.members.defaults`.
         store: Folder of the embedding store; without one, embeddings are not kept.
         on_bad_rows: What faulty rows of the items table do, see `Predictor`.
+        keep_histories: Keeps the sales, also in the saved forecast, for `update`; False: they are
+            given to `predict` each time, and it cannot be updated.
         verbose: Shows progress bars where True.
         random_state: Seed of everything that is random.
     """
@@ -69,6 +73,7 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
         members: Any = None,
         store: Paths = None,
         on_bad_rows: OnBadRows = "raise",
+        keep_histories: bool = True,
         verbose: bool = False,
         random_state: Any = None,
     ) -> None:
@@ -84,6 +89,7 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
         self.members = members
         self.store = store
         self.on_bad_rows = on_bad_rows
+        self.keep_histories = keep_histories
         self.verbose = verbose
         self.random_state = random_state
 
@@ -115,7 +121,7 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
         from fusion.forecasting.content import check_items
         from fusion.forecasting.heads import FORECAST_HEADS
         from fusion.forecasting.history import read_history
-        from fusion.forecasting.trained import TrainedForecast, train_forecast
+        from fusion.forecasting.trained import TrainedForecast, train_and_keep
 
         check_kept(self.get_params(deep=False))
         spec = forecast_spec(self)
@@ -126,7 +132,7 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
             check_horizon(found.panel, spec.horizon, until=until)
             checked = check_items(found.items, spec.content)
             history = read_history(found, checked, spec.content, head=kind, stage=stage)
-            model, content = train_forecast(history, spec, until=until, stage=stage)
+            model, content, kept = train_and_keep(history, spec, until=until, stage=stage)
         self.forecast_ = TrainedForecast(
             model,
             encoders=content.encoders,
@@ -134,13 +140,56 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
             sales=sales_spec(self).columns,
             frequency=history.panel.frequency,
             launch=self.launch,
+            kept=kept if self.keep_histories else None,
         )
         return self
+
+    def update(
+        self,
+        items: Any,
+        new_sales: Any,
+        *,
+        market: Any = None,
+        planned: Any = None,
+        how: "How" = "recalibrate",
+    ) -> "Updated":
+        """Goes on with the periods that came since, without training anew.
+
+        Histories are kept on, and blend and ranges found anew on the latest dates. What would
+        forecast worse than before on the latest known periods is refused; then nothing changes.
+
+        Args:
+            items: One row an item, of which those that are not known are read; None: none is new.
+            new_sales: One row an item and period, of the new periods alone.
+            market: Numbers of the market in these periods, where `fit` was given any.
+            planned: What is planned from now on, as in `fit`.
+            how: `recalibrate`, or `retrain`: networks go on learning for few epochs, all other
+                members learn anew.
+
+        Returns:
+            What was updated, see `fusion.forecasting.updating.update.Updated`.
+
+        Raises:
+            CatalogueError: If no histories are kept, rows do not go on where these end, or the
+                forecast would get worse.
+        """
+        from fusion.estimators.forecaster_tables import new_rows
+        from fusion.forecasting.updating.update import HOWS, update_forecast
+
+        check_is_fitted(self, "forecast_")
+        if how not in HOWS:
+            raise ConfigError(f"how must be one of {', '.join(HOWS)}, got {shown(how)}.")
+        trained, content = self.forecast_, asked_content(self)
+        rows = new_rows(trained, items, new_sales, market=market, planned=planned, content=content)
+        with progress_shown() if self.verbose else quiet() as stage:
+            found = update_forecast(trained, rows, how=how, stage=stage)
+        self.forecast_ = found.trained
+        return found
 
     def predict(
         self,
         items: Any,
-        sales: Any,
+        sales: Any = None,
         *,
         market: Any = None,
         planned: Any = None,
@@ -151,7 +200,7 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
         Args:
             items: One row an item; also items that were never sold.
             sales: One row an item and period: the history, and where columns are known ahead the
-                plan of the periods to come.
+                plan of the periods to come. None: the histories that are kept.
             market: As `fit` was given one.
             planned: The plan, where it does not stand in `sales`.
             as_of: First day of what is forecast (default: the day after the sales).

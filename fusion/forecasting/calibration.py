@@ -1,6 +1,6 @@
 """Ranges of a forecast that hold: stretched by how often they missed out of fold."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,7 +112,9 @@ class HeldOut:
         )
 
 
-def fit_calibration(head: SalesPathHead, held_out: HeldOut) -> PathCalibration:
+def fit_calibration(
+    head: SalesPathHead, held_out: HeldOut, *, fit_units: Callable[..., None] | None = None
+) -> PathCalibration:
     """Means, rounding and ranges by answers out of fold; the head learns how units are told.
 
     A life stage of fewer than 50 answers takes what all examples say.
@@ -120,6 +122,7 @@ def fit_calibration(head: SalesPathHead, held_out: HeldOut) -> PathCalibration:
     Args:
         head: Its `units` are set.
         held_out: At least one answer.
+        fit_units: How the head learns that (default: its `fit_units`).
     """
     calibration = PathCalibration.none(head)
     calibration.factors = _factors(held_out)
@@ -130,7 +133,8 @@ def fit_calibration(head: SalesPathHead, held_out: HeldOut) -> PathCalibration:
     some = held_out.take(known[::step])
     raw = calibration.calibrated(some.raw, some.stages, middle=head.middle)
     targets = some.training.targets
-    head.fit_units(raw, targets, level=some.levels, stages=some.stages, parts=some.dates)
+    fit = fit_units or head.fit_units
+    fit(raw, targets, level=some.levels, stages=some.stages, parts=some.dates)
     calibration.stretch = _stretch(head, some, calibration)
     return calibration
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from encoders.series.levels import ADDED, own_means
-from fusion.forecasting.blending import Answers, StageBlend, fit_blend
+from fusion.forecasting.blending import StageBlend, fit_blend
 from fusion.forecasting.calibration import HeldOut, PathCalibration, fit_calibration
 from fusion.forecasting.examples import STAGES, Examples
+from fusion.forecasting.kept import DATES, KeptAnswers, drawn_by_date
 from fusion.forecasting.members.base import ForecastMember, Paths, PathTraining
 from fusion.forecasting.model import ForecastModel
 from fusion.forecasting.time_folds import ASKED_SHARE, held_out_blocks
@@ -32,7 +33,7 @@ def fit_forecast(
     seed: int,
     kind: type[SalesPathHead] = SalesPathHead,
     stage: Stage = silent,
-) -> ForecastModel:
+) -> tuple[ForecastModel, KeptAnswers | None]:
     """Trains members, finds how much each counts and how wide ranges must be.
 
     Members answer the latest fifth of the dates in up to three blocks, each after they have learned
@@ -50,6 +51,9 @@ def fit_forecast(
         seed: The same seed gives the same forecast.
         kind: The head that answers, one of `FORECAST_HEADS`.
         stage: Opens progress bars.
+
+    Returns:
+        The forecast, and some of the answers out of fold; None where there are none.
     """
     examples = replace(examples, new_level=new_level(examples))
     head = kind.fitted(examples.paths(), levels=levels)
@@ -63,16 +67,19 @@ def fit_forecast(
         names = list(make())
         alike = dict.fromkeys(names, 1.0 / len(names))
         blend = StageBlend({name: alike for name in STAGES})
-        calibration = PathCalibration.none(head)
+        calibration, held_out = PathCalibration.none(head), None
     else:
-        asked, answers, knows = found
+        asked, every = found
         training, stages = training_of(asked), asked.stages()
-        blend = fit_blend(head, training, answers, knows=knows, stages=stages, seed=seed)
-        blended = blend.blend(answers, knows, stages)
-        held_out = HeldOut(blended, training, asked.levels(), stages, asked.as_of)
-        said = np.flatnonzero(np.any(list(knows.values()), axis=0))
-        calibration = fit_calibration(head, held_out.take(said))
-    return ForecastModel(
+        blend = fit_blend(
+            head, training, every.answers, knows=every.knows, stages=stages, seed=seed
+        )
+        calibration = fit_calibration(head, held_out_of(blend, asked, training, every))
+        unit = examples.windows.calendar.unit
+        late = np.flatnonzero(asked.as_of >= examples.until - examples.horizon - DATES[unit])
+        drawn = drawn_by_date(asked.as_of[late], stages[late], seed=seed)
+        held_out = every.of_members(blend.asked).take(late[drawn])
+    model = ForecastModel(
         head,
         members=fitting.members(examples, "all dates", asked=blend.asked),
         blend=blend,
@@ -80,6 +87,25 @@ def fit_forecast(
         new_level=examples.new_level,
         hot=None if examples.panel.quantity == "price" else hot_rule(examples),
     )
+    return model, held_out
+
+
+def held_out_of(
+    blend: StageBlend, asked: Examples, training: PathTraining, every: KeptAnswers
+) -> HeldOut:
+    """Joined answers out of fold, of the examples that any member says anything of.
+
+    Args:
+        blend: How much each member counts.
+        asked: The examples that were answered, `n` of them.
+        training: Targets and weights of these.
+        every: What members that did not learn from them answered, of all that the blend asks.
+    """
+    stages = asked.stages()
+    answers = every.of_members(blend.asked)
+    blended = blend.blend(answers.answers, answers.knows, stages)
+    said = np.flatnonzero(np.any(list(every.knows.values()), axis=0))
+    return HeldOut(blended, training, asked.levels(), stages, asked.as_of).take(said)
 
 
 @dataclass(frozen=True)
@@ -115,9 +141,7 @@ class _Fitting:
         return members
 
 
-def _out_of_fold(
-    examples: Examples, fitting: _Fitting
-) -> tuple[Examples, Answers, Mapping[str, Mask]] | None:
+def _out_of_fold(examples: Examples, fitting: _Fitting) -> tuple[Examples, KeptAnswers] | None:
     """Examples of the latest dates, and what members that did not learn from them answer and know.
 
     None where the sales are too short for it.
@@ -135,11 +159,14 @@ def _out_of_fold(
             knows.setdefault(name, []).append(member.knows(asked))
     if not blocks:
         return None
-    return (
-        examples.take(np.concatenate(blocks)),
+    asked = examples.take(np.concatenate(blocks))
+    held_out = KeptAnswers(
+        asked.windows.series,
+        asked.as_of,
         {name: np.concatenate(parts) for name, parts in answers.items()},
         {name: np.concatenate(parts) for name, parts in knows.items()},
     )
+    return asked, held_out
 
 
 def new_level(examples: Examples) -> float:

@@ -158,7 +158,7 @@ def frames_reader(sales: Parts, spec: SalesSpec) -> ReadSales:
         wanted = {key for key in keys if key is not None}
         panel = read_panel(
             sales,
-            columns=spec.columns.without(_planned_alone(sales, spec)),
+            columns=spec.columns.without(planned_alone(sales, spec)),
             items=wanted,
             launches=launch_days(items, keys, spec.launch),
             frequency=spec.frequency,
@@ -211,7 +211,7 @@ def tell_silent(panel: Panel) -> None:
         )
 
 
-def _planned_alone(sales: Parts, spec: SalesSpec) -> set[str]:
+def planned_alone(sales: Parts, spec: SalesSpec) -> set[str]:
     """Columns that are known ahead and stand in the table of plans alone."""
     if spec.planned is None:
         return set()

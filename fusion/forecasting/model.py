@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 
 from fusion.data.batch import chunks
-from fusion.forecasting.blending import StageBlend
+from fusion.forecasting.blending import Answers, Known, StageBlend
 from fusion.forecasting.calibration import PathCalibration
-from fusion.forecasting.examples import Examples
+from fusion.forecasting.examples import Examples, Ints
 from fusion.forecasting.members.base import ForecastMember, Paths
 from heads.sales_distribution import SalesDistribution
 from heads.sales_path import SalesPathHead
@@ -76,6 +76,16 @@ class ForecastModel:
         asked = {name: self.members[name] for name in self.blend.asked}
         answers = {name: member.raw(examples) for name, member in asked.items()}
         knows = {name: member.knows(examples) for name, member in asked.items()}
-        stages = examples.stages()
-        blended = self.blend.blend(answers, knows, stages)
+        return self.joined(answers, knows, examples.stages())
+
+    def joined(self, answers: Answers, knows: Known, stages: Ints) -> Paths:
+        """Answers `[n, horizon + 1, raw_dim]` of members that were asked: blended and calibrated.
+
+        Args:
+            answers: Of the members that the blend asks, others are not read.
+            knows: Of the same members.
+            stages: Position of the life stage of each example, `[n]`.
+        """
+        asked = {name: answers[name] for name in self.blend.asked}
+        blended = self.blend.blend(asked, {name: knows[name] for name in asked}, stages)
         return self.calibration.calibrated(blended, stages, middle=self.head.middle)

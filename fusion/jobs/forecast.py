@@ -24,7 +24,7 @@ from fusion.forecasting.backtest.result import BacktestResult
 from fusion.forecasting.history import History, ItemSales
 from fusion.forecasting.saved.document import FORECAST
 from fusion.forecasting.saved.folder import save_forecast
-from fusion.forecasting.trained import TrainedForecast, train_forecast
+from fusion.forecasting.trained import TrainedForecast, train_and_keep
 from fusion.job_steps.forecast import (
     ForecastInputs,
     checked_inputs,
@@ -177,7 +177,10 @@ def answer(
         write_table(told_table(found), output)
         if page is not None:
             title = str(trained.info.get("title") or "Forecast")
-            report = _report(trained, found, title, source=source_of(source.items, source.sales))
+            told = f"{source.items.name} and kept sales"
+            if source.sales is not None:
+                told = source_of(source.items, source.sales)
+            report = _report(trained, found, title, source=told)
             write_forecast_report(_with_pages(report, pages, output, page), page)
     return ForecastResult(output, len(set(found.history.panel.ids)), bundle, page)
 
@@ -185,7 +188,7 @@ def answer(
 def _trained(
     config: ForecastConfig, inputs: ForecastInputs, history: History, *, stage: Stage
 ) -> TrainedForecast:
-    model, content = train_forecast(history, inputs.spec, until=inputs.until, stage=stage)
+    model, content, kept = train_and_keep(history, inputs.spec, until=inputs.until, stage=stage)
     frequency = history.panel.frequency
     return TrainedForecast(
         model,
@@ -200,6 +203,7 @@ def _trained(
             "n_items": len(set(history.panel.ids)),
             "market": config.sales.market is not None,
         },
+        kept=kept if config.forecast.keep_histories else None,
     )
 
 

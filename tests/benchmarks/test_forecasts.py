@@ -28,6 +28,16 @@ def test_weeks_without_orders_are_zeros_after_the_first_sale(script, weekly_sale
     assert (sales.groupby("StockCode")["units"].first() > 0).all()
 
 
+def test_updates(script, monkeypatch, quick_forecasts, weekly_sales, capsys) -> None:
+    update = script("update")
+    monkeypatch.setattr(update, "SPEED_WEEKS", 16)
+    options = ["--data", str(weekly_sales), "--items", "12", "--members", "classical"]
+    update.main([*options, "--weeks", "1", "--long", "2"])
+    printed = capsys.readouterr().out
+    assert "| update by one week (retrain) |" in printed
+    assert printed.count("| updated each week |") == 2 == printed.count("| trained anew |")
+
+
 def test_visuelle_weeks(
     script, monkeypatch, quick_forecasts, launched_weeks, tmp_path, capsys
 ) -> None:

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import Field, with_config
+from pydantic import Field, Strict, with_config
 
+from encoders.blocks import BlockKind
 from fusion.bundle.kinds import (
     MOST_PARTS,
     EncoderEntry,
@@ -21,12 +22,19 @@ from fusion.system.documents import EXACT, Count, Finite, Nested, Positive, Text
 FORMAT = 1
 FILES = ("weights.safetensors",)
 """Files of every forecast, beside its description; members may have files of their own."""
+HISTORIES = "histories.safetensors"
+"""File of what is kept of the training, where anything is."""
 MOST_STEPS = 1000
 MOST_LEVELS = 1000
 MOST_DISPERSION = 1e6
 LARGEST_LEVEL = 1e18
 """Bound of the units a period of new items."""
 
+MOST_BLOCKS = 10_000
+FARTHEST_PERIOD = 10**7
+
+Period = Annotated[int, Strict(), Field(ge=-FARTHEST_PERIOD, le=FARTHEST_PERIOD)]
+Truth = Annotated[bool, Strict()]
 Names = Annotated[list[Text], Field(max_length=MOST_PARTS)]
 NameOrNull = Annotated[Text, or_null]
 
@@ -93,12 +101,40 @@ class HotEntry:
 
 @with_config(EXACT)
 @dataclass(frozen=True)
+class BlockEntry:
+    """A block of what is known of items, see `Block`; `name` is that in the view."""
+
+    name: Text
+    within: Text
+    kind: BlockKind
+    dim: Count
+    n_levels: Count
+    labels: list[Text]
+
+
+@with_config(EXACT)
+@dataclass(frozen=True)
+class KeptEntry:
+    """What is kept of the training, see `fusion.forecasting.kept.Kept`; numbers lie in a file."""
+
+    start: Period
+    learned_until: Period
+    seed: Count
+    has_shops: Truth
+    known: Names
+    n_items: Count
+    blocks: Annotated[list[BlockEntry], Field(max_length=MOST_BLOCKS)]
+    held_out: Annotated[Count, or_null]
+
+
+@with_config(EXACT)
+@dataclass(frozen=True)
 class ForecastDocument:
     """The content of `forecast.json`, version 1.
 
     Encoders read the content of items, by modality; members stand under the names that the forecast
     has for them, and the name inside is the one in `FORECAST_MEMBERS`. `calibration` is the config
-    of `PathCalibration`.
+    of `PathCalibration`. `kept` is absent where nothing is.
     """
 
     format: Literal[1]
@@ -116,6 +152,7 @@ class ForecastDocument:
     hot: Annotated[HotEntry, or_null]
     info: Nested
     files: FileEntries
+    kept: KeptEntry | None = None
 
 
 FORECAST = Kind(
@@ -123,6 +160,7 @@ FORECAST = Kind(
     schema=ForecastDocument,
     format=FORMAT,
     files=FILES,
+    optional=(HISTORIES,),
     keys=frozenset({"format", "schema", "sales", "members", "blend", "files"}),
 )
 """Trained forecasts of sales."""
