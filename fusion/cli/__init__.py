@@ -3,7 +3,7 @@
 Importing a module adds its verbs, in this order.
 """
 
-from fusion.cli import training, pretraining, using, forecasting, embedding  # isort: skip
+from fusion.cli import training, pretraining, using, forecasting, scoring, embedding  # isort: skip
 from fusion.cli.shared import app
 
-__all__ = ["app", "embedding", "forecasting", "pretraining", "training", "using"]
+__all__ = ["app", "embedding", "forecasting", "pretraining", "scoring", "training", "using"]

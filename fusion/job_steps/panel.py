@@ -64,7 +64,7 @@ def read_sales(section: SalesTable, items: pd.DataFrame) -> Panel:
     )
     panel = _read(section, read)
     if section.planned is not None:
-        there = set(_header(section.planned))
+        there = set(header_of(section.planned))
         names = [*columns.keys, *(name for name in columns.known if name in there)]
         parts = table_parts(section.planned, names, source="planned")
         panel = with_plan(panel, parts, columns=columns, items=wanted)
@@ -85,7 +85,7 @@ def own_columns(section: SalesTable) -> SalesColumns:
     Raises:
         CatalogueError: If one of these tables cannot be read.
     """
-    market = () if section.market is None else _header(section.market)
+    market = () if section.market is None else header_of(section.market)
     elsewhere = {*market, *_planned_alone(section)} - {section.date}
     return section.columns.without(elsewhere)
 
@@ -94,11 +94,11 @@ def _planned_alone(section: SalesTable) -> set[str]:
     """Columns that are known ahead and stand in the table of plans alone."""
     if section.planned is None:
         return set()
-    known = set(section.known).intersection(_header(section.planned))
-    return known.difference(_header(section.table))
+    known = set(section.known).intersection(header_of(section.planned))
+    return known.difference(header_of(section.table))
 
 
-def _header(table: Path) -> Sequence[str]:
+def header_of(table: Path) -> Sequence[str]:
     """Names of the columns of a table, or of the first file of a folder."""
     if is_whole(table) and unpacked_suffix(table) not in DELIMITED:
         return [str(name) for name in read_table(table).columns]

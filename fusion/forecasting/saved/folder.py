@@ -17,12 +17,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 from encoders.process_state import OwnGenerators
 from fusion.bundle.budget import weights_budget
 from fusion.bundle.document import saved_schema
-from fusion.bundle.folder import check_folder, read_folder, write_folder
+from fusion.bundle.folder import check_folder, read_checksum, read_folder, write_folder
 from fusion.bundle.parts import described_members, made_with, rebuild_members
 from fusion.bundle.saved_encoders import (
     check_fingerprints,
@@ -41,7 +40,6 @@ from fusion.bundle.weights import (
     unpacked,
 )
 from fusion.choices.parameters import EncoderPaths
-from fusion.data.panel.columns import SalesColumns
 from fusion.data.panel.frequency import Frequency
 from fusion.errors import BundleError
 from fusion.forecasting.blending import StageBlend
@@ -121,6 +119,15 @@ def load_forecast(
     return trained
 
 
+def forecast_fingerprint(folder: str | Path) -> str:
+    """SHA-256 of the description of a saved forecast, which tells the hashes of all its files.
+
+    Raises:
+        BundleError: If the folder holds no forecast.
+    """
+    return read_checksum(expanded(folder), FORECAST)
+
+
 def _rebuilt(
     document: ForecastDocument,
     files: Mapping[str, bytes],
@@ -138,7 +145,7 @@ def _rebuilt(
         model = _rebuilt_model(document, weights, files, n_weight_bytes=n_bytes)
     check_fingerprints(encoders, document.encoders, folder=name)
     with described("sales"):
-        sales = SalesColumns(**_tuples(vars(document.sales)))
+        sales = document.sales.columns
     trained = TrainedForecast(
         model,
         encoders=encoders,
@@ -184,8 +191,3 @@ def _rebuilt_model(
             new_level=document.new_level,
             hot=HotRule(**vars(document.hot)),
         )
-
-
-def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The same values with tuples in place of lists."""
-    return {name: tuple(one) if isinstance(one, list) else one for name, one in values.items()}
