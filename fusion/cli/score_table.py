@@ -30,12 +30,13 @@ def show_score(score: "LedgerScore") -> None:
     shown = _table("Entries of the ledger", "entry", ("sealed on", *HEADINGS))
     for one in score.states:
         row = own.get(f"{one.number} ({one.as_of})")
-        if row is None:
-            shown.add_row(f"{one.number} ({one.as_of})", one.made[:10], f"{one.state}: {one.why}")
-            continue
-        made = one.made[:10] + (" (late)" if one.is_late else "")
-        shown.add_row(row.group, made, *(number_text(row.metrics[name]) for name in OF_ENTRIES))
+        if row is not None:
+            made = one.made[:10] + (" (late)" if one.is_late else "")
+            shown.add_row(row.group, made, *(number_text(row.metrics[name]) for name in OF_ENTRIES))
     say(shown)
+    for one in score.states:
+        if one.state != "scored":
+            say(f"Not scored   entry {one.number} ({one.as_of}), {one.state}: it {one.why}")
     rows = score.result.tables[0].rows
     say(method_table(rows, score.result.gains, title=f"{rows[0].n_rows:,} forecasts that are over"))
     for name, why in score.result.left_out.items():
@@ -47,7 +48,7 @@ def show_score(score: "LedgerScore") -> None:
 
 
 def _show_added(added: "ValueAdded") -> None:
-    say(_points(added.tables[0], f"{added.n_figures:,} items and periods that all of them tell of"))
+    say(_points(added.tables[0], f"{added.n_figures:,} items and periods"))
     shown = _table("Forecast value added", "first over second", ("in WAPE", "95 % interval", ""))
     for gains in added.gains:
         for row in gains.rows:

@@ -72,7 +72,7 @@ def score_view(score: LedgerScore) -> ScoreView:
     view = backtest_view(score.result)
     groups = tuple(_with_dates(table, score) for table in view.groups)
     waiting = {
-        f"Entry {one.number} ({one.as_of})": f"{one.state}: {one.why}"
+        f"Entry {one.number} ({one.as_of})": f"{one.state}: it {one.why}"
         for one in score.states
         if one.state != "scored"
     }
