@@ -326,6 +326,7 @@ def test_columns_that_a_bundle_does_not_read_are_refused(shop, trained, tmp_path
         "similar",
         "forecast",
         "backtest",
+        "score",
         "embed",
         "demo",
     ],

@@ -27,7 +27,7 @@ from fusion.system.documents import (
     sealed,
 )
 
-FORMAT = 1
+FORMAT: Literal[1] = 1
 NOTHING_BEFORE = "0" * 64
 """What the first entry says of the one before it."""
 
