@@ -50,8 +50,8 @@ class PlannerFigures:
         periods = as_of[:, None] + np.arange(horizon)
         items, shops = (np.repeat([one[place] for one in series], horizon) for place in (0, 1))
         wanted = pd.MultiIndex.from_arrays([items, shops, periods.ravel()])
-        found: Floats = self.units.reindex(wanted).to_numpy(np.float64).reshape(periods.shape)
-        return found
+        found: Floats = np.asarray(self.units.reindex(wanted), dtype=np.float64)
+        return found.reshape(periods.shape)
 
 
 def read_planner(
