@@ -48,6 +48,7 @@ def shop(tmp_path):
             tmp_path / "ledger",
             ForecastRun(
                 title="Coats",
+                head="sales_path",
                 forecast="a" * 64,
                 inputs={},
                 as_of=str(day.date()),

@@ -8,6 +8,7 @@ from pathlib import Path
 from fusion.choices.mistakes import Mistakes
 from fusion.choices.paths import folder_mistakes, input_mistakes
 from fusion.forecasting.asked import AskedAnswers
+from fusion.forecasting.heads import head_name
 from fusion.forecasting.ledger.append import append_entry, check_ledger
 from fusion.forecasting.ledger.entries import ForecastRun, SealedEntry
 from fusion.forecasting.ledger.sealed_answers import answers_to_seal
@@ -107,6 +108,7 @@ def seal(
     frequency = trained.frequency
     run = ForecastRun(
         title=str(trained.info.get("title") or ""),
+        head=head_name(trained.model.head),
         forecast=forecast_fingerprint(bundle),
         inputs=dict(inputs),
         as_of=str(frequency.first_day(found.examples.until)),

@@ -11,6 +11,8 @@ from fusion.errors import CatalogueError, ConfigError
 from fusion.forecasting.ledger.chain import Ledger
 from fusion.forecasting.ledger.entries import ForecastRun, SealedEntry
 
+OF_UNITS = ("sales_path", "demand")
+"""Heads whose answers are units; demand is compared where sales say that an item was in stock."""
 State = Literal["scored", "waiting", "not covered", "repeated", "of another kind"]
 
 
@@ -82,7 +84,7 @@ def states_of(
         entry = one.entry
         before = first.setdefault(entry.answers.sha256, entry.number)
         if state == "scored" and _steps(entry.run) != _steps(over[-1].entry.run):
-            steps = f"{entry.run.horizon} steps at the levels {_levels(entry.run)}"
+            steps = f"{entry.run.horizon} steps of {entry.run.head} at {_levels(entry.run)}"
             state, why = "of another kind", f"has {steps}; score it alone"
         if state == "scored" and before != entry.number:
             state, why = "repeated", f"has the answers of entry {before}"
@@ -95,6 +97,8 @@ def states_of(
 def _why_not(run: ForecastRun, last: ForecastRun, panel: Panel) -> tuple[State, str]:
     """Whether an entry can be scored by itself, and why it cannot."""
     frequency = panel.frequency
+    if run.head not in OF_UNITS:
+        return "of another kind", f"answers {run.head}, which units sold do not tell"
     if (run.sales, run.frequency) != (last.sales, last.frequency):
         return "of another kind", "is of sales in other columns or periods; score it alone"
     if run.period < panel.start:
@@ -122,8 +126,8 @@ def _last_day(run: ForecastRun) -> str:
     return str(run.periods.first_day(run.period + run.horizon) - np.timedelta64(1, "D"))
 
 
-def _steps(run: ForecastRun) -> tuple[int, tuple[float, ...]]:
-    return run.horizon, tuple(run.levels)
+def _steps(run: ForecastRun) -> tuple[str, int, tuple[float, ...]]:
+    return run.head, run.horizon, tuple(run.levels)
 
 
 def _levels(run: ForecastRun) -> str:

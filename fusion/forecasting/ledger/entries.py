@@ -55,6 +55,7 @@ class ForecastRun:
 
     Args:
         title: What the forecast is called.
+        head: Which question it answers, one of `FORECAST_HEADS`.
         forecast: SHA-256 of the `forecast.json` of the trained forecast.
         inputs: Name of each table that was read -> SHA-256 of its bytes.
         as_of: First day of what is forecast, ISO 8601.
@@ -65,6 +66,7 @@ class ForecastRun:
     """
 
     title: Text
+    head: Text
     forecast: Sha256
     inputs: Annotated[dict[Text, Sha256], Field(max_length=100)]
     as_of: Day

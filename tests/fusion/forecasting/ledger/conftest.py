@@ -13,9 +13,10 @@ from fusion.forecasting.saved.document import FrequencyEntry, SalesEntry
 COLUMNS = SalesColumns(item="sku", date="week", units="sold")
 
 
-def make_run(as_of, *, horizon=2, columns=COLUMNS):
+def make_run(as_of, *, horizon=2, columns=COLUMNS, head="sales_path"):
     return ForecastRun(
         title="Coats",
+        head=head,
         forecast="f" * 64,
         inputs={"items": "1" * 64, "sales": "2" * 64},
         as_of=as_of,

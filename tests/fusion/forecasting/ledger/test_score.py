@@ -113,6 +113,15 @@ def test_entries_of_other_steps_are_scored_when_they_are_asked_for(
     assert all(one.state == "scored" for one in chosen.states)
 
 
+def test_an_entry_that_answers_no_units_is_told(ledger, sold, run_of, answers_of):
+    append_entry(
+        ledger, run_of("2024-03-18", head="price_path"), answers_of("2024-03-18", {"A": 3})
+    )
+    found = score(ledger, sold)
+    assert [one.state for one in found.states] == ["scored"] * 3 + ["of another kind"]
+    assert found.states[3].why == "answers price_path, which units sold do not tell"
+
+
 def test_an_entry_that_was_sealed_too_late_is_told(ledger, sold):
     found = score(ledger, sold)
     assert all(one.is_late for one in found.states)
