@@ -327,6 +327,7 @@ def test_columns_that_a_bundle_does_not_read_are_refused(shop, trained, tmp_path
         "forecast",
         "update",
         "backtest",
+        "score",
         "embed",
         "demo",
     ],

@@ -1,5 +1,6 @@
 """Forecasts through the command line: trained, asked, measured, and every mistake told at once."""
 
+import hashlib
 import json
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from fusion.cli import app
+from fusion.forecasting.ledger.chain import read_ledger
 from fusion.jobs import forecast as forecast_job
 
 CONFIG = """
@@ -116,6 +118,38 @@ def test_a_trained_forecast_is_asked_about_new_items_alone(shop, tmp_path):
     table = pd.read_csv(tmp_path / "a.csv")
     assert table["id"].unique().tolist() == ["N1", "N2"]
     assert (table["life_stage"] == "new").all() and (table["mean"] > 0).all()
+
+
+def test_each_forecast_is_sealed_beside_it_and_its_hash_is_told(shop, tmp_path):
+    ledger = shop / "out" / "ledger"
+    before = read_ledger(ledger).entries
+    code, told = ask(shop, tmp_path / "a.csv", "--page", tmp_path / "p.html")
+    entries = read_ledger(ledger).entries
+    assert code == 0 and len(entries) == len(before) + 1
+    last = entries[-1]
+    assert last.sha256 in told and last.sha256 in (tmp_path / "p.html").read_text()
+    assert before[0].sha256 in (shop / "out" / "report.html").read_text()
+    run_of = last.entry.run
+    assert (run_of.title, run_of.as_of, run_of.horizon) == ("Coats", "2024-06-17", 2)
+    described = (shop / "out" / "forecast" / "forecast.json").read_bytes()
+    assert run_of.forecast == hashlib.sha256(described).hexdigest()
+    sales = hashlib.sha256((shop / "sales.csv").read_bytes()).hexdigest()
+    assert run_of.inputs["sales"] == sales and set(run_of.inputs) == {"items", "sales"}
+    answers = pd.read_parquet(ledger / "answers" / last.entry.file)
+    assert np.allclose(answers["mean"], pd.read_csv(tmp_path / "a.csv")["mean"])
+
+
+def test_another_ledger_may_be_named_and_one_that_was_changed_stops_the_run(shop, tmp_path):
+    words = ("--ledger", tmp_path / "mine")
+    assert ask(shop, tmp_path / "a.csv", *words)[0] == 0
+    assert [one.entry.number for one in read_ledger(tmp_path / "mine").entries] == [1]
+    (tmp_path / "mine" / "answers" / "000001.parquet").write_bytes(b"x")
+    code, told = ask(shop, tmp_path / "b.csv", *words)
+    assert code == 1 and "000001.parquet of entry 1" in told
+    assert not (tmp_path / "b.csv").exists()
+    inside = shop / "out" / "forecast" / "l"
+    code, told = ask(shop, tmp_path / "b.csv", "--ledger", inside)
+    assert code == 1 and "ledger must not lie in the folder of the trained forecast" in told
 
 
 def test_what_was_sold_from_the_date_on_changes_nothing(shop, tmp_path):

@@ -45,6 +45,9 @@ ADVICE = {
     "target_label": "Write one of the labels into the target column, or leave these rows out.",
     "weight": "Write a number of 0 or more into the weight column, or leave these rows out.",
     "sales": "Correct these rows of the sales table, or leave them out.",
+    "planner_item": "Correct these ids, or leave the rows out: no forecast is there of them.",
+    "planner_missing": "Write a value into these cells, or leave the rows out.",
+    "planner_twice": "Add the figures of these rows up, or leave all but one of them out.",
     "sales_missing_units": "Write the units (0 where nothing was sold) or leave these rows out. "
     "Planned rows after the last sale may lack them where `known` names a column of the table that "
     "is known ahead, such as the price.",

@@ -54,8 +54,12 @@ class ForecastSource:
 
     def overwritten(self, name: str, path: Path | None, bundle: Path) -> list[str]:
         """Why an output of this name may not go to a path, see `input_mistakes`."""
-        tables = {each: getattr(self, each) for each in ("items", "sales", "market", "planned")}
-        return input_mistakes(name, path, {**tables, "bundle": bundle})
+        return input_mistakes(name, path, {**self.tables, "bundle": bundle})
+
+    @property
+    def tables(self) -> dict[str, Path | None]:
+        """Tables that are read, by name."""
+        return {each: getattr(self, each) for each in ("items", "sales", "market", "planned")}
 
     @property
     def content(self) -> "ContentSpec":

@@ -71,7 +71,7 @@ def read_sales(section: SalesTable, items: pd.DataFrame) -> Panel:
     )
     panel = _read(section, read)
     if section.planned is not None:
-        there = set(_header(section.planned))
+        there = set(header_of(section.planned))
         names = [*columns.keys, *(name for name in columns.known if name in there)]
         parts = table_parts(section.planned, names, source="planned")
         panel = with_plan(panel, parts, columns=columns, items=wanted)
@@ -81,7 +81,7 @@ def read_sales(section: SalesTable, items: pd.DataFrame) -> Panel:
 def _read(section: SalesTable, read: Callable[[Parts], Panel]) -> Panel:
     own = own_columns(section)
     if not _is_read_whole(section.table):
-        raise_for(own.missing(_header(section.table)), source="sales")
+        raise_for(own.missing(header_of(section.table)), source="sales")
     if section.duckdb:
         with duckdb_parts(section.table, own) as parts, suppress(CatalogueError):
             return read(parts)  # a fault is told below, with its row of the table as it is
@@ -94,7 +94,7 @@ def own_columns(section: SalesTable) -> SalesColumns:
     Raises:
         CatalogueError: If one of these tables cannot be read.
     """
-    market = () if section.market is None else _header(section.market)
+    market = () if section.market is None else header_of(section.market)
     elsewhere = {*market, *_planned_alone(section)} - {section.date}
     return section.columns.without(elsewhere)
 
@@ -103,11 +103,11 @@ def _planned_alone(section: SalesTable) -> set[str]:
     """Columns that are known ahead and stand in the table of plans alone."""
     if section.planned is None:
         return set()
-    known = set(section.known).intersection(_header(section.planned))
-    return known.difference(_header(section.table))
+    known = set(section.known).intersection(header_of(section.planned))
+    return known.difference(header_of(section.table))
 
 
-def _header(table: Path) -> Sequence[str]:
+def header_of(table: Path) -> Sequence[str]:
     """Names of the columns of a table, or of the first file of a folder."""
     if _is_read_whole(table):
         return [str(name) for name in read_table(table).columns]

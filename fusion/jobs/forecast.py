@@ -4,7 +4,8 @@ Reads: a configuration, its items table, photos and sales table; or a trained fo
 Writes, below the output folder of a training: `forecast/` (what is trained), `forecast.csv` or
 `.parquet` (one row an item and step, and one for all steps together), `report.html` with a page
 for chosen items in `items/`, `backtest.csv`, and `store/` (embeddings, unless the configuration
-names another place). Of a trained forecast: the table, and a page where one is asked for.
+names another place). Of a trained forecast: the table, and a page where one is asked for. Both
+append an entry to a ledger: `ledger/` beside the forecast, unless another is named.
 """
 
 from dataclasses import dataclass, replace
@@ -36,6 +37,7 @@ from fusion.job_steps.forecast_config import ForecastConfig
 from fusion.job_steps.forecast_source import ForecastSource, opened
 from fusion.job_steps.forecast_tables import long_table, told_table
 from fusion.job_steps.made_with import versions
+from fusion.job_steps.sealing import Seal, check_seal, hashes_of, ledger_of, seal
 from fusion.jobs.backtest import TABLE as BACKTEST
 from fusion.progress import Stage, say_once, silent
 from fusion.report.forecast_content import ForecastReport
@@ -54,11 +56,13 @@ class ForecastOptions:
         suffix: Of the table: `.csv` or `.parquet`.
         pages: Ids of items that get a page each; empty: new and young ones with large totals.
         is_measured: Whether a backtest is made.
+        ledger: Folder of the ledger; None: beside the trained forecast.
     """
 
     suffix: str = ".csv"
     pages: tuple[str, ...] = ()
     is_measured: bool = True
+    ledger: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,7 @@ class ForecastResult:
         table: One row an item and step, and one for all steps together.
         n_items: Items that were forecast.
         model: Folder of the trained forecast.
+        seal: The entry of the ledger that holds what was answered.
         report: The page; None where none was asked for.
         backtest: How good such forecasts were at past dates; None where that was not measured.
     """
@@ -76,6 +81,7 @@ class ForecastResult:
     table: Path
     n_items: int
     model: Path
+    seal: Seal
     report: Path | None = None
     backtest: BacktestResult | None = None
 
@@ -99,11 +105,14 @@ def forecast(
         CatalogueError: If tables have problems and must not.
         ConfigError: If the configuration does not fit them.
         JobError: If another process writes to the folder.
+        LedgerError: If the ledger is not as it was written.
     """
     options = options or ForecastOptions()
     mistakes = Mistakes()
     with mistakes.gathered():
         check_folder(folder / MODEL, FORECAST)
+    ledger = ledger_of(folder / MODEL, options.ledger)
+    check_seal(ledger, folder / MODEL, _tables(config), mistakes)
     inputs = checked_inputs(
         config, folder, mistakes, is_measured=options.is_measured, is_asked=True
     )
@@ -122,10 +131,13 @@ def _trained_and_told(
     *,
     stage: Stage,
 ) -> ForecastResult:
+    hashes, model = hashes_of(_tables(config)), folder / MODEL
     history = history_of(inputs, stage=stage)
     trained = _trained(config, inputs, history, stage=stage)
-    save_forecast(trained, folder / MODEL)
+    save_forecast(trained, model)
     found = answers_at(trained, history, inputs.until)
+    ledger = ledger_of(model, options.ledger)
+    sealed = seal(ledger, trained, found, bundle=model, inputs=hashes)
     table = folder / f"{TABLE}{options.suffix}"
     write_table(told_table(found), table)
     backtest = None
@@ -134,10 +146,11 @@ def _trained_and_told(
         write_table(long_table(backtest), folder / BACKTEST)
     page = folder / PAGE
     source = source_of(config.data.items, config.sales.table)
-    report = replace(_report(trained, found, config.title, source=source), backtest=backtest)
+    report = _report(trained, found, config.title, source=source)
+    report = replace(report, backtest=backtest, sealed=sealed.sealed)
     write_forecast_report(_with_pages(report, options.pages, table, page), page)
     n_items = len(set(history.panel.ids))
-    return ForecastResult(table, n_items, folder / MODEL, page, backtest)
+    return ForecastResult(table, n_items, model, sealed, page, backtest)
 
 
 def answer(
@@ -146,7 +159,7 @@ def answer(
     output: Path,
     *,
     page: Path | None = None,
-    pages: tuple[str, ...] = (),
+    options: ForecastOptions | None = None,
     stage: Stage = silent,
 ) -> ForecastResult:
     """Asks a trained forecast about items, and writes what it answers.
@@ -156,7 +169,7 @@ def answer(
         source: Where the tables lie.
         output: A `.csv` or `.parquet` file.
         page: Where the page for people is written (HTML); None writes none.
-        pages: Ids of items that get a page each, in `items/` beside it; empty: as in training.
+        options: Items that get a page each, in `items/` beside it, and the ledger.
         stage: Opens progress bars.
 
     Raises:
@@ -164,25 +177,41 @@ def answer(
         CatalogueError: If tables have problems and must not; nothing is written then.
         ConfigError: With everything that is wrong with what was chosen.
         JobError: If another process is about to write the same output.
+        LedgerError: If the ledger is not as it was written.
     """
-    mistakes = Mistakes()
+    options = options or ForecastOptions()
+    ledger, mistakes = ledger_of(bundle, options.ledger), Mistakes()
     mistakes.add(file_mistakes("out", output, suffixes=WRITTEN))
     mistakes.add(file_mistakes("page", page, suffixes=(".html",)))
     for name, path in (("out", output), ("page", page)):
         mistakes.add(source.overwritten(name, path, bundle))
+    check_seal(ledger, bundle, source.tables, mistakes)
     trained, sales = opened(bundle, source, mistakes=mistakes)
-    _check_pages(pages, sales)
+    hashes = hashes_of(source.tables)
+    _check_pages(options.pages, sales)
     with locked_file(output):
         found = asked_answers(trained, sales, source.content, as_of=source.as_of, stage=stage)
+        sealed = seal(ledger, trained, found, bundle=bundle, inputs=hashes)
         write_table(told_table(found), output)
         if page is not None:
             title = str(trained.info.get("title") or "Forecast")
             told = f"{source.items.name} and kept sales"
             if source.sales is not None:
                 told = source_of(source.items, source.sales)
-            report = _report(trained, found, title, source=told)
-            write_forecast_report(_with_pages(report, pages, output, page), page)
-    return ForecastResult(output, len(set(found.history.panel.ids)), bundle, page)
+            report = replace(_report(trained, found, title, source=told), sealed=sealed.sealed)
+            write_forecast_report(_with_pages(report, options.pages, output, page), page)
+    return ForecastResult(output, len(set(found.history.panel.ids)), bundle, sealed, page)
+
+
+def _tables(config: ForecastConfig) -> dict[str, Path | None]:
+    """Tables that are read, by name."""
+    return {
+        "items": config.data.items,
+        "new_items": config.data.new_items,
+        "sales": config.sales.table,
+        "market": config.sales.market,
+        "planned": config.sales.planned,
+    }
 
 
 def _trained(

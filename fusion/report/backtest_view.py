@@ -170,13 +170,17 @@ def _proof(result: BacktestResult, rival: Score | None) -> str:
         else "Trained anew at a past date"
     )
     said += f" ({told}) on what was known then, and compared with the {span} after it."
+    return f"{said} {gain_told(result, rival)}".rstrip()
+
+
+def gain_told(result: BacktestResult, rival: Score | None) -> str:
+    """By how much the forecast is better than a method, in a sentence; empty without one."""
     if rival is None or rival.gain is None or rival.low is None or rival.high is None:
-        return said
+        return ""
     interval = write_interval("wape", rival.low, rival.high)
     gain = write_gain("wape", rival.gain)
     items = f"{number(result.gains.n_blocks)} items"
-    told = f"The gain over {rival.name} is {gain} (95{GAP}% interval {interval}, {items})."
-    return f"{said} {told}"
+    return f"The gain over {rival.name} is {gain} (95{GAP}% interval {interval}, {items})."
 
 
 def _tiles(result: BacktestResult, own: dict[str, float]) -> tuple[Tile, ...]:

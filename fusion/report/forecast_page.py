@@ -1,4 +1,4 @@
-"""The pages of a forecast and of a backtest: views, put into the templates beside this file."""
+"""Pages of a forecast, a backtest and a score: views, put into the templates beside this file."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,19 +10,25 @@ from fusion.forecasting.examples import STAGES
 from fusion.report.backtest_charts import backtest_charts
 from fusion.report.backtest_view import backtest_view
 from fusion.report.forecast_answer import forecast_answer, sum_chart
-from fusion.report.forecast_content import BacktestReport, ForecastReport, unknown_pages
+from fusion.report.forecast_content import (
+    BacktestReport,
+    ForecastReport,
+    ScoreReport,
+    unknown_pages,
+)
 from fusion.report.forecast_items import ItemViews, item_groups, largest_rows
 from fusion.report.forecast_numbers import ForecastNumbers
 from fusion.report.item_page import item_page
 from fusion.report.page import environment
 from fusion.report.quantity_words import WORDS
+from fusion.report.score_view import score_view
 from fusion.report.stage_weights import stage_rows
 from fusion.system.files import readable, write_atomically
 
 FOLDER = "items"
 """Folder beside the report that holds the pages of items."""
 TEMPLATE, BACKTEST_TEMPLATE = "forecast.html.j2", "backtest_page.html.j2"
-ITEM_TEMPLATE = "item.html.j2"
+SCORE_TEMPLATE, ITEM_TEMPLATE = "score_page.html.j2", "item.html.j2"
 
 
 def write_forecast_report(report: ForecastReport, path: Path) -> list[Path]:
@@ -81,6 +87,19 @@ def write_backtest_report(report: BacktestReport, path: Path) -> None:
     write_atomically(path, readable(render_backtest(report)).encode())
 
 
+def write_score_report(report: ScoreReport, path: Path) -> None:
+    """Write the report of sealed forecasts as one self-contained file, as a whole or not at all.
+
+    Args:
+        report: What to show.
+        path: Where to write; a file that is there is replaced.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    write_atomically(path, readable(render_score(report)).encode())
+
+
 def page_names(report: ForecastReport) -> dict[str, str]:
     """Item -> address of its page, seen from the report; ids are no names of files."""
     items = dict.fromkeys(report.pages)
@@ -101,6 +120,21 @@ def render_backtest(report: BacktestReport) -> str:
         table=report.table,
         made_with=report.made_with,
         **_backtest(report.backtest),
+    )
+
+
+def render_score(report: ScoreReport) -> str:
+    """The report of sealed forecasts as the text of one HTML page; every text of it is escaped."""
+    score = score_view(report.score)
+    return _render(
+        SCORE_TEMPLATE,
+        title=report.title,
+        source=report.source,
+        table=report.table,
+        made_with=report.made_with,
+        score=score,
+        **(_backtest(report.score.result) | {"view": score.view}),
+        unit=report.score.result.examples.panel.frequency.unit,
     )
 
 
@@ -131,6 +165,7 @@ def _render_forecast(report: ForecastReport, numbers: ForecastNumbers) -> str:
         weights=stage_rows(report.weights),
         stages=STAGES,
         rule=numbers.rule.describe(),
+        sealed=report.sealed,
         **{"words": numbers.words, **backtest},
     )
 

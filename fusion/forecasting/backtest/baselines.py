@@ -4,7 +4,7 @@ Rules read the history of a row alone and say one number for each step. What the
 from past examples: the spread around them, and an answer where there is no history.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -141,10 +141,11 @@ def baseline_forecasts(
     asked: Examples,
     *,
     levels: Sequence[float],
+    names: Collection[str] | None = None,
     seed: int = 0,
     stage: Stage = silent,
 ) -> Baselines:
-    """Forecasts of all simple methods, which learn from past examples alone.
+    """Forecasts of simple methods, which learn from past examples alone.
 
     A rule without an answer (an item without a history) has the median path of its age. Its answer
     is mean and median; the other quantiles lie by its errors in the past, see `with_spread`.
@@ -155,6 +156,7 @@ def baseline_forecasts(
         training: Past examples, whose steps are known at least in part.
         asked: Examples to forecast.
         levels: Ascending levels in (0, 1), 0.5 among them.
+        names: Methods that are asked for; None: all.
         seed: The same seed gives the same trees.
         stage: Opens a progress bar.
     """
@@ -181,6 +183,7 @@ def baseline_forecasts(
     }
     if quantity == "price":  # these read sums, and levels of which new items have none
         methods = {name: one for name, one in methods.items() if name not in OF_UNITS}
+    methods = {name: one for name, one in methods.items() if names is None or name in names}
     left_out = {name: why for name in methods if (why := lack(name, asked))}
     found: dict[str, Forecasts] = {}
     with stage("simple methods", len(methods) - len(left_out), "methods") as work:

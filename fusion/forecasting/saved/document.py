@@ -1,7 +1,7 @@
 """What `forecast.json` must look like: one schema for all that a trained forecast is made of."""
 
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from dataclasses import asdict, dataclass
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, Strict, with_config
 
@@ -16,6 +16,7 @@ from fusion.bundle.kinds import (
     Shares,
     or_null,
 )
+from fusion.data.panel.columns import SalesColumns
 from fusion.data.panel.frequency import Unit
 from fusion.system.documents import EXACT, Count, Finite, Nested, Positive, Text
 
@@ -54,6 +55,22 @@ class SalesEntry:
     shop: NameOrNull
     past: Names
     known: Names
+
+    @classmethod
+    def of(cls, columns: SalesColumns) -> Self:
+        """These columns as an entry."""
+        names = asdict(columns) | {"past": list(columns.past), "known": list(columns.known)}
+        return cls(**names)
+
+    @property
+    def columns(self) -> SalesColumns:
+        """The columns that are meant.
+
+        Raises:
+            ValueError: If they stand in roles that exclude each other.
+        """
+        names = vars(self) | {"past": tuple(self.past), "known": tuple(self.known)}
+        return SalesColumns(**names)
 
 
 @with_config(EXACT)

@@ -19,13 +19,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 from encoders.process_state import OwnGenerators
 from encoders.spelling import unknown_name
 from fusion.bundle.budget import weights_budget
 from fusion.bundle.document import saved_schema
-from fusion.bundle.folder import check_folder, read_folder, write_folder
+from fusion.bundle.folder import check_folder, read_checksum, read_folder, write_folder
 from fusion.bundle.parts import described_members, made_with, rebuild_members
 from fusion.bundle.saved_encoders import (
     check_fingerprints,
@@ -44,7 +43,6 @@ from fusion.bundle.weights import (
     unpacked,
 )
 from fusion.choices.parameters import EncoderPaths
-from fusion.data.panel.columns import SalesColumns
 from fusion.data.panel.frequency import Frequency
 from fusion.errors import BundleError
 from fusion.forecasting.blending import StageBlend
@@ -137,6 +135,15 @@ def load_forecast(
     return trained
 
 
+def forecast_fingerprint(folder: str | Path) -> str:
+    """SHA-256 of the description of a saved forecast, which tells the hashes of all its files.
+
+    Raises:
+        BundleError: If the folder holds no forecast.
+    """
+    return read_checksum(expanded(folder), FORECAST)
+
+
 def _rebuilt(
     document: ForecastDocument,
     files: Mapping[str, bytes],
@@ -154,7 +161,7 @@ def _rebuilt(
         model = _rebuilt_model(document, weights, files, n_weight_bytes=n_bytes)
     check_fingerprints(encoders, document.encoders, folder=name)
     with described("sales"):
-        sales = SalesColumns(**_tuples(vars(document.sales)))
+        sales = document.sales.columns
     frequency, kept = Frequency(**vars(document.frequency)), None
     if (document.kept is None) != (HISTORIES not in files):
         raise BundleError(f"{HISTORIES} must be there where histories are kept. {RESTORE}")
@@ -221,8 +228,3 @@ def _rebuilt_head(entry: PathHeadEntry) -> SalesPathHead:
         raise BundleError(f"{unknown_name('head', name, FORECAST_HEADS)} {RESTORE}")
     with described("head"):
         return FORECAST_HEADS[name](**values)
-
-
-def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The same values with tuples in place of lists."""
-    return {name: tuple(one) if isinstance(one, list) else one for name, one in values.items()}
