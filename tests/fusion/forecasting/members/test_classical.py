@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fusion.data.panel.frequency import Frequency
 from fusion.forecasting.examples import past_examples
 from fusion.forecasting.members.base import PathTraining
 from fusion.forecasting.members.classical import METHODS, ClassicalMember
@@ -45,7 +46,26 @@ def test_a_walk_is_followed_closely():
     member, *_ = fitted(
         with_units(lambda age, series: 200.0 + 8.0 * rng.choice([-1, 1], len(age)).cumsum())
     )
-    assert member.methods[2] in {"ses_40", "median_4"}
+    assert member.methods[2] == "last"
+
+
+def test_days_have_a_number_for_each_weekday():
+    shape = np.array([8.0, 9.0, 20.0, 30.0, 12.0, 3.0, 1.0])
+    panel = with_units(lambda age, series: 5.0 * shape[age % 7])
+    member, examples, head = fitted(replace(panel, frequency=Frequency("day")))
+    assert member.methods[2].startswith("weekday")
+    weekday = (examples.as_of - panel.first[examples.windows.series])[:, None] + np.arange(3)
+    units = median_of(member.raw(examples), head)[:, :3] * examples.levels()[:, None]
+    known = examples.windows.lengths >= 7
+    wanted = 5.0 * shape[weekday % 7]
+    assert np.abs(units - wanted)[known].mean() < 0.1 * wanted.mean()
+
+
+def test_a_weekday_is_known_by_itself_or_else_by_all_days():
+    past = np.full((1, 28), np.nan)
+    past[0, -14:] = [1, 2, 3, 4, 5, 6, np.nan, 3, 4, 5, 6, 7, 8, np.nan]
+    method, parameters = METHODS["weekday_4"]
+    assert method(past, **parameters).tolist() == [[2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 4.5]]
 
 
 def test_answers_stand_at_the_level_of_the_item():
