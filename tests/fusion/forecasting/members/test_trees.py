@@ -60,9 +60,11 @@ def test_the_weekday_of_a_step_moves_it_alone():
     day = panel.first[series] + np.arange(len(series)) - panel.offsets[series]
     units = np.where(day % 7 == 2, 30.0, 3.0).astype(np.float32)
     panel = replace(panel, frequency=Frequency("day"), units=units)
-    member, examples, head = fitted(panel, max_trees=30)
+    member, examples, head = fitted(panel)
+    examples = examples.take(np.flatnonzero(examples.stages() == 2))
     answers, wanted = medians(member, examples, head), examples.targets()
-    assert answers[wanted > 10.0].mean() > 4.0 * answers[wanted < 10.0].mean()
+    known = ~np.isnan(wanted)
+    assert np.abs(answers - wanted)[known].mean() < 2.7  # 3.4 without the weekday
 
 
 def test_a_vector_that_decides_the_level_of_new_items_is_learned():
