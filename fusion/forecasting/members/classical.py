@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from encoders.series.inputs import own_means
 from encoders.series.windows import UNITS
 from fusion.forecasting.examples import KNOWN_FROM, Examples, Floats, Ints
 from fusion.forecasting.members.base import ForecastMember, Paths, PathTraining
@@ -36,6 +37,11 @@ def _median(past: Floats, *, periods: int) -> Floats:
     return np.asarray((recent[rows, last // 2] + recent[rows, (last + 1) // 2]) / 2)
 
 
+def _mean(past: Floats, *, periods: int) -> Floats:
+    """Mean of the last known periods, `[n]`; NaN without any."""
+    return own_means(past[:, -periods:], otherwise=np.nan)
+
+
 def _weekday_median(past: Floats, *, weeks: int) -> Floats:
     """Median of the same day in the last weeks, `[n, 7]`: of the next day, the one after, and on.
 
@@ -60,6 +66,8 @@ METHODS: Mapping[str, tuple[Callable[..., Floats], Mapping[str, float]]] = {
     "median_4": (_median, {"periods": 4}),
     "median_8": (_median, {"periods": 8}),
     "median_13": (_median, {"periods": 13}),
+    "mean_26": (_mean, {"periods": 26}),
+    "mean_52": (_mean, {"periods": 52}),
     "ses_10": (_ses, {"alpha": 0.1}),
     "ses_20": (_ses, {"alpha": 0.2}),
     "ses_40": (_ses, {"alpha": 0.4}),
@@ -81,10 +89,10 @@ class ClassicalMember(ForecastMember):
     Of sales by day there may be a number for each weekday.
 
     Why: of short or sparse histories a smoothing says nearly all that there is, and it can not be
-    led astray by what other items do. The method (the last value, a median of the last periods or
-    of the same weekday, simple exponential smoothing, or that of Teunter, Syntetos and Babai for
-    sparse items, see `fusion.forecasting.smoothing`) is chosen for each group by the pinball loss
-    of its answers.
+    led astray by what other items do. The method (the last value, a median or mean of the last
+    periods, a median of the same weekday, simple exponential smoothing, or that of Teunter,
+    Syntetos and Babai for sparse items, see `fusion.forecasting.smoothing`) is chosen for each
+    group by the pinball loss of its answers.
 
     Args:
         methods: Name of the method of sparse, young and steady items; `fit` sets it.
