@@ -91,6 +91,12 @@ def drift(windows: Windows) -> Floats:
     return np.asarray(past[rows, last][:, None] + change[:, None] * steps)
 
 
+def week_before(windows: Windows) -> Floats:
+    """Units of the same weekday a week before, `[n, horizon]`; of the last known day without it."""
+    values = windows.past(UNITS, 7).astype(np.float64)[:, np.arange(windows.n_steps) % 7]
+    return np.where(np.isnan(values), last_value(windows), values)
+
+
 def zero(windows: Windows) -> Floats:
     """Nothing is sold, `[n, 1]`."""
     return np.zeros((len(windows), 1))
@@ -116,6 +122,8 @@ PRICE_RULES: dict[str, Rule] = {
     **{name: rule for name, rule in RULES.items() if name not in ("zero", "last value", "TSB")},
 }
 """Every rule of prices: one that does not move, one that moves on as it did, and those of units."""
+WEEKDAY = "same weekday"
+"""Name of `week_before`, a rule of days alone."""
 BY_AGE, RATIO = "median by age", "ratio by age"
 LEAST_SQUARES = "least squares on lags"
 TREES = "trees on lags"
@@ -176,6 +184,8 @@ def baseline_forecasts(
         BY_AGE: lambda one: ages.of(one.windows.lengths),
         RATIO: lambda one: ratios.of(one.windows.lengths) * scales(one)[:, None],
     }
+    if asked.windows.calendar.unit == "day":
+        point_methods[WEEKDAY] = partial(points, week_before, ages)
     methods: dict[str, Callable[[], Forecasts]] = {
         **{name: partial(around, method) for name, method in point_methods.items()},
         LEAST_SQUARES: lambda: least_squares(training, asked, ages, levels=levels),

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from encoders.series.known import known_mean
 from encoders.series.lag_features import LagFeaturesEncoder
-from encoders.series.windows import Windows
+from encoders.series.windows import THURSDAY, Windows
 from fusion.data.batch import chunks
 from fusion.forecasting.examples import Examples, Floats, Ints
 from fusion.members.base import State
@@ -74,20 +74,28 @@ class PathFeatures:
         return bool(self.lags.columns.reads_dates)
 
     @property
+    def reads_weekday(self) -> bool:
+        """Whether the day of the week of a step is read: of sales by day."""
+        return self.lags.columns.unit == "day"
+
+    @property
     def n_of_step(self) -> int:
         """Columns of `of_steps`."""
-        return 1 + int(self.reads_year) + 2 * len(self.known)
+        return 1 + int(self.reads_year) + int(self.reads_weekday) + 2 * len(self.known)
 
     def of_steps(self, windows: Windows) -> Table:
         """What is known ahead of each step: `[n, n_steps, n_of_step]`, NaN where unknown.
 
-        The number of the step, its day of the year where that is read, and each number that is
-        known ahead: as it is, and less its mean in the last 8 periods.
+        The number of the step, its day of the year where that is read, of days that of the week (0
+        is Monday), and each number that is known ahead: as it is, and less its mean in the last 8
+        periods.
         """
         days = windows.step_dates()
         found: list[NDArray[Any]] = [np.broadcast_to(np.arange(windows.n_steps), days.shape)]
         if self.reads_year:
             found.append((days - days.astype("datetime64[Y]")).astype(np.int64))
+        if self.reads_weekday:
+            found.append((days.astype(np.int64) + THURSDAY) % 7)
         for name in self.known:
             is_own = name in windows.columns
             future = windows.future if is_own else windows.future_market
