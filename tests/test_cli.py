@@ -15,6 +15,8 @@ from fusion import Predictor, load_bundle
 from fusion.cli import app
 from fusion.cli.shared import show_result
 
+pytestmark = pytest.mark.usefixtures("few_draws")
+
 CONFIG = """
 title = "A small shop"
 

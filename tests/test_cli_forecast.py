@@ -10,6 +10,8 @@ from typer.testing import CliRunner
 from fusion.cli import app
 from fusion.jobs import forecast as forecast_job
 
+pytestmark = pytest.mark.usefixtures("few_draws")
+
 CONFIG = """
 title = "Coats"
 [data]

@@ -43,7 +43,7 @@ def items():
 def test_text_and_numbers_together_explain_what_neither_does_alone(items):
     y = items.pop("sales") if "sales" in items else None
     x = items.drop(columns="item_id")
-    training = {"epochs": 40, "batch_size": 32, "folds": 2}
+    training = {"epochs": 40, "batch_size": 32}
     scores = {
         name: regressor(**DEFAULT, training=training, columns=columns)
         .fit(x[:90], y[:90])
