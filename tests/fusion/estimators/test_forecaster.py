@@ -7,6 +7,8 @@ import pytest
 from fusion.errors import CatalogueError, ConfigError
 from fusion.estimators.forecaster import FusionForecaster
 
+pytestmark = pytest.mark.usefixtures("few_draws")
+
 MEMBERS = {"ridge": {}, "classical": {}}
 WEEKS = pd.date_range("2024-01-01", periods=40, freq="7D")
 
