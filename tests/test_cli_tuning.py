@@ -39,9 +39,6 @@ target = "units"
 text = {text}
 image = "colour_texture"
 
-[model]
-members = ["network", "ridge"]
-
 [model.options]
 n_networks = 2
 width = 16
