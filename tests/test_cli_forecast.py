@@ -12,6 +12,8 @@ from fusion.cli import app
 from fusion.forecasting.ledger.chain import read_ledger
 from fusion.jobs import forecast as forecast_job
 
+pytestmark = pytest.mark.usefixtures("few_draws")
+
 CONFIG = """
 title = "Coats"
 [data]

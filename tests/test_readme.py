@@ -74,7 +74,7 @@ def links():
             yield pytest.param(page, target, id=f"{page.name}: {target}")
 
 
-@pytest.mark.usefixtures("registries", "forked_pool")
+@pytest.mark.usefixtures("registries", "forked_pool", "few_draws")
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch):

@@ -8,6 +8,8 @@ from fusion.data import SalesColumns, add_history
 from fusion.errors import CatalogueError, ConfigError
 from fusion.estimators.forecaster import FusionForecaster
 
+pytestmark = pytest.mark.usefixtures("few_draws")
+
 MEMBERS = {"ridge": {}, "classical": {}}
 WEEKS = pd.date_range("2024-01-01", periods=40, freq="7D")
 
