@@ -63,7 +63,6 @@ METHODS: Mapping[str, tuple[Callable[..., Floats], Mapping[str, float]]] = {
     "median_4": (_median, {"periods": 4}),
     "median_8": (_median, {"periods": 8}),
     "median_13": (_median, {"periods": 13}),
-    "last": (_ses, {"alpha": 1.0}),
     "mean_26": (_mean, {"periods": 26}),
     "mean_52": (_mean, {"periods": 52}),
     "ses_10": (_ses, {"alpha": 0.1}),
