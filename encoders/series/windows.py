@@ -7,7 +7,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from encoders.series.levels import LEVEL_PERIODS, Array, Measure, levels_of
+from encoders.series.known import Array
+from encoders.series.levels import LEVEL_PERIODS, Measure, levels_of
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]

@@ -11,7 +11,6 @@ from fusion.forecasting.ledger.value_added import POINT, ValueAdded
 from fusion.report.answer import Answer, best_simple
 from fusion.report.backtest_view import (
     BY,
-    OWN,
     BacktestView,
     GroupTable,
     backtest_evaluation,
@@ -116,8 +115,7 @@ def _added(added: ValueAdded) -> AddedView:
     whole, *others = added.tables
     names = [name for name in SHOWN if name in whole.metric_names]
     rows = tuple(
-        (_name(row.method), tuple(write(name, row.metrics[name]) for name in names))
-        for row in whole.rows
+        (row.method, tuple(write(name, row.metrics[name]) for name in names)) for row in whole.rows
     )
     labels = tuple(metric_name(name).label for name in names)
     return AddedView(
@@ -138,7 +136,7 @@ def _by_method(table: BacktestTable) -> GroupTable:
         (group, tuple(write(POINT[0], found[group, method]) for method in methods))
         for group in groups
     )
-    labels = tuple(f"WAPE of {_name(method)}" for method in methods)
+    labels = tuple(f"WAPE of {method}" for method in methods)
     return GroupTable(BY.get(table.by, f"By {table.by}"), table.by, labels, rows)
 
 
@@ -166,7 +164,7 @@ def _scores(gains: GainTable, metric: str, whole: dict[str, dict[str, float]]) -
     first = gains.reference
     return [
         Score(
-            f"{_name(first)} over {_name(row.method)}",
+            f"{first} over {row.method}",
             "without",
             {metric: whole[first][metric]},
             row.gain,
@@ -176,7 +174,3 @@ def _scores(gains: GainTable, metric: str, whole: dict[str, dict[str, float]]) -
         for row in gains.rows
         if row.metric == metric
     ]
-
-
-def _name(method: str) -> str:
-    return OWN if method == FORECAST else method

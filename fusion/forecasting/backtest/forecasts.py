@@ -103,9 +103,12 @@ class Actual:
             length = int(chunk.windows.lengths.max(initial=0))
             past = chunk.windows.past(UNITS, length).astype(np.float64)
             parts.append(cls.of(chunk.targets(), past))
-        names = ("steps", "naive_absolute", "naive_squared")
-        arrays = (np.concatenate([getattr(part, name) for part in parts]) for name in names)
-        return cls(*arrays, quantity=examples.panel.quantity)
+        return cls(
+            steps=np.concatenate([part.steps for part in parts]),
+            naive_absolute=np.concatenate([part.naive_absolute for part in parts]),
+            naive_squared=np.concatenate([part.naive_squared for part in parts]),
+            quantity=examples.panel.quantity,
+        )
 
     @property
     def paths(self) -> Floats:
