@@ -29,12 +29,12 @@ WITHIN = {"slow drift": 13}
 KINDS = {
     "mean": "all items sell 30 % more",
     "scale": "weekly sales of an item vary more: lognormal of sigma .9 in place of .3, same mean",
-    "new category": "half of the new items are of a brand that nobody knew",
+    "new category": "three of four new items are of a brand that nobody knew",
     "missing photo": "four of five new items have no photo, where one of twenty had none",
     "price level": "all prices rise by 8 %",
     "seasonality": "the season comes a quarter of a year early, where that makes 25 % or more",
     "unit error": "a tenth of the items count in thousandths, or in dozens",
-    "slow drift": "all items sell 3 % more every week",
+    "slow drift": "all items sell 5 % more every week",
 }
 FITS = {
     "mean": {"units", "forecast"},
@@ -91,7 +91,7 @@ def made_run(kind: str | None, *, n_items: int, seed: int) -> Run:
     if kind == "mean":
         mean = mean * np.where(since >= 0, 1.3, 1.0)
     if kind == "slow drift":
-        mean = mean * np.where(since >= 0, 1.03 ** (since + 1.0), 1.0)
+        mean = mean * np.where(since >= 0, 1.05 ** (since + 1.0), 1.0)
     sigma = np.where((since >= 0) & (kind == "scale"), 0.9, 0.3)
     noise = np.exp(sigma * draw.normal(size=mean.shape) - sigma**2 / 2)
     units = draw.poisson(mean * noise).astype(np.float64)
@@ -115,7 +115,7 @@ def _items(
     there = draw.random(n) < 0.95
     came = first >= shifts
     if kind == "new category":
-        brand[came & (draw.random(n) < 0.5)] = "new maker"
+        brand[came & (draw.random(n) < 0.75)] = "new maker"
     if kind == "missing photo":
         there &= ~(came & (draw.random(n) < 0.8))
     colour = draw.choice(np.array(["red", "blue", "green", "black"], dtype=object), n)

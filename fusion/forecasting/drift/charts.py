@@ -20,7 +20,7 @@ SEASONS: Mapping[Unit, tuple[float, ...]] = {
 """Lengths of seasons, in periods."""
 LEAST_PERIODS = 12
 """Periods of a reference with fewer of which nothing can be said."""
-SLACK = 0.25
+SLACK = 0.1
 N_DRAWS = 600
 LEAST_SPREAD = {"jumps": 0.05}
 """Spread that a number has at least, else 0.01: what moves by less is no drift."""

@@ -21,7 +21,7 @@ from fusion.forecasting.drift.signals import (
     sketches_of,
 )
 
-FALSE_ALARMS = 0.03
+FALSE_ALARMS = 0.04
 """Share of stable stretches of `RUN` periods in which anything alarms, as limits are set."""
 OF_SALES = 2 / 3
 """Part of it that goes to sales; the rest goes to items."""
@@ -178,8 +178,11 @@ def make_reference(
 
 
 def item_share(sketch: ItemSketch, unit: Unit) -> float:
-    """Probability with which one check of items may exceed its limit: all of a stretch share it."""
-    return FALSE_ALARMS * (1 - OF_SALES) / (max(count_checks(sketch), 1) * RUN[unit])
+    """Probability with which one check of items may exceed its limit: all of a stretch share it.
+
+    It is made each period, of items of which most were there in the one before: half as many count.
+    """
+    return FALSE_ALARMS * (1 - OF_SALES) / (max(count_checks(sketch), 1) * RUN[unit] / 2)
 
 
 def _slack(
