@@ -21,6 +21,10 @@ MOST_KNOWN_LEVELS = 20_000
 """Levels that are remembered; of a column of more it is not told which are new."""
 
 
+UNSEEN = "(not seen in training)"
+"""Level of items whose own level an encoder does not know."""
+
+
 @dataclass(frozen=True, eq=False)
 class ItemContent:
     """Items with what is known of them, `n` rows.
@@ -130,8 +134,12 @@ class LevelSketch:
         first = np.full(len(names), np.iinfo(np.int64).max)
         np.minimum.at(first, place, periods)
         later = periods > np.median(periods)
-        n_unseen = int((later & (first[place] == periods)).sum())
-        known = [str(name) for name in names] if len(names) <= MOST_KNOWN_LEVELS else None
+        n_unseen = int((later & ((first[place] == periods) | (levels == UNSEEN))).sum())
+        known = (
+            [str(name) for name in names if name != UNSEEN]
+            if len(names) <= MOST_KNOWN_LEVELS
+            else None
+        )
         unseen = CountSketch(int(later.sum()), n_unseen)
         return cls(kept, int(counts.sum()) - sum(kept.values()), known, unseen)
 

@@ -84,6 +84,18 @@ class DriftReport:
         """The measures that exceeded their threshold; none in most stretches without drift."""
         return tuple(reading for reading in self.readings if reading.since is not None)
 
+    @property
+    def summary(self) -> str:
+        """One sentence on what was watched and whether anything moved."""
+        if not self.n_periods:
+            return "Nothing has come since the training."
+        periods = f"{self.n_periods} {self.unit}{'s'[: self.n_periods != 1]} from {self.first} on"
+        items = f"{self.n_new} new item{'s'[: self.n_new != 1]}"
+        n_moved, n = len(self.findings), len(self.readings)
+        told = f"{n_moved} of {n} measures exceed" if n_moved else f"None of {n} measures exceeds"
+        thresholds = "their threshold" if n_moved else "its threshold"
+        return f"{told} {thresholds}, in {periods} with {items}."
+
     def frame(self) -> "pd.DataFrame":
         """One row a measure: `measure`, `column`, `value`, `threshold`, `since` and `advice`."""
         import pandas as pd  # takes a second, and a watch needs none of it
