@@ -23,6 +23,7 @@ from fusion.progress import progress_shown, quiet
 if TYPE_CHECKING:
     from fusion.forecasting.backtest.result import BacktestResult
     from fusion.forecasting.content import ContentSpec
+    from fusion.forecasting.drift.readings import DriftReport
     from fusion.forecasting.history import ItemSales
     from fusion.forecasting.updating.update import How, Updated
 
@@ -119,6 +120,7 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
         from fusion.data.panel.reach import check_horizon
         from fusion.forecasting.asked import first_step
         from fusion.forecasting.content import check_items
+        from fusion.forecasting.drift.of_forecast import drift_info
         from fusion.forecasting.heads import FORECAST_HEADS
         from fusion.forecasting.history import read_history
         from fusion.forecasting.trained import TrainedForecast, train_and_keep
@@ -140,6 +142,7 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
             sales=sales_spec(self).columns,
             frequency=history.panel.frequency,
             launch=self.launch,
+            info=drift_info(history, content.view, until=until, seed=spec.seed),
             kept=kept if self.keep_histories else None,
         )
         return self
@@ -250,6 +253,31 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
         found = asked_sales(trained, items, sales)
         content = asked_content(self)
         return similar_past_items(trained, found, content, item, before=before, k=k).frame()
+
+    def drift(
+        self, items: Any, sales: Any, *, market: Any = None, planned: Any = None
+    ) -> "DriftReport":
+        """Whether sales and items are still as those that were learned from.
+
+        Args:
+            items: One row an item, new ones too.
+            sales: One row an item and period up to now, the history with it.
+            market: As `fit` was given one.
+            planned: As `fit` was given one.
+
+        Returns:
+            Every measure with its threshold; `findings` are those that exceed it, each with the
+            day since when and what to do, see `fusion.forecasting.drift.readings`.
+
+        Raises:
+            CatalogueError: If a table does not suit, or the forecast is of an older version.
+        """
+        from fusion.forecasting.drift.of_forecast import watch_sales
+
+        check_is_fitted(self, "forecast_")
+        with progress_shown() if self.verbose else quiet() as stage:
+            found = asked_sales(self.forecast_, items, sales, market=market, planned=planned)
+            return watch_sales(self.forecast_, found, asked_content(self), stage=stage)
 
     def backtest(
         self,

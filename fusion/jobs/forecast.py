@@ -22,6 +22,7 @@ from fusion.errors import ConfigError
 from fusion.forecasting.asked import AskedAnswers, answers_at, asked_answers
 from fusion.forecasting.backtest.origins import measured_levels
 from fusion.forecasting.backtest.result import BacktestResult
+from fusion.forecasting.drift.of_forecast import drift_info
 from fusion.forecasting.history import History, ItemSales
 from fusion.forecasting.saved.document import FORECAST
 from fusion.forecasting.saved.folder import save_forecast
@@ -231,6 +232,7 @@ def _trained(
             "as_of": str(frequency.first_day(inputs.until)),
             "n_items": len(set(history.panel.ids)),
             "market": config.sales.market is not None,
+            **drift_info(history, content.view, until=inputs.until, seed=config.forecast.seed),
         },
         kept=kept if config.forecast.keep_histories else None,
     )
