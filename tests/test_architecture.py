@@ -138,6 +138,7 @@ LONG_FILES = {
     "encoders/text/bert.py": "one encoder: which checkpoint, reading, batches, pooling, tuning",
     "fusion/data/infer.py": "the rules by which roles are found",
     "fusion/estimators/base.py": "most of it are the parameters, and what each of them means",
+    "fusion/estimators/forecaster.py": "one door: parameters, and everything a forecast is asked",
     "fusion/predictor.py": "one door: everything that a trained model is asked",
     "fusion/shards/csv_rows.py": "one format: where its rows begin, and their cells",
     "heads/metrics.py": "a list: every metric with its formula",

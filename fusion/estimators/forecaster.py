@@ -39,6 +39,7 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
     their texts, photos and attributes together.
 
     Args:
+        head: What is asked: `sales_path`, what will be sold.
         horizon: Periods that are forecast, >= 1.
         frequency: What a period is: `day`, `week` or `month`; None: as the dates are. Days may be
             added up to weeks or months.
@@ -61,6 +62,7 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
     def __init__(
         self,
         *,
+        head: str = "sales_path",
         horizon: int = 8,
         frequency: str | None = None,
         levels: Sequence[float] = (0.1, 0.5, 0.9),
@@ -75,6 +77,7 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
         verbose: bool = False,
         random_state: Any = None,
     ) -> None:
+        self.head = head
         self.horizon = horizon
         self.frequency = frequency
         self.levels = levels

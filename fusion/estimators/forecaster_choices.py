@@ -33,6 +33,7 @@ def forecast_spec(estimator: "FusionForecaster") -> "ForecastSpec":
         ConfigError: With every parameter that does not suit.
     """
     from fusion.forecasting.content import ContentSpec
+    from fusion.forecasting.heads import head_mistakes
     from fusion.forecasting.trained import ForecastSpec
 
     mistakes = Mistakes()
@@ -54,7 +55,7 @@ def forecast_spec(estimator: "FusionForecaster") -> "ForecastSpec":
     mistakes.add(forecast_member_mistakes(members))
     columns = named_columns(estimator.columns, True, mistakes)
     with mistakes.gathered():
-        sales_columns(estimator.sales)
+        mistakes.add(head_mistakes(estimator.head, sales_columns(estimator.sales)))
     mistakes.refuse()
     item = sales_columns(estimator.sales).item
     content = ContentSpec(
@@ -64,7 +65,7 @@ def forecast_spec(estimator: "FusionForecaster") -> "ForecastSpec":
         store=None if estimator.store is None else expanded(estimator.store),
         on_bad_rows=estimator.on_bad_rows,
     )
-    return ForecastSpec(int(horizon), levels, members, content, seed)
+    return ForecastSpec(int(horizon), levels, members, content, seed, estimator.head)
 
 
 def asked_content(estimator: "FusionForecaster") -> "ContentSpec":

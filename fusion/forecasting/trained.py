@@ -15,6 +15,7 @@ from fusion.forecasting.backtest.forecasts import MEDIAN
 from fusion.forecasting.content import Content, ContentSpec, content_of_items
 from fusion.forecasting.examples import Examples, past_examples
 from fusion.forecasting.fit import fit_forecast
+from fusion.forecasting.heads import FORECAST_HEADS
 from fusion.forecasting.history import History
 from fusion.forecasting.members.base import ForecastMember
 from fusion.forecasting.members.defaults import DEFAULT_MEMBERS
@@ -38,6 +39,7 @@ class ForecastSpec:
         members: Which members; None for the default ones.
         content: How items are read.
         seed: Of everything that is drawn.
+        head: What is asked, one of `FORECAST_HEADS`.
     """
 
     horizon: int
@@ -45,6 +47,7 @@ class ForecastSpec:
     members: MemberChoices | None = None
     content: ContentSpec = field(default_factory=ContentSpec)
     seed: int = 0
+    head: str = "sales_path"
 
     def made_members(self) -> dict[str, ForecastMember]:
         """New members that have learned nothing."""
@@ -107,6 +110,7 @@ def train_forecast(
         spec.made_members,
         levels=sorted({MEDIAN, *spec.levels}),
         seed=spec.seed,
+        kind=FORECAST_HEADS[spec.head],
         stage=stage,
     )
     return model, content

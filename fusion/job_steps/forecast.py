@@ -22,6 +22,7 @@ from fusion.forecasting.backtest.origins import backtest, origin_periods
 from fusion.forecasting.backtest.result import BacktestResult, scored
 from fusion.forecasting.content import CheckedItems, ContentSpec, check_items
 from fusion.forecasting.examples import Ints
+from fusion.forecasting.heads import head_mistakes
 from fusion.forecasting.history import (
     History,
     ItemSales,
@@ -84,6 +85,7 @@ def checked_inputs(
     mistakes.add(folder_mistakes("store", config.store))
     mistakes.add(photo_folder_mistakes(config.data.photos))
     mistakes.add(forecast_member_mistakes(config.forecast.members))
+    mistakes.add(head_mistakes(config.forecast.head, config.sales.columns))
     with mistakes.gathered():
         check_free(folder)
     with mistakes.gathered():
@@ -148,7 +150,7 @@ def forecast_spec(config: ForecastConfig, *, store: Path) -> ForecastSpec:
         store=store,
         on_bad_rows=data.on_bad_rows,
     )
-    return ForecastSpec(asked.horizon, asked.levels, asked.members, content, asked.seed)
+    return ForecastSpec(asked.horizon, asked.levels, asked.members, content, asked.seed, asked.head)
 
 
 def items_of(config: ForecastConfig, content: ContentSpec) -> pd.DataFrame:

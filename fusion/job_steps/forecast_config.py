@@ -15,6 +15,7 @@ from fusion.plugins import known_names
 class ForecastSection(Section):
     """What is forecast, by which members, and at which past dates it is measured."""
 
+    head: str = Field(default="sales_path", description="What is asked.")
     horizon: int = Field(default=8, ge=1, le=MOST_STEPS, description="Periods, each a step.")
     levels: list[float] = Field(
         default_factory=lambda: [0.1, 0.5, 0.9], description="Quantile levels that are told."

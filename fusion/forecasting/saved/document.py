@@ -71,12 +71,16 @@ class UnitsEntry:
 @with_config(EXACT)
 @dataclass(frozen=True)
 class PathHeadEntry:
-    """Steps and quantile levels, and where the head starts, see `SalesPathHead`."""
+    """Which head, its steps and quantile levels, and where it starts, see `SalesPathHead`.
+
+    `name` is one of `FORECAST_HEADS`; forecasts that were saved without one are of `sales_path`.
+    """
 
     horizon: Annotated[Positive, Field(le=MOST_STEPS)]
     levels: Annotated[list[Finite], Field(min_length=1, max_length=MOST_LEVELS)]
     starts: Annotated[list[list[Finite]], Field(max_length=MOST_STEPS + 1)]
     units: UnitsEntry
+    name: Text = "sales_path"
 
 
 @with_config(EXACT)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from encoders.process_state import OwnGenerators
+from encoders.spelling import unknown_name
 from fusion.bundle.budget import weights_budget
 from fusion.bundle.document import saved_schema
 from fusion.bundle.folder import check_folder, read_folder, write_folder
@@ -46,11 +47,12 @@ from fusion.data.panel.frequency import Frequency
 from fusion.errors import BundleError
 from fusion.forecasting.blending import StageBlend
 from fusion.forecasting.calibration import PathCalibration
+from fusion.forecasting.heads import FORECAST_HEADS, head_name
 from fusion.forecasting.members.base import ForecastMember
 from fusion.forecasting.members.registry import FORECAST_MEMBERS
 from fusion.forecasting.model import ForecastModel
 from fusion.forecasting.saved.answers import check_forecast_answers
-from fusion.forecasting.saved.document import FORECAST, FORMAT, ForecastDocument
+from fusion.forecasting.saved.document import FORECAST, FORMAT, ForecastDocument, PathHeadEntry
 from fusion.forecasting.trained import TrainedForecast
 from fusion.members.base import State
 from fusion.plugins import load_plugins
@@ -87,7 +89,7 @@ def save_forecast(trained: TrainedForecast, folder: str | Path) -> None:
         "sales": asdict(trained.sales),
         "frequency": asdict(trained.frequency),
         "launch": trained.launch,
-        "head": model.head.config,
+        "head": {"name": head_name(model.head), **model.head.config},
         "encoders": described_encoders(trained.encoders),
         "members": described_members(FORECAST_MEMBERS, model.members, files=member_files),
         "blend": model.blend.config,
@@ -159,8 +161,7 @@ def _rebuilt_model(
     *,
     n_weight_bytes: int,
 ) -> ForecastModel:
-    with described("head"):
-        head = SalesPathHead(**asdict(document.head))
+    head = _rebuilt_head(document.head)
     with described("calibration"):
         calibration = PathCalibration(**document.calibration)
         found, wanted = (one.stretch.shape for one in (calibration, PathCalibration.none(head)))
@@ -184,6 +185,15 @@ def _rebuilt_model(
             new_level=document.new_level,
             hot=HotRule(**vars(document.hot)),
         )
+
+
+def _rebuilt_head(entry: PathHeadEntry) -> SalesPathHead:
+    values = asdict(entry)
+    name = values.pop("name")
+    if name not in FORECAST_HEADS:
+        raise BundleError(f"{unknown_name('head', name, FORECAST_HEADS)} {RESTORE}")
+    with described("head"):
+        return FORECAST_HEADS[name](**values)
 
 
 def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:

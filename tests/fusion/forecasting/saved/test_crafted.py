@@ -12,6 +12,7 @@ from safetensors.torch import load, save
 from fusion import BundleError
 from fusion.forecasting.members.registry import FORECAST_MEMBERS
 from fusion.forecasting.saved.folder import load_forecast, save_forecast
+from heads.sales_path import SalesPathHead
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:This process:DeprecationWarning"),
@@ -139,6 +140,7 @@ def test_a_description_cannot_ask_for_more_than_its_weights_are_for(folder, writ
         ("frequency anchor", 7, r"frequency\.anchor of forecast\.json must be at most 6, got 7"),
         ("new_level", 0, r"new_level of forecast\.json must be above 0"),
         ("head horizon", 0, r"head\.horizon of forecast\.json must be at least 1, got 0"),
+        ("head name", "sale_path", r"head must be one of .*Did you mean 'sales_path'"),
         ("head levels", [], r"head\.levels of forecast\.json must have at least 1"),
         ("launch", 3, r"launch of forecast\.json must be a text, got 3"),
         ("sales shop", 3, r"sales\.shop of forecast\.json must be a text, got 3"),
@@ -158,6 +160,15 @@ def test_what_does_not_fit_is_named(small, write_odd, place, value, message):
     write_odd(small, tuple(place.split(" ")), value)
     with pytest.raises(BundleError, match=message):
         load_forecast(small)
+
+
+def test_a_forecast_that_was_saved_without_the_name_of_its_head_is_one_of_sales(
+    small, write_crafted
+):
+    document = described(small)
+    assert document["head"].pop("name") == "sales_path"
+    write_crafted(small, document)
+    assert type(load_forecast(small).model.head) is SalesPathHead
 
 
 @pytest.mark.parametrize("name", MEMBERS)
