@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,25 +20,14 @@ Complaint = Callable[[Path], str | None]
 """What is wrong with what became of the saved model of a folder, or nothing."""
 Cases = Iterator[tuple[str, Callable[[], str | None]]]
 
+Kinds = Mapping[str, Callable[[float], Any]]
+
 GONE = object()
 DEEP = json.loads("[" * 200 + "]" * 200)
 ODD = [
     GONE, None, True, -1, 0, 3, 10**9, 1e308, 10**400, "x", "", [], {}, DEEP, "y" * 10**6,
-    "../x", "/dev/zero", [None], {"x": 1}, ["x", -1], [[1e308]],
+    "../x", "/dev/zero", [None], {"x": 1}, ["x", -1],
 ]  # fmt: skip
-SIGNS = np.array([1.0, -1.0, -1.0])
-HOSTILE: dict[str, Callable[[float], Any]] = {
-    "as large as can be": lambda most: most,
-    "as large as can be, of both signs": lambda most: most * SIGNS,
-    "as large as is loaded": lambda most: min(most, 9e17),
-    "as large as is loaded, of both signs": lambda most: min(most, 9e17) * SIGNS,
-    "negative and large": lambda most: -min(most, 9e17),
-    "of huge squares": lambda most: most**0.6,
-    "of huge squares, of both signs": lambda most: most**0.6 * SIGNS,
-    "0": lambda most: 0.0,
-    "next to 0": lambda most: 1e-300,
-    "no number": lambda most: float("nan"),
-}
 
 
 @pytest.fixture
@@ -82,10 +71,12 @@ def write_odd(
 def odd_descriptions(write_crafted: Callable[[Path, Any], None]) -> Callable[..., Cases]:
     """Cases for `short_of_memory`: each has one odd value at one place of a description."""
 
-    def cases(folder: Path, complaint_about: Complaint, *, every: int) -> Cases:
-        """Each `every`-th of all pairs of a place and a value."""
+    def cases(
+        folder: Path, complaint_about: Complaint, *, every: int, more: tuple[Any, ...] = ()
+    ) -> Cases:
+        """Each `every`-th of all pairs of a place and a value; `more` are values beside `ODD`."""
         document = _described(folder)
-        pairs = [(path, odd) for path in _places(document) for odd in ODD]
+        pairs = [(path, odd) for path in _places(document) for odd in (*ODD, *more)]
         for path, odd in pairs[every // 2 :: every]:
 
             def case(path: Any = path, odd: Any = odd) -> str | None:
@@ -105,18 +96,18 @@ def hostile_weights(write_weights: Callable[..., None]) -> Callable[..., Cases]:
     from safetensors.torch import load, save
 
     def cases(
-        folder: Path, complaint_about: Complaint, *, every: int, file: str = WEIGHTS
+        folder: Path, complaint_about: Complaint, kinds: Kinds, *, every: int, file: str = WEIGHTS
     ) -> Cases:
-        """Each `every`-th of all pairs of a tensor and a kind of numbers."""
+        """Each `every`-th of all pairs of a tensor and a kind, numbers by its type's largest."""
         content = (folder / file).read_bytes()
         tensors = load(content)
         floats = [name for name, tensor in tensors.items() if tensor.is_floating_point()]
-        pairs = [(name, how) for name in floats for how in HOSTILE]
+        pairs = [(name, how) for name in floats for how in kinds]
         for name, how in pairs[every // 2 :: every]:
 
             def case(name: str = name, how: str = how) -> str | None:
                 old = tensors[name]
-                numbers = np.resize(HOSTILE[how](torch.finfo(old.dtype).max), tuple(old.shape))
+                numbers = np.resize(kinds[how](torch.finfo(old.dtype).max), tuple(old.shape))
                 changed = {**tensors, name: torch.from_numpy(numbers).to(old.dtype)}
                 write_weights(folder, save(changed), file)
                 return complaint_about(folder)
