@@ -102,9 +102,12 @@ class Actual:
             length = int(chunk.windows.lengths.max(initial=0))
             past = chunk.windows.past(UNITS, length).astype(np.float64)
             parts.append(cls.of(chunk.targets(), past))
-        names = ("steps", "naive_absolute", "naive_squared")
-        arrays = (np.concatenate([getattr(part, name) for part in parts]) for name in names)
-        return cls(*arrays, quantity=examples.panel.quantity)
+        return cls(
+            np.concatenate([part.steps for part in parts]),
+            np.concatenate([part.naive_absolute for part in parts]),
+            np.concatenate([part.naive_squared for part in parts]),
+            examples.panel.quantity,
+        )
 
     @property
     def paths(self) -> Floats:
