@@ -155,6 +155,7 @@ MANY_PARAMETERS = {
     "fusion/cli/pretraining.py: pretrain": VERB,
     "fusion/cli/training.py: fine_tune": VERB,
     "fusion/cli/updating.py: update": VERB,
+    "fusion/cli/scoring.py: score": VERB,
     "fusion/cli/using.py: evaluate": VERB,
     "fusion/cli/using.py: predict": VERB,
     "fusion/cli/using.py: similar": VERB,

@@ -155,7 +155,7 @@ def _energy_check(sample: Floats, vectors: Floats, share: float) -> Check:
 @lru_cache(MOST_LIMITS)
 def _energy_limit(sample: bytes, dim: int, n: int, share: float) -> float:
     drawn = _drawn_distances(np.frombuffer(sample).reshape(-1, dim), n)
-    return float(tail_limit(drawn**2, share)) ** 0.5
+    return math.sqrt(tail_limit(drawn**2, share))
 
 
 def _drawn_distances(sample: Floats, n: int) -> Floats:
@@ -169,4 +169,4 @@ def _drawn_distances(sample: Floats, n: int) -> Floats:
     across = sums[some].sum(axis=1) - own
     others = total - 2.0 * across - own
     squares = 2.0 * across / (n * rest) - own / n**2 - others / rest**2
-    return np.sqrt(np.maximum(squares, 0.0))
+    return np.asarray(np.sqrt(np.maximum(squares, 0.0)))
