@@ -106,7 +106,8 @@ class SampleSketch:
 
     def scaled(self, vectors: Floats) -> Floats:
         """Vectors on the scale of the sample."""
-        return (mixtures(vectors) - np.array(self.mean)) / self.spread
+        scaled: Floats = (mixtures(vectors) - np.array(self.mean)) / self.spread
+        return scaled
 
 
 @dataclass(frozen=True)
@@ -236,7 +237,8 @@ def _quantiles(values: Floats) -> list[float]:
     ascending = np.sort(values)
     if len(ascending) > MOST_SAMPLE:
         ascending = ascending[np.linspace(0, len(ascending) - 1, MOST_SAMPLE).astype(np.int64)]
-    return ascending.tolist()
+    kept: list[float] = ascending.tolist()
+    return kept
 
 
 def _at(items: ItemContent, levels: Levels) -> Ints:
