@@ -27,8 +27,9 @@ def show_drift(report: "DriftReport") -> None:
         shown.add_column(name, no_wrap=True)
     shown.add_column("value", justify="right", no_wrap=True)
     shown.add_column("threshold", justify="right", no_wrap=True)
-    shown.add_column("what to do")
     for one in report.findings:
         numbers = (f"{one.value:.3g}", f"{one.threshold:.3g}")
-        shown.add_row(*map(Text, (one.column, one.name, one.since or "", *numbers, one.advice)))
+        shown.add_row(*map(Text, (one.column, one.name, one.since or "", *numbers)))
     say(shown)
+    for told in dict.fromkeys(one.advice for one in report.findings):
+        say(f"What to do   {told}")

@@ -33,7 +33,7 @@ def test_page_holds_every_section_in_order(page):
 
 
 def test_every_pair_is_compared_with_an_interval(page, report):
-    for pair in ("fusion over planner", "fusion over last value", "planner over last value"):
+    for pair in ("forecast over planner", "forecast over last value", "planner over last value"):
         assert page.count(f"<bdi>{pair}</bdi>") == 2
     rows = score_view(report.score).added.steps.rows
     assert {row.verdict for row in rows} <= {
