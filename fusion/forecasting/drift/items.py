@@ -106,12 +106,8 @@ class SampleSketch:
 
     def scaled(self, vectors: Floats) -> Floats:
         """Vectors on the scale of the sample."""
-<<<<<<< HEAD
-        return np.asarray((mixtures(vectors) - np.array(self.mean)) / self.spread)
-=======
         scaled: Floats = (mixtures(vectors) - np.array(self.mean)) / self.spread
         return scaled
->>>>>>> wd
 
 
 @dataclass(frozen=True)
@@ -241,12 +237,8 @@ def _quantiles(values: Floats) -> list[float]:
     ascending = np.sort(values)
     if len(ascending) > MOST_SAMPLE:
         ascending = ascending[np.linspace(0, len(ascending) - 1, MOST_SAMPLE).astype(np.int64)]
-<<<<<<< HEAD
-    return [float(value) for value in ascending]
-=======
     kept: list[float] = ascending.tolist()
     return kept
->>>>>>> wd
 
 
 def _at(items: ItemContent, levels: Levels) -> Ints:
