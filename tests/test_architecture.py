@@ -153,6 +153,7 @@ MANY_PARAMETERS = {
     "fusion/cli/embedding.py: embed": VERB,
     "fusion/cli/forecasting.py: forecast": VERB,
     "fusion/cli/pretraining.py: pretrain": VERB,
+    "fusion/cli/scoring.py: score": VERB,
     "fusion/cli/training.py: fine_tune": VERB,
     "fusion/cli/updating.py: update": VERB,
     "fusion/cli/scoring.py: score": VERB,
