@@ -47,7 +47,7 @@ class LearnedPrices(LearnedSales):
             return super()._quantile(level)
         lowest = self.points[..., 0]
         found = lowest - self._low_tail * np.log(self.levels[0] / level)
-        return np.maximum(found, LEAST_SHARE * lowest)
+        return np.asarray(np.maximum(found, LEAST_SHARE * lowest))
 
     @property
     def _low_tail(self) -> Floats:
