@@ -156,7 +156,6 @@ MANY_PARAMETERS = {
     "fusion/cli/scoring.py: score": VERB,
     "fusion/cli/training.py: fine_tune": VERB,
     "fusion/cli/updating.py: update": VERB,
-    "fusion/cli/scoring.py: score": VERB,
     "fusion/cli/using.py: evaluate": VERB,
     "fusion/cli/using.py: predict": VERB,
     "fusion/cli/using.py: similar": VERB,
