@@ -104,3 +104,11 @@ def test_price_path(
     flat = re.search(r"([01]\.\d{3}) / ([01]\.\d{3}) / ([01]\.\d{3}) went down, stayed", printed)
     row = next(line for line in printed.splitlines() if line.startswith("| last price |"))
     assert row.endswith(f"| {flat[2]} |")  # a price that does not move is always flat
+
+
+def test_drift(script, capsys) -> None:
+    drift = script("drift")
+    drift.main(["--runs", "1", "--stable", "1", "--items", "60", "--trial"])
+    printed = capsys.readouterr().out
+    assert len(drift.KINDS) == 8 and all(f"| {kind}" in printed for kind in drift.KINDS)
+    assert "of 1 runs alarmed" in printed
