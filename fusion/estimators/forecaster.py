@@ -39,7 +39,8 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
     their texts, photos and attributes together.
 
     Args:
-        head: What is asked: `sales_path`, what will be sold.
+        head: What is asked: `sales_path`, what will be sold; `demand`, what would be in full stock,
+            where `sales` names a column for `stock` or `in_stock`.
         horizon: Periods that are forecast, >= 1.
         frequency: What a period is: `day`, `week` or `month`; None: as the dates are. Days may be
             added up to weeks or months.
@@ -128,7 +129,7 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
             until = first_step(found.panel, as_of)
             check_horizon(found.panel, spec.horizon, until=until)
             checked = check_items(found.items, spec.content)
-            history = read_history(found, checked, spec.content, stage=stage)
+            history = read_history(found, checked, spec.content, head=spec.head, stage=stage)
             model, content = train_forecast(history, spec, until=until, stage=stage)
         self.forecast_ = TrainedForecast(
             model,
@@ -174,6 +175,43 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
             found = asked_sales(trained, items, sales, market=market, planned=planned)
             content = asked_content(self)
             return asked_answers(trained, found, content, as_of=as_of, stage=stage).table()
+
+    def demand(
+        self,
+        items: Any,
+        sales: Any,
+        *,
+        market: Any = None,
+        planned: Any = None,
+        as_of: str | None = None,
+    ) -> pd.DataFrame:
+        """What was wanted of items in past periods, one row each; of a forecast of head `demand`.
+
+        In full stock it is what was sold; else it is estimated from both sides of the gap, given
+        that it is what was sold or more: a look back, which no forecast reads.
+
+        Args:
+            items: One row an item.
+            sales: One row an item and period.
+            market: As `fit` was given one.
+            planned: The plan, where it does not stand in `sales`.
+            as_of: Date from which on nothing is known (default: the day after the sales).
+
+        Returns:
+            See `fusion.forecasting.past_demand.PastDemand.frame`.
+
+        Raises:
+            CatalogueError: If a table or the date does not suit.
+            ConfigError: If the forecast is of another head.
+        """
+        from fusion.forecasting.asked import asked_demand
+
+        check_is_fitted(self, "forecast_")
+        trained = self.forecast_
+        with progress_shown() if self.verbose else quiet() as stage:
+            found = asked_sales(trained, items, sales, market=market, planned=planned)
+            content = asked_content(self)
+            return asked_demand(trained, found, content, as_of=as_of, stage=stage).frame()
 
     def similar(
         self, items: Any, sales: Any, item: str, *, before: str | None = None, k: int = 5
@@ -246,7 +284,7 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
                 gap=gap,
             )
             checked = check_items(found.items, spec.content)
-            history = read_history(found, checked, spec.content, stage=stage)
+            history = read_history(found, checked, spec.content, head=spec.head, stage=stage)
             return scored(history, backtest(history, spec, periods.tolist(), gap=gap, stage=stage))
 
     def save(self, folder: str | Path) -> None:

@@ -7,13 +7,23 @@ from typing import Any
 
 from encoders.spelling import unknown_name
 from fusion.data.panel.columns import SalesColumns
+from fusion.data.panel.panel import Panel
+from fusion.data.panel.stock import STOCK_ROLES, of_demand
+from heads.demand import DemandHead
 from heads.sales_path import SalesPathHead
 
 FORECAST_HEADS: dict[str, type[SalesPathHead]] = {
     "sales_path": SalesPathHead,
+    "demand": DemandHead,
 }
 """Every head of a forecast by its registry name."""
-NEEDED: dict[str, tuple[tuple[str, ...], str]] = {}
+NEEDED: dict[str, tuple[tuple[str, ...], str]] = {
+    "demand": (
+        STOCK_ROLES,
+        "Without it nobody can tell a period that was sold out from one in which little was "
+        "wanted: name the column, or take head sales_path.",
+    ),
+}
 """Head -> roles of sales columns of which it needs one, and why; not named: it needs none."""
 
 
@@ -25,6 +35,15 @@ def head_name(head: SalesPathHead) -> str:
     """
     by_type = {kind: name for name, kind in FORECAST_HEADS.items()}
     return by_type[type(head)]
+
+
+def asked_panel(name: str, panel: Panel) -> Panel:
+    """The sales as a head takes them: of `demand`, periods without full stock are bounds.
+
+    Raises:
+        ValueError: If the head asks for what the panel does not tell.
+    """
+    return of_demand(panel) if name == "demand" else panel
 
 
 def head_mistakes(name: Any, columns: SalesColumns) -> list[str]:

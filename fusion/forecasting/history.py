@@ -21,6 +21,7 @@ from fusion.data.schema import HISTORY
 from fusion.errors import CatalogueError
 from fusion.forecasting.content import CheckedItems, ContentSpec, ready_items
 from fusion.forecasting.examples import Ints
+from fusion.forecasting.heads import asked_panel
 from fusion.progress import Stage, say_once, silent
 from fusion.ready import ReadyItems
 
@@ -112,7 +113,12 @@ def sales_of_items(
 
 
 def read_history(
-    sales: ItemSales, checked: CheckedItems, content: ContentSpec, *, stage: Stage = silent
+    sales: ItemSales,
+    checked: CheckedItems,
+    content: ContentSpec,
+    *,
+    head: str = "sales_path",
+    stage: Stage = silent,
 ) -> History:
     """Items with their sales, embedded.
 
@@ -120,6 +126,7 @@ def read_history(
         sales: Items and their sales.
         checked: The items, see `check_items`.
         content: How items are read.
+        head: What is asked of them, see `asked_panel`.
         stage: Opens progress bars.
 
     Raises:
@@ -129,7 +136,7 @@ def read_history(
     own = item_keys(ready.catalogue.frame, sales.item)
     row_of = {key: row for row, key in enumerate(own) if key is not None}
     kept = np.array([name in row_of for name in sales.panel.ids], dtype=bool)
-    panel = of_items(sales.panel, row_of.keys())
+    panel = asked_panel(head, of_items(sales.panel, row_of.keys()))
     rows = np.array([row_of[name] for name in panel.ids], dtype=np.int64)
     return History(ready, rows, panel, sales.launches[kept])
 

@@ -134,7 +134,8 @@ def curves_by_age(panel: Panel, series: Ints, *, n_periods: int, until: int) -> 
     there &= panel.first[series][:, None] + ages < until
     if not len(panel.units):
         return np.full(places.shape, np.nan)
-    return np.where(there, panel.units[np.where(there, places, 0)], np.nan).astype(np.float64)
+    units = panel.known_units
+    return np.where(there, units[np.where(there, places, 0)], np.nan).astype(np.float64)
 
 
 def _parts(content: Content) -> dict[str, Content]:

@@ -116,7 +116,8 @@ def checked_inputs(
 
 def history_of(inputs: ForecastInputs, *, stage: Stage = silent) -> History:
     """The items with their sales, embedded."""
-    return read_history(inputs.sales, inputs.checked, inputs.spec.content, stage=stage)
+    spec = inputs.spec
+    return read_history(inputs.sales, inputs.checked, spec.content, head=spec.head, stage=stage)
 
 
 def measured(

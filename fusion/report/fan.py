@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from fusion.data.panel.frequency import Unit
 from fusion.report.line_svg import Drawing, Floats, unknown_runs
-from fusion.report.number_text import number
+from fusion.report.number_text import number, rough
 from fusion.report.period_words import day_text
 
 SMALL, WIDE = (360.0, 200.0), (720.0, 300.0)
@@ -27,6 +27,8 @@ class Fan:
         actual: What was sold in the steps, `[horizon]`; NaN where it is not known.
         days: First day of each period, `[n_past + horizon]`.
         unit: What a period is.
+        demand: What was wanted in the past, `[n_past]`, NaN where it is not known; None of sales.
+        is_short: Periods of the past without full stock, `[n_past]`; None of sales.
     """
 
     past: Floats
@@ -35,6 +37,8 @@ class Fan:
     actual: Floats
     days: NDArray[np.datetime64]
     unit: Unit
+    demand: Floats | None = None
+    is_short: NDArray[np.bool_] | None = None
 
     @property
     def ranges(self) -> list[tuple[Floats, Floats]]:
@@ -56,15 +60,21 @@ def fan_svg(fan: Fan, *, label: str, size: tuple[float, float] = SMALL) -> Marku
     n_past, horizon = len(fan.past), len(fan.quantiles)
     middle = fan.quantiles[:, fan.levels.index(0.5)]
     known = np.concatenate([fan.past, fan.quantiles.ravel(), fan.actual])
+    if fan.demand is not None:
+        known = np.concatenate([known, fan.demand])
     drawing = Drawing(n_past + horizon, float(np.nanmax(known)), *size)
     parts = [drawing.grid()]
-    for run in unknown_runs(fan.past):
-        parts.append(drawing.column(run.start, run.stop, "gap", "not to be had, or not known"))
+    parts += _gaps(fan, drawing)
     for low, high in fan.ranges:
         parts.append(drawing.band(low, high, "band", begin=n_past))
     if n_past:
         parts.append(drawing.upright(n_past - 0.5, "now"))
     parts.append(drawing.line(fan.past, "past"))
+    if fan.demand is not None and fan.is_short is not None:
+        beside = fan.is_short.copy()
+        beside[:-1] |= fan.is_short[1:]
+        beside[1:] |= fan.is_short[:-1]
+        parts.append(drawing.line(np.where(beside, fan.demand, np.nan), "wanted"))
     parts.append(drawing.line(middle, "middle", begin=n_past))
     parts.append(drawing.dots(fan.actual, "came", begin=n_past))
     for step in range(horizon):
@@ -72,6 +82,22 @@ def fan_svg(fan: Fan, *, label: str, size: tuple[float, float] = SMALL) -> Marku
         parts.append(drawing.column(place, place + 1, "hint", _hint(fan, step)))
     parts.append(drawing.labels(_labels(fan)))
     return drawing.svg(parts, label=label)
+
+
+def _gaps(fan: Fan, drawing: Drawing) -> list[str]:
+    """Columns of periods of which it is not known what was wanted, or estimated."""
+    if fan.demand is None or fan.is_short is None:
+        return [
+            drawing.column(run.start, run.stop, "gap", "not to be had, or not known")
+            for run in unknown_runs(fan.past)
+        ]
+    told = []
+    for place in np.flatnonzero(fan.is_short | np.isnan(fan.past)).tolist():
+        day, wanted = day_text(fan.days[place], unit=fan.unit), float(fan.demand[place])
+        sold = number(float(np.nan_to_num(fan.past[place])))
+        says = "not known" if np.isnan(wanted) else f"sold {sold}, about {rough(wanted)} wanted"
+        told.append(drawing.column(place, place + 1, "gap", f"{day}: {says}"))
+    return told
 
 
 def _labels(fan: Fan) -> list[tuple[int, str]]:

@@ -113,6 +113,7 @@ def _render_forecast(report: ForecastReport, numbers: ForecastNumbers) -> str:
         rows=largest_rows(views),
         n_rows=len(numbers.asked),
         held=numbers.held,
+        asks_demand=numbers.demand is not None,
         share=numbers.share,
         span=numbers.span,
         unit=numbers.frequency.unit,

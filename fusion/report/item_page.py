@@ -79,6 +79,7 @@ class ItemPage:
         unit: What a period is.
         has_past: Whether anything was sold before.
         has_come: Whether it is known by now what was sold in the horizon.
+        asks_demand: Whether demand is forecast, not sales.
     """
 
     id: str
@@ -99,6 +100,7 @@ class ItemPage:
     unit: str
     has_past: bool
     has_come: bool
+    asks_demand: bool
 
 
 STAGE_WORDS = {
@@ -153,6 +155,7 @@ def item_page(numbers: ForecastNumbers, history: History, item: str) -> ItemPage
         unit=numbers.frequency.unit,
         has_past=bool(numbers.asked.windows.lengths[rows].any()),
         has_come=bool(np.isfinite(numbers.actual[rows]).any()),
+        asks_demand=numbers.demand is not None,
     )
 
 

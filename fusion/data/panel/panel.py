@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from fusion.data.panel.frequency import Frequency
 
 Floats = NDArray[np.float32]
+LEAST_SHARE = 0.5
+"""Share of a period in stock from which on its sales tell a rate."""
 USUAL_ROWS = 20
 """Rows of a period from which on one without any is no accident."""
 
@@ -34,7 +36,8 @@ class Panel:
             where more came back than was sold.
         given: Whether the table has a row, `[n_values]`.
         reported: Whether any item has a row, also one that is not in the panel, `[n_periods]`.
-        columns: Further numbers by name, float32 `[n_values]`, NaN where unknown.
+        columns: Further numbers by name, float32 `[n_values]`, NaN where unknown; beside a `stock`
+            in units `in_stock` too, the share of the rows of a period with any.
         planned: Those of `columns` that are known ahead, from `end` on, by name: float32
             `[n_series, n_ahead]`, NaN where unknown; a series may have no other values. Empty
             where the table has no planned rows.
@@ -42,6 +45,8 @@ class Panel:
             that is known ahead goes on after the sales.
         known: Those of `columns` and `market` that are known ahead.
         left_out: Items of the table that were not wanted.
+        is_bound: Periods of which the units are less than or all that was wanted, `[n_values]`:
+            their units count as unknown; None where sales are asked for, not demand.
     """
 
     frequency: Frequency
@@ -58,6 +63,7 @@ class Panel:
     market: Mapping[str, Floats] = field(default_factory=dict)
     known: frozenset[str] = frozenset()
     left_out: tuple[str, ...] = ()
+    is_bound: NDArray[np.bool_] | None = None
 
     @property
     def n_series(self) -> int:
@@ -128,10 +134,26 @@ class Panel:
 
     @cached_property
     def known_units(self) -> Floats:
-        """Units `[n_values]`, NaN in `silent` periods too."""
-        if not len(self.silent):
-            return self.units
-        return np.where(np.isin(self.places(), self.silent), np.float32(np.nan), self.units)
+        """Units `[n_values]`, NaN in `silent` periods and those of `is_bound` too."""
+        known = self.units
+        if len(self.silent):
+            known = np.where(np.isin(self.places(), self.silent), np.float32(np.nan), known)
+        return (
+            known if self.is_bound is None else np.where(self.is_bound, np.float32(np.nan), known)
+        )
+
+    @cached_property
+    def lag_units(self) -> Floats:
+        """Units `[n_values]` as histories tell them: the known ones, and of bounds a rate.
+
+        What was sold in a period that was in stock for a half of it or more counts as so many
+        units in full stock as would have been sold at the same rate; of less nothing is known.
+        """
+        if self.is_bound is None:
+            return self.known_units
+        share = self.columns["in_stock"]
+        is_told = self.is_bound & (share >= LEAST_SHARE) & (self.units >= 0)
+        return np.where(is_told, self.units / np.where(is_told, share, 1.0), self.known_units)
 
     @cached_property
     def positions(self) -> Mapping[str, int]:
