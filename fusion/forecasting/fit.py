@@ -1,6 +1,6 @@
 """From examples to a trained forecast: members asked forward in time, then fitted anew on all."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -38,7 +38,8 @@ def fit_forecast(
 
     Members answer the latest fifth of the dates in up to three blocks, each after they have learned
     from what was known before its first date: no period is learned from and asked about. These
-    answers give blend weights and calibration. Then all members learn anew from all examples.
+    answers give blend weights and calibration. Then the members that count learn anew from all
+    examples.
 
     Why blocks: a forecast is asked soon after it has learned. Of members that learned long ago
     those look best that learn least.
@@ -55,13 +56,13 @@ def fit_forecast(
     head = kind.fitted(examples.paths(), levels=levels)
     fitting = _Fitting(make, head, seed, stage)
     found = _out_of_fold(examples, fitting)
-    members = fitting.members(examples, "all dates")
     if found is None:
         say_once(
             "The sales are too short to hold dates out: all members count alike, and ranges are as "
             "they were learned."
         )
-        alike = dict.fromkeys(members, 1.0 / len(members))
+        names = list(make())
+        alike = dict.fromkeys(names, 1.0 / len(names))
         blend = StageBlend({name: alike for name in STAGES})
         calibration = PathCalibration.none(head)
     else:
@@ -74,7 +75,7 @@ def fit_forecast(
         calibration = fit_calibration(head, held_out.take(said))
     return ForecastModel(
         head,
-        members={name: members[name] for name in blend.asked},
+        members=fitting.members(examples, "all dates", asked=blend.asked),
         blend=blend,
         calibration=calibration,
         new_level=examples.new_level,
@@ -91,10 +92,19 @@ class _Fitting:
     seed: int
     stage: Stage
 
-    def members(self, examples: Examples, where: str) -> Mapping[str, ForecastMember]:
-        """New members that have learned from examples; `where` names these in progress bars."""
+    def members(
+        self, examples: Examples, where: str, *, asked: Collection[str] | None = None
+    ) -> Mapping[str, ForecastMember]:
+        """New members that have learned from examples.
+
+        Args:
+            examples: What they learn from.
+            where: What these are called in progress bars.
+            asked: Names of those that are wanted (default: all).
+        """
         training = training_of(examples)
-        members = self.make()
+        made = self.make()
+        members = {name: made[name] for name in (made if asked is None else asked)}
         for member in members.values():
             member.fit(
                 examples,

@@ -112,7 +112,7 @@ class NetworkPathMember(ForecastMember):
             encoders=encoders,
             content=ItemContent(examples, blocks),
         )
-        schedule = self.settings.schedule(len(data.weight))
+        schedule = self.settings.schedule(data.n_drawn)
         self._build(head, encoders, dropout=schedule.dropout, seed=seed)
         trainings = [
             PathNetworkTraining(one, data, settings=self.settings, seed=(seed + place) % 2**31)

@@ -121,7 +121,8 @@ class PathData:
         reader: Of the examples.
         head: Of the paths.
         targets: `[n, horizon + 1]`, float32, NaN where a step is not known.
-        weight: `[n]`, float32.
+        weight: `[n]`, float32: how much each counts where it is drawn.
+        chance: `[n]`, in (0, 1]: how likely each is drawn in an epoch.
         at_least: Lower bounds `[n, horizon + 1]`, float32, NaN where there is none; None where the
             head cannot learn from them, or there are none.
     """
@@ -130,7 +131,13 @@ class PathData:
     head: SalesPathHead
     targets: Tensor
     weight: Tensor
+    chance: Floats
     at_least: Tensor | None = None
+
+    @property
+    def n_drawn(self) -> int:
+        """Examples that are drawn in an epoch, on average."""
+        return round(self.chance.sum())
 
     def loss(self, network: PathNetwork, rows: Ints) -> Tensor:
         """Mean loss of some examples by their weights, over all steps that are known."""
@@ -154,19 +161,29 @@ def path_data(
     encoders: Mapping[str, Encoder],
     content: ItemContent,
 ) -> PathData:
-    """What networks learn from: the examples that count, and of which any step is told."""
+    """What networks learn from: the examples that count, and of which any step is told.
+
+    Old examples count less than late ones. They are drawn less often and count more when they are,
+    so that an epoch costs less and its expected loss is the same: on online_retail errors were as
+    small in two thirds of the time. *Source:* importance sampling, as Katharopoulos and Fleuret
+    (2018); *differs:* chances are known before.
+    """
     is_told = np.isfinite(training.targets).any(axis=1)
     at_least = training.at_least if isinstance(head, LearnsBounds) else None
     if at_least is not None:
         is_told |= np.isfinite(at_least).any(axis=1)
     rows = np.flatnonzero((training.weight > 0) & is_told)
-    targets = np.minimum(training.targets[rows], MOST_RELATIVE)
-    weight = training.weight[rows]
+    examples, training = examples.take(rows), training.take(rows)
+    recent = training.weight / examples.levels()  # what a weight is beside the level
+    chance = np.sqrt(recent / recent.max(initial=0.0))
+    weight = training.weight / chance
+    targets = np.minimum(training.targets, MOST_RELATIVE).astype(np.float32)
     return PathData(
-        PathReader(examples.take(rows), encoders, content, holds=True),
+        PathReader(examples, encoders, content, holds=True),
         head,
-        torch.from_numpy(targets.astype(np.float32)),
+        torch.from_numpy(targets),
         torch.from_numpy((weight / (weight.mean() if len(weight) else 1.0)).astype(np.float32)),
+        chance,
         None if at_least is None else _bounds(at_least[rows]),
     )
 
@@ -207,8 +224,7 @@ class PathNetworkTraining:
         Raises:
             FloatingPointError: If a loss is not finite.
         """
-        n = len(self.data.weight)
-        epochs, n_batches, rate, _ = self.settings.schedule(n)
+        epochs, n_batches, rate, _ = self.settings.schedule(self.data.n_drawn)
         optimizer = AdamW(
             self.network.parameters(),
             weight_decay=self.settings.weight_decay,
@@ -218,8 +234,7 @@ class PathNetworkTraining:
         self.network.train()
         with self.chance.given_to_layers():
             for _ in range(epochs):
-                order = self.chance.numpy.permutation(n)
-                for rows in np.array_split(order, n_batches) if n else []:
+                for rows in self._batches(n_batches):
                     advance(0)
                     with self.chance.forward():
                         loss = self.data.loss(self.network, rows)
@@ -229,6 +244,12 @@ class PathNetworkTraining:
                     step += 1
                 advance(1)
         self.network.eval()
+
+    def _batches(self, n_batches: int) -> list[Ints]:
+        """The examples of an epoch, drawn anew and in random order, in at most so many batches."""
+        draw, chance = self.chance.numpy, self.data.chance
+        drawn = draw.permutation(np.flatnonzero(draw.random(len(chance)) < chance))
+        return [rows for rows in np.array_split(drawn, n_batches) if len(rows)]
 
 
 def _check(loss: float, step: int) -> None:

@@ -17,7 +17,7 @@ from fusion.forecasting.members.example import example_examples
 from fusion.forecasting.members.item_content import ItemBlock, ItemContent, readable_blocks
 from fusion.forecasting.members.network import NetworkPathMember
 from fusion.forecasting.members.path_settings import PathSettings
-from fusion.forecasting.members.path_training import one_cycle, with_masked
+from fusion.forecasting.members.path_training import PathData, one_cycle, path_data, with_masked
 from fusion.members.view import View
 from heads.sales_path import SalesPathHead
 
@@ -207,3 +207,32 @@ def test_step_sizes_rise_and_fall_once() -> None:
     rates = np.array([one_cycle(step, 50) for step in range(50)])
     assert rates.max() > 0.99 and rates[-1] < 1e-4
     assert (np.diff(np.sign(np.diff(rates))) != 0).sum() == 1
+
+
+def data_of(examples: Examples, weight: np.ndarray) -> PathData:
+    return path_data(
+        examples,
+        PathTraining(examples.paths(), weight),
+        head=head_of(examples),
+        encoders={},
+        content=ItemContent(examples, []),
+    )
+
+
+def test_old_examples_are_drawn_less_often_and_count_as_much_as_their_weight_says() -> None:
+    examples = example_examples()
+    known = np.flatnonzero(np.isfinite(examples.paths()).any(axis=1))
+    examples = examples.take(known)
+    recent = 0.5 ** ((examples.as_of.max() - examples.as_of) / 4)
+    weight = examples.levels() * recent
+    data = data_of(examples, weight)
+    assert data.n_drawn < len(examples)
+    np.testing.assert_allclose(data.chance, np.sqrt(recent))
+    counted = data.weight.numpy() * data.chance
+    np.testing.assert_allclose(counted / counted.sum(), weight / weight.sum(), rtol=1e-5)
+
+
+def test_examples_of_one_age_are_all_drawn() -> None:
+    examples = example_examples()
+    data = data_of(examples, examples.levels())
+    assert data.n_drawn == len(data.weight)
