@@ -55,6 +55,15 @@ def test_demo_forecast(
     assert "from 2025-01-06, all over before the cutoff of 2025-03-03" in printed
 
 
+def test_demo_demand(script, monkeypatch, quick_forecasts, small_demo_weeks, capsys) -> None:
+    demo = script("demo_demand")
+    monkeypatch.setattr(demo, "demo_folder", lambda: small_demo_weeks)
+    demo.main(["--seeds", "1", "--members", "classical", "--trial"])
+    printed = capsys.readouterr().out
+    assert re.search(r"\| demand \| [01]\.\d{3} \| [+-]0\.\d{3} \|", printed)
+    assert "| mean of the last 4 weeks in stock |" in printed
+
+
 def test_coverage_of_items_that_err_alike_is_less_sure(script) -> None:
     demo = script("demo_forecast")
     draw = np.random.default_rng(0)
