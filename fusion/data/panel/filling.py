@@ -131,7 +131,8 @@ class Filling:
             if name == "price" and self.sold_at is not None:
                 self.sold_at.add(places[known], values[known], np.maximum(units[known], 0))
             if name == "stock" and self.had is not None:
-                self.had.add(places[known], (values[known] > 0).astype(float), counts[known] * 1.0)
+                weights = counts[known].astype(np.float64)
+                self.had.add(places[known], (values[known] > 0).astype(np.float64), weights)
 
     def _plan(self, places: Numbers, numbers: dict[str, Doubles], counts: Numbers) -> None:
         for name, mean in self.ahead.items():
