@@ -30,6 +30,7 @@ from fusion.forecasting.history import (
 from fusion.forecasting.members.defaults import DEFAULT_MEMBERS
 from fusion.forecasting.members.registry import FORECAST_MEMBERS
 from fusion.forecasting.trained import ForecastSpec
+from heads.sales_path import SalesPathHead
 
 FILE = "weekly_item_sales.parquet"
 HORIZON = 4
@@ -67,7 +68,14 @@ def tables(data: Path, *, most_items: int | None) -> tuple[pd.DataFrame, pd.Data
     return items, full[["StockCode", "week", "avg_price", *counts]]
 
 
-def history_of(items: pd.DataFrame, sales: pd.DataFrame, *, text: bool, store: Path) -> History:
+def history_of(
+    items: pd.DataFrame,
+    sales: pd.DataFrame,
+    *,
+    text: bool,
+    store: Path,
+    head: type[SalesPathHead] = SalesPathHead,
+) -> History:
     """Items with their sales; their descriptions are read where `text` says so."""
     read = {"text": ["description"] if text else [], "categorical": [], "row_text": []}
     columns = {"id": ["StockCode"], **read, "text_numbers": [], "numeric": ["n_characters"]}
@@ -75,7 +83,7 @@ def history_of(items: pd.DataFrame, sales: pd.DataFrame, *, text: bool, store: P
     content = ContentSpec(columns=columns, store=store)
     spec = SalesSpec(COLUMNS)
     found = sales_of_items(table, frames_reader(frame_parts(sales), spec), spec)
-    return read_history(found, check_items(table, content), content)
+    return read_history(found, check_items(table, content), content, head=head)
 
 
 def run(history: History, members: Sequence[str], *, seed: int, store: Path) -> BacktestResult:

@@ -8,6 +8,7 @@ FusionError                     everything that concerns files, tables and saved
 |-- StoreError                  an embedding store that cannot be read or written
 |-- JobError                    a batch job that must not or cannot go on, with what to do
 |-- BundleError                 a saved model that is damaged, foreign or incomplete
+|-- LedgerError                 a ledger of forecasts that was edited or damaged
 `-- MissingExtraError           an optional package that is not installed, with its install line
 ```
 """
@@ -46,6 +47,10 @@ class JobError(FusionError, RuntimeError):
 
 class BundleError(FusionError, ValueError):
     """A bundle is damaged, incomplete or was made with other weights."""
+
+
+class LedgerError(FusionError, ValueError):
+    """A ledger of forecasts is not as it was written; the message names the entries."""
 
 
 class MissingExtraError(FusionError, ImportError):

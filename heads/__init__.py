@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from heads.hot_item import HotItemHead
     from heads.linear import LinearHead
     from heads.multiclass import MulticlassHead
+    from heads.price_path import PricePathHead
     from heads.quantiles import QuantilesHead
     from heads.registry import HEADS
     from heads.regression import RegressionHead
@@ -35,6 +36,7 @@ _PLACES = {
     "LinearHead": "linear",
     "Memory": "decoders",
     "MulticlassHead": "multiclass",
+    "PricePathHead": "price_path",
     "QuantilesHead": "quantiles",
     "RegressionHead": "regression",
     "SalesPathHead": "sales_path",
@@ -57,6 +59,7 @@ __all__ = [
     "LinearHead",
     "Memory",
     "MulticlassHead",
+    "PricePathHead",
     "QuantilesHead",
     "RegressionHead",
     "SalesPathHead",

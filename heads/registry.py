@@ -8,6 +8,7 @@ from heads.demand import DemandHead
 from heads.hot_item import HotItemHead
 from heads.linear import LinearHead
 from heads.multiclass import MulticlassHead
+from heads.price_path import PricePathHead
 from heads.quantiles import QuantilesHead
 from heads.regression import RegressionHead
 from heads.sales_path import SalesPathHead
@@ -22,4 +23,5 @@ HEADS: dict[str, type[Head]] = {
     "quantiles": QuantilesHead,
     "sales_path": SalesPathHead,
     "demand": DemandHead,
+    "price_path": PricePathHead,
 }

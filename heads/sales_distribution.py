@@ -18,7 +18,7 @@ class SalesDistribution(ABC):
     """
 
     def __init__(self, mean: Floats) -> None:
-        self.mean = np.concatenate([mean, mean.sum(axis=1, keepdims=True)], axis=1)
+        self.mean = np.concatenate([mean, self._of_window(mean)], axis=1)
         """Mean units, >= 0, `[n, horizon + 1]`."""
 
     @property
@@ -30,6 +30,15 @@ class SalesDistribution(ABC):
     def horizon(self) -> int:
         """Steps, >= 1."""
         return int(self.mean.shape[1]) - 1
+
+    @property
+    def periods_in_window(self) -> int:
+        """How many steps the last entry is as large as: their number, as it is their sum."""
+        return self.horizon
+
+    def _of_window(self, mean: Floats) -> Floats:
+        """Mean of the window `[n, 1]`."""
+        return np.asarray(mean.sum(axis=1, keepdims=True))
 
     @abstractmethod
     def quantile(self, levels: Sequence[float]) -> Floats:

@@ -1,6 +1,5 @@
 """Sales path: how much is sold in each of the coming periods, and in all of them together."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
@@ -19,6 +18,7 @@ from heads.levels import (
     spaced_quantiles,
 )
 from heads.path_losses import LEAST_MEAN, best_constants, poisson_deviance
+from heads.path_metrics import path_metrics
 from heads.sales_distribution import SalesDistribution
 from heads.sales_units import SalesUnits, Stages, answers_in_units, choose_units, path_in_units
 from heads.tree_objective import TreeObjective
@@ -65,6 +65,11 @@ class SalesPathHead(Head):
     primary_metric: ClassVar[str] = "pinball"
     higher_is_better: ClassVar[bool] = False
     reads_relative: ClassVar[bool] = True
+    stem: ClassVar[str] = "sales_units"
+    """What names of columns begin with."""
+    unit: ClassVar[str] = "units"
+    says: ClassVar[str] = "units of each of {n} periods and of all together"
+    beside: ClassVar[str] = "the recent level"
 
     def __init__(
         self,
@@ -85,7 +90,15 @@ class SalesPathHead(Head):
         if not alike or not np.isfinite(self.starts).all():
             raise ValueError(f"starts must be {shape[0]} times {shape[1]} numbers. Use fitted().")
         self.units = SalesUnits(**(units or {}))
-        self.units.check(n_entries=shape[0], n_levels=len(self.grid))
+        self.check_units()
+
+    def check_units(self) -> None:
+        """Refuses units, such as those of a file, that do not suit the head.
+
+        Raises:
+            ValueError: With what they must be.
+        """
+        self.units.check(n_entries=self.horizon + 1, n_levels=len(self.grid))
 
     @property
     def target_shape(self) -> tuple[int, ...]:
@@ -112,8 +125,8 @@ class SalesPathHead(Head):
         entries += [("window", f"{self.horizon} periods")]
         found: list[Column] = []
         for step, (name, window) in enumerate(entries, start=1):
-            stem = f"sales_units_{name}"
-            about: dict[str, Any] = {"step": step, "window": window, "unit": "units"}
+            stem = f"{self.stem}_{name}"
+            about: dict[str, Any] = {"step": step, "window": window, "unit": self.unit}
             found += [
                 Column(f"{stem}_p50", "quantile", level=0.5, **about),
                 Column(stem, "mean", **about),
@@ -204,6 +217,15 @@ class SalesPathHead(Head):
         values = answers_in_units(raw, level)
         return self.units.distribution(values, levels=self.grid, stages=stages)
 
+    def actual(self, path: Floats, level: Floats) -> Floats:
+        """What was sold in the steps and in the window, in units, of relative paths.
+
+        Args:
+            path: `[n, horizon + 1]`, NaN where unknown.
+            level: Units a period that each row is measured by, `[n]`, > 0.
+        """
+        return np.round(path_in_units(path, level), 6)
+
     def fit_units(
         self, raw: Floats, path: Floats, *, level: Floats, stages: Stages, parts: Parts
     ) -> None:
@@ -226,37 +248,10 @@ class SalesPathHead(Head):
         over the steps; `wape_window` is of the window, by its own median. Unknown targets are
         left out.
         """
-        from heads import metrics  # scikit-learn takes seconds to import
-
         said = {
             (column.step or 1, column.level): prediction[column.name] for column in self.columns
         }
-        known = np.isfinite(target)
-        sold = target[:, :-1][known[:, :-1]]
-
-        def steps(level: float | None) -> Floats:
-            every = [said[step, level] for step in range(1, self.horizon + 1)]
-            return np.stack(every, axis=1)[known[:, :-1]]
-
-        pinballs = [
-            metrics.pinball(target[rows, step - 1], values[rows], level=level)
-            for (step, level), values in said.items()
-            if level is not None and (rows := known[:, step - 1]).any()
-        ]
-        whole = known[:, -1]
-        window = target[whole, -1], said[self.horizon + 1, 0.5][whole]
-        found = {
-            "pinball": float(np.mean(pinballs)),
-            "wape": metrics.wape(sold, steps(0.5)),
-            "wape_window": metrics.wape(*window) if whole.any() else math.nan,
-            "mae": metrics.mae(sold, steps(0.5)),
-            "bias_mean": metrics.bias(sold, steps(None)),
-        }
-        low, high = self.levels[0], self.levels[-1]
-        if low < high:
-            pair = f"{percent(low)}_{percent(high)}"
-            found[f"coverage_{pair}"] = metrics.coverage(sold, steps(low), steps(high))
-        return found
+        return path_metrics(target, said, levels=self.levels)
 
     def constant_loss(self, target: Tensor) -> float:
         """Loss of the targets' own means and quantiles, at least 0.001."""
@@ -295,6 +290,6 @@ class SalesPathHead(Head):
         """Steps, levels, and what they are learned with."""
         levels = ", ".join(f"{level:g}" for level in self.levels)
         return (
-            f"units of each of {self.horizon} periods and of all together: mean, and quantiles of "
-            f"the levels {levels}; learned relative to the recent level with pinball loss"
+            f"{self.says.format(n=self.horizon)}: mean, and quantiles of the levels {levels}; "
+            f"learned relative to {self.beside} with pinball loss"
         )

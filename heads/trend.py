@@ -20,6 +20,7 @@ class TrendRule:
     Args:
         change: Share, in (0, 1): with 0.2 sales are up above 1.2 times the recent mean, and down
             below 0.8 times.
+        beside: What it is held against, in words.
 
     Raises:
         ValueError: If the change is not in (0, 1).
@@ -30,6 +31,7 @@ class TrendRule:
     """
 
     change: float = 0.2
+    beside: str = "the recent mean of a period"
 
     def __post_init__(self) -> None:
         if not 0.0 < self.change < 1.0:
@@ -60,25 +62,41 @@ class TrendRule:
             sold: What is sold.
             recent: Mean units a period of the recent past, `[n]`; NaN for none.
         """
-        high, low = ((1.0 + sign * self.change) * recent * sold.horizon for sign in (1, -1))
+        window = recent * sold.periods_in_window
+        low, high = self._ends(window)
         above = _beyond(sold, high)
         below = 1.0 - _at_least(sold, low)
         median = sold.quantile([0.5])[:, -1, 0]
-        trend = 1.0 + (median > high) - (median < low)
         unknown = np.isnan(recent)
-        values = (trend, below, np.maximum(1.0 - above - below, 0.0), above)
+        values = (self.places(median, window), below, np.maximum(1.0 - above - below, 0.0), above)
         return {
             column.name: np.where(unknown, np.nan, each)
             for column, each in zip(self.columns, values, strict=True)
         }
 
+    def places(self, window: Floats, recent: Floats) -> Floats:
+        """Position in `TRENDS` of what a window sold, or is expected to, `[n]`; NaN where unknown.
+
+        Args:
+            window: Units of windows, or mean prices, `[n]`.
+            recent: What each would be if it did not move, `[n]`.
+
+        Example:
+            >>> TrendRule().places(np.array([7.0, 10.0, 13.0]), np.full(3, 10.0)).tolist()
+            [0.0, 1.0, 2.0]
+        """
+        low, high = self._ends(recent)
+        found = 1.0 + (window > high) - (window < low)
+        return np.where(np.isnan(window) | np.isnan(recent), np.nan, found)
+
+    def _ends(self, recent: Floats) -> tuple[Floats, Floats]:
+        """Below the first it is down, above the second up."""
+        return (1.0 - self.change) * recent, (1.0 + self.change) * recent
+
     def describe(self) -> str:
         """The rule in one sentence."""
         share = f"{100 * self.change:g} %"
-        return (
-            f"up: more than {share} above the recent mean of a period; "
-            f"down: more than {share} below it"
-        )
+        return f"up: more than {share} above {self.beside}; down: more than {share} below it"
 
 
 @dataclass(frozen=True)

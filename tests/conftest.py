@@ -8,6 +8,7 @@ compare numbers of one of them take `float32` or `bfloat16`.
 import gc
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,6 +55,18 @@ def float32(monkeypatch: pytest.MonkeyPatch) -> None:
 def bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
     """The processor has bf16, emulated where it has not: "auto" is bfloat16."""
     monkeypatch.setenv(SWITCH, "yes")
+
+
+@pytest.fixture(scope="module")
+def few_draws() -> Iterator[None]:
+    """Intervals of gains come from 100 draws: for tests that do not ask where they end."""
+    from fusion.evaluation import evaluate, paired_bootstrap
+    from fusion.forecasting.backtest import paired
+
+    with pytest.MonkeyPatch.context() as patch:
+        for room in (evaluate, paired):
+            patch.setattr(room, "paired_bootstrap", partial(paired_bootstrap, n_resamples=100))
+        yield
 
 
 @pytest.fixture(scope="session")

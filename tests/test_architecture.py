@@ -1,6 +1,8 @@
 """Imports go one way: each layer imports only what stands above it in this list."""
 
 import ast
+from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -64,12 +66,30 @@ def room_of(module):
     return name if name in RANK else None
 
 
-def imports_of(path):
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+@dataclass(frozen=True)
+class Content:
+    """What the rules ask of a file."""
+
+    imports: set
+    modalities: set
+    """Names of modalities that stand in it as a whole text."""
+    functions: list
+    """Of every function: where it stands with its name, its lines, its parameters."""
+
+
+@cache
+def content_of(path):
+    """Reads a file once for all rules."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    imports, texts = set(), set()
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            imports.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
+            imports.add(node.module)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            texts.add(node.value)
+    return Content(imports, set(MODALITIES) & texts, list(functions_of(tree, path)))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -78,25 +98,18 @@ def test_imports_go_downwards(path):
     if own is None:  # fusion/__init__.py gathers the public names
         assert path == ROOT / "fusion" / "__init__.py"
         return
-    for module in imports_of(path):
+    for module in sorted(content_of(path).imports):
         other = room_of(module)
         if other is None or other == own:
             continue
         assert RANK[other] < RANK[own], f"{path.relative_to(ROOT)} must not import {module}"
 
 
-def modalities_named_in(path):
-    """Names of modalities that stand in a file as a whole text, beside docstrings."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
-    return set(MODALITIES) & {text for text in texts if isinstance(text, str)}
-
-
 def test_no_file_beside_the_table_lists_modalities():
     lists = {
         path.relative_to(ROOT).as_posix()
         for path in FILES
-        if path.is_relative_to(ROOT / "fusion") and len(modalities_named_in(path)) > 1
+        if path.is_relative_to(ROOT / "fusion") and len(content_of(path).modalities) > 1
     }
     assert lists == set(NAMES_OF_MODALITIES)
 
@@ -141,6 +154,8 @@ MANY_PARAMETERS = {
     "fusion/cli/forecasting.py: forecast": VERB,
     "fusion/cli/pretraining.py: pretrain": VERB,
     "fusion/cli/training.py: fine_tune": VERB,
+    "fusion/cli/updating.py: update": VERB,
+    "fusion/cli/scoring.py: score": VERB,
     "fusion/cli/using.py: evaluate": VERB,
     "fusion/cli/using.py: predict": VERB,
     "fusion/cli/using.py: similar": VERB,
@@ -165,8 +180,8 @@ def test_every_file_has_a_size_that_can_be_read():
     assert {name for name, n in sizes.items() if n > MOST_LINES} == set(LONG_FILES)
 
 
-def functions_of(path):
-    """Every function of a file: where it stands with its name, and its tree."""
+def functions_of(tree, path):
+    """Every function of a file: where it stands with its name, its lines and parameters."""
     file = path.relative_to(ROOT).as_posix()
 
     def below(node, names):
@@ -174,12 +189,13 @@ def functions_of(path):
             if isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
                 own = [*names, child.name]
                 if not isinstance(child, ast.ClassDef):
-                    yield f"{file}: {'.'.join(own)}", child
+                    lines = child.end_lineno - child.lineno + 1
+                    yield f"{file}: {'.'.join(own)}", lines, n_parameters(child)
                 yield from below(child, own)
             else:
                 yield from below(child, names)
 
-    yield from below(ast.parse(path.read_text(encoding="utf-8")), [])
+    yield from below(tree, [])
 
 
 def n_parameters(function):
@@ -189,21 +205,13 @@ def n_parameters(function):
 
 
 def test_every_function_has_a_length_that_can_be_read():
-    lengths = {
-        name: function.end_lineno - function.lineno + 1
-        for path in FILES
-        for name, function in functions_of(path)
-    }
-    assert {name: n for name, n in lengths.items() if n > MOST_LINES_OF_A_FUNCTION} == {}
+    functions = [one for path in FILES for one in content_of(path).functions]
+    assert {name: n for name, n, _ in functions if n > MOST_LINES_OF_A_FUNCTION} == {}
 
 
 def test_functions_take_six_parameters_at_most():
-    many = {
-        name
-        for path in FILES
-        for name, function in functions_of(path)
-        if n_parameters(function) > MOST_PARAMETERS
-    }
+    functions = [one for path in FILES for one in content_of(path).functions]
+    many = {name for name, _, n in functions if n > MOST_PARAMETERS}
     assert many == set(MANY_PARAMETERS)
 
 
@@ -219,6 +227,5 @@ def test_nothing_is_ever_unpickled():
     for path in FILES:
         if "weights" in path.parts or path.name in CONVERSIONS:
             continue  # the one conversion of files that others published, see its docstring
-        names = set(imports_of(path))
-        assert not names & {"pickle", "joblib", "dill", "cloudpickle"}, path
+        assert not content_of(path).imports & {"pickle", "joblib", "dill", "cloudpickle"}, path
         assert "torch.load(" not in path.read_text(encoding="utf-8"), path

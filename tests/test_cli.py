@@ -15,6 +15,8 @@ from fusion import Predictor, load_bundle
 from fusion.cli import app
 from fusion.cli.shared import show_result
 
+pytestmark = pytest.mark.usefixtures("few_draws")
+
 CONFIG = """
 title = "A small shop"
 
@@ -37,6 +39,8 @@ target = "units"
 text = "tfidf"
 image = "colour_texture"
 
+[model]
+members = ["network", "ridge"]
 [model.options]
 n_networks = 2
 width = 32
@@ -232,7 +236,8 @@ def test_evaluation_agrees_with_predictions(shop, trained, tmp_path):
     assert 0 < metrics["sales_volume"]["wape"] < 1
 
 
-def test_embedding_writes_fixed_size_lists_with_absent_rows_null(shop, tmp_path):
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_embedding_writes_fixed_size_lists_with_absent_rows_null(shop, tmp_path, forked_pool):
     frame = pd.read_csv(shop / "items.csv").head(5)
     frame.loc[1, "photo"] = None
     frame.to_csv(tmp_path / "items.csv", index=False)
@@ -325,7 +330,9 @@ def test_columns_that_a_bundle_does_not_read_are_refused(shop, trained, tmp_path
         "predict",
         "similar",
         "forecast",
+        "update",
         "backtest",
+        "score",
         "embed",
         "demo",
     ],

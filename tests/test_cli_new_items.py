@@ -12,6 +12,8 @@ from fusion.cli import app
 from fusion.cli.similar_table import MOST_ITEMS, show_similar
 from fusion.report import HeadWords
 
+pytestmark = pytest.mark.usefixtures("few_draws")
+
 CONFIG = """
 title = "Coats"
 [data]

@@ -9,6 +9,8 @@ from typer.testing import CliRunner
 
 from fusion.cli import app
 
+pytestmark = pytest.mark.usefixtures("few_draws")
+
 CONFIG = """
 [data]
 items = "items.csv"

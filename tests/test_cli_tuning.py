@@ -19,6 +19,8 @@ from fusion import load_bundle
 from fusion.cli import app
 
 ROOT = Path(__file__).parents[1]
+pytestmark = pytest.mark.usefixtures("few_draws")
+
 CONFIG = """
 title = "A small shop"
 

@@ -32,6 +32,8 @@ from fusion.cli import app
 from fusion.strategies import FUSIONS
 from fusion.strategies.check import check_fusion
 
+pytestmark = pytest.mark.usefixtures("few_draws")
+
 FAST = {"epochs": 1, "batch_size": 16, "folds": 1}
 CONFIG = """
 [data]
@@ -52,6 +54,8 @@ width = 16
 [training]
 epochs = 1
 folds = 2
+[evaluation]
+modalities = false
 """
 
 

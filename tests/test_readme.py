@@ -74,7 +74,7 @@ def links():
             yield pytest.param(page, target, id=f"{page.name}: {target}")
 
 
-@pytest.mark.usefixtures("registries", "forked_pool")
+@pytest.mark.usefixtures("registries", "forked_pool", "few_draws")
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch):
@@ -82,6 +82,9 @@ def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch):
     namespace = {"__name__": "page"}
     for number, source in enumerate(blocks(page, "python"), start=1):
         exec(compile(source, f"{page.name}, block {number}", "exec"), namespace)
+    claims = re.findall(r"^\| `(.+)` \| `(.+)` \|$", text_of(page), re.MULTILINE)
+    wrong = {ask: found for ask, told in claims if (found := str(eval(ask, namespace))) != told}
+    assert wrong == {}, f"{page.name} answers otherwise than it says"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

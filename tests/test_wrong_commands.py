@@ -36,6 +36,7 @@ def shop(tmp_path_factory):
     folder = tmp_path_factory.mktemp("shop")
     model = FusionRegressor(
         encoders={"text": "tfidf"},
+        members=["network"],
         strategy_options={"n_networks": 1, "width": 8},
         training={"epochs": 1, "folds": 2},
         random_state=0,

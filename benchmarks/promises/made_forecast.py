@@ -16,11 +16,14 @@ from fusion.forecasting.backtest.breakdown import Grouping, breakdown, example_g
 from fusion.forecasting.backtest.forecasts import Actual, Forecasts
 from fusion.forecasting.backtest.paired import paired_gains
 from fusion.forecasting.backtest.result import FORECAST, BacktestResult
-from fusion.forecasting.examples import Examples, Floats, examples_at
+from fusion.forecasting.examples import STAGES, Examples, Floats, examples_at
 from fusion.forecasting.history import History
+from fusion.forecasting.ledger.choice import EntryState
+from fusion.forecasting.ledger.score import LedgerScore
+from fusion.forecasting.ledger.value_added import value_added
 from fusion.forecasting.members.example import example_content, example_panel
 from fusion.ready import ReadyItems
-from fusion.report import BacktestReport, ForecastReport
+from fusion.report import BacktestReport, ForecastReport, ScoreReport
 from heads.sales_distribution import LearnedSales
 
 HORIZON, LEVELS = 4, (0.1, 0.5, 0.9)
@@ -70,6 +73,37 @@ def backtest_report() -> BacktestReport:
     """The backtest on a page of its own."""
     backtest = made_backtest(example_panel(seed=SEED))
     return BacktestReport("Shop", "items.csv and sales.csv", backtest, table="backtest.csv")
+
+
+def score_report(*, word: str = "") -> ScoreReport:
+    """Sealed forecasts of two dates beside a planner, and an entry that waits."""
+    backtest = made_backtest(example_panel(seed=SEED), word=word)
+    asked = backtest.examples
+    days = asked.panel.frequency.first_day(np.unique(asked.as_of)).astype(str).tolist()
+    states = [
+        EntryState(place, f"{day}T09:30:00+00:00", day, place == 1, "scored")
+        for place, day in enumerate(days, start=1)
+    ]
+    states.append(EntryState(3, "2026-01-31T09:30:00+00:00", days[-1], False, "waiting", word))
+    entries = Grouping(
+        "entry",
+        tuple(f"{one.number} ({one.as_of})" for one in states[:2]),
+        np.searchsorted(np.unique(asked.as_of), asked.as_of),
+    )
+    groupings = [entries, Grouping("life stage", STAGES, asked.stages())]
+    backtest = replace(
+        backtest, tables=breakdown(backtest.actual, backtest.forecasts, groupings), weights={}
+    )
+    planned = np.nan_to_num(backtest.actual.steps * 1.3, nan=1.0)
+    added = value_added(
+        backtest.actual,
+        backtest.forecasts,
+        planned,
+        blocks=asked.windows.series,
+        groupings=groupings,
+    )
+    score = LedgerScore("5e1f" * 16, tuple(states), backtest, added, (word or "One item waits.",))
+    return ScoreReport(word or "Shop", word or "ledger and sales.csv", score, word or "score.csv")
 
 
 def made_backtest(panel: Panel, *, word: str = "") -> BacktestResult:

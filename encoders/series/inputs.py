@@ -1,6 +1,5 @@
 """What encoders that read a series step by step see of windows: numbers on scales, and masks."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
@@ -12,12 +11,11 @@ from numpy.typing import NDArray
 
 from encoders.base import Tensors, check_whole
 from encoders.series.lag_families import covers_years
+from encoders.series.levels import own_means
 from encoders.series.windows import UNITS, Windows
 from encoders.table.spread import is_skewed
 
 Array = NDArray[np.float64]
-LEVEL_PERIODS = 8
-"""The level of a series is its mean over so many last periods, plus 1."""
 FARTHEST = 5.0
 """Numbers further from 0 than this are cut, in standard deviations."""
 FIT_ROWS = 4096
@@ -168,7 +166,7 @@ class SeriesInputs:
         windows.check_like(self.columns, self.market, n_steps=self.n_steps)
         mask = np.arange(-self.length, 0) >= -windows.lengths[:, None]
         units = np.asarray(windows.past(UNITS, self.length), dtype=np.float64)
-        level = own_means(units[:, -LEVEL_PERIODS:], otherwise=0.0, least=0.0) + 1.0
+        level = np.nan_to_num(windows.levels(), nan=1.0)
         ratio = units / level[:, None]
         past = [np.sign(ratio) * np.log1p(np.abs(ratio)), ~np.isnan(units)]
         own = [np.log(level) / 2, np.log1p(np.minimum(windows.lengths, 520)) / 3, mask[:, -1]]
@@ -198,14 +196,6 @@ class SeriesInputs:
             for name, scale in scales.items():
                 ahead = scale.transformed(future(name)) if name in self.known else np.empty(0)
                 yield name, scale, scale.transformed(past(name, self.length)), ahead
-
-
-def own_means(values: Array, *, otherwise: float, least: float = -math.inf) -> Array:
-    """Mean of the known numbers of each row `[n]`, at least `least`; `otherwise` without any."""
-    known = ~np.isnan(values)
-    n_known = known.sum(axis=1)
-    sums = np.where(known, values, 0.0).sum(axis=1)
-    return np.where(n_known > 0, np.maximum(sums / np.maximum(n_known, 1), least), otherwise)
 
 
 def cycles(dates: NDArray[np.datetime64]) -> list[Array]:

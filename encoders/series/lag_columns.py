@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from encoders.base import check_whole
 from encoders.series import lag_families as families
 from encoders.series.holidays import nearness
-from encoders.series.inputs import LEVEL_PERIODS, cycles, own_means
+from encoders.series.inputs import cycles
+from encoders.series.known import known_mean, last_known
 from encoders.series.lag_families import SPANS, Array, Numbers, Spans, covers_years
-from encoders.series.windows import UNITS, Calendar, Windows
+from encoders.series.levels import LEVEL_PERIODS, own_means
+from encoders.series.windows import THURSDAY, UNITS, Calendar, Unit, Windows
 
-THURSDAY = 3
-"""Weekday of 1970-01-01, which is day 0."""
 MOST_COLUMNS = 1000
 """Numbers that may be read: each gives some 60 features."""
 
@@ -42,7 +42,7 @@ class LagColumns:
     columns: Sequence[str] = ()
     market: Sequence[str] = ()
     known: Sequence[str] = ()
-    unit: Literal["day", "week", "month"] = "week"
+    unit: Unit = "week"
     n_steps: int = 1
     reads_dates: bool = False
 
@@ -97,7 +97,7 @@ class LagColumns:
         """Every number by its name, each `[n]`, NaN where it is unknown; always in one order."""
         spans = self.spans
         units = _wide(windows.past(UNITS, self.length))
-        level = own_means(units[:, -LEVEL_PERIODS:], otherwise=0.0, least=0.0) + 1.0
+        level = np.nan_to_num(windows.levels(), nan=1.0)
         ratio = units / level[:, None]
         found = {
             f"{UNITS}_level": np.log(level),
@@ -150,11 +150,11 @@ class LagColumns:
             never = np.isnan(past).all(axis=1)
             level = np.where(never, _own_level(_wide(future)), level)
         ratio = past / level[:, None]
-        last = families.last_known(past)
+        last = last_known(past)
         found = {
             f"{name}_level": np.where(np.isnan(last), np.nan, np.log1p(level)),
             f"{name}_last_relative": families.signed_log(last / level),
-            f"{name}_known_share": families.mean((~np.isnan(past[:, -LEVEL_PERIODS:])) * 1.0),
+            f"{name}_known_share": known_mean((~np.isnan(past[:, -LEVEL_PERIODS:])) * 1.0),
             **families.recent(name, ratio, spans, range(1, spans.trend + 1)),
             **families.year_ago(name, ratio, spans, self.n_steps),
         }

@@ -6,12 +6,12 @@ and which is NaN where nothing is known. Each number is `[n]`, NaN where it cann
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from encoders.series.windows import Windows
+from encoders.series.known import known_mean, known_quantiles
+from encoders.series.windows import Unit, Windows
 
 Array = NDArray[np.float64]
 Numbers = dict[str, Array]
@@ -40,7 +40,7 @@ class Spans:
     year: int
 
 
-SPANS: dict[Literal["day", "week", "month"], Spans] = {
+SPANS: dict[Unit, Spans] = {
     "day": Spans((*range(1, 15), 21, 28), (7, 14, 28, 91, 364), (14, 28, 91), 7, 364),
     "week": Spans((*range(1, 14), 26), (2, 4, 8, 13, 26, 52), (8, 13, 26), 4, 52),
     "month": Spans(tuple(range(1, 13)), (2, 3, 6, 12), (6, 12), 3, 12),
@@ -54,28 +54,6 @@ def signed_log(values: Array) -> Array:
     return np.asarray(np.sign(values) * np.log1p(np.abs(values)))
 
 
-def mean(values: Array) -> Array:
-    """Mean of what is known in each row, `[n]`; NaN where nothing is."""
-    known = ~np.isnan(values)
-    counts = known.sum(axis=1)
-    sums = np.where(known, values, 0.0).sum(axis=1)
-    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
-
-
-def quantiles(values: Array, levels: Sequence[float]) -> list[Array]:
-    """Quantiles of what is known in each row, `[n]` each, linear between two values."""
-    ordered = np.sort(values, axis=1)  # NaN last
-    counts = (~np.isnan(values)).sum(axis=1)
-    found = []
-    for level in levels:
-        place = level * np.maximum(counts - 1, 0)
-        low = np.floor(place).astype(np.int64)
-        high = np.minimum(low + 1, np.maximum(counts - 1, 0))
-        below, above = (np.take_along_axis(ordered, p[:, None], 1)[:, 0] for p in (low, high))
-        found.append(below + (above - below) * (place - low))
-    return found
-
-
 def exponential_means(values: Array, weights: Sequence[float]) -> list[Array]:
     """Means of what is known that give each period back `1 - weight` of the one after it."""
     back = np.arange(values.shape[1])[::-1, None]
@@ -87,20 +65,13 @@ def exponential_means(values: Array, weights: Sequence[float]) -> list[Array]:
     return list(means.T)
 
 
-def last_known(values: Array) -> Array:
-    """The last number that is known in each row, `[n]`; NaN where none is."""
-    known = ~np.isnan(values)
-    back = known[:, ::-1].argmax(axis=1)
-    return np.asarray(values[np.arange(len(values)), values.shape[1] - 1 - back])
-
-
 def recent(name: str, ratio: Array, spans: Spans, lags: Sequence[int]) -> Numbers:
     """Lags, means and trend of a past by its level."""
     found = {f"{name}_lag_{lag}": signed_log(ratio[:, -lag]) for lag in lags}
     for span in spans.means:
-        found[f"{name}_mean_{span}"] = signed_log(mean(ratio[:, -span:]))
-    now = signed_log(mean(ratio[:, -spans.trend :]))
-    then = signed_log(mean(ratio[:, -2 * spans.trend : -spans.trend]))
+        found[f"{name}_mean_{span}"] = signed_log(known_mean(ratio[:, -span:]))
+    now = signed_log(known_mean(ratio[:, -spans.trend :]))
+    then = signed_log(known_mean(ratio[:, -2 * spans.trend : -spans.trend]))
     return found | {f"{name}_trend": now - then}
 
 
@@ -109,14 +80,16 @@ def spread(name: str, ratio: Array, spans: Spans) -> Numbers:
     found: Numbers = {}
     for weight, values in zip(WEIGHTS, exponential_means(ratio, WEIGHTS), strict=True):
         found[f"{name}_exponential_{weight}"] = signed_log(values)
-    (middle,) = quantiles(ratio[:, -spans.trend :], (0.5,))
+    (middle,) = known_quantiles(ratio[:, -spans.trend :], (0.5,))
     found[f"{name}_median_{spans.trend}"] = signed_log(middle)
     for span in spans.quantiles:
         near = ratio[:, -span:]
-        for kind, values in zip(QUANTILES, quantiles(near, list(QUANTILES.values())), strict=True):
+        for kind, values in zip(
+            QUANTILES, known_quantiles(near, list(QUANTILES.values())), strict=True
+        ):
             found[f"{name}_{kind}_{span}"] = signed_log(values)
-        found[f"{name}_mean_log_{span}"] = mean(signed_log(near))
-        squares = mean((near - mean(near)[:, None]) ** 2)
+        found[f"{name}_mean_log_{span}"] = known_mean(signed_log(near))
+        squares = known_mean((near - known_mean(near)[:, None]) ** 2)
         found[f"{name}_std_{span}"] = np.log1p(np.sqrt(squares))
     return found
 
@@ -124,8 +97,8 @@ def spread(name: str, ratio: Array, spans: Spans) -> Numbers:
 def year_ago(name: str, ratio: Array, spans: Spans, n_steps: int) -> Numbers:
     """What was a year before the steps: their mean by the level, and by the periods before them."""
     start = ratio.shape[1] - spans.year
-    steps = signed_log(mean(ratio[:, start : start + min(n_steps, spans.year)]))
-    before = signed_log(mean(ratio[:, start - spans.trend : start]))
+    steps = signed_log(known_mean(ratio[:, start : start + min(n_steps, spans.year)]))
+    before = signed_log(known_mean(ratio[:, start - spans.trend : start]))
     return {f"{name}_year_ago": steps, f"{name}_year_ago_rise": steps - before}
 
 
@@ -133,7 +106,9 @@ def zeros(name: str, past: Array, spans: Spans) -> Numbers:
     """Share of periods without any, by span, and periods since the last one with some."""
     nothing = np.where(np.isnan(past), np.nan, past <= 0)
     found = {
-        f"{name}_zero_share_{span}": mean(nothing[:, -span:]) for span in spans.means if span > 2
+        f"{name}_zero_share_{span}": known_mean(nothing[:, -span:])
+        for span in spans.means
+        if span > 2
     }
     some = (past > 0)[:, ::-1]
     back = np.where(some.any(axis=1), some.argmax(axis=1), past.shape[1])
@@ -147,16 +122,18 @@ def amounts(name: str, past: Array, spans: Spans) -> Numbers:
     """Logarithms of the numbers themselves: the last, and means and medians of some spans."""
     found = {f"{name}_amount": signed_log(past[:, -1])}
     for span in spans.quantiles:
-        found[f"{name}_amount_{span}"] = mean(signed_log(past[:, -span:]))
-        found[f"{name}_median_amount_{span}"] = signed_log(quantiles(past[:, -span:], (0.5,))[0])
+        found[f"{name}_amount_{span}"] = known_mean(signed_log(past[:, -span:]))
+        found[f"{name}_median_amount_{span}"] = signed_log(
+            known_quantiles(past[:, -span:], (0.5,))[0]
+        )
     return found
 
 
 def per_other(name: str, units: Array, other: Array, spans: Spans) -> Numbers:
     """Units by each of another number, such as pieces an order, as a difference of logarithms."""
     return {
-        f"units_per_{name}_{span}": signed_log(mean(units[:, -span:]))
-        - signed_log(mean(other[:, -span:]))
+        f"units_per_{name}_{span}": signed_log(known_mean(units[:, -span:]))
+        - signed_log(known_mean(other[:, -span:]))
         for span in (1, spans.trend, spans.quantiles[0], spans.quantiles[-1])
     }
 

@@ -7,9 +7,16 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from encoders.series.known import Array
+from encoders.series.levels import LEVEL_PERIODS, Measure, levels_of
+
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
+Unit = Literal["day", "week", "month"]
+"""What a period is."""
+THURSDAY = 3
+"""Weekday of 1970-01-01, which is day 0; Monday is 0."""
 UNITS = "units"
 """Name of the units sold, in `columns` and in `market`."""
 
@@ -27,7 +34,7 @@ class Calendar:
         ['1970-01-05' '1970-01-12']
     """
 
-    unit: Literal["day", "week", "month"]
+    unit: Unit
     shift: int = 0
 
     def first_day(self, periods: Ints) -> NDArray[np.datetime64]:
@@ -63,6 +70,7 @@ class Windows:
         market_start: Number of the first period of the market.
         planned: Numbers known ahead behind the end of all series, `[n_series, n_ahead]` by name.
         known: Names of `columns` and `market` that are known ahead.
+        measure: What the units of each history are measured by, see `levels`.
     """
 
     columns: Mapping[str, Floats]
@@ -79,6 +87,7 @@ class Windows:
     market_start: int
     planned: Mapping[str, Floats] = field(default_factory=dict)
     known: frozenset[str] = frozenset()
+    measure: Measure = "mean"
 
     def __len__(self) -> int:
         """Number of examples."""
@@ -111,13 +120,27 @@ class Windows:
             value is unknown or the history shorter.
         """
         places = self.end[:, None] + np.arange(-length, 0)
-        return _read(self.columns[column], places, places >= self.begin[:, None])
+        return values_at(self.columns[column], places, places >= self.begin[:, None])
+
+    def last(self, column: str) -> Array:
+        """The last known number of each history, `[n]`, float64; NaN where none is known."""
+        values = self.columns[column]
+        places = np.flatnonzero(~np.isnan(values))
+        nth = np.searchsorted(places, self.end) - 1
+        place = np.where(nth >= 0, places[nth] if len(places) else -1, -1)
+        return values_at(values, place, place >= self.begin).astype(np.float64)
+
+    def levels(self) -> Array:
+        """Level of the units of each history, see `levels_of`: `[n]`; NaN where none is known."""
+        if self.measure == "last":
+            return self.last(UNITS)
+        return levels_of(self.past(UNITS, LEVEL_PERIODS).astype(np.float64))
 
     def past_market(self, name: str, length: int) -> Floats:
         """The last values of a number of the market before the first step; see `past`."""
         values = self.market[name]
         places = (self.period - self.market_start)[:, None] + np.arange(-length, 0)
-        return _read(values, places, (places >= 0) & (places < len(values)))
+        return values_at(values, places, (places >= 0) & (places < len(values)))
 
     def future(self, column: str) -> Floats:
         """What is known ahead of each step, `[n, n_steps]`; NaN where it is unknown.
@@ -126,13 +149,13 @@ class Windows:
             ValueError: If the column is not known ahead.
         """
         self._check_known(column)
-        found = _read(self.columns[column], *self.step_places())
+        found = values_at(self.columns[column], *self.step_places())
         if column in self.planned:
             ahead = (self.period - self.series_end)[:, None] + np.arange(self.n_steps)
             plan = self.planned[column]
             in_plan = (ahead >= 0) & (ahead < plan.shape[1])
             flat = self.series[:, None] * plan.shape[1] + ahead
-            found = np.where(in_plan, _read(plan.ravel(), flat, in_plan), found)
+            found = np.where(in_plan, values_at(plan.ravel(), flat, in_plan), found)
         return found
 
     def future_market(self, name: str) -> Floats:
@@ -144,7 +167,7 @@ class Windows:
         self._check_known(name)
         values = self.market[name]
         places = (self.period - self.market_start)[:, None] + np.arange(self.n_steps)
-        return _read(values, places, (places >= 0) & (places < len(values)))
+        return values_at(values, places, (places >= 0) & (places < len(values)))
 
     def step_places(self) -> tuple[Ints, Mask]:
         """Place of the value of each step `[n, n_steps]`, and whether the series has one."""
@@ -183,8 +206,13 @@ class Windows:
             )
 
 
-def _read(values: Floats, places: Ints, there: Mask) -> Floats:
-    """Values at places, NaN where they are not there."""
+def values_at(values: Floats, places: Ints, there: Mask) -> Floats:
+    """Values `[n_values]` at places of any shape, NaN where `there` is False.
+
+    Example:
+        >>> values_at(np.array([5.0, 6.0]), np.array([[0, 9]]), np.array([[True, False]])).tolist()
+        [[5.0, nan]]
+    """
     if not len(values):
         return np.full(places.shape, np.nan, dtype=np.float32)
     found = values[np.where(there, places, 0)]

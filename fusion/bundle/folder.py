@@ -112,7 +112,7 @@ def _own_files(folder: Path, *, kind: Kind[D]) -> list[str]:
         content = read_regular_file(folder / kind.description, max_bytes=MOST_DOCUMENT_BYTES)
         document = json.loads(content)
         files, always = document["files"].keys(), set(kind.files)
-        is_own = all(map(_is_of_a_member, files - always))
+        is_own = all(map(_is_of_a_member, files - always - set(kind.optional)))
         if kind.keys <= document.keys() and always <= files and is_own:
             return [kind.description, kind.checksum, *files]
     except Exception:  # whatever it is, it is none of this kind
@@ -143,6 +143,15 @@ def read_description(folder: Path, kind: Kind[D]) -> D:
     return _steadily(folder, kind, _read_description)
 
 
+def read_checksum(folder: Path, kind: Kind[D]) -> str:
+    """SHA-256 of the description of a saved model, checked.
+
+    Raises:
+        BundleError: As `read_description`.
+    """
+    return _steadily(folder, kind, _read_checksum)
+
+
 def _steadily(folder: Path, kind: Kind[D], read: Callable[[Path, Kind[D]], T]) -> T:
     """What a reader gives of one saved model, also while it is replaced."""
     for _ in range(TRIES):
@@ -157,13 +166,22 @@ def _steadily(folder: Path, kind: Kind[D], read: Callable[[Path, Kind[D]], T]) -
 
 
 def _read_description(folder: Path, kind: Kind[D]) -> D:
+    content = _checked_description(folder, kind)
+    with described(f"{kind.description} of {folder}"):
+        return parsed_document(content, kind)
+
+
+def _read_checksum(folder: Path, kind: Kind[D]) -> str:
+    return _sha256(_checked_description(folder, kind))
+
+
+def _checked_description(folder: Path, kind: Kind[D]) -> bytes:
     file = kind.description
     content = _read_file(folder, file, max_bytes=MOST_DOCUMENT_BYTES, kind=kind)
     checksum = _read_file(folder, kind.checksum, max_bytes=MOST_CHECKSUM_BYTES, kind=kind)
     if _sha256(content).encode() != checksum:
         raise BundleError(f"{file} of {folder} has changed since it was saved. {RESTORE}")
-    with described(f"{file} of {folder}"):
-        return parsed_document(content, kind)
+    return content
 
 
 def _read(folder: Path, kind: Kind[D]) -> tuple[D, dict[str, bytes]]:

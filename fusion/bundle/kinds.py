@@ -26,7 +26,7 @@ TAKEN_BY = {
 
 MemberName = Annotated[Text, Field(pattern=rf"^{MEMBER_NAME}$")]
 FileName = Annotated[
-    Text, Field(pattern=rf"^(?:{FILE_NAME}|weights\.safetensors|reference\.safetensors)$")
+    Text, Field(pattern=rf"^(?:{FILE_NAME}|(?:weights|reference|histories)\.safetensors)$")
 ]
 Share = Annotated[float, Strict(), Field(ge=0.0, le=1.0)]
 Shares = Annotated[
@@ -97,6 +97,7 @@ class Kind(Generic[D]):
         format: Version of the schema.
         files: Files that are always there; members may have files of their own.
         keys: Keys of the description by which a folder of any format is known.
+        optional: Files that may be there.
     """
 
     name: str
@@ -104,6 +105,7 @@ class Kind(Generic[D]):
     format: int
     files: tuple[str, ...]
     keys: frozenset[str]
+    optional: tuple[str, ...] = ()
 
     @property
     def description(self) -> str:
@@ -156,7 +158,7 @@ def _check_files(document: Description, kind: Kind[D]) -> None:
     Raises:
         BundleError: With the names.
     """
-    wanted = [*kind.files]
+    wanted = [*kind.files, *(name for name in kind.optional if name in document.files)]
     for name, member in document.members.items():
         foreign = [file for file in member.files if not file.startswith(f"{name}.")]
         if foreign:

@@ -3,7 +3,24 @@
 Importing a module adds its verbs, in this order.
 """
 
-from fusion.cli import training, pretraining, using, forecasting, embedding  # isort: skip
+from fusion.cli import (  # isort: skip
+    training,
+    pretraining,
+    using,
+    forecasting,
+    updating,
+    scoring,
+    embedding,
+)
 from fusion.cli.shared import app
 
-__all__ = ["app", "embedding", "forecasting", "pretraining", "training", "using"]
+__all__ = [
+    "app",
+    "embedding",
+    "forecasting",
+    "pretraining",
+    "scoring",
+    "training",
+    "updating",
+    "using",
+]

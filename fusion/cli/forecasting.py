@@ -43,7 +43,10 @@ class AskedTables:
         Path | None, typer.Option("--items", help="Of a trained forecast: the items table.")
     ] = None
     sales: Annotated[
-        Path | None, typer.Option("--sales", help="Of a trained forecast: the sales table.")
+        Path | None,
+        typer.Option(
+            "--sales", help="The same: the sales table; left out: the histories that it keeps."
+        ),
     ] = None
     market: Annotated[
         Path | None, typer.Option("--market", help="The same: numbers of the whole market.")
@@ -84,10 +87,10 @@ class AskedTables:
         from fusion.errors import ConfigError
         from fusion.job_steps.forecast_source import ForecastSource
 
-        if self.items is None or self.sales is None:
+        if self.items is None:
             raise ConfigError(
-                "a trained forecast must be asked with --items and --sales, got "
-                f"{', '.join(self.given) or 'neither'}. Give both tables."
+                "a trained forecast must be asked with --items, and --sales where it keeps no "
+                f"histories, got {', '.join(self.given) or 'neither'}. Give the items table."
             )
         return ForecastSource(
             self.items,
@@ -160,6 +163,12 @@ def forecast(
             help="An item that gets a page of its own; repeatable. Else new items.",
         ),
     ] = None,
+    ledger: Annotated[
+        Path | None,
+        typer.Option(
+            "--ledger", help="Folder of the ledger it is sealed in; else `ledger` beside it."
+        ),
+    ] = None,
     training: TrainingOptions,
     asked: AskedTables,
     quiet: Quiet = False,
@@ -168,15 +177,17 @@ def forecast(
     """Forecast sales period by period: train by a configuration, or ask a trained forecast.
 
     A training writes the forecast, its table, how good such forecasts were at past dates, and a
-    report. A trained forecast is asked with --items, --sales and --out, and learns nothing.
+    report. A trained forecast is asked with --items, --out and --sales, or by the histories that
+    it keeps; it learns nothing. Both are sealed in a ledger, see `fusion score`.
     """
     pages = tuple(page_of or ())
     if config.is_dir():
         source, table = _asked(asked, training, as_of=as_of, out=out)
-        from fusion.jobs.forecast import answer
+        from fusion.jobs.forecast import ForecastOptions, answer
 
+        options = ForecastOptions(pages=pages, ledger=ledger)
         with open_stage(quiet, log_json) as stage:
-            result = answer(config, source, table, page=asked.page, pages=pages, stage=stage)
+            result = answer(config, source, table, page=asked.page, options=options, stage=stage)
     else:
         settings = _settings(config, as_of=as_of, seed=training.seed, asked=asked.given)
         from fusion.jobs.forecast import ForecastOptions
@@ -186,6 +197,7 @@ def forecast(
             suffix=f".{training.table_format or TableFormat.CSV}",
             pages=pages,
             is_measured=not training.no_backtest,
+            ledger=ledger,
         )
         with open_stage(quiet, log_json) as stage:
             result = run(settings, out or Path("runs/forecast"), options, stage=stage)
@@ -225,6 +237,9 @@ def show_forecast(result: "ForecastResult") -> None:
     say(f"Forecast     {result.table} ({items})\nModel        {result.model}")
     if result.report is not None:
         say(f"Report       {result.report}")
+    sealed = result.seal.sealed
+    say(f"Ledger       {result.seal.ledger} (entry {sealed.entry.number})")
+    say(f"Last hash    {sealed.sha256}")
 
 
 def _asked(

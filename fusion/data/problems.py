@@ -50,6 +50,9 @@ ADVICE = {
     "correct the units.",
     "sales_share": "Write the share of the period in which the item was to be had, 0 to 1 (40 % is "
     "0.4), or name a column that counts units as `stock`.",
+    "planner_item": "Correct these ids, or leave the rows out: no forecast is there of them.",
+    "planner_missing": "Write a value into these cells, or leave the rows out.",
+    "planner_twice": "Add the figures of these rows up, or leave all but one of them out.",
     "sales_missing_units": "Write the units (0 where nothing was sold) or leave these rows out. "
     "Planned rows after the last sale may lack them where `known` names a column of the table that "
     "is known ahead, such as the price.",

@@ -17,12 +17,6 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from fusion.choices.columns import Columns
 from fusion.choices.mistakes import Mistakes
-from fusion.choices.parameters import (
-    EncoderPaths,
-    check_known,
-    kept_parameters,
-    loaded_parameters,
-)
 from fusion.data.absent import with_absent_columns
 from fusion.data.frames import arrow_table, as_frame, is_unnamed
 from fusion.data.problems import OnBadRows, raise_for
@@ -30,6 +24,7 @@ from fusion.data.records import check_is_table, frame_of_records, is_records
 from fusion.data.targets import check_target_names, target_arrays, target_series
 from fusion.estimators.asked import training_paths, training_spec
 from fusion.estimators.rows import GivenRows
+from fusion.estimators.saved import info_to_save, loaded_estimator
 from fusion.progress import progress_shown, quiet, say_once
 
 if TYPE_CHECKING:
@@ -148,9 +143,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         from fusion.bundle import save_bundle
 
         check_is_fitted(self, "bundle_")
-        kept = kept_parameters(self.get_params(deep=False), estimator=type(self).__name__)
-        info = {**self.bundle_.info, "parameters": kept}
-        save_bundle(replace(self.bundle_, info=info), folder)
+        save_bundle(replace(self.bundle_, info=info_to_save(self, self.bundle_.info)), folder)
 
     @classmethod
     def load(cls, folder: str | Path, **parameters: Any) -> Self:
@@ -170,13 +163,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         """
         from fusion.bundle import load_bundle
 
-        valid = sorted(cls().get_params(deep=False))
-        check_known(parameters, valid)
-        encoder_paths = EncoderPaths.of(parameters.get("encoders"))
-        bundle = load_bundle(folder, encoder_paths=encoder_paths)
-        kept = bundle.info.get("parameters")
-        parameters = loaded_parameters(kept, parameters, estimator=cls.__name__, valid=valid)
-        estimator = cls(**parameters)
+        estimator, bundle = loaded_estimator(cls, folder, parameters, load=load_bundle)
         estimator._adopt(bundle)
         return estimator
 

@@ -10,24 +10,22 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from fusion.choices.columns import Columns
-from fusion.choices.parameters import (
-    EncoderPaths,
-    check_kept,
-    check_known,
-    kept_parameters,
-    loaded_parameters,
-)
+from fusion.choices.parameters import check_kept
 from fusion.data.frames import as_frame
 from fusion.data.panel.columns import SalesColumns
-from fusion.data.problems import OnBadRows
+from fusion.data.problems import OnBadRows, shown
+from fusion.errors import ConfigError
 from fusion.estimators.forecaster_choices import asked_content, forecast_spec, sales_spec
 from fusion.estimators.forecaster_tables import asked_sales, frame_if_any, item_sales
+from fusion.estimators.saved import info_to_save, loaded_estimator
 from fusion.progress import progress_shown, quiet
 
 if TYPE_CHECKING:
     from fusion.forecasting.backtest.result import BacktestResult
     from fusion.forecasting.content import ContentSpec
+    from fusion.forecasting.drift.readings import DriftReport
     from fusion.forecasting.history import ItemSales
+    from fusion.forecasting.updating.update import How, Updated
 
 Paths = str | Path | None
 
@@ -40,7 +38,7 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
 
     Args:
         head: What is asked: `sales_path`, what will be sold; `demand`, what would be in full stock,
-            where `sales` names a column for `stock` or `in_stock`.
+            where `sales` names a column for `stock` or `in_stock`; `price_path`, at which price.
         horizon: Periods that are forecast, >= 1.
         frequency: What a period is: `day`, `week` or `month`; None: as the dates are. Days may be
             added up to weeks or months.
@@ -56,6 +54,8 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
             members of one's own; where None, those of `fusion.forecasting.members.defaults`.
         store: Folder of the embedding store; without one, embeddings are not kept.
         on_bad_rows: What faulty rows of the items table do, see `Predictor`.
+        keep_histories: Keeps the sales, also in the saved forecast, for `update`; False: they are
+            given to `predict` each time, and it cannot be updated.
         verbose: Shows progress bars where True.
         random_state: Seed of everything that is random.
     """
@@ -75,6 +75,7 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
         members: Any = None,
         store: Paths = None,
         on_bad_rows: OnBadRows = "raise",
+        keep_histories: bool = True,
         verbose: bool = False,
         random_state: Any = None,
     ) -> None:
@@ -90,6 +91,7 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
         self.members = members
         self.store = store
         self.on_bad_rows = on_bad_rows
+        self.keep_histories = keep_histories
         self.verbose = verbose
         self.random_state = random_state
 
@@ -119,18 +121,21 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
         from fusion.data.panel.reach import check_horizon
         from fusion.forecasting.asked import first_step
         from fusion.forecasting.content import check_items
+        from fusion.forecasting.drift.of_forecast import drift_info
+        from fusion.forecasting.heads import FORECAST_HEADS
         from fusion.forecasting.history import read_history
-        from fusion.forecasting.trained import TrainedForecast, train_forecast
+        from fusion.forecasting.trained import TrainedForecast, train_and_keep
 
         check_kept(self.get_params(deep=False))
         spec = forecast_spec(self)
+        kind = FORECAST_HEADS[spec.head]
         with progress_shown() if self.verbose else quiet() as stage:
             found = self._sales(items, sales, market, planned, content=spec.content)
             until = first_step(found.panel, as_of)
             check_horizon(found.panel, spec.horizon, until=until)
             checked = check_items(found.items, spec.content)
-            history = read_history(found, checked, spec.content, head=spec.head, stage=stage)
-            model, content = train_forecast(history, spec, until=until, stage=stage)
+            history = read_history(found, checked, spec.content, head=kind, stage=stage)
+            model, content, kept = train_and_keep(history, spec, until=until, stage=stage)
         self.forecast_ = TrainedForecast(
             model,
             encoders=content.encoders,
@@ -138,24 +143,68 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
             sales=sales_spec(self).columns,
             frequency=history.panel.frequency,
             launch=self.launch,
+            info=drift_info(history, content.view, until=until, seed=spec.seed),
+            kept=kept if self.keep_histories else None,
         )
         return self
+
+    def update(
+        self,
+        items: Any,
+        new_sales: Any,
+        *,
+        market: Any = None,
+        planned: Any = None,
+        how: "How" = "recalibrate",
+    ) -> "Updated":
+        """Goes on with the periods that came since, without training anew.
+
+        Histories are kept on, and blend and ranges found anew on the latest dates. What would
+        forecast worse than before on the latest known periods is refused; then nothing changes.
+
+        Args:
+            items: One row an item, of which those that are not known are read; None: none is new.
+            new_sales: One row an item and period, of the new periods alone.
+            market: Numbers of the market in these periods, where `fit` was given any.
+            planned: What is planned from now on, as in `fit`.
+            how: `recalibrate`, or `retrain`: networks go on learning for few epochs, all other
+                members learn anew.
+
+        Returns:
+            What was updated, see `fusion.forecasting.updating.update.Updated`.
+
+        Raises:
+            CatalogueError: If no histories are kept, rows do not go on where these end, or the
+                forecast would get worse.
+        """
+        from fusion.estimators.forecaster_tables import new_rows
+        from fusion.forecasting.updating.update import HOWS, update_forecast
+
+        check_is_fitted(self, "forecast_")
+        if how not in HOWS:
+            raise ConfigError(f"how must be one of {', '.join(HOWS)}, got {shown(how)}.")
+        trained, content = self.forecast_, asked_content(self)
+        rows = new_rows(trained, items, new_sales, market=market, planned=planned, content=content)
+        with progress_shown() if self.verbose else quiet() as stage:
+            found = update_forecast(trained, rows, how=how, stage=stage)
+        self.forecast_ = found.trained
+        return found
 
     def predict(
         self,
         items: Any,
-        sales: Any,
+        sales: Any = None,
         *,
         market: Any = None,
         planned: Any = None,
         as_of: str | None = None,
     ) -> pd.DataFrame:
-        """What items will sell from a date on, one row a step and one for all of them together.
+        """What items will sell, or cost, from a date on: a row a step, and one for all of them.
 
         Args:
             items: One row an item; also items that were never sold.
             sales: One row an item and period: the history, and where columns are known ahead the
-                plan of the periods to come.
+                plan of the periods to come. None: the histories that are kept.
             market: As `fit` was given one.
             planned: The plan, where it does not stand in `sales`.
             as_of: First day of what is forecast (default: the day after the sales).
@@ -243,6 +292,31 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
         content = asked_content(self)
         return similar_past_items(trained, found, content, item, before=before, k=k).frame()
 
+    def drift(
+        self, items: Any, sales: Any, *, market: Any = None, planned: Any = None
+    ) -> "DriftReport":
+        """Whether sales and items are still as those that were learned from.
+
+        Args:
+            items: One row an item, new ones too.
+            sales: One row an item and period up to now, the history with it.
+            market: As `fit` was given one.
+            planned: As `fit` was given one.
+
+        Returns:
+            Every measure with its threshold; `findings` are those that exceed it, each with the
+            day since when and what to do, see `fusion.forecasting.drift.readings`.
+
+        Raises:
+            CatalogueError: If a table does not suit, or the forecast is of an older version.
+        """
+        from fusion.forecasting.drift.of_forecast import watch_sales
+
+        check_is_fitted(self, "forecast_")
+        with progress_shown() if self.verbose else quiet() as stage:
+            found = asked_sales(self.forecast_, items, sales, market=market, planned=planned)
+            return watch_sales(self.forecast_, found, asked_content(self), stage=stage)
+
     def backtest(
         self,
         items: Any,
@@ -270,10 +344,12 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
         from fusion.forecasting.backtest.origins import backtest, origin_periods
         from fusion.forecasting.backtest.result import scored
         from fusion.forecasting.content import check_items
+        from fusion.forecasting.heads import FORECAST_HEADS
         from fusion.forecasting.history import read_history
 
         check_kept(self.get_params(deep=False))
         spec = forecast_spec(self)
+        kind = FORECAST_HEADS[spec.head]
         with progress_shown() if self.verbose else quiet() as stage:
             found = self._sales(items, sales, market, planned, content=spec.content)
             periods = origin_periods(
@@ -284,7 +360,7 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
                 gap=gap,
             )
             checked = check_items(found.items, spec.content)
-            history = read_history(found, checked, spec.content, head=spec.head, stage=stage)
+            history = read_history(found, checked, spec.content, head=kind, stage=stage)
             return scored(history, backtest(history, spec, periods.tolist(), gap=gap, stage=stage))
 
     def save(self, folder: str | Path) -> None:
@@ -297,8 +373,7 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
         from fusion.forecasting.saved.folder import save_forecast
 
         check_is_fitted(self, "forecast_")
-        kept = kept_parameters(self.get_params(deep=False), estimator=type(self).__name__)
-        info = {**self.forecast_.info, "parameters": kept}
+        info = info_to_save(self, self.forecast_.info)
         save_forecast(replace(self.forecast_, info=info), folder)
 
     @classmethod
@@ -317,13 +392,7 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
         """
         from fusion.forecasting.saved.folder import load_forecast
 
-        valid = sorted(cls().get_params(deep=False))
-        check_known(parameters, valid)
-        paths = EncoderPaths.of(parameters.get("encoders"))
-        trained = load_forecast(folder, encoder_paths=paths)
-        kept = trained.info.get("parameters")
-        parameters = loaded_parameters(kept, parameters, estimator=cls.__name__, valid=valid)
-        estimator = cls(**parameters)
+        estimator, trained = loaded_estimator(cls, folder, parameters, load=load_forecast)
         estimator.forecast_ = trained
         return estimator
 

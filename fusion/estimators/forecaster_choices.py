@@ -12,7 +12,7 @@ from fusion.choices.encoders import EncoderChoices
 from fusion.choices.members import build_mistakes, choice_mistakes, named_members
 from fusion.choices.mistakes import Mistakes
 from fusion.data.panel.columns import SalesColumns
-from fusion.data.panel.frequency import UNITS
+from fusion.data.panel.frequency import check_unit
 from fusion.data.problems import check_policy, shown
 from fusion.errors import ConfigError
 from fusion.forecasting.saved.document import MOST_STEPS
@@ -98,8 +98,7 @@ def sales_spec(
     from fusion.forecasting.history import SalesSpec
 
     frequency: Any = estimator.frequency
-    if frequency is not None and frequency not in UNITS:
-        raise ConfigError(f"frequency must be one of {', '.join(UNITS)}, got {shown(frequency)}.")
+    check_unit(frequency)
     columns = sales_columns(estimator.sales)
     return SalesSpec(columns, frequency, estimator.launch, market, planned)
 

@@ -7,15 +7,25 @@ import pandas as pd
 from fusion.data.frames import as_frame
 
 if TYPE_CHECKING:
+    from fusion.forecasting.content import ContentSpec
     from fusion.forecasting.history import ItemSales, SalesSpec
     from fusion.forecasting.trained import TrainedForecast
+    from fusion.forecasting.updating.histories import NewRows
 
 
 def asked_sales(
     trained: "TrainedForecast", items: Any, sales: Any, *, market: Any = None, planned: Any = None
 ) -> "ItemSales":
-    """The sales of items that a trained forecast is asked about; all of them may be new."""
+    """The sales of items that a trained forecast is asked about; all of them may be new.
+
+    Without a sales table these are the histories that the forecast keeps.
+    """
     from fusion.forecasting.history import SalesSpec
+
+    if sales is None:
+        from fusion.forecasting.updating.histories import kept_sales
+
+        return kept_sales(trained, as_frame(items))
 
     spec = SalesSpec(
         trained.sales,
@@ -25,6 +35,29 @@ def asked_sales(
         frame_if_any(planned),
     )
     return item_sales(items, sales, spec, may_all_be_new=True)
+
+
+def new_rows(
+    trained: "TrainedForecast",
+    items: Any,
+    sales: Any,
+    *,
+    market: Any = None,
+    planned: Any = None,
+    content: "ContentSpec",
+) -> "NewRows":
+    """What came since a forecast was trained, as an update takes it."""
+    from fusion.data.panel.cells import frame_parts
+    from fusion.forecasting.updating.histories import NewRows, kept_of
+    from fusion.forecasting.updating.new_periods import NewSales, spec_as_trained
+
+    spec = spec_as_trained(
+        trained.sales,
+        kept_of(trained).panel,
+        market=frame_if_any(market),
+        planned=frame_if_any(planned),
+    )
+    return NewRows(NewSales(frame_parts(sales), spec), frame_if_any(items), content)
 
 
 def item_sales(

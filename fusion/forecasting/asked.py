@@ -14,7 +14,7 @@ from fusion.errors import CatalogueError, ConfigError
 from fusion.forecasting.answer_table import forecast_table
 from fusion.forecasting.content import ContentSpec, check_items, with_encoders
 from fusion.forecasting.examples import Examples, Ints, examples_at
-from fusion.forecasting.heads import head_name
+from fusion.forecasting.heads import QUANTITIES, head_name
 from fusion.forecasting.history import History, ItemSales, read_history
 from fusion.forecasting.likeness import SimilarItems, similar_items
 from fusion.forecasting.past_demand import PastDemand, past_demand
@@ -33,14 +33,14 @@ class AskedAnswers:
         examples: Questions, `n` of them.
         answers: What is sold in each step and in the window.
         levels: Quantile levels that are told, ascending.
-        hot: Which items are hot.
+        hot: Which items are hot; None of prices.
     """
 
     history: History
     examples: Examples
     answers: SalesDistribution
     levels: tuple[float, ...]
-    hot: HotRule
+    hot: HotRule | None
 
     def table(self) -> pd.DataFrame:
         """One row an item and step, and one for the window, see `forecast_table`."""
@@ -75,7 +75,7 @@ def plan_gaps(sales: ItemSales, as_of: int, *, horizon: int) -> str:
         horizon: Steps, >= 1.
 
     Returns:
-        Items and dates; empty where nothing is missing.
+        Tables, items and dates; empty where nothing is missing.
     """
     panel = sales.panel
     begins = _asked_periods(panel, sales.launches, as_of)
@@ -86,7 +86,7 @@ def plan_gaps(sales: ItemSales, as_of: int, *, horizon: int) -> str:
         series = np.flatnonzero(begins == begin)
         if n_steps > 0:
             lines.append(planned_gaps(panel, n_steps, begin=first, series=series))
-    return "\n".join(line for line in lines if line)
+    return "\n".join(f"{sales.source}: {line}" for line in lines if line)
 
 
 def settle_plan_gaps(sales: ItemSales, as_of: int, *, horizon: int, on_bad_rows: OnBadRows) -> None:
@@ -173,8 +173,8 @@ def asked_answers(
     period = first_step(sales.panel, as_of)
     settle_plan_gaps(sales, period, horizon=trained.horizon, on_bad_rows=content.on_bad_rows)
     checked = check_items(sales.items, content, asked_of=(trained.schema, trained.encoders))
-    head = head_name(trained.model.head)
-    history = read_history(sales, checked, content, head=head, stage=stage)
+    kind = type(trained.model.head)
+    history = read_history(sales, checked, content, head=kind, stage=stage)
     return answers_at(trained, history, period)
 
 
@@ -213,11 +213,11 @@ def asked_demand(
         CatalogueError: If the date or the periods do not suit, or items are faulty.
         ConfigError: If the forecast is not one of demand.
     """
-    head = head_name(trained.model.head)
-    if head != "demand":
+    head = type(trained.model.head)
+    if QUANTITIES[head] != "demand":
         raise ConfigError(
-            f"head must be demand for the demand of the past to be told, got {head}. Train a "
-            "forecast with head demand."
+            "head must be demand for the demand of the past to be told, got "
+            f"{head_name(trained.model.head)}. Train a forecast with head demand."
         )
     check_periods(trained, sales.panel)
     period = first_step(sales.panel, as_of)
@@ -252,8 +252,7 @@ def similar_past_items(
     panel = sales.panel
     period = first_step(panel, before)
     checked = check_items(sales.items, content, asked_of=(trained.schema, trained.encoders))
-    head = head_name(trained.model.head)
-    history = read_history(sales, checked, content, head=head)
+    history = read_history(sales, checked, content, head=type(trained.model.head))
     asked = asked_examples(history, period, horizon=trained.horizon)
     asked = with_content(asked, history, with_encoders(history.ready, trained.encoders))
     return similar_items(asked, item, before=panel.frequency.first_day(period), k=k)

@@ -1,6 +1,6 @@
 """Ranges of a forecast that hold: stretched by how often they missed out of fold."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +35,7 @@ class PathCalibration:
 
     Args:
         stretch: `[3 stages, horizon + 1, n_levels]`, >= 0, or nested lists of it.
-        factors: What means are multiplied by, of each stage, > 0.
+        factors: What means are multiplied by, of each stage, >= 0.
 
     Raises:
         ValueError: If one is of another shape, or not finite.
@@ -50,10 +50,15 @@ class PathCalibration:
                 f"{list(self.stretch.shape)}."
             )
         if self.factors.shape != (len(STAGES),):
-            raise ValueError(f"factors must be {len(STAGES)}, got {self.factors.size}.")
+            raise ValueError(
+                f"factors must be {len(STAGES)}, one a life stage, got {self.factors.size}. "
+                "Calibrate anew."
+            )
         for numbers in (self.stretch, self.factors):
             if not (np.isfinite(numbers) & (numbers >= 0)).all():
-                raise ValueError("stretch and factors must be finite and >= 0, got others.")
+                raise ValueError(
+                    "stretch and factors must be finite and >= 0, got others. Calibrate anew."
+                )
 
     @classmethod
     def none(cls, head: SalesPathHead) -> "PathCalibration":
@@ -109,7 +114,9 @@ class HeldOut:
         )
 
 
-def fit_calibration(head: SalesPathHead, held_out: HeldOut) -> PathCalibration:
+def fit_calibration(
+    head: SalesPathHead, held_out: HeldOut, *, fit_units: Callable[..., None] | None = None
+) -> PathCalibration:
     """Means, rounding and ranges by answers out of fold; the head learns how units are told.
 
     A life stage of fewer than 50 answers takes what all examples say.
@@ -117,6 +124,7 @@ def fit_calibration(head: SalesPathHead, held_out: HeldOut) -> PathCalibration:
     Args:
         head: Its `units` are set.
         held_out: At least one answer.
+        fit_units: How the head learns that (default: its `fit_units`).
     """
     calibration = PathCalibration.none(head)
     calibration.factors = _factors(head, held_out)
@@ -127,14 +135,15 @@ def fit_calibration(head: SalesPathHead, held_out: HeldOut) -> PathCalibration:
     some = held_out.take(known[::step])
     raw = calibration.calibrated(some.raw, some.stages, middle=head.middle)
     targets = some.training.targets
-    head.fit_units(raw, targets, level=some.levels, stages=some.stages, parts=some.dates)
+    fit = fit_units or head.fit_units
+    fit(raw, targets, level=some.levels, stages=some.stages, parts=some.dates)
     calibration.stretch = _stretch(head, some, calibration)
     return calibration
 
 
 def _stretch(head: SalesPathHead, some: HeldOut, calibration: PathCalibration) -> Floats:
     """The least factor of each stage, entry and level by which misses are as rare as they must."""
-    sold = _units(some)[..., None]
+    sold = head.actual(some.training.targets, some.levels)[..., None]
     known = ~np.isnan(sold)
     is_low = np.array(head.grid) < 0.5
     masks = [_rows_of(some.stages, place) for place in range(len(STAGES))]
@@ -162,13 +171,6 @@ def _allowed(counts: Ints, grid: Sequence[float]) -> Floats:
     share = np.minimum(grid, np.subtract(1.0, grid))
     allowed: Floats = np.maximum(np.floor((counts + 1) * share + 1e-9) - 1, 0)
     return allowed
-
-
-def _units(some: HeldOut) -> Floats:
-    """Units sold of each step and of all, `[n, horizon + 1]`; NaN where unknown."""
-    units = some.training.targets * some.levels[:, None]
-    units[:, -1] *= units.shape[1] - 1
-    return np.round(units, 6)
 
 
 def _factors(head: SalesPathHead, held_out: HeldOut) -> Floats:

@@ -6,8 +6,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from encoders.series.windows import UNITS, Calendar, Windows
+from encoders.series.levels import ADDED
+from encoders.series.windows import UNITS, Windows, values_at
 from fusion.data.panel.panel import Panel, ragged
+from fusion.data.panel.windows import windows_at
 from fusion.members.view import View
 
 Floats = NDArray[np.float64]
@@ -17,8 +19,6 @@ STAGES: tuple[LifeStage, ...] = ("new", "young", "known")
 """Life stages by the history that is there: none, 1 to 4 periods, more."""
 KNOWN_FROM = 5
 """Periods of history from which on an item counts as known."""
-LEVEL_PERIODS = 8
-"""Known periods, the latest, whose mean is the level of an example."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +26,8 @@ class Examples:
     """Questions `(series, as_of)`: how much is sold in each of the periods from `as_of` on?
 
     Members learn and answer on a relative scale: units divided by the level of the example, its
-    recent mean. So items that sell thousands and items that sell two are alike to them.
+    recent mean. So items that sell thousands and items that sell two are alike to them. Of a panel
+    of prices all units are prices, and the level is the last known price.
 
     Args:
         panel: All sales.
@@ -84,13 +85,15 @@ class Examples:
     def levels(self) -> Floats:
         """Units a period that each example is measured by, `[n]`, > 0.
 
-        The mean of its last 8 known periods and 1 besides; `new_level` without a history.
+        The mean of its last 8 known periods and 1 besides, or its last known price; `new_level`
+        where none is known.
         """
-        past = self.windows.past(UNITS, LEVEL_PERIODS).astype(np.float64)
-        known = ~np.isnan(past)
-        counts = known.sum(axis=1)
-        mean = np.where(known, past, 0.0).sum(axis=1) / np.maximum(counts, 1)
-        return np.where(counts > 0, np.maximum(mean, 0.0) + 1.0, self.new_level)
+        levels = self.windows.levels()
+        return np.where(np.isnan(levels), self.new_level, levels)
+
+    def recent_levels(self) -> Floats:
+        """Mean units of the last 8 known periods, or the last price: `[n]`; NaN without any."""
+        return self.windows.levels() - ADDED[self.windows.measure]
 
     def targets(self) -> Floats:
         """Units sold in each step, `[n, horizon]`; NaN where they are not known."""
@@ -111,9 +114,7 @@ class Examples:
         windows = self.windows
         places, there = windows.step_places()
         there &= windows.period[:, None] + np.arange(self.horizon) < self.until
-        if not len(values):
-            return np.full(places.shape, np.nan)
-        return np.where(there, values[np.where(there, places, 0)], np.nan).astype(np.float64)
+        return values_at(values, places, there).astype(np.float64)
 
     def paths(self) -> Floats:
         """Relative targets `[n, horizon + 1]`: the steps, then the mean a step of the window.
@@ -157,44 +158,8 @@ def examples_at(
         until: Period from which on nothing is known but what is known ahead (default: the end of
             the panel).
     """
-    begin, stop = panel.offsets[series], panel.offsets[series + 1]
-    end = np.clip(begin + as_of - panel.first[series], begin, stop)
-    end = np.where(panel.first_row[series] < as_of, end, begin)
     until = panel.end if until is None else until
-    windows = Windows(
-        columns={UNITS: panel.lag_units, **panel.columns},
-        series=series,
-        begin=begin,
-        end=end,
-        stop=stop,
-        is_cut=panel.first[series] <= panel.start,
-        period=as_of,
-        calendar=Calendar(panel.frequency.unit, shift=panel.frequency.shift),
-        n_steps=horizon,
-        series_end=panel.end,
-        planned=panel.planned,
-        market=_market(panel, until),
-        market_start=panel.start,
-        known=panel.known,
-    )
-    return Examples(panel, windows, until)
-
-
-def _market(panel: Panel, until: int) -> dict[str, NDArray[np.float32]]:
-    """Numbers of the market: those that are not known ahead are unknown from a period on."""
-    numbers = {UNITS: market_units(panel), **panel.market}
-    place = until - panel.start
-    for name in numbers.keys() - panel.known:
-        numbers[name] = np.where(
-            np.arange(len(numbers[name])) < place, numbers[name], np.float32(np.nan)
-        )
-    return numbers
-
-
-def market_units(panel: Panel) -> NDArray[np.float32]:
-    """Units of all series by period, `[n_periods]`; unknown ones add nothing."""
-    units = np.nan_to_num(panel.units, nan=0.0)
-    return np.bincount(panel.places(), units, minlength=len(panel.reported)).astype(np.float32)
+    return Examples(panel, windows_at(panel, series, as_of, horizon=horizon, until=until), until)
 
 
 def past_examples(panel: Panel, *, horizon: int, until: int) -> Examples:

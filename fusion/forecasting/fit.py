@@ -5,19 +5,19 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fusion.forecasting.blending import Answers, StageBlend, fit_blend
+from encoders.series.levels import ADDED, own_means
+from fusion.forecasting.blending import StageBlend, fit_blend
 from fusion.forecasting.calibration import HeldOut, PathCalibration, fit_calibration
 from fusion.forecasting.examples import STAGES, Examples
+from fusion.forecasting.kept import DATES, KeptAnswers, drawn_by_date
 from fusion.forecasting.members.base import ForecastMember, Paths, PathTraining
 from fusion.forecasting.model import ForecastModel
-from fusion.forecasting.time_folds import held_out_blocks
+from fusion.forecasting.time_folds import ASKED_SHARE, held_out_blocks
 from fusion.members.view import Mask
 from fusion.progress import Stage, say_once, silent, within
 from heads.sales_path import SalesPathHead
 from heads.trend import HotRule
 
-ASKED_SHARE = 0.2
-"""Share of the dates, the latest, on which members are asked before they learn from them."""
 MOST_BLOCKS = 3
 """Blocks of these dates: before each of them members learn anew."""
 HALF_LIFE = {"day": 91, "week": 13, "month": 3}
@@ -33,7 +33,7 @@ def fit_forecast(
     seed: int,
     kind: type[SalesPathHead] = SalesPathHead,
     stage: Stage = silent,
-) -> ForecastModel:
+) -> tuple[ForecastModel, KeptAnswers | None]:
     """Trains members, finds how much each counts and how wide ranges must be.
 
     Members answer the latest fifth of the dates in up to three blocks, each after they have learned
@@ -51,6 +51,9 @@ def fit_forecast(
         seed: The same seed gives the same forecast.
         kind: The head that answers, one of `FORECAST_HEADS`.
         stage: Opens progress bars.
+
+    Returns:
+        The forecast, and some of the answers out of fold; None where there are none.
     """
     examples = replace(examples, new_level=new_level(examples))
     head = kind.fitted(examples.paths(), levels=levels)
@@ -64,23 +67,45 @@ def fit_forecast(
         names = list(make())
         alike = dict.fromkeys(names, 1.0 / len(names))
         blend = StageBlend({name: alike for name in STAGES})
-        calibration = PathCalibration.none(head)
+        calibration, held_out = PathCalibration.none(head), None
     else:
-        asked, answers, knows = found
+        asked, every = found
         training, stages = training_of(asked), asked.stages()
-        blend = fit_blend(head, training, answers, knows=knows, stages=stages, seed=seed)
-        blended = blend.blend(answers, knows, stages)
-        held_out = HeldOut(blended, training, asked.levels(), stages, asked.as_of)
-        said = np.flatnonzero(np.any(list(knows.values()), axis=0))
-        calibration = fit_calibration(head, held_out.take(said))
-    return ForecastModel(
+        blend = fit_blend(
+            head, training, every.answers, knows=every.knows, stages=stages, seed=seed
+        )
+        calibration = fit_calibration(head, held_out_of(blend, asked, training, every))
+        unit = examples.windows.calendar.unit
+        late = np.flatnonzero(asked.as_of >= examples.until - examples.horizon - DATES[unit])
+        drawn = drawn_by_date(asked.as_of[late], stages[late], seed=seed)
+        held_out = every.of_members(blend.asked).take(late[drawn])
+    model = ForecastModel(
         head,
         members=fitting.members(examples, "all dates", asked=blend.asked),
         blend=blend,
         calibration=calibration,
         new_level=examples.new_level,
-        hot=hot_rule(examples),
+        hot=None if examples.panel.quantity == "price" else hot_rule(examples),
     )
+    return model, held_out
+
+
+def held_out_of(
+    blend: StageBlend, asked: Examples, training: PathTraining, every: KeptAnswers
+) -> HeldOut:
+    """Joined answers out of fold, of the examples that any member says anything of.
+
+    Args:
+        blend: How much each member counts.
+        asked: The examples that were answered, `n` of them.
+        training: Targets and weights of these.
+        every: What members that did not learn from them answered, of all that the blend asks.
+    """
+    stages = asked.stages()
+    answers = every.of_members(blend.asked)
+    blended = blend.blend(answers.answers, answers.knows, stages)
+    said = np.flatnonzero(np.any(list(every.knows.values()), axis=0))
+    return HeldOut(blended, training, asked.levels(), stages, asked.as_of).take(said)
 
 
 @dataclass(frozen=True)
@@ -116,9 +141,7 @@ class _Fitting:
         return members
 
 
-def _out_of_fold(
-    examples: Examples, fitting: _Fitting
-) -> tuple[Examples, Answers, Mapping[str, Mask]] | None:
+def _out_of_fold(examples: Examples, fitting: _Fitting) -> tuple[Examples, KeptAnswers] | None:
     """Examples of the latest dates, and what members that did not learn from them answer and know.
 
     None where the sales are too short for it.
@@ -136,19 +159,30 @@ def _out_of_fold(
             knows.setdefault(name, []).append(member.knows(asked))
     if not blocks:
         return None
-    return (
-        examples.take(np.concatenate(blocks)),
+    asked = examples.take(np.concatenate(blocks))
+    held_out = KeptAnswers(
+        asked.windows.series,
+        asked.as_of,
         {name: np.concatenate(parts) for name, parts in answers.items()},
         {name: np.concatenate(parts) for name, parts in knows.items()},
     )
+    return asked, held_out
 
 
 def new_level(examples: Examples) -> float:
-    """Level of items without a history: the median over launches of their mean step, and 1."""
+    """Level of items without a history: the median over launches of their mean step, and 1.
+
+    Of prices: the median of the means of the steps that are known.
+    """
     launches = examples.take(np.flatnonzero(examples.stages() == 0))
-    means = launches.targets().mean(axis=1)
+    targets = launches.targets()
+    if examples.panel.quantity == "price":
+        means = own_means(targets, otherwise=np.nan)
+    else:
+        means = targets.mean(axis=1)
     known = means[~np.isnan(means)]
-    return float(np.median(np.maximum(known, 0.0))) + 1.0 if len(known) else 1.0
+    added = ADDED[examples.windows.measure]
+    return float(np.median(np.maximum(known, 0.0))) + added if len(known) else 1.0
 
 
 def hot_rule(examples: Examples) -> HotRule:

@@ -7,21 +7,35 @@ from typing import Any
 
 from encoders.spelling import unknown_name
 from fusion.data.panel.columns import SalesColumns
-from fusion.data.panel.panel import Panel
+from fusion.data.panel.panel import SOLD, Panel, Quantity
+from fusion.data.panel.priced import PRICE, priced
 from fusion.data.panel.stock import STOCK_ROLES, of_demand
 from heads.demand import DemandHead
+from heads.price_path import PricePathHead
 from heads.sales_path import SalesPathHead
 
 FORECAST_HEADS: dict[str, type[SalesPathHead]] = {
     "sales_path": SalesPathHead,
     "demand": DemandHead,
+    "price_path": PricePathHead,
 }
 """Every head of a forecast by its registry name."""
+QUANTITIES: dict[type[SalesPathHead], Quantity] = {
+    SalesPathHead: "units",
+    DemandHead: "demand",
+    PricePathHead: "price",
+}
+"""What each of them forecasts."""
 NEEDED: dict[str, tuple[tuple[str, ...], str]] = {
     "demand": (
         STOCK_ROLES,
         "Without it nobody can tell a period that was sold out from one in which little was "
         "wanted: name the column, or take head sales_path.",
+    ),
+    "price_path": (
+        (PRICE,),
+        "Without prices of the past there is none to forecast: name their column, as in "
+        'price = "price".',
     ),
 }
 """Head -> roles of sales columns of which it needs one, and why; not named: it needs none."""
@@ -37,15 +51,6 @@ def head_name(head: SalesPathHead) -> str:
     return by_type[type(head)]
 
 
-def asked_panel(name: str, panel: Panel) -> Panel:
-    """The sales as a head takes them: of `demand`, periods without full stock are bounds.
-
-    Raises:
-        ValueError: If the head asks for what the panel does not tell.
-    """
-    return of_demand(panel) if name == "demand" else panel
-
-
 def head_mistakes(name: Any, columns: SalesColumns) -> list[str]:
     """What is wrong with the choice of a head: its name, or a sales column that it needs.
 
@@ -55,9 +60,43 @@ def head_mistakes(name: Any, columns: SalesColumns) -> list[str]:
     """
     if not isinstance(name, str) or name not in FORECAST_HEADS:
         return [unknown_name("head", name, FORECAST_HEADS)]
+    if name == "price_path" and (found := _price_mistakes(columns)):
+        return found
     roles, why = NEEDED.get(name, ((), ""))
     if not roles or any(getattr(columns, role) is not None for role in roles):
         return []
     return [
         f"sales must name a column for {' or '.join(roles)} where head is {name}, got none. {why}"
     ]
+
+
+def panel_of(kind: type[SalesPathHead], panel: Panel) -> Panel:
+    """The sales as a head forecasts them: units, the demand behind them, or the price of one.
+
+    Args:
+        kind: The head.
+        panel: Of units, or what comes back, which stays as it is.
+
+    Raises:
+        ValueError: If the panel does not tell what is asked for.
+    """
+    quantity = QUANTITIES[kind]
+    if panel.quantity == quantity:
+        return panel
+    return {"demand": of_demand, "price": priced}[quantity](panel)
+
+
+def _price_mistakes(columns: SalesColumns) -> list[str]:
+    """What a forecast of prices cannot be made with."""
+    found = []
+    if PRICE in columns.known_ahead:
+        found.append(
+            "known must not name the price where head is price_path, got "
+            f"{columns.price}: what is known ahead need not be forecast. Take it out of known."
+        )
+    if SOLD in (*columns.past, *columns.known):
+        found.append(
+            f"past and known must not name a covariate {SOLD} where head is price_path, which the "
+            "units are called there. Rename the column."
+        )
+    return found

@@ -21,9 +21,10 @@ from fusion.data.schema import HISTORY
 from fusion.errors import CatalogueError
 from fusion.forecasting.content import CheckedItems, ContentSpec, ready_items
 from fusion.forecasting.examples import Ints
-from fusion.forecasting.heads import asked_panel
+from fusion.forecasting.heads import panel_of
 from fusion.progress import Stage, say_once, silent
 from fusion.ready import ReadyItems
+from heads.sales_path import SalesPathHead
 
 TARGET = re.compile(r"units_next_\d+[dwm]", re.ASCII)
 """Columns that `add_target` makes."""
@@ -59,12 +60,14 @@ class ItemSales:
         item: Column of their ids.
         panel: Their sales, an empty series where there are none.
         launches: Period in which each series is new, `[n_series]`; -1 where that is not known.
+        source: What messages call the tables that tell the sales and the plan.
     """
 
     items: pd.DataFrame
     item: str
     panel: Panel
     launches: Ints
+    source: str = "sales"
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,8 @@ class History:
     Args:
         ready: Items that were read and embedded.
         rows: Row of `ready` of each series of the panel, `[n_series]`.
-        panel: The sales of these items, an empty series where there are none.
+        panel: The sales of these items, an empty series where there are none; as the head that is
+            asked forecasts them, see `panel_of`.
         launches: Period in which each series is new, `[n_series]`; -1 where that is not known.
     """
 
@@ -117,7 +121,7 @@ def read_history(
     checked: CheckedItems,
     content: ContentSpec,
     *,
-    head: str = "sales_path",
+    head: type[SalesPathHead] = SalesPathHead,
     stage: Stage = silent,
 ) -> History:
     """Items with their sales, embedded.
@@ -126,7 +130,7 @@ def read_history(
         sales: Items and their sales.
         checked: The items, see `check_items`.
         content: How items are read.
-        head: What is asked of them, see `asked_panel`.
+        head: What is forecast of them.
         stage: Opens progress bars.
 
     Raises:
@@ -136,9 +140,9 @@ def read_history(
     own = item_keys(ready.catalogue.frame, sales.item)
     row_of = {key: row for row, key in enumerate(own) if key is not None}
     kept = np.array([name in row_of for name in sales.panel.ids], dtype=bool)
-    panel = asked_panel(head, of_items(sales.panel, row_of.keys()))
+    panel = of_items(sales.panel, row_of.keys())
     rows = np.array([row_of[name] for name in panel.ids], dtype=np.int64)
-    return History(ready, rows, panel, sales.launches[kept])
+    return History(ready, rows, panel_of(head, panel), sales.launches[kept])
 
 
 def frames_reader(sales: Parts, spec: SalesSpec) -> ReadSales:
@@ -154,7 +158,7 @@ def frames_reader(sales: Parts, spec: SalesSpec) -> ReadSales:
         wanted = {key for key in keys if key is not None}
         panel = read_panel(
             sales,
-            columns=spec.columns.without(_planned_alone(sales, spec)),
+            columns=spec.columns.without(planned_alone(sales, spec)),
             items=wanted,
             launches=launch_days(items, keys, spec.launch),
             frequency=spec.frequency,
@@ -207,7 +211,7 @@ def tell_silent(panel: Panel) -> None:
         )
 
 
-def _planned_alone(sales: Parts, spec: SalesSpec) -> set[str]:
+def planned_alone(sales: Parts, spec: SalesSpec) -> set[str]:
     """Columns that are known ahead and stand in the table of plans alone."""
     if spec.planned is None:
         return set()

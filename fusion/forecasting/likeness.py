@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from encoders.series.windows import values_at
 from encoders.spelling import did_you_mean
 from fusion.bundle.content import HAPPENED, Content
-from fusion.data.panel.panel import Panel, over_shops
+from fusion.data.panel.panel import Panel, Quantity, over_shops
 from fusion.forecasting.examples import Examples, Floats, Ints
 from fusion.members.view import View
 
@@ -30,7 +31,8 @@ class SimilarItems:
         by_modality: The same in each modality and in the categories, `[k]`; NaN where one of the
             two lacks it.
         curves: Units of each by age, `[k, n_periods]`: the first column is its first period. NaN
-            from the date on, and where units are not known.
+            from the date on, and where units are not known. Of a panel of prices these are prices.
+        quantity: What the curves are.
     """
 
     items: tuple[str, ...]
@@ -38,15 +40,19 @@ class SimilarItems:
     distances: Floats
     by_modality: Mapping[str, Floats]
     curves: Floats
+    quantity: Quantity = "units"
 
     def __len__(self) -> int:
         """Number of items."""
         return len(self.items)
 
     def frame(self) -> pd.DataFrame:
-        """One row an item: `rank`, `id`, `launched`, distances, and `units_1` and on by age."""
+        """One row an item: `rank`, `id`, `launched`, distances, and `units_1` and on by age.
+
+        Of prices `price_1` and on.
+        """
         by_modality = {f"distance_{name}": far for name, far in self.by_modality.items()}
-        units = {f"units_{age + 1}": column for age, column in enumerate(self.curves.T)}
+        units = {f"{self.quantity}_{age + 1}": column for age, column in enumerate(self.curves.T)}
         ranks = np.arange(1, len(self) + 1)
         columns = {"rank": ranks, "id": list(self.items), "launched": self.launched}
         return pd.DataFrame({**columns, "distance": self.distances, **by_modality, **units})
@@ -93,6 +99,7 @@ def similar_items(
         1.0 - values,
         {name: 1.0 - similarities(one, asked_parts[name])[0] for name, one in parts.items()},
         curves_by_age(panel, past[found], n_periods=n_periods, until=end),
+        panel.quantity,
     )
 
 
@@ -132,10 +139,7 @@ def curves_by_age(panel: Panel, series: Ints, *, n_periods: int, until: int) -> 
     places = panel.offsets[series][:, None] + ages
     there = places < panel.offsets[series + 1][:, None]
     there &= panel.first[series][:, None] + ages < until
-    if not len(panel.units):
-        return np.full(places.shape, np.nan)
-    units = panel.known_units
-    return np.where(there, units[np.where(there, places, 0)], np.nan).astype(np.float64)
+    return values_at(panel.known_units, places, there).astype(np.float64)
 
 
 def _parts(content: Content) -> dict[str, Content]:

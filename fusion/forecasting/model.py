@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 
 from fusion.data.batch import chunks
-from fusion.forecasting.blending import StageBlend
+from fusion.forecasting.blending import Answers, Known, StageBlend
 from fusion.forecasting.calibration import PathCalibration
-from fusion.forecasting.examples import Examples
+from fusion.forecasting.examples import Examples, Ints
 from fusion.forecasting.members.base import ForecastMember, Paths
 from heads.sales_distribution import SalesDistribution
 from heads.sales_path import SalesPathHead
@@ -29,12 +29,12 @@ class ForecastModel:
         head: Horizon and levels.
         members: By name; those that the blend asks.
         blend: How much each counts.
-        calibration: What is added to quantiles.
+        calibration: What means and quantiles are corrected by.
         new_level: Level of items without a history, > 0.
-        hot: Which items are hot.
+        hot: Which items are hot; None of prices.
 
     Raises:
-        ValueError: If the blend asks a member that is not there.
+        ValueError: If the blend asks a member that is not there, or hot items are told of prices.
     """
 
     def __init__(
@@ -45,12 +45,14 @@ class ForecastModel:
         blend: StageBlend,
         calibration: PathCalibration,
         new_level: float,
-        hot: HotRule,
+        hot: HotRule | None,
     ) -> None:
         if missing := [name for name in blend.asked if name not in members]:
             raise ValueError(
                 f"members must be those that the blend asks, got none called {', '.join(missing)}."
             )
+        if (hot is None) != (head.unit == "price"):
+            raise ValueError(f"hot must be given for units and for nothing else, got {hot}.")
         self.head = head
         self.members = dict(members)
         self.blend = blend
@@ -74,6 +76,16 @@ class ForecastModel:
         asked = {name: self.members[name] for name in self.blend.asked}
         answers = {name: member.raw(examples) for name, member in asked.items()}
         knows = {name: member.knows(examples) for name, member in asked.items()}
-        stages = examples.stages()
-        blended = self.blend.blend(answers, knows, stages)
+        return self.joined(answers, knows, examples.stages())
+
+    def joined(self, answers: Answers, knows: Known, stages: Ints) -> Paths:
+        """Answers `[n, horizon + 1, raw_dim]` of members that were asked: blended and calibrated.
+
+        Args:
+            answers: Of the members that the blend asks, others are not read.
+            knows: Of the same members.
+            stages: Position of the life stage of each example, `[n]`.
+        """
+        asked = {name: answers[name] for name in self.blend.asked}
+        blended = self.blend.blend(asked, {name: knows[name] for name in asked}, stages)
         return self.calibration.calibrated(blended, stages, middle=self.head.middle)

@@ -9,10 +9,8 @@ import pandas as pd
 
 from fusion.data.batch import chunks
 from fusion.data.panel.panel import Panel, ragged
-from fusion.data.panel.stock import in_stock_shares
 from fusion.forecasting.content import Content, with_encoders
 from fusion.forecasting.examples import Examples, Floats, Ints, examples_at
-from fusion.forecasting.heads import head_name
 from fusion.forecasting.history import History
 from fusion.forecasting.model import ForecastModel
 from fusion.forecasting.trained import TrainedForecast, with_content
@@ -32,7 +30,7 @@ class PastDemand:
     """Demand of the periods of a panel before a date.
 
     Args:
-        panel: The sales, with `is_bound`.
+        panel: The sales, of demand.
         until: Period from which on nothing is told.
         places: Values of the panel that are bounds, `[n]`.
         mean: Mean demand of these periods, in units, `[n]`, at least what was sold.
@@ -74,7 +72,7 @@ class PastDemand:
         columns["from"] = day(periods[rows])
         columns["until"] = day(periods[rows] + 1) - np.timedelta64(1, "D")
         columns["sold"] = np.nan_to_num(panel.units[rows].astype(np.float64))
-        columns["in_stock"] = in_stock_shares(panel)[rows].astype(np.float64)
+        columns["in_stock"] = panel.in_stock[rows].astype(np.float64)
         columns["mean"] = means[rows]
         for nth, level in enumerate(self.levels):
             values = means.copy()
@@ -111,7 +109,7 @@ def past_demand(trained: TrainedForecast, history: History, until: int) -> PastD
     steps = _steps_of(panel, places, longest=gaps.reach)
     strength = gaps.strength(steps)
     sold = np.nan_to_num(panel.units[places].astype(np.float64)).clip(min=0.0)
-    share = in_stock_shares(panel)[places].astype(np.float64)
+    share = panel.in_stock[places].astype(np.float64)
     mean, quantiles = np.empty(len(places)), np.empty((len(places), len(levels)))
     for rows in chunks(len(places), CHUNK):
         told = gaps.told(places[rows], steps[rows])
@@ -121,7 +119,7 @@ def past_demand(trained: TrainedForecast, history: History, until: int) -> PastD
 
 def demand_before(trained: TrainedForecast, history: History, until: int) -> PastDemand | None:
     """Demand of all periods before one, see `past_demand`; None of a forecast of other heads."""
-    if head_name(trained.model.head) != "demand":
+    if history.panel.quantity != "demand":
         return None
     return past_demand(trained, history, until)
 

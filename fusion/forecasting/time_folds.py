@@ -4,8 +4,11 @@ import numpy as np
 
 from fusion.forecasting.examples import Examples, Ints
 
+ASKED_SHARE = 0.2
+"""Share of the dates, the latest, on which what is learned is tried."""
 
-def latest_origins(examples: Examples, share: float) -> tuple[Ints, Ints]:
+
+def latest_origins(examples: Examples, share: float = ASKED_SHARE) -> tuple[Ints, Ints]:
     """Positions of earlier examples to learn from, and of the latest ones to be asked.
 
     Between them lies a gap, so that no step that is learned from lies in a period that is asked
@@ -48,6 +51,6 @@ def held_out_blocks(examples: Examples, *, share: float, most: int) -> list[Ints
     over = as_of + horizon <= examples.until
     dates = np.unique(as_of[over])
     latest = dates[-max(1, round(share * len(dates))) :]
-    latest = latest[latest >= dates.min(initial=0) + horizon]
+    latest = latest[latest >= dates[:1] + horizon]
     blocks = np.array_split(latest, min(most, len(latest)) or 1)
     return [np.flatnonzero(over & np.isin(as_of, block)) for block in blocks if len(block)]

@@ -15,10 +15,11 @@ from fusion.forecasting.backtest.forecasts import MEDIAN
 from fusion.forecasting.content import Content, ContentSpec, content_of_items
 from fusion.forecasting.examples import Examples, past_examples
 from fusion.forecasting.fit import fit_forecast
-from fusion.forecasting.heads import FORECAST_HEADS
+from fusion.forecasting.heads import FORECAST_HEADS, QUANTITIES
 from fusion.forecasting.history import History
+from fusion.forecasting.kept import Kept, blocks_alone
 from fusion.forecasting.members.base import ForecastMember
-from fusion.forecasting.members.defaults import DEFAULT_MEMBERS
+from fusion.forecasting.members.defaults import DEFAULT_MEMBERS, MORE_MEMBERS
 from fusion.forecasting.members.registry import FORECAST_MEMBERS
 from fusion.forecasting.model import ForecastModel
 from fusion.progress import Stage, silent
@@ -51,7 +52,8 @@ class ForecastSpec:
 
     def made_members(self) -> dict[str, ForecastMember]:
         """New members that have learned nothing."""
-        chosen = {name: {} for name in DEFAULT_MEMBERS} if self.members is None else self.members
+        names = (*DEFAULT_MEMBERS, *MORE_MEMBERS.get(self.head, ()))
+        chosen = {name: {} for name in names} if self.members is None else self.members
         return {
             name: copy.deepcopy(one)
             if isinstance(one, ForecastMember)
@@ -72,6 +74,7 @@ class TrainedForecast:
         frequency: What a period is.
         launch: Column of the items table with the first day of an item; None where none has it.
         info: What is worth knowing, JSON-serialisable.
+        kept: Sales and answers of the training, by which it can be updated; None keeps nothing.
     """
 
     model: ForecastModel
@@ -81,6 +84,7 @@ class TrainedForecast:
     frequency: Frequency
     launch: str | None = None
     info: dict[str, Any] = field(default_factory=dict)
+    kept: Kept | None = None
 
     @property
     def horizon(self) -> int:
@@ -98,22 +102,51 @@ def train_forecast(
         spec: How.
         until: The period (default: the end of the sales).
         stage: Opens progress bars.
+
+    Raises:
+        ValueError: If the history was not read for the head.
     """
-    panel = history.panel
+    model, content, _ = train_and_keep(history, spec, until=until, stage=stage)
+    return model, content
+
+
+def train_and_keep(
+    history: History, spec: ForecastSpec, *, until: int | None = None, stage: Stage = silent
+) -> tuple[ForecastModel, Content, Kept | None]:
+    """As `train_forecast`, with what an update needs to know of the training; of prices None."""
+    panel, kind = history.panel, FORECAST_HEADS[spec.head]
+    if QUANTITIES[kind] != panel.quantity:
+        raise ValueError(f"history must be read for {spec.head}, got one of {panel.quantity}.")
     until = panel.end if until is None else until
-    examples = past_examples(panel, horizon=spec.horizon, until=until)
-    examples = examples.take(np.sort(np.argsort(-examples.as_of, kind="stable")[:MOST_EXAMPLES]))
+    examples = latest_examples(past_examples(panel, horizon=spec.horizon, until=until))
     learned = np.unique(history.rows[panel.first_row < until])
     content = content_of_items(history.ready, learned, spec.content, seed=spec.seed)
-    model = fit_forecast(
+    model, held_out = fit_forecast(
         with_content(examples, history, content),
         spec.made_members,
         levels=sorted({MEDIAN, *spec.levels}),
         seed=spec.seed,
-        kind=FORECAST_HEADS[spec.head],
+        kind=kind,
         stage=stage,
     )
-    return model, content
+    if panel.quantity == "price":
+        return model, content, None
+    kept = Kept(
+        panel,
+        history.launches,
+        blocks_alone(content.view),
+        history.rows,
+        learned_until=until,
+        held_out=held_out,
+        seed=spec.seed,
+    )
+    return model, content, kept
+
+
+def latest_examples(examples: Examples) -> Examples:
+    """The latest of them, at most `MOST_EXAMPLES`, in the same order."""
+    latest = np.argsort(-examples.as_of, kind="stable")[:MOST_EXAMPLES]
+    return examples.take(np.sort(latest))
 
 
 def with_content(examples: Examples, history: History, content: Content) -> Examples:

@@ -15,7 +15,7 @@ from fusion.choices.mistakes import checked_settings
 from fusion.data.dates import date_advice, date_cells
 from fusion.data.delimiters import checked_delimiter
 from fusion.data.panel.columns import SalesColumns
-from fusion.data.panel.frequency import Unit
+from fusion.data.panel.frequency import UNITS, Unit, unknown_unit
 from fusion.data.problems import OnBadRows
 from fusion.data.schema import NUMBERS
 from fusion.job_steps.config_file import config_values
@@ -120,6 +120,13 @@ class SalesTable(Section):
                 f"must be a date such as 2024-01-31, got {as_of!r}. {date_advice(as_of)}".rstrip()
             )
         return as_of
+
+    @field_validator("frequency", mode="before")
+    @classmethod
+    def _is_a_unit(cls, frequency: Any) -> Any:
+        if frequency is not None and frequency not in UNITS:
+            raise ValueError(unknown_unit(frequency))
+        return frequency
 
     @model_validator(mode="after")
     def _columns_fit(self) -> Self:

@@ -1,6 +1,6 @@
 """What every job that trains forecasts does first: read tables, and check all before the work."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import pandas as pd
 from fusion.choices.encoders import EncoderChoices
 from fusion.choices.mistakes import Mistakes
 from fusion.choices.paths import folder_mistakes, photo_folder_mistakes
+from fusion.data.panel.columns import missing_named
 from fusion.data.panel.panel import Panel
 from fusion.data.panel.reach import check_horizon
 from fusion.data.problems import raise_for, shown
@@ -22,7 +23,7 @@ from fusion.forecasting.backtest.origins import backtest, origin_periods
 from fusion.forecasting.backtest.result import BacktestResult, scored
 from fusion.forecasting.content import CheckedItems, ContentSpec, check_items
 from fusion.forecasting.examples import Ints
-from fusion.forecasting.heads import head_mistakes
+from fusion.forecasting.heads import FORECAST_HEADS, head_mistakes
 from fusion.forecasting.history import (
     History,
     ItemSales,
@@ -33,7 +34,7 @@ from fusion.forecasting.history import (
 )
 from fusion.forecasting.trained import ForecastSpec
 from fusion.job_steps.forecast_config import ForecastConfig
-from fusion.job_steps.panel import read_sales
+from fusion.job_steps.panel import names_of, read_sales
 from fusion.job_steps.schema import given_columns
 from fusion.progress import Stage, silent
 from fusion.system.lock import check_free
@@ -116,8 +117,9 @@ def checked_inputs(
 
 def history_of(inputs: ForecastInputs, *, stage: Stage = silent) -> History:
     """The items with their sales, embedded."""
-    spec = inputs.spec
-    return read_history(inputs.sales, inputs.checked, spec.content, head=spec.head, stage=stage)
+    head = FORECAST_HEADS[inputs.spec.head]
+    content = inputs.spec.content
+    return read_history(inputs.sales, inputs.checked, content, head=head, stage=stage)
 
 
 def measured(
@@ -167,7 +169,7 @@ def items_of(config: ForecastConfig, content: ContentSpec) -> pd.DataFrame:
     """
     data, item = config.data, config.sales.item
     items = _rows(data.items, delimiter=data.delimiter)
-    raise_for(missing_columns([item], items.columns), source=data.items.name)
+    raise_for(missing_named({item: "item"}, items.columns), source=data.items.name)
     refuse_sums_of_sales(items.columns, content)
     if data.new_items is None:
         return items
@@ -195,7 +197,8 @@ def _rows(table: Path, *, delimiter: str | None) -> pd.DataFrame:
 def _sales(config: ForecastConfig, items: pd.DataFrame) -> ItemSales:
     section = config.sales
     spec = SalesSpec(section.columns, section.frequency, section.launch)
-    return sales_of_items(items, partial(read_sales, section), spec)
+    found = sales_of_items(items, partial(read_sales, section), spec)
+    return replace(found, source=names_of(section))
 
 
 def _origins(config: ForecastConfig, panel: Panel, until: int) -> Ints:

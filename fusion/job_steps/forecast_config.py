@@ -32,6 +32,9 @@ class ForecastSection(Section):
         default=0, ge=0, description="Periods for which a forecast has been in use when asked."
     )
     seed: int = Field(default=0, ge=0)
+    keep_histories: bool = Field(
+        default=True, description="Sales stay in the forecast, so that it can be updated."
+    )
 
     @field_validator("levels")
     @classmethod

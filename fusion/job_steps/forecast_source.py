@@ -1,6 +1,6 @@
 """Tables that a trained forecast is asked about: where they lie, and how they are opened."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from fusion.choices.paths import folder_mistakes, input_mistakes, photo_folder_m
 from fusion.data.absent import absent_columns
 from fusion.data.problems import OnBadRows, raise_for
 from fusion.data.schema import missing_columns
-from fusion.errors import CatalogueError
+from fusion.errors import CatalogueError, ConfigError
 from fusion.forecasting.saved.document import FORECAST, ForecastDocument
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class ForecastSource:
 
     Args:
         items: Items table.
-        sales: Sales table.
+        sales: Sales table; None: the histories that the forecast keeps.
         market: Table of dates and numbers of the whole market.
         planned: Table of item, date and what is planned.
         as_of: First day of what is forecast; None: the day after the sales.
@@ -42,7 +42,7 @@ class ForecastSource:
     """
 
     items: Path
-    sales: Path
+    sales: Path | None
     market: Path | None = None
     planned: Path | None = None
     as_of: str | None = None
@@ -54,8 +54,12 @@ class ForecastSource:
 
     def overwritten(self, name: str, path: Path | None, bundle: Path) -> list[str]:
         """Why an output of this name may not go to a path, see `input_mistakes`."""
-        tables = {each: getattr(self, each) for each in ("items", "sales", "market", "planned")}
-        return input_mistakes(name, path, {**tables, "bundle": bundle})
+        return input_mistakes(name, path, {**self.tables, "bundle": bundle})
+
+    @property
+    def tables(self) -> dict[str, Path | None]:
+        """Tables that are read, by name."""
+        return {each: getattr(self, each) for each in ("items", "sales", "market", "planned")}
 
     @property
     def content(self) -> "ContentSpec":
@@ -86,7 +90,9 @@ def opened(
     document: ForecastDocument | None = None
     with mistakes.gathered():
         document = read_description(bundle, FORECAST)
-        if document.info.get("market") and source.market is None:
+        if source.sales is None:
+            _check_kept(document, source)
+        elif document.info.get("market") and source.market is None:
             mistakes.add(
                 [
                     "market must be given, as in training, got none. Give --market FILE, a table "
@@ -100,13 +106,38 @@ def opened(
     if document is not None and items is not None:
         with mistakes.gathered():
             _check_columns(document, items, source)
-        with mistakes.gathered():
-            sales = _sales(document, items, source)
+        if source.sales is not None:
+            with mistakes.gathered():
+                sales = _sales(document, items, source)
     mistakes.refuse()
-    assert sales is not None
     from fusion.forecasting.saved.folder import load_forecast
 
-    return load_forecast(bundle, encoder_paths=source.encoders), sales
+    trained = load_forecast(bundle, encoder_paths=source.encoders)
+    if sales is None:
+        from fusion.forecasting.updating.histories import kept_sales
+
+        assert items is not None
+        sales = kept_sales(trained, items)
+    return trained, sales
+
+
+def _check_kept(document: ForecastDocument, source: ForecastSource) -> None:
+    """Refuses to ask without sales what keeps none, and tables that belong to sales.
+
+    Raises:
+        ConfigError: Saying so.
+    """
+    if document.kept is None:
+        raise ConfigError(
+            "--sales must be given for a forecast that keeps no histories, got none. Give the "
+            "sales table, or train with keep_histories = true."
+        )
+    given = [name for name in ("market", "planned") if getattr(source, name) is not None]
+    if given:
+        raise ConfigError(
+            f"{' and '.join(f'--{name}' for name in given)} must be left out where the kept "
+            "histories are asked, got one. Give --sales too, or bring it in by `fusion update`."
+        )
 
 
 def _items(source: ForecastSource) -> "pd.DataFrame":
@@ -143,7 +174,7 @@ def _sales(
     """
     from fusion.forecasting.history import SalesSpec, sales_of_items
     from fusion.job_steps.config import SalesTable
-    from fusion.job_steps.panel import read_sales
+    from fusion.job_steps.panel import names_of, read_sales
 
     values = {
         **asdict(document.sales),
@@ -156,4 +187,5 @@ def _sales(
     }
     section = checked_settings(SalesTable, values, source="sales")
     spec = SalesSpec(section.columns, section.frequency, section.launch)
-    return sales_of_items(items, partial(read_sales, section), spec, may_all_be_new=True)
+    found = sales_of_items(items, partial(read_sales, section), spec, may_all_be_new=True)
+    return replace(found, source=names_of(section))

@@ -1,10 +1,19 @@
-"""Tables that jobs write of a backtest."""
+"""Tables that jobs write of forecasts and of a backtest."""
 
 import pandas as pd
 
+from fusion.forecasting.asked import AskedAnswers
 from fusion.forecasting.backtest.result import BacktestResult
 
 KEYS = ["by", "group", "method", "n_rows"]
+DECIMALS = 4
+"""Decimals of units and probabilities in files: the others are no knowledge."""
+
+
+def told_table(found: AskedAnswers) -> pd.DataFrame:
+    """The answers as files hold them: `AskedAnswers.table`, numbers with 4 decimals."""
+    table = found.table()
+    return table.round(dict.fromkeys(table.select_dtypes("float").columns, DECIMALS))
 
 
 def long_table(result: BacktestResult) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from fusion.data.panel.panel import Panel
 from fusion.data.panel.plan import with_plan
 from fusion.data.panel.reading import read_panel
 from fusion.data.panel.tables import item_keys, no_shared_ids
+from fusion.data.problems import raise_for
 from fusion.data.tables import read_table
 from fusion.errors import CatalogueError
 from fusion.job_steps.config import SalesTable
@@ -23,6 +24,12 @@ from fusion.shards.duckdb_sales import duckdb_parts
 from fusion.shards.history import sales_parts, table_parts
 from fusion.shards.tables import column_names, list_files
 from fusion.shards.whole import is_whole
+
+
+def names_of(section: SalesTable) -> str:
+    """What messages call the tables that tell sales and plan: `sales.csv`, `planned.csv`."""
+    tables = (section.table, section.planned)
+    return ", ".join(table.name for table in tables if table is not None)
 
 
 def panel_of(section: SalesTable, items: pd.DataFrame) -> Panel:
@@ -64,7 +71,7 @@ def read_sales(section: SalesTable, items: pd.DataFrame) -> Panel:
     )
     panel = _read(section, read)
     if section.planned is not None:
-        there = set(_header(section.planned))
+        there = set(header_of(section.planned))
         names = [*columns.keys, *(name for name in columns.known if name in there)]
         parts = table_parts(section.planned, names, source="planned")
         panel = with_plan(panel, parts, columns=columns, items=wanted)
@@ -73,6 +80,8 @@ def read_sales(section: SalesTable, items: pd.DataFrame) -> Panel:
 
 def _read(section: SalesTable, read: Callable[[Parts], Panel]) -> Panel:
     own = own_columns(section)
+    if not _is_read_whole(section.table):
+        raise_for(own.missing(header_of(section.table)), source="sales")
     if section.duckdb:
         with duckdb_parts(section.table, own) as parts, suppress(CatalogueError):
             return read(parts)  # a fault is told below, with its row of the table as it is
@@ -85,7 +94,7 @@ def own_columns(section: SalesTable) -> SalesColumns:
     Raises:
         CatalogueError: If one of these tables cannot be read.
     """
-    market = () if section.market is None else _header(section.market)
+    market = () if section.market is None else header_of(section.market)
     elsewhere = {*market, *_planned_alone(section)} - {section.date}
     return section.columns.without(elsewhere)
 
@@ -94,12 +103,17 @@ def _planned_alone(section: SalesTable) -> set[str]:
     """Columns that are known ahead and stand in the table of plans alone."""
     if section.planned is None:
         return set()
-    known = set(section.known).intersection(_header(section.planned))
-    return known.difference(_header(section.table))
+    known = set(section.known).intersection(header_of(section.planned))
+    return known.difference(header_of(section.table))
 
 
-def _header(table: Path) -> Sequence[str]:
+def header_of(table: Path) -> Sequence[str]:
     """Names of the columns of a table, or of the first file of a folder."""
-    if is_whole(table) and unpacked_suffix(table) not in DELIMITED:
+    if _is_read_whole(table):
         return [str(name) for name in read_table(table).columns]
     return column_names(list_files(table)[0] if table.is_dir() else table)
+
+
+def _is_read_whole(table: Path) -> bool:
+    """Whether a table must be read to know its columns, so that its readers tell what lacks."""
+    return is_whole(table) and unpacked_suffix(table) not in DELIMITED

@@ -5,7 +5,8 @@ Writes, below the output folder of a training: `forecast/` (what is trained), `f
 `.parquet` (one row an item and step, and one for all steps together), `demand.csv` (of head
 `demand`: one row an item and past period), `report.html` with a page for chosen items in `items/`,
 `backtest.csv`, and `store/` (embeddings, unless the configuration names another place). Of a
-trained forecast: the table, and a page where one is asked for.
+trained forecast: the table, and a page where one is asked for. Both append an entry to a ledger:
+`ledger/` beside the forecast, unless another is named.
 """
 
 from dataclasses import dataclass, replace
@@ -22,11 +23,12 @@ from fusion.errors import ConfigError
 from fusion.forecasting.asked import AskedAnswers, answers_at, asked_answers, first_step
 from fusion.forecasting.backtest.origins import measured_levels
 from fusion.forecasting.backtest.result import BacktestResult
+from fusion.forecasting.drift.of_forecast import drift_info
 from fusion.forecasting.history import History, ItemSales
 from fusion.forecasting.past_demand import demand_before
 from fusion.forecasting.saved.document import FORECAST
 from fusion.forecasting.saved.folder import save_forecast
-from fusion.forecasting.trained import TrainedForecast, train_forecast
+from fusion.forecasting.trained import TrainedForecast, train_and_keep
 from fusion.job_steps.forecast import (
     ForecastInputs,
     checked_inputs,
@@ -36,10 +38,11 @@ from fusion.job_steps.forecast import (
 )
 from fusion.job_steps.forecast_config import ForecastConfig
 from fusion.job_steps.forecast_source import ForecastSource, opened
-from fusion.job_steps.forecast_tables import long_table
+from fusion.job_steps.forecast_tables import long_table, told_table
 from fusion.job_steps.made_with import versions
+from fusion.job_steps.sealing import Seal, check_seal, hashes_of, ledger_of, seal
 from fusion.jobs.backtest import TABLE as BACKTEST
-from fusion.progress import Stage, silent
+from fusion.progress import Stage, say_once, silent
 from fusion.report.forecast_content import ForecastReport
 from fusion.report.forecast_items import default_pages
 from fusion.report.forecast_page import write_forecast_report
@@ -56,11 +59,13 @@ class ForecastOptions:
         suffix: Of the table: `.csv` or `.parquet`.
         pages: Ids of items that get a page each; empty: new and young ones with large totals.
         is_measured: Whether a backtest is made.
+        ledger: Folder of the ledger; None: beside the trained forecast.
     """
 
     suffix: str = ".csv"
     pages: tuple[str, ...] = ()
     is_measured: bool = True
+    ledger: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,7 @@ class ForecastResult:
         table: One row an item and step, and one for all steps together.
         n_items: Items that were forecast.
         model: Folder of the trained forecast.
+        seal: The entry of the ledger that holds what was answered.
         report: The page; None where none was asked for.
         backtest: How good such forecasts were at past dates; None where that was not measured.
     """
@@ -78,6 +84,7 @@ class ForecastResult:
     table: Path
     n_items: int
     model: Path
+    seal: Seal
     report: Path | None = None
     backtest: BacktestResult | None = None
 
@@ -101,15 +108,19 @@ def forecast(
         CatalogueError: If tables have problems and must not.
         ConfigError: If the configuration does not fit them.
         JobError: If another process writes to the folder.
+        LedgerError: If the ledger is not as it was written.
     """
     options = options or ForecastOptions()
     mistakes = Mistakes()
     with mistakes.gathered():
         check_folder(folder / MODEL, FORECAST)
+    ledger = ledger_of(folder / MODEL, options.ledger)
+    check_seal(ledger, folder / MODEL, _tables(config), mistakes)
     inputs = checked_inputs(
         config, folder, mistakes, is_measured=options.is_measured, is_asked=True
     )
     _check_pages(options.pages, inputs.sales)
+    _tell_finished(folder / MODEL)
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
         return _trained_and_told(config, inputs, folder, options, stage=stage)
@@ -123,12 +134,15 @@ def _trained_and_told(
     *,
     stage: Stage,
 ) -> ForecastResult:
+    hashes, model = hashes_of(_tables(config)), folder / MODEL
     history = history_of(inputs, stage=stage)
     trained = _trained(config, inputs, history, stage=stage)
-    save_forecast(trained, folder / MODEL)
+    save_forecast(trained, model)
     found = answers_at(trained, history, inputs.until)
+    ledger = ledger_of(model, options.ledger)
+    sealed = seal(ledger, trained, found, bundle=model, inputs=hashes)
     table = folder / f"{TABLE}{options.suffix}"
-    write_table(found.table(), table)
+    write_table(told_table(found), table)
     demand = demand_before(trained, history, inputs.until)
     if demand is not None:
         write_table(demand.frame(), folder / f"{DEMAND}{options.suffix}")
@@ -139,10 +153,10 @@ def _trained_and_told(
     page = folder / PAGE
     source = source_of(config.data.items, config.sales.table)
     report = _report(trained, found, config.title, source=source)
-    report = replace(report, backtest=backtest, demand=demand)
+    report = replace(report, backtest=backtest, demand=demand, sealed=sealed.sealed)
     write_forecast_report(_with_pages(report, options.pages, table, page), page)
     n_items = len(set(history.panel.ids))
-    return ForecastResult(table, n_items, folder / MODEL, page, backtest)
+    return ForecastResult(table, n_items, model, sealed, page, backtest)
 
 
 def answer(
@@ -151,7 +165,7 @@ def answer(
     output: Path,
     *,
     page: Path | None = None,
-    pages: tuple[str, ...] = (),
+    options: ForecastOptions | None = None,
     stage: Stage = silent,
 ) -> ForecastResult:
     """Asks a trained forecast about items, and writes what it answers.
@@ -161,7 +175,7 @@ def answer(
         source: Where the tables lie.
         output: A `.csv` or `.parquet` file.
         page: Where the page for people is written (HTML); None writes none.
-        pages: Ids of items that get a page each, in `items/` beside it; empty: as in training.
+        options: Items that get a page each, in `items/` beside it, and the ledger.
         stage: Opens progress bars.
 
     Raises:
@@ -169,31 +183,52 @@ def answer(
         CatalogueError: If tables have problems and must not; nothing is written then.
         ConfigError: With everything that is wrong with what was chosen.
         JobError: If another process is about to write the same output.
+        LedgerError: If the ledger is not as it was written.
     """
-    mistakes = Mistakes()
+    options = options or ForecastOptions()
+    ledger, mistakes = ledger_of(bundle, options.ledger), Mistakes()
     mistakes.add(file_mistakes("out", output, suffixes=WRITTEN))
     mistakes.add(file_mistakes("page", page, suffixes=(".html",)))
     for name, path in (("out", output), ("page", page)):
         mistakes.add(source.overwritten(name, path, bundle))
+    check_seal(ledger, bundle, source.tables, mistakes)
     trained, sales = opened(bundle, source, mistakes=mistakes)
-    _check_pages(pages, sales)
+    hashes = hashes_of(source.tables)
+    _check_pages(options.pages, sales)
     with locked_file(output):
         found = asked_answers(trained, sales, source.content, as_of=source.as_of, stage=stage)
-        write_table(found.table(), output)
+        sealed = seal(ledger, trained, found, bundle=bundle, inputs=hashes)
+        write_table(told_table(found), output)
         if page is not None:
             title = str(trained.info.get("title") or "Forecast")
-            report = _report(trained, found, title, source=source_of(source.items, source.sales))
+            told = f"{source.items.name} and kept sales"
+            if source.sales is not None:
+                told = source_of(source.items, source.sales)
             period = first_step(sales.panel, source.as_of)
-            demand = demand_before(trained, found.history, period)
-            report = replace(report, demand=demand)
-            write_forecast_report(_with_pages(report, pages, output, page), page)
-    return ForecastResult(output, len(set(found.history.panel.ids)), bundle, page)
+            report = replace(
+                _report(trained, found, title, source=told),
+                demand=demand_before(trained, found.history, period),
+                sealed=sealed.sealed,
+            )
+            write_forecast_report(_with_pages(report, options.pages, output, page), page)
+    return ForecastResult(output, len(set(found.history.panel.ids)), bundle, sealed, page)
+
+
+def _tables(config: ForecastConfig) -> dict[str, Path | None]:
+    """Tables that are read, by name."""
+    return {
+        "items": config.data.items,
+        "new_items": config.data.new_items,
+        "sales": config.sales.table,
+        "market": config.sales.market,
+        "planned": config.sales.planned,
+    }
 
 
 def _trained(
     config: ForecastConfig, inputs: ForecastInputs, history: History, *, stage: Stage
 ) -> TrainedForecast:
-    model, content = train_forecast(history, inputs.spec, until=inputs.until, stage=stage)
+    model, content, kept = train_and_keep(history, inputs.spec, until=inputs.until, stage=stage)
     frequency = history.panel.frequency
     return TrainedForecast(
         model,
@@ -207,7 +242,9 @@ def _trained(
             "as_of": str(frequency.first_day(inputs.until)),
             "n_items": len(set(history.panel.ids)),
             "market": config.sales.market is not None,
+            **drift_info(history, content.view, until=inputs.until, seed=config.forecast.seed),
         },
+        kept=kept if config.forecast.keep_histories else None,
     )
 
 
@@ -232,6 +269,15 @@ def _with_pages(
     """The report with pages of items, and a link to the table where it lies beside the page."""
     beside = table.name if table.resolve().parent == page.resolve().parent else ""
     return replace(report, pages=pages or default_pages(report.asked, report.answers), table=beside)
+
+
+def _tell_finished(model: Path) -> None:
+    """Says of a folder whose forecast is trained that it is replaced, and how to ask it instead."""
+    if (model / FORECAST.description).is_file():
+        say_once(
+            f"{model.parent} holds a finished forecast, which is trained anew and replaced. To ask "
+            f"it instead: fusion forecast {model} --items FILE --sales FILE --out FILE"
+        )
 
 
 def _check_pages(pages: tuple[str, ...], sales: ItemSales) -> None:

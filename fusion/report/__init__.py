@@ -12,14 +12,21 @@ from fusion.report.content import (
     TuningCost,
     TuningSummary,
 )
-from fusion.report.forecast_content import BacktestReport, ForecastReport, unknown_pages
+from fusion.report.forecast_content import (
+    BacktestReport,
+    ForecastReport,
+    ScoreReport,
+    unknown_pages,
+)
 from fusion.report.forecast_items import default_pages
 from fusion.report.forecast_page import (
     render_backtest,
     render_forecast,
     render_item,
+    render_score,
     write_backtest_report,
     write_forecast_report,
+    write_score_report,
 )
 from fusion.report.forecast_words import HeadWords, head_title, head_words
 from fusion.report.head_result import HeadResult, ReportItem
@@ -38,6 +45,7 @@ __all__ = [
     "NewItem",
     "NewItems",
     "ReportItem",
+    "ScoreReport",
     "SimilarItem",
     "TrainingReport",
     "TuningCost",
@@ -52,10 +60,12 @@ __all__ = [
     "render_item",
     "render_new_items",
     "render_report",
+    "render_score",
     "tell_new_items",
     "unknown_pages",
     "write_backtest_report",
     "write_forecast_report",
     "write_new_items",
     "write_report",
+    "write_score_report",
 ]

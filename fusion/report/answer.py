@@ -9,12 +9,13 @@ from fusion.report.metric_names import family, metric_name, write, write_gain, w
 from fusion.report.number_text import DASH, GAP, number, percent
 
 LEADS = {
-    "fusion better": "The fusion is ahead.",
+    "fusion better": "The {who} is ahead.",
     "no clear difference": "No clear winner: a simple method does about as well.",
     "not defined": "Nothing can be said: the test rows do not define the metric.",
-    "fusion worse": "The fusion does not win: a simple method is better.",
-    "": "The fusion stands alone: nothing to compare it with.",
+    "fusion worse": "The {who} does not win: a simple method is better.",
+    "": "The {who} stands alone: nothing to compare it with.",
 }
+"""Verdict -> what is said of who is compared."""
 TONES = {"fusion better": "good", "fusion worse": "bad"}
 OF_NUMBERS = ("bias", "coverage", "spearman", "mae", "r2", "wape")
 OF_ONE_CLASS = ("prevalence", "precision_at_prevalence", "roc_auc", "ece", "brier")
@@ -71,7 +72,7 @@ def head_answer(result: HeadResult) -> Answer:
     return Answer(
         name=result.title or in_words(evaluation.head),
         tone=TONES.get(verdict, "open"),
-        lead=LEADS[verdict],
+        lead=LEADS[verdict].format(who="fusion"),
         sentence=_sentence(result, fusion, rival),
         proof=proof(evaluation, rival),
         tiles=_tiles(result, fusion, rival),

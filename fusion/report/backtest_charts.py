@@ -14,6 +14,7 @@ from fusion.report.backtest_view import backtest_evaluation
 from fusion.report.charts import ACCENT, INK, MUTED, Chart, new_axes, to_svg
 from fusion.report.number_text import percent
 from fusion.report.period_words import day_text
+from fusion.report.quantity_words import WORDS
 
 N_RIVALS = 4
 """Simple methods, the best ones, that stand beside the forecast."""
@@ -53,7 +54,7 @@ def _error_chart(result: BacktestResult) -> Chart:
         width = 2.2 if name == FORECAST else 1.6 if best else 1.0
         axes.plot(range(1, len(values) + 1), values, color=colour, linewidth=width, marker="o")
     axes.set_ylim(0, 1.06 * axes.get_ylim()[1])
-    caption = "Strong line: the fusion."
+    caption = "Strong line: the forecast."
     if rival is not None:
         others = ", ".join(score.name for score in order[:N_RIVALS] if score.name != rival.name)
         caption += f" Dark line: {rival.name}, the best simple method."
@@ -64,7 +65,7 @@ def _error_chart(result: BacktestResult) -> Chart:
 
 def _quantile_chart(actual: Actual, own: Forecasts) -> Chart:
     """Which share lies below each quantile, of single steps and of totals."""
-    axes = new_axes("quantile level", "share of sales below")
+    axes = new_axes("quantile level", f"share of {_of(actual)} below")
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=DASHES)
     styles: list[tuple[slice, dict[str, Any]]] = [
         (slice(-1, None), {"color": INK, "mfc": "none", "linewidth": 1.0}),
@@ -79,10 +80,14 @@ def _quantile_chart(actual: Actual, own: Forecasts) -> Chart:
         axis.set_major_formatter(_PERCENT)
     caption = (
         "On the dotted line as many lie below a quantile as should. Strong dots: single steps. "
-        "Rings: the whole window. Sales right at a quantile count half."
+        "Rings: the whole window. What lies right at a quantile counts half."
     )
     svg = to_svg(axes, name="backtest-quantiles", label=f"Quantiles. {caption}")
     return Chart("Do the ranges hold?", svg, caption)
+
+
+def _of(actual: Actual) -> str:
+    return "prices" if actual.quantity == "price" else "sales"
 
 
 def _shares_below(paths: Floats, quantiles: Floats) -> Floats:
@@ -140,8 +145,9 @@ def _tail_chart(actual: Actual, own: Forecasts) -> Chart:
     axes.plot(places, below, color=INK, linewidth=1.6, marker="o", markersize=5)
     axes.plot(places, above, color=ACCENT, linewidth=1.8, marker="o", markersize=6)
     axes.set_ylim(0, max(2 * wanted[-1], 1.1 * float(max(below.max(), above.max()))))
+    more, less = WORDS[actual.quantity].outside
     caption = (
-        "Strong line: sold more than the range said. Dark line: sold less. Dotted: as it should be."
+        f"Strong line: {more} than the range said. Dark line: {less}. Dotted: as it should be."
     )
     svg = to_svg(axes, name="backtest-tails", label=f"Outside the range by step. {caption}")
     return Chart("What lies outside", svg, caption)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,9 +15,8 @@ from fusion.report.comparison import Comparison, MetricTable, against_simple, me
 from fusion.report.metric_names import metric_name, write, write_gain, write_interval
 from fusion.report.number_text import GAP, number, percent
 from fusion.report.period_words import day_text, periods
+from fusion.report.quantity_words import WORDS
 
-OWN = "fusion"
-"""What the trained forecast is called on pages."""
 OF_GROUPS = ("wape", "wape_total", "bias", "coverage", "below", "above", "coverage_total")
 """Metrics of groups of rows, those that a table has."""
 CLOSE = 0.02
@@ -75,8 +74,8 @@ def backtest_view(result: BacktestResult) -> BacktestView:
     shown = [*METRICS]
     return BacktestView(
         answer=backtest_answer(result),
-        steps=against_simple(steps),
-        totals=against_simple(backtest_evaluation(result, "wape_total")),
+        steps=_against_simple(steps),
+        totals=_against_simple(backtest_evaluation(result, "wape_total")),
         metrics=metric_table(steps),
         groups=tuple(
             _group_table(table, rival.name if rival else "")
@@ -97,7 +96,7 @@ def backtest_evaluation(result: BacktestResult, metric: str) -> Evaluation:
     """
     gains = {row.method: row for row in result.gains.rows if row.metric == metric}
     scores = [
-        Score(OWN, "fusion", row.metrics)
+        Score(FORECAST, "fusion", row.metrics)
         if row.method == FORECAST
         else Score(
             row.method,
@@ -111,7 +110,7 @@ def backtest_evaluation(result: BacktestResult, metric: str) -> Evaluation:
     ]
     return Evaluation(
         head=FORECAST,
-        target="units",
+        target=result.examples.panel.quantity,
         description="",
         task="regression",
         primary_metric=metric,
@@ -120,6 +119,13 @@ def backtest_evaluation(result: BacktestResult, metric: str) -> Evaluation:
         n_groups=result.gains.n_blocks,
         scores=tuple(scores),
     )
+
+
+def _against_simple(evaluation: Evaluation) -> Comparison:
+    """Methods beside the forecast, as tables of backtests call it in their verdicts too."""
+    found = against_simple(evaluation)
+    rows = (replace(row, verdict=row.verdict.replace("fusion", FORECAST)) for row in found.rows)
+    return replace(found, rows=tuple(rows))
 
 
 def overall(result: BacktestResult) -> dict[str, float]:
@@ -133,16 +139,17 @@ def backtest_answer(result: BacktestResult) -> Answer:
     rival, own = best_simple(evaluation), overall(result)
     verdict = "" if rival is None else rival.verdict
     beside = math.nan if rival is None else primary(evaluation, rival)
+    words = WORDS[result.examples.panel.quantity]
     digits = 1 if abs(own["wape"] - beside) < CLOSE else 0
     off = percent(own["wape"], digits=digits)
-    sentence = f"The forecasts were off by {off} of all units sold (WAPE)"
+    sentence = f"The forecasts were off by {off} of all {words.of_all} (WAPE)"
     if rival is not None:
         told = percent(beside, digits=digits)
         sentence += f"; the best simple method, {rival.name}, by {told}"
     return Answer(
         name="Backtest",
         tone=TONES.get(verdict, "open"),
-        lead=LEADS[verdict],
+        lead=LEADS[verdict].format(who=FORECAST),
         sentence=f"{sentence}.",
         proof=_proof(result, rival),
         tiles=_tiles(result, own),
@@ -163,22 +170,31 @@ def _proof(result: BacktestResult, rival: Score | None) -> str:
         else "Trained anew at a past date"
     )
     said += f" ({told}) on what was known then, and compared with the {span} after it."
+    return f"{said} {gain_told(result, rival)}".rstrip()
+
+
+def gain_told(result: BacktestResult, rival: Score | None) -> str:
+    """By how much the forecast is better than a method, in a sentence; empty without one."""
     if rival is None or rival.gain is None or rival.low is None or rival.high is None:
-        return said
+        return ""
     interval = write_interval("wape", rival.low, rival.high)
     gain = write_gain("wape", rival.gain)
     items = f"{number(result.gains.n_blocks)} items"
-    told = f"The gain over {rival.name} is {gain} (95{GAP}% interval {interval}, {items})."
-    return f"{said} {told}"
+    return f"The gain over {rival.name} is {gain} (95{GAP}% interval {interval}, {items})."
 
 
 def _tiles(result: BacktestResult, own: dict[str, float]) -> tuple[Tile, ...]:
     levels = result.forecasts[FORECAST].levels
+    words = WORDS[result.examples.panel.quantity]
     right = f"{percent(levels[-1] - levels[0], digits=0)} is right"
     sides = f"{write('below', own['below'])} below, {write('above', own['above'])} above"
     return (
         Tile("WAPE of a step", write("wape", own["wape"]), "lower is better"),
-        Tile("WAPE of the total", write("wape_total", own["wape_total"]), "of the whole window"),
+        Tile(
+            f"WAPE of the {words.window}",
+            write("wape_total", own["wape_total"]),
+            "of the whole window",
+        ),
         Tile("Bias", write("bias", own["bias"]), "0 % is balanced"),
         Tile("In range", write("coverage", own["coverage"]), f"{right}; {sides}"),
         Tile(

@@ -7,9 +7,11 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from fusion.data.panel.frequency import Unit
+from fusion.data.panel.panel import Quantity
 from fusion.report.line_svg import Drawing, Floats, unknown_runs
 from fusion.report.number_text import number, rough
 from fusion.report.period_words import day_text
+from fusion.report.quantity_words import WORDS
 
 SMALL, WIDE = (360.0, 200.0), (720.0, 300.0)
 """Width and height of one of two charts in a row, and of one alone."""
@@ -27,6 +29,7 @@ class Fan:
         actual: What was sold in the steps, `[horizon]`; NaN where it is not known.
         days: First day of each period, `[n_past + horizon]`.
         unit: What a period is.
+        quantity: What is drawn.
         demand: What was wanted in the past, `[n_past]`, NaN where it is not known; None of sales.
         is_short: Periods of the past without full stock, `[n_past]`; None of sales.
     """
@@ -37,6 +40,7 @@ class Fan:
     actual: Floats
     days: NDArray[np.datetime64]
     unit: Unit
+    quantity: Quantity = "units"
     demand: Floats | None = None
     is_short: NDArray[np.bool_] | None = None
 
@@ -88,7 +92,7 @@ def _gaps(fan: Fan, drawing: Drawing) -> list[str]:
     """Columns of periods of which it is not known what was wanted, or estimated."""
     if fan.demand is None or fan.is_short is None:
         return [
-            drawing.column(run.start, run.stop, "gap", "not to be had, or not known")
+            drawing.column(run.start, run.stop, "gap", WORDS[fan.quantity].gap)
             for run in unknown_runs(fan.past)
         ]
     told = []
@@ -113,8 +117,14 @@ def _labels(fan: Fan) -> list[tuple[int, str]]:
 def _hint(fan: Fan, step: int) -> str:
     """What a pointer that rests on a step is told."""
     day = day_text(fan.days[len(fan.past) + step], unit=fan.unit)
-    low, high = (number(round(float(fan.quantiles[step, place]))) for place in (0, -1))
-    middle = number(round(float(fan.quantiles[step, fan.levels.index(0.5)])))
+    low, middle, high = (
+        _told(fan, fan.quantiles[step, place]) for place in (0, fan.levels.index(0.5), -1)
+    )
     came = fan.actual[step]
-    sold = "" if np.isnan(came) else f"; sold {number(float(came))}"
+    said = "sold at" if fan.quantity == "price" else "sold"
+    sold = "" if np.isnan(came) else f"; {said} {number(float(came))}"
     return f"{day}: about {middle}, likely {low} to {high}{sold}"
+
+
+def _told(fan: Fan, value: float) -> str:
+    return number(float(value) if fan.quantity == "price" else round(float(value)))

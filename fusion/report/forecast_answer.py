@@ -1,4 +1,7 @@
-"""The headline of a forecast: how much all items sell together, and what is known of that."""
+"""The headline of a forecast: how much all items sell together, and what is known of that.
+
+Of prices: how far they move in the mean over all items.
+"""
 
 import numpy as np
 from markupsafe import Markup
@@ -9,10 +12,10 @@ from fusion.forecasting.examples import STAGES, Floats
 from fusion.report.answer import Answer, Tile, best_simple, primary
 from fusion.report.backtest_view import backtest_evaluation, overall
 from fusion.report.forecast_items import past_length
-from fusion.report.forecast_numbers import RULE, ForecastNumbers
+from fusion.report.forecast_numbers import ForecastNumbers
 from fusion.report.line_svg import Drawing
 from fusion.report.metric_names import write
-from fusion.report.number_text import number, percent, rough, signed
+from fusion.report.number_text import DASH, number, percent, rough, signed
 from fusion.report.period_words import day_text, periods, span_text
 from heads.trend import TRENDS
 
@@ -23,17 +26,20 @@ SIZE = (720.0, 230.0)
 def sums_by_period(numbers: ForecastNumbers) -> Floats:
     """Sum of the means of all items in each period from the first step on, `[horizon]`.
 
-    Items that come later count from their launch on.
+    Items that come later count from their launch on. Of prices it is the mean.
     """
     asked = numbers.asked
     place = asked.as_of[:, None] - int(asked.as_of.min()) + np.arange(asked.horizon)
     inside = place < asked.horizon
     means = numbers.mean[:, :-1]
-    return np.bincount(place[inside], means[inside], minlength=asked.horizon).astype(np.float64)
+    sums = np.bincount(place[inside], means[inside], minlength=asked.horizon).astype(np.float64)
+    if not numbers.is_price:
+        return sums
+    return sums / np.maximum(np.bincount(place[inside], minlength=asked.horizon), 1)
 
 
 def sold_before(numbers: ForecastNumbers, length: int) -> Floats:
-    """Units of all items in the periods before the first step, `[n <= length]`."""
+    """Units of all items, or their mean price, before the first step, `[n <= length]`."""
     windows = numbers.asked.windows
     n_known = int(windows.period.min()) - windows.market_start
     return windows.market[UNITS][max(n_known - length, 0) : n_known].astype(np.float64)
@@ -41,6 +47,8 @@ def sold_before(numbers: ForecastNumbers, length: int) -> Floats:
 
 def forecast_answer(numbers: ForecastNumbers, backtest: BacktestResult | None) -> Answer:
     """The headline: a sum of means, without a range that nobody could know."""
+    if numbers.is_price:
+        return _price_answer(numbers, backtest)
     asked = numbers.asked
     first, horizon = int(asked.as_of.min()), asked.horizon
     total = float(sums_by_period(numbers).sum())
@@ -59,8 +67,37 @@ def forecast_answer(numbers: ForecastNumbers, backtest: BacktestResult | None) -
         tone="open",
         lead=f"About {rough(total, whole=True)} units in the next {numbers.span}.",
         sentence=sentence,
-        proof=_proof(backtest),
-        tiles=_tiles(numbers, total, backtest),
+        proof=_proof("The ranges of single items do not add up, so the sum has none.", backtest),
+        tiles=_tiles(
+            numbers, Tile("Expected units", number(round(total)), "the sum of the means"), backtest
+        ),
+    )
+
+
+def _price_answer(numbers: ForecastNumbers, backtest: BacktestResult | None) -> Answer:
+    """The headline of prices: how far items move together, each by its last price."""
+    asked, known = numbers.asked, np.isfinite(numbers.recent)
+    last, mean = float(numbers.recent[known].sum()), float(numbers.mean[known, -1].sum())
+    change = signed(percent(mean / last - 1.0)) if last else ""
+    span = span_text(int(asked.as_of.min()), asked.horizon, numbers.frequency)
+    sentence = f"{number(len(asked))} {_rows(numbers)}, {span}."
+    if known.any():
+        sentence += (
+            f" The mean of the last prices is {numbers.words.amount(last / known.sum())}, that of "
+            f"the expected ones {numbers.words.amount(mean / known.sum())}."
+        )
+    said = f"Prices move by about {change} in the mean of the next {numbers.span}."
+    return Answer(
+        name=f"Next {numbers.span}",
+        tone="open",
+        lead=said if change else f"Prices of the next {numbers.span}: none was known so far.",
+        sentence=sentence,
+        proof=_proof("Ranges are those of single items; the mean over items has none.", backtest),
+        tiles=_tiles(
+            numbers,
+            Tile("Expected move", change or DASH, "of the mean of the last prices"),
+            backtest,
+        ),
     )
 
 
@@ -68,11 +105,10 @@ def _rows(numbers: ForecastNumbers) -> str:
     return "items" if numbers.asked.panel.shops is None else "items in shops"
 
 
-def _proof(backtest: BacktestResult | None) -> str:
-    """How far off sums were at past dates; that the ranges of items say nothing of it."""
-    why = "The ranges of single items do not add up, so the sum has none."
+def _proof(why: str, backtest: BacktestResult | None) -> str:
+    """How far off such sums were at past dates; that the ranges of items say nothing of it."""
     if backtest is None:
-        return f"{why} How far off such sums are was not measured: run a backtest."
+        return f"{why} How far off that is was not measured: run a backtest."
     found = [
         row.metrics["bias"]
         for table in backtest.tables
@@ -84,7 +120,7 @@ def _proof(backtest: BacktestResult | None) -> str:
         return why
     told = ", ".join(_off(bias) for bias in found)
     dates = "At one past date" if len(found) == 1 else f"At {len(found)} past dates"
-    return f"{why} {dates} such a sum was {told}."
+    return f"{why} {dates} it was {told}."
 
 
 def _off(bias: float) -> str:
@@ -93,15 +129,15 @@ def _off(bias: float) -> str:
 
 
 def _tiles(
-    numbers: ForecastNumbers, total: float, backtest: BacktestResult | None
+    numbers: ForecastNumbers, first: Tile, backtest: BacktestResult | None
 ) -> tuple[Tile, ...]:
     stages = np.bincount(numbers.asked.stages(), minlength=len(STAGES)).tolist()
     parts = [f"{number(n)} {name}" for name, n in zip(STAGES, stages, strict=True) if n]
     trends = numbers.trends[np.isfinite(numbers.trends)]
     counts = {name: number(int((trends == place).sum())) for place, name in enumerate(TRENDS)}
-    limit = percent(RULE.change, digits=0)
+    limit = percent(numbers.rule.change, digits=0)
     tiles = [
-        Tile("Expected units", number(round(total)), "the sum of the means"),
+        first,
         Tile("Items", number(len(numbers.asked)), ", ".join(parts)),
         Tile("Rising / falling", f"{counts['up']} / {counts['down']}", f"by more than {limit}"),
     ]
@@ -129,12 +165,13 @@ def sum_chart(numbers: ForecastNumbers) -> Markup:
     frequency, unit = numbers.frequency, numbers.frequency.unit
     days = frequency.first_day(first - n_past + np.arange(len(values)))
     drawing = Drawing(len(values), float(np.nanmax([*values, *since])), *SIZE)
+    noun = numbers.words.noun
     label = (
-        f"Units of all items by {unit}: {periods(n_past, frequency)} as sold, then "
-        f"{periods(len(sums), frequency)} as expected."
+        f"{noun.capitalize()} of all items by {unit}: {periods(n_past, frequency)} "
+        f"{numbers.words.past}, then {periods(len(sums), frequency)} as expected."
     )
     hints = [
-        f"{day_text(day, unit=unit)}: {number(round(float(units)))} units"
+        f"{day_text(day, unit=unit)}: {_hint(numbers, float(units))}"
         for day, units in zip(days, values, strict=True)
     ]
     parts = [
@@ -147,6 +184,12 @@ def sum_chart(numbers: ForecastNumbers) -> Markup:
         drawing.labels([(at, day_text(days[at], unit=unit)) for at in (n_past, 0, len(days) - 1)]),
     ]
     return drawing.svg(parts, label=label)
+
+
+def _hint(numbers: ForecastNumbers, value: float) -> str:
+    if numbers.is_price:
+        return f"mean price {numbers.words.amount(value)}"
+    return f"{number(round(value))} units"
 
 
 def _sold_since(numbers: ForecastNumbers) -> Floats:

@@ -1,4 +1,4 @@
-"""What the reports of a forecast and of a backtest are made of: plain values, no training."""
+"""What the reports of a forecast, a backtest and a score are made of: plain values, no training."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from fusion.forecasting.backtest.result import BacktestResult
 from fusion.forecasting.examples import Examples
 from fusion.forecasting.history import History
+from fusion.forecasting.ledger.entries import SealedEntry
+from fusion.forecasting.ledger.score import LedgerScore
 from fusion.forecasting.past_demand import PastDemand
 from heads.sales_distribution import SalesDistribution
 
@@ -27,6 +29,7 @@ class ForecastReport:
         demand: What was wanted in past periods; None of a forecast of sales.
         pages: Ids of the items that have a page each.
         table: Name of the file beside the page that holds all answers; empty where there is none.
+        sealed: The entry of the ledger that holds the forecast; None where it is in none.
         made_with: Versions by name, and whatever else helps to make the run again.
     """
 
@@ -41,6 +44,7 @@ class ForecastReport:
     demand: PastDemand | None = None
     pages: tuple[str, ...] = ()
     table: str = ""
+    sealed: SealedEntry | None = None
     made_with: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -59,6 +63,25 @@ class BacktestReport:
     title: str
     source: str
     backtest: BacktestResult
+    table: str = ""
+    made_with: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ScoreReport:
+    """Sealed forecasts beside what came, as their page shows them.
+
+    Args:
+        title: Heading of the page.
+        source: What the ledger and the tables are called.
+        score: What was found.
+        table: Name of the file beside the page that holds all figures; empty where there is none.
+        made_with: Versions by name, and whatever else helps to make the run again.
+    """
+
+    title: str
+    source: str
+    score: LedgerScore
     table: str = ""
     made_with: Mapping[str, str] = field(default_factory=dict)
 

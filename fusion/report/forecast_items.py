@@ -10,7 +10,7 @@ from markupsafe import Markup
 from encoders.image.photo import PhotoSource
 from fusion.forecasting.examples import STAGES, Examples, Ints
 from fusion.forecasting.history import History
-from fusion.report.forecast_numbers import RULE, ForecastNumbers, whole
+from fusion.report.forecast_numbers import ForecastNumbers
 from fusion.report.number_text import percent, rough
 from heads.sales_distribution import SalesDistribution
 from heads.trend import TRENDS
@@ -92,9 +92,9 @@ class ItemViews:
             photo=self._photos[place],
             stage=STAGES[int(self._stages[row])],
             trend=numbers.trend(row),
-            about=whole(numbers.median[row, -1]),
+            about=numbers.words.amount(numbers.median[row, -1]),
             likely=numbers.likely(row),
-            mean=rough(float(numbers.mean[row, -1])),
+            mean=_mean(numbers, row),
             compared=numbers.compared(row),
             sold=numbers.sold_since(row),
             page=self.pages.get(numbers.asked.panel.ids[series], ""),
@@ -112,6 +112,11 @@ class ItemViews:
     @cached_property
     def _stages(self) -> Ints:
         return self.numbers.asked.stages()
+
+
+def _mean(numbers: ForecastNumbers, row: int) -> str:
+    mean = float(numbers.mean[row, -1])
+    return numbers.words.amount(mean) if numbers.is_price else rough(mean)
 
 
 def past_length(horizon: int) -> int:
@@ -135,30 +140,36 @@ def _orders(numbers: ForecastNumbers) -> list[tuple[str, str, Ints]]:
     """Heading, rule and rows in order of each group."""
     mean, width = numbers.mean[:, -1], numbers.high[:, -1] - numbers.low[:, -1]
     stages = numbers.asked.stages()
-    change = numbers.median[:, -1] - numbers.asked.horizon * numbers.recent
+    n_in_window = 1 if numbers.is_price else numbers.asked.horizon
+    change = numbers.median[:, -1] - n_in_window * numbers.recent
     known = (stages == KNOWN) & (numbers.recent > 0)
-    change_of = percent(RULE.change, digits=0)
-    recent = f"the mean of the last 8 {numbers.frequency.unit}s"
+    change_of = percent(numbers.rule.change, digits=0)
+    unit, words = numbers.frequency.unit, numbers.words
+    recent = words.lately.format(unit=unit)
     everything = np.ones(len(mean), dtype=bool)
     return [
-        ("Largest", "The highest expected totals.", _order(mean, everything)),
-        ("New", "No sales yet; the highest expected totals.", _order(mean, stages == NEW)),
+        ("Largest", f"The {words.highest}.", _order(mean, everything)),
+        ("New", f"No sales yet; the {words.highest}.", _order(mean, stages == NEW)),
         (
             "Young",
-            f"Fewer than 5 {numbers.frequency.unit}s of sales; the highest expected totals.",
+            f"Fewer than 5 {unit}s of sales; the {words.highest}.",
             _order(mean, stages == YOUNG),
         ),
         (
             "Rising",
-            f"More than {change_of} above {recent}; the most units more.",
+            f"More than {change_of} above {recent}; {words.most[0]}.",
             _order(change, known & (numbers.trends == UP)),
         ),
         (
             "Falling",
-            f"More than {change_of} below {recent}; the most units less.",
+            f"More than {change_of} below {recent}; {words.most[1]}.",
             _order(-change, known & (numbers.trends == DOWN)),
         ),
-        ("Least sure", "The widest ranges of the total, in units.", _order(width, everything)),
+        (
+            "Least sure",
+            f"The widest ranges of the {words.window}, in {words.noun}.",
+            _order(width, everything),
+        ),
     ]
 
 

@@ -9,15 +9,16 @@ from numpy.typing import NDArray
 
 from encoders.series.windows import UNITS
 from fusion.data.panel.frequency import Frequency
+from fusion.forecasting.answer_table import TREND_RULES
 from fusion.forecasting.examples import Examples, Floats, Ints
 from fusion.forecasting.past_demand import PastDemand
 from fusion.report.fan import SMALL, WIDE, Fan, fan_svg
 from fusion.report.forecast_content import ForecastReport
-from fusion.report.number_text import number, rough
+from fusion.report.number_text import number, percent, rough, signed
 from fusion.report.period_words import day_text, periods
+from fusion.report.quantity_words import WORDS, QuantityWords
 from heads.trend import TRENDS, TrendRule
 
-RULE = TrendRule()
 LEVELS = (0.1, 0.5, 0.9)
 """Levels that are told where those that were asked for make no range around the median."""
 
@@ -29,9 +30,10 @@ class ForecastNumbers:
     Args:
         asked: The questions.
         levels: Levels that are told, ascending.
-        mean: Units, `[n, horizon + 1]`; the last entry is the total.
+        mean: Units, `[n, horizon + 1]`; the last entry is the total. Here and below prices, and
+            their mean in the place of the total, where these are what is forecast.
         quantiles: Units by level, `[n, horizon + 1, n_levels]`.
-        recent: Mean units of the last known periods, `[n]`; NaN without a history.
+        recent: Mean units of the last known periods, or the last price, `[n]`; NaN without any.
         trends: Position in `TRENDS`, `[n]`; NaN where there was nothing to rise from.
         actual: What was sold in the steps, `[n, horizon]`; NaN where it is not known.
         demand: What was wanted in the past; None of a forecast of sales.
@@ -51,17 +53,32 @@ class ForecastNumbers:
         """The numbers of a report."""
         asked, answers = report.asked, report.answers
         levels = report.levels if report.levels[0] < 0.5 < report.levels[-1] else LEVELS
-        recent = np.where(asked.windows.lengths > 0, asked.levels() - 1.0, np.nan)
+        recent = asked.recent_levels()
         return cls(
             asked=asked,
             levels=levels,
             mean=answers.mean,
             quantiles=answers.quantile(levels),
             recent=recent,
-            trends=RULE.read(answers, recent)["trend"],
+            trends=TREND_RULES[asked.panel.quantity].read(answers, recent)["trend"],
             actual=replace(asked, until=asked.panel.end).targets(),
             demand=report.demand,
         )
+
+    @property
+    def is_price(self) -> bool:
+        """Whether prices are forecast."""
+        return self.asked.panel.quantity == "price"
+
+    @property
+    def words(self) -> QuantityWords:
+        """What is forecast in words."""
+        return WORDS[self.asked.panel.quantity]
+
+    @property
+    def rule(self) -> TrendRule:
+        """What is called up, flat and down."""
+        return TREND_RULES[self.asked.panel.quantity]
 
     @property
     def frequency(self) -> Frequency:
@@ -112,11 +129,12 @@ class ForecastNumbers:
 
     def about(self, row: int) -> str:
         """The total in words: `about 29, likely 19 to 36`."""
-        return f"about {whole(self.median[row, -1])}, {self.likely(row)}"
+        return f"about {self.words.amount(self.median[row, -1])}, {self.likely(row)}"
 
     def likely(self, row: int, entry: int = -1) -> str:
         """The widest range of an entry in words: `likely 19 to 36`."""
-        return f"likely {whole(self.low[row, entry])} to {whole(self.high[row, entry])}"
+        low, high = (self.words.amount(end[row, entry]) for end in (self.low, self.high))
+        return f"likely {low} to {high}"
 
     def trend(self, row: int) -> str:
         """`up`, `flat` or `down` beside the recent mean; empty where nothing can be said."""
@@ -124,13 +142,28 @@ class ForecastNumbers:
         return "" if np.isnan(found) else TRENDS[int(found)]
 
     def compared(self, row: int) -> str:
-        """A period as expected, and as it was lately: `6.2 a week, lately 4.1`."""
+        """A period as expected, and as it was lately: `6.2 a week, lately 4.1`.
+
+        Of prices `+3.1 %, last price 4.10`.
+        """
+        if self.is_price:
+            return self._moved(row)
         unit = self.frequency.unit
         now = f"{rough(float(self.mean[row, -1]) / self.asked.horizon)} a {unit}"
         return now if np.isnan(self.recent[row]) else f"{now}, lately {rough(self.recent[row])}"
 
+    def _moved(self, row: int) -> str:
+        last = float(self.recent[row])
+        if np.isnan(last):
+            return "no price so far"
+        change = float(self.mean[row, -1]) / last - 1.0
+        return f"{signed(percent(change))}, last price {self.words.amount(last)}"
+
     def sold_since(self, row: int) -> str:
         """What was sold in the horizon where all of it is known; else empty."""
+        if self.is_price:
+            mean = float(self.actual[row].mean())
+            return "" if np.isnan(mean) else f"sold at {self.words.amount(mean)}"
         total = self.actual[row].sum()
         return "" if np.isnan(total) else f"sold {number(float(total))}"
 
@@ -147,6 +180,7 @@ class ForecastNumbers:
             actual=self.actual[row],
             days=days,
             unit=self.frequency.unit,
+            quantity=self.asked.panel.quantity,
         )
         label = f"{self.name(row)}: {self.about(row)} in {self.span}."
         return fan_svg(fan, label=label, size=WIDE if wide else SMALL)
@@ -171,8 +205,3 @@ class ForecastNumbers:
             self.actual <= self.high[:, :-1]
         )
         return float(inside[known].mean()) if known.any() else float("nan")
-
-
-def whole(units: float) -> str:
-    """Units with the two digits that a forecast can claim."""
-    return rough(float(units), whole=True)

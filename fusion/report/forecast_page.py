@@ -1,5 +1,6 @@
-"""The pages of a forecast and of a backtest: views, put into the templates beside this file."""
+"""Pages of a forecast, a backtest and a score: views, put into the templates beside this file."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -9,24 +10,32 @@ from fusion.forecasting.examples import STAGES
 from fusion.report.backtest_charts import backtest_charts
 from fusion.report.backtest_view import backtest_view
 from fusion.report.forecast_answer import forecast_answer, sum_chart
-from fusion.report.forecast_content import BacktestReport, ForecastReport, unknown_pages
+from fusion.report.forecast_content import (
+    BacktestReport,
+    ForecastReport,
+    ScoreReport,
+    unknown_pages,
+)
 from fusion.report.forecast_items import ItemViews, item_groups, largest_rows
-from fusion.report.forecast_numbers import RULE, ForecastNumbers
+from fusion.report.forecast_numbers import ForecastNumbers
 from fusion.report.item_page import item_page
 from fusion.report.page import environment
+from fusion.report.quantity_words import WORDS
+from fusion.report.score_view import score_view
 from fusion.report.stage_weights import stage_rows
 from fusion.system.files import readable, write_atomically
 
 FOLDER = "items"
 """Folder beside the report that holds the pages of items."""
 TEMPLATE, BACKTEST_TEMPLATE = "forecast.html.j2", "backtest_page.html.j2"
-ITEM_TEMPLATE = "item.html.j2"
+SCORE_TEMPLATE, ITEM_TEMPLATE = "score_page.html.j2", "item.html.j2"
 
 
 def write_forecast_report(report: ForecastReport, path: Path) -> list[Path]:
     """Write the report and the pages of its items, each self-contained and written as a whole.
 
-    Pages of items are `items/001.html` and on beside the report, in the order of `report.pages`.
+    Pages of items are `items/001.html` and on beside the report, in the order of `report.pages`;
+    those of an earlier run of the same report are replaced or removed.
 
     Args:
         report: What to show.
@@ -53,7 +62,16 @@ def write_forecast_report(report: ForecastReport, path: Path) -> list[Path]:
         write_atomically(own, readable(text).encode())
         written.append(own)
     write_atomically(path, readable(_render_forecast(report, numbers)).encode())
+    _remove_old_pages(path, written)
     return written
+
+
+def _remove_old_pages(report: Path, written: Sequence[Path]) -> None:
+    """Removes pages of items that an earlier run wrote for this report: nothing leads to them."""
+    back = f'href="../{quote(report.name)}"'
+    for page in (report.parent / FOLDER).glob("[0-9]*.html"):
+        if page not in written and back in page.read_text(errors="replace"):
+            page.unlink()
 
 
 def write_backtest_report(report: BacktestReport, path: Path) -> None:
@@ -67,6 +85,19 @@ def write_backtest_report(report: BacktestReport, path: Path) -> None:
         OSError: If it cannot be written.
     """
     write_atomically(path, readable(render_backtest(report)).encode())
+
+
+def write_score_report(report: ScoreReport, path: Path) -> None:
+    """Write the report of sealed forecasts as one self-contained file, as a whole or not at all.
+
+    Args:
+        report: What to show.
+        path: Where to write; a file that is there is replaced.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    write_atomically(path, readable(render_score(report)).encode())
 
 
 def page_names(report: ForecastReport) -> dict[str, str]:
@@ -92,6 +123,21 @@ def render_backtest(report: BacktestReport) -> str:
     )
 
 
+def render_score(report: ScoreReport) -> str:
+    """The report of sealed forecasts as the text of one HTML page; every text of it is escaped."""
+    score = score_view(report.score)
+    return _render(
+        SCORE_TEMPLATE,
+        title=report.title,
+        source=report.source,
+        table=report.table,
+        made_with=report.made_with,
+        score=score,
+        **(_backtest(report.score.result) | {"view": score.view}),
+        unit=report.score.result.examples.panel.frequency.unit,
+    )
+
+
 def render_item(report: ForecastReport, item: str, *, back: str = "") -> str:
     """The page of one item as text; `back` is the address of the report."""
     return _render_item(report, ForecastNumbers.of(report), item, back=back)
@@ -113,25 +159,27 @@ def _render_forecast(report: ForecastReport, numbers: ForecastNumbers) -> str:
         rows=largest_rows(views),
         n_rows=len(numbers.asked),
         held=numbers.held,
-        asks_demand=numbers.demand is not None,
         share=numbers.share,
         span=numbers.span,
         unit=numbers.frequency.unit,
         weights=stage_rows(report.weights),
         stages=STAGES,
-        rule=RULE.describe(),
-        **backtest,
+        rule=numbers.rule.describe(),
+        sealed=report.sealed,
+        **{"words": numbers.words, **backtest},
     )
 
 
 def _render_item(report: ForecastReport, numbers: ForecastNumbers, item: str, *, back: str) -> str:
     page = item_page(numbers, report.history, item)
     values = {"page": page, "title": page.title, "report": report.title, "back": back}
+    values["words"] = numbers.words
     return _render(ITEM_TEMPLATE, **values)
 
 
 def _backtest(result: BacktestResult) -> dict[str, Any]:
-    return {"view": backtest_view(result), "charts": backtest_charts(result)}
+    words = WORDS[result.examples.panel.quantity]
+    return {"view": backtest_view(result), "charts": backtest_charts(result), "words": words}
 
 
 def _render(template: str, **values: Any) -> str:

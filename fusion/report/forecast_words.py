@@ -112,7 +112,7 @@ class HeadWords:
 
     def rough(self, value: float) -> str:
         """A number with the digits that a forecast can claim; units are whole."""
-        return rough(value, whole=bool(self.unit))
+        return rough(value, whole=self.unit == "units")
 
     def say_known(self, value: Any) -> str:
         """What was known of an item: `sold 118`, `hot`, `24.99`; a dash where nothing was."""

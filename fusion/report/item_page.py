@@ -79,7 +79,6 @@ class ItemPage:
         unit: What a period is.
         has_past: Whether anything was sold before.
         has_come: Whether it is known by now what was sold in the horizon.
-        asks_demand: Whether demand is forecast, not sales.
     """
 
     id: str
@@ -100,7 +99,6 @@ class ItemPage:
     unit: str
     has_past: bool
     has_come: bool
-    asks_demand: bool
 
 
 STAGE_WORDS = {
@@ -124,7 +122,8 @@ def item_page(numbers: ForecastNumbers, history: History, item: str) -> ItemPage
     place = int(history.rows[panel.positions[item]])
     texts, details = _cells(history, place)
     several = len(rows) > 1
-    mean = float(numbers.mean[rows, -1].sum())
+    means = numbers.mean[rows, -1]
+    mean = float(means.mean() if numbers.is_price else means.sum())
     like = _similar(numbers, item, n_periods=_n_ages(numbers, first))
     length = past_length(numbers.asked.horizon)
     stage = numbers.asked.take(rows[:1]).stages()[0]
@@ -138,7 +137,7 @@ def item_page(numbers: ForecastNumbers, history: History, item: str) -> ItemPage
         span=numbers.span,
         begins=numbers.begins(first),
         stage=words,
-        mean=number(round(mean)) if mean >= 10 else f"{mean:.1f}",
+        mean=_mean_text(numbers, mean),
         about="" if several else numbers.about(first),
         compared="" if several else numbers.compared(first),
         fans=tuple(
@@ -155,8 +154,13 @@ def item_page(numbers: ForecastNumbers, history: History, item: str) -> ItemPage
         unit=numbers.frequency.unit,
         has_past=bool(numbers.asked.windows.lengths[rows].any()),
         has_come=bool(np.isfinite(numbers.actual[rows]).any()),
-        asks_demand=numbers.demand is not None,
     )
+
+
+def _mean_text(numbers: ForecastNumbers, mean: float) -> str:
+    if numbers.is_price:
+        return numbers.words.amount(mean)
+    return number(round(mean)) if mean >= 10 else f"{mean:.1f}"
 
 
 def _cells(history: History, place: int) -> tuple[dict[str, str], dict[str, str]]:
@@ -223,7 +227,7 @@ def _views(
                 title=catalogue.titles[place] or name,
                 photo=catalogue.photos[place],
                 launched=day_text(like.launched[row]),
-                sold=f"{number(float(known.sum()))} in the {span}" if n else "",
+                sold=_sold(numbers, known, span),
                 likeness=tuple(
                     share_bar(part.replace("_", " "), float(np.clip(1.0 - value, 0.0, 1.0)))
                     for part, value in far.items()
@@ -234,10 +238,20 @@ def _views(
     return tuple(found)
 
 
+def _sold(numbers: ForecastNumbers, known: Floats, span: str) -> str:
+    """What a past item sold in its first periods, or at which mean price; empty where unknown."""
+    if not len(known):
+        return ""
+    if numbers.is_price:
+        return f"at {numbers.words.amount(float(known.mean()))} in the {span}"
+    return f"{number(float(known.sum()))} in the {span}"
+
+
 def _curves(numbers: ForecastNumbers, rows: np.ndarray, like: SimilarItems | None) -> Markup | None:
     """Curves of like items by age, thin, and the item's own history and forecast, thick.
 
-    Of several shops the sum of the means is drawn, without a range: those do not add up.
+    Of several shops the sum of the means is drawn (of prices their mean), without a range: those do
+    not add up.
     """
     first = int(rows[0])
     if like is None or not len(like) or not _has_age(numbers, first):
@@ -246,7 +260,9 @@ def _curves(numbers: ForecastNumbers, rows: np.ndarray, like: SimilarItems | Non
     past = _own_past(numbers, rows)
     n_past = len(past)
     several = len(rows) > 1
-    middle = numbers.mean[rows, :-1].sum(axis=0) if several else numbers.median[first, :-1]
+    means = numbers.mean[rows, :-1]
+    together = means.mean(axis=0) if numbers.is_price else means.sum(axis=0)
+    middle = together if several else numbers.median[first, :-1]
     low, high = numbers.low[first, :-1], numbers.high[first, :-1]
     values = [like.curves.ravel(), past, middle, *([] if several else [high])]
     top = float(np.nanmax(np.concatenate(values)))
@@ -262,14 +278,21 @@ def _curves(numbers: ForecastNumbers, rows: np.ndarray, like: SimilarItems | Non
     unit = numbers.frequency.unit
     places = [0, drawing.n - 1, *range(3, drawing.n, 4)]
     parts.append(drawing.labels([(place, f"{unit} {place + 1}") for place in places]))
-    label = f"Units by age of {len(like)} items like it, and the forecast of this one."
+    noun = numbers.words.noun.capitalize()
+    label = f"{noun} by age of {len(like)} items like it, and the forecast of this one."
     return drawing.svg(parts, label=label)
 
 
 def _own_past(numbers: ForecastNumbers, rows: np.ndarray) -> Floats:
-    """Units of an item so far, over its shops, from its launch on; NaN where none is known."""
+    """Units of an item so far, over its shops, from its launch on; NaN where none is known.
+
+    Of prices their mean over the shops.
+    """
     examples = numbers.asked.take(rows)
     length = int(examples.windows.lengths.max(initial=0))
     past = examples.windows.past("units", length).astype(np.float64)
     known = np.isfinite(past)
-    return np.where(known.any(axis=0), np.where(known, past, 0.0).sum(axis=0), np.nan)
+    sums = np.where(known, past, 0.0).sum(axis=0)
+    if numbers.is_price:
+        sums = sums / np.maximum(known.sum(axis=0), 1)
+    return np.where(known.any(axis=0), sums, np.nan)

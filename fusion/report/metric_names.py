@@ -32,9 +32,10 @@ METRICS = {
         "median, which aims at the smallest error.",
     ),
     "wape_total": MetricName(
-        "WAPE of the total",
+        "WAPE of the window",
         "percent",
-        "The same for the units of the whole window: weeks that are too high and too low even out.",
+        "The same for the whole window, the total of its units or the mean of its prices: periods "
+        "that are too high and too low even out.",
     ),
     "mase": MetricName(
         "MASE",
@@ -182,6 +183,8 @@ def metric_name(name: str) -> MetricName:
     _, _, ending = name.partition("_")
     if family(name):
         found = FAMILIES[family(name)]
+        if ending == "total":
+            return MetricName(f"{found.label}, window", found.style, found.says)
         label = f"{found.label} {ending.replace('_', '–')}".strip()
         return MetricName(label, found.style, found.says)
     return MetricName(name.replace("_", " "), "score", "As the head defines it.")

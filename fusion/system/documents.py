@@ -58,6 +58,16 @@ def sealed(document: bytes) -> bytes:
     return _seal(document[1:]) + document[1:]
 
 
+def seal_of(document: bytes) -> str:
+    """The SHA-256 with which `sealed` bytes begin.
+
+    Example:
+        >>> seal_of(sealed(b'{"n_rows": 3}'))[:8]
+        'fcc41b37'
+    """
+    return document[len(_SEAL) - 4 : _SEAL_BYTES - 2].decode("ascii", errors="replace")
+
+
 def _seal(rest: bytes) -> bytes:
     return _SEAL % hashlib.sha256(rest).hexdigest().encode()
 

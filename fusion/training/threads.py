@@ -88,10 +88,19 @@ def shared_out(chosen: int | None, inputs: ModelInputs, *, n_networks: int) -> t
         inputs: What the networks read.
         n_networks: Number of networks.
     """
-    n_threads = chosen or torch.get_num_threads()
     if inputs.encoders or torch.cuda.is_available():
-        return 1, n_threads
-    at_once = min(n_threads, n_networks)
+        return 1, chosen or torch.get_num_threads()
+    return side_by_side(chosen, n_networks=n_networks)
+
+
+def side_by_side(chosen: int | None, *, n_networks: int) -> tuple[int, int]:
+    """As `shared_out`, of networks whose steps take milliseconds each, on the CPU.
+
+    Args:
+        chosen: Threads for all of them; None are all that the process has, one for each.
+        n_networks: Number of networks.
+    """
+    at_once = min(chosen or torch.get_num_threads(), n_networks)
     return at_once, max(1, (chosen or 1) // at_once)
 
 

@@ -28,6 +28,16 @@ def test_weeks_without_orders_are_zeros_after_the_first_sale(script, weekly_sale
     assert (sales.groupby("StockCode")["units"].first() > 0).all()
 
 
+def test_updates(script, monkeypatch, quick_forecasts, weekly_sales, capsys) -> None:
+    update = script("update")
+    monkeypatch.setattr(update, "SPEED_WEEKS", 16)
+    options = ["--data", str(weekly_sales), "--items", "12", "--members", "classical"]
+    update.main([*options, "--weeks", "1", "--long", "2"])
+    printed = capsys.readouterr().out
+    assert "| update by one week (retrain) |" in printed
+    assert printed.count("| updated each week |") == 2 == printed.count("| trained anew |")
+
+
 def test_visuelle_weeks(
     script, monkeypatch, quick_forecasts, launched_weeks, tmp_path, capsys
 ) -> None:
@@ -86,3 +96,20 @@ def test_coverage_holds_within_two_points_and_two_standard_errors(script) -> Non
     assert coverage(0.8, 0.765, 0.01).holds
     assert not coverage(0.8, 0.845, 0.01).holds
     assert not coverage(0.8, float("nan"), float("nan")).holds
+
+
+def test_price_path(
+    script, monkeypatch, quick_forecasts, weekly_sales, small_demo_weeks, tmp_path, capsys
+) -> None:
+    prices = script("price_path")
+    monkeypatch.setattr(prices, "demo_folder", lambda: small_demo_weeks)
+    options = ["--data", str(weekly_sales), "--store", str(tmp_path / "store"), "--seeds", "2"]
+    options += ["--members", "classical", "--demo-origins", "1", "--trial"]
+    prices.main([*options, "--items", "12"])
+    printed = capsys.readouterr().out
+    assert all(printed.count(f"| {name} |") == 2 for name in ("forecast", "last price", "drift"))
+    assert "online_retail: mean prices" in printed and "Demo catalogue: prices" in printed
+    assert re.search(r"last price, wape: [+-]0\.\d{4} \[.*\] / [+-]0\.\d{4} \[", printed)
+    flat = re.search(r"([01]\.\d{3}) / ([01]\.\d{3}) / ([01]\.\d{3}) went down, stayed", printed)
+    row = next(line for line in printed.splitlines() if line.startswith("| last price |"))
+    assert row.endswith(f"| {flat[2]} |")  # a price that does not move is always flat

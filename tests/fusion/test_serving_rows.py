@@ -13,6 +13,7 @@ from fusion.data import Catalogue
 from fusion.data.batch import ModelInputs
 
 TINY = {
+    "members": ["network"],
     "encoders": {"text": "tfidf"},
     "strategy_options": {"n_networks": 1, "width": 8},
     "training": {"epochs": 2, "folds": 2},

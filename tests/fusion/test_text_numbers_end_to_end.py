@@ -96,6 +96,7 @@ def test_the_file_and_the_command_line_switch_it_off(tmp_path: Path, monkeypatch
     assert [config.data.text_numbers for config in asked] == [True, False]
 
 
+@pytest.mark.usefixtures("few_draws")
 def test_the_report_tells_each_number_with_an_example(tmp_path: Path) -> None:
     from fusion.jobs.train import train
 

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from fusion.data.cells import cells, is_missing, read_cells, read_id
 from fusion.data.dates import date_cells, find_date_format
 from fusion.data.frames import as_frame
+from fusion.data.panel.columns import missing_named
 from fusion.data.panel.frequency import Days
 from fusion.data.problems import Problem, raise_for, shown
-from fusion.data.schema import missing_columns
 from fusion.errors import CatalogueError
 
 PART_ROWS = 65_536
@@ -91,7 +91,7 @@ def read_item_ids(frame: pd.DataFrame, column: str) -> tuple[list[str | None], l
 
     White space around them, and the `.0` of a whole number that passed through a float, go.
     """
-    missing = missing_columns([column], frame.columns)
+    missing = missing_named({column: "item"}, frame.columns)
     return ([], missing) if missing else _id_cells(frame[column])
 
 

@@ -1,6 +1,6 @@
 """Which column of a sales table says what."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -88,6 +88,16 @@ class SalesColumns:
         return roles | {name: name for name in own}
 
     @property
+    def of_panel(self) -> tuple[str, ...]:
+        """Names of the numbers of a panel: beside a stock in units it has `in_stock` too.
+
+        Example:
+            >>> SalesColumns(stock="on hand").of_panel
+            ('stock', 'in_stock')
+        """
+        return tuple(dict.fromkeys([*self.numbers, *(["in_stock"] if self.stock else [])]))
+
+    @property
     def known_ahead(self) -> frozenset[str]:
         """Those of `numbers` that are known ahead."""
         return frozenset(key for key, name in self.numbers.items() if name in self.known)
@@ -100,11 +110,24 @@ class SalesColumns:
     @property
     def needed(self) -> tuple[str, ...]:
         """Columns that the sales table must have."""
-        return tuple(dict.fromkeys([*self.keys, self.units, *self.numbers.values()]))
+        return tuple(self.named)
+
+    @property
+    def named(self) -> dict[str, str]:
+        """Columns that the sales table must have -> the argument that names each.
+
+        Example:
+            >>> SalesColumns(item="sku", past=("searches",)).named
+            {'sku': 'item', 'date': 'date', 'units': 'units', 'searches': 'past'}
+        """
+        keys = zip(self.keys, ("item", "date", "shop"), strict=False)
+        lists = {name: "past" if name in self.past else "known" for name in self.numbers.values()}
+        roles = {name: role for role, name in self.numbers.items() if role in ROLES}
+        return {**dict(keys), self.units: "units", **lists, **roles}
 
     def missing(self, names: Iterable[str]) -> list[Problem]:
         """One problem for each column that a table lacks; see `needed`."""
-        return missing_columns(self.needed, names)
+        return missing_named(self.named, names)
 
     def without(self, names: Collection[str]) -> Self:
         """Those that stand in the sales table itself, where numbers of some names do not."""
@@ -115,3 +138,22 @@ class SalesColumns:
             known=tuple(name for name in self.known if name not in names),
             **elsewhere,
         )
+
+
+def missing_named(wanted: Mapping[str, str], names: Iterable[str]) -> list[Problem]:
+    """One problem for each column that a table lacks, with the argument that names it.
+
+    Why: who left the name out does not know where `item_id` comes from.
+
+    Args:
+        wanted: Columns -> the argument of `SalesColumns`, a key of `[sales]`, that names each.
+        names: Columns of the table.
+    """
+    return [
+        replace(
+            one,
+            message=f"{one.message} Give its name as {wanted[str(one.column)]}, in [sales] or in "
+            "SalesColumns.",
+        )
+        for one in missing_columns(wanted, names)
+    ]

@@ -11,7 +11,7 @@ from fusion.data.panel.cells import read_distinct
 from fusion.data.panel.columns import SalesColumns
 from fusion.data.panel.frequency import Days
 from fusion.data.panel.layout import Layout, Numbers
-from fusion.data.panel.panel import Floats
+from fusion.data.panel.panel import Floats, carried
 from fusion.data.problems import Problem
 
 Doubles = NDArray[np.float64]
@@ -182,15 +182,3 @@ class Filling:
             name: mean.values().astype(np.float32).reshape(shape)
             for name, mean in self.ahead.items()
         }
-
-
-def carried(values: Doubles, offsets: Numbers) -> Doubles:
-    """Each value, or the last one known before it in its series."""
-    last = np.arange(len(values), dtype=np.int32 if len(values) < 2**31 else np.int64)
-    last[np.isnan(values)] = -1
-    np.maximum.accumulate(last, out=last)
-    outside = last < np.repeat(offsets[:-1].astype(last.dtype), np.diff(offsets))
-    last[outside] = 0
-    found: Doubles = values[last]
-    found[outside] = np.nan
-    return found

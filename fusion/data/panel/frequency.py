@@ -1,19 +1,21 @@
 """How often a sales table counts: days, weeks from one weekday on, or months."""
 
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fusion.errors import CatalogueError
+from encoders.series.windows import THURSDAY, Calendar
+from encoders.series.windows import Unit as Unit
+from encoders.spelling import did_you_mean
+from fusion.errors import CatalogueError, ConfigError
 
-Unit = Literal["day", "week", "month"]
-UNITS: tuple[Unit, ...] = ("day", "week", "month")
+UNITS: tuple[Unit, ...] = get_args(Unit)
 Days = NDArray[np.datetime64]
 """Dates of datetime64[D]."""
-THURSDAY = 3
-"""Weekday of 1970-01-01, from which numpy counts."""
+ALIASES: dict[str, Unit] = {"d": "day", "w": "week", "m": "month", "ms": "month", "me": "month"}
+"""How pandas and others call the units, capitals and anchors aside."""
 RUN = 6
 """Dates of one weekday in a row, without another between them, that no table of days has."""
 MONTHS_RUN = 4
@@ -51,11 +53,7 @@ class Frequency:
 
     def first_day(self, periods: NDArray[np.int64] | int) -> Days:
         """First day of periods."""
-        numbers = np.asarray(periods, dtype=np.int64)
-        if self.unit == "month":
-            return numbers.astype("datetime64[M]").astype("datetime64[D]")
-        days = numbers if self.unit == "day" else numbers * 7 + self.shift
-        return days.astype("datetime64[D]")
+        return self.calendar.first_day(np.asarray(periods, dtype=np.int64))
 
     def next_whole(self, dates: Days) -> NDArray[np.int64]:
         """The first period that begins at a date or later; those before `period` have ended."""
@@ -74,6 +72,11 @@ class Frequency:
         return {"day": first, "week": f"the week of {first}", "month": f"the month {first[:7]}"}[
             self.unit
         ]
+
+    @property
+    def calendar(self) -> Calendar:
+        """The same, as windows have it."""
+        return Calendar(self.unit, shift=self.shift)
 
     @property
     def shift(self) -> int:
@@ -135,6 +138,28 @@ def chosen_frequency(days: Days, rows: NDArray[np.int64], asked: Unit | None) ->
             f"({days[0]} to {days[-1]}), got {asked}. Leave it out, or give a table of days."
         )
     return Frequency(asked)
+
+
+def check_unit(frequency: object) -> None:
+    """Refuses a frequency that is none; None is one that is to be found.
+
+    Raises:
+        ConfigError: With the unit that was meant, such as `week` for `W-MON`.
+    """
+    if frequency is not None and frequency not in UNITS:
+        raise ConfigError(f"frequency {unknown_unit(frequency)}")
+
+
+def unknown_unit(given: object) -> str:
+    """What to say of a unit that is none, without its name.
+
+    Example:
+        >>> unknown_unit("W-MON")
+        "must be one of day, week, month, got 'W-MON'. Did you mean 'week'?"
+    """
+    plain = str(given).split("-")[0].casefold()
+    meant = ALIASES.get(plain, plain.removesuffix("ly").replace("dai", "day"))
+    return f"must be one of {', '.join(UNITS)}, got {given!r}.{did_you_mean(meant, UNITS)}"
 
 
 def are_months(days: Days) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from fusion.data.panel.frequency import Frequency
 Floats = NDArray[np.float32]
 LEAST_SHARE = 0.5
 """Share of a period in stock from which on its sales tell a rate."""
+Quantity = Literal["units", "demand", "price"]
+SOLD = "units_sold"
+"""Column of the units of a panel whose price is what is forecast."""
 USUAL_ROWS = 20
 """Rows of a period from which on one without any is no accident."""
 
@@ -45,8 +48,10 @@ class Panel:
             that is known ahead goes on after the sales.
         known: Those of `columns` and `market` that are known ahead.
         left_out: Items of the table that were not wanted.
-        is_bound: Periods of which the units are less than or all that was wanted, `[n_values]`:
-            their units count as unknown; None where sales are asked for, not demand.
+        quantity: What is asked of `units`: what was sold; what was wanted, the `demand`, see
+            `fusion.data.panel.stock`, of which units without full stock are lower bounds; or they
+            are the `price` of one, see `fusion.data.panel.priced`: NaN where it is unknown, and
+            > 0 elsewhere.
     """
 
     frequency: Frequency
@@ -63,7 +68,7 @@ class Panel:
     market: Mapping[str, Floats] = field(default_factory=dict)
     known: frozenset[str] = frozenset()
     left_out: tuple[str, ...] = ()
-    is_bound: NDArray[np.bool_] | None = None
+    quantity: Quantity = "units"
 
     @property
     def n_series(self) -> int:
@@ -118,6 +123,19 @@ class Panel:
         return places
 
     @cached_property
+    def market_units(self) -> Floats:
+        """Units of all series by period, `[n_periods]`; unknown ones add nothing.
+
+        Of prices their mean over the series, NaN where none is known.
+        """
+        places, n_periods = self.places(), len(self.reported)
+        sums = np.bincount(places, np.nan_to_num(self.units, nan=0.0), minlength=n_periods)
+        if self.quantity == "price":
+            counts = np.bincount(places[~np.isnan(self.units)], minlength=n_periods)
+            sums = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+        return sums.astype(np.float32)
+
+    @cached_property
     def silent(self) -> NDArray[np.int64]:
         """Positions of the periods in which no item has a row though many are usual.
 
@@ -133,14 +151,38 @@ class Panel:
         return silent
 
     @cached_property
+    def in_stock(self) -> Floats:
+        """Share of each period in which the item was to be had, 0 to 1, `[n_values]`.
+
+        A period of which nothing is told is like the one before it where that was without stock,
+        else in full stock; so is all where nothing tells of stock.
+        """
+        told = self.columns.get("in_stock")
+        if told is None:
+            return np.ones(len(self.units), dtype=np.float32)
+        last = carried(told.astype(np.float64), self.offsets)
+        shares = np.where(np.isnan(told), np.where(last == 0.0, 0.0, 1.0), told)
+        return shares.astype(np.float32)
+
+    @cached_property
+    def is_bound(self) -> NDArray[np.bool_] | None:
+        """Periods of which the units are less than or all that was wanted, `[n_values]`.
+
+        Their units count as unknown. None where demand is not asked for.
+        """
+        return self.in_stock < 1.0 if self.quantity == "demand" else None
+
+    @cached_property
     def known_units(self) -> Floats:
         """Units `[n_values]`, NaN in `silent` periods and those of `is_bound` too."""
-        known = self.units
+        is_unknown = np.zeros(len(self.units), dtype=bool)
         if len(self.silent):
-            known = np.where(np.isin(self.places(), self.silent), np.float32(np.nan), known)
-        return (
-            known if self.is_bound is None else np.where(self.is_bound, np.float32(np.nan), known)
-        )
+            is_unknown = np.isin(self.places(), self.silent)
+        if self.is_bound is not None:
+            is_unknown = is_unknown | self.is_bound
+        if not is_unknown.any():
+            return self.units
+        return np.where(is_unknown, np.float32(np.nan), self.units)
 
     @cached_property
     def lag_units(self) -> Floats:
@@ -151,7 +193,7 @@ class Panel:
         """
         if self.is_bound is None:
             return self.known_units
-        share = self.columns["in_stock"]
+        share = self.in_stock
         is_told = self.is_bound & (share >= LEAST_SHARE) & (self.units >= 0)
         return np.where(is_told, self.units / np.where(is_told, share, 1.0), self.known_units)
 
@@ -167,10 +209,23 @@ def ragged(lengths: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.in
     return offsets, np.repeat(np.arange(len(lengths)), lengths)
 
 
+def carried(values: NDArray[np.float64], offsets: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Each value, or the last one known before it in its series."""
+    last = np.arange(len(values), dtype=np.int32 if len(values) < 2**31 else np.int64)
+    last[np.isnan(values)] = -1
+    np.maximum.accumulate(last, out=last)
+    outside = last < np.repeat(offsets[:-1].astype(last.dtype), np.diff(offsets))
+    last[outside] = 0
+    found: NDArray[np.float64] = values[last]
+    found[outside] = np.nan
+    return found
+
+
 def over_shops(panel: Panel) -> Panel:
     """The panel by item: units and stock of all shops added up, other numbers their mean.
 
-    Prices count by the units that were sold at them. Units are unknown where they are in all shops.
+    Prices count by the units that were sold at them, also where they are what is forecast. Units
+    are unknown where they are in all shops.
     """
     if panel.shops is None:
         return panel
@@ -184,7 +239,9 @@ def over_shops(panel: Panel) -> Panel:
     n = int(offsets[-1])
     given = np.zeros(n, dtype=bool)
     given[target[panel.given]] = True
-    sold = np.where(panel.units > 0, panel.units, 0)
+    is_price = panel.quantity == "price"
+    sold = panel.columns[SOLD] if is_price else panel.units
+    sold = np.where(sold > 0, sold, 0)
     columns = {
         name: _over(name, values, sold if name == "price" else None, target, n)
         for name, values in panel.columns.items()
@@ -202,7 +259,7 @@ def over_shops(panel: Panel) -> Panel:
         shops=None,
         first=first,
         offsets=offsets,
-        units=_sums(panel.units, target, n),
+        units=_means(panel.units, sold, target, n) if is_price else _sums(panel.units, target, n),
         given=given,
         columns=columns,
         planned=planned,
@@ -213,7 +270,8 @@ def _over(
     name: str, values: Floats, weights: Floats | None, target: NDArray[np.int64], n: int
 ) -> Floats:
     """What values of a column that go to one place are together."""
-    return _sums(values, target, n) if name == "stock" else _means(values, weights, target, n)
+    is_sum = name in ("stock", SOLD)
+    return _sums(values, target, n) if is_sum else _means(values, weights, target, n)
 
 
 def _sums(values: Floats, target: NDArray[np.int64], n: int) -> Floats:

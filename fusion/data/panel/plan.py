@@ -8,14 +8,13 @@ import pandas as pd
 
 from fusion.data.numbers import number_cells
 from fusion.data.panel.cells import Parts, date_reader, moved, read_distinct
-from fusion.data.panel.columns import SalesColumns
+from fusion.data.panel.columns import SalesColumns, missing_named
 from fusion.data.panel.filling import Doubles, Mean
 from fusion.data.panel.frequency import Days
 from fusion.data.panel.items import Series, of_series, series_names
 from fusion.data.panel.layout import NO_SHOP, SHOPS, KeyReader, Numbers
 from fusion.data.panel.panel import Floats, Panel
 from fusion.data.problems import Problem, raise_for
-from fusion.data.schema import missing_columns
 from fusion.errors import CatalogueError
 
 
@@ -78,7 +77,8 @@ class _Planned:
 def _told(parts: Parts, columns: SalesColumns) -> dict[str, str]:
     """Which numbers the table tells: role or name -> column."""
     header = next(iter([list(part.columns) for part in parts()][:1]), [])
-    raise_for(missing_columns(columns.keys, header), source="planned")
+    keys = {name: role for name, role in columns.named.items() if name in columns.keys}
+    raise_for(missing_named(keys, header), source="planned")
     known = {key: columns.numbers[key] for key in sorted(columns.known_ahead)}
     told = {key: name for key, name in known.items() if name in header}
     if not told:

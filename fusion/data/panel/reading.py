@@ -23,7 +23,7 @@ from fusion.data.panel.cells import (
 )
 from fusion.data.panel.columns import SalesColumns
 from fusion.data.panel.filling import Doubles, Filling, read_numbers
-from fusion.data.panel.frequency import Days, Unit
+from fusion.data.panel.frequency import Days, Unit, check_unit
 from fusion.data.panel.layout import LAST_DAY, FirstDays, KeyReader, Layout, Numbers, lay_out
 from fusion.data.panel.market import read_market
 from fusion.data.panel.panel import Panel
@@ -63,7 +63,31 @@ def read_panel(
     Raises:
         CatalogueError: If a column is missing or cells are faulty, all in one message; if dates
             are in doubt, the frequency changes or is another than asked for.
+        ConfigError: If the frequency that is asked for is none.
     """
+    panel = panel_of_rows(
+        parts,
+        columns=columns,
+        items=items,
+        launches=launches,
+        frequency=frequency,
+        market=market,
+    )
+    tell_never_sold(panel)
+    return panel
+
+
+def panel_of_rows(
+    parts: Parts,
+    *,
+    columns: SalesColumns,
+    items: Collection[str] | None = None,
+    launches: Mapping[str, date] | None = None,
+    frequency: Unit | None = None,
+    market: pd.DataFrame | None = None,
+) -> Panel:
+    """As `read_panel`, of a table that may be a piece of a longer one: items may have no sale."""
+    check_unit(frequency)
     whole = () if market is None else tuple(str(n) for n in market.columns if n != columns.date)
     own = columns.without(whole)
     for part in parts():
@@ -85,7 +109,7 @@ def read_panel(
     given = filling.seen != 0
     units, numbers = filling.finished()
     planned = filling.planned()
-    panel = Panel(
+    return Panel(
         frequency=layout.frequency,
         start=layout.start,
         ids=layout.ids,
@@ -101,8 +125,6 @@ def read_panel(
         known=own.known_ahead.union(name for name in whole if name in columns.known),
         left_out=tuple(reader.unknown),
     )
-    tell_never_sold(panel)
-    return panel
 
 
 def _keys(parts: Parts, reader: KeyReader) -> tuple[FirstDays, list[Problem]]:

@@ -72,7 +72,8 @@ def with_spread(
         In units, >= 0.
     """
     examples, points = past
-    found = unit_paths(examples.targets()) - np.maximum(points, 0.0)
+    sold = unit_paths(examples.targets(), examples.panel.quantity)
+    found = sold - np.maximum(points, 0.0)
     errors = found / scales(examples)[:, None]
     stages, asked_stages = examples.stages(), asked[0].stages()
     point = np.maximum(asked[1], 0.0)

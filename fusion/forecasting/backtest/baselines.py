@@ -4,12 +4,13 @@ Rules read the history of a row alone and say one number for each step. What the
 from past examples: the spread around them, and an answer where there is no history.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
+from encoders.series.known import known_mean, known_quantiles
 from encoders.series.windows import UNITS, Windows
 from fusion.forecasting.backtest.baseline_models import least_squares, trees
 from fusion.forecasting.backtest.baseline_spread import AgeMedians, scales, with_spread
@@ -39,11 +40,7 @@ def mean_of_last(length: int) -> Rule:
     """Mean of the last known periods, of so many at most; of the last known one if these lack."""
 
     def rule(windows: Windows) -> Floats:
-        past = windows.past(UNITS, length).astype(np.float64)
-        known = ~np.isnan(past)
-        counts = known.sum(axis=1)
-        mean = np.where(known, past, 0.0).sum(axis=1) / np.maximum(counts, 1)
-        return np.where(counts[:, None] > 0, mean[:, None], last_value(windows))
+        return _or_last(known_mean(windows.past(UNITS, length).astype(np.float64)), windows)
 
     return rule
 
@@ -52,11 +49,8 @@ def median_of_last(length: int) -> Rule:
     """Median of the last known periods, likewise."""
 
     def rule(windows: Windows) -> Floats:
-        past = np.sort(windows.past(UNITS, length).astype(np.float64), axis=1)  # nan at the end
-        counts = (~np.isnan(past)).sum(axis=1)
-        rows, last = np.arange(len(past)), np.maximum(counts - 1, 0)
-        median = (past[rows, last // 2] + past[rows, (last + 1) // 2]) / 2
-        return np.where(counts[:, None] > 0, median[:, None], last_value(windows))
+        past = windows.past(UNITS, length).astype(np.float64)
+        return _or_last(known_quantiles(past, (0.5,))[0], windows)
 
     return rule
 
@@ -80,6 +74,29 @@ def year_before(windows: Windows) -> Floats:
     return np.where(np.isnan(values), last_value(windows), values)
 
 
+def drift(windows: Windows) -> Floats:
+    """The last known value, moved on as it moved in the mean since the first one, `[n, horizon]`.
+
+    Source: Hyndman and Athanasopoulos (2021), section 5.2; *differs:* where the last periods are
+    not known, it has moved on in these as well.
+    """
+    past = windows.past(UNITS, int(windows.lengths.max(initial=0))).astype(np.float64)
+    if not past.shape[1]:
+        return np.full((len(past), windows.n_steps), np.nan)
+    known, rows = ~np.isnan(past), np.arange(len(past))
+    first, back = known.argmax(axis=1), known[:, ::-1].argmax(axis=1)
+    last = past.shape[1] - 1 - back
+    change = (past[rows, last] - past[rows, first]) / np.maximum(last - first, 1)
+    steps = 1 + back[:, None] + np.arange(windows.n_steps)
+    return np.asarray(past[rows, last][:, None] + change[:, None] * steps)
+
+
+def week_before(windows: Windows) -> Floats:
+    """Units of the same weekday a week before, `[n, horizon]`; of the last known day without it."""
+    values = windows.past(UNITS, 7).astype(np.float64)[:, np.arange(windows.n_steps) % 7]
+    return np.where(np.isnan(values), last_value(windows), values)
+
+
 def zero(windows: Windows) -> Floats:
     """Nothing is sold, `[n, 1]`."""
     return np.zeros((len(windows), 1))
@@ -98,10 +115,20 @@ RULES: dict[str, Rule] = {
     "TSB": size_and_probability,
     "seasonal naive": year_before,
 }
-"""Every rule by the name that tables show."""
+"""Every rule of units by the name that tables show."""
+PRICE_RULES: dict[str, Rule] = {
+    "last price": last_value,
+    "drift": drift,
+    **{name: rule for name, rule in RULES.items() if name not in ("zero", "last value", "TSB")},
+}
+"""Every rule of prices: one that does not move, one that moves on as it did, and those of units."""
+WEEKDAY = "same weekday"
+"""Name of `week_before`, a rule of days alone."""
 BY_AGE, RATIO = "median by age", "ratio by age"
 LEAST_SQUARES = "least squares on lags"
 TREES = "trees on lags"
+OF_UNITS = (RATIO, LEAST_SQUARES, TREES)
+"""Methods that say nothing of prices."""
 
 
 @dataclass(frozen=True)
@@ -122,10 +149,11 @@ def baseline_forecasts(
     asked: Examples,
     *,
     levels: Sequence[float],
+    names: Collection[str] | None = None,
     seed: int = 0,
     stage: Stage = silent,
 ) -> Baselines:
-    """Forecasts of all simple methods, which learn from past examples alone.
+    """Forecasts of simple methods, which learn from past examples alone.
 
     A rule without an answer (an item without a history) has the median path of its age. Its answer
     is mean and median; the other quantiles lie by its errors in the past, see `with_spread`.
@@ -136,10 +164,12 @@ def baseline_forecasts(
         training: Past examples, whose steps are known at least in part.
         asked: Examples to forecast.
         levels: Ascending levels in (0, 1), 0.5 among them.
+        names: Methods that are asked for; None: all.
         seed: The same seed gives the same trees.
         stage: Opens a progress bar.
     """
-    windows, paths = training.windows, unit_paths(training.targets())
+    windows = training.windows
+    paths = unit_paths(training.targets(), training.panel.quantity)
     ages = AgeMedians.fitted(windows, paths)
     ratios = AgeMedians.fitted(windows, paths / scales(training)[:, None])
     spread = training.take(np.argsort(-training.as_of, kind="stable")[:SPREAD_ROWS])
@@ -147,16 +177,23 @@ def baseline_forecasts(
     def around(method: Callable[[Examples], Floats]) -> Forecasts:
         return with_spread((spread, method(spread)), (asked, method(asked)), levels)
 
+    quantity = asked.panel.quantity
+    rules = PRICE_RULES if quantity == "price" else RULES
     point_methods: dict[str, Callable[[Examples], Floats]] = {
-        **{name: partial(points, rule, ages) for name, rule in RULES.items()},
+        **{name: partial(points, rule, ages) for name, rule in rules.items()},
         BY_AGE: lambda one: ages.of(one.windows.lengths),
         RATIO: lambda one: ratios.of(one.windows.lengths) * scales(one)[:, None],
     }
+    if asked.windows.calendar.unit == "day":
+        point_methods[WEEKDAY] = partial(points, week_before, ages)
     methods: dict[str, Callable[[], Forecasts]] = {
         **{name: partial(around, method) for name, method in point_methods.items()},
         LEAST_SQUARES: lambda: least_squares(training, asked, ages, levels=levels),
         TREES: lambda: trees(training, asked, levels=levels, seed=seed),
     }
+    if quantity == "price":  # these read sums, and levels of which new items have none
+        methods = {name: one for name, one in methods.items() if name not in OF_UNITS}
+    methods = {name: one for name, one in methods.items() if names is None or name in names}
     left_out = {name: why for name in methods if (why := lack(name, asked))}
     found: dict[str, Forecasts] = {}
     with stage("simple methods", len(methods) - len(left_out), "methods") as work:
@@ -188,8 +225,13 @@ def points(rule: Rule, ages: AgeMedians, examples: Examples) -> Floats:
     for first in range(0, len(windows), CHUNK_ROWS):
         rows = np.arange(first, min(first + CHUNK_ROWS, len(windows)))
         steps[rows] = rule(windows.take(rows))
-    said = unit_paths(steps)
+    said = unit_paths(steps, examples.panel.quantity)
     return np.where(np.isnan(said), ages.of(windows.lengths), said)
+
+
+def _or_last(points: Floats, windows: Windows) -> Floats:
+    """Points `[n]` as `[n, 1]`; the last known value where there is none."""
+    return np.where(np.isnan(points)[:, None], last_value(windows), points[:, None])
 
 
 def _smoothed(windows: Windows) -> Floats:

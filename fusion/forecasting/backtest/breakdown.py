@@ -5,12 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from encoders.series.windows import Windows
-from fusion.forecasting.backtest.forecasts import CHUNK_ROWS, Actual, Forecasts, check_same_rows
+from encoders.series.windows import UNITS
+from fusion.forecasting.backtest.forecasts import Actual, Forecasts, check_same_rows
 from fusion.forecasting.backtest.metrics import METRICS, sums_by
 from fusion.forecasting.backtest.tables import BacktestRow, BacktestTable
 from fusion.forecasting.examples import STAGES, Examples, Floats, Ints
-from fusion.forecasting.smoothing import exponential_smoothing
 
 PRICE, PRICE_UNKNOWN = "price", "unknown"
 
@@ -44,19 +43,9 @@ def example_groupings(examples: Examples) -> list[Grouping]:
         Grouping("life stage", STAGES, examples.stages()),
         group_rows("origin", days),
     ]
-    if PRICE in windows.columns:
-        found.append(group_prices(last_known(windows, PRICE)))
-    return found
-
-
-def last_known(windows: Windows, column: str) -> Floats:
-    """Last known value of a column before the first step, `[n]`; NaN where there is none."""
-    found = np.full(len(windows), np.nan)
-    for first in range(0, len(windows), CHUNK_ROWS):
-        rows = np.arange(first, min(first + CHUNK_ROWS, len(windows)))
-        chunk = windows.take(rows)
-        past = chunk.past(column, int(chunk.lengths.max(initial=0)))
-        found[rows] = exponential_smoothing(past.astype(np.float64), alpha=1.0)
+    column = UNITS if examples.panel.quantity == "price" else PRICE
+    if column in windows.columns:
+        found.append(group_prices(windows.last(column)))
     return found
 
 

@@ -1,12 +1,14 @@
 """What was forecast and what was sold, row by row: what metrics compare."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 
+from encoders.series.known import known_mean
 from encoders.series.windows import UNITS
+from fusion.data.panel.panel import Quantity
 from fusion.forecasting.examples import Examples, Floats, Ints
 
 MEDIAN = 0.5
@@ -63,30 +65,33 @@ class Forecasts:
 
 @dataclass(frozen=True, eq=False)
 class Actual:
-    """What was sold, and by what the errors of each row are scaled.
+    """What was sold, or at which prices, and by what the errors of each row are scaled.
 
     Args:
-        steps: Units `[n, horizon]`, NaN where they are not known.
+        steps: Units, or prices, `[n, horizon]`, NaN where they are not known.
         naive_absolute: Mean absolute error of the last value as the forecast of the next period, in
             the history of each row, `[n]`, > 0; NaN where that never changes or is not there.
         naive_squared: Its mean squared error, likewise.
+        quantity: What the steps are.
     """
 
     steps: Floats
     naive_absolute: Floats
     naive_squared: Floats
+    quantity: Quantity = "units"
 
     @classmethod
-    def of(cls, steps: Floats, past: Floats) -> Self:
+    def of(cls, steps: Floats, past: Floats, quantity: Quantity = "units") -> Self:
         """What was sold after some histories.
 
         Args:
             steps: Units `[n, horizon]`, NaN where they are not known.
             past: Units before the first step `[n, length]`, the last entry the latest period, NaN
                 where a value is unknown or the history shorter.
+            quantity: What the steps are.
         """
         changes = np.diff(past, axis=1)
-        return cls(steps, _mean_if_any(np.abs(changes)), _mean_if_any(changes**2))
+        return cls(steps, _mean_if_any(np.abs(changes)), _mean_if_any(changes**2), quantity)
 
     @classmethod
     def of_examples(cls, examples: Examples) -> Self:
@@ -98,13 +103,17 @@ class Actual:
             length = int(chunk.windows.lengths.max(initial=0))
             past = chunk.windows.past(UNITS, length).astype(np.float64)
             parts.append(cls.of(chunk.targets(), past))
-        names = ("steps", "naive_absolute", "naive_squared")
-        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+        return cls(
+            steps=np.concatenate([part.steps for part in parts]),
+            naive_absolute=np.concatenate([part.naive_absolute for part in parts]),
+            naive_squared=np.concatenate([part.naive_squared for part in parts]),
+            quantity=examples.panel.quantity,
+        )
 
     @property
     def paths(self) -> Floats:
         """Units of the steps and of all together, `[n, horizon + 1]`; see `unit_paths`."""
-        return unit_paths(self.steps)
+        return unit_paths(self.steps, self.quantity)
 
     def __len__(self) -> int:
         """Number of rows."""
@@ -112,12 +121,23 @@ class Actual:
 
     def take(self, rows: Ints) -> Self:
         """Some of the rows, in the given order."""
-        return type(self)(self.steps[rows], self.naive_absolute[rows], self.naive_squared[rows])
+        return replace(
+            self,
+            steps=self.steps[rows],
+            naive_absolute=self.naive_absolute[rows],
+            naive_squared=self.naive_squared[rows],
+        )
 
 
-def unit_paths(steps: Floats) -> Floats:
-    """Paths `[n, horizon + 1]` of steps `[n, horizon]`: they and their sum; NaN if one is."""
-    return np.concatenate([steps, steps.sum(axis=1, keepdims=True)], axis=1)
+def unit_paths(steps: Floats, quantity: Quantity = "units") -> Floats:
+    """Paths `[n, horizon + 1]` of steps `[n, horizon]`: they and their sum; NaN if one is.
+
+    Of prices the last entry is their mean.
+    """
+    whole = steps.sum(axis=1, keepdims=True)
+    if quantity == "price":
+        whole = whole / steps.shape[1]
+    return np.concatenate([steps, whole], axis=1)
 
 
 def joined(parts: Sequence[Forecasts]) -> Forecasts:
@@ -131,9 +151,8 @@ def joined(parts: Sequence[Forecasts]) -> Forecasts:
 
 def _mean_if_any(values: Floats) -> Floats:
     """Mean of the known values of each row, `[n]`; NaN where none is known or all are 0."""
-    known = ~np.isnan(values)
-    sums, counts = np.where(known, values, 0.0).sum(axis=1), known.sum(axis=1)
-    return np.where(sums > 0, sums / np.maximum(counts, 1), np.nan)
+    mean = known_mean(values)
+    return np.where(mean > 0, mean, np.nan)
 
 
 def check_same_rows(actual: Actual, forecasts: Forecasts) -> None:

@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from encoders.series.known import known_mean
 from fusion.forecasting.backtest.forecasts import Actual, Forecasts, check_same_rows
 from fusion.forecasting.examples import Floats, Ints
 
@@ -115,17 +116,9 @@ def _mase(actual: Actual, forecasts: Forecasts) -> Terms:
 
 
 def _rmsse(actual: Actual, forecasts: Forecasts) -> Terms:
-    mean = _mean_known((actual.steps - forecasts.mean[:, :-1]) ** 2)
+    mean = known_mean((actual.steps - forecasts.mean[:, :-1]) ** 2)
     scaled = np.sqrt(mean / actual.naive_squared)[:, None]
     return scaled, (~np.isnan(scaled)).astype(np.float64)
-
-
-def _mean_known(values: Floats) -> Floats:
-    """Mean of the known values of each row, `[n]`; nan where none is known."""
-    known = ~np.isnan(values)
-    counts = known.sum(axis=1)
-    sums = np.where(known, values, 0.0).sum(axis=1)
-    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 
 
 def _pinball(actual: Actual, forecasts: Forecasts) -> Terms:

@@ -5,9 +5,10 @@ from functools import cached_property
 
 import numpy as np
 
+from encoders.series.levels import ADDED, Measure, levels_of
 from encoders.series.windows import UNITS
 from fusion.bundle.content import Content
-from fusion.forecasting.examples import LEVEL_PERIODS, Examples, Floats, Ints
+from fusion.forecasting.examples import Examples, Floats, Ints
 from fusion.forecasting.likeness import similarities
 
 SOLD_ALIKE = 3.0
@@ -68,7 +69,9 @@ class AnalogueCurves:
         nearest = np.argpartition(distances, k - 1, axis=1)[:, :k]
         far = np.take_along_axis(distances, nearest, axis=1)
         weight = 1.0 / (far + SOFT * far.mean(axis=1, keepdims=True) + 1e-9)
-        level = _levels(self.curves[:, :age]) if age else np.full(len(self), examples.new_level)
+        measure = examples.windows.measure
+        early = self.curves[:, :age]
+        level = _levels(early, measure) if age else np.full(len(self), examples.new_level)
         relative = (self.curves[:, age : age + horizon] / level[:, None]).clip(min=0.0)
         whole = np.concatenate([relative, relative.mean(axis=1, keepdims=True)], axis=1)
         return _root_means(whole[nearest], weight)
@@ -87,26 +90,24 @@ class AnalogueCurves:
 
     def _sold_distances(self, examples: Examples, age: int) -> Floats:
         """Squared distances in early sales `[n, n_items]`, about 1 in the mean."""
-        known = _early(self.curves[:, :age])
-        asked = _early(examples.windows.past(UNITS, age).astype(np.float64))
+        measure = examples.windows.measure
+        known = _early(self.curves[:, :age], measure)
+        asked = _early(examples.windows.past(UNITS, age).astype(np.float64), measure)
         std = known.std(axis=0)
         apart = (asked[:, None] - known[None]) / np.where(std > 1e-9, std, 1.0)
         return np.asarray(np.square(apart).sum(axis=2) / (2.0 * known.shape[1]))
 
 
-def _early(past: Floats) -> Floats:
+def _early(past: Floats, measure: Measure) -> Floats:
     """Logarithm of the level of the first periods, and of the last of them by it: `[n, 2]`."""
-    level = np.log(_levels(past))
-    last = np.where(np.isnan(past[:, -1]), np.expm1(level), past[:, -1].clip(min=0.0))
-    return np.stack([level, np.log1p(last) - level], axis=1)
+    level, added = _levels(past, measure), ADDED[measure]
+    last = np.where(np.isnan(past[:, -1]), level - added, past[:, -1].clip(min=0.0))
+    return np.stack([np.log(level), np.log(last + added) - np.log(level)], axis=1)
 
 
-def _levels(past: Floats) -> Floats:
-    """Mean of the known periods and 1, `[n]`, as `Examples.levels` of items so young."""
-    recent = past[:, -LEVEL_PERIODS:]
-    known = ~np.isnan(recent)
-    sums = np.where(known, recent, 0.0).sum(axis=1)
-    return np.asarray(np.maximum(sums / np.maximum(known.sum(axis=1), 1), 0.0) + 1.0)
+def _levels(past: Floats, measure: Measure) -> Floats:
+    """Levels `[n]` as `Examples.levels` of items so young; 1 where nothing is known."""
+    return np.nan_to_num(levels_of(past, measure), nan=1.0)
 
 
 def _root_means(relative: Floats, weight: Floats) -> Floats:

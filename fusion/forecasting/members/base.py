@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,3 +110,25 @@ class ForecastMember(ABC):
     @abstractmethod
     def tiny(cls) -> Self:
         """A small and fast instance for contract tests."""
+
+
+@runtime_checkable
+class TrainsFurther(Protocol):
+    """A member that can go on from what it has learned, which is quicker than to begin anew."""
+
+    def trained_further(
+        self,
+        examples: Examples,
+        *,
+        training: PathTraining,
+        seed: int,
+        stage: Stage = silent,
+    ) -> ForecastMember:
+        """Another member that began with the weights of this one; this one stays as it is.
+
+        Args:
+            examples: What was known, of the latest dates.
+            training: Targets and weights of these examples.
+            seed: The same seed gives the same member.
+            stage: Opens progress bars.
+        """

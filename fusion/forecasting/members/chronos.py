@@ -72,9 +72,9 @@ class ChronosMember(ForecastMember):
     ) -> None:
         """Learns what mean and which window go with the medians."""
         del seed
-        fitted = PretrainedAnswers(self._forecaster, head)
-        fitted.fit(examples, training, stage)
-        self._fitted = fitted
+        self._fitted = PretrainedAnswers.fitted(
+            self._forecaster, examples, head=head, training=training, stage=stage
+        )
 
     def raw(self, examples: Examples) -> Paths:
         """Relative answers, see `ForecastMember.raw`; those of short histories say nothing."""
@@ -93,9 +93,7 @@ class ChronosMember(ForecastMember):
 
     def load_state(self, state: State, *, head: SalesPathHead) -> None:
         """Takes back what `state` gave, see `ForecastMember`."""
-        fitted = PretrainedAnswers(self._forecaster, head)
-        fitted.load_state(state)
-        self._fitted = fitted
+        self._fitted = PretrainedAnswers.of_state(self._forecaster, state, head=head)
 
     @classmethod
     def tiny(cls) -> Self:

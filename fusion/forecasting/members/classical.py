@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from encoders.series.known import known_mean, known_quantiles
 from encoders.series.windows import UNITS
 from fusion.forecasting.examples import KNOWN_FROM, Examples, Floats, Ints
 from fusion.forecasting.members.base import ForecastMember, Paths, PathTraining
@@ -18,8 +19,10 @@ from heads.sales_path import SalesPathHead
 
 PERIODS = 104
 """The latest periods of a history that are read."""
-CHOICE_EXAMPLES = 5_000
+CHOICE_EXAMPLES = 2_000
 """Examples, evenly over all, that the method of each group is chosen on."""
+CHOICE_LEVELS = (0.1, 0.5, 0.9)
+"""Quantile levels by whose answers it is chosen, of the first and a middle step and of all."""
 GROUPS = ("sparse", "young", "steady")
 """Known items of which at least half of the last 26 periods sold nothing; items of 1 to 4 periods;
 the others."""
@@ -28,10 +31,22 @@ SPARSE_PERIODS, SPARSE_SHARE = 26, 0.5
 
 def _median(past: Floats, *, periods: int) -> Floats:
     """Median of the last known periods, `[n]`; NaN without any."""
-    recent = np.sort(past[:, -periods:], axis=1)  # NaN last
-    counts = (~np.isnan(recent)).sum(axis=1)
-    rows, last = np.arange(len(recent)), np.maximum(counts - 1, 0)
-    return np.asarray((recent[rows, last // 2] + recent[rows, (last + 1) // 2]) / 2)
+    return known_quantiles(past[:, -periods:], (0.5,))[0]
+
+
+def _mean(past: Floats, *, periods: int) -> Floats:
+    """Mean of the last known periods, `[n]`; NaN without any."""
+    return known_mean(past[:, -periods:])
+
+
+def _weekday_median(past: Floats, *, weeks: int) -> Floats:
+    """Median of the same day in the last weeks, `[n, 7]`: of the next day, the one after, and on.
+
+    A weekday of which nothing is known has the median of all days of these weeks.
+    """
+    recent = past[:, -7 * weeks :].reshape(len(past), weeks, 7)
+    by_day = _median(recent.transpose(0, 2, 1).reshape(-1, weeks), periods=weeks).reshape(-1, 7)
+    return np.where(np.isnan(by_day), _median(past, periods=7 * weeks)[:, None], by_day)
 
 
 def _tsb(past: Floats, *, alpha: float, beta: float) -> Floats:
@@ -44,26 +59,37 @@ def _ses(past: Floats, *, alpha: float) -> Floats:
 
 
 METHODS: Mapping[str, tuple[Callable[..., Floats], Mapping[str, float]]] = {
+    "last": (_ses, {"alpha": 1.0}),
     "median_4": (_median, {"periods": 4}),
     "median_8": (_median, {"periods": 8}),
     "median_13": (_median, {"periods": 13}),
+    "mean_26": (_mean, {"periods": 26}),
+    "mean_52": (_mean, {"periods": 52}),
     "ses_10": (_ses, {"alpha": 0.1}),
     "ses_20": (_ses, {"alpha": 0.2}),
     "ses_40": (_ses, {"alpha": 0.4}),
     "tsb_10_5": (_tsb, {"alpha": 0.1, "beta": 0.05}),
     "tsb_10_10": (_tsb, {"alpha": 0.1, "beta": 0.1}),
     "tsb_20_20": (_tsb, {"alpha": 0.2, "beta": 0.2}),
+    "weekday_4": (_weekday_median, {"weeks": 4}),
+    "weekday_8": (_weekday_median, {"weeks": 8}),
 }
-"""Points of histories `[n, length]`, one a row: name -> function and its parameters."""
+"""Points of histories `[n, length]`, one a row, or one a row and weekday: name -> function and its
+parameters."""
+OF_DAYS = ("weekday_4", "weekday_8")
+"""Methods of sales by day alone."""
 
 
 class ClassicalMember(ForecastMember):
     """One number for all steps, of the item's own history alone, with mean and quantiles around it.
 
+    Of sales by day there may be a number for each weekday.
+
     Why: of short or sparse histories a smoothing says nearly all that there is, and it can not be
-    led astray by what other items do. The method (a median of the last periods, simple exponential
-    smoothing, or that of Teunter, Syntetos and Babai for sparse items, see
-    `fusion.forecasting.smoothing`) is chosen for each group by the pinball loss of its answers.
+    led astray by what other items do. The method (the last value, a median or mean of the last
+    periods, a median of the same weekday, simple exponential smoothing, or that of Teunter,
+    Syntetos and Babai for sparse items, see `fusion.forecasting.smoothing`) is chosen for each
+    group by the pinball loss of its answers.
 
     Args:
         methods: Name of the method of sparse, young and steady items; `fit` sets it.
@@ -100,23 +126,25 @@ class ClassicalMember(ForecastMember):
         del seed
         past, groups = _histories(examples), _groups(examples)
         some = evenly(np.arange(len(past)), CHOICE_EXAMPLES)
-        losses = np.zeros((N_GROUPS, len(METHODS)))
-        with stage("choosing a smoothing", len(METHODS), "methods") as work:
-            for place, name in enumerate(METHODS):
-                points = _path(_points(past[some], name), head.horizon)
-                lost = _loss(head, points, training.take(some), groups[some])
+        is_daily = examples.windows.calendar.unit == "day"
+        names = [name for name in METHODS if is_daily or name not in OF_DAYS]
+        losses = np.zeros((N_GROUPS, len(names)))
+        with stage("choosing a smoothing", len(names), "methods") as work:
+            for place, name in enumerate(names):
+                points = _points(past[some], name, head.horizon)
+                lost = _loss(points, training.take(some), groups[some])
                 losses[:, place] = np.bincount(groups[some], lost, minlength=N_GROUPS)
                 work(1)
-        self.methods = [list(METHODS)[best] for best in losses.argmin(axis=1)]
+        self.methods = [names[best] for best in losses.argmin(axis=1)]
         self._answers = PathAnswers(horizon=head.horizon, levels=head.grid)
-        points = _path(self._chosen(past, groups), head.horizon)
+        points = self._chosen(past, groups, head.horizon)
         self._answers.fit(points, training, groups)
 
     def raw(self, examples: Examples) -> Paths:
         """Relative answers, see `ForecastMember.raw`."""
         assert self._answers is not None, "fit first"
         groups = _groups(examples)
-        points = _path(self._chosen(_histories(examples), groups), examples.horizon)
+        points = self._chosen(_histories(examples), groups, examples.horizon)
         return self._answers.raw(points, groups)
 
     def knows(self, examples: Examples) -> Mask:
@@ -140,11 +168,11 @@ class ClassicalMember(ForecastMember):
         """As it is: it learns in no time."""
         return cls()
 
-    def _chosen(self, past: Floats, groups: Ints) -> Floats:
-        """Relative points `[n]` by the method of each group."""
-        points = np.empty(len(past))
+    def _chosen(self, past: Floats, groups: Ints, horizon: int) -> Floats:
+        """Relative points `[n, horizon + 1]` by the method of each group."""
+        points = np.empty((len(past), horizon + 1))
         for group, name in enumerate(self.methods):
-            points[groups == group] = _points(past[groups == group], name)
+            points[groups == group] = _points(past[groups == group], name, horizon)
         return points
 
 
@@ -163,21 +191,23 @@ def _groups(examples: Examples) -> Ints:
     return np.where(is_young, 1, np.where(is_sparse, 0, 2)).astype(np.int64)
 
 
-def _points(past: Floats, name: str) -> Floats:
+def _points(past: Floats, name: str, horizon: int) -> Floats:
+    """Points of the steps and the mean of all, `[n, horizon + 1]`: the same, or one a weekday."""
     method, parameters = METHODS[name]
-    return method(past, **parameters)
+    found = method(past, **parameters)
+    by_day = found if found.ndim == 2 else found[:, None]
+    steps = by_day[:, np.arange(horizon) % by_day.shape[1]]
+    return np.column_stack([steps, steps.mean(axis=1)])
 
 
-def _path(points: Floats, horizon: int) -> Floats:
-    """The same point for each step and for the mean of all, `[n, horizon + 1]`."""
-    return np.repeat(points[:, None], horizon + 1, axis=1)
-
-
-def _loss(head: SalesPathHead, points: Floats, training: PathTraining, groups: Ints) -> Floats:
+def _loss(points: Floats, training: PathTraining, groups: Ints) -> Floats:
     """Weighted pinball loss `[n]` of what would be answered around points."""
-    answers = PathAnswers(horizon=head.horizon, levels=head.grid)
-    answers.fit(points, training, groups)
-    return training.weight * pinball(answers.raw(points, groups), training.targets, answers.levels)
+    horizon = points.shape[1] - 1
+    some = np.unique([0, horizon // 2, horizon])
+    few = PathTraining(training.targets[:, some], training.weight)
+    answers = PathAnswers(horizon=len(some) - 1, levels=CHOICE_LEVELS)
+    answers.fit(points[:, some], few, groups)
+    return few.weight * pinball(answers.raw(points[:, some], groups), few.targets, answers.levels)
 
 
 def pinball(raw: Paths, targets: Floats, levels: NDArray[np.float64]) -> Floats:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from encoders.blocks import Block
 from encoders.series.inputs import cycles
+from encoders.series.levels import ADDED
 from encoders.series.windows import UNITS, Windows
 from fusion.data.batch import ModelInputs
 from fusion.forecasting.examples import Examples, Floats
@@ -46,10 +47,11 @@ def _sales(examples: Examples) -> Numbers:
     past = examples.windows.past(UNITS, PERIODS).astype(np.float64).clip(min=0.0)
     known = ~np.isnan(past)
     there = known.any(axis=1)
-    level = np.log(np.where(there, examples.levels(), 1.0))
+    levels = np.where(there, examples.levels(), 1.0)
+    level, added = np.log(levels), ADDED[examples.windows.measure]
     last = np.take_along_axis(past, (known * np.arange(1, PERIODS + 1)).argmax(1)[:, None], axis=1)
     means = [last[:, 0], _known_mean(past[:, -RECENT:]), _known_mean(past)]
-    trend = [np.log1p(np.where(there, np.nan_to_num(one), 0.0)) - level for one in means]
+    trend = [np.log(np.where(np.isnan(one), levels - added, one) + added) - level for one in means]
     sold_none = _known_mean(np.where(known, past == 0.0, np.nan))
     age = [np.log1p(examples.windows.lengths), sold_none]
     return {

@@ -74,9 +74,9 @@ class FracastMember(ForecastMember):
                 f"horizon must be at most {MOST_STEPS} for fracast, got {head.horizon}. Leave this "
                 "member out."
             )
-        fitted = PretrainedAnswers(FORECASTER, head)
-        fitted.fit(examples, training, stage)
-        self._fitted = fitted
+        self._fitted = PretrainedAnswers.fitted(
+            FORECASTER, examples, head=head, training=training, stage=stage
+        )
 
     def raw(self, examples: Examples) -> Paths:
         """Relative answers, see `ForecastMember.raw`; those of short histories say nothing."""
@@ -95,9 +95,7 @@ class FracastMember(ForecastMember):
 
     def load_state(self, state: State, *, head: SalesPathHead) -> None:
         """Takes back what `state` gave, see `ForecastMember`."""
-        fitted = PretrainedAnswers(FORECASTER, head)
-        fitted.load_state(state)
-        self._fitted = fitted
+        self._fitted = PretrainedAnswers.of_state(FORECASTER, state, head=head)
 
     @classmethod
     def tiny(cls) -> Self:

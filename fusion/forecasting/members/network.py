@@ -21,6 +21,7 @@ from fusion.forecasting.members.path_network import ContentVectors, PathNetwork
 from fusion.forecasting.members.path_settings import PathSettings
 from fusion.forecasting.members.path_training import (
     CHUNK_EXAMPLES,
+    PathData,
     PathNetworkTraining,
     PathReader,
     path_data,
@@ -37,6 +38,9 @@ from heads.sales_path import SalesPathHead
 SERIES: Mapping[str, Mapping[str, Any]] = {"lag_features": {}}
 """Series encoders and their options, where no others are asked for."""
 MOST_NETWORKS = 1_000
+FURTHER_EPOCHS = 2
+FURTHER_RATE = 0.2
+"""Passes over the latest examples when a training goes on, and the share of the peak step size."""
 FIT_EXAMPLES = 20_000
 """Examples that series encoders are fitted on, at most."""
 Entry = Mapping[str, Any]
@@ -102,26 +106,56 @@ class NetworkPathMember(ForecastMember):
             "decoder": self._decoder_entry(encoders),
             "blocks": [block.config for block in blocks],
         }
-        learned, weighed = with_masked(
-            examples, training, share=self.settings.masked_share, seed=seed
-        )
-        data = path_data(
-            learned,
-            weighed,
-            head=head,
-            encoders=encoders,
-            content=ItemContent(examples, blocks),
-        )
+        data = self._data(examples, training, head=head, encoders=encoders, seed=seed)
+        dropout = self.settings.schedule(data.n_drawn).dropout
+        self._build(head, encoders, dropout=dropout, seed=seed)
+        self._train(data, self.settings, seed=seed, stage=stage)
+
+    def trained_further(
+        self,
+        examples: Examples,
+        *,
+        training: PathTraining,
+        seed: int,
+        stage: Stage = silent,
+    ) -> Self:
+        """Networks that go on from these weights, by the same encoders; see `TrainsFurther`."""
+        data = self._data(examples, training, head=self._head, encoders=self._encoders, seed=seed)
         schedule = self.settings.schedule(data.n_drawn)
-        self._build(head, encoders, dropout=schedule.dropout, seed=seed)
+        further = type(self)(**self.config)
+        further._build(self._head, self._encoders, dropout=schedule.dropout, seed=seed)
+        own = self._tensors()
+        for name, tensor in further._tensors().items():
+            tensor.copy_(own[name])
+        settings = {"epochs": FURTHER_EPOCHS, "learning_rate": FURTHER_RATE * schedule.rate}
+        further._train(data, self.settings.model_copy(update=settings), seed=seed, stage=stage)
+        return further
+
+    def _data(
+        self,
+        examples: Examples,
+        training: PathTraining,
+        *,
+        head: SalesPathHead,
+        encoders: Mapping[str, Encoder],
+        seed: int,
+    ) -> PathData:
+        """The examples, some of them once more with a short history, as networks read them."""
+        share = self.settings.masked_share
+        learned, weighed = with_masked(examples, training, share=share, seed=seed)
+        content = ItemContent(examples, self._blocks())
+        return path_data(learned, weighed, head=head, encoders=encoders, content=content)
+
+    def _train(self, data: PathData, settings: PathSettings, *, seed: int, stage: Stage) -> None:
+        """Trains all networks side by side."""
         trainings = [
-            PathNetworkTraining(one, data, settings=self.settings, seed=(seed + place) % 2**31)
+            PathNetworkTraining(one, data, settings=settings, seed=(seed + place) % 2**31)
             for place, one in enumerate(self.networks)
         ]
-        n_threads = self.settings.threads or torch.get_num_threads()
-        at_once = min(n_threads, self.n_networks)
-        with stage("training", schedule.epochs * self.n_networks, "epochs") as work:
-            run_at_once(trainings, work, at_once=at_once, n_threads=max(1, n_threads // at_once))
+        at_once, n_threads = settings.shared_out(data.n_drawn, n_networks=self.n_networks)
+        epochs = settings.schedule(data.n_drawn).epochs
+        with stage("training", epochs * self.n_networks, "epochs") as work:
+            run_at_once(trainings, work, at_once=at_once, n_threads=n_threads)
 
     @torch.inference_mode()
     def raw(self, examples: Examples) -> Paths:

@@ -7,8 +7,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from encoders.series.known import known_mean
 from encoders.series.lag_features import LagFeaturesEncoder
-from encoders.series.windows import Windows
+from encoders.series.windows import THURSDAY, Windows
 from fusion.data.batch import chunks
 from fusion.forecasting.examples import Examples, Floats, Ints
 from fusion.members.base import State
@@ -69,30 +70,38 @@ class PathFeatures:
 
     @property
     def reads_year(self) -> bool:
-        """Whether the season of a step is read: of less than two years it would be the date."""
+        """Whether the season of a step is read: only where training dates cover 1.5 years."""
         return bool(self.lags.columns.reads_dates)
+
+    @property
+    def reads_weekday(self) -> bool:
+        """Whether the day of the week of a step is read: of sales by day."""
+        return self.lags.columns.unit == "day"
 
     @property
     def n_of_step(self) -> int:
         """Columns of `of_steps`."""
-        return 1 + int(self.reads_year) + 2 * len(self.known)
+        return 1 + int(self.reads_year) + int(self.reads_weekday) + 2 * len(self.known)
 
     def of_steps(self, windows: Windows) -> Table:
         """What is known ahead of each step: `[n, n_steps, n_of_step]`, NaN where unknown.
 
-        The number of the step, its day of the year where that is read, and each number that is
-        known ahead: as it is, and less its mean in the last 8 periods.
+        The number of the step, its day of the year where that is read, of days that of the week (0
+        is Monday), and each number that is known ahead: as it is, and less its mean in the last 8
+        periods.
         """
         days = windows.step_dates()
         found: list[NDArray[Any]] = [np.broadcast_to(np.arange(windows.n_steps), days.shape)]
         if self.reads_year:
             found.append((days - days.astype("datetime64[Y]")).astype(np.int64))
+        if self.reads_weekday:
+            found.append((days.astype(np.int64) + THURSDAY) % 7)
         for name in self.known:
             is_own = name in windows.columns
             future = windows.future if is_own else windows.future_market
             past = windows.past if is_own else windows.past_market
             ahead = future(name)
-            found += [ahead, ahead - _mean(past(name, RECENT_PERIODS))[:, None]]
+            found += [ahead, ahead - known_mean(past(name, RECENT_PERIODS))[:, None]]
         return np.stack(found, axis=-1).astype(np.float32)
 
     def _items(self, examples: Examples) -> tuple[Floats, Ints]:
@@ -128,11 +137,3 @@ class PathFeatures:
         lags = LagFeaturesEncoder(**config["lags"])
         content = TreeFeatures.of_state(config["blocks"], state)
         return cls(lags, content, tuple(config["known"]))
-
-
-def _mean(past: NDArray[np.float32]) -> Floats:
-    """Mean of what is known, `[n]`; NaN where nothing is."""
-    known = ~np.isnan(past)
-    counts = known.sum(axis=1)
-    sums = np.where(known, past, 0.0).sum(axis=1)
-    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)

@@ -3,10 +3,14 @@
 import math
 from typing import NamedTuple
 
+import torch
 from pydantic import ConfigDict, Field
 
 from fusion.choices.mistakes import RunSettings
+from fusion.training.threads import side_by_side
 
+HEAVY_BATCH = 512
+"""Examples of a mini-batch from which on a step takes so long that threads pay."""
 LEAST_EPOCHS, MOST_EPOCHS, LEAST_STEPS = 8, 60, 400
 
 
@@ -62,8 +66,26 @@ class PathSettings(RunSettings):
         "their last 0 to 4 periods in sight.",
     )
     threads: int | None = Field(
-        default=None, ge=1, le=1024, description="Threads; where absent, all that torch has."
+        default=None,
+        ge=1,
+        le=1024,
+        description="Threads of all networks, which are trained so many at once; where absent all "
+        "that torch has, one for each network, more where mini-batches have 512 examples or more.",
     )
+
+    def shared_out(self, n: int, *, n_networks: int) -> tuple[int, int]:
+        """How many networks are trained at once, and how many threads (>= 1) each computes with.
+
+        Why one thread for small mini-batches: their steps take milliseconds, and beside a busy
+        process two threads wait for each other, see `fusion.training.threads`.
+
+        Args:
+            n: Examples that are drawn in an epoch.
+            n_networks: Number of networks.
+        """
+        is_heavy = n >= HEAVY_BATCH * self.schedule(n).n_batches
+        chosen = self.threads or (torch.get_num_threads() if is_heavy else None)
+        return side_by_side(chosen, n_networks=n_networks)
 
     def schedule(self, n: int) -> Schedule:
         """What is chosen, and the rest suited to a number of examples."""

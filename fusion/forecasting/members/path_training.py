@@ -137,7 +137,7 @@ class PathData:
     @property
     def n_drawn(self) -> int:
         """Examples that are drawn in an epoch, on average."""
-        return round(float(self.chance.sum()))
+        return int(self.chance.sum().round())
 
     def loss(self, network: PathNetwork, rows: Ints) -> Tensor:
         """Mean loss of some examples by their weights, over all steps that are known."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,6 @@ LEVELS = tuple(place / 10 for place in range(1, 10))
 """Levels of the quantiles that a forecaster gives."""
 LEAST_KNOWN = 8
 """Known periods below which a pretrained forecaster has no say."""
-ASKED_SHARE = 0.2
 MOST_ASKED = 1_000
 """Examples, evenly over the latest fifth of the dates, that mean and window are learned on."""
 
@@ -62,20 +62,47 @@ class PretrainedAnswers:
     It tells steps alone, as no quantile of a sum is the sum of quantiles. The window, and the mean
     of each step, are learned around its medians by `PathAnswers`. Nothing is held out for that: it
     has seen none of these sales.
+
+    Args:
+        forecaster: What is asked.
+        head: Horizon and levels.
     """
 
     def __init__(self, forecaster: Forecaster, head: SalesPathHead) -> None:
         self.forecaster = forecaster
         self.answers = PathAnswers(horizon=head.horizon, levels=head.grid)
 
-    def fit(self, examples: Examples, training: PathTraining, stage: Stage) -> None:
+    @classmethod
+    def fitted(
+        cls,
+        forecaster: Forecaster,
+        examples: Examples,
+        *,
+        head: SalesPathHead,
+        training: PathTraining,
+        stage: Stage,
+    ) -> Self:
         """Learns mean and window from some of the latest examples."""
-        _, asked = latest_origins(examples, ASKED_SHARE)
+        found = cls(forecaster, head)
+        _, asked = latest_origins(examples)
         rows = asked if len(asked) else np.arange(len(examples))
-        rows = evenly(rows[self.knows(examples.take(rows))], MOST_ASKED)
+        rows = evenly(rows[found.knows(examples.take(rows))], MOST_ASKED)
         some = examples.take(rows)
-        points = _points(self.forecaster.relative(some, stage))
-        self.answers.fit(points, training.take(rows), some.stages())
+        points = _points(forecaster.relative(some, stage))
+        found.answers.fit(points, training.take(rows), some.stages())
+        return found
+
+    @classmethod
+    def of_state(cls, forecaster: Forecaster, state: State, *, head: SalesPathHead) -> Self:
+        """Takes back what `answers.state` gave.
+
+        Raises:
+            ValueError: If something is missing, left over or of another shape.
+        """
+        found = cls(forecaster, head)
+        if left := found.answers.load_state(state):
+            raise ValueError(f"state must hold nothing else, got {', '.join(left)}.")
+        return found
 
     def raw(self, examples: Examples) -> Paths:
         """Relative answers `[n, horizon + 1, raw_dim]`; those of short histories say nothing."""
@@ -92,15 +119,6 @@ class PretrainedAnswers:
         longest = int(examples.windows.lengths.max(initial=1))
         past = examples.windows.past(UNITS, min(self.forecaster.context, longest))
         return np.asarray((~np.isnan(past)).sum(axis=1) >= LEAST_KNOWN)
-
-    def load_state(self, state: State) -> None:
-        """Takes back what `answers.state` gave.
-
-        Raises:
-            ValueError: If something is missing, left over or of another shape.
-        """
-        if left := self.answers.load_state(state):
-            raise ValueError(f"state must hold nothing else, got {', '.join(left)}.")
 
 
 def _points(quantiles: Floats) -> Floats:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import torch
 
+from encoders.series.known import known_mean
 from fusion.forecasting.examples import Examples, Floats, Ints
 from fusion.forecasting.members.base import ForecastMember, Paths, PathTraining
 from fusion.forecasting.members.path_answers import PathAnswers, evenly
@@ -18,10 +19,8 @@ from fusion.members.view import Mask
 from fusion.progress import Stage, silent
 from heads.sales_path import SalesPathHead
 
-ASKED_SHARE = 0.2
-"""Share of the dates, the latest, that penalties and ranges are learned on."""
 MOST_ASKED = 8_000
-"""Examples of these, evenly over all, that are asked."""
+"""Examples of the latest dates, evenly over all, that penalties and ranges are learned on."""
 PENALTIES = (1e-3, 1e-2, 0.1, 1.0)
 """Tried penalties, as shares of an example's weight."""
 FEW_ASKED = 50
@@ -77,7 +76,7 @@ class RidgePathMember(ForecastMember):
         """Solves the weights of all examples; the penalty is found by those of earlier ones."""
         del seed
         design = RidgeDesign.fitted(examples)
-        learned, asked = latest_origins(examples, ASKED_SHARE)
+        learned, asked = latest_origins(examples)
         asked = evenly(asked, MOST_ASKED)
         is_late = np.ones(len(examples), dtype=bool)
         is_late[learned] = False
@@ -179,11 +178,7 @@ def _groups(examples: Examples) -> Ints:
 
 def _logarithms(targets: Floats) -> Floats:
     """Logarithms of 1 + relative sales; unknown steps by the mean of known ones."""
-    known = ~np.isnan(targets)
-    counts = known.sum(axis=1)
-    means = np.where(known, targets, 0.0).sum(axis=1) / np.maximum(counts, 1)
-    filled = np.where(known, targets, means[:, None])
-    filled[counts == 0] = np.nan
+    filled = np.where(np.isnan(targets), known_mean(targets)[:, None], targets)
     return np.asarray(np.log1p(np.maximum(filled, 0.0)))
 
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from encoders.base import check_whole
+from encoders.series.known import known_mean
 from fusion.forecasting.examples import Examples, Floats, Ints
 from fusion.forecasting.members.base import ForecastMember, Paths, PathTraining
 from fusion.forecasting.members.path_answers import PathAnswers, evenly
@@ -23,10 +24,8 @@ MOST_EXAMPLES = 60_000
 """Examples that are learned from, the latest."""
 STEPS_OF_EXAMPLE = 2
 """Steps of an example, drawn at random, that trees learn from: its steps are much alike."""
-ASKED_SHARE = 0.2
-"""Share of the dates, the latest, that say when to stop and how wide the truth lies."""
 MOST_ASKED = 8_000
-"""Examples of these, evenly over all, that are asked."""
+"""Examples of the latest dates, evenly over all, that tell when to stop and how sure points are."""
 LEARNING_RATE = 0.1
 OBJECTIVE = "regression_l1"
 """Absolute errors of relative sales: weighted by the level, they add up to the WAPE."""
@@ -95,7 +94,7 @@ class TreesPathMember(ForecastMember):
         examples, training = examples.take(latest), training.take(latest)
         features = PathFeatures.fitted(examples)
         table, ahead = features.table(examples), features.of_steps(examples.windows)
-        learned, asked = latest_origins(examples, ASKED_SHARE)
+        learned, asked = latest_origins(examples)
         asked = evenly(asked, MOST_ASKED)
         growth = replace(self.growth, seed=seed)
         points = np.full((len(asked), head.horizon + 1), np.nan)
@@ -185,12 +184,7 @@ class _Fitted:
 def _windows(targets: Floats) -> Floats:
     """Targets of the window `[n]`; where none is over yet, the mean of the steps that are."""
     whole = targets[:, -1]
-    if not np.isnan(whole).all():
-        return whole
-    known = ~np.isnan(targets)
-    counts = known.sum(axis=1)
-    sums = np.where(known, targets, 0.0).sum(axis=1)
-    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+    return known_mean(targets) if np.isnan(whole).all() else whole
 
 
 def _drawn_steps(n: int, horizon: int, *, seed: int) -> tuple[Ints, Ints]:

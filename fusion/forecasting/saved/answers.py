@@ -8,6 +8,7 @@ from fusion.bundle.answers import asked_inputs, check_modalities, refuse_infinit
 from fusion.data.panel.panel import Panel
 from fusion.errors import BundleError
 from fusion.forecasting.examples import Examples, examples_at
+from fusion.forecasting.heads import panel_of
 from fusion.forecasting.trained import TrainedForecast
 from fusion.members.view import view_of
 from fusion.saved_parts import RESTORE, described
@@ -43,7 +44,7 @@ def check_forecast_answers(trained: TrainedForecast) -> None:
 def _examples(trained: TrainedForecast) -> Examples:
     """Each of two items at three dates."""
     content = view_of(trained.encoders, asked_inputs(trained.schema, trained.encoders))
-    panel = _panel(trained)
+    panel = panel_of(type(trained.model.head), _panel(trained))
     ages = np.tile(np.array(AGES), panel.n_series)
     series = np.repeat(np.arange(panel.n_series), len(AGES))
     asked = examples_at(panel, series, panel.start + ages, horizon=trained.horizon)
@@ -58,9 +59,7 @@ def _panel(trained: TrainedForecast) -> Panel:
     start = int(trained.frequency.period(FIRST_DAY)[0])
     units = np.arange(2 * N_PERIODS, dtype=np.float32) % 4
     units[1::7] = np.nan
-    names = {*trained.sales.numbers}
-    if "stock" in names:
-        names.add("in_stock")
+    names = trained.sales.of_panel
     return Panel(
         frequency=trained.frequency,
         start=start,

@@ -1,10 +1,11 @@
 """What `forecast.json` must look like: one schema for all that a trained forecast is made of."""
 
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from dataclasses import asdict, dataclass
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, with_config
+from pydantic import Field, Strict, with_config
 
+from encoders.blocks import BlockKind
 from fusion.bundle.kinds import (
     MOST_PARTS,
     EncoderEntry,
@@ -15,18 +16,26 @@ from fusion.bundle.kinds import (
     Shares,
     or_null,
 )
+from fusion.data.panel.columns import SalesColumns
 from fusion.data.panel.frequency import Unit
 from fusion.system.documents import EXACT, Count, Finite, Nested, Positive, Text
 
 FORMAT = 1
 FILES = ("weights.safetensors",)
 """Files of every forecast, beside its description; members may have files of their own."""
+HISTORIES = "histories.safetensors"
+"""File of what is kept of the training, where anything is."""
 MOST_STEPS = 1000
 MOST_LEVELS = 1000
 MOST_DISPERSION = 1e6
 LARGEST_LEVEL = 1e18
 """Bound of the units a period of new items."""
 
+MOST_BLOCKS = 10_000
+FARTHEST_PERIOD = 10**7
+
+Period = Annotated[int, Strict(), Field(ge=-FARTHEST_PERIOD, le=FARTHEST_PERIOD)]
+Truth = Annotated[bool, Strict()]
 Names = Annotated[list[Text], Field(max_length=MOST_PARTS)]
 NameOrNull = Annotated[Text, or_null]
 
@@ -46,6 +55,22 @@ class SalesEntry:
     shop: NameOrNull
     past: Names
     known: Names
+
+    @classmethod
+    def of(cls, columns: SalesColumns) -> Self:
+        """These columns as an entry."""
+        names = asdict(columns) | {"past": list(columns.past), "known": list(columns.known)}
+        return cls(**names)
+
+    @property
+    def columns(self) -> SalesColumns:
+        """The columns that are meant.
+
+        Raises:
+            ValueError: If they stand in roles that exclude each other.
+        """
+        names = vars(self) | {"past": tuple(self.past), "known": tuple(self.known)}
+        return SalesColumns(**names)
 
 
 @with_config(EXACT)
@@ -93,12 +118,40 @@ class HotEntry:
 
 @with_config(EXACT)
 @dataclass(frozen=True)
+class BlockEntry:
+    """A block of what is known of items, see `Block`; `name` is that in the view."""
+
+    name: Text
+    within: Text
+    kind: BlockKind
+    dim: Count
+    n_levels: Count
+    labels: list[Text]
+
+
+@with_config(EXACT)
+@dataclass(frozen=True)
+class KeptEntry:
+    """What is kept of the training, see `fusion.forecasting.kept.Kept`; numbers lie in a file."""
+
+    start: Period
+    learned_until: Period
+    seed: Count
+    has_shops: Truth
+    known: Names
+    n_items: Count
+    blocks: Annotated[list[BlockEntry], Field(max_length=MOST_BLOCKS)]
+    held_out: Annotated[Count, or_null]
+
+
+@with_config(EXACT)
+@dataclass(frozen=True)
 class ForecastDocument:
     """The content of `forecast.json`, version 1.
 
     Encoders read the content of items, by modality; members stand under the names that the forecast
     has for them, and the name inside is the one in `FORECAST_MEMBERS`. `calibration` is the config
-    of `PathCalibration`.
+    of `PathCalibration`. `kept` is absent where nothing is.
     """
 
     format: Literal[1]
@@ -113,9 +166,10 @@ class ForecastDocument:
     blend: Shares
     calibration: Nested
     new_level: Annotated[Finite, Field(gt=0.0, le=LARGEST_LEVEL)]
-    hot: HotEntry
+    hot: Annotated[HotEntry, or_null]
     info: Nested
     files: FileEntries
+    kept: KeptEntry | None = None
 
 
 FORECAST = Kind(
@@ -123,6 +177,7 @@ FORECAST = Kind(
     schema=ForecastDocument,
     format=FORMAT,
     files=FILES,
+    optional=(HISTORIES,),
     keys=frozenset({"format", "schema", "sales", "members", "blend", "files"}),
 )
 """Trained forecasts of sales."""

@@ -7,23 +7,24 @@ FORECAST/forecast.sha256        SHA-256 of forecast.json
 FORECAST/weights.safetensors    every number that was learned: `encoders.<modality>.<name>` and
                                 `members.<member>.<name>`; what a member knows of past items too
 FORECAST/<member>.<name>.txt    what a member keeps as text, such as trees
+FORECAST/histories.safetensors  sales, what is known of items and answers out of fold, where they
+                                are kept, see `fusion.forecasting.saved.histories`
 ```
 
-It is written, read and doubted as a bundle of items is, see `fusion.bundle`. Photos, texts and
-sales are not in it: they are given to `predict`.
+It is written, read and doubted as a bundle of items is, see `fusion.bundle`. Photos and texts are
+not in it, and sales only where they are kept: the others are given to `predict`.
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 from encoders.process_state import OwnGenerators
 from encoders.spelling import unknown_name
 from fusion.bundle.budget import weights_budget
 from fusion.bundle.document import saved_schema
-from fusion.bundle.folder import check_folder, read_folder, write_folder
+from fusion.bundle.folder import check_folder, read_checksum, read_folder, write_folder
 from fusion.bundle.parts import described_members, made_with, rebuild_members
 from fusion.bundle.saved_encoders import (
     check_fingerprints,
@@ -42,7 +43,6 @@ from fusion.bundle.weights import (
     unpacked,
 )
 from fusion.choices.parameters import EncoderPaths
-from fusion.data.panel.columns import SalesColumns
 from fusion.data.panel.frequency import Frequency
 from fusion.errors import BundleError
 from fusion.forecasting.blending import StageBlend
@@ -52,7 +52,14 @@ from fusion.forecasting.members.base import ForecastMember
 from fusion.forecasting.members.registry import FORECAST_MEMBERS
 from fusion.forecasting.model import ForecastModel
 from fusion.forecasting.saved.answers import check_forecast_answers
-from fusion.forecasting.saved.document import FORECAST, FORMAT, ForecastDocument, PathHeadEntry
+from fusion.forecasting.saved.document import (
+    FORECAST,
+    FORMAT,
+    HISTORIES,
+    ForecastDocument,
+    PathHeadEntry,
+)
+from fusion.forecasting.saved.histories import check_kept, kept_bytes, kept_entry, kept_of
 from fusion.forecasting.trained import TrainedForecast
 from fusion.members.base import State
 from fusion.plugins import load_plugins
@@ -95,10 +102,15 @@ def save_forecast(trained: TrainedForecast, folder: str | Path) -> None:
         "blend": model.blend.config,
         "calibration": model.calibration.config,
         "new_level": model.new_level,
-        "hot": model.hot.config,
+        "hot": None if model.hot is None else model.hot.config,
         "info": json.loads(json_bytes(trained.info)),  # of what is not defined: null
     }
-    write_folder(folder, FORECAST, document, {WEIGHTS: packed(learned), **member_files})
+    files = {WEIGHTS: packed(learned), **member_files}
+    if trained.kept is not None:
+        check_kept(trained.kept)
+        document["kept"] = kept_entry(trained.kept)
+        files[HISTORIES] = kept_bytes(trained.kept)
+    write_folder(folder, FORECAST, document, files)
 
 
 def load_forecast(
@@ -123,6 +135,15 @@ def load_forecast(
     return trained
 
 
+def forecast_fingerprint(folder: str | Path) -> str:
+    """SHA-256 of the description of a saved forecast, which tells the hashes of all its files.
+
+    Raises:
+        BundleError: If the folder holds no forecast.
+    """
+    return read_checksum(expanded(folder), FORECAST)
+
+
 def _rebuilt(
     document: ForecastDocument,
     files: Mapping[str, bytes],
@@ -134,21 +155,34 @@ def _rebuilt(
     document = replace(document, encoders=moved_encoders(document.encoders, encoder_paths))
     weights = unpacked(files[WEIGHTS], WEIGHTS, most_double=MOST_DOUBLE)
     check_owners(weights, modalities=document.encoders, members=document.members)
-    n_bytes = sum(map(len, files.values()))
+    n_bytes = sum(len(one) for name, one in files.items() if name != HISTORIES)
     with OwnGenerators(0):  # all that is drawn is replaced at once
         encoders = rebuild_encoders(document.encoders, weights, n_weight_bytes=n_bytes)
         model = _rebuilt_model(document, weights, files, n_weight_bytes=n_bytes)
     check_fingerprints(encoders, document.encoders, folder=name)
     with described("sales"):
-        sales = SalesColumns(**_tuples(vars(document.sales)))
+        sales = document.sales.columns
+    frequency, kept = Frequency(**vars(document.frequency)), None
+    if (document.kept is None) != (HISTORIES not in files):
+        raise BundleError(f"{HISTORIES} must be there where histories are kept. {RESTORE}")
+    if document.kept is not None:
+        kept = kept_of(
+            document.kept,
+            files[HISTORIES],
+            head=model.head,
+            members=model.members,
+            frequency=frequency,
+            sales=sales,
+        )
     trained = TrainedForecast(
         model,
         encoders=encoders,
         schema=saved_schema(document.schema),
         sales=sales,
-        frequency=Frequency(**vars(document.frequency)),
+        frequency=frequency,
         launch=document.launch,
         info=document.info,
+        kept=kept,
     )
     check_forecast_answers(trained)
     return trained
@@ -183,7 +217,7 @@ def _rebuilt_model(
             blend=blend,
             calibration=calibration,
             new_level=document.new_level,
-            hot=HotRule(**vars(document.hot)),
+            hot=None if document.hot is None else HotRule(**vars(document.hot)),
         )
 
 
@@ -194,8 +228,3 @@ def _rebuilt_head(entry: PathHeadEntry) -> SalesPathHead:
         raise BundleError(f"{unknown_name('head', name, FORECAST_HEADS)} {RESTORE}")
     with described("head"):
         return FORECAST_HEADS[name](**values)
-
-
-def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The same values with tuples in place of lists."""
-    return {name: tuple(one) if isinstance(one, list) else one for name, one in values.items()}

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -72,25 +73,25 @@ def every_member(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def complaint_about() -> Callable[[Any, Path, pd.DataFrame], str | None]:
-    """Tells what is wrong with what became of a bundle."""
+def complaint_about(
+    some_items: Callable[[int], pd.DataFrame],
+) -> Callable[..., Callable[[Path], str | None]]:
+    """Gives, for a kind of estimator, what tells what is wrong with what became of a bundle."""
+    return lambda kind=FusionRegressor: partial(_complaint, kind, some_items(3))
 
-    def complaint(kind: Any, folder: Path, items: pd.DataFrame) -> str | None:
-        """What is wrong with what became of a bundle: nothing for a BundleError or answers."""
-        try:
-            model = kind.load(folder)
-        except BundleError as error:
-            return "a message without end" if len(str(error)) > 5000 else None
-        rows = items.reindex(columns=list(model.bundle_.schema.all_columns)).astype(object)
-        if model.bundle_.schema.id is not None:
-            rows[model.bundle_.schema.id] = ["a", "b", "c"]
-        try:
-            table = model.set_params(on_bad_rows="absent", store=None).predict_table(rows)
-        except (ConfigError, BundleError):
-            return None  # a parameter of the estimator, which `set_params` changes; or of some rows
-        wrong = len(table) != 3 or not np.isfinite(table[model._predictor().columns()]).all(
-            axis=None
-        )
-        return f"answers {table.to_dict()}" if wrong else None
 
-    return complaint
+def _complaint(kind: Any, items: pd.DataFrame, folder: Path) -> str | None:
+    """What is wrong with what became of a bundle: nothing for a BundleError or answers."""
+    try:
+        model = kind.load(folder)
+    except BundleError as error:
+        return "a message without end" if len(str(error)) > 5000 else None
+    rows = items.reindex(columns=list(model.bundle_.schema.all_columns)).astype(object)
+    if model.bundle_.schema.id is not None:
+        rows[model.bundle_.schema.id] = ["a", "b", "c"]
+    try:
+        table = model.set_params(on_bad_rows="absent", store=None).predict_table(rows)
+    except (ConfigError, BundleError):
+        return None  # a parameter of the estimator, which `set_params` changes; or of some rows
+    wrong = len(table) != 3 or not np.isfinite(table[model._predictor().columns()]).all(axis=None)
+    return f"answers {table.to_dict()}" if wrong else None

@@ -9,6 +9,7 @@ from fusion.bundle import Content
 from fusion.bundle.content import largest
 
 SMALL = {
+    "members": ["network"],
     "encoders": {"text": "tfidf"},
     "training": {"epochs": 2, "folds": 1},
     "strategy_options": {"n_networks": 1, "width": 8},

@@ -1,6 +1,5 @@
 """Bundles that were made to do harm, their checksums fitting: a BundleError or a working model."""
 
-import copy
 import json
 import os
 import resource
@@ -22,69 +21,18 @@ pytestmark = [
     pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs Linux"),  # noqa: PTH110
 ]
 
-GONE = object()
-DEEP = json.loads("[" * 200 + "]" * 200)
-ODD = [
-    GONE, None, True, -1, 0, 3, 10**9, 1e308, 10**400, "x", "", [], {}, DEEP, "y" * 10**6,
-    "../x", "/dev/zero", [None], {"x": 1}, ["x", -1],
-]  # fmt: skip
-
-
-def nodes(value, path=()):
-    """Paths of all parts of a description; of a list its first entry stands for all."""
-    if path:
-        yield path
-    inner = value.items() if isinstance(value, dict) else ()
-    for key, part in enumerate(value[:1]) if isinstance(value, list) else inner:
-        yield from nodes(part, (*path, key))
-
-
-def replaced(document, path, value):
-    changed = copy.deepcopy(document)
-    *before, last = path
-    parent = changed
-    for key in before:
-        parent = parent[key]
-    if value is GONE:
-        del parent[last]
-    else:
-        parent[last] = value
-    return changed
-
-
-def cases_of(kind, folder, items, write_crafted, complaint_about, *, every):
-    document = json.loads((folder / "bundle.json").read_text())
-    number = 0
-    for path in nodes(document):
-        for odd in ODD:
-            number += 1
-            if number % every == 0:
-                changed = replaced(document, path, odd)
-
-                def case(changed=changed):
-                    write_crafted(folder, changed)
-                    return complaint_about(kind, folder, items)
-
-                yield f"{path} -> {str(odd)[:20]}", case
-
 
 def test_odd_values_in_the_description_do_no_harm(
-    folder, some_items, write_crafted, complaint_about, short_of_memory
+    folder, complaint_about, odd_descriptions, short_of_memory
 ):
-    cases = cases_of(
-        FusionRegressor, folder, some_items(3), write_crafted, complaint_about, every=47
-    )
-    complaints = short_of_memory(cases)
+    complaints = short_of_memory(odd_descriptions(folder, complaint_about(), every=47))
     assert not complaints, "\n".join(complaints)
 
 
 def test_odd_values_in_the_description_of_every_member_do_no_harm(
-    every_member, some_items, write_crafted, complaint_about, short_of_memory
+    every_member, complaint_about, odd_descriptions, short_of_memory
 ):
-    cases = cases_of(
-        FusionRegressor, every_member, some_items(3), write_crafted, complaint_about, every=61
-    )
-    complaints = short_of_memory(cases)
+    complaints = short_of_memory(odd_descriptions(every_member, complaint_about(), every=61))
     assert not complaints, "\n".join(complaints)
 
 
@@ -415,23 +363,14 @@ def test_weights_that_a_bundle_names_are_a_regular_file_of_some_size(tmp_path, p
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["regressor", "classifier", "bert", "resnet"])
 def test_every_odd_value_in_every_place_does_no_harm(
-    name,
-    request,
-    tmp_path,
-    some_items,
-    write_crafted,
-    complaint_about,
-    short_of_memory,
-    monkeypatch,
+    name, request, tmp_path, complaint_about, odd_descriptions, short_of_memory, monkeypatch
 ):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)  # "x" may be a model
     model = request.getfixturevalue(
         {"regressor": "small_model", "classifier": "small_classifier"}.get(name, f"{name}_model")
     )
     model.save(tmp_path / "bundle")
-    cases = cases_of(
-        type(model), tmp_path / "bundle", some_items(3), write_crafted, complaint_about, every=1
-    )
+    cases = odd_descriptions(tmp_path / "bundle", complaint_about(type(model)), every=1)
     complaints = short_of_memory(cases)
     assert not complaints, "\n".join(complaints)
 

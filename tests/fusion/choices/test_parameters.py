@@ -24,6 +24,7 @@ N_ROWS = 24
 PRICE = np.linspace(1, 9, N_ROWS)
 ITEMS = pd.DataFrame({"title": ["soft scarf", "thin belt"] * (N_ROWS // 2), "price": PRICE})
 QUICK = {
+    "members": ["network"],
     "training": {"epochs": 1, "folds": 2},
     "strategy_options": {"n_networks": 1, "width": 8, "depth": 1},
     "random_state": 3,

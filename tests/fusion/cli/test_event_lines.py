@@ -15,7 +15,17 @@ from fusion.cli import app
 from fusion.cli.event_lines import stage_lines
 from fusion.cli.shared import open_stage, reported
 
-LONG = ("train", "demo", "fine_tune", "pretrain", "embed", "predict", "evaluate", "similar")
+LONG = (
+    "train",
+    "demo",
+    "fine_tune",
+    "pretrain",
+    "embed",
+    "predict",
+    "evaluate",
+    "similar",
+    "update",
+)
 
 
 def events(capsys):

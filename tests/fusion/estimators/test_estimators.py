@@ -12,13 +12,15 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from fusion import CatalogueError, ConfigError, FusionClassifier, FusionRegressor
 
-FAST = {"epochs": 8, "batch_size": 32}
+FAST = {"epochs": 8, "batch_size": 32, "folds": 2}
+DEFAULT = {"members": None}
 SMALL = {"n_networks": 2, "width": 32}
 
 
 def regressor(**options):
+    """Answers by networks alone, the smallest model that reads all modalities."""
     given = {"encoders": {"text": "tfidf"}, "training": FAST, "strategy_options": SMALL}
-    return FusionRegressor(**{"random_state": 0, **given, **options})
+    return FusionRegressor(**{"members": ["network"], "random_state": 0, **given, **options})
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +43,9 @@ def items():
 def test_text_and_numbers_together_explain_what_neither_does_alone(items):
     y = items.pop("sales") if "sales" in items else None
     x = items.drop(columns="item_id")
+    training = {"epochs": 40, "batch_size": 32}
     scores = {
-        name: regressor(training={"epochs": 40, "batch_size": 32}, columns=columns)
+        name: regressor(**DEFAULT, training=training, columns=columns)
         .fit(x[:90], y[:90])
         .score(x[90:], y[90:])
         for name, columns in {
@@ -117,7 +120,7 @@ def test_the_same_seed_gives_the_same_numbers_and_leaves_the_global_state_alone(
 
 def test_any_subset_of_modalities_may_be_missing_in_any_row(items):
     x, y = items.drop(columns="sales"), items["sales"]
-    model = regressor().fit(x, y)
+    model = regressor(**DEFAULT).fit(x, y)
     rows = x.head(4).copy()
     rows.loc[0, "text"] = None
     rows.loc[1, ["price", "brand"]] = None
@@ -139,7 +142,7 @@ def test_photos_of_two_columns_are_averaged_and_a_bad_one_is_named(items, tmp_pa
     )
     settings = {
         "photos": tmp_path,
-        "encoders": {"image": "colour_texture"},
+        "encoders": {"text": "tfidf", "image": "colour_texture"},
         "training": {"epochs": 1},
     }
     model = regressor(columns={"image": ["front", "back"]}, **settings).fit(
@@ -188,7 +191,8 @@ def two_targets(items):
 
 def test_a_row_without_one_of_several_targets_is_left_out_for_it_alone_and_told(items, caplog):
     x, y = items.drop(columns="sales"), two_targets(items)
-    model = regressor(head={"units": "sales_volume", "hot": "hot_item"}).fit(x, y)
+    heads = {"units": "sales_volume", "hot": "hot_item"}
+    model = regressor(**DEFAULT, head=heads).fit(x, y)
     assert not model.fitted_.dropped
     told = "hot: 40 of 120 training rows have no target and are left out for this target alone."
     assert told in caplog.text and model.fitted_.missing == [told]
@@ -220,17 +224,18 @@ def test_a_target_that_fewer_than_five_rows_have_is_refused(items):
 
 def test_similar_items_come_nearest_first_and_an_item_is_nearest_to_itself(items):
     x = items.drop(columns="sales")
-    similar = regressor().fit(x, items["sales"]).similar(x.head(3), 2)
+    model = regressor().fit(x, items["sales"])
+    similar = model.similar(x.head(3), 2)
     assert similar["rank"].tolist() == [1, 2] * 3
     assert similar["id"].iloc[::2].tolist() == similar["similar_id"].iloc[::2].tolist()
     assert similar["similarity"].iloc[::2].tolist() == pytest.approx([1, 1, 1], abs=1e-5)
     with pytest.raises(ValueError, match=r"k must be a whole number in 1\.\.120, got 0"):
-        regressor().fit(x, items["sales"]).similar(x, 0)
+        model.similar(x, 0)
 
 
 def test_cross_validation_grid_search_and_pipelines_work(items):
     x, y = items.drop(columns="sales"), items["sales"]
-    quick = regressor(training={"epochs": 2})
+    quick = regressor(training={"epochs": 2, "folds": 2})
     assert cross_val_score(quick, x, y, cv=3).shape == (3,)
     search = GridSearchCV(quick, {"strategy": ["concat", "gated"]}, cv=2).fit(x, y)
     assert search.best_params_["strategy"] in {"concat", "gated"}
@@ -317,6 +322,7 @@ def test_a_linear_head_does_not_mix_with_trained_ones(items):
 
 
 CONTRACT = {
+    "members": ["network"],
     "training": {"epochs": 2, "batch_size": 32, "folds": 2},
     "strategy_options": SMALL,
     "random_state": 0,
@@ -335,7 +341,16 @@ BY_POSITION = {
 )
 def test_scikit_learn_contract(estimator, check):
     if check.func.__name__ in LEARNS:  # these ask for good answers
-        estimator.set_params(training={"epochs": 40, "batch_size": 32, "folds": 2})
+        estimator.set_params(**DEFAULT, training={"epochs": 40, "batch_size": 32, "folds": 2})
+    check(estimator)
+
+
+@pytest.mark.slow
+@parametrize_with_checks(
+    [FusionRegressor(**CONTRACT | DEFAULT), FusionClassifier(**CONTRACT | DEFAULT)],
+    expected_failed_checks=lambda estimator: BY_POSITION,
+)
+def test_scikit_learn_contract_with_all_members(estimator, check):
     check(estimator)
 
 

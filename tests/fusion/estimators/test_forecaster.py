@@ -4,8 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fusion.data import SalesColumns, add_history
 from fusion.errors import CatalogueError, ConfigError
 from fusion.estimators.forecaster import FusionForecaster
+
+pytestmark = pytest.mark.usefixtures("few_draws")
 
 MEMBERS = {"ridge": {}, "classical": {}}
 WEEKS = pd.date_range("2024-01-01", periods=40, freq="7D")
@@ -156,6 +159,13 @@ def test_all_parameters_that_do_not_suit_are_told_at_once(tables):
         model.fit(*tables[:2])
     for word in ("horizon must be", "levels must be", "trees", "itm"):
         assert word in str(told.value)
+
+
+def test_a_frequency_of_pandas_is_refused_with_our_word_for_it(tables):
+    with pytest.raises(ConfigError, match=r"got 'W'\. Did you mean 'week'\?"):
+        FusionForecaster(frequency="W").fit(*tables[:2])
+    with pytest.raises(ConfigError, match="frequency must be one of"):
+        add_history(*tables[:2], columns=SalesColumns(), as_of="2024-09-02", frequency="W")
 
 
 def test_a_date_before_all_sales_is_refused(fitted, tables):

@@ -13,6 +13,7 @@ from fusion import FusionClassifier, FusionRegressor, Predictor, load_bundle, re
 from fusion.estimators.asked import training_paths
 
 TINY = {
+    "members": ["network"],
     "encoders": {"text": "tfidf"},
     "strategy_options": {"n_networks": 1, "width": 8},
     "training": {"epochs": 1, "folds": 2},

@@ -43,7 +43,11 @@ def shop(tmp_path_factory):
         }
     )
     items.to_csv(folder / "items.csv", index=False)
-    settings = {"training": {"epochs": 1, "folds": 1}, "strategy_options": {"width": 8}}
+    settings = {
+        "members": ["network"],
+        "training": {"epochs": 1, "folds": 1},
+        "strategy_options": {"width": 8},
+    }
     FusionRegressor(**settings, columns={"numeric": ["price"], "categorical": []}).fit(
         items.drop(columns="units"), items["units"]
     ).save(folder / "bundle")

@@ -32,7 +32,11 @@ def shop(tmp_path_factory):
     items = pd.DataFrame({"price": random.uniform(5, 50, 40), "units": np.arange(40)})
     items["title"] = [f"red coat {number} of wool" for number in range(40)]
     items.to_csv(folder / "items.csv", index=False)
-    settings = {"training": {"epochs": 1, "folds": 1}, "strategy_options": {"width": 8}}
+    settings = {
+        "members": ["network"],
+        "training": {"epochs": 1, "folds": 1},
+        "strategy_options": {"width": 8},
+    }
     FusionRegressor(**settings, columns={"numeric": ["price"]}).fit(
         items[["price"]], items["units"]
     ).save(folder / "bundle")

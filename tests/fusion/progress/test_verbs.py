@@ -19,6 +19,8 @@ from fusion.shards import DataPaths, InProcessEngine, JobSettings
 from fusion.shards.layout import Layout
 from fusion.shards.pool import LocalEngine
 
+pytestmark = pytest.mark.usefixtures("few_draws")
+
 N_ROWS = 40
 CONFIG = """
 [data]

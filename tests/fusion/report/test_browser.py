@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.promises.made_forecast import backtest_report, forecast_report
+from benchmarks.promises.made_forecast import backtest_report, forecast_report, score_report
 from fusion.report import (
     ColumnSummary,
     render_backtest,
@@ -17,6 +17,7 @@ from fusion.report import (
     render_item,
     render_new_items,
     render_report,
+    render_score,
     write_report,
 )
 
@@ -25,7 +26,7 @@ FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-background-networking "
     "--disable-component-update --disable-sync --no-first-run --enable-logging=stderr --v=0"
 ).split()
-FORECASTS = ("forecast", "forecast in shops", "item", "item in shops", "backtest")
+FORECASTS = ("forecast", "forecast in shops", "item", "item in shops", "backtest", "score")
 
 
 def dom(path, profile, *flags):
@@ -135,6 +136,7 @@ def pages(make, photos):
         "item": render_item(forecast, forecast.pages[0]),
         "item in shops": render_item(in_shops, in_shops.pages[-1]),
         "backtest": render_backtest(backtest_report()),
+        "score": render_score(score_report()),
         "report": render_report(full),
         "new items": render_new_items(new, title="New items"),
         "questions": render_report(questions),
@@ -162,7 +164,7 @@ def test_nothing_is_torn_or_cut_on_a_wide_screen(pages, name, tmp_path):
 
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium on the PATH")
-@pytest.mark.parametrize("name", ["forecast", "item", "backtest"])
+@pytest.mark.parametrize("name", ["forecast", "item", "backtest", "score"])
 def test_pages_of_a_forecast_suit_a_tablet_and_paper(pages, name, tmp_path):
     found = measured(pages[name], tmp_path, width=700)
     assert (found["torn"], found["wide"], found["overflow"]) == ([], [], 0)

@@ -87,6 +87,16 @@ def test_page_of_an_item_that_is_not_there_is_refused_before_anything_is_written
     assert unknown_pages(report.history, ["nobody", *report.pages, "nobody"]) == ["nobody"]
 
 
+def test_pages_of_an_earlier_run_are_removed_and_those_of_others_are_not(report, tmp_path):
+    write_forecast_report(report, tmp_path / "report.html")
+    other = replace(report, pages=report.pages[:2])
+    write_forecast_report(other, tmp_path / "other.html")
+    (tmp_path / "items" / "notes.html").write_text('<a href="../report.html">mine</a>')
+    write_forecast_report(replace(report, pages=report.pages[:1]), tmp_path / "report.html")
+    left = sorted(path.name for path in (tmp_path / "items").iterdir())
+    assert len(report.pages) == 3 and left == ["001.html", "002.html", "notes.html"]
+
+
 def test_headline_is_the_sum_of_the_means_and_has_no_range(report, numbers, page):
     total = float(sums_by_period(numbers).sum())
     assert total == pytest.approx(report.answers.mean[:, -1].sum())
@@ -232,13 +242,13 @@ def test_members_are_told_by_stage_and_those_that_never_count_are_not():
 
 def test_backtest_claims_no_win_that_the_interval_does_not_show():
     result = backtest_report().backtest
-    assert backtest_answer(result).lead == "The fusion is ahead."
+    assert backtest_answer(result).lead == "The forecast is ahead."
     rows = tuple(replace(row, low=-0.1, high=0.1) for row in result.gains.rows)
     unsure = replace(result, gains=replace(result.gains, rows=rows))
     assert backtest_answer(unsure).lead.startswith("No clear winner")
     rows = tuple(replace(row, low=-0.3, high=-0.1) for row in result.gains.rows)
     behind = replace(result, gains=replace(result.gains, rows=rows))
-    assert backtest_answer(behind).lead.startswith("The fusion does not win")
+    assert backtest_answer(behind).lead.startswith("The forecast does not win")
 
 
 def test_backtest_page_tells_every_method_and_why_some_are_left_out(tmp_path):
@@ -249,6 +259,8 @@ def test_backtest_page_tells_every_method_and_why_some_are_left_out(tmp_path):
     for heading in ("How the error grows", "Do the ranges hold?", "Ranges over time"):
         assert f"<h3>{heading}</h3>" in text
     assert "no promise" in text
+    assert "forecast better" in text
+    assert not re.search(r"\bfusion\b", re.sub(r"<h3>Made with.*?</p>", "", text, flags=re.S))
 
 
 def test_backtest_of_steps_that_nobody_knows_is_drawn_all_the_same():

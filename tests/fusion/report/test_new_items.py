@@ -15,6 +15,7 @@ from fusion.report.number_text import rough
 
 SMALL = {
     "columns": {"categorical": ["brand"]},
+    "members": ["network"],
     "encoders": {"text": "tfidf"},
     "training": {"epochs": 3, "folds": 1},
     "strategy_options": {"n_networks": 1, "width": 8},

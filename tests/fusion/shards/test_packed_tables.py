@@ -13,7 +13,11 @@ from fusion.job_steps.source import ItemSource
 from fusion.jobs.predict import predict
 from fusion.shards import InProcessEngine, csv_rows, whole
 
-SMALL = {"training": {"epochs": 1, "folds": 1}, "strategy_options": {"width": 8}}
+SMALL = {
+    "members": ["network"],
+    "training": {"epochs": 1, "folds": 1},
+    "strategy_options": {"width": 8},
+}
 
 
 @pytest.fixture(scope="module")

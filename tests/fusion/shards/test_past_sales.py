@@ -46,7 +46,11 @@ def shop(tmp_path_factory):
     sales = read_table(folder / "sales.csv")
     frame = add_history(items, sales, columns=NAMES, as_of=AS_OF)
     columns = {"id": ["item_id"], "numeric": ["price"], "history": list(frame.columns[2:])}
-    small = {"training": {"epochs": 1, "folds": 1}, "strategy_options": {"width": 8}}
+    small = {
+        "members": ["network"],
+        "training": {"epochs": 1, "folds": 1},
+        "strategy_options": {"width": 8},
+    }
     FusionRegressor(columns=columns, **small, random_state=0).fit(frame, np.arange(40.0)).save(
         folder / "bundle"
     )

@@ -123,6 +123,6 @@ def test_another_trained_model_in_the_place_of_the_planned_one_is_refused(tmp_pa
 
 def trained_on(items, *, target):
     model = FusionRegressor(
-        columns={"text": ["title"]}, encoders={"text": "tfidf"}, training={"epochs": 1}
+        columns={"text": ["title"]}, encoders={"text": "tfidf"}, members=["ridge"]
     )
     return model.fit(pd.read_csv(items), target)

@@ -39,6 +39,7 @@ def fused(tmp_path, job, monkeypatch):
     FusionRegressor(
         columns={"text": ["title"], "id": ["id"]},
         encoders={"text": str(tiny_checkpoint())},
+        members=["network"],
         training={"epochs": 1, "folds": 1},
         random_state=0,
     ).fit(items, np.arange(20.0)).save(tmp_path / "bundle")

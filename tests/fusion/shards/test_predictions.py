@@ -29,7 +29,11 @@ from fusion.system.lock import LockedError
 pytestmark = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 
 N_ROWS = 50
-SMALL = {"training": {"epochs": 1, "folds": 1}, "strategy_options": {"width": 8}}
+SMALL = {
+    "members": ["network"],
+    "training": {"epochs": 1, "folds": 1},
+    "strategy_options": {"width": 8},
+}
 OUTPUTS = ["out.csv", "out.parquet"]
 
 

@@ -93,7 +93,7 @@ def test_a_training_goes_on_with_the_format_of_its_store(tmp_path, monkeypatch):
             columns={"text": ["title"]},
             encoders={"text": str(checkpoint)},
             store=tmp_path / "store",
-            training={"epochs": 1, "folds": 1},
+            members=["ridge"],
             random_state=0,
         ).fit(items, units)
         assert model.bundle_.model.encoder("text").config["dtype"] == "float32"

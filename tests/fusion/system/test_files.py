@@ -33,7 +33,11 @@ def saved(tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
     price = np.arange(40.0)
     items = pd.DataFrame({"price": price, "hot": (price > 20).astype(int)})
-    settings = {"training": {"epochs": 1, "folds": 1}, "strategy_options": {"width": 8}}
+    settings = {
+        "members": ["network"],
+        "training": {"epochs": 1, "folds": 1},
+        "strategy_options": {"width": 8},
+    }
     model = FusionClassifier(**settings).fit(items[["price"]], items["hot"])
     model.bundle_.info["metrics"] = {"roc_auc": math.nan}
     model.save(folder / "bundle")

@@ -54,7 +54,8 @@ REFUSED = {
     ),
     "sales without a column of ids": (
         lambda: read(table(GOOD).rename(columns={"item_id": "sku"})),
-        "column item_id: must be a column of the table, got none of that name",
+        "column item_id: must be a column of the table, got none of that name. Give its name as "
+        "item, in [sales] or in SalesColumns.",
     ),
     "a date that does not parse": (
         lambda: read(changed(13, date="soon")),

@@ -4,8 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fusion.data.panel.frequency import UNITS, Frequency, chosen_frequency, find_frequency
-from fusion.errors import CatalogueError
+from fusion.data.panel.frequency import (
+    UNITS,
+    Frequency,
+    check_unit,
+    chosen_frequency,
+    find_frequency,
+)
+from fusion.errors import CatalogueError, ConfigError
 
 
 def days(*dates):
@@ -66,6 +72,16 @@ def test_days_are_asked_for_by_week_or_month_and_weeks_by_nothing_else():
     assert found(weekly, "week") == Frequency("week", 3)
     with pytest.raises(CatalogueError, match=r"frequency must be week, .* got month"):
         found(weekly, "month")
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"), [("W", "week"), ("W-SUN", "week"), ("MS", "month"), ("daily", "day")]
+)
+def test_a_frequency_that_is_none_is_refused_with_the_one_that_was_meant(given, meant):
+    with pytest.raises(ConfigError, match=rf"got '{given}'\. Did you mean '{meant}'\?"):
+        check_unit(given)
+    with pytest.raises(ConfigError, match=r"frequency must be one of day, week, month, got 7\."):
+        check_unit(7)
 
 
 @pytest.mark.parametrize("unit", UNITS)

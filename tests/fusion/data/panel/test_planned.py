@@ -4,13 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fusion.data.panel.ahead import known_values, planned_gaps
+from fusion.data.panel.ahead import planned_gaps
 from fusion.data.panel.cells import frame_parts
 from fusion.data.panel.columns import SalesColumns
 from fusion.data.panel.items import of_items
 from fusion.data.panel.panel import over_shops
 from fusion.data.panel.plan import with_plan
 from fusion.data.panel.reading import read_panel
+from fusion.data.panel.windows import windows_at
 from fusion.errors import CatalogueError
 
 NAN = float("nan")
@@ -142,8 +143,8 @@ def test_a_number_of_the_second_table_alone_has_a_past_too():
     np.testing.assert_equal(planned_of(panel, "promo")["a"], [0.5, NAN, NAN])
     assert panel.ids == ("0", "a", "b", "new") and panel.known == {"price", "promo"}
     np.testing.assert_equal(planned_of(panel)["0"], [NAN] * 3)
-    asked = np.arange(panel.start - 1, panel.start + 7)
-    found = known_values(panel, "promo", np.array([1, 0]), np.stack([asked, asked]))
+    asked = windows_at(panel, np.array([1, 0]), np.full(2, panel.start - 1), horizon=8)
+    found = asked.future("promo")
     np.testing.assert_array_equal(found[0], [NAN, 1, NAN, 0, 0.5, NAN, NAN, NAN])
     np.testing.assert_array_equal(found[1], [NAN] * 5 + [1, NAN, NAN])
 
@@ -166,12 +167,15 @@ def test_values_known_ahead_are_those_of_the_market_too_and_of_no_other_column()
     market = pd.DataFrame({"date": WEEKS[1:5], "holidays": [1, 2, 3, 4]})
     columns = SalesColumns(price="price", known=("holidays",))
     panel = panel_of(SALES[SALES["units"].notna()], columns, market=market)
-    asked = panel.start + np.arange(6)[None]
-    found = known_values(panel, "holidays", np.array([0]), asked)
-    np.testing.assert_array_equal(found, [[NAN, 1, 2, 3, 4, NAN]])
+    asked = windows_at(panel, np.array([0]), np.array([panel.start]), horizon=6)
+    np.testing.assert_array_equal(asked.future_market("holidays"), [[NAN, 1, 2, 3, 4, NAN]])
     assert panel.known == {"holidays"}
-    with pytest.raises(ValueError, match=r"known ahead \(holidays\), got 'price'"):
-        known_values(panel, "price", np.array([0]), asked)
+    with pytest.raises(ValueError, match=r"price must be known ahead .*Known ahead: holidays\."):
+        asked.future("price")
+
+
+def test_nothing_lacks_where_no_series_is_asked_about():
+    assert planned_gaps(panel_of(), 2, series=np.array([], dtype=int)) == ""
 
 
 def test_gaps_of_a_plan_are_told_by_column_series_and_date():

@@ -7,7 +7,7 @@ import pytest
 from fusion.data.panel.cells import frame_parts
 from fusion.data.panel.columns import SalesColumns
 from fusion.data.panel.reading import read_panel
-from fusion.data.panel.stock import in_stock_shares, of_demand
+from fusion.data.panel.stock import of_demand
 from fusion.errors import CatalogueError
 
 WEEKS = pd.date_range("2024-01-01", periods=6, freq="7D")
@@ -21,7 +21,7 @@ def panel_of(units, told, *, days=WEEKS, role="in_stock", **options):
 
 def test_units_of_a_period_partly_in_stock_are_a_bound_and_a_rate():
     panel = of_demand(panel_of([4, 3, 1, 0, 5, 6], [1, 0.5, 0.2, 0, None, 1]))
-    np.testing.assert_allclose(in_stock_shares(panel), [1, 0.5, 0.2, 0, 0, 1])
+    np.testing.assert_allclose(panel.in_stock, [1, 0.5, 0.2, 0, 0, 1])
     np.testing.assert_array_equal(panel.known_units, [4, NAN, NAN, NAN, NAN, 6])
     np.testing.assert_array_equal(panel.lag_units, [4, 6, NAN, NAN, NAN, 6])
     np.testing.assert_array_equal(panel.units[:3], [4, 3, 1])
@@ -38,7 +38,7 @@ def test_a_stock_of_days_tells_the_share_of_a_week():
         [2] * 5 + [0] * 2 + [1] * 7, [9] * 5 + [0] * 2 + [9] * 7, days=days, role="stock",
         frequency="week",
     )  # fmt: skip
-    np.testing.assert_allclose(in_stock_shares(panel), [5 / 7, 1])
+    np.testing.assert_allclose(panel.in_stock, [5 / 7, 1])
 
 
 @pytest.mark.parametrize("role", ["stock", "in_stock"])

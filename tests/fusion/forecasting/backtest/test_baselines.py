@@ -13,7 +13,9 @@ from fusion.forecasting.backtest.baselines import (
     RATIO,
     RULES,
     TREES,
+    WEEKDAY,
     baseline_forecasts,
+    week_before,
 )
 from fusion.forecasting.backtest.forecasts import Actual, joined, unit_paths
 from fusion.forecasting.backtest.metrics import scores
@@ -94,6 +96,15 @@ def test_a_year_before_is_the_same_week_and_months_have_twelve():
     panel = panel_of(np.arange(20.0), unit="month")
     asked = asked_at(panel, panel.end, horizon=13).windows
     assert RULES["seasonal naive"](asked)[0].tolist() == [*np.arange(8.0, 20.0), 8.0]
+
+
+def test_days_are_also_forecast_by_the_same_weekday():
+    history = [*range(10, 17), 20.0, 21, np.nan, 23, 24, 25, 26]
+    panel = panel_of(np.array(history), unit="day")
+    asked = asked_at(panel, panel.end, horizon=9)
+    assert week_before(asked.windows)[0].tolist() == [20, 21, 26, 23, 24, 25, 26, 20, 21]
+    training = past_examples(panel, horizon=9, until=panel.end)
+    assert WEEKDAY in baseline_forecasts(training, asked, levels=LEVELS).forecasts
 
 
 def forecast(panel, origin, rows=slice(None)):

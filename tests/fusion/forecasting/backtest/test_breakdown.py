@@ -8,7 +8,6 @@ from fusion.forecasting.backtest.breakdown import (
     example_groupings,
     group_prices,
     group_rows,
-    last_known,
 )
 from fusion.forecasting.backtest.forecasts import Actual, Forecasts
 from fusion.forecasting.backtest.metrics import scores
@@ -108,7 +107,7 @@ def test_examples_fall_into_groups_by_life_stage_origin_and_price():
 def test_the_last_known_price_is_that_before_the_first_step():
     windows = example_examples().windows
     wanted = windows.past("price", 1)[:, 0]
-    assert np.array_equal(last_known(windows, "price"), wanted, equal_nan=True)
+    assert np.array_equal(windows.last("price"), wanted, equal_nan=True)
 
 
 def test_groups_without_rows_are_not_shown():

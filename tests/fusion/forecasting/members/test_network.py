@@ -10,6 +10,7 @@ import torch
 from encoders.blocks import Block
 from fusion.data.batch import ModelInputs
 from fusion.forecasting.examples import Examples
+from fusion.forecasting.members import network as member_file
 from fusion.forecasting.members import path_training
 from fusion.forecasting.members.base import PathTraining
 from fusion.forecasting.members.check import fitted
@@ -201,6 +202,39 @@ def test_few_examples_are_seen_more_often_in_smaller_batches_with_more_dropout(
     assert found.dropout == pytest.approx(dropout)
     assert PathSettings(dropout=0.0).schedule(n).dropout == 0.0
     assert PathSettings(epochs=3, batch_size=7).schedule(700)[:2] == (3, 100)
+
+
+@pytest.mark.parametrize(
+    ("n", "threads", "n_networks", "expected"),
+    [
+        (10_000, None, 1, (1, 1)),
+        (10_000, None, 3, (2, 1)),
+        (10_000, 3, 1, (1, 3)),
+        (200_000, None, 1, (1, 2)),
+        (200_000, None, 3, (2, 1)),
+        (200_000, 1, 3, (1, 1)),
+    ],
+)
+def test_small_networks_take_one_thread_each_and_large_ones_share_all(
+    n: int,
+    threads: int | None,
+    n_networks: int,
+    expected: tuple[int, int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("torch.get_num_threads", lambda: 2)
+    assert PathSettings(threads=threads).shared_out(n, n_networks=n_networks) == expected
+
+
+def test_a_training_computes_with_the_threads_that_settings_share_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: dict[str, int] = {}
+    monkeypatch.setattr(
+        member_file, "run_at_once", lambda trainings, work, **given: told.update(given)
+    )
+    fit(example_examples(), n_networks=3, settings={**SMALL, "threads": 2})
+    assert told == {"at_once": 2, "n_threads": 1}
 
 
 def test_step_sizes_rise_and_fall_once() -> None:

@@ -29,9 +29,11 @@ def asked():
 @pytest.fixture(scope="module")
 def fitted(asked):
     head = SalesPathHead.fitted(asked.paths(), levels=(0.1, 0.5, 0.9))
-    answers = PretrainedAnswers(FORECASTER, head)
     levels = asked.levels()
-    answers.fit(asked, PathTraining(asked.paths(), levels / levels.mean()), silent)
+    training = PathTraining(asked.paths(), levels / levels.mean())
+    answers = PretrainedAnswers.fitted(
+        FORECASTER, asked, head=head, training=training, stage=silent
+    )
     return answers, head
 
 
@@ -58,6 +60,15 @@ def test_eight_known_periods_are_needed_and_others_are_finite(fitted, asked):
     counts = np.isfinite(asked.windows.past("units", 20)).sum(axis=1)
     assert answers.knows(asked).tolist() == (counts >= 8).tolist()
     assert np.isfinite(answers.raw(asked)).all()
+
+
+def test_what_was_learned_comes_back_and_more_is_refused(fitted, asked):
+    answers, head = fitted
+    state = answers.answers.state()
+    again = PretrainedAnswers.of_state(FORECASTER, state, head=head)
+    assert np.array_equal(again.raw(asked), answers.raw(asked))
+    with pytest.raises(ValueError, match="state must hold nothing else, got more"):
+        PretrainedAnswers.of_state(FORECASTER, {**state, "more": b""}, head=head)
 
 
 def test_levels_beyond_the_nine_never_fall_below_zero():

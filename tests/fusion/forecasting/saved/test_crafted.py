@@ -1,6 +1,5 @@
 """Forecasts that were made to do harm, their checksums fitting: a BundleError or one that works."""
 
-import copy
 import json
 import os
 import resource
@@ -20,13 +19,8 @@ pytestmark = [
     pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs Linux"),  # noqa: PTH110
 ]
 
-GONE = object()
-DEEP = json.loads("[" * 200 + "]" * 200)
-ODD = [
-    GONE, None, True, -1, 0, 3, 10**9, 1e308, 10**400, "x", "", [], {}, DEEP, "y" * 10**6,
-    "../x", "/dev/zero", [None], {"x": 1}, ["x", -1], [[1e308]],
-]  # fmt: skip
 WEIGHTS = "weights.safetensors"
+NESTED = [[1e308]]  # as the calibration is
 HOSTILE = {
     "as large as can be": lambda most: most,
     "as large as is loaded": lambda most: min(most, 9e17),
@@ -54,100 +48,52 @@ def described(folder):
     return json.loads((folder / "forecast.json").read_text())
 
 
-def nodes(value, path=()):
-    """Paths of all parts of a description; of a list its first entry stands for all."""
-    if path:
-        yield path
-    inner = value.items() if isinstance(value, dict) else ()
-    for key, part in enumerate(value[:1]) if isinstance(value, list) else inner:
-        yield from nodes(part, (*path, key))
-
-
-def replaced(document, path, value):
-    changed = copy.deepcopy(document)
-    *before, last = path
-    parent = changed
-    for key in before:
-        parent = parent[key]
-    if value is GONE:
-        del parent[last]
-    else:
-        parent[last] = value
-    return changed
-
-
-def complaint_about(folder, examples):
+@pytest.fixture
+def complaint_about(every_member):
     """What is wrong with what became of a forecast: nothing for a BundleError or answers."""
-    try:
-        model = load_forecast(folder).model
-    except BundleError as error:
-        return "a message without end" if len(str(error)) > 5000 else None
-    with np.errstate(all="ignore"):
-        sold = model.distribution(examples)
-        answers = sold.mean, sold.quantile(model.head.levels)
-    return None if all(map(_are_numbers, answers)) else "answers that are no numbers"
+    examples = every_member[1].take(np.arange(0, len(every_member[1]), 29))
+
+    def complaint(folder):
+        try:
+            model = load_forecast(folder).model
+        except BundleError as error:
+            return "a message without end" if len(str(error)) > 5000 else None
+        with np.errstate(all="ignore"):
+            sold = model.distribution(examples)
+            answers = sold.mean, sold.quantile(model.head.levels)
+        return None if all(map(_are_numbers, answers)) else "answers that are no numbers"
+
+    return complaint
 
 
 def _are_numbers(answers):
     return np.isfinite(answers).all() and (answers >= 0).all()
 
 
-def description_cases(folder, examples, write_crafted, *, every):
-    document = described(folder)
-    places = [(path, odd) for path in nodes(document) for odd in ODD]
-    for path, odd in places[every // 2 :: every]:
-
-        def case(path=path, odd=odd):
-            write_crafted(folder, replaced(document, path, odd))
-            return complaint_about(folder, examples)
-
-        yield f"{path} -> {str(odd)[:20]}", case
-
-
-def weight_cases(folder, examples, write_weights, *, every):
-    """Each tensor of floats, one by one, in place of whose numbers stand others."""
-    tensors = load((folder / WEIGHTS).read_bytes())
-    floats = [name for name, tensor in tensors.items() if tensor.is_floating_point()]
-    places = [(name, how) for name in floats for how in HOSTILE]
-    for name, how in places[every // 2 :: every]:
-
-        def case(name=name, how=how):
-            number = HOSTILE[how](torch.finfo(tensors[name].dtype).max)
-            changed = {**tensors, name: torch.full_like(tensors[name], number)}
-            write_weights(folder, save(changed))
-            return complaint_about(folder, examples)
-
-        yield f"{name} {how}", case
-
-
-def few(examples):
-    return examples.take(np.arange(0, len(examples), 29))
-
-
 def test_odd_values_in_the_description_do_no_harm(
-    folder, every_member, write_crafted, short_of_memory
+    folder, complaint_about, odd_descriptions, short_of_memory
 ):
-    cases = description_cases(folder, few(every_member[1]), write_crafted, every=211)
-    complaints = short_of_memory(cases)
+    complaints = short_of_memory(
+        odd_descriptions(folder, complaint_about, every=211, more=(NESTED,))
+    )
     assert not complaints, "\n".join(complaints)
 
 
 def test_odd_numbers_of_members_end_in_an_error_and_never_in_nan(
-    folder, every_member, write_weights, short_of_memory
+    folder, complaint_about, hostile_weights, short_of_memory
 ):
-    cases = weight_cases(folder, few(every_member[1]), write_weights, every=29)
-    complaints = short_of_memory(cases)
+    complaints = short_of_memory(hostile_weights(folder, complaint_about, HOSTILE, every=29))
     assert not complaints, "\n".join(complaints)
 
 
-def test_bytes_that_change_at_random_do_no_harm(small, every_member, write_crafted):
+def test_bytes_that_change_at_random_do_no_harm(small, complaint_about, write_crafted):
     draw, content = np.random.default_rng(0), (small / "forecast.json").read_bytes()
     for _ in range(40):
         changed = bytearray(content)
         for place in draw.integers(0, len(content), draw.integers(1, 4)):
             changed[place] = draw.integers(32, 127)
         write_crafted(small, bytes(changed))
-        assert complaint_about(small, few(every_member[1])) is None
+        assert complaint_about(small) is None
 
 
 def n_networks(document):
@@ -210,9 +156,8 @@ def test_a_description_cannot_ask_for_more_than_its_weights_are_for(folder, writ
         ("format", 2, r"format must be 1, got 2\. .*saved this forecast: load it there"),
     ],
 )
-def test_what_does_not_fit_is_named(small, write_crafted, place, value, message):
-    path = tuple(place.split(" "))
-    write_crafted(small, replaced(described(small), path, value))
+def test_what_does_not_fit_is_named(small, write_odd, place, value, message):
+    write_odd(small, tuple(place.split(" ")), value)
     with pytest.raises(BundleError, match=message):
         load_forecast(small)
 
@@ -284,11 +229,8 @@ def test_only_regular_files_of_the_stated_size_are_read(small, tmp_path, kind):
 
 @pytest.mark.slow
 def test_every_odd_value_in_every_place_does_no_harm(
-    folder, every_member, write_crafted, write_weights, short_of_memory
+    folder, complaint_about, odd_descriptions, hostile_weights, short_of_memory
 ):
-    examples = few(every_member[1])
-    kept = (folder / "forecast.json").read_bytes()
-    complaints = short_of_memory(description_cases(folder, examples, write_crafted, every=1))
-    write_crafted(folder, kept)
-    complaints += short_of_memory(weight_cases(folder, examples, write_weights, every=1))
+    complaints = short_of_memory(odd_descriptions(folder, complaint_about, every=1, more=(NESTED,)))
+    complaints += short_of_memory(hostile_weights(folder, complaint_about, HOSTILE, every=1))
     assert not complaints, "\n".join(complaints)

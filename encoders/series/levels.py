@@ -1,0 +1,43 @@
+"""Levels: what the numbers of a series are measured by, so that large and small ones look alike."""
+
+import math
+from typing import Literal
+
+import numpy as np
+
+from encoders.series.known import Array, last_known
+
+Measure = Literal["mean", "last"]
+"""`mean`: the mean of the last 8 known periods and 1 besides, for what is counted and often 0;
+`last`: the last known number, for what stays as it is unless it is moved, such as a price."""
+LEVEL_PERIODS = 8
+"""Periods, the latest, whose mean is a level."""
+ADDED: dict[Measure, float] = {"mean": 1.0, "last": 0.0}
+"""What is added to a number before its logarithm is held against that of a level."""
+
+
+def levels_of(past: Array, measure: Measure = "mean") -> Array:
+    """Levels of pasts `[n, length]`: `[n]`, NaN where nothing is known.
+
+    Args:
+        past: The last entry is the last period; NaN where a number is unknown.
+        measure: What the level is.
+
+    Example:
+        >>> past = np.array([[2.0, 4.0, np.nan]])
+        >>> levels_of(past).tolist(), levels_of(past, "last").tolist()
+        ([4.0], [4.0])
+    """
+    if measure == "mean":
+        return own_means(past[:, -LEVEL_PERIODS:], otherwise=math.nan, least=0.0) + 1.0
+    if not past.shape[1]:
+        return np.full(len(past), math.nan)
+    return last_known(past)
+
+
+def own_means(values: Array, *, otherwise: float, least: float = -math.inf) -> Array:
+    """Mean of the known numbers of each row `[n]`, at least `least`; `otherwise` without any."""
+    known = ~np.isnan(values)
+    n_known = known.sum(axis=1)
+    sums = np.where(known, values, 0.0).sum(axis=1)
+    return np.where(n_known > 0, np.maximum(sums / np.maximum(n_known, 1), least), otherwise)

@@ -1,0 +1,88 @@
+"""`fusion update`: a trained forecast goes on with the periods that came since."""
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fusion.cli.part_options import MovedEncoders, moved_encoders
+from fusion.cli.shared import (
+    BadRows,
+    Delimiter,
+    LogJson,
+    Photos,
+    Policy,
+    Quiet,
+    Store,
+    app,
+    open_stage,
+    reported,
+    say,
+)
+
+if TYPE_CHECKING:
+    from fusion.forecasting.updating.update import Updated
+
+
+@app.command()
+@reported
+def update(
+    *,
+    bundle: Annotated[Path, typer.Argument(metavar="FORECAST", help="Folder of a forecast.")],
+    sales: Annotated[Path, typer.Option("--sales", help="Rows of the new periods alone.")],
+    items: Annotated[
+        Path | None, typer.Option("--items", help="Items table, where items are new.")
+    ] = None,
+    market: Annotated[
+        Path | None, typer.Option("--market", help="Numbers of the market in these periods.")
+    ] = None,
+    planned: Annotated[
+        Path | None, typer.Option("--planned", help="What is planned from now on.")
+    ] = None,
+    photos: Photos = None,
+    store: Store = None,
+    delimiter: Delimiter = None,
+    encoder: MovedEncoders = None,
+    on_bad_rows: Policy = BadRows.RAISE,
+    retrain: Annotated[
+        bool,
+        typer.Option(
+            "--retrain", help="Members learn from the new periods too, networks for few epochs."
+        ),
+    ] = False,
+    quiet: Quiet = False,
+    log_json: LogJson = False,
+) -> None:
+    """Bring a trained forecast up to date with new periods: histories, blend and ranges.
+
+    It is refused where it would forecast worse than before; then the old one stays as it is.
+    """
+    from fusion.forecasting.content import ContentSpec
+    from fusion.jobs.update import UpdateSource
+    from fusion.jobs.update import update as run
+
+    content = ContentSpec(photos=photos, store=store, on_bad_rows=on_bad_rows.value)
+    moved = moved_encoders(encoder)
+    source = UpdateSource(sales, items, market, planned, content, delimiter, moved)
+    with open_stage(quiet, log_json) as stage:
+        found = run(bundle, source, how="retrain" if retrain else "recalibrate", stage=stage)
+    show_update(found, bundle)
+
+
+def show_update(found: "Updated", bundle: Path) -> None:
+    """Prints what was updated, and how good it is."""
+    unit = found.trained.frequency.unit
+    periods = f"{found.n_periods:,} {unit}{'s'[: found.n_periods != 1]}"
+    days = found.first_day
+    if found.n_periods > 1:
+        days += f" to {found.last_day}"
+    say(f"New          {periods} ({days}), {found.n_rows:,} rows, {found.n_new_items:,} new items")
+    if not math.isnan(found.coverage_before):
+        say(
+            f"Coverage     {found.coverage_before:.3f} before, {found.coverage_now:.3f} now, at "
+            "the latest dates"
+        )
+    if found.comparison is not None:
+        say(f"Compared     {found.comparison.text}")
+    say(f"Model        {bundle}")

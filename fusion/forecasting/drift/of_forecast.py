@@ -1,0 +1,179 @@
+"""Drift of a trained forecast: its reference is saved with it, and later sales are watched."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from fusion.data.panel.panel import Panel
+from fusion.errors import CatalogueError
+from fusion.forecasting.asked import check_periods
+from fusion.forecasting.content import ContentSpec, check_items, with_encoders
+from fusion.forecasting.drift.distances import Floats, Ints
+from fusion.forecasting.drift.items import UNSEEN, ItemContent, Levels, mixtures
+from fusion.forecasting.drift.readings import DriftReport
+from fusion.forecasting.drift.reference import PeriodErrors, Reference, make_reference
+from fusion.forecasting.drift.watch import watch
+from fusion.forecasting.history import History, ItemSales, read_history
+from fusion.forecasting.trained import TrainedForecast
+from fusion.members.view import View
+from fusion.modalities import MODALITIES
+from fusion.progress import Stage, silent
+from fusion.saved_parts import described
+
+DRIFT = "drift"
+"""Key of the reference in `TrainedForecast.info`."""
+OF_DATES = (": days", ": year")
+"""How columns end that are made of dates."""
+
+
+def drift_info(
+    history: History,
+    view: View,
+    *,
+    until: int,
+    errors: PeriodErrors | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """What a forecast keeps in its `info`, so that drift is seen later.
+
+    Args:
+        history: Items and sales that were learned from.
+        view: What encoders made of the items.
+        until: Period from which on nothing was learned.
+        errors: Of answers out of fold.
+        seed: Of what is drawn.
+    """
+    items = item_content(view, history.rows, history.panel, history.launches)
+    reference = make_reference(history.panel, items, until=until, errors=errors, seed=seed)
+    return {DRIFT: reference.config}
+
+
+def watch_sales(
+    trained: TrainedForecast, sales: ItemSales, content: ContentSpec, *, stage: Stage = silent
+) -> DriftReport:
+    """As `watch_forecast`, of sales up to now and items that are read by the forecast's encoders.
+
+    Args:
+        trained: The forecast, with the reference of its training.
+        sales: Items and their sales.
+        content: Where photos and embeddings lie, and what faulty rows do.
+        stage: Opens progress bars.
+
+    Raises:
+        CatalogueError: If periods do not suit or items are faulty, and as `watch_forecast`.
+    """
+    reference_of(trained)  # before photos are opened
+    check_periods(trained, sales.panel)
+    checked = check_items(sales.items, content, asked_of=(trained.schema, trained.encoders))
+    head = type(trained.model.head)
+    return watch_forecast(trained, read_history(sales, checked, content, head=head, stage=stage))
+
+
+def watch_forecast(
+    trained: TrainedForecast, history: History, *, errors: PeriodErrors | None = None
+) -> DriftReport:
+    """Whether sales and items are still as those that a forecast learned from.
+
+    Args:
+        trained: The forecast, with the reference of its training.
+        history: Items and sales up to now.
+        errors: Of its answers in the periods since.
+
+    Raises:
+        CatalogueError: If the forecast has no reference: it was trained by an older version.
+    """
+    content = with_encoders(history.ready, trained.encoders)
+    items = item_content(content.view, history.rows, history.panel, history.launches)
+    return watch(reference_of(trained), history.panel, items, errors=errors)
+
+
+def reference_of(trained: TrainedForecast) -> Reference:
+    """The reference that a forecast keeps.
+
+    Raises:
+        CatalogueError: If it has none.
+        BundleError: If it is no reference.
+    """
+    if DRIFT not in trained.info:
+        raise CatalogueError(
+            "forecast must keep a reference of its training to be watched for drift, got one "
+            "without, of an older version. Train it again."
+        )
+    with described("drift"):
+        return Reference.of_config(trained.info[DRIFT])
+
+
+def item_content(view: View, rows: Ints, panel: Panel, launches: Ints) -> ItemContent:
+    """Items of a panel with what encoders made of them, one row each.
+
+    Modalities that say once more what others do are left out, and dates, which always go on. An
+    item that was never sold and has no launch is taken for an old one: nobody knows since when.
+
+    Args:
+        view: Blocks of items.
+        rows: Row of the view of each series, `[n_series]`.
+        panel: The sales.
+        launches: Period in which each series is new, `[n_series]`; -1 where that is not known.
+    """
+    begins = np.minimum(panel.first, np.where(launches >= 0, launches, panel.first))
+    begins = np.where(
+        begins < panel.end, begins, np.where(launches >= 0, panel.end - 1, panel.start)
+    )
+    own, series = np.unique(rows, return_index=True)
+    periods = np.full(len(view), panel.end)
+    np.minimum.at(periods, rows, begins)
+    names = [name for name in view.blocks if _is_watched(name)]
+    numbers: dict[str, Floats] = {}
+    for name in names:
+        numbers |= _numbers(view, name, own)
+    return ItemContent(
+        ids=np.array([panel.ids[place] for place in series.tolist()], dtype=object),
+        periods=periods[own],
+        numbers=numbers,
+        categories={
+            name.partition(".")[2]: _levels(view, name, own)
+            for name in names
+            if view.blocks[name].kind == "category"
+        },
+        vectors={
+            name.partition(".")[0]: _vectors(view, name, own)
+            for name in names
+            if view.blocks[name].kind in ("vectors", "terms")
+        },
+        present={name.partition(".")[0]: view.present[name][own] for name in names},
+    )
+
+
+def _is_watched(name: str) -> bool:
+    modality = MODALITIES.get(name.partition(".")[0])
+    return modality is None or not modality.repeats
+
+
+def _numbers(view: View, name: str, rows: Ints) -> Mapping[str, Floats]:
+    """Numeric columns by name; NaN where a cell or the whole modality is missing."""
+    block = view.blocks[name]
+    if block.kind != "raw":
+        return {}
+    there = view.present[name][rows]
+    values = np.where(there[:, None], np.asarray(block.values)[rows], np.nan).astype(np.float64)
+    return {
+        label: values[:, place]
+        for place, label in enumerate(block.labels)
+        if not label.endswith(OF_DATES)
+    }
+
+
+def _levels(view: View, name: str, rows: Ints) -> Levels:
+    """Codes of a category as levels: 0 is a missing cell, 1 a level that was not or seldom seen."""
+    codes = np.where(view.present[name], view.blocks[name].values, 0)[rows]
+    names = {0: None, 1: UNSEEN}
+    return np.array([names.get(code, str(code)) for code in codes.tolist()], dtype=object)
+
+
+def _vectors(view: View, name: str, rows: Ints) -> Floats:
+    """Embeddings, or the words of texts, as few numbers; what stands in absent rows is nothing."""
+    block = view.blocks[name]
+    mixed = mixtures(block.values[rows])
+    dense = mixed.toarray() if block.kind == "terms" and hasattr(mixed, "toarray") else mixed
+    return np.where(view.present[name][rows][:, None], dense, 0.0).astype(np.float64)

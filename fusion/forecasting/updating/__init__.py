@@ -1,0 +1,1 @@
+"""Trained forecasts brought up to date with the periods that came since."""

@@ -1,0 +1,139 @@
+"""Kept histories with the periods and items that came: what every update begins with."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from encoders.blocks import Block
+from fusion.data.panel.appending import appended
+from fusion.data.panel.items import of_items, of_series, series_names
+from fusion.data.panel.launches import launch_days, launch_periods
+from fusion.data.panel.tables import item_keys
+from fusion.data.problems import raise_for
+from fusion.data.schema import missing_columns
+from fusion.errors import CatalogueError
+from fusion.forecasting.content import ContentSpec, check_items, ready_items, with_encoders
+from fusion.forecasting.history import ItemSales
+from fusion.forecasting.kept import Kept, blocks_alone
+from fusion.forecasting.trained import TrainedForecast
+from fusion.forecasting.updating.new_periods import NewSales, read_new_periods
+from fusion.forecasting.updating.pool import moved_answers
+from fusion.members.view import View
+from fusion.progress import Stage, silent
+
+
+@dataclass(frozen=True, eq=False)
+class NewRows:
+    """What came: the sales of new periods, and an items table that tells of new items.
+
+    Args:
+        sales: The rows of new periods.
+        items: One row an item; those that are known are not read again. None: no item is new.
+        content: Where photos and embeddings of new items lie, and what faulty rows do.
+    """
+
+    sales: NewSales
+    items: pd.DataFrame | None
+    content: ContentSpec
+
+
+def kept_of(trained: TrainedForecast) -> Kept:
+    """The histories of a forecast.
+
+    Raises:
+        CatalogueError: If it keeps none.
+    """
+    if trained.kept is None:
+        raise CatalogueError(
+            "the forecast must keep its histories to go on with them, got one that keeps none. "
+            "Train it with keep_histories = true; one of prices keeps none."
+        )
+    return trained.kept
+
+
+def grown_histories(trained: TrainedForecast, rows: NewRows, *, stage: Stage = silent) -> Kept:
+    """The kept histories with new periods and items; nothing is learned from them.
+
+    Args:
+        trained: The forecast.
+        rows: What came.
+        stage: Opens progress bars.
+
+    Raises:
+        CatalogueError: If it keeps no histories, or rows do not go on where they end.
+    """
+    kept = kept_of(trained)
+    new = _new_items(rows.items, trained, kept)
+    column = trained.sales.item
+    ids = [] if new is None else [key for key in item_keys(new, column) if key is not None]
+    days = {} if new is None else launch_days(new, item_keys(new, column), trained.launch)
+    panel = read_new_periods(rows.sales, kept.panel, ids)
+    view, row_of = kept.content, dict(zip(kept.panel.ids, kept.rows.tolist(), strict=True))
+    if new is not None and ids:
+        checked = check_items(new, rows.content, asked_of=(trained.schema, trained.encoders))
+        ready = ready_items(checked, rows.content, stage=stage)
+        own = item_keys(ready.catalogue.frame, column)
+        row_of |= {key: len(view) + row for row, key in enumerate(own) if key is not None}
+        view = joined_views(view, with_encoders(ready, trained.encoders).view)
+        panel = of_series(panel, [one for one in series_names(panel) if one[0] in row_of])
+    launches = dict(zip(kept.panel.ids, kept.launches.tolist(), strict=True))
+    for name, day in days.items():
+        launches[name] = int(panel.frequency.period(np.array([day], dtype="datetime64[D]"))[0])
+    grown = of_items(appended(kept.panel, panel, launches), row_of.keys())
+    return replace(
+        kept,
+        panel=grown,
+        launches=np.array([launches.get(name, -1) for name in grown.ids], dtype=np.int64),
+        content=view,
+        rows=np.array([row_of[name] for name in grown.ids], dtype=np.int64),
+        held_out=moved_answers(kept.held_out, kept.panel, grown),
+    )
+
+
+def _new_items(
+    items: pd.DataFrame | None, trained: TrainedForecast, kept: Kept
+) -> pd.DataFrame | None:
+    """Rows of an items table that tell of items that are not known."""
+    if items is None:
+        return None
+    column = trained.sales.item
+    raise_for(missing_columns([column], items.columns), source="items")
+    known = set(kept.panel.ids)
+    is_new = [key is None or key not in known for key in item_keys(items, column)]
+    return items[np.array(is_new, dtype=bool)].reset_index(drop=True)
+
+
+def joined_views(first: View, second: View) -> View:
+    """Rows of two views that the same encoders made, one behind the other."""
+    second = blocks_alone(second)
+    blocks = {}
+    for name, block in first.blocks.items():
+        values: list[Any] = [block.values, second.blocks[name].values]
+        is_sparse = block.kind == "terms"
+        both = sparse.vstack(values, format="csr") if is_sparse else np.concatenate(values)
+        blocks[name] = Block(block.name, block.kind, both, block.n_levels, block.labels)
+    present = {
+        name: np.concatenate([mask, second.present[name]]) for name, mask in first.present.items()
+    }
+    inputs = first.inputs.take(np.zeros(len(first) + len(second), dtype=np.int64))
+    return View(blocks, present, inputs, {})
+
+
+def kept_sales(trained: TrainedForecast, items: pd.DataFrame) -> ItemSales:
+    """The kept sales of the items of a table; one that is not known has none.
+
+    Args:
+        trained: A forecast that keeps its histories.
+        items: One row an item.
+
+    Raises:
+        CatalogueError: If it keeps none, or ids or launches are faulty.
+    """
+    kept, column = kept_of(trained), trained.sales.item
+    keys = item_keys(items, column)
+    days = launch_days(items, keys, trained.launch)
+    panel = of_items(kept.panel, {key for key in keys if key is not None})
+    return ItemSales(items, column, panel, launch_periods(panel, days))

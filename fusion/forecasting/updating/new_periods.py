@@ -1,0 +1,231 @@
+"""The rows of new periods: read as the sales of a training are, and held against kept ones."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fusion.data.panel.cells import Parts, date_reader, frame_parts
+from fusion.data.panel.columns import SalesColumns
+from fusion.data.panel.frequency import Days
+from fusion.data.panel.items import Series, series_names
+from fusion.data.panel.layout import NO_SHOP, SHOPS, KeyReader
+from fusion.data.panel.panel import Panel
+from fusion.data.panel.plan import with_plan
+from fusion.data.panel.reading import panel_of_rows
+from fusion.data.problems import shown
+from fusion.errors import CatalogueError
+from fusion.forecasting.examples import Ints
+from fusion.forecasting.history import SalesSpec, planned_alone
+
+SHOWN_ROWS = 5
+CLOSE = 1e-5
+"""How near, relatively, numbers are that were stored in single precision and are the same."""
+
+
+@dataclass(frozen=True)
+class NewSales:
+    """The rows of new periods, and how they are read.
+
+    Args:
+        parts: The sales table, see `frame_parts`.
+        spec: As in training; `market` and `planned` of the new periods.
+        name: What messages call the table.
+    """
+
+    parts: Parts
+    spec: SalesSpec
+    name: str = "sales"
+
+
+def read_new_periods(sales: NewSales, kept: Panel, new_items: Collection[str] = ()) -> Panel:
+    """The sales of the periods that follow kept ones, of known items and new ones.
+
+    Items that the training left out are left out again.
+
+    Args:
+        sales: The rows.
+        kept: The sales that are known.
+        new_items: Ids of items that are not known yet.
+
+    Raises:
+        CatalogueError: If rows are faulty or of unknown items, periods are of another frequency,
+            are known already, or some are missing; with the rows and what to do.
+    """
+    wanted = {*kept.ids, *new_items}
+    spec = sales.spec
+    panel = panel_of_rows(
+        sales.parts,
+        columns=spec.columns.without(planned_alone(sales.parts, spec)),
+        items=wanted,
+        frequency=kept.frequency.unit,
+        market=spec.market,
+    )
+    _check_frequency(sales, kept, panel)
+    _refuse_unknown(sales, kept, panel)
+    if panel.start < kept.end:
+        _refuse_known_periods(sales, kept, panel)
+    _refuse_holes(sales, kept, panel)
+    if spec.planned is not None:
+        panel = with_plan(panel, frame_parts(spec.planned), columns=spec.columns, items=wanted)
+    return panel
+
+
+def _check_frequency(sales: NewSales, kept: Panel, panel: Panel) -> None:
+    frequency = kept.frequency
+    if not len(panel.reported):
+        raise CatalogueError(
+            f"{sales.name} must hold rows of {frequency.unit}s after {_last(kept)}, got none. "
+            "Give the rows of the new periods."
+        )
+    if panel.frequency != frequency:
+        raise CatalogueError(
+            f"{sales.name} must be of {frequency.unit}s that begin as the kept ones, such as "
+            f"{frequency.first_day(kept.end)}, got {panel.frequency.first_day(panel.start)} "
+            f"(row 1). Give rows whose dates stand on the same days."
+        )
+
+
+def _refuse_unknown(sales: NewSales, kept: Panel, panel: Panel) -> None:
+    unknown = set(panel.left_out) - set(kept.left_out)
+    if unknown:
+        rows = _Rows.of(sales)
+        names = np.array([name for name, _ in rows.series], dtype=object)[rows.keys]
+        where = rows.told(np.isin(names, list(unknown)))
+        raise CatalogueError(
+            f"{sales.name} must hold items that are known or stand in the items table, got "
+            f"{_count(len(unknown), 'other item')}: {where}. Give an items table with a row of "
+            "each, or leave these rows out."
+        )
+
+
+def _refuse_known_periods(sales: NewSales, kept: Panel, panel: Panel) -> None:
+    """Refuses rows of kept periods: those that say the same, and those that change the past."""
+    rows = _Rows.of(sales)
+    periods = kept.frequency.period(rows.days)
+    is_old = periods < kept.end
+    same = _same_values(kept, panel)
+    changes = is_old & ~np.array(
+        [
+            same.get((rows.series[key], period), False)
+            for key, period in zip(rows.keys.tolist(), periods.tolist(), strict=True)
+        ],
+        dtype=bool,
+    )
+    unit = kept.frequency.unit
+    if changes.any():
+        raise CatalogueError(
+            f"{sales.name} must not change the past, got {_count(int(changes.sum()), 'row')} of "
+            f"kept {unit}s with other values than are kept: {rows.told(changes)}. Leave them out, "
+            "or train again with the whole corrected table."
+        )
+    raise CatalogueError(
+        f"{sales.name} must hold {unit}s after {_last(kept)}, and no others, got rows that are "
+        f"kept already, with the same values: {rows.told(is_old)}. Leave them out."
+    )
+
+
+def _same_values(kept: Panel, panel: Panel) -> dict[tuple[Series, int], bool]:
+    """Whether the rows of a series in a period say what is kept of it."""
+    places = {name: place for place, name in enumerate(series_names(kept))}
+    found: dict[tuple[Series, int], bool] = {}
+    for row, name in enumerate(series_names(panel)):
+        place = places.get(name)
+        for nth in range(int(panel.offsets[row + 1] - panel.offsets[row])):
+            now, period = int(panel.offsets[row]) + nth, int(panel.first[row]) + nth
+            if period >= kept.end or not panel.given[now]:
+                continue
+            found[name, period] = False
+            if place is not None and period >= kept.first[place]:
+                before = int(kept.offsets[place] + period - kept.first[place])
+                found[name, period] = bool(kept.given[before]) and _alike(kept, before, panel, now)
+    return found
+
+
+def _alike(kept: Panel, before: int, panel: Panel, now: int) -> bool:
+    """Whether a value of each panel is the same, and so are the further numbers that are told."""
+    names = [name for name in panel.columns if name in kept.columns]
+    pairs = [(kept.units[before], panel.units[now])]
+    pairs += [(kept.columns[name][before], panel.columns[name][now]) for name in names]
+    first, second = np.array(pairs, dtype=np.float64).T
+    told = ~np.isnan(second)
+    return bool(np.allclose(first[told], second[told], rtol=CLOSE))
+
+
+def _refuse_holes(sales: NewSales, kept: Panel, panel: Panel) -> None:
+    frequency = kept.frequency
+    missing = [
+        *range(kept.end, panel.start),
+        *(np.flatnonzero(~panel.reported) + panel.start).tolist(),
+    ]
+    if missing:
+        first = ", ".join(str(frequency.first_day(one)) for one in missing[:SHOWN_ROWS])
+        more = ", ..." if len(missing) > SHOWN_ROWS else ""
+        raise CatalogueError(
+            f"{sales.name} must go on with {frequency.name(kept.end)} and leave no "
+            f"{frequency.unit} out, got no row of {_count(len(missing), frequency.unit)} "
+            f"({first}{more}) and {frequency.name(panel.start)} as its first. Add the rows of "
+            "these, of 0 units where nothing was sold."
+        )
+
+
+def _last(kept: Panel) -> str:
+    return f"{kept.frequency.name(kept.end - 1)}, the last one that is kept"
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Which series and day each row of a table is about, to name rows in messages."""
+
+    columns: SalesColumns
+    series: list[Series]
+    keys: Ints
+    days: Days
+
+    @classmethod
+    def of(cls, sales: NewSales) -> "_Rows":
+        """Of all rows, also those of items that are not known."""
+        columns = sales.spec.columns
+        reader = KeyReader(columns, date_reader(sales.parts, columns.date))
+        read: list[tuple[Any, Any]] = [reader.read(part)[:2] for part in sales.parts()]
+        codes, keys = np.unique(np.concatenate([one for one, _ in read]), return_inverse=True)
+        items, shops = list(reader.item_codes), list(reader.shop_codes) or [NO_SHOP]
+        series = [(items[code // SHOPS], shops[code % SHOPS]) for code in codes.tolist()]
+        return cls(columns, series, keys, np.concatenate([days for _, days in read]))
+
+    def told(self, chosen: NDArray[np.bool_]) -> str:
+        """The first of some rows: number, item and date."""
+        places = np.flatnonzero(chosen)
+        parts = [
+            f"row {place + 1} ({shown(self.series[self.keys[place]][0])}, {self.days[place]})"
+            for place in places[:SHOWN_ROWS].tolist()
+        ]
+        more = f" and {len(places) - SHOWN_ROWS:,} more" if len(places) > SHOWN_ROWS else ""
+        return ", ".join(parts) + more
+
+
+def spec_as_trained(
+    columns: SalesColumns,
+    kept: Panel,
+    *,
+    market: pd.DataFrame | None = None,
+    planned: pd.DataFrame | None = None,
+) -> SalesSpec:
+    """How new rows are read: as those of the training.
+
+    Raises:
+        CatalogueError: If the training had numbers of the market, and none are given.
+    """
+    if kept.market and market is None:
+        raise CatalogueError(
+            "market must be given, as in training, got none. Give a table of dates and "
+            f"{', '.join(kept.market)} of the new {kept.frequency.unit}s."
+        )
+    return SalesSpec(columns, kept.frequency.unit, None, market, planned)

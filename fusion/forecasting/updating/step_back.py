@@ -1,0 +1,141 @@
+"""Whether an updated forecast is worse than the old one on the latest known periods."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fusion.forecasting.backtest.forecasts import Actual, Forecasts
+from fusion.forecasting.backtest.metrics import METRICS
+from fusion.forecasting.backtest.origins import measured_levels
+from fusion.forecasting.backtest.paired import paired_gains
+from fusion.forecasting.examples import Floats
+from fusion.forecasting.model import ForecastModel
+from fusion.forecasting.updating.pool import Pool
+from heads.sales_distribution import SalesDistribution
+
+METRIC = "pinball"
+"""What is compared: how good all quantiles are together."""
+MARGIN = 0.01
+"""Share by which a forecast must be worse, and surely so, to be refused: less is of no account."""
+OLD, NEW = "old", "new"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How good both forecasts are on the same steps, of which they know alike.
+
+    Args:
+        old: Mean pinball loss of the old forecast, in units.
+        new: Of the updated one.
+        low: Lower end of the 95 % interval of `old - new`, over items.
+        high: Upper end.
+        n_steps: Steps that are compared.
+    """
+
+    old: float
+    new: float
+    low: float
+    high: float
+    n_steps: int
+
+    @property
+    def is_step_back(self) -> bool:
+        """Whether the updated forecast is worse beyond the interval, and by more than 1 %."""
+        return self.high < 0 and self.new > (1.0 + MARGIN) * self.old
+
+    @property
+    def text(self) -> str:
+        """Both figures and the interval."""
+        return (
+            f"pinball loss {self.old:.4g} before and {self.new:.4g} now over {self.n_steps:,} "
+            f"steps (gain {self.old - self.new:+.3g}, 95 % interval {self.low:+.3g} to "
+            f"{self.high:+.3g})"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """Steps of some examples and what both forecasts say of them.
+
+    Args:
+        pool: The examples.
+        sold: Units `[n, horizon]`, NaN where a step is not compared.
+        old: By the old forecast.
+        new: By the updated one.
+    """
+
+    pool: Pool
+    sold: Floats
+    old: SalesDistribution
+    new: SalesDistribution
+
+
+def compared(scored: Sequence[Scored], levels: Sequence[float]) -> Comparison | None:
+    """The comparison over all that was scored; None where no step is known.
+
+    Args:
+        scored: Examples with answers of both.
+        levels: Quantile levels that are told.
+    """
+    told = measured_levels(tuple(levels))
+    sold = np.concatenate([one.sold for one in scored])
+    rows = np.flatnonzero(~np.isnan(sold).all(axis=1))
+    if not len(rows):
+        return None
+    unknown = np.full(len(rows), np.nan)
+    actual = Actual(sold[rows], unknown, unknown)
+    both = {
+        name: _forecasts([getattr(one, name) for one in scored], told).take(rows)
+        for name in (OLD, NEW)
+    }
+    items = np.concatenate(
+        [np.array(one.pool.examples.panel.ids)[one.pool.held_out.series] for one in scored]
+    )
+    gain = paired_gains(actual, both, blocks=items[rows], reference=NEW, metrics=(METRIC,)).rows[0]
+    values = {name: _value(METRIC, actual, one) for name, one in both.items()}
+    n_steps = int((~np.isnan(sold)).sum())
+    return Comparison(values[OLD], values[NEW], gain.low, gain.high, n_steps)
+
+
+def coverage(pool: Pool, model: ForecastModel, sold: Floats) -> float:
+    """How often steps lay between the lowest and the highest level that is told, 0 to 1.
+
+    NaN where no step is known.
+
+    Args:
+        pool: The examples.
+        model: A forecast of the members that gave the answers.
+        sold: Units `[n, horizon]`, NaN where a step does not count.
+    """
+    levels = measured_levels(tuple(model.head.levels))
+    rows = np.flatnonzero(~np.isnan(sold).all(axis=1))
+    if not len(rows):
+        return float("nan")
+    unknown = np.full(len(rows), np.nan)
+    some = pool.take(rows)
+    found = _forecasts([some.answered(model)], levels)
+    return _value("coverage", Actual(sold[rows], unknown, unknown), found)
+
+
+def _value(metric: str, actual: Actual, forecasts: Forecasts) -> float:
+    parts = METRICS[metric].parts(actual, forecasts)
+    return float(METRICS[metric].value(parts.numerator.sum(), parts.denominator.sum()))
+
+
+def _forecasts(answers: Sequence[SalesDistribution], levels: tuple[float, ...]) -> Forecasts:
+    return Forecasts(
+        np.concatenate([one.mean for one in answers]),
+        np.concatenate([one.quantile(levels) for one in answers]),
+        levels,
+    )
+
+
+def scored_periods(
+    pool: Pool, old: ForecastModel, new: ForecastModel, begin: int, end: int
+) -> Scored:
+    """What both say of the steps in some periods."""
+    sold = pool.sold_within(begin, end)
+    rows = np.flatnonzero(~np.isnan(sold).all(axis=1))
+    some = pool.take(rows)
+    return Scored(some, sold[rows], some.answered(old), some.answered(new))

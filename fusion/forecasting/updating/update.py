@@ -1,0 +1,227 @@
+"""A forecast brought up to date: histories, then blend and ranges, then members if asked for.
+
+The way of an update: `grown_histories` reads the rows of new periods; `grown_pool` asks the members
+about the dates that came, of which they have not learned; `recalibrated` joins and corrects them
+anew. Members learn only where that is asked for. What would forecast worse than before is refused.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from fusion.errors import CatalogueError
+from fusion.forecasting.examples import past_examples
+from fusion.forecasting.fit import hot_rule
+from fusion.forecasting.kept import Kept, drawn_by_date, joined_answers
+from fusion.forecasting.model import ForecastModel
+from fusion.forecasting.trained import TrainedForecast
+from fusion.forecasting.updating.histories import NewRows, grown_histories, kept_of
+from fusion.forecasting.updating.pool import Pool, answers_now, grown_pool, pool_of
+from fusion.forecasting.updating.recalibration import recalibrated
+from fusion.forecasting.updating.retraining import learned_members, with_members
+from fusion.forecasting.updating.step_back import (
+    Comparison,
+    Scored,
+    compared,
+    coverage,
+    scored_periods,
+)
+from fusion.progress import Stage, silent
+
+How = Literal["recalibrate", "retrain"]
+"""What is found anew: blend and ranges, or the members too."""
+HOWS: tuple[How, ...] = ("recalibrate", "retrain")
+MOST_FOLDS = 4
+"""Parts of the new periods, each of which is once unknown to what is compared on it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Updated:
+    """A forecast that was brought up to date, and what is worth knowing of it.
+
+    Args:
+        trained: The forecast.
+        first_day: Of the first new period.
+        last_day: First day of the last one.
+        n_periods: New periods.
+        n_rows: Values of items (and shops) in these periods that have a row.
+        n_new_items: Items that were not known.
+        coverage_before: How often units of the latest dates lay in the told range as it was; NaN
+            where nothing is known.
+        coverage_now: And as it is now.
+        comparison: How good both are on the same steps; None where no step can be compared.
+        pool: Answers out of fold to the latest dates, by which it was found; None where none are.
+    """
+
+    trained: TrainedForecast
+    first_day: str
+    last_day: str
+    n_periods: int
+    n_rows: int
+    n_new_items: int
+    coverage_before: float
+    coverage_now: float
+    comparison: Comparison | None
+    pool: Pool | None
+
+
+def update_forecast(
+    trained: TrainedForecast, rows: NewRows, *, how: How = "recalibrate", stage: Stage = silent
+) -> Updated:
+    """A forecast that knows the periods that came.
+
+    Args:
+        trained: It stays as it is.
+        rows: What came.
+        how: Whether members learn anew too.
+        stage: Opens progress bars.
+
+    Raises:
+        CatalogueError: If rows do not go on where the histories end, or the forecast would get
+            worse beyond doubt on the latest known periods.
+    """
+    before = kept_of(trained)
+    kept = grown_histories(trained, rows, stage=stage)
+    with stage("asking the latest dates", 1, "forecast") as work:
+        pool = grown_pool(trained.model, kept)
+        work(1)
+    renew = {"recalibrate": _recalibrated, "retrain": _retrained}[how]
+    found = renew(_Begun(trained.model, kept, pool, before.panel.end), stage)
+    _refuse_step_back(found.comparison)
+    ranges = [
+        float("nan") if one is None else coverage(one, model, one.examples.targets())
+        for one, model in ((pool, trained.model), (found.pool, found.model))
+    ]
+    panel = kept.panel
+    return Updated(
+        replace(trained, model=found.model, kept=found.kept),
+        str(panel.frequency.first_day(before.panel.end)),
+        str(panel.frequency.first_day(panel.end - 1)),
+        n_periods=panel.end - before.panel.end,
+        n_rows=int(panel.given[panel.places() >= len(before.panel.reported)].sum()),
+        n_new_items=len(set(panel.ids) - set(before.panel.ids)),
+        coverage_before=ranges[0],
+        coverage_now=ranges[1],
+        comparison=found.comparison,
+        pool=found.pool,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Begun:
+    """An update of which the histories are done.
+
+    Args:
+        model: The old forecast.
+        kept: Sales with the new periods.
+        pool: What its members answered out of fold; None where nothing.
+        begin: The first new period.
+    """
+
+    model: ForecastModel
+    kept: Kept
+    pool: Pool | None
+    begin: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Renewed:
+    """What an update found: a forecast, what it keeps, its answers out of fold."""
+
+    model: ForecastModel
+    kept: Kept
+    pool: Pool | None
+    comparison: Comparison | None
+
+
+def _recalibrated(begun: _Begun, stage: Stage) -> _Renewed:
+    """The same members, joined and corrected anew; compared on periods that neither has read."""
+    old, pool, end = begun.model, begun.pool, begun.kept.panel.end
+    if pool is None:
+        return _Renewed(old, begun.kept, None, None)
+    seed = begun.kept.seed
+    folds = np.array_split(np.arange(begun.begin, end), min(MOST_FOLDS, end - begun.begin))
+    scored = []
+    with stage("finding ranges anew", len(folds) + 1, "fits") as work:
+        for fold in folds:
+            without = int(fold[0]), int(fold[-1]) + 1
+            tried = recalibrated(old, pool, seed=seed, without=without)
+            scored.append(scored_periods(pool, old, tried, *without))
+            work(1)
+        new = recalibrated(old, pool, seed=seed)
+        work(1)
+    comparison = compared(scored, old.head.levels)
+    return _Renewed(new, replace(begun.kept, held_out=pool.held_out), pool, comparison)
+
+
+def _retrained(begun: _Begun, stage: Stage) -> _Renewed:
+    """Members that have learned from all periods, joined and corrected by answers before that.
+
+    Where enough periods came, members first learn up to a horizon before the end: what they then
+    answer is out of fold, and is compared with what the old ones do. Else both are compared on the
+    last periods that both have learned from.
+    """
+    old, kept, horizon = begun.model, begun.kept, begun.model.head.horizon
+    end, cut = kept.panel.end, max(kept.learned_until, kept.panel.end - horizon)
+    pool, comparison = begun.pool, None
+    if pool is not None and cut > kept.learned_until:
+        early = with_members(old, learned_members(old, kept, until=cut, stage=stage))
+        pool, comparison = _with_late(begun, early, cut)
+    new = with_members(old, learned_members(old, kept, until=end, stage=stage))
+    if pool is not None:
+        new = recalibrated(new, pool, seed=kept.seed)
+    if comparison is None:
+        comparison = _compared_alike(old, new, kept)
+    learned = past_examples(kept.panel, horizon=horizon, until=end)
+    new.hot = hot_rule(learned)
+    kept = replace(
+        kept,
+        learned_until=end,
+        held_out=None if pool is None else pool.held_out,
+    )
+    return _Renewed(new, kept, pool, comparison)
+
+
+def _with_late(begun: _Begun, early: ForecastModel, cut: int) -> tuple[Pool, Comparison | None]:
+    """Answers out of fold of members that learned until a period, and how good they are from it on.
+
+    Both forecasts are joined and corrected without these periods.
+    """
+    assert begun.pool is not None
+    pool, kept, end = begun.pool, begun.kept, begun.kept.panel.end
+    is_late = pool.held_out.as_of >= cut
+    before, late = pool.take(np.flatnonzero(~is_late)), pool.take(np.flatnonzero(is_late))
+    if not len(late):
+        return pool, None
+    parts = [before.held_out, answers_now(early.members, late.examples)]
+    answered = pool_of(
+        joined_answers(parts), kept, new_level=early.new_level, horizon=early.head.horizon
+    )
+    asked = np.arange(len(before), len(answered))
+    old = recalibrated(begun.model, pool, seed=kept.seed, without=(cut, end))
+    new = recalibrated(early, answered, seed=kept.seed, without=(cut, end))
+    some = answered.take(asked)
+    scored = Scored(some, some.sold_within(cut, end), late.answered(old), some.answered(new))
+    return answered, compared([scored], old.head.levels)
+
+
+def _compared_alike(old: ForecastModel, new: ForecastModel, kept: Kept) -> Comparison | None:
+    """Both on the last dates that both have learned from."""
+    horizon, until = old.head.horizon, kept.learned_until
+    examples = past_examples(kept.panel, horizon=horizon, until=until)
+    examples = examples.take(np.flatnonzero(examples.as_of >= until - horizon))
+    rows = drawn_by_date(examples.as_of, examples.stages(), seed=kept.seed)
+    asked = kept.with_content(replace(examples.take(rows), new_level=old.new_level))
+    pool = Pool(asked, answers_now({}, asked))
+    both = old.distribution(asked), new.distribution(asked)
+    return compared([Scored(pool, asked.targets(), *both)], old.head.levels)
+
+
+def _refuse_step_back(comparison: Comparison | None) -> None:
+    if comparison is not None and comparison.is_step_back:
+        raise CatalogueError(
+            "the updated forecast must be no worse than the old one on the latest known periods, "
+            f"got {comparison.text}. The old forecast stays. Look at the new rows for errors, or "
+            "train anew on the whole table."
+        )

@@ -1,0 +1,119 @@
+"""`fusion update`: a trained forecast goes on with the periods that came since.
+
+Reads: a forecast that keeps its histories, a sales table of new periods and, where items are new,
+an items table with their photos.
+Writes: the forecast, in place of the old one; or nothing, where it is refused.
+"""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fusion.bundle.folder import check_folder, read_description
+from fusion.choices.mistakes import Mistakes, checked_settings
+from fusion.choices.parameters import EncoderPaths
+from fusion.choices.paths import folder_mistakes, photo_folder_mistakes
+from fusion.data.tables import read_table
+from fusion.forecasting.saved.document import FORECAST, ForecastDocument
+from fusion.forecasting.saved.folder import load_forecast, save_forecast
+from fusion.forecasting.trained import TrainedForecast
+from fusion.forecasting.updating.histories import NewRows, kept_of
+from fusion.forecasting.updating.new_periods import NewSales, spec_as_trained
+from fusion.forecasting.updating.update import How, Updated, update_forecast
+from fusion.job_steps.config import SalesTable
+from fusion.job_steps.panel import own_columns
+from fusion.progress import Stage, silent
+from fusion.shards.history import sales_parts
+from fusion.system.lock import locked_file
+
+if TYPE_CHECKING:
+    from fusion.forecasting.content import ContentSpec
+
+
+@dataclass(frozen=True)
+class UpdateSource:
+    """Tables of what came, and where the rest lies.
+
+    Args:
+        sales: Rows of the new periods.
+        items: Items table; None: no item is new.
+        market: Numbers of the market in these periods.
+        planned: What is planned from now on.
+        content: How new items are read.
+        delimiter: What separates the cells of the items table, where it is CSV; found where None.
+        encoders: Where weights of the encoders lie now, if they have moved.
+    """
+
+    sales: Path
+    items: Path | None
+    market: Path | None
+    planned: Path | None
+    content: "ContentSpec"
+    delimiter: str | None = None
+    encoders: EncoderPaths = field(default_factory=EncoderPaths)
+
+
+def update(
+    bundle: Path,
+    source: UpdateSource,
+    *,
+    how: How = "recalibrate",
+    stage: Stage = silent,
+) -> Updated:
+    """Updates a forecast in place; the old one or the new one is there whenever this is stopped.
+
+    Args:
+        bundle: Folder of the forecast.
+        source: What came.
+        how: Whether members learn anew too.
+        stage: Opens progress bars.
+
+    Raises:
+        BundleError: If the forecast is damaged.
+        CatalogueError: If rows do not go on where the kept histories end, or the updated forecast
+            would be worse.
+        JobError: If another process updates it.
+    """
+    mistakes = Mistakes()
+    mistakes.add(folder_mistakes("store", source.content.store))
+    mistakes.add(photo_folder_mistakes(source.content.photos))
+    document: ForecastDocument | None = None
+    with mistakes.gathered():
+        document = read_description(bundle, FORECAST)
+        check_folder(bundle, FORECAST)
+    mistakes.refuse()
+    assert document is not None
+    with locked_file(bundle.resolve()):
+        trained = load_forecast(bundle, encoder_paths=source.encoders)
+        found = update_forecast(trained, _rows(trained, source), how=how, stage=stage)
+        save_forecast(_told(found), bundle)
+    return found
+
+
+def _rows(trained: TrainedForecast, source: UpdateSource) -> NewRows:
+    """The tables, as an update takes them."""
+    columns = trained.sales
+    values = {
+        **{name: getattr(columns, name) for name in columns.__dataclass_fields__},
+        "table": source.sales,
+        "market": source.market,
+        "planned": source.planned,
+        "frequency": trained.frequency.unit,
+    }
+    section = checked_settings(SalesTable, values, source="sales")
+    spec = spec_as_trained(
+        columns,
+        kept_of(trained).panel,
+        market=None if source.market is None else read_table(source.market),
+        planned=None if source.planned is None else read_table(source.planned),
+    )
+    parts = sales_parts(section.table, own_columns(section))
+    items = None if source.items is None else read_table(source.items, delimiter=source.delimiter)
+    return NewRows(NewSales(parts, spec, source.sales.name), items, source.content)
+
+
+def _told(found: Updated) -> TrainedForecast:
+    """The forecast with a note of its last update."""
+    trained = found.trained
+    note = {"from": found.first_day, "to": found.last_day, "n_items": found.n_new_items}
+    return replace(trained, info={**trained.info, "updated": note})

@@ -1,0 +1,160 @@
+"""A watch finds shifts of every kind, says nothing of stable sales, and never looks ahead."""
+
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from fusion.data.panel.frequency import Frequency
+from fusion.data.panel.panel import ragged
+from fusion.forecasting.drift.readings import DriftReport, Reading
+from fusion.forecasting.drift.reference import PeriodErrors, Reference, make_reference
+from fusion.forecasting.drift.watch import watch
+from fusion.report.drift_section import render_drift
+
+UNTIL, END = 2880, 2893
+
+
+def until(panel, end):
+    """The panel as it was before a period."""
+    kept = panel.places() < end - panel.start
+    lengths = np.maximum(end - panel.first, 0)
+    return replace(
+        panel,
+        first=np.minimum(panel.first, end),
+        offsets=ragged(lengths)[0],
+        units=panel.units[kept],
+        given=panel.given[kept],
+        reported=panel.reported[: end - panel.start],
+        columns={name: values[kept] for name, values in panel.columns.items()},
+    )
+
+
+def test_stable_sales_and_items_raise_no_alarm(stable, reference):
+    report = watch(reference, *stable)
+    assert report.findings == ()
+    assert report.n_periods == 13 and report.n_new == 26
+    assert report.summary.startswith("None of ")
+    assert {one.column for one in report.readings} == {"units", "price", "cost", "brand", "image"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "column", "measure"),
+    [
+        ("mean", "units", "error"),
+        ("scale", "units", "spread"),
+        ("new category", "brand", "unseen"),
+        ("missing photo", "image", "absent"),
+        ("other photos", "image", "energy"),
+        ("price level", "price", "change"),
+        ("seasonality", "units", "error"),
+        ("thousands", "units", "jumps"),
+        ("dozens", "units", "jumps"),
+    ],
+)
+def test_a_shift_is_found_within_four_weeks(stable, reference, shifted, kind, column, measure):
+    report = watch(reference, *shifted(kind))
+    found = [one for one in report.findings if (one.column, one.measure) == (column, measure)]
+    last = stable[0].frequency.first_day(UNTIL + 3)
+    assert found and all(one.advice for one in found)
+    assert min(one.found for one in found) <= str(last)
+
+
+def test_slow_drift_is_found_by_the_cumulative_sum_of_errors(reference, shifted):
+    report = watch(reference, *shifted("slow drift"))
+    (found,) = [
+        one
+        for one in report.findings
+        if (one.column, one.measure, one.chart) == ("units", "error", "CUSUM")
+    ]
+    assert found.since < found.found
+    assert "sell more" in found.advice
+
+
+def test_advice_names_the_items_and_levels_that_show_it(reference, shifted):
+    told = {
+        (one.column, one.measure): one.advice
+        for kind in ("thousands", "new category")
+        for one in watch(reference, *shifted(kind)).findings
+    }
+    named = [int(number) for number in re.findall(r"i(\d{3})", told["units", "jumps"])]
+    assert len(named) == 3 and all(number % 10 == 0 for number in named)
+    assert "unknown maker" in told["brand", "unseen"]
+
+
+@pytest.mark.parametrize("kind", ["mean", "slow drift", "new category", "thousands"])
+def test_a_look_each_week_finds_what_one_look_at_the_end_finds(reference, shifted, kind):
+    panel, items = shifted(kind)
+    early = until(panel, UNTIL + 5)
+    known = items.take(items.periods < UNTIL + 5)
+    last = str(panel.frequency.first_day(UNTIL + 4))
+
+    def seen(report):
+        return {
+            (one.column, one.measure, one.chart, one.since, one.found)
+            for one in report.findings
+            if one.found <= last
+        }
+
+    found = seen(watch(reference, early, known))
+    assert found and found == seen(watch(reference, panel, items))
+
+
+def test_nothing_that_came_after_the_reference_changes_it(stable, reference, shifted):
+    panel, _ = shifted("thousands")
+    _, items = shifted("new category")
+    assert make_reference(panel, items, until=UNTIL).config == reference.config
+
+
+def test_a_reference_is_the_same_after_a_round_trip_through_json(reference, shifted):
+    again = Reference.of_config(json.loads(json.dumps(reference.config, allow_nan=False)))
+    assert watch(again, *shifted("mean")) == watch(reference, *shifted("mean"))
+
+
+def test_content_of_absent_photos_says_nothing(stable, reference):
+    panel, items = stable
+    vectors = np.where(items.present["image"][:, None], items.vectors["image"], np.nan)
+    nothing = replace(items, vectors={"image": vectors})
+    assert make_reference(panel, nothing, until=UNTIL).config == reference.config
+    assert watch(reference, panel, nothing) == watch(reference, panel, items)
+
+
+def test_errors_of_the_forecast_are_charted_where_they_are_given(stable):
+    panel, _ = stable
+    draw = np.random.default_rng(3)
+    periods = np.repeat(np.arange(UNTIL - 20, END), 50)
+    sold = draw.poisson(10.0, len(periods)).astype(float)
+    forecast = np.where(periods >= UNTIL, 20.0, 10.0)
+    given = PeriodErrors.of(periods, forecast, sold)
+    before = PeriodErrors.of(periods, np.full(len(periods), 10.0), sold)
+    reference = make_reference(panel, until=UNTIL, errors=before)
+    report = watch(reference, panel, errors=given)
+    assert {one.column for one in report.findings} == {"forecast"}
+    assert any("too high" in one.advice for one in report.findings)
+
+
+def test_too_short_a_reference_is_told_and_raises_no_alarm(stable):
+    panel, _ = stable
+    report = watch(make_reference(panel, until=panel.start + 12), panel)
+    assert report.findings == () and "too short" in report.notes[0]
+
+
+def test_without_later_periods_there_is_nothing_to_watch(stable):
+    panel, items = stable
+    report = watch(make_reference(panel, items), panel, items)
+    assert report.summary == "Nothing has come since the training."
+
+
+def test_sales_of_other_periods_are_refused(stable, reference):
+    panel = replace(stable[0], frequency=Frequency("day"))
+    with pytest.raises(ValueError, match="panel must be of weeks, got days"):
+        watch(reference, panel)
+
+
+def test_a_page_shows_findings_and_escapes_names():
+    told = Reading("unseen", "<b>brand", "", 0.5, 0.2, "2024-01-01", "2024-01-08", "See <i>x</i>.")
+    text = render_drift(DriftReport(3, "2024-01-01", "week", 2, (told,)))
+    assert "1 of 1 measures exceed their threshold" in text
+    assert "&lt;b&gt;brand" in text and "<i>x" not in text

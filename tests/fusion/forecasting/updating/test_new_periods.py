@@ -1,0 +1,111 @@
+"""Rows of new periods are read as those of a training, or refused in one message."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fusion.data.panel.cells import frame_parts
+from fusion.data.panel.columns import SalesColumns
+from fusion.data.panel.reading import read_panel
+from fusion.errors import CatalogueError
+from fusion.forecasting.updating.new_periods import NewSales, read_new_periods, spec_as_trained
+
+COLUMNS = SalesColumns(price="price")
+WEEKS = pd.date_range("2024-01-01", periods=14, freq="7D").strftime("%Y-%m-%d").tolist()
+NAMES = ["item_id", "date", "units", "price"]
+
+
+def table(*rows):
+    return pd.DataFrame(list(rows), columns=NAMES)
+
+
+PAST = table(*[(item, week, 3, 2.5) for item in ("a", "b") for week in WEEKS[:10]])
+
+
+@pytest.fixture(scope="module")
+def kept():
+    rows = pd.concat([PAST, table(("left", WEEKS[0], 1, 1.0))])
+    return read_panel(frame_parts(rows), columns=COLUMNS, items={"a", "b"})
+
+
+def read(kept, *rows, items=()):
+    sales = NewSales(frame_parts(table(*rows)), spec_as_trained(COLUMNS, kept), "new.csv")
+    return read_new_periods(sales, kept, items)
+
+
+def test_new_weeks_are_read(kept):
+    panel = read(kept, ("a", WEEKS[10], 4, 2.0), ("b", WEEKS[11], 1, 2.0))
+    assert panel.start == kept.end and panel.end == kept.end + 2
+    assert panel.units.tolist() == [4.0, 0.0, 1.0]
+
+
+def test_what_the_training_left_out_is_left_out_again(kept):
+    panel = read(kept, ("a", WEEKS[10], 4, 2.0), ("left", WEEKS[10], 4, 2.0))
+    assert panel.ids == ("a",)
+
+
+def test_a_new_item_of_the_items_table_is_read(kept):
+    rows = ("a", WEEKS[10], 4, 2.0), ("c", WEEKS[10], 9, 2.0)
+    assert read(kept, *rows, items={"c"}).ids == ("a", "c")
+
+
+NEW = ("a", WEEKS[10], 4, 2.0)
+REFUSED = {
+    "weeks that are kept, with the same values": (
+        [("a", WEEKS[9], 3, 2.5), NEW],
+        r"^new\.csv must hold weeks after the week of 2024-03-04, the last one that is kept, and "
+        r"no others, got rows that are kept already, with the same values: row 1 \('a', 2024-03-0",
+    ),
+    "weeks that change the past": (
+        [NEW, ("a", WEEKS[9], 3, 2.5), ("b", WEEKS[8], 99, 2.5)],
+        r"new\.csv must not change the past, got 1 row of kept weeks with other values than are "
+        r"kept: row 3 \('b', 2024-02-26\)\. Leave them out, or train again",
+    ),
+    "a price that changes the past": (
+        [NEW, ("a", WEEKS[9], 3, 9.5)],
+        r"must not change the past, got 1 row .* row 2 \('a', 2024-03-04\)",
+    ),
+    "a hole before them": (
+        [("a", WEEKS[12], 4, 2.0)],
+        r"new\.csv must go on with the week of 2024-03-11 and leave no week out, got no row of 2 "
+        r"weeks \(2024-03-11, 2024-03-18\).* Add the rows",
+    ),
+    "a hole among them": (
+        [NEW, ("a", WEEKS[12], 4, 2.0)],
+        r"leave no week out, got no row of 1 week \(2024-03-18\)",
+    ),
+    "weeks that begin on another day": (
+        [("a", "2024-03-13", 4, 2.0)],
+        r"new\.csv must be of weeks that begin as the kept ones, such as 2024-03-11, got "
+        r"2024-03-13",
+    ),
+    "months": (
+        [("a", f"2024-{month:02}-01", 4, 2.0) for month in (4, 5, 6)],
+        r"frequency must be month, as the rows of the sales table cover months",
+    ),
+    "items that nothing is known of": (
+        [NEW, ("c", WEEKS[10], 4, 2.0), ("left", WEEKS[10], 4, 2.0)],
+        r"new\.csv must hold items that are known or stand in the items table, got 1 other item: "
+        r"row 2 \('c', 2024-03-11\)\. Give an items table",
+    ),
+    "units that are no numbers": (
+        [("a", WEEKS[10], "four", 2.0)],
+        r"sales has 1 problem in 1 row(.|\n)*units(.|\n)*four",
+    ),
+    "no row": ([], r"new\.csv must hold rows of weeks after the week of 2024-03-04.*got none"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_table_is_refused_with_rows_and_remedy(kept, name):
+    rows, told = REFUSED[name]
+    with pytest.raises(CatalogueError, match=told):
+        read(kept, *rows)
+
+
+def test_numbers_of_the_market_must_come_too(kept):
+    of_market = replace(kept, market={"index": np.zeros(10, dtype=np.float32)})
+    with pytest.raises(CatalogueError, match=r"market must be given, as in training.*index"):
+        spec_as_trained(COLUMNS, of_market)

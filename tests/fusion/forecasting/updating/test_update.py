@@ -1,0 +1,166 @@
+"""A forecast goes on with new periods: histories, ranges, members, and what is refused."""
+
+import os
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks.kill_job import run_until
+from fusion import FusionForecaster
+from fusion.data.panel.cells import frame_parts
+from fusion.errors import CatalogueError, ConfigError
+from fusion.forecasting.content import ContentSpec
+from fusion.forecasting.saved.folder import load_forecast, save_forecast
+from fusion.forecasting.updating import update as updating
+from fusion.forecasting.updating.histories import NewRows
+from fusion.forecasting.updating.new_periods import NewSales, spec_as_trained
+from fusion.forecasting.updating.update import update_forecast
+
+pytestmark = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+WEEKS = pd.date_range("2024-01-01", periods=30, freq="7D")
+IDS = [f"i{row:02}" for row in range(24)]
+TRAINED = 26
+"""Weeks that the forecast is trained on."""
+
+
+@pytest.fixture(scope="module")
+def tables():
+    draw = np.random.default_rng(0)
+    items = pd.DataFrame({"item_id": [*IDS, "n1"], "cost": draw.random(25)})
+    rows = [
+        (item, week, draw.poisson(3 + place))
+        for place, item in enumerate(IDS)
+        for week in WEEKS[place // 3 :]
+    ]
+    sales = pd.DataFrame(rows, columns=["item_id", "date", "units"])
+    return items, sales
+
+
+def weeks(sales, begin, end):
+    return sales[(sales["date"] >= WEEKS[begin]) & (sales["date"] <= WEEKS[end - 1])]
+
+
+@pytest.fixture(scope="module")
+def fitted(tables):
+    items, sales = tables
+    model = FusionForecaster(horizon=2, members=["classical"], random_state=0)
+    return model.fit(items[items["item_id"] != "n1"], weeks(sales, 0, TRAINED))
+
+
+@pytest.fixture
+def model(fitted, tmp_path):
+    """A forecaster of its own, saved and loaded."""
+    fitted.save(tmp_path / "forecast")
+    return FusionForecaster.load(tmp_path / "forecast")
+
+
+def test_an_updated_forecast_answers_as_one_that_is_given_all_sales(model, tables):
+    items, sales = tables
+    known = items[items["item_id"] != "n1"]
+    found = model.update(None, weeks(sales, TRAINED, TRAINED + 1))
+    assert (found.n_periods, found.n_rows, found.n_new_items) == (1, 24, 0)
+    assert (found.first_day, found.last_day) == ("2024-07-01", "2024-07-01")
+    asked = model.predict(known)
+    pd.testing.assert_frame_equal(asked, model.predict(known, weeks(sales, 0, TRAINED + 1)))
+    assert str(asked["from"].iloc[0])[:10] == "2024-07-08"
+
+
+def test_members_stay_and_ranges_are_found_anew(model, tables):
+    before = model.forecast_
+    found = model.update(None, weeks(tables[1], TRAINED, 30))
+    assert model.forecast_.model.members["classical"] is before.model.members["classical"]
+    assert model.forecast_.kept.learned_until == before.kept.learned_until
+    asked = np.unique(model.forecast_.kept.held_out.as_of) - before.kept.panel.start
+    assert {TRAINED, TRAINED + 1, TRAINED + 3} <= set(asked.tolist())
+    assert TRAINED - 1 not in asked  # members have learned its first step
+    assert not np.array_equal(
+        model.forecast_.model.calibration.stretch, before.model.calibration.stretch
+    )
+    assert 0.0 <= found.coverage_before <= 1.0 and 0.0 <= found.coverage_now <= 1.0
+    assert found.comparison is not None and not found.comparison.is_step_back
+
+
+def test_updates_one_by_one_keep_what_one_update_keeps(model, tables):
+    whole, steps = model.forecast_, model.forecast_
+    spec = spec_as_trained(whole.sales, whole.kept.panel)
+
+    def rows(begin, end):
+        return NewRows(
+            NewSales(frame_parts(weeks(tables[1], begin, end)), spec), None, ContentSpec()
+        )
+
+    whole = update_forecast(whole, rows(TRAINED, TRAINED + 2)).trained
+    for week in (TRAINED, TRAINED + 1):
+        steps = update_forecast(steps, rows(week, week + 1)).trained
+    first, second = whole.kept, steps.kept
+    np.testing.assert_array_equal(first.panel.units, second.panel.units)
+    np.testing.assert_array_equal(np.unique(first.held_out.as_of), np.unique(second.held_out.as_of))
+    np.testing.assert_allclose(
+        whole.model.calibration.stretch, steps.model.calibration.stretch, atol=1e-6
+    )
+
+
+def test_a_new_item_comes_in_with_its_row(model, tables, tmp_path):
+    items, sales = tables
+    week = weeks(sales, TRAINED, TRAINED + 1)
+    more = pd.concat([week, pd.DataFrame([("n1", WEEKS[TRAINED], 7)], columns=week.columns)])
+    found = model.update(items, more)
+    assert found.n_new_items == 1
+    table = model.predict(items).set_index("id")
+    assert (table.loc["n1", "life_stage"] == "young").all()
+    model.save(tmp_path / "again")
+    again = FusionForecaster.load(tmp_path / "again")
+    pd.testing.assert_frame_equal(again.predict(items), model.predict(items))
+
+
+def test_a_retrained_forecast_has_learned_from_the_new_periods(model, tables):
+    before = model.forecast_
+    found = model.update(None, weeks(tables[1], TRAINED, 30), how="retrain")
+    kept = model.forecast_.kept
+    assert kept.learned_until == kept.panel.end == before.kept.panel.end + 4
+    assert model.forecast_.model.members["classical"] is not before.model.members["classical"]
+    assert found.comparison is not None and found.comparison.n_steps > 0
+
+
+def test_a_step_back_is_refused_with_both_figures_and_changes_nothing(model, tables, monkeypatch):
+    before = model.forecast_
+
+    def worse(model, pool, **options):
+        found = recalibrated(model, pool, **options)
+        found.calibration.stretch = found.calibration.stretch * 8.0
+        return found
+
+    recalibrated = updating.recalibrated
+    monkeypatch.setattr(updating, "recalibrated", worse)
+    with pytest.raises(CatalogueError, match=r"no worse than the old one.*got pinball loss .* bef"):
+        model.update(None, weeks(tables[1], TRAINED, 30))
+    assert model.forecast_ is before
+
+
+def test_a_forecast_that_keeps_nothing_cannot_be_updated(model, tables):
+    model.forecast_ = replace(model.forecast_, kept=None)
+    with pytest.raises(CatalogueError, match=r"must keep its histories.*keep_histories = true"):
+        model.update(None, weeks(tables[1], TRAINED, TRAINED + 1))
+    with pytest.raises(ConfigError, match="how must be one of recalibrate, retrain, got 'anew'"):
+        model.update(None, weeks(tables[1], TRAINED, TRAINED + 1), how="anew")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs fork")
+def test_a_killed_update_leaves_the_old_or_the_new_forecast(model, tables, tmp_path):
+    place = tmp_path / "forecast"
+    ends, updated = [model.forecast_.kept.panel.end], model.forecast_
+    spec = spec_as_trained(updated.sales, updated.kept.panel)
+    for number, delay in enumerate((0.0, 0.01, 0.03, 0.1)):
+        week = weeks(tables[1], TRAINED + number, TRAINED + number + 1)
+        rows = NewRows(NewSales(frame_parts(week), spec), None, ContentSpec())
+        updated = update_forecast(updated, rows).trained
+        run_until(partial(save_forecast, updated, place), delay)
+        found = load_forecast(place).kept.panel.end
+        assert found in (ends[-1], updated.kept.panel.end)
+        ends.append(found)
+    save_forecast(updated, place)
+    assert load_forecast(place).kept.panel.end == ends[0] + 4
+    assert [path.name for path in tmp_path.iterdir()] == ["forecast"]

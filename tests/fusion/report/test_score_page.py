@@ -1,0 +1,68 @@
+"""What the page of sealed forecasts says."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from benchmarks.promises.made_forecast import score_report
+from fusion.report import render_score, write_score_report
+from fusion.report.score_view import score_view
+
+FOREIGN = "<script>x</script>"
+
+
+@pytest.fixture(scope="module")
+def report():
+    return score_report()
+
+
+@pytest.fixture(scope="module")
+def page(report):
+    return render_score(report)
+
+
+def test_page_holds_every_section_in_order(page):
+    found = re.findall(r"<h2[^>]*>(?:<span[^>]*></span>)?([^<]+)</h2>", page)
+    assert found[1:] == [
+        "Forecast value added",
+        "The forecasts by themselves",
+        "Entries that are not scored",
+        "How to read this",
+    ]
+
+
+def test_every_pair_is_compared_with_an_interval(page, report):
+    for pair in ("forecast over planner", "forecast over last value", "planner over last value"):
+        assert page.count(f"<bdi>{pair}</bdi>") == 2
+    rows = score_view(report.score).added.steps.rows
+    assert {row.verdict for row in rows} <= {
+        "adds value",
+        "takes value away",
+        "no clear difference",
+    }
+    assert all(row.interval for row in rows)
+
+
+def test_entries_stand_with_the_day_on_which_they_were_sealed(page):
+    assert re.search(r"Sealed on</span>\d+ \w+ \d{4}, late<", page)
+    assert "1 of them were sealed when their first period was over" in page
+
+
+def test_hash_of_the_last_entry_stands_on_the_page(page, report):
+    assert f'<code class="hash">{report.score.last_hash}</code>' in page
+
+
+def test_a_forecast_alone_has_no_section_of_added_value(report):
+    page = render_score(replace(report, score=replace(report.score, added=None)))
+    assert "Forecast value added" not in page and "The forecasts by themselves" in page
+
+
+def test_texts_of_others_are_escaped():
+    page = render_score(score_report(word=FOREIGN))
+    assert FOREIGN not in page and page.count("&lt;script&gt;") >= 4
+
+
+def test_page_is_written_whole(report, page, tmp_path):
+    write_score_report(report, tmp_path / "score.html")
+    assert (tmp_path / "score.html").read_text(encoding="utf-8") == page
