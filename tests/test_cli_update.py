@@ -56,6 +56,7 @@ def test_a_week_comes_in_and_the_forecast_begins_after_it(shop, tmp_path):
     code, told = run("update", place, "--sales", shop / "next.csv", "--quiet")
     assert code == 0 and "New 1 week (2024-05-20), 12 rows, 0 new items" in told
     assert "Coverage" in told and "now" in told
+    assert "Drift" in told
     asked = ("--items", shop / "items.csv", "--out", tmp_path / "a.csv", "--quiet")
     assert run("forecast", place, *asked)[0] == 0
     table = pd.read_csv(tmp_path / "a.csv")

@@ -58,7 +58,9 @@ def update(
 
     It is refused where it would forecast worse than before; then the old one stays as it is.
     """
+    from fusion.cli.drift_table import show_drift
     from fusion.forecasting.content import ContentSpec
+    from fusion.forecasting.drift.of_forecast import watch_kept
     from fusion.jobs.update import UpdateSource
     from fusion.jobs.update import update as run
 
@@ -68,6 +70,7 @@ def update(
     with open_stage(quiet, log_json) as stage:
         found = run(bundle, source, how="retrain" if retrain else "recalibrate", stage=stage)
     show_update(found, bundle)
+    show_drift(watch_kept(found.trained))
 
 
 def show_update(found: "Updated", bundle: Path) -> None:

@@ -16,6 +16,7 @@ from fusion.forecasting.drift.reference import PeriodErrors, Reference, make_ref
 from fusion.forecasting.drift.watch import watch
 from fusion.forecasting.history import History, ItemSales, read_history
 from fusion.forecasting.trained import TrainedForecast
+from fusion.forecasting.updating.histories import kept_of
 from fusion.members.view import View
 from fusion.modalities import MODALITIES
 from fusion.progress import Stage, silent
@@ -86,6 +87,20 @@ def watch_forecast(
     content = with_encoders(history.ready, trained.encoders)
     items = item_content(content.view, history.rows, history.panel, history.launches)
     return watch(reference_of(trained), history.panel, items, errors=errors)
+
+
+def watch_kept(trained: TrainedForecast) -> DriftReport:
+    """As `watch_forecast`, of the histories that a forecast keeps, such as after an update.
+
+    Args:
+        trained: A forecast that keeps its histories, with the reference of its training.
+
+    Raises:
+        CatalogueError: If it lacks one of them.
+    """
+    kept = kept_of(trained)
+    items = item_content(kept.content, kept.rows, kept.panel, kept.launches)
+    return watch(reference_of(trained), kept.panel, items)
 
 
 def reference_of(trained: TrainedForecast) -> Reference:
