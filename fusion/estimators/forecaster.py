@@ -228,7 +228,7 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
     def demand(
         self,
         items: Any,
-        sales: Any,
+        sales: Any = None,
         *,
         market: Any = None,
         planned: Any = None,
@@ -241,7 +241,7 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
 
         Args:
             items: One row an item.
-            sales: One row an item and period.
+            sales: One row an item and period; None: the histories that the forecast keeps.
             market: As `fit` was given one.
             planned: The plan, where it does not stand in `sales`.
             as_of: Date from which on nothing is known (default: the day after the sales).

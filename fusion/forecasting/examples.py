@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encoders.series.levels import ADDED
-from encoders.series.windows import UNITS, Windows, values_at
+from encoders.series.windows import Windows, values_at
 from fusion.data.panel.panel import Panel, ragged
 from fusion.data.panel.windows import windows_at
 from fusion.members.view import View

@@ -86,8 +86,9 @@ def score_ledger(
 ) -> LedgerScore:
     """Compares the entries of a ledger whose periods are over with what was sold in them.
 
-    Of demand only periods in full stock are compared. An item counts as on sale from the first day on that it was forecast for: a period without a row
-    is 0 units. An item without any row is left out, and a note says so.
+    An item counts as on sale from the first day on that it was forecast for: a period without a row
+    is 0 units. An item without any row is left out, and a note says so. Demand is compared in
+    periods in full stock alone.
 
     Args:
         ledger: See `read_ledger`, which has checked it.

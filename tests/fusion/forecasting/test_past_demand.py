@@ -12,6 +12,7 @@ from fusion.data.panel.stock import of_demand
 from fusion.estimators.forecaster import FusionForecaster
 from fusion.forecasting.examples import past_examples
 from fusion.forecasting.fit import training_of
+from fusion.forecasting.updating.pool import Pool, answers_now
 
 WEEKS = pd.date_range("2024-01-01", periods=30, freq="7D")
 IDS = ["a", "b", "c", "d"]
@@ -106,3 +107,32 @@ def test_bounds_are_those_of_steps_sold_short_and_of_windows_that_hold_one(sales
     np.testing.assert_allclose(training.targets[row], [40 / level, np.nan, np.nan])
     gap = (examples.windows.series == 0) & (examples.as_of == panel.start + OUT)
     assert np.isnan(training.at_least[gap]).all()
+
+
+def test_an_updated_forecast_keeps_what_stock_cut_short(items, sales, tmp_path):
+    day = str(WEEKS[OUT - 1].date())
+    model = forecaster(random_state=0).fit(items, sales[sales["date"] < day])
+    model.update(None, sales[sales["date"] >= day])
+    model.save(tmp_path / "forecast")
+    kept = FusionForecaster.load(tmp_path / "forecast").forecast_.kept.panel
+    panel = read_panel(frame_parts(sales), columns=SalesColumns(in_stock="in_stock"))
+    np.testing.assert_array_equal(kept.is_bound, of_demand(panel).is_bound)
+    np.testing.assert_array_equal(kept.known_units, of_demand(panel).known_units)
+    pd.testing.assert_frame_equal(model.predict(items), model.predict(items, sales))
+    pd.testing.assert_frame_equal(model.demand(items), model.demand(items, sales))
+
+
+def test_bounds_of_periods_left_out_are_read_nowhere(sales):
+    panel = of_demand(read_panel(frame_parts(sales), columns=SalesColumns(in_stock="in_stock")))
+    examples = past_examples(panel, horizon=2, until=panel.end)
+    pool = Pool(examples, answers_now({}, examples))
+    period = panel.start + PART
+    assert np.nansum(pool.training(period + 1, period + 2).at_least[:, :-1]) > 0
+    assert np.isnan(pool.training(period, period + 1).at_least).all()
+
+
+def test_drift_is_watched_in_full_stock_alone(fitted, items, sales):
+    empty = sales.assign(units=np.where(sales["date"] >= WEEKS[24], 0, sales["units"]))
+    out = empty.assign(in_stock=np.where(sales["date"] >= WEEKS[24], 0.0, sales["in_stock"]))
+    assert set(fitted.drift(items, empty).frame().query("since.notna()")["column"]) == {"units"}
+    assert not len(fitted.drift(items, out).frame().query("since.notna() and column == 'units'"))
