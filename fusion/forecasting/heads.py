@@ -1,6 +1,6 @@
 """Every question that a forecast can answer, on one screen.
 
-Another one is a head in `heads/`, one line here and one test file.
+Another one is a head in `heads/`, two lines here and one test file.
 """
 
 from typing import Any
@@ -83,7 +83,9 @@ def panel_of(kind: type[SalesPathHead], panel: Panel) -> Panel:
     quantity = QUANTITIES[kind]
     if panel.quantity == quantity:
         return panel
-    return {"demand": of_demand, "price": priced}[quantity](panel)
+    if panel.quantity != "units":
+        raise ValueError(f"panel must be of units, got one of {panel.quantity}. Read it anew.")
+    return of_demand(panel) if quantity == "demand" else priced(panel)
 
 
 def _price_mistakes(columns: SalesColumns) -> list[str]:

@@ -167,7 +167,7 @@ def test_demand_is_drawn_through_periods_without_full_stock():
     drawn = replace(wanted, quantity="demand", demand=np.array([4.0, 6, 5, np.nan]), is_short=short)
     svg = fan_svg(drawn, label="one")
     assert svg.count('class="gap"') == 2 and 'class="gap"' in fan_svg(wanted, label="one")
-    assert "sold 1, about 6 wanted" in svg and "23 Dec 2024: not known" in svg
+    assert "sold 1, about 6 wanted" in svg and "27 Jan 2025: not known" in svg
     assert svg.count('<polyline class="wanted"') == 1
     assert "wanted" not in fan_svg(wanted, label="one")
 
