@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from fusion.data.panel.frequency import Unit
 from fusion.data.panel.panel import Quantity
 from fusion.report.line_svg import Drawing, Floats, unknown_runs
-from fusion.report.number_text import number, rough
+from fusion.report.number_text import number
 from fusion.report.period_words import day_text
 from fusion.report.quantity_words import WORDS
 
@@ -95,11 +95,11 @@ def _gaps(fan: Fan, drawing: Drawing) -> list[str]:
             drawing.column(run.start, run.stop, "gap", WORDS[fan.quantity].gap)
             for run in unknown_runs(fan.past)
         ]
-    told = []
+    told, amount = [], WORDS[fan.quantity].amount
     for place in np.flatnonzero(fan.is_short | np.isnan(fan.past)).tolist():
         day, wanted = day_text(fan.days[place], unit=fan.unit), float(fan.demand[place])
         sold = number(float(np.nan_to_num(fan.past[place])))
-        says = "not known" if np.isnan(wanted) else f"sold {sold}, about {rough(wanted)} wanted"
+        says = "not known" if np.isnan(wanted) else f"sold {sold}, about {amount(wanted)} wanted"
         told.append(drawing.column(place, place + 1, "gap", f"{day}: {says}"))
     return told
 

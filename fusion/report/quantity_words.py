@@ -98,7 +98,7 @@ WORDS: dict[Quantity, QuantityWords] = {
         _UNITS,
         gap="not in full stock, or not known",
         verb="would sell in full stock",
-        together="Units sold by {unit}, and the sum of what is expected of all items in full stock.",
+        together="Units sold by {unit}, and what is expected of all items in full stock.",
         to_come="what will be sold in full stock",
         wanted="wanted then (estimate)",
     ),
