@@ -47,7 +47,7 @@ class Pool:
         training = training_of(self.examples)
         steps = self.examples.as_of[:, None] + np.arange(self.examples.horizon)
         hidden = (steps >= begin) & (steps < end)
-        hidden = np.append(hidden, hidden.any(axis=1, keepdims=True), axis=1)
+        hidden = np.column_stack([hidden, hidden.any(axis=1)])
         targets = np.where(hidden, np.nan, training.targets)
         bounds = training.at_least
         if bounds is not None:
