@@ -133,8 +133,7 @@ class Examples:
         if not is_bound.any():
             return None
         both = relative_paths(np.where(is_bound, at_least, self.targets()), self.levels())
-        any_bound: NDArray[np.bool_] = is_bound.any(axis=1)
-        return np.where(np.column_stack([is_bound, any_bound]), both, np.nan)
+        return np.where(np.column_stack([is_bound, is_bound.any(axis=1)]), both, np.nan)
 
 
 def relative_paths(units: Floats, levels: Floats) -> Floats:
