@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from heads.base import Column, Floats, Head
     from heads.check import check_head
     from heads.decoders import DECODERS, ClosedForm, Decoder, Memory, check_decoder
+    from heads.demand import DemandHead
     from heads.hot_item import HotItemHead
     from heads.linear import LinearHead
     from heads.multiclass import MulticlassHead
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _PLACES = {
     "DECODERS": "decoders",
+    "DemandHead": "demand",
     "HEADS": "registry",
     "ClosedForm": "decoders",
     "Column": "base",
@@ -50,6 +52,7 @@ __all__ = [
     "ClosedForm",
     "Column",
     "Decoder",
+    "DemandHead",
     "Floats",
     "Head",
     "HotItemHead",

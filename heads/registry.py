@@ -4,6 +4,7 @@ Another head is one file, one line here and one test file; `check_head` tests it
 """
 
 from heads.base import Head
+from heads.demand import DemandHead
 from heads.hot_item import HotItemHead
 from heads.linear import LinearHead
 from heads.multiclass import MulticlassHead
@@ -21,5 +22,6 @@ HEADS: dict[str, type[Head]] = {
     "multiclass": MulticlassHead,
     "quantiles": QuantilesHead,
     "sales_path": SalesPathHead,
+    "demand": DemandHead,
     "price_path": PricePathHead,
 }

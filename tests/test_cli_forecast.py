@@ -247,8 +247,8 @@ def test_options_that_do_not_go_together_are_refused_before_the_work(shop, tmp_p
     code, told = run("forecast", shop / "c.toml", "--items", "a.csv", "--market", "b.csv")
     assert code == 1 and "--items, --market must be left out where a configuration is given" in told
     code, told = run("forecast", shop / "out" / "forecast", "--items", "a.csv", "--seed", 1)
-    assert code == 1 and "with --items and --sales, got --items" in told
-    assert "--seed must be left out" in told and "--out must name a CSV or Parquet file" in told
+    assert code == 1 and "--seed must be left out" in told
+    assert "--out must name a CSV or Parquet file" in told
     code, told = ask(shop, tmp_path / "a.csv", "--page-of", "P33")
     assert code == 1 and "--page-of must name items" in told and "Did you mean 'P3'?" in told
     code, told = ask(shop, shop / "sales.csv", "--page", tmp_path / "a.pdf")

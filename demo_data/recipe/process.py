@@ -60,7 +60,7 @@ class Sales:
     """What the process made, one row a product and one column a week.
 
     Shape:
-        units, price, promo, in_stock: [n_items, 86]; every part: [n_items]
+        units, price, promo, in_stock, expected_units: [n_items, 86]; every part: [n_items]
     """
 
     units: NDArray[np.int64]
@@ -71,6 +71,7 @@ class Sales:
     regular_price: Array
     parts: dict[str, Array]
     expected_units_8w: Array
+    expected_units: Array  # of each week in full stock
 
 
 def standardised(score: Array) -> Array:
@@ -204,7 +205,8 @@ def simulate(table: pd.DataFrame, *, seed: int, parameters: Parameters) -> tuple
     parts = {"text": text, "photo": photo, "numbers": target_numbers, "history": known}
     expected = np.exp(p.base + target_numbers + text + photo + known)
     price = (regular * np.where(promo, 1 - p.promo_price_cut, 1.0)).round(2)
-    made = Sales(units, price, promo, in_stock, launch, regular[:, -1], parts, expected)
+    weekly = np.exp(log_mean)
+    made = Sales(units, price, promo, in_stock, launch, regular[:, -1], parts, expected, weekly)
     return made, effects
 
 

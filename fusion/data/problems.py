@@ -45,6 +45,11 @@ ADVICE = {
     "target_label": "Write one of the labels into the target column, or leave these rows out.",
     "weight": "Write a number of 0 or more into the weight column, or leave these rows out.",
     "sales": "Correct these rows of the sales table, or leave them out.",
+    "sales_without_stock": "Units that were sold were at hand: write the stock with them in it "
+    "(what was left and what was sold), or the share of the period with stock as `in_stock`, or "
+    "correct the units.",
+    "sales_share": "Write the share of the period in which the item was to be had, 0 to 1 (40 % is "
+    "0.4), or name a column that counts units as `stock`.",
     "planner_item": "Correct these ids, or leave the rows out: no forecast is there of them.",
     "planner_missing": "Write a value into these cells, or leave the rows out.",
     "planner_twice": "Add the figures of these rows up, or leave all but one of them out.",

@@ -37,7 +37,8 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
     their texts, photos and attributes together.
 
     Args:
-        head: What is asked: `sales_path`, what will be sold, or `price_path`, at which price.
+        head: What is asked: `sales_path`, what will be sold; `demand`, what would be in full stock,
+            where `sales` names a column for `stock` or `in_stock`; `price_path`, at which price.
         horizon: Periods that are forecast, >= 1.
         frequency: What a period is: `day`, `week` or `month`; None: as the dates are. Days may be
             added up to weeks or months.
@@ -121,19 +122,17 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
         from fusion.forecasting.asked import first_step
         from fusion.forecasting.content import check_items
         from fusion.forecasting.drift.of_forecast import drift_info
-        from fusion.forecasting.heads import FORECAST_HEADS
         from fusion.forecasting.history import read_history
         from fusion.forecasting.trained import TrainedForecast, train_and_keep
 
         check_kept(self.get_params(deep=False))
         spec = forecast_spec(self)
-        kind = FORECAST_HEADS[spec.head]
         with progress_shown() if self.verbose else quiet() as stage:
             found = self._sales(items, sales, market, planned, content=spec.content)
             until = first_step(found.panel, as_of)
             check_horizon(found.panel, spec.horizon, until=until)
             checked = check_items(found.items, spec.content)
-            history = read_history(found, checked, spec.content, head=kind, stage=stage)
+            history = read_history(found, checked, spec.content, head=spec.kind, stage=stage)
             model, content, kept = train_and_keep(history, spec, until=until, stage=stage)
         self.forecast_ = TrainedForecast(
             model,
@@ -221,8 +220,40 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
         trained = self.forecast_
         with progress_shown() if self.verbose else quiet() as stage:
             found = asked_sales(trained, items, sales, market=market, planned=planned)
-            content = asked_content(self)
-            return asked_answers(trained, found, content, as_of=as_of, stage=stage).table()
+            asked = asked_answers(trained, found, asked_content(self), as_of=as_of, stage=stage)
+            return asked.table()
+
+    def demand(
+        self,
+        items: Any,
+        sales: Any = None,
+        *,
+        market: Any = None,
+        planned: Any = None,
+        as_of: str | None = None,
+    ) -> pd.DataFrame:
+        """What was wanted of items in past periods, one row each; of a forecast of head `demand`.
+
+        Args:
+            items: One row an item.
+            sales: One row an item and period; None: the histories that the forecast keeps.
+            market: As `fit` was given one.
+            planned: As `predict` is given it.
+            as_of: Date from which on nothing is known (default: the day after the sales).
+
+        Returns:
+            See `fusion.forecasting.past_demand.PastDemand.frame`.
+
+        Raises:
+            FusionError: If a table or the date does not suit, or the head is another.
+        """
+        from fusion.forecasting.asked import asked_demand
+
+        check_is_fitted(self, "forecast_")
+        trained, content = self.forecast_, asked_content(self)
+        with progress_shown() if self.verbose else quiet() as stage:
+            found = asked_sales(trained, items, sales, market=market, planned=planned)
+            return asked_demand(trained, found, content, as_of=as_of, stage=stage).frame()
 
     def similar(
         self, items: Any, sales: Any, item: str, *, before: str | None = None, k: int = 5
@@ -306,12 +337,10 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
         from fusion.forecasting.backtest.origins import backtest, origin_periods
         from fusion.forecasting.backtest.result import scored
         from fusion.forecasting.content import check_items
-        from fusion.forecasting.heads import FORECAST_HEADS
         from fusion.forecasting.history import read_history
 
         check_kept(self.get_params(deep=False))
         spec = forecast_spec(self)
-        kind = FORECAST_HEADS[spec.head]
         with progress_shown() if self.verbose else quiet() as stage:
             found = self._sales(items, sales, market, planned, content=spec.content)
             periods = origin_periods(
@@ -322,7 +351,7 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
                 gap=gap,
             )
             checked = check_items(found.items, spec.content)
-            history = read_history(found, checked, spec.content, head=kind, stage=stage)
+            history = read_history(found, checked, spec.content, head=spec.kind, stage=stage)
             return scored(history, backtest(history, spec, periods.tolist(), gap=gap, stage=stage))
 
     def save(self, folder: str | Path) -> None:

@@ -15,10 +15,11 @@ from heads.trend import TRENDS, HotRule, TrendRule
 
 STEP = "step"
 """What the column `window` says of a row of one period."""
-WINDOWS: dict[Quantity, str] = {"units": "total", "price": "mean"}
+WINDOWS: dict[Quantity, str] = {"units": "total", "demand": "total", "price": "mean"}
 """What it says of a row of the whole horizon: the sum of its steps, or their mean."""
 TREND_RULES: dict[Quantity, TrendRule] = {
     "units": TrendRule(),
+    "demand": TrendRule(),
     "price": TrendRule(0.02, beside="the last price"),
 }
 """What is called up, flat and down."""

@@ -10,12 +10,14 @@ from fusion.data.panel.ahead import planned_gaps
 from fusion.data.panel.panel import Panel
 from fusion.data.panel.reach import AsOf, as_of_dates
 from fusion.data.problems import OnBadRows
-from fusion.errors import CatalogueError
+from fusion.errors import CatalogueError, ConfigError
 from fusion.forecasting.answer_table import forecast_table
 from fusion.forecasting.content import ContentSpec, check_items, with_encoders
 from fusion.forecasting.examples import Examples, Ints, examples_at
+from fusion.forecasting.heads import QUANTITIES, head_name
 from fusion.forecasting.history import History, ItemSales, read_history
 from fusion.forecasting.likeness import SimilarItems, similar_items
+from fusion.forecasting.past_demand import PastDemand, past_demand
 from fusion.forecasting.trained import TrainedForecast, with_content
 from fusion.progress import Stage, say_once, silent
 from heads.sales_distribution import SalesDistribution
@@ -188,6 +190,40 @@ def answers_at(trained: TrainedForecast, history: History, as_of: int) -> AskedA
     levels, answers = trained.model.head.levels, trained.model.distribution(asked)
     refuse_infinite({"mean": answers.mean, "quantiles": answers.quantile(levels)})
     return AskedAnswers(history, asked, answers, tuple(levels), trained.model.hot)
+
+
+def asked_demand(
+    trained: TrainedForecast,
+    sales: ItemSales,
+    content: ContentSpec,
+    *,
+    as_of: AsOf | None = None,
+    stage: Stage = silent,
+) -> PastDemand:
+    """What was wanted of all items in the periods before a date, see `past_demand`.
+
+    Args:
+        trained: A forecast of demand.
+        sales: Items and their sales.
+        content: Where photos and embeddings lie, and what faulty rows do.
+        as_of: Date from which on nothing is known (default: the day after the sales).
+        stage: Opens progress bars.
+
+    Raises:
+        CatalogueError: If the date or the periods do not suit, or items are faulty.
+        ConfigError: If the forecast is not one of demand.
+    """
+    head = type(trained.model.head)
+    if QUANTITIES[head] != "demand":
+        raise ConfigError(
+            "head must be demand for the demand of the past to be told, got "
+            f"{head_name(trained.model.head)}. Train a forecast with head demand."
+        )
+    check_periods(trained, sales.panel)
+    period = first_step(sales.panel, as_of)
+    checked = check_items(sales.items, content, asked_of=(trained.schema, trained.encoders))
+    history = read_history(sales, checked, content, head=head, stage=stage)
+    return past_demand(trained, history, period)
 
 
 def similar_past_items(

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 
 from fusion.forecasting.examples import STAGES, Floats, Ints
 from fusion.forecasting.members.base import Paths, PathTraining
+from heads.demand import LearnsBounds
 from heads.sales_path import SalesPathHead
 
 MIN_ROWS = 50
@@ -125,7 +127,7 @@ def fit_calibration(
         fit_units: How the head learns that (default: its `fit_units`).
     """
     calibration = PathCalibration.none(head)
-    calibration.factors = _factors(held_out)
+    calibration.factors = _factors(head, held_out)
     known = np.flatnonzero(~np.isnan(held_out.training.targets).all(axis=1))
     if len(known) < MIN_ROWS:
         return calibration
@@ -171,9 +173,16 @@ def _allowed(counts: Ints, grid: Sequence[float]) -> Floats:
     return allowed
 
 
-def _factors(held_out: HeldOut) -> Floats:
-    """Sum of sold units over the sum of their means, by life stage."""
-    sold = held_out.training.targets[:, :-1]
+def _factors(head: SalesPathHead, held_out: HeldOut) -> Floats:
+    """Sum of sold units over the sum of their means, by life stage.
+
+    Of a step of which a lower bound is known, the mean beyond it counts as sold.
+    """
+    sold, at_least = held_out.training.targets[:, :-1], held_out.training.at_least
+    if at_least is not None and isinstance(head, LearnsBounds):
+        least = np.nan_to_num(at_least)
+        above = head.mean_above(torch.from_numpy(held_out.raw), torch.from_numpy(least)).numpy()
+        sold = np.where(np.isnan(at_least), held_out.training.targets, above)[:, :-1]
     known = ~np.isnan(sold)
     weight = held_out.training.weight[:, None] * known
     factors = np.ones(len(STAGES))

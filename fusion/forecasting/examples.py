@@ -1,13 +1,13 @@
 """Examples: what is asked about an item at a date, and what was known of it then."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from encoders.series.levels import ADDED
-from encoders.series.windows import UNITS, Windows, values_at
+from encoders.series.windows import Windows, values_at
 from fusion.data.panel.panel import Panel, ragged
 from fusion.data.panel.windows import windows_at
 from fusion.members.view import View
@@ -97,10 +97,24 @@ class Examples:
 
     def targets(self) -> Floats:
         """Units sold in each step, `[n, horizon]`; NaN where they are not known."""
+        return self._of_steps(self.panel.known_units)
+
+    def at_least(self) -> Floats:
+        """Units that each step would have sold at least in full stock, `[n, horizon]`, > 0.
+
+        NaN where the step is known, or nothing is.
+        """
+        panel = self.panel
+        if panel.is_bound is None:
+            return np.full((len(self), self.horizon), np.nan)
+        return self._of_steps(np.where(panel.is_bound & (panel.units > 0), panel.units, np.nan))
+
+    def _of_steps(self, values: NDArray[Any]) -> Floats:
+        """A number of each step, `[n, horizon]`; NaN where it is not known."""
         windows = self.windows
         places, there = windows.step_places()
         there &= windows.period[:, None] + np.arange(self.horizon) < self.until
-        return values_at(windows.columns[UNITS], places, there).astype(np.float64)
+        return values_at(values, places, there).astype(np.float64)
 
     def paths(self) -> Floats:
         """Relative targets `[n, horizon + 1]`: the steps, then the mean a step of the window.
@@ -108,6 +122,18 @@ class Examples:
         NaN where a step is not known; the last is known where all of them are.
         """
         return relative_paths(self.targets(), self.levels())
+
+    def bounds(self) -> Floats | None:
+        """Relative lower bounds `[n, horizon + 1]` of what is NaN in `paths`; None without any.
+
+        The last is one where each step is known or has a bound, and one has.
+        """
+        at_least = self.at_least()
+        is_bound = ~np.isnan(at_least)
+        if not is_bound.any():
+            return None
+        both = relative_paths(np.where(is_bound, at_least, self.targets()), self.levels())
+        return np.where(np.column_stack([is_bound, is_bound.any(axis=1)]), both, np.nan)
 
 
 def relative_paths(units: Floats, levels: Floats) -> Floats:

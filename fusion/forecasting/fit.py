@@ -199,10 +199,14 @@ def training_of(examples: Examples) -> PathTraining:
     """Targets of examples, and how much each counts: its level, halved with every quarter of age.
 
     Examples without a history are few, and how items begin changes slowly: they do not age. Those
-    of which no step is known count nothing.
+    of which no step is known, nor a bound, count nothing.
     """
-    targets = examples.paths()
+    targets, at_least = examples.paths(), examples.bounds()
+    is_told = ~np.isnan(targets).all(axis=1)
+    if at_least is not None:
+        is_told |= ~np.isnan(at_least).all(axis=1)
     age = (examples.as_of.max(initial=0) - examples.as_of) * (examples.stages() > 0)
     recent = 0.5 ** (age / HALF_LIFE[examples.windows.calendar.unit])
-    weight = examples.levels() * recent * ~np.isnan(targets).all(axis=1)
-    return PathTraining(targets, weight / (weight.mean() or 1.0) if len(weight) else weight)
+    weight = examples.levels() * recent * is_told
+    weight = weight / (weight.mean() or 1.0) if len(weight) else weight
+    return PathTraining(targets, weight, at_least)

@@ -1,23 +1,37 @@
 """Every question that a forecast can answer, on one screen.
 
-Another one is a head in `heads/`, one line here and one test file.
+Another one is a head in `heads/`, two lines here and one test file.
 """
 
 from typing import Any
 
 from encoders.spelling import unknown_name
 from fusion.data.panel.columns import SalesColumns
-from fusion.data.panel.panel import SOLD, Panel
+from fusion.data.panel.panel import SOLD, Panel, Quantity
 from fusion.data.panel.priced import PRICE, priced
+from fusion.data.panel.stock import STOCK_ROLES, of_demand
+from heads.demand import DemandHead
 from heads.price_path import PricePathHead
 from heads.sales_path import SalesPathHead
 
 FORECAST_HEADS: dict[str, type[SalesPathHead]] = {
     "sales_path": SalesPathHead,
+    "demand": DemandHead,
     "price_path": PricePathHead,
 }
 """Every head of a forecast by its registry name."""
+QUANTITIES: dict[type[SalesPathHead], Quantity] = {
+    SalesPathHead: "units",
+    DemandHead: "demand",
+    PricePathHead: "price",
+}
+"""What each of them forecasts."""
 NEEDED: dict[str, tuple[tuple[str, ...], str]] = {
+    "demand": (
+        STOCK_ROLES,
+        "Without it nobody can tell a period that was sold out from one in which little was "
+        "wanted: name the column, or take head sales_path.",
+    ),
     "price_path": (
         (PRICE,),
         "Without prices of the past there is none to forecast: name their column, as in "
@@ -57,16 +71,21 @@ def head_mistakes(name: Any, columns: SalesColumns) -> list[str]:
 
 
 def panel_of(kind: type[SalesPathHead], panel: Panel) -> Panel:
-    """The sales as a head forecasts them: units, or the price in their place.
+    """The sales as a head forecasts them: units, the demand behind them, or the price of one.
 
     Args:
         kind: The head.
-        panel: Of units.
+        panel: Of units, or what comes back, which stays as it is.
 
     Raises:
-        ValueError: If prices are asked for that the panel does not have.
+        ValueError: If the panel does not tell what is asked for.
     """
-    return priced(panel) if kind.unit == PRICE else panel
+    quantity = QUANTITIES[kind]
+    if panel.quantity == quantity:
+        return panel
+    if panel.quantity != "units":
+        raise ValueError(f"panel must be of units, got one of {panel.quantity}. Read it anew.")
+    return of_demand(panel) if quantity == "demand" else priced(panel)
 
 
 def _price_mistakes(columns: SalesColumns) -> list[str]:

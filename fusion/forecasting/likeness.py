@@ -139,7 +139,7 @@ def curves_by_age(panel: Panel, series: Ints, *, n_periods: int, until: int) -> 
     places = panel.offsets[series][:, None] + ages
     there = places < panel.offsets[series + 1][:, None]
     there &= panel.first[series][:, None] + ages < until
-    return values_at(panel.units, places, there).astype(np.float64)
+    return values_at(panel.known_units, places, there).astype(np.float64)
 
 
 def _parts(content: Content) -> dict[str, Content]:

@@ -15,7 +15,7 @@ from fusion.forecasting.backtest.forecasts import MEDIAN
 from fusion.forecasting.content import Content, ContentSpec, content_of_items
 from fusion.forecasting.examples import Examples, past_examples
 from fusion.forecasting.fit import fit_forecast
-from fusion.forecasting.heads import FORECAST_HEADS
+from fusion.forecasting.heads import FORECAST_HEADS, QUANTITIES
 from fusion.forecasting.history import History
 from fusion.forecasting.kept import Kept, blocks_alone
 from fusion.forecasting.members.base import ForecastMember
@@ -23,6 +23,7 @@ from fusion.forecasting.members.defaults import DEFAULT_MEMBERS, MORE_MEMBERS
 from fusion.forecasting.members.registry import FORECAST_MEMBERS
 from fusion.forecasting.model import ForecastModel
 from fusion.progress import Stage, silent
+from heads.sales_path import SalesPathHead
 
 MOST_EXAMPLES = 400_000
 """Examples that are learned from, the latest: what bounds memory and time."""
@@ -49,6 +50,11 @@ class ForecastSpec:
     content: ContentSpec = field(default_factory=ContentSpec)
     seed: int = 0
     head: str = "sales_path"
+
+    @property
+    def kind(self) -> type[SalesPathHead]:
+        """The head that is asked."""
+        return FORECAST_HEADS[self.head]
 
     def made_members(self) -> dict[str, ForecastMember]:
         """New members that have learned nothing."""
@@ -114,8 +120,8 @@ def train_and_keep(
     history: History, spec: ForecastSpec, *, until: int | None = None, stage: Stage = silent
 ) -> tuple[ForecastModel, Content, Kept | None]:
     """As `train_forecast`, with what an update needs to know of the training; of prices None."""
-    panel, kind = history.panel, FORECAST_HEADS[spec.head]
-    if kind.unit != panel.quantity:
+    panel, kind = history.panel, spec.kind
+    if QUANTITIES[kind] != panel.quantity:
         raise ValueError(f"history must be read for {spec.head}, got one of {panel.quantity}.")
     until = panel.end if until is None else until
     examples = latest_examples(past_examples(panel, horizon=spec.horizon, until=until))

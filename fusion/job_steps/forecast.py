@@ -23,7 +23,7 @@ from fusion.forecasting.backtest.origins import backtest, origin_periods
 from fusion.forecasting.backtest.result import BacktestResult, scored
 from fusion.forecasting.content import CheckedItems, ContentSpec, check_items
 from fusion.forecasting.examples import Ints
-from fusion.forecasting.heads import FORECAST_HEADS, head_mistakes
+from fusion.forecasting.heads import head_mistakes
 from fusion.forecasting.history import (
     History,
     ItemSales,
@@ -117,9 +117,8 @@ def checked_inputs(
 
 def history_of(inputs: ForecastInputs, *, stage: Stage = silent) -> History:
     """The items with their sales, embedded."""
-    head = FORECAST_HEADS[inputs.spec.head]
     content = inputs.spec.content
-    return read_history(inputs.sales, inputs.checked, content, head=head, stage=stage)
+    return read_history(inputs.sales, inputs.checked, content, head=inputs.spec.kind, stage=stage)
 
 
 def measured(

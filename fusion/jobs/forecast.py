@@ -2,10 +2,11 @@
 
 Reads: a configuration, its items table, photos and sales table; or a trained forecast and tables.
 Writes, below the output folder of a training: `forecast/` (what is trained), `forecast.csv` or
-`.parquet` (one row an item and step, and one for all steps together), `report.html` with a page
-for chosen items in `items/`, `backtest.csv`, and `store/` (embeddings, unless the configuration
-names another place). Of a trained forecast: the table, and a page where one is asked for. Both
-append an entry to a ledger: `ledger/` beside the forecast, unless another is named.
+`.parquet` (one row an item and step, and one for all steps together), `demand.csv` (of head
+`demand`: one row an item and past period), `report.html` with a page for chosen items in `items/`,
+`backtest.csv`, and `store/` (embeddings, unless the configuration names another place). Of a
+trained forecast: the table, and a page where one is asked for. Both append an entry to a ledger:
+`ledger/` beside the forecast, unless another is named.
 """
 
 from dataclasses import dataclass, replace
@@ -19,11 +20,12 @@ from fusion.data.header import WRITTEN
 from fusion.data.problems import shown
 from fusion.data.tables import write_table
 from fusion.errors import ConfigError
-from fusion.forecasting.asked import AskedAnswers, answers_at, asked_answers
+from fusion.forecasting.asked import AskedAnswers, answers_at, asked_answers, first_step
 from fusion.forecasting.backtest.origins import measured_levels
 from fusion.forecasting.backtest.result import BacktestResult
 from fusion.forecasting.drift.of_forecast import drift_info
 from fusion.forecasting.history import History, ItemSales
+from fusion.forecasting.past_demand import demand_before
 from fusion.forecasting.saved.document import FORECAST
 from fusion.forecasting.saved.folder import save_forecast
 from fusion.forecasting.trained import TrainedForecast, train_and_keep
@@ -46,7 +48,7 @@ from fusion.report.forecast_items import default_pages
 from fusion.report.forecast_page import write_forecast_report
 from fusion.system.lock import locked, locked_file
 
-MODEL, TABLE, PAGE = "forecast", "forecast", "report.html"
+MODEL, TABLE, PAGE, DEMAND = "forecast", "forecast", "report.html", "demand"
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,9 @@ def _trained_and_told(
     sealed = seal(ledger, trained, found, bundle=model, inputs=hashes)
     table = folder / f"{TABLE}{options.suffix}"
     write_table(told_table(found), table)
+    demand = demand_before(trained, history, inputs.until)
+    if demand is not None:
+        write_table(demand.frame(), folder / f"{DEMAND}{options.suffix}")
     backtest = None
     if options.is_measured:
         backtest = measured(config, inputs, history, stage=stage)
@@ -148,7 +153,7 @@ def _trained_and_told(
     page = folder / PAGE
     source = source_of(config.data.items, config.sales.table)
     report = _report(trained, found, config.title, source=source)
-    report = replace(report, backtest=backtest, sealed=sealed.sealed)
+    report = replace(report, backtest=backtest, demand=demand, sealed=sealed.sealed)
     write_forecast_report(_with_pages(report, options.pages, table, page), page)
     n_items = len(set(history.panel.ids))
     return ForecastResult(table, n_items, model, sealed, page, backtest)
@@ -199,7 +204,12 @@ def answer(
             told = f"{source.items.name} and kept sales"
             if source.sales is not None:
                 told = source_of(source.items, source.sales)
-            report = replace(_report(trained, found, title, source=told), sealed=sealed.sealed)
+            period = first_step(sales.panel, source.as_of)
+            report = replace(
+                _report(trained, found, title, source=told),
+                demand=demand_before(trained, found.history, period),
+                sealed=sealed.sealed,
+            )
             write_forecast_report(_with_pages(report, options.pages, output, page), page)
     return ForecastResult(output, len(set(found.history.panel.ids)), bundle, sealed, page)
 

@@ -87,7 +87,7 @@ def _quantile_chart(actual: Actual, own: Forecasts) -> Chart:
 
 
 def _of(actual: Actual) -> str:
-    return "sales" if actual.quantity == "units" else "prices"
+    return "prices" if actual.quantity == "price" else "sales"
 
 
 def _shares_below(paths: Floats, quantiles: Floats) -> Floats:

@@ -30,6 +30,8 @@ class Fan:
         days: First day of each period, `[n_past + horizon]`.
         unit: What a period is.
         quantity: What is drawn.
+        demand: What was wanted in the past, `[n_past]`, NaN where it is not known; None of sales.
+        is_short: Periods of the past without full stock, `[n_past]`; None of sales.
     """
 
     past: Floats
@@ -39,6 +41,8 @@ class Fan:
     days: NDArray[np.datetime64]
     unit: Unit
     quantity: Quantity = "units"
+    demand: Floats | None = None
+    is_short: NDArray[np.bool_] | None = None
 
     @property
     def ranges(self) -> list[tuple[Floats, Floats]]:
@@ -60,15 +64,21 @@ def fan_svg(fan: Fan, *, label: str, size: tuple[float, float] = SMALL) -> Marku
     n_past, horizon = len(fan.past), len(fan.quantiles)
     middle = fan.quantiles[:, fan.levels.index(0.5)]
     known = np.concatenate([fan.past, fan.quantiles.ravel(), fan.actual])
+    if fan.demand is not None:
+        known = np.concatenate([known, fan.demand])
     drawing = Drawing(n_past + horizon, float(np.nanmax(known)), *size)
     parts = [drawing.grid()]
-    for run in unknown_runs(fan.past):
-        parts.append(drawing.column(run.start, run.stop, "gap", WORDS[fan.quantity].gap))
+    parts += _gaps(fan, drawing)
     for low, high in fan.ranges:
         parts.append(drawing.band(low, high, "band", begin=n_past))
     if n_past:
         parts.append(drawing.upright(n_past - 0.5, "now"))
     parts.append(drawing.line(fan.past, "past"))
+    if fan.demand is not None and fan.is_short is not None:
+        beside = fan.is_short.copy()
+        beside[:-1] |= fan.is_short[1:]
+        beside[1:] |= fan.is_short[:-1]
+        parts.append(drawing.line(np.where(beside, fan.demand, np.nan), "wanted"))
     parts.append(drawing.line(middle, "middle", begin=n_past))
     parts.append(drawing.dots(fan.actual, "came", begin=n_past))
     for step in range(horizon):
@@ -76,6 +86,22 @@ def fan_svg(fan: Fan, *, label: str, size: tuple[float, float] = SMALL) -> Marku
         parts.append(drawing.column(place, place + 1, "hint", _hint(fan, step)))
     parts.append(drawing.labels(_labels(fan)))
     return drawing.svg(parts, label=label)
+
+
+def _gaps(fan: Fan, drawing: Drawing) -> list[str]:
+    """Columns of periods of which it is not known what was wanted, or estimated."""
+    if fan.demand is None or fan.is_short is None:
+        return [
+            drawing.column(run.start, run.stop, "gap", WORDS[fan.quantity].gap)
+            for run in unknown_runs(fan.past)
+        ]
+    told, amount = [], WORDS[fan.quantity].amount
+    for place in np.flatnonzero(fan.is_short | np.isnan(fan.past)).tolist():
+        day, wanted = day_text(fan.days[place], unit=fan.unit), float(fan.demand[place])
+        sold = number(float(np.nan_to_num(fan.past[place])))
+        says = "not known" if np.isnan(wanted) else f"sold {sold}, about {amount(wanted)} wanted"
+        told.append(drawing.column(place, place + 1, "gap", f"{day}: {says}"))
+    return told
 
 
 def _labels(fan: Fan) -> list[tuple[int, str]]:

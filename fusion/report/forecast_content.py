@@ -8,6 +8,7 @@ from fusion.forecasting.examples import Examples
 from fusion.forecasting.history import History
 from fusion.forecasting.ledger.entries import SealedEntry
 from fusion.forecasting.ledger.score import LedgerScore
+from fusion.forecasting.past_demand import PastDemand
 from heads.sales_distribution import SalesDistribution
 
 
@@ -25,6 +26,7 @@ class ForecastReport:
             of it, 0.1, 0.5 and 0.9 are.
         weights: Life stage -> member -> how much it counts, in [0, 1].
         backtest: How good such forecasts were at past dates; None where that was not measured.
+        demand: What was wanted in past periods; None of a forecast of sales.
         pages: Ids of the items that have a page each.
         table: Name of the file beside the page that holds all answers; empty where there is none.
         sealed: The entry of the ledger that holds the forecast; None where it is in none.
@@ -39,6 +41,7 @@ class ForecastReport:
     levels: tuple[float, ...]
     weights: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     backtest: BacktestResult | None = None
+    demand: PastDemand | None = None
     pages: tuple[str, ...] = ()
     table: str = ""
     sealed: SealedEntry | None = None

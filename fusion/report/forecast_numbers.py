@@ -1,6 +1,7 @@
 """The numbers of a forecast, row by row, as its pages tell them."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from markupsafe import Markup
@@ -10,6 +11,7 @@ from encoders.series.windows import UNITS
 from fusion.data.panel.frequency import Frequency
 from fusion.forecasting.answer_table import TREND_RULES
 from fusion.forecasting.examples import Examples, Floats, Ints
+from fusion.forecasting.past_demand import PastDemand
 from fusion.report.fan import SMALL, WIDE, Fan, fan_svg
 from fusion.report.forecast_content import ForecastReport
 from fusion.report.number_text import number, percent, rough, signed
@@ -34,6 +36,7 @@ class ForecastNumbers:
         recent: Mean units of the last known periods, or the last price, `[n]`; NaN without any.
         trends: Position in `TRENDS`, `[n]`; NaN where there was nothing to rise from.
         actual: What was sold in the steps, `[n, horizon]`; NaN where it is not known.
+        demand: What was wanted in the past; None of a forecast of sales.
     """
 
     asked: Examples
@@ -43,6 +46,7 @@ class ForecastNumbers:
     recent: Floats
     trends: Floats
     actual: Floats
+    demand: PastDemand | None = None
 
     @classmethod
     def of(cls, report: ForecastReport) -> "ForecastNumbers":
@@ -58,6 +62,7 @@ class ForecastNumbers:
             recent=recent,
             trends=TREND_RULES[asked.panel.quantity].read(answers, recent)["trend"],
             actual=replace(asked, until=asked.panel.end).targets(),
+            demand=report.demand,
         )
 
     @property
@@ -169,7 +174,7 @@ class ForecastNumbers:
         begin = int(examples.as_of[0]) - n_past
         days = self.frequency.first_day(begin + np.arange(n_past + self.asked.horizon))
         fan = Fan(
-            past=examples.windows.past(UNITS, n_past)[0].astype(np.float64),
+            **self._past(examples, n_past),
             quantiles=self.quantiles[row, :-1],
             levels=self.levels,
             actual=self.actual[row],
@@ -179,6 +184,18 @@ class ForecastNumbers:
         )
         label = f"{self.name(row)}: {self.about(row)} in {self.span}."
         return fan_svg(fan, label=label, size=WIDE if wide else SMALL)
+
+    def _past(self, examples: Examples, n_past: int) -> dict[str, NDArray[Any]]:
+        """What a fan chart shows of the past of one example."""
+        panel, demand = examples.panel, self.demand
+        if demand is None or panel.is_bound is None:
+            return {"past": examples.windows.past(UNITS, n_past)[0].astype(np.float64)}
+        places = int(examples.windows.end[0]) - n_past + np.arange(n_past)
+        return {
+            "past": panel.units[places].astype(np.float64),
+            "demand": demand.means[places],
+            "is_short": panel.is_bound[places],
+        }
 
     @property
     def held(self) -> float:

@@ -1,6 +1,6 @@
-"""What pages call what is forecast: units that are sold, or the price of one."""
+"""What pages call what is forecast: units that are sold or wanted, or the price of one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fusion.data.panel.panel import Quantity
 from fusion.report.number_text import number, rough
@@ -19,7 +19,7 @@ class QuantityWords:
         their_past: What is shown of like items.
         to_come: What ranges should hold.
         simple: What simple methods are.
-        verb: What items will do.
+        verb: What items do in the time to come: `will sell`.
         of_all: What errors are a share of.
         window: The last entry of a path.
         highest: What stands first in tables.
@@ -33,6 +33,7 @@ class QuantityWords:
         beside: Heading of what a forecast is compared with; `{unit}` is a period.
         recent: What the rule of a trend calls recent; `{unit}` is a period.
         outside: What lies above a range, and what below it.
+        wanted: What is estimated of the past; empty where nothing is.
     """
 
     noun: str
@@ -57,39 +58,49 @@ class QuantityWords:
     beside: str
     recent: str
     outside: tuple[str, str]
+    wanted: str = ""
 
     def amount(self, value: float) -> str:
         """A forecast: units with the two digits that they can claim, a price to the cent."""
         return number(float(value)) if self.noun == "price" else rough(float(value), whole=True)
 
 
+_UNITS = QuantityWords(
+    noun="units",
+    past="sold",
+    since="sold since",
+    came="what was sold",
+    gap="not to be had, or not known",
+    their_past="what they sold",
+    to_come="what will be sold",
+    simple="rules on past sales, and standard models of them",
+    verb="will sell",
+    of_all="units sold",
+    window="total",
+    highest="highest expected totals",
+    lately="the mean of the last 8 {unit}s",
+    most=("the most units more", "the most units less"),
+    together="Units sold by {unit}, and the sum of the expected units of all items.",
+    of_window="The units of all steps together",
+    expected="The mean: what such items sell on average. Means add up over {unit}s, items and "
+    "shops.",
+    median="Half of such items end above it. Where few items sell very much it lies below the "
+    "mean. Medians do not add up.",
+    range="The range of the whole window is narrower than the sum of those of its {unit}s, and "
+    "ranges of items do not add up to one of all.",
+    beside="A {unit}",
+    recent="; recent are the last 8 {unit}s",
+    outside=("sold more", "sold less"),
+)
 WORDS: dict[Quantity, QuantityWords] = {
-    "units": QuantityWords(
-        noun="units",
-        past="sold",
-        since="sold since",
-        came="what was sold",
-        gap="not to be had, or not known",
-        their_past="what they sold",
-        to_come="what will be sold",
-        simple="rules on past sales, and standard models of them",
-        verb="sell",
-        of_all="units sold",
-        window="total",
-        highest="highest expected totals",
-        lately="the mean of the last 8 {unit}s",
-        most=("the most units more", "the most units less"),
-        together="Units sold by {unit}, and the sum of the expected units of all items.",
-        of_window="The units of all steps together",
-        expected="The mean: what such items sell on average. Means add up over {unit}s, items and "
-        "shops.",
-        median="Half of such items end above it. Where few items sell very much it lies below the "
-        "mean. Medians do not add up.",
-        range="The range of the whole window is narrower than the sum of those of its {unit}s, and "
-        "ranges of items do not add up to one of all.",
-        beside="A {unit}",
-        recent="; recent are the last 8 {unit}s",
-        outside=("sold more", "sold less"),
+    "units": _UNITS,
+    "demand": replace(
+        _UNITS,
+        gap="not in full stock, or not known",
+        verb="would sell in full stock",
+        together="Units sold by {unit}, and what is expected of all items in full stock.",
+        to_come="what will be sold in full stock",
+        wanted="wanted then (estimate)",
     ),
     "price": QuantityWords(
         noun="price",
@@ -100,7 +111,7 @@ WORDS: dict[Quantity, QuantityWords] = {
         their_past="at which prices they sold",
         to_come="the prices to come",
         simple="rules on past prices",
-        verb="cost",
+        verb="will cost",
         of_all="prices",
         window="mean",
         highest="highest expected prices",

@@ -3,6 +3,7 @@
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 
 
@@ -63,6 +64,19 @@ def test_demo_forecast(
     assert re.search(r"\| all \| \d+ \| step 8 \| [01]\.\d{3} / [01]\.\d{3} \|", printed)
     assert "| median of last 8 |" in printed
     assert "from 2025-01-06, all over before the cutoff of 2025-03-03" in printed
+
+
+def test_demo_demand(script, monkeypatch, quick_forecasts, small_demo_weeks, capsys) -> None:
+    demo = script("demo_demand")
+    monkeypatch.setattr(demo, "demo_folder", lambda: small_demo_weeks)
+    sales = pd.read_csv(small_demo_weeks / "sales.csv", parse_dates=["week"])
+    drawn = sales.assign(expected=sales["units"].clip(lower=10.0), drawn=sales["units"])
+    told = drawn[["item_id", "week", "expected", "drawn"]]  # the recipe draws 2,000 items for it
+    monkeypatch.setattr(demo, "expected_units", lambda folder: told)
+    demo.main(["--seeds", "1", "--members", "classical", "--trial"])
+    printed = capsys.readouterr().out
+    assert re.search(r"\| demand \| \d\.\d{3} \| [+-]\d\.\d{3} \|", printed)
+    assert "| mean of the last 4 weeks in stock |" in printed
 
 
 def test_coverage_of_items_that_err_alike_is_less_sure(script) -> None:

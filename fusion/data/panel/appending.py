@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from fusion.data.panel.filling import RANGES, carried
+from fusion.data.panel.filling import RANGES
 from fusion.data.panel.items import Series, of_series, series_names
 from fusion.data.panel.layout import NO_SHOP
-from fusion.data.panel.panel import Floats, Panel, ragged
+from fusion.data.panel.panel import Floats, Panel, carried, ragged
 
 Ints = NDArray[np.int64]
 

@@ -88,6 +88,16 @@ class SalesColumns:
         return roles | {name: name for name in own}
 
     @property
+    def of_panel(self) -> tuple[str, ...]:
+        """Names of the numbers of a panel: beside a stock in units it has `in_stock` too.
+
+        Example:
+            >>> SalesColumns(stock="on hand").of_panel
+            ('stock', 'in_stock')
+        """
+        return tuple(dict.fromkeys([*self.numbers, *(["in_stock"] if self.stock else [])]))
+
+    @property
     def known_ahead(self) -> frozenset[str]:
         """Those of `numbers` that are known ahead."""
         return frozenset(key for key, name in self.numbers.items() if name in self.known)

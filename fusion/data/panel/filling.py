@@ -11,7 +11,7 @@ from fusion.data.panel.cells import read_distinct
 from fusion.data.panel.columns import SalesColumns
 from fusion.data.panel.frequency import Days
 from fusion.data.panel.layout import Layout, Numbers
-from fusion.data.panel.panel import Floats
+from fusion.data.panel.panel import Floats, carried
 from fusion.data.problems import Problem
 
 Doubles = NDArray[np.float64]
@@ -27,7 +27,7 @@ def read_numbers(
         found = read_distinct(part[name], number_cells)
         values[key] = found.rows.astype(np.float64)
         problems += found.problems + _outside(name, values[key], key)
-    return values, problems
+    return values, problems + _without_stock(values, columns)
 
 
 LARGEST = 1e30
@@ -38,10 +38,25 @@ RANGES = {"stock": (0.0, LARGEST), "in_stock": (0.0, 1.0)}
 def _outside(column: str, values: Doubles, key: str) -> list[Problem]:
     least, most = RANGES.get(key, (-LARGEST, LARGEST))
     rule = f"{least:g} to {most:g}"
+    code = "sales_share" if key == "in_stock" else "sales_range"
     rows = np.flatnonzero((values < least) | (values > most)).tolist()
     return [
-        Problem("sales_range", f"must be {rule}, got {values[row]:g}", row, column=column)
-        for row in rows
+        Problem(code, f"must be {rule}, got {values[row]:g}", row, column=column) for row in rows
+    ]
+
+
+def _without_stock(values: dict[str, Doubles], columns: SalesColumns) -> list[Problem]:
+    """Rows in which units were sold though none could be had."""
+    units = values["units"]
+    return [
+        Problem(
+            "sales_without_stock",
+            f"must be above 0 where units were sold, got 0 and {units[row]:g} units",
+            row,
+            column=columns.numbers[key],
+        )
+        for key in RANGES.keys() & values.keys()
+        for row in np.flatnonzero((values[key] == 0) & (units > 0)).tolist()
     ]
 
 
@@ -84,6 +99,7 @@ class Filling:
     seen: NDArray[np.uint32] = field(init=False)
     means: dict[str, Mean] = field(init=False)
     sold_at: Mean | None = field(init=False)
+    had: Mean | None = field(init=False)
     ahead: dict[str, Mean] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -92,6 +108,7 @@ class Filling:
         self.seen = np.zeros(n, dtype=np.uint32 if self.layout.is_summed else np.uint8)
         self.means = {name: Mean(n) for name in self.names}
         self.sold_at = Mean(n) if "price" in self.names else None
+        self.had = Mean(n) if "stock" in self.names else None
         n_planned = self.layout.n_ahead * len(self.layout.ids)
         self.ahead = {name: Mean(n_planned) for name in self.names if name in self.known}
 
@@ -113,6 +130,9 @@ class Filling:
             mean.add(places[known], values[known], counts[known].astype(np.float64))
             if name == "price" and self.sold_at is not None:
                 self.sold_at.add(places[known], values[known], np.maximum(units[known], 0))
+            if name == "stock" and self.had is not None:
+                weights = counts[known].astype(np.float64)
+                self.had.add(places[known], (values[known] > 0).astype(np.float64), weights)
 
     def _plan(self, places: Numbers, numbers: dict[str, Doubles], counts: Numbers) -> None:
         for name, mean in self.ahead.items():
@@ -134,8 +154,9 @@ class Filling:
     def finished(self) -> tuple[Floats, dict[str, Floats]]:
         """Units, and the other numbers; to be asked for once.
 
-        Units are unknown where nothing was sold and the last stock that was told is none. Prices
-        count by the units sold at them; where none was sold it is the last price.
+        Units are unknown where nothing was sold and the last stock that was told is none. Of a
+        stock in units `in_stock` says in which share of the rows there was any. Prices count by the
+        units sold at them; where none was sold it is the last price.
         """
         units, columns = self.units.astype(np.float32), dict[str, Floats]()
         while self.means:
@@ -150,6 +171,8 @@ class Filling:
                 last = carried(values, self.layout.offsets)
                 np.copyto(values, last, where=self.units <= 0)
             columns[name] = values.astype(np.float32)
+        if self.had is not None:
+            columns["in_stock"] = self.had.values().astype(np.float32)
         return units, columns
 
     def planned(self) -> dict[str, Floats]:
@@ -159,15 +182,3 @@ class Filling:
             name: mean.values().astype(np.float32).reshape(shape)
             for name, mean in self.ahead.items()
         }
-
-
-def carried(values: Doubles, offsets: Numbers) -> Doubles:
-    """Each value, or the last one known before it in its series."""
-    last = np.arange(len(values), dtype=np.int32 if len(values) < 2**31 else np.int64)
-    last[np.isnan(values)] = -1
-    np.maximum.accumulate(last, out=last)
-    outside = last < np.repeat(offsets[:-1].astype(last.dtype), np.diff(offsets))
-    last[outside] = 0
-    found: Doubles = values[last]
-    found[outside] = np.nan
-    return found

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from fusion.data.panel.frequency import Frequency
 
 Floats = NDArray[np.float32]
-Quantity = Literal["units", "price"]
+LEAST_SHARE = 0.5
+"""Share of a period in stock from which on its sales tell a rate."""
+Quantity = Literal["units", "demand", "price"]
 SOLD = "units_sold"
 """Column of the units of a panel whose price is what is forecast."""
 USUAL_ROWS = 20
@@ -37,7 +39,8 @@ class Panel:
             where more came back than was sold.
         given: Whether the table has a row, `[n_values]`.
         reported: Whether any item has a row, also one that is not in the panel, `[n_periods]`.
-        columns: Further numbers by name, float32 `[n_values]`, NaN where unknown.
+        columns: Further numbers by name, float32 `[n_values]`, NaN where unknown; beside a `stock`
+            in units `in_stock` too, the share of the rows of a period with any.
         planned: Those of `columns` that are known ahead, from `end` on, by name: float32
             `[n_series, n_ahead]`, NaN where unknown; a series may have no other values. Empty
             where the table has no planned rows.
@@ -45,8 +48,10 @@ class Panel:
             that is known ahead goes on after the sales.
         known: Those of `columns` and `market` that are known ahead.
         left_out: Items of the table that were not wanted.
-        quantity: What `units` are: units that were sold, or the `price` of one, see
-            `fusion.data.panel.priced`; then NaN where it is unknown, and > 0 elsewhere.
+        quantity: What is asked of `units`: what was sold; what was wanted, the `demand`, see
+            `fusion.data.panel.stock`, of which units without full stock are lower bounds; or they
+            are the `price` of one, see `fusion.data.panel.priced`: NaN where it is unknown, and
+            > 0 elsewhere.
     """
 
     frequency: Frequency
@@ -146,11 +151,51 @@ class Panel:
         return silent
 
     @cached_property
+    def in_stock(self) -> Floats:
+        """Share of each period in which the item was to be had, 0 to 1, `[n_values]`.
+
+        A period of which nothing is told is like the one before it where that was without stock,
+        else in full stock; so is all where nothing tells of stock.
+        """
+        told = self.columns.get("in_stock")
+        if told is None:
+            return np.ones(len(self.units), dtype=np.float32)
+        last = carried(told.astype(np.float64), self.offsets)
+        shares = np.where(np.isnan(told), np.where(last == 0.0, 0.0, 1.0), told)
+        return shares.astype(np.float32)
+
+    @cached_property
+    def is_bound(self) -> NDArray[np.bool_] | None:
+        """Periods of which the units are less than or all that was wanted, `[n_values]`.
+
+        Their units count as unknown. None where demand is not asked for.
+        """
+        return self.in_stock < 1.0 if self.quantity == "demand" else None
+
+    @cached_property
     def known_units(self) -> Floats:
-        """Units `[n_values]`, NaN in `silent` periods too."""
-        if not len(self.silent):
+        """Units `[n_values]`, NaN in `silent` periods and those of `is_bound` too."""
+        is_unknown = np.zeros(len(self.units), dtype=bool)
+        if len(self.silent):
+            is_unknown = np.isin(self.places(), self.silent)
+        if self.is_bound is not None:
+            is_unknown = is_unknown | self.is_bound
+        if not is_unknown.any():
             return self.units
-        return np.where(np.isin(self.places(), self.silent), np.float32(np.nan), self.units)
+        return np.where(is_unknown, np.float32(np.nan), self.units)
+
+    @cached_property
+    def lag_units(self) -> Floats:
+        """Units `[n_values]` as histories tell them: the known ones, and of bounds a rate.
+
+        What was sold in a period that was in stock for a half of it or more counts as so many
+        units in full stock as would have been sold at the same rate; of less nothing is known.
+        """
+        if self.is_bound is None:
+            return self.known_units
+        share = self.in_stock
+        is_told = self.is_bound & (share >= LEAST_SHARE) & (self.units >= 0)
+        return np.where(is_told, self.units / np.where(is_told, share, 1.0), self.known_units)
 
     @cached_property
     def positions(self) -> Mapping[str, int]:
@@ -162,6 +207,18 @@ def ragged(lengths: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.in
     """Offsets `[n + 1]` of series of some lengths, and the series of each value."""
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     return offsets, np.repeat(np.arange(len(lengths)), lengths)
+
+
+def carried(values: NDArray[np.float64], offsets: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Each value, or the last one known before it in its series."""
+    last = np.arange(len(values), dtype=np.int32 if len(values) < 2**31 else np.int64)
+    last[np.isnan(values)] = -1
+    np.maximum.accumulate(last, out=last)
+    outside = last < np.repeat(offsets[:-1].astype(last.dtype), np.diff(offsets))
+    last[outside] = 0
+    found: NDArray[np.float64] = values[last]
+    found[outside] = np.nan
+    return found
 
 
 def over_shops(panel: Panel) -> Panel:

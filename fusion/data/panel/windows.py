@@ -7,7 +7,7 @@ from encoders.series.windows import UNITS, Windows
 from fusion.data.panel.layout import Numbers
 from fusion.data.panel.panel import Floats, Panel, Quantity
 
-MEASURES: dict[Quantity, Measure] = {"units": "mean", "price": "last"}
+MEASURES: dict[Quantity, Measure] = {"units": "mean", "demand": "mean", "price": "last"}
 """What each quantity is measured by, see `encoders.series.levels`."""
 
 
@@ -28,7 +28,7 @@ def windows_at(
     begin, stop = panel.offsets[series], panel.offsets[series + 1]
     end = np.clip(begin + as_of - panel.first[series], begin, stop)
     return Windows(
-        columns={UNITS: panel.known_units, **panel.columns},
+        columns={UNITS: panel.lag_units, **panel.columns},
         series=series,
         begin=begin,
         end=np.where(panel.first_row[series] < as_of, end, begin),

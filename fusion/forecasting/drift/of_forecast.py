@@ -67,7 +67,8 @@ def watch_sales(
     reference_of(trained)  # before photos are opened
     check_periods(trained, sales.panel)
     checked = check_items(sales.items, content, asked_of=(trained.schema, trained.encoders))
-    return watch_forecast(trained, read_history(sales, checked, content, stage=stage))
+    head = type(trained.model.head)
+    return watch_forecast(trained, read_history(sales, checked, content, head=head, stage=stage))
 
 
 def watch_forecast(

@@ -19,6 +19,7 @@ from fusion.forecasting.backtest.forecasts import Actual, Forecasts, joined
 from fusion.forecasting.backtest.paired import paired_gains
 from fusion.forecasting.backtest.result import FORECAST, BacktestResult
 from fusion.forecasting.examples import past_examples
+from fusion.forecasting.heads import FORECAST_HEADS, panel_of
 from fusion.forecasting.history import ReadSales
 from fusion.forecasting.ledger.chain import Ledger
 from fusion.forecasting.ledger.choice import EntryState, chosen_entries, states_of
@@ -86,7 +87,8 @@ def score_ledger(
     """Compares the entries of a ledger whose periods are over with what was sold in them.
 
     An item counts as on sale from the first day on that it was forecast for: a period without a row
-    is 0 units. An item without any row is left out, and a note says so.
+    is 0 units. An item without any row is left out, and a note says so. Demand is compared in
+    periods in full stock alone.
 
     Args:
         ledger: See `read_ledger`, which has checked it.
@@ -115,9 +117,9 @@ def score_ledger(
     assert panel is not None
     states = states_of(chosen, panel, source=source)
     over = {one.number for one in states if one.state == "scored"}
-    rows = scored_rows(
-        [one for one in answers if one.sealed.entry.number in over], panel, source=source
-    )
+    scored = [one for one in answers if one.sealed.entry.number in over]
+    kind = FORECAST_HEADS[scored[0].sealed.entry.run.head]  # all of them answer the same question
+    rows = scored_rows(scored, panel_of(kind, panel), source=source)
     result = _result(rows, stage=stage)
     planned, notes = None, [*ledger.notes, *_late(states), *rows.notes]
     if figures is not None and planner is not None:

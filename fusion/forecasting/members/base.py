@@ -26,14 +26,18 @@ class PathTraining:
         targets: Relative paths `[n, horizon + 1]`, NaN where a step is not known.
         weight: `[n]`, how much each counts, >= 0, of mean 1: its level, and how recent it is. So a
             relative error counts as the units that it is.
+        at_least: Relative lower bounds `[n, horizon + 1]` of targets that are NaN, NaN where there
+            is none; None without any. A member that cannot learn from bounds leaves them out.
     """
 
     targets: Floats
     weight: Floats
+    at_least: Floats | None = None
 
     def take(self, rows: Ints) -> "PathTraining":
         """Some of the examples, in the given order."""
-        return PathTraining(self.targets[rows], self.weight[rows])
+        at_least = None if self.at_least is None else self.at_least[rows]
+        return PathTraining(self.targets[rows], self.weight[rows], at_least)
 
 
 class ForecastMember(ABC):

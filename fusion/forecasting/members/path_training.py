@@ -17,6 +17,7 @@ from fusion.forecasting.members.path_network import PathBatch, PathNetwork
 from fusion.forecasting.members.path_settings import PathSettings
 from fusion.training.adamw import AdamW
 from fusion.training.chance import Chance
+from heads.demand import LearnsBounds
 from heads.sales_path import SalesPathHead
 
 CHUNK_EXAMPLES = 4096
@@ -53,8 +54,10 @@ def with_masked(
     rows = np.concatenate([np.arange(len(examples)), drawn])
     left = np.concatenate([examples.windows.lengths, most])
     factor = np.concatenate([np.ones(len(examples)), scale])
+    own, scale = training.take(rows), factor[:, None]
+    at_least = None if own.at_least is None else own.at_least * scale
     return examples.take(rows).recent(left), PathTraining(
-        training.targets[rows] * factor[:, None], training.weight[rows] / factor
+        own.targets * scale, own.weight / factor, at_least
     )
 
 
@@ -120,6 +123,8 @@ class PathData:
         targets: `[n, horizon + 1]`, float32, NaN where a step is not known.
         weight: `[n]`, float32: how much each counts where it is drawn.
         chance: `[n]`, in (0, 1]: how likely each is drawn in an epoch.
+        at_least: Lower bounds `[n, horizon + 1]`, float32, NaN where there is none; None where the
+            head cannot learn from them, or there are none.
     """
 
     reader: PathReader
@@ -127,6 +132,7 @@ class PathData:
     targets: Tensor
     weight: Tensor
     chance: Floats
+    at_least: Tensor | None = None
 
     @property
     def n_drawn(self) -> int:
@@ -138,9 +144,13 @@ class PathData:
         places = torch.from_numpy(rows)
         target, weight = self.targets[places], self.weight[places]
         raw = self.head.ordered(network(self.reader.batch(rows)))
-        losses = self.head.losses(raw, target).mean(dim=(1, 3))  # [batch, horizon + 1]
-        n_known = target.isfinite().sum().clamp(min=1)
-        return (losses * weight[:, None]).sum() / n_known
+        losses, is_told = self.head.losses(raw, target), target.isfinite()
+        if self.at_least is not None and isinstance(self.head, LearnsBounds):
+            at_least = self.at_least[places]
+            losses = losses + self.head.bound_losses(raw, at_least)
+            is_told = is_told | at_least.isfinite()
+        by_entry = losses.mean(dim=(1, 3))  # [batch, horizon + 1]
+        return (by_entry * weight[:, None]).sum() / is_told.sum().clamp(min=1)
 
 
 def path_data(
@@ -151,15 +161,18 @@ def path_data(
     encoders: Mapping[str, Encoder],
     content: ItemContent,
 ) -> PathData:
-    """What networks learn from: the examples that count, and of which any step is known.
+    """What networks learn from: the examples that count, and of which any step is told.
 
     Old examples count less than late ones. They are drawn less often and count more when they are,
     so that an epoch costs less and its expected loss is the same: on online_retail errors were as
     small in two thirds of the time. *Source:* importance sampling, as Katharopoulos and Fleuret
     (2018); *differs:* chances are known before.
     """
-    counts = (training.weight > 0) & np.isfinite(training.targets).any(axis=1)
-    rows = np.flatnonzero(counts)
+    is_told = np.isfinite(training.targets).any(axis=1)
+    at_least = training.at_least if isinstance(head, LearnsBounds) else None
+    if at_least is not None:
+        is_told |= np.isfinite(at_least).any(axis=1)
+    rows = np.flatnonzero((training.weight > 0) & is_told)
     examples, training = examples.take(rows), training.take(rows)
     recent = training.weight / examples.levels()  # what a weight is beside the level
     chance = np.sqrt(recent / recent.max(initial=0.0))
@@ -171,7 +184,12 @@ def path_data(
         torch.from_numpy(targets),
         torch.from_numpy((weight / (weight.mean() if len(weight) else 1.0)).astype(np.float32)),
         chance,
+        None if at_least is None else _bounds(at_least[rows]),
     )
+
+
+def _bounds(at_least: Floats) -> Tensor:
+    return torch.from_numpy(np.minimum(at_least, MOST_RELATIVE).astype(np.float32))
 
 
 class PathNetworkTraining:

@@ -59,7 +59,7 @@ def _panel(trained: TrainedForecast) -> Panel:
     start = int(trained.frequency.period(FIRST_DAY)[0])
     units = np.arange(2 * N_PERIODS, dtype=np.float32) % 4
     units[1::7] = np.nan
-    names = trained.sales.numbers
+    names = trained.sales.of_panel
     return Panel(
         frequency=trained.frequency,
         start=start,

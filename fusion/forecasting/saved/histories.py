@@ -21,6 +21,7 @@ from fusion.data.panel.columns import SalesColumns
 from fusion.data.panel.frequency import Frequency
 from fusion.data.panel.panel import Panel
 from fusion.errors import BundleError
+from fusion.forecasting.heads import panel_of
 from fusion.forecasting.kept import Kept, KeptAnswers
 from fusion.forecasting.saved.document import HISTORIES, BlockEntry, KeptEntry
 from fusion.members.view import View
@@ -107,7 +108,7 @@ def kept_of(
     """
     with described(HISTORIES):
         taken = _Arrays(load_tensors(content))
-        panel = _panel(entry, taken, frequency, sales)
+        panel = panel_of(type(head), _panel(entry, taken, frequency, sales))
         n = panel.n_series
         launches = taken.whole("launches", n, least=-1, most=_FARTHEST)
         rows = taken.whole("rows", n, least=0, most=max(entry.n_items - 1, 0))
@@ -208,7 +209,7 @@ def _panel(entry: KeptEntry, taken: _Arrays, frequency: Frequency, sales: SalesC
         name: taken.of(f"panel.market.{name}", np.float32, taken.length(f"panel.market.{name}"))
         for name in taken.names("panel.market.")
     }
-    strange = {*columns, *market} ^ set(sales.numbers)
+    strange = {*columns, *market} ^ set(sales.of_panel)
     if strange or not {*planned, *entry.known} <= set(sales.numbers):
         raise ValueError("numbers must be those of the sales table and the market, got others")
     if len({one.shape[1] for one in planned.values()}) > 1 or any(

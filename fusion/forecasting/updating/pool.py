@@ -46,10 +46,13 @@ class Pool:
         """Targets and weights, as if nothing were known of periods from `begin` to before `end`."""
         training = training_of(self.examples)
         steps = self.examples.as_of[:, None] + np.arange(self.examples.horizon)
-        targets = training.targets.copy()
-        targets[:, :-1][(steps >= begin) & (steps < end)] = np.nan
-        targets[np.isnan(targets[:, :-1]).any(axis=1), -1] = np.nan
-        return PathTraining(targets, training.weight)
+        hidden = (steps >= begin) & (steps < end)
+        hidden = np.column_stack([hidden, hidden.any(axis=1)])
+        targets = np.where(hidden, np.nan, training.targets)
+        bounds = training.at_least
+        if bounds is not None:
+            bounds = np.where(hidden, np.nan, bounds)
+        return PathTraining(targets, training.weight, bounds)
 
     def sold_within(self, begin: int, end: int) -> Floats:
         """Units `[n, horizon]` of the steps in some periods; NaN of others and where unknown."""

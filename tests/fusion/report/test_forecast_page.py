@@ -161,6 +161,17 @@ def test_periods_without_stock_are_gaps_and_the_line_breaks_there():
     assert counts == [(0, 1), (1, 2)]
 
 
+def test_demand_is_drawn_through_periods_without_full_stock():
+    short = np.array([False, True, False, False])
+    wanted = fan([4.0, 1.0, 5.0, np.nan])
+    drawn = replace(wanted, quantity="demand", demand=np.array([4.0, 6, 5, np.nan]), is_short=short)
+    svg = fan_svg(drawn, label="one")
+    assert svg.count('class="gap"') == 2 and 'class="gap"' in fan_svg(wanted, label="one")
+    assert "sold 1, about 6 wanted" in svg and "27 Jan 2025: not known" in svg
+    assert svg.count('<polyline class="wanted"') == 1
+    assert "wanted" not in fan_svg(wanted, label="one")
+
+
 def test_rings_stand_where_it_is_known_what_was_sold_since():
     assert fan_svg(fan([3.0]), label="one").count('class="came"') == 0
     svg = fan_svg(fan([3.0], (2.0, np.nan)), label="one")

@@ -32,6 +32,7 @@ def sales():
         if draw.random() < 0.7 and not (item == "i0" and week > WEEKS[9])
     ]
     table = pd.DataFrame(rows, columns=["item_id", "date", "units", "shop", "price", "stock"])
+    table["stock"] += table["units"] > 0
     table["searches"] = draw.poisson(5, len(table)).astype(float)
     table.loc[::5, ["price", "stock"]] = np.nan
     return table.drop_duplicates(["item_id", "date", "shop"])

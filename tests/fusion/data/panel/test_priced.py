@@ -9,7 +9,7 @@ from fusion.data.panel.columns import SalesColumns
 from fusion.data.panel.panel import SOLD, over_shops
 from fusion.data.panel.priced import priced
 from fusion.data.panel.reading import read_panel
-from fusion.forecasting.examples import examples_at, market_units, past_examples
+from fusion.forecasting.examples import examples_at, past_examples
 
 WEEKS = pd.date_range("2024-01-01", periods=6, freq="7D")
 COLUMNS = SalesColumns(price="price", past=("visitors",))
@@ -68,7 +68,7 @@ def test_shortened_histories_do_not_see_older_prices(panel):
 
 def test_the_market_is_the_mean_price_of_what_was_sold(panel):
     wanted = [5, 6, np.nan, np.nan, 2, 7]
-    assert np.array_equal(market_units(panel), wanted, equal_nan=True)
+    assert np.array_equal(panel.market_units, wanted, equal_nan=True)
 
 
 def test_questions_begin_where_a_price_is_known(panel):

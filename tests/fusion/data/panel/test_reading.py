@@ -98,7 +98,7 @@ def test_items_that_are_not_wanted_stay_out_and_are_told(caplog):
 @pytest.mark.parametrize("column", ["stock", "in_stock"])
 def test_a_period_without_stock_and_sale_is_unknown_until_stock_is_told_again(column):
     rows = [
-        ("a", WEEKS[0], 3, 1), ("a", WEEKS[1], 0, 0), ("a", WEEKS[3], 0, 1), ("a", WEEKS[4], 2, 0),
+        ("a", WEEKS[0], 3, 1), ("a", WEEKS[1], 0, 0), ("a", WEEKS[3], 0, 1), ("a", WEEKS[4], 2, 1),
     ]  # fmt: skip
     panel = panel_of(table(*rows, more=[column]), **{column: column})
     np.testing.assert_array_equal(series(panel, "a"), [3, NAN, NAN, 0, 2])

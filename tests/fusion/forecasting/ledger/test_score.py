@@ -122,6 +122,17 @@ def test_an_entry_that_answers_no_units_is_told(ledger, sold, run_of, answers_of
     assert found.states[3].why == "answers price_path, which units sold do not tell"
 
 
+def test_demand_is_compared_in_periods_in_full_stock(tmp_path, sold, run_of, answers_of):
+    columns = replace(COLUMNS, in_stock="shelf")
+    run = run_of("2024-03-04", head="demand", columns=columns)
+    append_entry(tmp_path, run, answers_of("2024-03-04", {"A": 10, "B": 20}))
+    is_short = (sold["sku"] == "A") & (sold["week"] == "2024-03-11")
+    stocked = sold.assign(shelf=np.where(is_short, 0.5, 1.0), sold=sold["sold"].mask(is_short, 1))
+    found = score(tmp_path, stocked, columns)
+    came = stocked[stocked["week"].isin(["2024-03-04", "2024-03-11"])]["sold"].tolist()
+    np.testing.assert_array_equal(found.result.actual.steps, [[came[0], np.nan], came[2:]])
+
+
 def test_an_entry_that_was_sealed_too_late_is_told(ledger, sold):
     found = score(ledger, sold)
     assert all(one.is_late for one in found.states)
