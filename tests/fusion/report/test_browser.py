@@ -67,7 +67,7 @@ while (walker.nextNode()) {
   const node = walker.currentNode;
   let box = node.parentElement;
   while (box && box.getBoundingClientRect().width > 1) box = box.parentElement;
-  if (box) continue;  // for screen readers alone
+  if (box || node.parentElement.closest(".hash")) continue;  // for screen readers; no words
   for (const word of node.data.matchAll(/[\\p{L}\\p{N}_.,]{2,24}/gu)) {
     const range = document.createRange();
     range.setStart(node, word.index);
