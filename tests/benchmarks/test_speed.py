@@ -10,6 +10,7 @@ import torch
 from typer.testing import CliRunner
 
 from encoders import BertEncoder
+from encoders.dtype import SWITCH
 from fusion.cli import app
 from fusion.shards import run_shard
 
@@ -27,6 +28,7 @@ class OneProcess:
 def test_text_embedding(script, monkeypatch, capsys, has_bfloat16) -> None:
     texts = script("text_embedding")
     monkeypatch.setattr(texts, "processor_has_bfloat16", lambda: has_bfloat16)
+    monkeypatch.setenv(SWITCH, "yes" if has_bfloat16 else "no")
     texts.main(["--limit", "70", "--rounds", "1"])
     printed = capsys.readouterr().out
     assert ("| sentence-transformers, bfloat16 |" in printed) == has_bfloat16

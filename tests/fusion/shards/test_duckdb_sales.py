@@ -25,13 +25,15 @@ COLUMNS = SalesColumns(
 def rows_of(n=4000):
     draw = np.random.default_rng(0)
     stamps = pd.Timestamp("2024-01-01") + pd.to_timedelta(draw.integers(0, 70 * 86400, n), "s")
+    units = np.where(draw.random(n) < 0.05, -1, draw.integers(0, 4, n))
+    stock = np.where(draw.random(n) < 0.9, np.nan, draw.integers(0, 2, n))
     return pd.DataFrame(
         {
             "my item": [f"it'em-{item}" for item in draw.integers(0, 3, n)],
             "date": stamps,
-            "units": np.where(draw.random(n) < 0.05, -1, draw.integers(0, 4, n)),
+            "units": np.where(stock == 0, 0, units),
             "price": np.where(draw.random(n) < 0.1, np.nan, draw.integers(2, 4, n) / 2),
-            "stock": np.where(draw.random(n) < 0.9, np.nan, draw.integers(0, 2, n)),
+            "stock": stock,
             "shop": draw.integers(0, 2, n),
             "searches": draw.integers(0, 2, n),
         }
@@ -80,7 +82,7 @@ def test_the_panel_is_the_same_and_so_is_what_is_told(tmp_path, said, kind):
     for name in ("first", "offsets", "given", "reported"):
         np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
     np.testing.assert_allclose(found.units, expected.units, rtol=1e-6)
-    assert set(found.columns) == {"price", "stock", "searches"}
+    assert set(found.columns) == {"price", "stock", "in_stock", "searches"}
     for name, values in expected.columns.items():
         np.testing.assert_allclose(found.columns[name], values, rtol=1e-6)
     np.testing.assert_array_equal(found.planned["price"], expected.planned["price"])
@@ -134,5 +136,6 @@ def test_a_section_asks_for_it_and_faults_have_their_rows_of_the_table(tmp_path,
 
 def test_without_the_package_its_install_line_is_told(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "duckdb", None)
+    table = written(tmp_path, "csv")
     with pytest.raises(MissingExtraError, match=r'pip install "product-fusion\[duckdb\]"'):
-        panel_of(section_of(tmp_path / "sales.csv"), pd.DataFrame({"my item": ["a"]}))
+        panel_of(section_of(table), pd.DataFrame({"my item": ["a"]}))
