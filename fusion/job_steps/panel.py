@@ -116,4 +116,6 @@ def header_of(table: Path) -> Sequence[str]:
 
 def _is_read_whole(table: Path) -> bool:
     """Whether a table must be read to know its columns, so that its readers tell what lacks."""
+    if not table.exists():
+        return True
     return is_whole(table) and unpacked_suffix(table) not in DELIMITED

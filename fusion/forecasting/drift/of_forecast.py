@@ -136,7 +136,7 @@ def item_content(view: View, rows: Ints, panel: Panel, launches: Ints) -> ItemCo
         begins < panel.end, begins, np.where(launches >= 0, panel.end - 1, panel.start)
     )
     own, series = np.unique(rows, return_index=True)
-    periods = np.full(len(view), panel.end)
+    periods = np.full(int(rows.max(initial=-1)) + 1, panel.end)
     np.minimum.at(periods, rows, begins)
     names = [name for name in view.blocks if _is_watched(name)]
     numbers: dict[str, Floats] = {}

@@ -34,7 +34,7 @@ class FarOff(Counted):
 
 def test_a_member_that_counts_nothing_does_not_learn_again_from_all_dates() -> None:
     fits: list[str] = []
-    model = fit_forecast(
+    model, _ = fit_forecast(
         example_examples(),
         lambda: {"good": Counted(fits, "good"), "far off": FarOff(fits, "far off")},
         levels=(0.1, 0.5, 0.9),
