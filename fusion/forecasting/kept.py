@@ -92,9 +92,14 @@ def drawn_by_date(as_of: Ints, stages: Ints, *, seed: int, most: int = MOST_KEPT
     return np.sort(np.concatenate(found))
 
 
-def blocks_alone(view: View) -> View:
-    """The blocks of a view, which are all that members of forecasts read, without its encoders."""
-    there = torch.ones(len(view), dtype=torch.bool)
+def blocks_alone(view: View, n: int) -> View:
+    """The blocks of a view, which are all that members of forecasts read, without its encoders.
+
+    Args:
+        view: Of items; it may have no block, where nothing is known of them beside their sales.
+        n: How many items it has.
+    """
+    there = torch.ones(n, dtype=torch.bool)
     return View(view.blocks, view.present, ModelInputs(present={"items": there}), {})
 
 

@@ -140,7 +140,7 @@ def train_and_keep(
     kept = Kept(
         panel,
         history.launches,
-        blocks_alone(content.view),
+        blocks_alone(content.view, len(history.ready.catalogue.frame)),
         history.rows,
         learned_until=until,
         held_out=held_out,

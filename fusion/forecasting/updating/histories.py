@@ -77,7 +77,8 @@ def grown_histories(trained: TrainedForecast, rows: NewRows, *, stage: Stage = s
         ready = ready_items(checked, rows.content, stage=stage)
         own = item_keys(ready.catalogue.frame, column)
         row_of |= {key: len(view) + row for row, key in enumerate(own) if key is not None}
-        view = joined_views(view, with_encoders(ready, trained.encoders).view)
+        second = with_encoders(ready, trained.encoders).view
+        view = joined_views(view, blocks_alone(second, len(own)))
         panel = of_series(panel, [one for one in series_names(panel) if one[0] in row_of])
     launches = dict(zip(kept.panel.ids, kept.launches.tolist(), strict=True))
     for name, day in days.items():
@@ -107,8 +108,7 @@ def _new_items(
 
 
 def joined_views(first: View, second: View) -> View:
-    """Rows of two views that the same encoders made, one behind the other."""
-    second = blocks_alone(second)
+    """Rows of two views of `blocks_alone`, of the same encoders, one behind the other."""
     blocks = {}
     for name, block in first.blocks.items():
         values: list[Any] = [block.values, second.blocks[name].values]

@@ -31,7 +31,7 @@ def keeping(noted, every_member):
     kept = Kept(
         panel,
         np.full(panel.n_series, -1),
-        blocks_alone(examples.content),
+        blocks_alone(examples.content, len(examples.content)),
         examples.content_rows,
         learned_until=panel.end - 1,
         held_out=held_out,
