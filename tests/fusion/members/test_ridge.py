@@ -1,3 +1,4 @@
+import sys
 import tracemalloc
 from itertools import pairwise
 
@@ -21,6 +22,12 @@ from fusion.members.view import View
 from heads import HotItemHead, MulticlassHead, RegressionHead
 
 RANDOM = np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True)
+def random_by_test(monkeypatch):
+    """Numbers of a test do not depend on which tests ran before it."""
+    monkeypatch.setattr(sys.modules[__name__], "RANDOM", np.random.default_rng(3))
 
 
 def view_of_blocks(present=None, **blocks):
