@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from encoders.series.known import Array, last_known
+from encoders.series.known import Array, known_mean, last_known
 
 Measure = Literal["mean", "last"]
 """`mean`: the mean of the last 8 known periods and 1 besides, for what is counted and often 0;
@@ -37,7 +37,5 @@ def levels_of(past: Array, measure: Measure = "mean") -> Array:
 
 def own_means(values: Array, *, otherwise: float, least: float = -math.inf) -> Array:
     """Mean of the known numbers of each row `[n]`, at least `least`; `otherwise` without any."""
-    known = ~np.isnan(values)
-    n_known = known.sum(axis=1)
-    sums = np.where(known, values, 0.0).sum(axis=1)
-    return np.where(n_known > 0, np.maximum(sums / np.maximum(n_known, 1), least), otherwise)
+    means = known_mean(values)
+    return np.where(np.isnan(means), otherwise, np.maximum(means, least))

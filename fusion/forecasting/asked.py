@@ -172,10 +172,25 @@ def asked_answers(
     check_periods(trained, sales.panel)
     period = first_step(sales.panel, as_of)
     settle_plan_gaps(sales, period, horizon=trained.horizon, on_bad_rows=content.on_bad_rows)
+    return answers_at(trained, asked_history(trained, sales, content, stage=stage), period)
+
+
+def asked_history(
+    trained: TrainedForecast, sales: ItemSales, content: ContentSpec, *, stage: Stage = silent
+) -> History:
+    """Items with their sales, as a trained forecast reads both.
+
+    Args:
+        trained: The forecast.
+        sales: Items and their sales.
+        content: Where photos and embeddings lie, and what faulty rows do.
+        stage: Opens progress bars.
+
+    Raises:
+        CatalogueError: If items are faulty.
+    """
     checked = check_items(sales.items, content, asked_of=(trained.schema, trained.encoders))
-    kind = type(trained.model.head)
-    history = read_history(sales, checked, content, head=kind, stage=stage)
-    return answers_at(trained, history, period)
+    return read_history(sales, checked, content, head=type(trained.model.head), stage=stage)
 
 
 def answers_at(trained: TrainedForecast, history: History, as_of: int) -> AskedAnswers:
@@ -213,17 +228,14 @@ def asked_demand(
         CatalogueError: If the date or the periods do not suit, or items are faulty.
         ConfigError: If the forecast is not one of demand.
     """
-    head = type(trained.model.head)
-    if QUANTITIES[head] != "demand":
+    if QUANTITIES[type(trained.model.head)] != "demand":
         raise ConfigError(
             "head must be demand for the demand of the past to be told, got "
             f"{head_name(trained.model.head)}. Train a forecast with head demand."
         )
     check_periods(trained, sales.panel)
     period = first_step(sales.panel, as_of)
-    checked = check_items(sales.items, content, asked_of=(trained.schema, trained.encoders))
-    history = read_history(sales, checked, content, head=head, stage=stage)
-    return past_demand(trained, history, period)
+    return past_demand(trained, asked_history(trained, sales, content, stage=stage), period)
 
 
 def similar_past_items(
@@ -251,8 +263,7 @@ def similar_past_items(
     """
     panel = sales.panel
     period = first_step(panel, before)
-    checked = check_items(sales.items, content, asked_of=(trained.schema, trained.encoders))
-    history = read_history(sales, checked, content, head=type(trained.model.head))
+    history = asked_history(trained, sales, content)
     asked = asked_examples(history, period, horizon=trained.horizon)
     asked = with_content(asked, history, with_encoders(history.ready, trained.encoders))
     return similar_items(asked, item, before=panel.frequency.first_day(period), k=k)

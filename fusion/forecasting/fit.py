@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from encoders.series.levels import ADDED, own_means
+from encoders.series.known import known_mean
+from encoders.series.levels import ADDED
 from fusion.forecasting.blending import StageBlend, fit_blend
 from fusion.forecasting.calibration import HeldOut, PathCalibration, fit_calibration
 from fusion.forecasting.examples import STAGES, Examples
@@ -177,7 +178,7 @@ def new_level(examples: Examples) -> float:
     launches = examples.take(np.flatnonzero(examples.stages() == 0))
     targets = launches.targets()
     if examples.panel.quantity == "price":
-        means = own_means(targets, otherwise=np.nan)
+        means = known_mean(targets)
     else:
         means = targets.mean(axis=1)
     known = means[~np.isnan(means)]

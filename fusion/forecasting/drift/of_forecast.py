@@ -7,14 +7,14 @@ import numpy as np
 
 from fusion.data.panel.panel import Panel
 from fusion.errors import CatalogueError
-from fusion.forecasting.asked import check_periods
-from fusion.forecasting.content import ContentSpec, check_items, with_encoders
+from fusion.forecasting.asked import asked_history, check_periods
+from fusion.forecasting.content import ContentSpec, with_encoders
 from fusion.forecasting.drift.distances import Floats, Ints
 from fusion.forecasting.drift.items import UNSEEN, ItemContent, Levels, mixtures
 from fusion.forecasting.drift.readings import DriftReport
 from fusion.forecasting.drift.reference import PeriodErrors, Reference, make_reference
 from fusion.forecasting.drift.watch import watch
-from fusion.forecasting.history import History, ItemSales, read_history
+from fusion.forecasting.history import History, ItemSales
 from fusion.forecasting.trained import TrainedForecast
 from fusion.forecasting.updating.histories import kept_of
 from fusion.members.view import View
@@ -66,9 +66,7 @@ def watch_sales(
     """
     reference_of(trained)  # before photos are opened
     check_periods(trained, sales.panel)
-    checked = check_items(sales.items, content, asked_of=(trained.schema, trained.encoders))
-    head = type(trained.model.head)
-    return watch_forecast(trained, read_history(sales, checked, content, head=head, stage=stage))
+    return watch_forecast(trained, asked_history(trained, sales, content, stage=stage))
 
 
 def watch_forecast(

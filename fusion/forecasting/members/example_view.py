@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from encoders.blocks import Block
 from encoders.series.inputs import cycles
+from encoders.series.known import known_mean, last_known
 from encoders.series.levels import ADDED
 from encoders.series.windows import UNITS, Windows
 from fusion.data.batch import ModelInputs
@@ -49,10 +49,9 @@ def _sales(examples: Examples) -> Numbers:
     there = known.any(axis=1)
     levels = np.where(there, examples.levels(), 1.0)
     level, added = np.log(levels), ADDED[examples.windows.measure]
-    last = np.take_along_axis(past, (known * np.arange(1, PERIODS + 1)).argmax(1)[:, None], axis=1)
-    means = [last[:, 0], _known_mean(past[:, -RECENT:]), _known_mean(past)]
+    means = [last_known(past), known_mean(past[:, -RECENT:]), known_mean(past)]
     trend = [np.log(np.where(np.isnan(one), levels - added, one) + added) - level for one in means]
-    sold_none = _known_mean(np.where(known, past == 0.0, np.nan))
+    sold_none = known_mean(np.where(known, past == 0.0, np.nan))
     age = [np.log1p(examples.windows.lengths), sold_none]
     return {
         "sales.level": (level[:, None], there),
@@ -79,15 +78,7 @@ def _ahead(windows: Windows) -> Numbers:
             future, past = windows.future_market(name), windows.past_market(name, RECENT)
         else:
             continue
-        ahead = _known_mean(future.astype(np.float64))
-        change = np.nan_to_num(ahead - _known_mean(past.astype(np.float64)))
+        ahead = known_mean(future.astype(np.float64))
+        change = np.nan_to_num(ahead - known_mean(past.astype(np.float64)))
         found[f"ahead.{name}"] = np.stack([ahead, change], axis=1), ~np.isnan(ahead)
     return found
-
-
-def _known_mean(values: NDArray[np.float64]) -> Floats:
-    """Mean of the known numbers of each row `[n]`; NaN without any."""
-    known = ~np.isnan(values)
-    counts = known.sum(axis=1)
-    sums = np.where(known, values, 0.0).sum(axis=1)
-    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
