@@ -427,7 +427,7 @@ def test_a_training_that_breaks_leaves_the_forecast_before_it(shop, tmp_path, mo
     def broken(*given, **options):
         raise FloatingPointError("training diverged")
 
-    monkeypatch.setattr(forecast_job, "train_and_keep", broken)
+    monkeypatch.setattr(forecast_job, "make_forecast", broken)
     code, told = run("forecast", *config)
     assert code == 1 and "training diverged" in told
     said = " ".join(caplog.text.split())

@@ -53,7 +53,11 @@ def test_a_week_comes_in_and_the_forecast_begins_after_it(shop, tmp_path):
     code, told = run("update", place, "--sales", shop / "late.csv", "--quiet")
     assert code == 1 and "leave no week out" in told and "late.csv" in told
     assert (place / "forecast.json").read_bytes() == before
-    code, told = run("update", place, "--sales", shop / "next.csv", "--quiet")
+    page = ("--page", tmp_path / "update.html")
+    code, told = run("update", place, "--sales", shop / "next.csv", "--page", "u.txt", "--quiet")
+    assert code == 1 and "page must end in .html" in told
+    code, told = run("update", place, "--sales", shop / "next.csv", *page, "--quiet")
+    assert "1 week came, 20 May 2024 to 26 May 2024" in page[1].read_text()
     assert code == 0 and "New 1 week (2024-05-20), 12 rows, 0 new items" in told
     assert "Coverage" in told and "now" in told
     assert "Drift" in told

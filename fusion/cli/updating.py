@@ -22,7 +22,7 @@ from fusion.cli.shared import (
 )
 
 if TYPE_CHECKING:
-    from fusion.forecasting.updating.update import Updated
+    from fusion.forecasting.updating.update import How, Updated
 
 
 @app.command()
@@ -51,6 +51,9 @@ def update(
             "--retrain", help="Members learn from the new periods too, networks for few epochs."
         ),
     ] = False,
+    page: Annotated[
+        Path | None, typer.Option("--page", help="HTML page for people: what came, what drifted.")
+    ] = None,
     quiet: Quiet = False,
     log_json: LogJson = False,
 ) -> None:
@@ -60,7 +63,6 @@ def update(
     """
     from fusion.cli.drift_table import show_drift
     from fusion.forecasting.content import ContentSpec
-    from fusion.forecasting.drift.of_forecast import watch_kept
     from fusion.jobs.update import UpdateSource
     from fusion.jobs.update import update as run
 
@@ -68,9 +70,12 @@ def update(
     moved = moved_encoders(encoder)
     source = UpdateSource(sales, items, market, planned, content, delimiter, moved)
     with open_stage(quiet, log_json) as stage:
-        found = run(bundle, source, how="retrain" if retrain else "recalibrate", stage=stage)
+        how: How = "retrain" if retrain else "recalibrate"
+        found = run(bundle, source, how=how, page=page, stage=stage)
     show_update(found, bundle)
-    show_drift(watch_kept(found.trained))
+    show_drift(found.drift)
+    if page is not None:
+        say(f"Report       {page}")
 
 
 def show_update(found: "Updated", bundle: Path) -> None:

@@ -121,9 +121,8 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
         from fusion.data.panel.reach import check_horizon
         from fusion.forecasting.asked import first_step
         from fusion.forecasting.content import check_items
-        from fusion.forecasting.drift.of_forecast import drift_info
         from fusion.forecasting.history import read_history
-        from fusion.forecasting.trained import TrainedForecast, train_and_keep
+        from fusion.forecasting.making import make_forecast
 
         check_kept(self.get_params(deep=False))
         spec = forecast_spec(self)
@@ -133,17 +132,14 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
             check_horizon(found.panel, spec.horizon, until=until)
             checked = check_items(found.items, spec.content)
             history = read_history(found, checked, spec.content, head=spec.kind, stage=stage)
-            model, content, kept = train_and_keep(history, spec, until=until, stage=stage)
-        self.forecast_ = TrainedForecast(
-            model,
-            encoders=content.encoders,
-            schema=content.schema,
-            sales=sales_spec(self).columns,
-            frequency=history.panel.frequency,
-            launch=self.launch,
-            info=drift_info(history, content.view, until=until, seed=spec.seed),
-            kept=kept if self.keep_histories else None,
-        )
+            self.forecast_ = make_forecast(
+                history,
+                spec,
+                sales_spec(self),
+                until=until,
+                keep=self.keep_histories,
+                stage=stage,
+            )
         return self
 
     def update(

@@ -48,7 +48,8 @@ def new_rows(
 ) -> "NewRows":
     """What came since a forecast was trained, as an update takes it."""
     from fusion.data.panel.cells import frame_parts
-    from fusion.forecasting.updating.histories import NewRows, kept_of
+    from fusion.forecasting.trained import kept_of
+    from fusion.forecasting.updating.histories import NewRows
     from fusion.forecasting.updating.new_periods import NewSales, spec_as_trained
 
     spec = spec_as_trained(

@@ -86,6 +86,10 @@ class ForecastModel:
             knows: Of the same members.
             stages: Position of the life stage of each example, `[n]`.
         """
-        asked = {name: answers[name] for name in self.blend.asked}
-        blended = self.blend.blend(asked, {name: knows[name] for name in asked}, stages)
+        blended = self.blended(answers, knows, stages)
         return self.calibration.calibrated(blended, stages, middle=self.head.middle)
+
+    def blended(self, answers: Answers, knows: Known, stages: Ints) -> Paths:
+        """As `joined`, not calibrated."""
+        asked = {name: answers[name] for name in self.blend.asked}
+        return self.blend.blend(asked, {name: knows[name] for name in asked}, stages)

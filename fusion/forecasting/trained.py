@@ -11,6 +11,7 @@ from encoders.base import Encoder
 from fusion.data.panel.columns import SalesColumns
 from fusion.data.panel.frequency import Frequency
 from fusion.data.schema import Schema
+from fusion.errors import CatalogueError
 from fusion.forecasting.backtest.forecasts import MEDIAN
 from fusion.forecasting.content import Content, ContentSpec, content_of_items
 from fusion.forecasting.examples import Examples, past_examples
@@ -98,6 +99,20 @@ class TrainedForecast:
         return self.model.head.horizon
 
 
+def kept_of(trained: TrainedForecast) -> Kept:
+    """The histories of a forecast.
+
+    Raises:
+        CatalogueError: If it keeps none.
+    """
+    if trained.kept is None:
+        raise CatalogueError(
+            "the forecast must keep its histories to go on with them, got one that keeps none. "
+            "Train it with keep_histories = true; one of prices keeps none."
+        )
+    return trained.kept
+
+
 def train_forecast(
     history: History, spec: ForecastSpec, *, until: int | None = None, stage: Stage = silent
 ) -> tuple[ForecastModel, Content]:
@@ -118,8 +133,8 @@ def train_forecast(
 
 def train_and_keep(
     history: History, spec: ForecastSpec, *, until: int | None = None, stage: Stage = silent
-) -> tuple[ForecastModel, Content, Kept | None]:
-    """As `train_forecast`, with what an update needs to know of the training; of prices None."""
+) -> tuple[ForecastModel, Content, Kept]:
+    """As `train_forecast`, with what is to be known of the training later."""
     panel, kind = history.panel, spec.kind
     if QUANTITIES[kind] != panel.quantity:
         raise ValueError(f"history must be read for {spec.head}, got one of {panel.quantity}.")
@@ -135,8 +150,6 @@ def train_and_keep(
         kind=kind,
         stage=stage,
     )
-    if panel.quantity == "price":
-        return model, content, None
     kept = Kept(
         panel,
         history.launches,

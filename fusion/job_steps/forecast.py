@@ -27,14 +27,13 @@ from fusion.forecasting.heads import head_mistakes
 from fusion.forecasting.history import (
     History,
     ItemSales,
-    SalesSpec,
     read_history,
     refuse_sums_of_sales,
     sales_of_items,
 )
 from fusion.forecasting.trained import ForecastSpec
 from fusion.job_steps.forecast_config import ForecastConfig
-from fusion.job_steps.panel import names_of, read_sales
+from fusion.job_steps.panel import names_of, read_sales, sales_spec
 from fusion.job_steps.schema import given_columns
 from fusion.progress import Stage, silent
 from fusion.system.lock import check_free
@@ -195,8 +194,7 @@ def _rows(table: Path, *, delimiter: str | None) -> pd.DataFrame:
 
 def _sales(config: ForecastConfig, items: pd.DataFrame) -> ItemSales:
     section = config.sales
-    spec = SalesSpec(section.columns, section.frequency, section.launch)
-    found = sales_of_items(items, partial(read_sales, section), spec)
+    found = sales_of_items(items, partial(read_sales, section), sales_spec(section))
     return replace(found, source=names_of(section))
 
 

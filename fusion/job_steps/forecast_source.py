@@ -172,9 +172,9 @@ def _sales(
     Raises:
         CatalogueError, ConfigError: With what is wrong with tables or date.
     """
-    from fusion.forecasting.history import SalesSpec, sales_of_items
+    from fusion.forecasting.history import sales_of_items
     from fusion.job_steps.config import SalesTable
-    from fusion.job_steps.panel import names_of, read_sales
+    from fusion.job_steps.panel import names_of, read_sales, sales_spec
 
     values = {
         **asdict(document.sales),
@@ -186,6 +186,6 @@ def _sales(
         "as_of": source.as_of,
     }
     section = checked_settings(SalesTable, values, source="sales")
-    spec = SalesSpec(section.columns, section.frequency, section.launch)
-    found = sales_of_items(items, partial(read_sales, section), spec, may_all_be_new=True)
+    read = partial(read_sales, section)
+    found = sales_of_items(items, read, sales_spec(section), may_all_be_new=True)
     return replace(found, source=names_of(section))

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -25,11 +26,21 @@ from fusion.shards.history import sales_parts, table_parts
 from fusion.shards.tables import column_names, list_files
 from fusion.shards.whole import is_whole
 
+if TYPE_CHECKING:
+    from fusion.forecasting.history import SalesSpec
+
 
 def names_of(section: SalesTable) -> str:
     """What messages call the tables that tell sales and plan: `sales.csv`, `planned.csv`."""
     tables = (section.table, section.planned)
     return ", ".join(table.name for table in tables if table is not None)
+
+
+def sales_spec(section: SalesTable) -> "SalesSpec":
+    """How sales are read, apart from tables of the market and the plan, which are read apart."""
+    from fusion.forecasting.history import SalesSpec  # most jobs forecast nothing
+
+    return SalesSpec(section.columns, section.frequency, section.launch)
 
 
 def panel_of(section: SalesTable, items: pd.DataFrame) -> Panel:

@@ -17,7 +17,8 @@ from fusion.job_steps.forecast_tables import long_table
 from fusion.job_steps.made_with import versions
 from fusion.progress import Stage, silent
 from fusion.report.forecast_content import BacktestReport
-from fusion.report.forecast_page import write_backtest_report
+from fusion.report.forecast_page import render_backtest
+from fusion.report.page import write_page
 from fusion.system.lock import locked
 
 TABLE, PAGE = "backtest.csv", "backtest.html"
@@ -72,5 +73,5 @@ def backtest(config: ForecastConfig, folder: Path, *, stage: Stage = silent) -> 
             table=TABLE,
             made_with=versions(),
         )
-        write_backtest_report(report, folder / PAGE)
+        write_page(render_backtest(report), folder / PAGE)
     return BacktestJob(folder, result)

@@ -23,12 +23,12 @@ from fusion.errors import ConfigError
 from fusion.forecasting.asked import AskedAnswers, answers_at, asked_answers, first_step
 from fusion.forecasting.backtest.origins import measured_levels
 from fusion.forecasting.backtest.result import BacktestResult
-from fusion.forecasting.drift.of_forecast import drift_info
 from fusion.forecasting.history import History, ItemSales
+from fusion.forecasting.making import make_forecast
 from fusion.forecasting.past_demand import demand_before
 from fusion.forecasting.saved.document import FORECAST
 from fusion.forecasting.saved.folder import save_forecast
-from fusion.forecasting.trained import TrainedForecast, train_and_keep
+from fusion.forecasting.trained import TrainedForecast
 from fusion.job_steps.forecast import (
     ForecastInputs,
     checked_inputs,
@@ -40,6 +40,7 @@ from fusion.job_steps.forecast_config import ForecastConfig
 from fusion.job_steps.forecast_source import ForecastSource, opened
 from fusion.job_steps.forecast_tables import long_table, told_table
 from fusion.job_steps.made_with import versions
+from fusion.job_steps.panel import sales_spec
 from fusion.job_steps.sealing import Seal, check_seal, hashes_of, ledger_of, seal
 from fusion.jobs.backtest import TABLE as BACKTEST
 from fusion.progress import Stage, say_once, silent
@@ -228,24 +229,21 @@ def _tables(config: ForecastConfig) -> dict[str, Path | None]:
 def _trained(
     config: ForecastConfig, inputs: ForecastInputs, history: History, *, stage: Stage
 ) -> TrainedForecast:
-    model, content, kept = train_and_keep(history, inputs.spec, until=inputs.until, stage=stage)
-    frequency = history.panel.frequency
-    return TrainedForecast(
-        model,
-        encoders=content.encoders,
-        schema=content.schema,
-        sales=config.sales.columns,
-        frequency=frequency,
-        launch=config.sales.launch,
-        info={
-            "title": config.title,
-            "as_of": str(frequency.first_day(inputs.until)),
-            "n_items": len(set(history.panel.ids)),
-            "market": config.sales.market is not None,
-            **drift_info(history, content.view, until=inputs.until, seed=config.forecast.seed),
-        },
-        kept=kept if config.forecast.keep_histories else None,
+    trained = make_forecast(
+        history,
+        inputs.spec,
+        sales_spec(config.sales),
+        until=inputs.until,
+        keep=config.forecast.keep_histories,
+        stage=stage,
     )
+    told = {
+        "title": config.title,
+        "as_of": str(trained.frequency.first_day(inputs.until)),
+        "n_items": len(set(history.panel.ids)),
+        "market": config.sales.market is not None,
+    }
+    return replace(trained, info={**told, **trained.info})
 
 
 def _report(

@@ -19,7 +19,8 @@ from fusion.job_steps.score_tables import score_reader, score_table
 from fusion.job_steps.sealing import FOLDER
 from fusion.progress import Stage, silent
 from fusion.report.forecast_content import ScoreReport
-from fusion.report.forecast_page import write_score_report
+from fusion.report.forecast_page import render_score
+from fusion.report.page import write_page
 from fusion.system.lock import locked
 
 TABLE, PAGE = "score.csv", "score.html"
@@ -115,7 +116,7 @@ def score(
             table=TABLE,
             made_with=versions(),
         )
-        write_score_report(report, folder / PAGE)
+        write_page(render_score(report), folder / PAGE)
     return ScoreJob(folder, made)
 
 

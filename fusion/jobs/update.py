@@ -2,7 +2,8 @@
 
 Reads: a forecast that keeps its histories, a sales table of new periods and, where items are new,
 an items table with their photos.
-Writes: the forecast, in place of the old one; or nothing, where it is refused.
+Writes: the forecast, in place of the old one, and a page where one is asked for; or nothing, where
+it is refused.
 """
 
 from dataclasses import dataclass, field, replace
@@ -12,17 +13,26 @@ from typing import TYPE_CHECKING
 from fusion.bundle.folder import check_folder, read_description
 from fusion.choices.mistakes import Mistakes, checked_settings
 from fusion.choices.parameters import EncoderPaths
-from fusion.choices.paths import folder_mistakes, photo_folder_mistakes
+from fusion.choices.paths import (
+    file_mistakes,
+    folder_mistakes,
+    input_mistakes,
+    photo_folder_mistakes,
+)
 from fusion.data.tables import read_table
 from fusion.forecasting.saved.document import FORECAST, ForecastDocument
 from fusion.forecasting.saved.folder import load_forecast, save_forecast
-from fusion.forecasting.trained import TrainedForecast
-from fusion.forecasting.updating.histories import NewRows, kept_of
+from fusion.forecasting.trained import TrainedForecast, kept_of
+from fusion.forecasting.updating.histories import NewRows
 from fusion.forecasting.updating.new_periods import NewSales, spec_as_trained
 from fusion.forecasting.updating.update import How, Updated, update_forecast
 from fusion.job_steps.config import SalesTable
+from fusion.job_steps.made_with import versions
 from fusion.job_steps.panel import own_columns
 from fusion.progress import Stage, silent
+from fusion.report.forecast_content import UpdateReport
+from fusion.report.forecast_page import render_update
+from fusion.report.page import write_page
 from fusion.shards.history import sales_parts
 from fusion.system.lock import locked_file
 
@@ -58,6 +68,7 @@ def update(
     source: UpdateSource,
     *,
     how: How = "recalibrate",
+    page: Path | None = None,
     stage: Stage = silent,
 ) -> Updated:
     """Updates a forecast in place; the old one or the new one is there whenever this is stopped.
@@ -66,6 +77,7 @@ def update(
         bundle: Folder of the forecast.
         source: What came.
         how: Whether members learn anew too.
+        page: Where the page for people is written (HTML); None writes none.
         stage: Opens progress bars.
 
     Raises:
@@ -77,6 +89,10 @@ def update(
     mistakes = Mistakes()
     mistakes.add(folder_mistakes("store", source.content.store))
     mistakes.add(photo_folder_mistakes(source.content.photos))
+    if page is not None:
+        mistakes.add(file_mistakes("page", page, suffixes=(".html",)))
+        read = {name: getattr(source, name) for name in ("sales", "items", "market", "planned")}
+        mistakes.add(input_mistakes("page", page, {**read, "bundle": bundle}))
     document: ForecastDocument | None = None
     with mistakes.gathered():
         document = read_description(bundle, FORECAST)
@@ -87,6 +103,9 @@ def update(
         trained = load_forecast(bundle, encoder_paths=source.encoders)
         found = update_forecast(trained, _rows(trained, source), how=how, stage=stage)
         save_forecast(_told(found), bundle)
+    if page is not None:
+        title = str(trained.info.get("title") or "Forecast")
+        write_page(render_update(UpdateReport(title, source.sales.name, found, versions())), page)
     return found
 
 

@@ -1,4 +1,4 @@
-"""Reports for people: of a training, a forecast and a backtest, each a self-contained page."""
+"""Reports for people, each a self-contained page."""
 
 from fusion.report.content import (
     ColumnSummary,
@@ -16,6 +16,7 @@ from fusion.report.forecast_content import (
     BacktestReport,
     ForecastReport,
     ScoreReport,
+    UpdateReport,
     unknown_pages,
 )
 from fusion.report.forecast_items import default_pages
@@ -24,14 +25,19 @@ from fusion.report.forecast_page import (
     render_forecast,
     render_item,
     render_score,
-    write_backtest_report,
+    render_update,
     write_forecast_report,
-    write_score_report,
 )
 from fusion.report.forecast_words import HeadWords, head_title, head_words
 from fusion.report.head_result import HeadResult, ReportItem
 from fusion.report.new_items import best_rows, build_new_items, tell_new_items
-from fusion.report.page import render_new_items, render_report, write_new_items, write_report
+from fusion.report.page import (
+    render_new_items,
+    render_report,
+    write_new_items,
+    write_page,
+    write_report,
+)
 
 __all__ = [
     "BacktestReport",
@@ -50,6 +56,7 @@ __all__ = [
     "TrainingReport",
     "TuningCost",
     "TuningSummary",
+    "UpdateReport",
     "best_rows",
     "build_new_items",
     "default_pages",
@@ -61,11 +68,11 @@ __all__ = [
     "render_new_items",
     "render_report",
     "render_score",
+    "render_update",
     "tell_new_items",
     "unknown_pages",
-    "write_backtest_report",
     "write_forecast_report",
     "write_new_items",
+    "write_page",
     "write_report",
-    "write_score_report",
 ]

@@ -1,4 +1,4 @@
-"""What the reports of a forecast, a backtest and a score are made of: plain values, no training."""
+"""What reports of a forecast, a backtest, a score and an update are made of: plain values."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +9,7 @@ from fusion.forecasting.history import History
 from fusion.forecasting.ledger.entries import SealedEntry
 from fusion.forecasting.ledger.score import LedgerScore
 from fusion.forecasting.past_demand import PastDemand
+from fusion.forecasting.updating.update import Updated
 from heads.sales_distribution import SalesDistribution
 
 
@@ -83,6 +84,23 @@ class ScoreReport:
     source: str
     score: LedgerScore
     table: str = ""
+    made_with: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class UpdateReport:
+    """An update, as its page shows it.
+
+    Args:
+        title: Heading of the page.
+        source: What the table of new periods is called.
+        updated: What was found.
+        made_with: Versions by name, and whatever else helps to make the run again.
+    """
+
+    title: str
+    source: str
+    updated: Updated
     made_with: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -1,4 +1,4 @@
-"""Pages of a forecast, a backtest and a score: views, put into the templates beside this file."""
+"""Pages of forecasts, backtests, scores and updates: views, put into the templates beside here."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,21 +14,23 @@ from fusion.report.forecast_content import (
     BacktestReport,
     ForecastReport,
     ScoreReport,
+    UpdateReport,
     unknown_pages,
 )
 from fusion.report.forecast_items import ItemViews, item_groups, largest_rows
 from fusion.report.forecast_numbers import ForecastNumbers
 from fusion.report.item_page import item_page
-from fusion.report.page import environment
+from fusion.report.page import environment, write_page
 from fusion.report.quantity_words import WORDS
 from fusion.report.score_view import score_view
 from fusion.report.stage_weights import stage_rows
-from fusion.system.files import readable, write_atomically
+from fusion.report.update_view import update_answer
 
 FOLDER = "items"
 """Folder beside the report that holds the pages of items."""
 TEMPLATE, BACKTEST_TEMPLATE = "forecast.html.j2", "backtest_page.html.j2"
 SCORE_TEMPLATE, ITEM_TEMPLATE = "score_page.html.j2", "item.html.j2"
+UPDATE_TEMPLATE = "update_page.html.j2"
 
 
 def write_forecast_report(report: ForecastReport, path: Path) -> list[Path]:
@@ -59,9 +61,9 @@ def write_forecast_report(report: ForecastReport, path: Path) -> list[Path]:
         own = path.parent / name
         own.parent.mkdir(parents=True, exist_ok=True)
         text = _render_item(report, numbers, item, back=f"../{quote(path.name)}")
-        write_atomically(own, readable(text).encode())
+        write_page(text, own)
         written.append(own)
-    write_atomically(path, readable(_render_forecast(report, numbers)).encode())
+    write_page(_render_forecast(report, numbers), path)
     _remove_old_pages(path, written)
     return written
 
@@ -72,32 +74,6 @@ def _remove_old_pages(report: Path, written: Sequence[Path]) -> None:
     for page in (report.parent / FOLDER).glob("[0-9]*.html"):
         if page not in written and back in page.read_text(errors="replace"):
             page.unlink()
-
-
-def write_backtest_report(report: BacktestReport, path: Path) -> None:
-    """Write the report of a backtest as one self-contained file, as a whole or not at all.
-
-    Args:
-        report: What to show.
-        path: Where to write; a file that is there is replaced.
-
-    Raises:
-        OSError: If it cannot be written.
-    """
-    write_atomically(path, readable(render_backtest(report)).encode())
-
-
-def write_score_report(report: ScoreReport, path: Path) -> None:
-    """Write the report of sealed forecasts as one self-contained file, as a whole or not at all.
-
-    Args:
-        report: What to show.
-        path: Where to write; a file that is there is replaced.
-
-    Raises:
-        OSError: If it cannot be written.
-    """
-    write_atomically(path, readable(render_score(report)).encode())
 
 
 def page_names(report: ForecastReport) -> dict[str, str]:
@@ -135,6 +111,18 @@ def render_score(report: ScoreReport) -> str:
         score=score,
         **(_backtest(report.score.result) | {"view": score.view}),
         unit=report.score.result.examples.panel.frequency.unit,
+    )
+
+
+def render_update(report: UpdateReport) -> str:
+    """The report of an update as the text of one HTML page; every text of it is escaped."""
+    return _render(
+        UPDATE_TEMPLATE,
+        title=report.title,
+        source=report.source,
+        answer=update_answer(report.updated),
+        drift=report.updated.drift,
+        made_with=report.made_with,
     )
 
 

@@ -27,6 +27,7 @@ from fusion.report.interval_charts import interval_charts
 from fusion.report.members_view import member_tables
 from fusion.report.metric_names import metric_name
 from fusion.report.number_text import GAP, number
+from fusion.report.period_words import day_text
 from fusion.report.regression_charts import regression_charts
 from fusion.report.steps_view import StepTable, step_charts, step_table
 from fusion.report.tuning_view import tuning_view
@@ -56,6 +57,19 @@ class HeadView:
     grids: tuple[CardGrid, ...]
 
 
+def write_page(text: str, path: Path) -> None:
+    """Write a page that was rendered as one self-contained file, as a whole or not at all.
+
+    Args:
+        text: The page.
+        path: Where to write; a file that is there is replaced.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    write_atomically(path, readable(text).encode())
+
+
 def write_report(report: TrainingReport, path: Path) -> None:
     """Write the report as one self-contained HTML file, as a whole or not at all.
 
@@ -67,7 +81,7 @@ def write_report(report: TrainingReport, path: Path) -> None:
         OSError: If it cannot be written.
     """
     # A lone surrogate, which a broken table may hold, has no place in UTF-8.
-    write_atomically(path, readable(render_report(report)).encode())
+    write_page(render_report(report), path)
 
 
 def write_new_items(new: NewItems, path: Path, *, title: str) -> None:
@@ -81,7 +95,7 @@ def write_new_items(new: NewItems, path: Path, *, title: str) -> None:
     Raises:
         OSError: If it cannot be written.
     """
-    write_atomically(path, readable(render_new_items(new, title=title)).encode())
+    write_page(render_new_items(new, title=title), path)
 
 
 def _first_items(new: NewItems | None) -> NewItems | None:
@@ -136,6 +150,7 @@ def environment() -> Environment:
     environment.filters["number"] = number
     environment.filters["small"] = lambda photo: thumbnail(photo, side=SMALL)
     environment.filters["photo"] = lambda photo, side: thumbnail(photo, side=side)
+    environment.filters["day"] = day_text
     environment.filters["tight"] = lambda text: text.replace(" %", f"{GAP}%")
     for name, file in {"style": STYLE, "forecast_style": FORECAST_STYLE}.items():
         environment.globals[name] = Markup(loader.get_source(environment, file)[0])

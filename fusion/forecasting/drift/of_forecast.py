@@ -1,22 +1,23 @@
-"""Drift of a trained forecast: its reference is saved with it, and later sales are watched."""
+"""Drift of a trained forecast: its reference is saved with it, and what came later is watched."""
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
-from fusion.data.panel.panel import Panel
 from fusion.errors import CatalogueError
 from fusion.forecasting.asked import asked_history, check_periods
 from fusion.forecasting.content import ContentSpec, with_encoders
 from fusion.forecasting.drift.distances import Floats, Ints
+from fusion.forecasting.drift.errors import forecast_errors
 from fusion.forecasting.drift.items import UNSEEN, ItemContent, Levels, mixtures
 from fusion.forecasting.drift.readings import DriftReport
-from fusion.forecasting.drift.reference import PeriodErrors, Reference, make_reference
+from fusion.forecasting.drift.reference import Reference, make_reference
 from fusion.forecasting.drift.watch import watch
 from fusion.forecasting.history import History, ItemSales
+from fusion.forecasting.kept import Kept
+from fusion.forecasting.pool import Pool, grown_pool, pool_of
 from fusion.forecasting.trained import TrainedForecast
-from fusion.forecasting.updating.histories import kept_of
 from fusion.members.view import View
 from fusion.modalities import MODALITIES
 from fusion.progress import Stage, silent
@@ -28,26 +29,25 @@ OF_DATES = (": days", ": year")
 """How columns end that are made of dates."""
 
 
-def drift_info(
-    history: History,
-    view: View,
-    *,
-    until: int,
-    errors: PeriodErrors | None = None,
-    seed: int = 0,
-) -> dict[str, Any]:
-    """What a forecast keeps in its `info`, so that drift is seen later.
+def with_reference(trained: TrainedForecast, kept: Kept) -> TrainedForecast:
+    """The forecast with a reference of what it learned from, so that drift is seen later.
 
     Args:
-        history: Items and sales that were learned from.
-        view: What encoders made of the items.
-        until: Period from which on nothing was learned.
-        errors: Of answers out of fold.
-        seed: Of what is drawn.
+        trained: The forecast.
+        kept: What its members learned from, and answered out of fold.
     """
-    items = item_content(view, history.rows, history.panel, history.launches)
-    reference = make_reference(history.panel, items, until=until, errors=errors, seed=seed)
-    return {DRIFT: reference.config}
+    model, pool = trained.model, None
+    if kept.held_out is not None:
+        horizon = model.head.horizon
+        pool = pool_of(kept.held_out, kept, new_level=model.new_level, horizon=horizon)
+    reference = make_reference(
+        kept.panel,
+        item_content(kept),
+        until=kept.learned_until,
+        errors=forecast_errors(model, pool),
+        seed=kept.seed,
+    )
+    return replace(trained, info={**trained.info, DRIFT: reference.config})
 
 
 def watch_sales(
@@ -69,36 +69,44 @@ def watch_sales(
     return watch_forecast(trained, asked_history(trained, sales, content, stage=stage))
 
 
-def watch_forecast(
-    trained: TrainedForecast, history: History, *, errors: PeriodErrors | None = None
-) -> DriftReport:
-    """Whether sales and items are still as those that a forecast learned from.
+def watch_forecast(trained: TrainedForecast, history: History) -> DriftReport:
+    """Whether sales, items and errors are still as those of the training of a forecast.
+
+    Members are asked about the latest dates, of which they have not learned.
 
     Args:
         trained: The forecast, with the reference of its training.
         history: Items and sales up to now.
-        errors: Of its answers in the periods since.
 
     Raises:
         CatalogueError: If the forecast has no reference: it was trained by an older version.
     """
-    content = with_encoders(history.ready, trained.encoders)
-    items = item_content(content.view, history.rows, history.panel, history.launches)
-    return watch(reference_of(trained), history.panel, items, errors=errors)
+    reference = reference_of(trained)
+    kept = Kept(
+        history.panel,
+        history.launches,
+        with_encoders(history.ready, trained.encoders).view,
+        history.rows,
+        learned_until=reference.until,
+        held_out=None,
+        seed=0,
+    )
+    return watch_kept(trained, kept, grown_pool(trained.model, kept))
 
 
-def watch_kept(trained: TrainedForecast) -> DriftReport:
-    """As `watch_forecast`, of the histories that a forecast keeps, such as after an update.
+def watch_kept(trained: TrainedForecast, kept: Kept, pool: Pool | None) -> DriftReport:
+    """As `watch_forecast`, of histories whose latest dates the members were asked about already.
 
     Args:
-        trained: A forecast that keeps its histories, with the reference of its training.
+        trained: The forecast as it was, with the reference of its training.
+        kept: Sales and items up to now.
+        pool: What its members answered out of fold.
 
     Raises:
-        CatalogueError: If it lacks one of them.
+        CatalogueError: If the forecast has no reference.
     """
-    kept = kept_of(trained)
-    items = item_content(kept.content, kept.rows, kept.panel, kept.launches)
-    return watch(reference_of(trained), kept.panel, items)
+    errors = forecast_errors(trained.model, pool)
+    return watch(reference_of(trained), kept.panel, item_content(kept), errors=errors)
 
 
 def reference_of(trained: TrainedForecast) -> Reference:
@@ -117,18 +125,13 @@ def reference_of(trained: TrainedForecast) -> Reference:
         return Reference.of_config(trained.info[DRIFT])
 
 
-def item_content(view: View, rows: Ints, panel: Panel, launches: Ints) -> ItemContent:
+def item_content(kept: Kept) -> ItemContent:
     """Items of a panel with what encoders made of them, one row each.
 
     Modalities that say once more what others do are left out, and dates, which always go on. An
     item that was never sold and has no launch is taken for an old one: nobody knows since when.
-
-    Args:
-        view: Blocks of items.
-        rows: Row of the view of each series, `[n_series]`.
-        panel: The sales.
-        launches: Period in which each series is new, `[n_series]`; -1 where that is not known.
     """
+    panel, launches, rows, view = kept.panel, kept.launches, kept.rows, kept.content
     begins = np.minimum(panel.first, np.where(launches >= 0, launches, panel.first))
     begins = np.where(
         begins < panel.end, begins, np.where(launches >= 0, panel.end - 1, panel.start)

@@ -10,7 +10,7 @@ from fusion.data.panel.frequency import Unit
 from fusion.data.panel.panel import Panel
 from fusion.forecasting.drift.charts import RUN, Chart, fit_charts
 from fusion.forecasting.drift.checks import checks, count_checks
-from fusion.forecasting.drift.distances import Floats, Ints
+from fusion.forecasting.drift.errors import PeriodErrors
 from fusion.forecasting.drift.items import ItemContent, ItemSketch
 from fusion.forecasting.drift.signals import (
     MOST_PERIODS,
@@ -27,48 +27,6 @@ OF_SALES = 2 / 3
 """Part of it that goes to sales; the rest goes to items."""
 RECENT = 4
 """Periods, the latest, whose new items are held against the reference together."""
-ERROR = "forecast"
-"""What the errors of the trained forecast stand under, beside the columns."""
-
-
-@dataclass(frozen=True, eq=False)
-class PeriodErrors:
-    """How far a forecast was off, period by period, answered before it had learned from them.
-
-    Args:
-        periods: Numbers of the periods, ascending, `[n]`.
-        means: Mean over items of the standard error of each, `[n]`, see `standard_errors`.
-        sizes: Logarithm of their mean square, `[n]`.
-    """
-
-    periods: Ints
-    means: Floats
-    sizes: Floats
-
-    @classmethod
-    def of(cls, periods: Ints, forecast: Floats, sold: Floats) -> "PeriodErrors":
-        """Errors by period.
-
-        Args:
-            periods: Of each answer, `[n]`.
-            forecast: Units that were expected, >= 0, `[n]`.
-            sold: Units that were sold, `[n]`; NaN where unknown.
-        """
-        known = ~np.isnan(sold) & ~np.isnan(forecast)
-        names, place = np.unique(periods[known], return_inverse=True)
-        errors = standard_errors(forecast[known], sold[known])
-        counts = np.bincount(place, minlength=len(names))
-        means = np.bincount(place, errors, minlength=len(names)) / np.maximum(counts, 1)
-        squares = np.bincount(place, errors**2, minlength=len(names)) / np.maximum(counts, 1)
-        return cls(names, means, np.log(squares + 1e-4))
-
-    def signals(self, periods: Ints) -> dict[Key, Floats]:
-        """The errors of some periods, NaN where there are none."""
-        found = {}
-        for measure, values in (("error", self.means), ("spread", self.sizes)):
-            own = dict(zip(self.periods.tolist(), values.tolist(), strict=True))
-            found[ERROR, measure] = np.array([own.get(one, np.nan) for one in periods.tolist()])
-        return found
 
 
 @dataclass(frozen=True)
@@ -150,7 +108,7 @@ def make_reference(
         panel: The sales.
         items: What is known of items beside them.
         until: Period after the reference (default: the end of the sales).
-        errors: Of the forecast, where it answered before it had learned.
+        errors: Of the forecast; None where it has none.
         seed: Of what is drawn.
     """
     until = panel.end if until is None else until
@@ -196,13 +154,6 @@ def _slack(
             if check.value > check.limit:
                 most[key] = max(most.get(key, 1.0), check.value / max(check.limit, 1e-9))
     return [ItemSlack(*key, factor) for key, factor in most.items()]
-
-
-def standard_errors(forecast: Floats, sold: Floats) -> Floats:
-    """Errors on the scale of roots, on which counts of any size err by about 1 (Anscombe 1948)."""
-    root, expected = (np.sqrt(np.maximum(each, 0.0) + 0.375) for each in (sold, forecast))
-    errors: Floats = 2.0 * (root - expected)
-    return errors
 
 
 def names_of(charts: Iterable[ColumnChart]) -> dict[Key, Chart]:

@@ -11,9 +11,10 @@ from fusion.data.problems import shown
 from fusion.forecasting.drift.charts import RUN, SLACK, Chart
 from fusion.forecasting.drift.checks import checks
 from fusion.forecasting.drift.distances import Floats, Mask, cusum
+from fusion.forecasting.drift.errors import PeriodErrors
 from fusion.forecasting.drift.items import ItemContent, absences, known_levels
 from fusion.forecasting.drift.readings import SINGLE, SUM, DriftReport, Reading, advice
-from fusion.forecasting.drift.reference import RECENT, PeriodErrors, Reference, names_of
+from fusion.forecasting.drift.reference import RECENT, Reference, names_of
 from fusion.forecasting.drift.signals import (
     RECENT_PERIODS,
     Key,

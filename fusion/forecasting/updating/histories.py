@@ -14,13 +14,12 @@ from fusion.data.panel.launches import launch_days, launch_periods
 from fusion.data.panel.tables import item_keys
 from fusion.data.problems import raise_for
 from fusion.data.schema import missing_columns
-from fusion.errors import CatalogueError
 from fusion.forecasting.content import ContentSpec, check_items, ready_items, with_encoders
 from fusion.forecasting.history import ItemSales
 from fusion.forecasting.kept import Kept, blocks_alone
-from fusion.forecasting.trained import TrainedForecast
+from fusion.forecasting.pool import moved_answers
+from fusion.forecasting.trained import TrainedForecast, kept_of
 from fusion.forecasting.updating.new_periods import NewSales, read_new_periods
-from fusion.forecasting.updating.pool import moved_answers
 from fusion.members.view import View
 from fusion.progress import Stage, silent
 
@@ -38,20 +37,6 @@ class NewRows:
     sales: NewSales
     items: pd.DataFrame | None
     content: ContentSpec
-
-
-def kept_of(trained: TrainedForecast) -> Kept:
-    """The histories of a forecast.
-
-    Raises:
-        CatalogueError: If it keeps none.
-    """
-    if trained.kept is None:
-        raise CatalogueError(
-            "the forecast must keep its histories to go on with them, got one that keeps none. "
-            "Train it with keep_histories = true; one of prices keeps none."
-        )
-    return trained.kept
 
 
 def grown_histories(trained: TrainedForecast, rows: NewRows, *, stage: Stage = silent) -> Kept:

@@ -10,7 +10,7 @@ from fusion.forecasting.calibration import MIN_ROWS, fit_calibration
 from fusion.forecasting.examples import Floats, Ints
 from fusion.forecasting.fit import held_out_of
 from fusion.forecasting.model import ForecastModel
-from fusion.forecasting.updating.pool import Pool
+from fusion.forecasting.pool import Pool
 from heads.sales_path import SalesPathHead
 from heads.sales_units import SalesUnits, answers_in_units, path_in_units
 

@@ -11,7 +11,7 @@ from fusion.forecasting.backtest.origins import measured_levels
 from fusion.forecasting.backtest.paired import paired_gains
 from fusion.forecasting.examples import Floats
 from fusion.forecasting.model import ForecastModel
-from fusion.forecasting.updating.pool import Pool
+from fusion.forecasting.pool import Pool
 from heads.sales_distribution import SalesDistribution
 
 METRIC = "pinball"

@@ -11,13 +11,15 @@ from typing import Literal
 import numpy as np
 
 from fusion.errors import CatalogueError
+from fusion.forecasting.drift.of_forecast import reference_of, watch_kept, with_reference
+from fusion.forecasting.drift.readings import DriftReport
 from fusion.forecasting.examples import past_examples
 from fusion.forecasting.fit import hot_rule
 from fusion.forecasting.kept import Kept, drawn_by_date, joined_answers
 from fusion.forecasting.model import ForecastModel
-from fusion.forecasting.trained import TrainedForecast
-from fusion.forecasting.updating.histories import NewRows, grown_histories, kept_of
-from fusion.forecasting.updating.pool import Pool, answers_now, grown_pool, pool_of
+from fusion.forecasting.pool import Pool, answers_now, grown_pool, pool_of
+from fusion.forecasting.trained import TrainedForecast, kept_of
+from fusion.forecasting.updating.histories import NewRows, grown_histories
 from fusion.forecasting.updating.recalibration import recalibrated
 from fusion.forecasting.updating.retraining import learned_members, with_members
 from fusion.forecasting.updating.step_back import (
@@ -52,6 +54,7 @@ class Updated:
         coverage_now: And as it is now.
         comparison: How good both are on the same steps; None where no step can be compared.
         pool: Answers out of fold to the latest dates, by which it was found; None where none are.
+        drift: Whether what came since the reference is still as what was learned from.
     """
 
     trained: TrainedForecast
@@ -64,6 +67,7 @@ class Updated:
     coverage_now: float
     comparison: Comparison | None
     pool: Pool | None
+    drift: DriftReport
 
 
 def update_forecast(
@@ -79,9 +83,10 @@ def update_forecast(
 
     Raises:
         CatalogueError: If rows do not go on where the histories end, or the forecast would get
-            worse beyond doubt on the latest known periods.
+            worse beyond doubt on the latest known periods, or keeps no reference for drift.
     """
     before = kept_of(trained)
+    reference_of(trained)
     kept = grown_histories(trained, rows, stage=stage)
     with stage("asking the latest dates", 1, "forecast") as work:
         pool = grown_pool(trained.model, kept)
@@ -93,9 +98,9 @@ def update_forecast(
         float("nan") if one is None else coverage(one, model, one.examples.targets())
         for one, model in ((pool, trained.model), (found.pool, found.model))
     ]
-    panel = kept.panel
+    panel, updated = kept.panel, replace(trained, model=found.model, kept=found.kept)
     return Updated(
-        replace(trained, model=found.model, kept=found.kept),
+        updated if how == "recalibrate" else with_reference(updated, found.kept),
         str(panel.frequency.first_day(before.panel.end)),
         str(panel.frequency.first_day(panel.end - 1)),
         n_periods=panel.end - before.panel.end,
@@ -105,6 +110,7 @@ def update_forecast(
         coverage_now=ranges[1],
         comparison=found.comparison,
         pool=found.pool,
+        drift=watch_kept(trained, kept, pool),
     )
 
 

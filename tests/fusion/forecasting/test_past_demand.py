@@ -12,7 +12,7 @@ from fusion.data.panel.stock import of_demand
 from fusion.estimators.forecaster import FusionForecaster
 from fusion.forecasting.examples import past_examples
 from fusion.forecasting.fit import training_of
-from fusion.forecasting.updating.pool import Pool, answers_now
+from fusion.forecasting.pool import Pool, answers_now
 
 WEEKS = pd.date_range("2024-01-01", periods=30, freq="7D")
 IDS = ["a", "b", "c", "d"]

@@ -15,8 +15,8 @@ from fusion.report import (
     render_forecast,
     render_item,
     unknown_pages,
-    write_backtest_report,
     write_forecast_report,
+    write_page,
 )
 from fusion.report.backtest_view import backtest_answer
 from fusion.report.fan import Fan, fan_svg
@@ -263,7 +263,7 @@ def test_backtest_claims_no_win_that_the_interval_does_not_show():
 
 
 def test_backtest_page_tells_every_method_and_why_some_are_left_out(tmp_path):
-    write_backtest_report(backtest_report(), tmp_path / "backtest.html")
+    write_page(render_backtest(backtest_report()), tmp_path / "backtest.html")
     text = (tmp_path / "backtest.html").read_text()
     for said in ("mean of last 8", "last value", "seasonal naive", "no item has a year of sales"):
         assert said in text

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.promises.made_forecast import score_report
-from fusion.report import render_score, write_score_report
+from fusion.report import render_score, write_page
 from fusion.report.score_view import score_view
 
 FOREIGN = "<script>x</script>"
@@ -64,5 +64,5 @@ def test_texts_of_others_are_escaped():
 
 
 def test_page_is_written_whole(report, page, tmp_path):
-    write_score_report(report, tmp_path / "score.html")
+    write_page(render_score(report), tmp_path / "score.html")
     assert (tmp_path / "score.html").read_text(encoding="utf-8") == page

@@ -9,10 +9,9 @@ import pytest
 
 from fusion.data.panel.frequency import Frequency
 from fusion.data.panel.panel import ragged
-from fusion.forecasting.drift.readings import DriftReport, Reading
-from fusion.forecasting.drift.reference import PeriodErrors, Reference, make_reference
+from fusion.forecasting.drift.errors import PeriodErrors
+from fusion.forecasting.drift.reference import Reference, make_reference
 from fusion.forecasting.drift.watch import watch
-from fusion.report.drift_section import render_drift
 
 UNTIL, END = 2880, 2893
 
@@ -151,10 +150,3 @@ def test_sales_of_other_periods_are_refused(stable, reference):
     panel = replace(stable[0], frequency=Frequency("day"))
     with pytest.raises(ValueError, match="panel must be of weeks, got days"):
         watch(reference, panel)
-
-
-def test_a_page_shows_findings_and_escapes_names():
-    told = Reading("unseen", "<b>brand", "", 0.5, 0.2, "2024-01-01", "2024-01-08", "See <i>x</i>.")
-    text = render_drift(DriftReport(3, "2024-01-01", "week", 2, (told,)))
-    assert "1 of 1 measures exceed their threshold" in text
-    assert "&lt;b&gt;brand" in text and "<i>x" not in text

@@ -5,7 +5,7 @@ import numpy as np
 from fusion.forecasting.fit import training_of
 from fusion.forecasting.kept import drawn_by_date
 from fusion.forecasting.members.network import NetworkPathMember
-from fusion.forecasting.updating.pool import Pool, answers_now
+from fusion.forecasting.pool import Pool, answers_now
 from fusion.forecasting.updating.retraining import unfitted
 
 
