@@ -67,6 +67,7 @@ def write_page(text: str, path: Path) -> None:
     Raises:
         OSError: If it cannot be written.
     """
+    # A lone surrogate, which a broken table may hold, has no place in UTF-8.
     write_atomically(path, readable(text).encode())
 
 
@@ -80,7 +81,6 @@ def write_report(report: TrainingReport, path: Path) -> None:
     Raises:
         OSError: If it cannot be written.
     """
-    # A lone surrogate, which a broken table may hold, has no place in UTF-8.
     write_page(render_report(report), path)
 
 
