@@ -86,7 +86,7 @@ class PathCalibration:
 
 
 @dataclass(frozen=True, eq=False)
-class HeldOut:
+class OutOfFoldPaths:
     """What was answered before it was learned from, and what came.
 
     Args:
@@ -103,9 +103,9 @@ class HeldOut:
     stages: Ints
     dates: Ints
 
-    def take(self, rows: Ints) -> "HeldOut":
+    def take(self, rows: Ints) -> "OutOfFoldPaths":
         """Some of the examples, in the given order."""
-        return HeldOut(
+        return OutOfFoldPaths(
             self.raw[rows],
             self.training.take(rows),
             self.levels[rows],
@@ -115,7 +115,7 @@ class HeldOut:
 
 
 def fit_calibration(
-    head: SalesPathHead, held_out: HeldOut, *, fit_units: Callable[..., None] | None = None
+    head: SalesPathHead, answered: OutOfFoldPaths, *, fit_units: Callable[..., None] | None = None
 ) -> PathCalibration:
     """Means, rounding and ranges by answers out of fold; the head learns how units are told.
 
@@ -123,16 +123,16 @@ def fit_calibration(
 
     Args:
         head: Its `units` are set.
-        held_out: At least one answer.
+        answered: At least one answer.
         fit_units: How the head learns that (default: its `fit_units`).
     """
     calibration = PathCalibration.none(head)
-    calibration.factors = _factors(head, held_out)
-    known = np.flatnonzero(~np.isnan(held_out.training.targets).all(axis=1))
+    calibration.factors = _factors(head, answered)
+    known = np.flatnonzero(~np.isnan(answered.training.targets).all(axis=1))
     if len(known) < MIN_ROWS:
         return calibration
     step = -(-len(known) // MOST_ROWS)
-    some = held_out.take(known[::step])
+    some = answered.take(known[::step])
     raw = calibration.calibrated(some.raw, some.stages, middle=head.middle)
     targets = some.training.targets
     fit = fit_units or head.fit_units
@@ -141,7 +141,7 @@ def fit_calibration(
     return calibration
 
 
-def _stretch(head: SalesPathHead, some: HeldOut, calibration: PathCalibration) -> Floats:
+def _stretch(head: SalesPathHead, some: OutOfFoldPaths, calibration: PathCalibration) -> Floats:
     """The least factor of each stage, entry and level by which misses are as rare as they must."""
     sold = head.actual(some.training.targets, some.levels)[..., None]
     known = ~np.isnan(sold)
@@ -173,22 +173,22 @@ def _allowed(counts: Ints, grid: Sequence[float]) -> Floats:
     return allowed
 
 
-def _factors(head: SalesPathHead, held_out: HeldOut) -> Floats:
+def _factors(head: SalesPathHead, answered: OutOfFoldPaths) -> Floats:
     """Sum of sold units over the sum of their means, by life stage.
 
     Of a step of which a lower bound is known, the mean beyond it counts as sold.
     """
-    sold, at_least = held_out.training.targets[:, :-1], held_out.training.at_least
+    sold, at_least = answered.training.targets[:, :-1], answered.training.at_least
     if at_least is not None and isinstance(head, LearnsBounds):
         least = np.nan_to_num(at_least)
-        above = head.mean_above(torch.from_numpy(held_out.raw), torch.from_numpy(least)).numpy()
-        sold = np.where(np.isnan(at_least), held_out.training.targets, above)[:, :-1]
+        above = head.mean_above(torch.from_numpy(answered.raw), torch.from_numpy(least)).numpy()
+        sold = np.where(np.isnan(at_least), answered.training.targets, above)[:, :-1]
     known = ~np.isnan(sold)
-    weight = held_out.training.weight[:, None] * known
+    weight = answered.training.weight[:, None] * known
     factors = np.ones(len(STAGES))
     for place in range(len(STAGES)):
-        rows = _rows_of(held_out.stages, place)
-        total = float((weight * held_out.raw[:, :-1, 0])[rows].sum())
+        rows = _rows_of(answered.stages, place)
+        total = float((weight * answered.raw[:, :-1, 0])[rows].sum())
         if total > 0 and rows.sum() >= MIN_ROWS:
             found = float((weight * np.where(known, sold, 0.0))[rows].sum()) / total
             factors[place] = min(max(found, LEAST_FACTOR), 1.0 / LEAST_FACTOR)

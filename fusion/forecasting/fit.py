@@ -8,7 +8,7 @@ import numpy as np
 from encoders.series.known import known_mean
 from encoders.series.levels import ADDED
 from fusion.forecasting.blending import StageBlend, fit_blend
-from fusion.forecasting.calibration import HeldOut, PathCalibration, fit_calibration
+from fusion.forecasting.calibration import OutOfFoldPaths, PathCalibration, fit_calibration
 from fusion.forecasting.examples import STAGES, Examples
 from fusion.forecasting.kept import DATES, KeptAnswers, drawn_by_date
 from fusion.forecasting.members.base import ForecastMember, Paths, PathTraining
@@ -77,7 +77,7 @@ def fit_forecast(
         blend = fit_blend(
             head, training, every.answers, knows=every.knows, stages=stages, seed=seed
         )
-        calibration = fit_calibration(head, held_out_of(blend, asked, training, every))
+        calibration = fit_calibration(head, out_of_fold_paths(blend, asked, training, every))
         unit = examples.windows.calendar.unit
         late = np.flatnonzero(asked.as_of >= examples.until - examples.horizon - DATES[unit])
         drawn = drawn_by_date(asked.as_of[late], stages[late], seed=seed)
@@ -93,9 +93,9 @@ def fit_forecast(
     return model, held_out
 
 
-def held_out_of(
+def out_of_fold_paths(
     blend: StageBlend, asked: Examples, training: PathTraining, every: KeptAnswers
-) -> HeldOut:
+) -> OutOfFoldPaths:
     """Joined answers out of fold, of the examples that any member says anything of.
 
     Args:
@@ -108,7 +108,7 @@ def held_out_of(
     answers = every.of_members(blend.asked)
     blended = blend.blend(answers.answers, answers.knows, stages)
     said = np.flatnonzero(np.any(list(every.knows.values()), axis=0))
-    return HeldOut(blended, training, asked.levels(), stages, asked.as_of).take(said)
+    return OutOfFoldPaths(blended, training, asked.levels(), stages, asked.as_of).take(said)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from fusion.data.known import is_known
 from fusion.forecasting.blending import MIN_OF_STAGE, fit_blend
 from fusion.forecasting.calibration import MIN_ROWS, fit_calibration
 from fusion.forecasting.examples import Floats, Ints
-from fusion.forecasting.fit import held_out_of
+from fusion.forecasting.fit import out_of_fold_paths
 from fusion.forecasting.model import ForecastModel
 from fusion.forecasting.pool import Pool
 from heads.sales_path import SalesPathHead
@@ -42,7 +42,7 @@ def recalibrated(
     if (is_known(training.targets) & known).sum() >= MIN_OF_STAGE:
         told, stages = pool.held_out, pool.examples.stages()
         blend = fit_blend(head, training, told.answers, knows=told.knows, stages=stages, seed=seed)
-    held_out = held_out_of(blend, pool.examples, training, pool.held_out)
+    held_out = out_of_fold_paths(blend, pool.examples, training, pool.held_out)
     calibration = fit_calibration(head, held_out, fit_units=partial(_refit_units, head))
     return ForecastModel(
         head,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fusion.forecasting.calibration import HeldOut, PathCalibration, fit_calibration
+from fusion.forecasting.calibration import OutOfFoldPaths, PathCalibration, fit_calibration
 from fusion.forecasting.examples import STAGES
 from fusion.forecasting.members.base import PathTraining
 from heads.sales_path import SalesPathHead
@@ -24,7 +24,7 @@ def answered(n, *, mean=1.0, spread=0.1, stage=KNOWN, seed=0):
     raw = np.tile(np.concatenate([[mean], quantiles]), (n, 3, 1))
     levels = np.full(n, 7.3)  # no whole units
     dates, stages = np.arange(n) % 5, np.full(n, stage)
-    return HeldOut(raw, PathTraining(targets, np.ones(n)), levels, stages, dates)
+    return OutOfFoldPaths(raw, PathTraining(targets, np.ones(n)), levels, stages, dates)
 
 
 def missed(head, calibration, held_out):
