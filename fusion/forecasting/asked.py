@@ -258,10 +258,11 @@ def similar_past_items(
         k: How many, at most.
 
     Raises:
-        CatalogueError: If the date does not suit or items are faulty.
+        CatalogueError: If the date or the periods do not suit, or items are faulty.
         ValueError: If the item is not known.
     """
     panel = sales.panel
+    check_periods(trained, panel)
     period = first_step(panel, before)
     history = asked_history(trained, sales, content)
     asked = asked_examples(history, period, horizon=trained.horizon)

@@ -104,6 +104,8 @@ def test_weeks_that_begin_on_another_day_than_in_training_are_refused(fitted, it
     moved = sales.assign(week=sales["week"] + pd.Timedelta(days=1))
     with pytest.raises(CatalogueError, match=r"weeks that begin as in training, such as 2024-05-2"):
         fitted.predict(items, moved)
+    with pytest.raises(CatalogueError, match="weeks that begin as in training"):
+        fitted.similar(items, moved, items.iloc[0, 0])
 
 
 def test_an_answer_that_is_no_number_is_an_error(fitted, items, sales, monkeypatch):
