@@ -71,9 +71,10 @@ def joined_answers(parts: Sequence[KeptAnswers]) -> KeptAnswers:
 
 
 def drawn_by_date(as_of: Ints, stages: Ints, *, seed: int, most: int = MOST_KEPT) -> Ints:
-    """Positions of at most so many examples, ascending: as many of each date and life stage.
+    """Positions of at most so many examples, ascending: as many of each date, and of each stage.
 
-    Why: what the latest date says must not drown the others because more items are asked there.
+    What a life stage has too few of goes to the others of its date. Why: what the latest date says
+    must not drown the others because more items are asked there.
 
     Args:
         as_of: Date of each example, `[n]`.
@@ -82,13 +83,15 @@ def drawn_by_date(as_of: Ints, stages: Ints, *, seed: int, most: int = MOST_KEPT
         most: How many, over all dates.
     """
     dates = np.unique(as_of)
-    each = max(1, most // max(1, len(dates) * len(STAGES)))
     found = [np.arange(0)]
     for date in dates.tolist():
         random = np.random.default_rng([seed, date % 2**32])  # early periods are below 0
-        for place in range(len(STAGES)):
-            rows = np.flatnonzero((as_of == date) & (stages == place))
-            found.append(rows if len(rows) <= each else random.choice(rows, each, replace=False))
+        left = max(len(STAGES), most // len(dates))
+        own = [np.flatnonzero((as_of == date) & (stages == place)) for place in range(len(STAGES))]
+        for nth, rows in enumerate(sorted(own, key=len)):
+            each = min(len(rows), left // (len(STAGES) - nth))
+            found.append(random.choice(rows, each, replace=False))
+            left -= each
     return np.sort(np.concatenate(found))
 
 

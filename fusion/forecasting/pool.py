@@ -42,10 +42,14 @@ class Pool:
         """Some of the examples, in the given order."""
         return Pool(self.examples.take(rows), self.held_out.take(rows))
 
+    def periods(self) -> Ints:
+        """Number of the period of each step, `[n, horizon]`."""
+        return self.examples.as_of[:, None] + np.arange(self.examples.horizon)
+
     def training(self, begin: int, end: int) -> PathTraining:
         """Targets and weights, as if nothing were known of periods from `begin` to before `end`."""
         training = training_of(self.examples)
-        steps = self.examples.as_of[:, None] + np.arange(self.examples.horizon)
+        steps = self.periods()
         hidden = (steps >= begin) & (steps < end)
         hidden = np.column_stack([hidden, hidden.any(axis=1)])
         targets = np.where(hidden, np.nan, training.targets)
@@ -56,7 +60,7 @@ class Pool:
 
     def sold_within(self, begin: int, end: int) -> Floats:
         """Units `[n, horizon]` of the steps in some periods; NaN of others and where unknown."""
-        steps = self.examples.as_of[:, None] + np.arange(self.examples.horizon)
+        steps = self.periods()
         return np.where((steps >= begin) & (steps < end), self.examples.targets(), np.nan)
 
     def answered(self, model: ForecastModel) -> SalesDistribution:

@@ -1,5 +1,6 @@
 """Whether an updated forecast is worse than the old one on the latest known periods."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,12 @@ from heads.sales_distribution import SalesDistribution
 METRIC = "pinball"
 """What is compared: how good all quantiles are together."""
 MARGIN = 0.01
-"""Share by which a forecast must be worse, and surely so, to be refused: less is of no account."""
+"""Share by which a forecast must be worse, and surely so, to be refused: less is of no account.
+
+It is that of `SURE_PERIODS` periods. What all items of a period share is in no interval over items,
+so fewer periods want more: twice the share of a single one.
+"""
+SURE_PERIODS = 4
 OLD, NEW = "old", "new"
 
 
@@ -31,6 +37,7 @@ class Comparison:
         low: Lower end of the 95 % interval of `old - new`, over items.
         high: Upper end.
         n_steps: Steps that are compared.
+        n_periods: Periods that these lie in.
     """
 
     old: float
@@ -38,11 +45,13 @@ class Comparison:
     low: float
     high: float
     n_steps: int
+    n_periods: int
 
     @property
     def is_step_back(self) -> bool:
-        """Whether the updated forecast is worse beyond the interval, and by more than 1 %."""
-        return self.high < 0 and self.new > (1.0 + MARGIN) * self.old
+        """Whether the updated forecast is worse beyond the interval and the margin."""
+        margin = MARGIN * math.sqrt(SURE_PERIODS / min(self.n_periods, SURE_PERIODS))
+        return self.high < 0 and self.new > (1.0 + margin) * self.old
 
     @property
     def text(self) -> str:
@@ -94,8 +103,9 @@ def compared(scored: Sequence[Scored], levels: Sequence[float]) -> Comparison | 
     )
     gain = paired_gains(actual, both, blocks=items[rows], reference=NEW, metrics=(METRIC,)).rows[0]
     values = {name: _value(METRIC, actual, one) for name, one in both.items()}
-    n_steps = int((~np.isnan(sold)).sum())
-    return Comparison(values[OLD], values[NEW], gain.low, gain.high, n_steps)
+    steps = np.concatenate([one.pool.periods()[~np.isnan(one.sold)] for one in scored])
+    n_periods = len(np.unique(steps))
+    return Comparison(values[OLD], values[NEW], gain.low, gain.high, len(steps), n_periods)
 
 
 def coverage(pool: Pool, model: ForecastModel, sold: Floats) -> float:

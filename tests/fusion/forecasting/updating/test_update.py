@@ -17,6 +17,7 @@ from fusion.forecasting.saved.folder import load_forecast, save_forecast
 from fusion.forecasting.updating import update as updating
 from fusion.forecasting.updating.histories import NewRows
 from fusion.forecasting.updating.new_periods import NewSales, spec_as_trained
+from fusion.forecasting.updating.step_back import Comparison
 from fusion.forecasting.updating.update import update_forecast
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
@@ -123,6 +124,14 @@ def test_a_retrained_forecast_has_learned_from_the_new_periods(model, tables):
     assert kept.learned_until == kept.panel.end == before.kept.panel.end + 4
     assert model.forecast_.model.members["classical"] is not before.model.members["classical"]
     assert found.comparison is not None and found.comparison.n_steps > 0
+
+
+@pytest.mark.parametrize(("n_periods", "is_refused"), [(1, False), (4, True), (9, True)])
+def test_fewer_periods_want_a_larger_loss(n_periods, is_refused):
+    found = Comparison(1.0, 1.015, -0.02, -0.01, n_steps=500, n_periods=n_periods)
+    assert found.is_step_back == is_refused
+    assert replace(found, new=1.03).is_step_back
+    assert not replace(found, high=0.01).is_step_back
 
 
 def test_a_step_back_is_refused_with_both_figures_and_changes_nothing(model, tables, monkeypatch):
