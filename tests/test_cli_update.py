@@ -58,7 +58,7 @@ def test_a_week_comes_in_and_the_forecast_begins_after_it(shop, tmp_path):
     assert code == 1 and "page must end in .html" in told
     code, told = run("update", place, "--sales", shop / "next.csv", *page, "--quiet")
     assert "1 week came, 20 May 2024 to 26 May 2024" in page[1].read_text()
-    assert code == 0 and "New 1 week (2024-05-20), 12 rows, 0 new items" in told
+    assert code == 0 and "New 1 week (2024-05-20 to 2024-05-26), 12 rows, 0 new items" in told
     assert "Coverage" in told and "now" in told
     assert "Drift" in told
     asked = ("--items", shop / "items.csv", "--out", tmp_path / "a.csv", "--quiet")
@@ -80,3 +80,11 @@ def test_a_forecast_without_histories_wants_sales(shop, tmp_path):
     assert code == 1 and "--sales must be given for a forecast that keeps no histories" in told
     code, told = run("update", place, "--sales", shop / "next.csv")
     assert code == 1 and "must keep its histories" in told
+
+
+def test_everything_that_is_wrong_is_told_before_the_forecast_is_loaded(shop, tmp_path):
+    tables = ("--sales", tmp_path / "gone.csv", "--items", tmp_path / "none.csv")
+    code, told = run("update", shop / "out" / "forecast", *tables, "--page", tmp_path / "u.txt")
+    assert code == 1
+    for part in ("gone.csv", "none.csv", "page must end in .html"):
+        assert part in told

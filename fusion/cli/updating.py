@@ -1,6 +1,5 @@
 """`fusion update`: a trained forecast goes on with the periods that came since."""
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -83,14 +82,11 @@ def show_update(found: "Updated", bundle: Path) -> None:
     unit = found.trained.frequency.unit
     periods = f"{found.n_periods:,} {unit}{'s'[: found.n_periods != 1]}"
     days = found.first_day
-    if found.n_periods > 1:
+    if found.last_day != days:
         days += f" to {found.last_day}"
     say(f"New          {periods} ({days}), {found.n_rows:,} rows, {found.n_new_items:,} new items")
-    if not math.isnan(found.coverage_before):
-        say(
-            f"Coverage     {found.coverage_before:.3f} before, {found.coverage_now:.3f} now, at "
-            "the latest dates"
-        )
     if found.comparison is not None:
         say(f"Compared     {found.comparison.text}")
+        before, now = found.comparison.old_coverage, found.comparison.new_coverage
+        say(f"Coverage     {before:.3f} before and {now:.3f} now, over the same steps")
     say(f"Model        {bundle}")

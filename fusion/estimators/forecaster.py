@@ -132,14 +132,9 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
             check_horizon(found.panel, spec.horizon, until=until)
             checked = check_items(found.items, spec.content)
             history = read_history(found, checked, spec.content, head=spec.kind, stage=stage)
-            self.forecast_ = make_forecast(
-                history,
-                spec,
-                sales_spec(self),
-                until=until,
-                keep=self.keep_histories,
-                stage=stage,
-            )
+            tables = sales_spec(self)
+            trained = make_forecast(history, spec, tables, until=until, stage=stage)
+        self.forecast_ = trained if self.keep_histories else replace(trained, kept=None)
         return self
 
     def update(

@@ -10,7 +10,7 @@ import pandas as pd
 from fusion.data.panel.cells import Parts, frame_parts
 from fusion.data.panel.columns import SalesColumns
 from fusion.data.panel.frequency import Unit
-from fusion.data.panel.items import of_items
+from fusion.data.panel.items import left_to, of_items
 from fusion.data.panel.launches import launch_days, launch_periods
 from fusion.data.panel.panel import Panel
 from fusion.data.panel.plan import with_plan
@@ -59,7 +59,7 @@ class ItemSales:
         items: One row an item.
         item: Column of their ids.
         panel: Their sales, an empty series where there are none.
-        launches: Period in which each series is new, `[n_series]`; -1 where that is not known.
+        launches: Period in which each series is new, `[n_series]`; `NO_LAUNCH` where unknown.
         source: What messages call the tables that tell the sales and the plan.
     """
 
@@ -79,7 +79,7 @@ class History:
         rows: Row of `ready` of each series of the panel, `[n_series]`.
         panel: The sales of these items, an empty series where there are none; as the head that is
             asked forecasts them, see `panel_of`.
-        launches: Period in which each series is new, `[n_series]`; -1 where that is not known.
+        launches: Period in which each series is new, `[n_series]`; `NO_LAUNCH` where unknown.
     """
 
     ready: ReadyItems
@@ -140,7 +140,7 @@ def read_history(
     own = item_keys(ready.catalogue.frame, sales.item)
     row_of = {key: row for row, key in enumerate(own) if key is not None}
     kept = np.array([name in row_of for name in sales.panel.ids], dtype=bool)
-    panel = of_items(sales.panel, row_of.keys())
+    panel = left_to(sales.panel, row_of.keys())
     rows = np.array([row_of[name] for name in panel.ids], dtype=np.int64)
     return History(ready, rows, panel_of(head, panel), sales.launches[kept])
 

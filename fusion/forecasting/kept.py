@@ -112,7 +112,7 @@ class Kept:
 
     Args:
         panel: The sales that are known, one series an item (and shop).
-        launches: Period in which each series is new, `[n_series]`; -1 where that is not known.
+        launches: Period in which each series is new, `[n_series]`; `NO_LAUNCH` where unknown.
         content: What is known of items beside their sales, blocks of a row each.
         rows: Row of `content` of each series, `[n_series]`.
         learned_until: Members have not learned from this period or any later one.

@@ -12,17 +12,17 @@ def make_forecast(
     tables: SalesSpec,
     *,
     until: int,
-    keep: bool,
     stage: Stage = silent,
 ) -> TrainedForecast:
-    """A forecast that learns from all that was known before a period.
+    """A forecast that learns from all that was known before a period, and keeps its histories.
+
+    One of prices keeps none.
 
     Args:
         history: Items and sales; what is later is not looked at.
         spec: How.
         tables: How its tables are read.
         until: The period.
-        keep: Whether it keeps its histories; one of prices keeps none.
         stage: Opens progress bars.
 
     Raises:
@@ -36,6 +36,6 @@ def make_forecast(
         sales=tables.columns,
         frequency=history.panel.frequency,
         launch=tables.launch,
-        kept=kept if keep and history.panel.quantity == "units" else None,
+        kept=kept if history.panel.quantity == "units" else None,
     )
     return with_reference(trained, kept)

@@ -49,10 +49,13 @@ class ForecastModel:
     ) -> None:
         if missing := [name for name in blend.asked if name not in members]:
             raise ValueError(
-                f"members must be those that the blend asks, got none called {', '.join(missing)}."
+                f"members must be those that the blend asks, got none called "
+                f"{', '.join(missing)}. Give them, or a blend without them."
             )
         if (hot is None) != (head.unit == "price"):
-            raise ValueError(f"hot must be given for units and for nothing else, got {hot}.")
+            raise ValueError(
+                f"hot must be given for units and for nothing else, got {hot}. Give None of prices."
+            )
         self.head = head
         self.members = dict(members)
         self.blend = blend

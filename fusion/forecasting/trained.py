@@ -28,6 +28,10 @@ from heads.sales_path import SalesPathHead
 
 MOST_EXAMPLES = 400_000
 """Examples that are learned from, the latest: what bounds memory and time."""
+NO_HISTORIES = (
+    "the forecast must keep its histories to go on with them, got one that keeps none. Train it "
+    "with keep_histories = true; one of prices keeps none."
+)
 MemberChoices = Mapping[str, "Mapping[str, Any] | ForecastMember"]
 """Name -> options of the member of this name in `FORECAST_MEMBERS`, or a member of one's own."""
 
@@ -106,10 +110,7 @@ def kept_of(trained: TrainedForecast) -> Kept:
         CatalogueError: If it keeps none.
     """
     if trained.kept is None:
-        raise CatalogueError(
-            "the forecast must keep its histories to go on with them, got one that keeps none. "
-            "Train it with keep_histories = true; one of prices keeps none."
-        )
+        raise CatalogueError(NO_HISTORIES)
     return trained.kept
 
 
@@ -137,7 +138,10 @@ def train_and_keep(
     """As `train_forecast`, with what is to be known of the training later."""
     panel, kind = history.panel, spec.kind
     if QUANTITIES[kind] != panel.quantity:
-        raise ValueError(f"history must be read for {spec.head}, got one of {panel.quantity}.")
+        raise ValueError(
+            f"history must be read for {spec.head}, got one of {panel.quantity}. "
+            "Read it with the head that is asked."
+        )
     until = panel.end if until is None else until
     examples = latest_examples(past_examples(panel, horizon=spec.horizon, until=until))
     learned = np.unique(history.rows[panel.first_row < until])

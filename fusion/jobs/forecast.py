@@ -229,14 +229,10 @@ def _tables(config: ForecastConfig) -> dict[str, Path | None]:
 def _trained(
     config: ForecastConfig, inputs: ForecastInputs, history: History, *, stage: Stage
 ) -> TrainedForecast:
-    trained = make_forecast(
-        history,
-        inputs.spec,
-        sales_spec(config.sales),
-        until=inputs.until,
-        keep=config.forecast.keep_histories,
-        stage=stage,
-    )
+    tables = sales_spec(config.sales)
+    trained = make_forecast(history, inputs.spec, tables, until=inputs.until, stage=stage)
+    if not config.forecast.keep_histories:
+        trained = replace(trained, kept=None)
     told = {
         "title": config.title,
         "as_of": str(trained.frequency.first_day(inputs.until)),

@@ -6,9 +6,11 @@ Writes: the forecast, in place of the old one, and a page where one is asked for
 it is refused.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from fusion.bundle.folder import check_folder, read_description
 from fusion.choices.mistakes import Mistakes, checked_settings
@@ -19,10 +21,11 @@ from fusion.choices.paths import (
     input_mistakes,
     photo_folder_mistakes,
 )
+from fusion.data.panel.cells import Parts
 from fusion.data.tables import read_table
 from fusion.forecasting.saved.document import FORECAST, ForecastDocument
 from fusion.forecasting.saved.folder import load_forecast, save_forecast
-from fusion.forecasting.trained import TrainedForecast, kept_of
+from fusion.forecasting.trained import NO_HISTORIES, TrainedForecast, kept_of
 from fusion.forecasting.updating.histories import NewRows
 from fusion.forecasting.updating.new_periods import NewSales, spec_as_trained
 from fusion.forecasting.updating.update import How, Updated, update_forecast
@@ -38,6 +41,11 @@ from fusion.system.lock import locked_file
 
 if TYPE_CHECKING:
     from fusion.forecasting.content import ContentSpec
+
+NO_MARKET = (
+    "market must be given, as in training, got none. Give --market FILE, a table of dates and "
+    "numbers of the whole market in the new periods."
+)
 
 
 @dataclass(frozen=True)
@@ -97,11 +105,12 @@ def update(
     with mistakes.gathered():
         document = read_description(bundle, FORECAST)
         check_folder(bundle, FORECAST)
+    tables = None if document is None else _tables(document, source, mistakes)
     mistakes.refuse()
-    assert document is not None
+    assert tables is not None
     with locked_file(bundle.resolve()):
         trained = load_forecast(bundle, encoder_paths=source.encoders)
-        found = update_forecast(trained, _rows(trained, source), how=how, stage=stage)
+        found = update_forecast(trained, _rows(trained, source, tables), how=how, stage=stage)
         save_forecast(_told(found), bundle)
     if page is not None:
         title = str(trained.info.get("title") or "Forecast")
@@ -109,26 +118,48 @@ def update(
     return found
 
 
-def _rows(trained: TrainedForecast, source: UpdateSource) -> NewRows:
-    """The tables, as an update takes them."""
-    columns = trained.sales
+@dataclass(frozen=True)
+class _Tables:
+    """Tables that were opened before the forecast was loaded, which takes longer."""
+
+    sales: Parts
+    items: pd.DataFrame | None
+    market: pd.DataFrame | None
+    planned: pd.DataFrame | None
+
+
+def _tables(document: ForecastDocument, source: UpdateSource, mistakes: Mistakes) -> _Tables | None:
+    """All tables of what came; None where one cannot be read, which is noted."""
+    if document.kept is None:
+        mistakes.add([NO_HISTORIES])
+    if document.info.get("market") and source.market is None:
+        mistakes.add([NO_MARKET])
     values = {
-        **{name: getattr(columns, name) for name in columns.__dataclass_fields__},
+        **asdict(document.sales),
         "table": source.sales,
         "market": source.market,
         "planned": source.planned,
-        "frequency": trained.frequency.unit,
+        "frequency": document.frequency.unit,
     }
-    section = checked_settings(SalesTable, values, source="sales")
+    sales: Parts | None = None
+    with mistakes.gathered():
+        section = checked_settings(SalesTable, values, source="sales")
+        sales = sales_parts(section.table, own_columns(section))
+    read: dict[str, pd.DataFrame | None] = dict.fromkeys(("items", "market", "planned"))
+    for name in read:
+        path = getattr(source, name)
+        with mistakes.gathered():
+            delimiter = source.delimiter if name == "items" else None
+            read[name] = None if path is None else read_table(path, delimiter=delimiter)
+    return None if sales is None else _Tables(sales, **read)
+
+
+def _rows(trained: TrainedForecast, source: UpdateSource, tables: _Tables) -> NewRows:
+    """The tables, as an update takes them."""
     spec = spec_as_trained(
-        columns,
-        kept_of(trained).panel,
-        market=None if source.market is None else read_table(source.market),
-        planned=None if source.planned is None else read_table(source.planned),
+        trained.sales, kept_of(trained).panel, market=tables.market, planned=tables.planned
     )
-    parts = sales_parts(section.table, own_columns(section))
-    items = None if source.items is None else read_table(source.items, delimiter=source.delimiter)
-    return NewRows(NewSales(parts, spec, source.sales.name), items, source.content)
+    return NewRows(NewSales(tables.sales, spec, source.sales.name), tables.items, source.content)
 
 
 def _told(found: Updated) -> TrainedForecast:

@@ -1,7 +1,5 @@
 """The headline of an update: what came, how good the forecast is with it, and what has drifted."""
 
-import math
-
 import numpy as np
 
 from fusion.forecasting.updating.update import Updated
@@ -42,8 +40,8 @@ def _proof(found: Updated) -> str:
 
 def _tiles(found: Updated) -> tuple[Tile, ...]:
     tiles = [Tile("Drifted", number(len(found.drift.findings)), f"of {len(found.drift.readings)}")]
-    if not math.isnan(found.coverage_now):
-        before = percent(found.coverage_before, digits=0)
-        now = percent(found.coverage_now, digits=0)
-        tiles.insert(0, Tile("Coverage", now, f"{before} before, at the latest dates"))
+    if found.comparison is not None:
+        before = percent(found.comparison.old_coverage, digits=0)
+        now = percent(found.comparison.new_coverage, digits=0)
+        tiles.insert(0, Tile("Coverage", now, f"{before} before, over the same steps"))
     return tuple(tiles)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from fusion.data.panel.filling import RANGES
 from fusion.data.panel.items import Series, of_series, series_names
+from fusion.data.panel.launches import NO_LAUNCH
 from fusion.data.panel.layout import NO_SHOP
 from fusion.data.panel.panel import Floats, Panel, carried, ragged
 
@@ -70,8 +71,8 @@ def _joined_names(panel: Panel, new: Panel) -> list[Series]:
 
 def _first_periods(old: Panel, late: Panel, launches: Mapping[str, int]) -> Ints:
     """Period of the first value of each series; `late.end` of one without any row."""
-    launch = np.array([launches.get(name, -1) for name in late.ids], dtype=np.int64)
-    begins = np.where(launch >= 0, np.minimum(launch, late.first), late.first)
+    launch = np.array([launches.get(name, NO_LAUNCH) for name in late.ids], dtype=np.int64)
+    begins = np.where(launch == NO_LAUNCH, late.first, np.minimum(launch, late.first))
     is_old, is_late = np.diff(old.offsets) > 0, np.diff(late.offsets) > 0
     found = np.where(is_old, old.first, np.where(is_late, begins, late.end))
     return np.asarray(np.clip(found, old.start, late.end))

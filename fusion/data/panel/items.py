@@ -27,6 +27,19 @@ def of_items(panel: Panel, ids: Collection[str]) -> Panel:
     return of_series(panel, [*kept, *((name, NO_SHOP) for name in new)])
 
 
+def left_to(panel: Panel, ids: Collection[str]) -> Panel:
+    """The panel of some items alone, which notes the others as left out.
+
+    Args:
+        panel: The sales.
+        ids: The items (a set is quick).
+    """
+    names = series_names(panel)
+    gone = {name for name, _ in names if name not in ids}
+    found = of_series(panel, [one for one in names if one[0] not in gone])
+    return replace(found, left_out=tuple(sorted({*panel.left_out, *gone})))
+
+
 def series_names(panel: Panel) -> list[Series]:
     """Item and shop of each series."""
     return list(zip(panel.ids, panel.shops or (NO_SHOP,) * panel.n_series, strict=True))

@@ -12,6 +12,9 @@ from fusion.data.panel.panel import Panel
 from fusion.data.problems import raise_for
 from fusion.data.schema import missing_columns
 
+NO_LAUNCH = int(np.iinfo(np.int64).min)
+"""The period of a launch that is not known; -1 is the period before 1970."""
+
 
 def launch_days(
     items: pd.DataFrame, keys: Sequence[str | None], column: str | None
@@ -37,8 +40,8 @@ def launch_days(
 
 
 def launch_periods(panel: Panel, launches: Mapping[str, date]) -> NDArray[np.int64]:
-    """Period that holds the first day of each series, `[n_series]`; -1 where it is not known."""
+    """Period that holds the first day of each series, `[n_series]`; `NO_LAUNCH` where unknown."""
     days = np.array([launches.get(name) for name in panel.ids], dtype="datetime64[D]")
     known = ~np.isnat(days)
     periods = panel.frequency.period(np.where(known, days, np.datetime64(0, "D")))
-    return np.where(known, periods, -1)
+    return np.where(known, periods, NO_LAUNCH)

@@ -59,7 +59,7 @@ from fusion.forecasting.saved.document import (
     ForecastDocument,
     PathHeadEntry,
 )
-from fusion.forecasting.saved.histories import check_kept, kept_bytes, kept_entry, kept_of
+from fusion.forecasting.saved.histories import check_kept, kept_bytes, kept_entry, read_kept
 from fusion.forecasting.trained import TrainedForecast
 from fusion.members.base import State
 from fusion.plugins import load_plugins
@@ -166,7 +166,7 @@ def _rebuilt(
     if (document.kept is None) != (HISTORIES not in files):
         raise BundleError(f"{HISTORIES} must be there where histories are kept. {RESTORE}")
     if document.kept is not None:
-        kept = kept_of(
+        kept = read_kept(
             document.kept,
             files[HISTORIES],
             head=model.head,

@@ -19,13 +19,19 @@ from fusion.bundle.weights import Tensors, check_numbers, packed
 from fusion.data.batch import ModelInputs
 from fusion.data.panel.columns import SalesColumns
 from fusion.data.panel.frequency import Frequency
+from fusion.data.panel.launches import NO_LAUNCH
 from fusion.data.panel.panel import Panel
 from fusion.errors import BundleError
 from fusion.forecasting.heads import panel_of
 from fusion.forecasting.kept import Kept, KeptAnswers
-from fusion.forecasting.saved.document import HISTORIES, BlockEntry, KeptEntry
+from fusion.forecasting.saved.document import (
+    FARTHEST_PERIOD,
+    HISTORIES,
+    BlockEntry,
+    KeptEntry,
+)
 from fusion.members.view import View
-from fusion.saved_parts import RESTORE, described
+from fusion.saved_parts import described
 from heads.sales_path import SalesPathHead
 
 NUMBERS = ("columns", "planned", "market")
@@ -92,7 +98,7 @@ def kept_bytes(kept: Kept) -> bytes:
     return packed(tensors)
 
 
-def kept_of(
+def read_kept(
     entry: KeptEntry,
     content: bytes,
     *,
@@ -110,7 +116,7 @@ def kept_of(
         taken = _Arrays(load_tensors(content))
         panel = panel_of(type(head), _panel(entry, taken, frequency, sales))
         n = panel.n_series
-        launches = taken.whole("launches", n, least=-1, most=_FARTHEST)
+        launches = _launches(taken.of("launches", np.int64, n))
         rows = taken.whole("rows", n, least=0, most=max(entry.n_items - 1, 0))
         view = _content(entry, taken)
         held_out = None
@@ -127,8 +133,11 @@ def kept_of(
         )  # fmt: skip
 
 
-_FARTHEST = 10**7
-"""Periods from 1970 on that no date lies behind."""
+def _launches(found: NDArray[np.int64]) -> NDArray[np.int64]:
+    known = found[found != NO_LAUNCH]
+    if (np.abs(known) > FARTHEST_PERIOD).any():
+        raise ValueError(f"launches must be within {FARTHEST_PERIOD} periods of 1970, got others")
+    return found
 
 
 class _Arrays:
@@ -286,6 +295,11 @@ def check_kept(kept: Kept) -> None:
     Raises:
         BundleError: If a number is infinite.
     """
-    numbers = [kept.panel.units, *kept.panel.columns.values(), *kept.panel.market.values()]
+    panel = kept.panel
+    groups = [panel.columns, panel.planned, panel.market]
+    numbers = [panel.units, *(one for group in groups for one in group.values())]
     if any(np.isinf(one).any() for one in numbers):
-        raise BundleError(f"kept sales must be finite or unknown, got infinite ones. {RESTORE}")
+        raise BundleError(
+            "kept sales must be finite or unknown, got infinite ones. Mend the tables, then train "
+            "again."
+        )

@@ -9,8 +9,8 @@ from scipy import sparse
 
 from encoders.blocks import Block
 from fusion.data.panel.appending import appended
-from fusion.data.panel.items import of_items, of_series, series_names
-from fusion.data.panel.launches import launch_days, launch_periods
+from fusion.data.panel.items import left_to, of_items
+from fusion.data.panel.launches import NO_LAUNCH, launch_days, launch_periods
 from fusion.data.panel.tables import item_keys
 from fusion.data.problems import raise_for
 from fusion.data.schema import missing_columns
@@ -57,22 +57,23 @@ def grown_histories(trained: TrainedForecast, rows: NewRows, *, stage: Stage = s
     days = {} if new is None else launch_days(new, item_keys(new, column), trained.launch)
     panel = read_new_periods(rows.sales, kept.panel, ids)
     view, row_of = kept.content, dict(zip(kept.panel.ids, kept.rows.tolist(), strict=True))
-    if new is not None and ids:
+    if new is not None and len(new):
         checked = check_items(new, rows.content, asked_of=(trained.schema, trained.encoders))
         ready = ready_items(checked, rows.content, stage=stage)
         own = item_keys(ready.catalogue.frame, column)
         row_of |= {key: len(view) + row for row, key in enumerate(own) if key is not None}
         second = with_encoders(ready, trained.encoders).view
         view = joined_views(view, blocks_alone(second, len(own)))
-        panel = of_series(panel, [one for one in series_names(panel) if one[0] in row_of])
+        panel = left_to(panel, row_of.keys())
     launches = dict(zip(kept.panel.ids, kept.launches.tolist(), strict=True))
     for name, day in days.items():
         launches[name] = int(panel.frequency.period(np.array([day], dtype="datetime64[D]"))[0])
     grown = of_items(appended(kept.panel, panel, launches), row_of.keys())
+    left_out = sorted({*kept.panel.left_out, *panel.left_out} - set(grown.ids))
     return replace(
         kept,
-        panel=grown,
-        launches=np.array([launches.get(name, -1) for name in grown.ids], dtype=np.int64),
+        panel=replace(grown, left_out=tuple(left_out)),
+        launches=np.array([launches.get(name, NO_LAUNCH) for name in grown.ids], dtype=np.int64),
         content=view,
         rows=np.array([row_of[name] for name in grown.ids], dtype=np.int64),
         held_out=moved_answers(kept.held_out, kept.panel, grown),

@@ -82,10 +82,12 @@ def _check_frequency(sales: NewSales, kept: Panel, panel: Panel) -> None:
             "Give the rows of the new periods."
         )
     if panel.frequency != frequency:
+        rows = _Rows.of(sales)
+        others = rows.told(frequency.day_of_period(rows.days) != 0)
         raise CatalogueError(
             f"{sales.name} must be of {frequency.unit}s that begin as the kept ones, such as "
-            f"{frequency.first_day(kept.end)}, got {panel.frequency.first_day(panel.start)} "
-            f"(row 1). Give rows whose dates stand on the same days."
+            f"{frequency.first_day(kept.end)}, got {others}. Give rows whose dates stand on the "
+            "same days."
         )
 
 
@@ -108,9 +110,10 @@ def _refuse_known_periods(sales: NewSales, kept: Panel, panel: Panel) -> None:
     periods = kept.frequency.period(rows.days)
     is_old = periods < kept.end
     same = _same_values(kept, panel)
+    left_out = set(kept.left_out)
     changes = is_old & ~np.array(
         [
-            same.get((rows.series[key], period), False)
+            rows.series[key][0] in left_out or same.get((rows.series[key], period), False)
             for key, period in zip(rows.keys.tolist(), periods.tolist(), strict=True)
         ],
         dtype=bool,

@@ -38,6 +38,10 @@ class Comparison:
         high: Upper end.
         n_steps: Steps that are compared.
         n_periods: Periods that these lie in.
+        old_coverage: How often units lay between the lowest and the highest level that is told by
+            the old forecast, 0 to 1.
+        new_coverage: The same of the updated one.
+        is_learned: Whether both have learned from these periods; else neither has.
     """
 
     old: float
@@ -46,6 +50,9 @@ class Comparison:
     high: float
     n_steps: int
     n_periods: int
+    old_coverage: float
+    new_coverage: float
+    is_learned: bool = False
 
     @property
     def is_step_back(self) -> bool:
@@ -55,11 +62,12 @@ class Comparison:
 
     @property
     def text(self) -> str:
-        """Both figures and the interval."""
+        """Both figures, the interval, and whether the steps were known to both."""
+        whose = "both have" if self.is_learned else "neither has"
         return (
             f"pinball loss {self.old:.4g} before and {self.new:.4g} now over {self.n_steps:,} "
-            f"steps (gain {self.old - self.new:+.3g}, 95 % interval {self.low:+.3g} to "
-            f"{self.high:+.3g})"
+            f"steps that {whose} learned from (gain {self.old - self.new:+.3g}, 95 % interval "
+            f"{self.low:+.3g} to {self.high:+.3g})"
         )
 
 
@@ -105,27 +113,16 @@ def compared(scored: Sequence[Scored], levels: Sequence[float]) -> Comparison | 
     values = {name: _value(METRIC, actual, one) for name, one in both.items()}
     steps = np.concatenate([one.pool.periods()[~np.isnan(one.sold)] for one in scored])
     n_periods = len(np.unique(steps))
-    return Comparison(values[OLD], values[NEW], gain.low, gain.high, len(steps), n_periods)
-
-
-def coverage(pool: Pool, model: ForecastModel, sold: Floats) -> float:
-    """How often steps lay between the lowest and the highest level that is told, 0 to 1.
-
-    NaN where no step is known.
-
-    Args:
-        pool: The examples.
-        model: A forecast of the members that gave the answers.
-        sold: Units `[n, horizon]`, NaN where a step does not count.
-    """
-    levels = measured_levels(tuple(model.head.levels))
-    rows = np.flatnonzero(~np.isnan(sold).all(axis=1))
-    if not len(rows):
-        return float("nan")
-    unknown = np.full(len(rows), np.nan)
-    some = pool.take(rows)
-    found = _forecasts([some.answered(model)], levels)
-    return _value("coverage", Actual(sold[rows], unknown, unknown), found)
+    return Comparison(
+        values[OLD],
+        values[NEW],
+        gain.low,
+        gain.high,
+        n_steps=len(steps),
+        n_periods=n_periods,
+        old_coverage=_value("coverage", actual, both[OLD]),
+        new_coverage=_value("coverage", actual, both[NEW]),
+    )
 
 
 def _value(metric: str, actual: Actual, forecasts: Forecasts) -> float:

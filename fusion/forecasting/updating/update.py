@@ -26,7 +26,6 @@ from fusion.forecasting.updating.step_back import (
     Comparison,
     Scored,
     compared,
-    coverage,
     scored_periods,
 )
 from fusion.progress import Stage, silent
@@ -45,13 +44,10 @@ class Updated:
     Args:
         trained: The forecast.
         first_day: Of the first new period.
-        last_day: First day of the last one.
+        last_day: Last day of the last one.
         n_periods: New periods.
         n_rows: Values of items (and shops) in these periods that have a row.
         n_new_items: Items that were not known.
-        coverage_before: How often units of the latest dates lay in the told range as it was; NaN
-            where nothing is known.
-        coverage_now: And as it is now.
         comparison: How good both are on the same steps; None where no step can be compared.
         pool: Answers out of fold to the latest dates, by which it was found; None where none are.
         drift: Whether what came since the reference is still as what was learned from.
@@ -63,8 +59,6 @@ class Updated:
     n_periods: int
     n_rows: int
     n_new_items: int
-    coverage_before: float
-    coverage_now: float
     comparison: Comparison | None
     pool: Pool | None
     drift: DriftReport
@@ -94,20 +88,14 @@ def update_forecast(
     renew = {"recalibrate": _recalibrated, "retrain": _retrained}[how]
     found = renew(_Begun(trained.model, kept, pool, before.panel.end), stage)
     _refuse_step_back(found.comparison)
-    ranges = [
-        float("nan") if one is None else coverage(one, model, one.examples.targets())
-        for one, model in ((pool, trained.model), (found.pool, found.model))
-    ]
     panel, updated = kept.panel, replace(trained, model=found.model, kept=found.kept)
     return Updated(
         updated if how == "recalibrate" else with_reference(updated, found.kept),
         str(panel.frequency.first_day(before.panel.end)),
-        str(panel.frequency.first_day(panel.end - 1)),
+        str(panel.frequency.first_day(panel.end) - np.timedelta64(1, "D")),
         n_periods=panel.end - before.panel.end,
         n_rows=int(panel.given[panel.places() >= len(before.panel.reported)].sum()),
         n_new_items=len(set(panel.ids) - set(before.panel.ids)),
-        coverage_before=ranges[0],
-        coverage_now=ranges[1],
         comparison=found.comparison,
         pool=found.pool,
         drift=watch_kept(trained, kept, pool),
@@ -221,7 +209,8 @@ def _compared_alike(old: ForecastModel, new: ForecastModel, kept: Kept) -> Compa
     asked = kept.with_content(replace(examples.take(rows), new_level=old.new_level))
     pool = Pool(asked, answers_now({}, asked))
     both = old.distribution(asked), new.distribution(asked)
-    return compared([Scored(pool, asked.targets(), *both)], old.head.levels)
+    found = compared([Scored(pool, asked.targets(), *both)], old.head.levels)
+    return None if found is None else replace(found, is_learned=True)
 
 
 def _refuse_step_back(comparison: Comparison | None) -> None:

@@ -79,7 +79,7 @@ REFUSED = {
     "weeks that begin on another day": (
         [("a", "2024-03-13", 4, 2.0)],
         r"new\.csv must be of weeks that begin as the kept ones, such as 2024-03-11, got "
-        r"2024-03-13",
+        r"row 1 \('a', 2024-03-13\)",
     ),
     "months": (
         [("a", f"2024-{month:02}-01", 4, 2.0) for month in (4, 5, 6)],

@@ -11,6 +11,7 @@ import pytest
 from benchmarks.kill_job import run_until
 from fusion import FusionForecaster
 from fusion.data.panel.cells import frame_parts
+from fusion.data.panel.launches import NO_LAUNCH
 from fusion.errors import CatalogueError, ConfigError
 from fusion.forecasting.content import ContentSpec
 from fusion.forecasting.saved.folder import load_forecast, save_forecast
@@ -63,7 +64,7 @@ def test_an_updated_forecast_answers_as_one_that_is_given_all_sales(model, table
     known = items[items["item_id"] != "n1"]
     found = model.update(None, weeks(sales, TRAINED, TRAINED + 1))
     assert (found.n_periods, found.n_rows, found.n_new_items) == (1, 24, 0)
-    assert (found.first_day, found.last_day) == ("2024-07-01", "2024-07-01")
+    assert (found.first_day, found.last_day) == ("2024-07-01", "2024-07-07")
     asked = model.predict(known)
     pd.testing.assert_frame_equal(asked, model.predict(known, weeks(sales, 0, TRAINED + 1)))
     assert str(asked["from"].iloc[0])[:10] == "2024-07-08"
@@ -80,8 +81,10 @@ def test_members_stay_and_ranges_are_found_anew(model, tables):
     assert not np.array_equal(
         model.forecast_.model.calibration.stretch, before.model.calibration.stretch
     )
-    assert 0.0 <= found.coverage_before <= 1.0 and 0.0 <= found.coverage_now <= 1.0
-    assert found.comparison is not None and not found.comparison.is_step_back
+    compared = found.comparison
+    assert compared is not None and not compared.is_step_back and not compared.is_learned
+    assert 0.0 <= compared.old_coverage <= 1.0 and 0.0 <= compared.new_coverage <= 1.0
+    assert compared.n_periods == 4 and "steps that neither has learned from" in compared.text
 
 
 def test_updates_one_by_one_keep_what_one_update_keeps(model, tables):
@@ -128,7 +131,7 @@ def test_a_retrained_forecast_has_learned_from_the_new_periods(model, tables):
 
 @pytest.mark.parametrize(("n_periods", "is_refused"), [(1, False), (4, True), (9, True)])
 def test_fewer_periods_want_a_larger_loss(n_periods, is_refused):
-    found = Comparison(1.0, 1.015, -0.02, -0.01, n_steps=500, n_periods=n_periods)
+    found = Comparison(1.0, 1.015, -0.02, -0.01, 500, n_periods, old_coverage=0.8, new_coverage=0.8)
     assert found.is_step_back == is_refused
     assert replace(found, new=1.03).is_step_back
     assert not replace(found, high=0.01).is_step_back
@@ -173,3 +176,47 @@ def test_a_killed_update_leaves_the_old_or_the_new_forecast(model, tables, tmp_p
     save_forecast(updated, place)
     assert load_forecast(place).kept.panel.end == ends[0] + 4
     assert [path.name for path in tmp_path.iterdir()] == ["forecast"]
+
+
+def test_rows_of_an_item_that_was_left_out_say_nothing_of_the_past(tables):
+    items, sales = tables
+    few = items[items["item_id"].isin(IDS[:20])]
+    model = FusionForecaster(horizon=2, members=["classical"], random_state=0)
+    model.fit(few, weeks(sales, 0, TRAINED))
+    both = pd.concat([weeks(sales, TRAINED - 1, TRAINED), weeks(sales, TRAINED, TRAINED + 1)])
+    is_other = both["item_id"].isin(IDS[20:]) | (both["date"] >= WEEKS[TRAINED])
+    with pytest.raises(CatalogueError, match="kept already, with the same values") as told:
+        model.update(None, both[is_other])
+    assert "change the past" not in str(told.value)
+    found = model.update(None, weeks(sales, TRAINED, TRAINED + 1))
+    assert found.n_rows == 20
+
+
+def test_an_item_that_was_dropped_for_its_faults_is_left_out_of_updates_too(tables):
+    items, sales = tables
+    faulty = items[items["item_id"] != "n1"].assign(cost=lambda one: one["cost"].astype(object))
+    faulty.loc[faulty["item_id"] == "i03", "cost"] = "a lot"
+    model = FusionForecaster(
+        horizon=2, members=["classical"], random_state=0, on_bad_rows="record",
+        columns={"numeric": ["cost"]},
+    )  # fmt: skip
+    model.fit(faulty, weeks(sales, 0, TRAINED))
+    assert "i03" in model.forecast_.kept.panel.left_out
+    found = model.update(None, weeks(sales, TRAINED, TRAINED + 1))
+    assert found.n_rows == 23
+    again = model.update(items, weeks(sales, TRAINED + 1, TRAINED + 2))
+    assert "i03" in model.forecast_.kept.panel.ids and again.n_new_items == 2
+    assert "i03" not in model.forecast_.kept.panel.left_out
+
+
+def test_a_launch_before_1970_is_saved_and_loaded(tables, tmp_path):
+    items, sales = tables
+    dated = items[items["item_id"] != "n1"].assign(launch="2024-01-01")
+    dated.loc[dated["item_id"] == "i00", "launch"] = "1965-03-01"
+    dated.loc[dated["item_id"] == "i01", "launch"] = None
+    model = FusionForecaster(horizon=2, members=["classical"], random_state=0, launch="launch")
+    model.fit(dated, weeks(sales, 0, TRAINED)).save(tmp_path / "forecast")
+    again = FusionForecaster.load(tmp_path / "forecast")
+    first, second = model.forecast_.kept.launches, again.forecast_.kept.launches
+    np.testing.assert_array_equal(first, second)
+    assert (first == NO_LAUNCH).sum() == 1 and -300 < first[0] < -200
