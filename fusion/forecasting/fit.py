@@ -42,7 +42,8 @@ def fit_forecast(
     Members answer the latest fifth of the dates in up to three blocks, each after they have learned
     from what was known before its first date: no period is learned from and asked about. These
     answers give blend weights and calibration. Then the members that count learn anew from all
-    examples.
+    examples. Two things are found once, on all examples, as they say little of what is asked: the
+    level of items without a history, one number, and how content is encoded.
 
     Why blocks: a forecast is asked soon after it has learned. Of members that learned long ago
     those look best that learn least.

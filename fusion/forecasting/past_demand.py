@@ -82,10 +82,11 @@ class PastDemand:
 
 
 def past_demand(trained: TrainedForecast, history: History, until: int) -> PastDemand:
-    """Demand of all periods before one, from both sides of each gap in the stock.
+    """Demand of all periods before one, from both sides of gaps in the stock.
 
-    The forecast that is made where a gap begins tells its periods, with prices and season of them.
-    It is multiplied by how far sales after the gap, and those of the period itself, came above or
+    The forecast that is made where a gap begins, or within a longer one up to half a horizon before
+    a period, tells it with its price and season. Where known steps of that forecast lie behind the
+    gap, it is multiplied by how far sales after the gap, and those of the period itself, came above or
     below what it says of them; how far these are believed is found on periods in full stock. What
     was sold is certain, so the forecast tells the share of the period without stock alone.
 
