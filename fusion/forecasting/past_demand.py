@@ -86,9 +86,9 @@ def past_demand(trained: TrainedForecast, history: History, until: int) -> PastD
 
     The forecast that is made where a gap begins, or within a longer one up to half a horizon before
     a period, tells it with its price and season. Where known steps of that forecast lie behind the
-    gap, it is multiplied by how far sales after the gap, and those of the period itself, came above or
-    below what it says of them; how far these are believed is found on periods in full stock. What
-    was sold is certain, so the forecast tells the share of the period without stock alone.
+    gap, it is multiplied by how far sales after the gap, and those of the period itself, came above
+    or below what it says of them; how far these are believed is found on periods in full stock.
+    What was sold is certain, so the forecast tells the share of the period without stock alone.
 
     Why both sides: of a past period it is known what came later; inputs of forecasts never do.
     *Source:* Clayton and Kaldor (1987), the ratio of counts in gamma-Poisson models; Conrad (1976)
