@@ -340,8 +340,8 @@ BY_POSITION = {
     expected_failed_checks=lambda estimator: BY_POSITION,
 )
 def test_scikit_learn_contract(estimator, check):
-    if check.func.__name__ in LEARNS:  # these ask for good answers
-        estimator.set_params(**DEFAULT, training={"epochs": 40, "batch_size": 32, "folds": 2})
+    if check.func.__name__ in LEARNS:  # these ask for good answers, which a kernel gives at once
+        estimator.set_params(members=["kernel"], strategy_options={}, training={"folds": 2})
     check(estimator)
 
 
