@@ -37,7 +37,7 @@ def with_reference(trained: TrainedForecast, kept: Kept) -> TrainedForecast:
         kept: What its members learned from, and answered out of fold.
     """
     model, pool = trained.model, None
-    if kept.held_out is not None:
+    if kept.held_out is not None and kept.panel.quantity != "price":
         horizon = model.head.horizon
         pool = pool_of(kept.held_out, kept, new_level=model.new_level, horizon=horizon)
     reference = make_reference(
@@ -72,7 +72,8 @@ def watch_sales(
 def watch_forecast(trained: TrainedForecast, history: History) -> DriftReport:
     """Whether sales, items and errors are still as those of the training of a forecast.
 
-    Members are asked about the latest dates, of which they have not learned.
+    Members are asked about the latest dates, of which they have not learned; those of prices are
+    not, as no errors of prices are watched.
 
     Args:
         trained: The forecast, with the reference of its training.
@@ -91,7 +92,8 @@ def watch_forecast(trained: TrainedForecast, history: History) -> DriftReport:
         held_out=None,
         seed=0,
     )
-    return watch_kept(trained, kept, grown_pool(trained.model, kept))
+    is_asked = kept.panel.quantity != "price"
+    return watch_kept(trained, kept, grown_pool(trained.model, kept) if is_asked else None)
 
 
 def watch_kept(trained: TrainedForecast, kept: Kept, pool: Pool | None) -> DriftReport:

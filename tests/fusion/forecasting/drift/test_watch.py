@@ -9,6 +9,7 @@ import pytest
 
 from fusion.data.panel.frequency import Frequency
 from fusion.data.panel.panel import ragged
+from fusion.data.panel.priced import priced
 from fusion.forecasting.drift.errors import PeriodErrors
 from fusion.forecasting.drift.reference import Reference, make_reference
 from fusion.forecasting.drift.watch import watch
@@ -132,6 +133,27 @@ def test_errors_of_the_forecast_are_charted_where_they_are_given(stable):
     report = watch(reference, panel, errors=given)
     assert {one.column for one in report.findings} == {"forecast"}
     assert any("too high" in one.advice for one in report.findings)
+
+
+def test_prices_that_are_forecast_are_watched_as_prices(stable, shifted):
+    panel = priced(stable[0])
+    reference = make_reference(panel, until=UNTIL)
+    assert watch(reference, panel).findings == ()
+    report = watch(reference, priced(shifted("price level")[0]))
+    assert {one.column for one in report.readings} == {"price", "units_sold"}
+    found = [one for one in report.findings if one.column == "price"]
+    assert {one.measure for one in found} >= {"change", "level"}
+    assert all("price" in one.advice and "sell" not in one.advice for one in found)
+
+
+def test_a_column_that_never_moved_is_told_in_sizes_that_can_be_read(stable):
+    panel, _ = stable
+    late = panel.places() >= UNTIL - panel.start
+    columns = {"promotion": np.where(late, 0.1, 0.0).astype(np.float32)}
+    before = replace(panel, columns={"promotion": np.zeros(len(late), np.float32)})
+    report = watch(make_reference(before, until=UNTIL), replace(panel, columns=columns))
+    values = [one.value for one in report.findings if one.column == "promotion"]
+    assert values and max(values) < 1e4
 
 
 def test_too_short_a_reference_is_told_and_raises_no_alarm(stable):
