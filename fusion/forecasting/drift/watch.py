@@ -13,6 +13,7 @@ from fusion.forecasting.drift.checks import checks
 from fusion.forecasting.drift.distances import Floats, Mask, cusum
 from fusion.forecasting.drift.errors import PeriodErrors
 from fusion.forecasting.drift.items import ItemContent, absences, known_levels
+from fusion.forecasting.drift.notes import watch_notes
 from fusion.forecasting.drift.readings import SINGLE, SUM, DriftReport, Reading, advice
 from fusion.forecasting.drift.reference import RECENT, Reference, names_of
 from fusion.forecasting.drift.signals import (
@@ -59,20 +60,16 @@ def watch(
     begin = max(reference.until, panel.end - RUN[reference.unit])
     if begin >= panel.end:
         return DriftReport(0, "", reference.unit, 0, ())
-    readings = [*_of_sales(reference, panel, errors, begin)]
-    new = None if items is None else items.take(items.periods >= reference.until)
-    if new is not None and reference.items is not None:
-        readings += _of_items(reference, panel, new, begin)
-    notes = []
-    if not reference.charts:
-        notes.append("The sales of the training are too short to tell what is usual.")
+    of_sales = _of_sales(reference, panel, errors, begin)
+    of_items = [] if items is None else [*_of_items(reference, panel, items, begin)]
+    came = np.empty(0) if items is None else items.periods
     return DriftReport(
         n_periods=panel.end - begin,
         first=str(panel.frequency.first_day(begin)),
         unit=reference.unit,
-        n_new=0 if new is None else len(new),
-        readings=tuple(sorted(readings, key=lambda one: -one.ratio)),
-        notes=tuple(notes),
+        n_new=int(((came >= begin) & (came < panel.end)).sum()),
+        readings=tuple(sorted([*of_sales, *of_items], key=lambda one: -one.ratio)),
+        notes=watch_notes(reference, items, of_items),
     )
 
 
@@ -117,16 +114,17 @@ def _single(key: Key, chart: Chart, scores: Floats, panel: Panel) -> Reading:
 
 
 def _of_items(
-    reference: Reference, panel: Panel, new: ItemContent, begin: int
+    reference: Reference, panel: Panel, items: ItemContent, begin: int
 ) -> Iterator[Reading]:
     """Every check of items, at its highest over the watched periods."""
-    assert reference.items is not None
+    if reference.items is None:
+        return
     slack = {(one.column, one.measure): one.factor for one in reference.slack}
     highest: dict[Key, Reading] = {}
     alarms: dict[Key, tuple[int, int, ItemContent]] = {}
     for last in range(begin, panel.end):
         since = max(last - RECENT + 1, reference.until)
-        came = new.take((new.periods >= since) & (new.periods <= last))
+        came = items.take((items.periods >= since) & (items.periods <= last))
         for key, check in checks(reference.items, came, share=reference.item_share):
             reading = _unmoved(key, "", check.value, check.limit * slack.get(key, 1.0))
             if key not in highest or reading.ratio > highest[key].ratio:

@@ -11,6 +11,7 @@ from fusion.data.panel.frequency import Frequency
 from fusion.data.panel.panel import ragged
 from fusion.data.panel.priced import priced
 from fusion.forecasting.drift.errors import PeriodErrors
+from fusion.forecasting.drift.notes import error_notes
 from fusion.forecasting.drift.reference import Reference, make_reference
 from fusion.forecasting.drift.watch import watch
 
@@ -154,6 +155,67 @@ def test_a_column_that_never_moved_is_told_in_sizes_that_can_be_read(stable):
     report = watch(make_reference(before, until=UNTIL), replace(panel, columns=columns))
     values = [one.value for one in report.findings if one.column == "promotion"]
     assert values and max(values) < 1e4
+
+
+def test_errors_that_are_not_watched_are_told_with_the_reason(stable):
+    panel, _ = stable
+    periods = np.repeat(np.arange(UNTIL - 7, UNTIL), 50)
+    few = PeriodErrors.of(periods, np.full(len(periods), 10.0), np.full(len(periods), 9.0))
+    reference = make_reference(panel, until=UNTIL, errors=few)
+    report = watch(reference, panel, errors=few)
+    (told,) = error_notes(reference, report, quantity="units")
+    assert "fewer than 12 weeks were held out in its training" in told
+    (told,) = error_notes(reference, report, quantity="price")
+    assert "it is one of prices" in told
+
+
+def test_errors_that_are_not_known_yet_are_told(stable):
+    panel, _ = stable
+    periods = np.repeat(np.arange(UNTIL - 20, UNTIL), 50)
+    sold = np.random.default_rng(3).poisson(10.0, len(periods)).astype(float)
+    before = PeriodErrors.of(periods, np.full(len(periods), 10.0), sold)
+    reference = make_reference(panel, until=UNTIL, errors=before)
+    silent = replace(before, periods=before.periods - 20)
+    report = watch(reference, panel, errors=silent)
+    (told,) = error_notes(reference, report, quantity="units")
+    assert "none is known since its training" in told
+
+
+def test_items_that_are_not_watched_are_told_with_the_reason(stable, reference):
+    panel, items = stable
+    assert watch(reference, panel, items).notes == ()
+    (told,) = watch(reference, panel).notes
+    assert "nothing is known of those before them" in told
+    (told,) = watch(reference, panel, items.take(items.periods < UNTIL)).notes
+    assert "fewer than 3 came in any 4 weeks" in told
+
+
+@pytest.mark.parametrize("n_known", [1, 9])
+def test_what_few_items_of_the_reference_have_is_not_compared(stable, n_known):
+    panel, items = stable
+    there = items.present["image"] & ((items.ids < f"i{n_known:03}") | (items.periods >= UNTIL))
+    cost = np.where(there, items.numbers["cost"], np.nan)
+    few = replace(items, numbers={"cost": cost}, present={"image": there})
+    report = watch(make_reference(panel, few, until=UNTIL), panel, few)
+    assert not [one for one in report.readings if one.measure == "energy"]
+    (told,) = report.notes
+    assert told.startswith("Not compared: cost, image, as fewer than 10 items")
+
+
+def test_what_is_alike_in_all_items_of_the_reference_is_not_compared(stable):
+    panel, items = stable
+    draw = np.random.default_rng(4)
+    vectors = 1.0 + 1e-8 * draw.normal(size=items.vectors["image"].shape)
+    vectors[items.periods >= UNTIL] += 1e-6
+    alike = replace(items, numbers={"cost": np.full(len(items), 7.0)}, vectors={"image": vectors})
+    report = watch(make_reference(panel, alike, until=UNTIL), panel, alike)
+    assert report.findings == () and "cost, image" in report.notes[0]
+
+
+def test_new_items_are_counted_in_the_watched_periods_alone(stable):
+    panel, items = stable
+    report = watch(make_reference(panel, items, until=END - 20), panel, items)
+    assert report.n_periods == 13 and report.n_new == 26
 
 
 def test_too_short_a_reference_is_told_and_raises_no_alarm(stable):
