@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from fusion.forecasting.drift.readings import DriftReport
 from fusion.forecasting.updating.update import Updated
 from fusion.report.answer import Answer, Tile
 from fusion.report.number_text import number, percent
@@ -14,9 +15,7 @@ def update_answer(found: Updated) -> Answer:
     """Lead, sentence and big numbers."""
     frequency = found.trained.frequency
     came = periods(found.n_periods, frequency)
-    n_moved = len(found.drift.findings)
-    things = "one measure" if n_moved == 1 else f"{n_moved} measures"
-    lead = f"Up to date, and {things} drifted." if n_moved else "Up to date, and nothing drifted."
+    tone, lead = _verdict(found.drift)
     items = f"{number(found.n_new_items)} new item{'s'[: found.n_new_items != 1]}"
     first = int(frequency.period(np.array(found.first_day, dtype="datetime64[D]")))
     sentence = (
@@ -25,12 +24,22 @@ def update_answer(found: Updated) -> Answer:
     )
     return Answer(
         name="Update",
-        tone="bad" if n_moved else "good",
+        tone=tone,
         lead=lead,
         sentence=sentence,
         proof=_proof(found),
         tiles=_tiles(found),
     )
+
+
+def _verdict(drift: DriftReport) -> tuple[str, str]:
+    """Tone and lead."""
+    if not drift.readings:
+        return "open", "Up to date, but nothing could be watched for drift."
+    if not (n_moved := len(drift.findings)):
+        return "good", "Up to date, and nothing drifted."
+    things = "one measure" if n_moved == 1 else f"{n_moved} measures"
+    return "bad", f"Up to date, and {things} drifted."
 
 
 def _proof(found: Updated) -> str:
@@ -41,7 +50,9 @@ def _proof(found: Updated) -> str:
 
 
 def _tiles(found: Updated) -> tuple[Tile, ...]:
-    tiles = [Tile("Drifted", number(len(found.drift.findings)), f"of {len(found.drift.readings)}")]
+    tiles = []
+    if n_read := len(found.drift.readings):
+        tiles.append(Tile("Drifted", number(len(found.drift.findings)), f"of {n_read}"))
     if not math.isnan(found.coverage_now):
         before = percent(found.coverage_before, digits=0)
         now = percent(found.coverage_now, digits=0)

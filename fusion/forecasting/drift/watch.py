@@ -9,7 +9,7 @@ from fusion.data.panel.columns import UNITS
 from fusion.data.panel.panel import Panel
 from fusion.data.problems import shown
 from fusion.forecasting.drift.charts import RUN, SLACK, Chart
-from fusion.forecasting.drift.checks import checks
+from fusion.forecasting.drift.checks import checks, unseen
 from fusion.forecasting.drift.distances import Floats, Mask, cusum
 from fusion.forecasting.drift.errors import PeriodErrors
 from fusion.forecasting.drift.items import ItemContent, absences, known_levels
@@ -26,7 +26,7 @@ from fusion.forecasting.drift.signals import (
 )
 
 TOLD = 3
-"""Ids or levels that a sentence names."""
+"""Ids that a sentence names."""
 
 
 def watch(
@@ -155,11 +155,13 @@ def _moved(
         panel: The sales.
         back: Where it began to move and where that was seen, counted from the end: -1 is the last.
         is_up: Whether it became more.
-        examples: Ids or levels that show it.
+        examples: Ids of items that show it.
     """
-    since, found = (str(panel.frequency.first_day(panel.end + each)) for each in back)
+    begun, seen = (panel.end + each for each in back)
+    since = str(panel.frequency.first_day(begun))
+    found = str(panel.frequency.first_day(seen + 1) - np.timedelta64(1, "D"))
     if reading.measure == "jumps":
-        examples = _jumpers(panel, panel.end + back[0], panel.end + back[1])
+        examples = _jumpers(panel, begun, seen)
     said = advice(reading.measure, reading.column, is_up=is_up, examples=examples)
     return replace(reading, since=since, found=found, advice=said)
 
@@ -169,22 +171,22 @@ def _jumpers(panel: Panel, begin: int, last: int) -> str:
     units = matrix_of(panel, UNITS, begin - RECENT_PERIODS, last + 1)
     jumped = np.nan_to_num(jumps(units)[:, RECENT_PERIODS:]).any(axis=1)
     rows = watched_series(panel)[jumped]
-    return listed([panel.ids[row] for row in rows.tolist()])
+    return _listed(panel.ids[row] for row in rows.tolist())
 
 
 def _shown(reference: Reference, key: Key, came: ItemContent) -> str:
-    """Levels or ids that show what was found of some items."""
+    """Ids of items that show what was found of some."""
     column, measure = key
     if measure == "absent":
-        return listed(came.ids[absences(came)[column]].tolist())
+        return _listed(came.ids[absences(came)[column]])
     if measure == "unseen" and reference.items is not None:
-        known = set(reference.items.categories[column].known or ())
-        levels = came.categories[column]
-        return listed([one for one in levels[known_levels(levels)] if one not in known])
+        is_known = known_levels(came.categories[column])
+        own = came.categories[column][is_known]
+        return _listed(came.ids[is_known][unseen(reference.items.categories[column], own)])
     return ""
 
 
-def listed(names: Iterable[str]) -> str:
+def _listed(names: Iterable[str]) -> str:
     """The first names, each once, as messages show them."""
     return ", ".join(shown(name) for name in list(dict.fromkeys(names))[:TOLD])
 
