@@ -37,14 +37,14 @@ KINDS = {
     "slow drift": "all items sell 5 % more every week",
 }
 FITS = {
-    "mean": {"units", "forecast"},
-    "scale": {"units", "forecast"},
+    "mean": {"units"},
+    "scale": {"units"},
     "new category": {"brand"},
     "missing photo": {"image"},
     "price level": {"price"},
-    "seasonality": {"units", "forecast"},
-    "unit error": {"units", "forecast"},
-    "slow drift": {"units", "forecast"},
+    "seasonality": {"units"},
+    "unit error": {"units"},
+    "slow drift": {"units"},
 }
 """Columns of which a finding names the shift."""
 

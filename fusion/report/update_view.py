@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from fusion.forecasting.drift.readings import DriftReport
 from fusion.forecasting.updating.update import Updated
 from fusion.report.answer import Answer, Tile
 from fusion.report.number_text import number, percent
@@ -12,9 +13,7 @@ def update_answer(found: Updated) -> Answer:
     """Lead, sentence and big numbers."""
     frequency = found.trained.frequency
     came = periods(found.n_periods, frequency)
-    n_moved = len(found.drift.findings)
-    things = "one measure" if n_moved == 1 else f"{n_moved} measures"
-    lead = f"Up to date, and {things} drifted." if n_moved else "Up to date, and nothing drifted."
+    tone, lead = _verdict(found.drift)
     items = f"{number(found.n_new_items)} new item{'s'[: found.n_new_items != 1]}"
     first = int(frequency.period(np.array(found.first_day, dtype="datetime64[D]")))
     sentence = (
@@ -23,12 +22,22 @@ def update_answer(found: Updated) -> Answer:
     )
     return Answer(
         name="Update",
-        tone="bad" if n_moved else "good",
+        tone=tone,
         lead=lead,
         sentence=sentence,
         proof=_proof(found),
         tiles=_tiles(found),
     )
+
+
+def _verdict(drift: DriftReport) -> tuple[str, str]:
+    """Tone and lead."""
+    if not drift.readings:
+        return "open", "Up to date, but nothing could be watched for drift."
+    if not (n_moved := len(drift.findings)):
+        return "good", "Up to date, and nothing drifted."
+    things = "one measure" if n_moved == 1 else f"{n_moved} measures"
+    return "bad", f"Up to date, and {things} drifted."
 
 
 def _proof(found: Updated) -> str:
@@ -39,9 +48,11 @@ def _proof(found: Updated) -> str:
 
 
 def _tiles(found: Updated) -> tuple[Tile, ...]:
-    tiles = [Tile("Drifted", number(len(found.drift.findings)), f"of {len(found.drift.readings)}")]
+    tiles = []
     if found.comparison is not None:
         before = percent(found.comparison.old_coverage, digits=0)
         now = percent(found.comparison.new_coverage, digits=0)
-        tiles.insert(0, Tile("Coverage", now, f"{before} before, over the same steps"))
+        tiles.append(Tile("Coverage", now, f"{before} before, over the same steps"))
+    if n_read := len(found.drift.readings):
+        tiles.append(Tile("Drifted", number(len(found.drift.findings)), f"of {n_read}"))
     return tuple(tiles)

@@ -126,3 +126,6 @@ def test_drift(script, capsys) -> None:
     printed = capsys.readouterr().out
     assert len(drift.KINDS) == 8 and all(f"| {kind}" in printed for kind in drift.KINDS)
     assert "of 1 runs alarmed" in printed
+    run = drift.made_run(None, n_items=300, seed=0)
+    watched = {one.column for one in drift.watched(run, seed=0).readings}
+    assert set().union(*drift.FITS.values()) <= watched

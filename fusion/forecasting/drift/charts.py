@@ -22,8 +22,8 @@ LEAST_PERIODS = 12
 """Periods of a reference with fewer of which nothing can be said."""
 SLACK = 0.1
 N_DRAWS = 600
-LEAST_SPREAD = {"jumps": 0.05}
-"""Spread that a number has at least, else 0.01: what moves by less is no drift."""
+LEAST_STD = {"jumps": 0.05}
+"""Standard deviation that a number has at least, else 0.01: what moves by less is no drift."""
 MOST_MEMORY = 0.95
 BURN_IN = 30
 NOISE = 0.3
@@ -36,14 +36,14 @@ class Chart:
     Args:
         season: What it is: a mean and how it moves with the season, see `season_columns`.
         memory: Part of an error around that which comes back in the next period, 0 to 0.95.
-        spread: Spread of what is new in an error, > 0.
+        std: Standard deviation of what is new in an error, > 0.
         limit: Standard score of a single period above which it has drifted.
         sum_limit: The same of the cumulative sum.
     """
 
     season: list[float]
     memory: float
-    spread: float
+    std: float
     limit: float
     sum_limit: float
 
@@ -56,7 +56,7 @@ class Chart:
             unit: What a period is.
         """
         errors = values - season_columns(periods, unit, len(self.season)) @ np.array(self.season)
-        return fresh_errors(errors, self.memory) / self.spread
+        return fresh_errors(errors, self.memory) / self.std
 
 
 def fit_charts(
@@ -89,7 +89,7 @@ def fit_charts(
             periods[~np.isnan(values)],
             unit,
             share=share / (2 * len(enough)),
-            least=LEAST_SPREAD.get(key[1], 0.01),
+            least=LEAST_STD.get(key[1], 0.01),
             draw=draw,
         )
         for key, values in enough.items()
@@ -111,16 +111,16 @@ def _chart(
     errors = values - columns @ season
     memory = float(memories(errors))
     fresh = fresh_errors(errors, memory)
-    spread = max(float(_spreads(fresh, n_columns)), least)
+    std = max(float(_stds(fresh, n_columns)), least)
     ahead = season_columns(periods[-1] + np.arange(RUN[unit] + 1), unit, n_columns)
     scores = _drawn_scores(fresh, memory, columns, ahead, draw)
     singles, sums = np.abs(scores).max(axis=-1), cusum(scores, slack=SLACK).max(axis=(0, -1))
-    own = fresh / spread
+    own = fresh / std
     limit = max(float(tail_limit(singles**2, share)) ** 0.5, float(np.abs(own).max()))
     stretches = [own[start : start + RUN[unit]] for start in range(0, len(own), RUN[unit])]
     seen = max(float(cusum(one, slack=SLACK).max()) for one in stretches)
     sum_limit = max(float(tail_limit(sums**2, share)) ** 0.5, seen)
-    return Chart(season.tolist(), memory, spread, limit, sum_limit)
+    return Chart(season.tolist(), memory, std, limit, sum_limit)
 
 
 def _drawn_scores(
@@ -140,8 +140,8 @@ def _drawn_scores(
     season = past @ np.linalg.pinv(columns).T
     left = past - season @ columns.T
     found = memories(left)[:, None]
-    spreads = _spreads(fresh_errors(left, found), columns.shape[1])
-    scores: Floats = fresh_errors(coming - season @ ahead.T, found) / spreads[:, None]
+    stds = _stds(fresh_errors(left, found), columns.shape[1])
+    scores: Floats = fresh_errors(coming - season @ ahead.T, found) / stds[:, None]
     return scores
 
 
@@ -169,11 +169,11 @@ def memories(errors: Floats) -> Floats:
     return np.where(total > 0, np.clip(corrected, 0.0, MOST_MEMORY), 0.0)
 
 
-def _spreads(fresh: Floats, n_fitted: int) -> Floats:
+def _stds(fresh: Floats, n_fitted: int) -> Floats:
     """Standard deviation of errors that are left by a fit of so many numbers."""
     freedom = max(fresh.shape[-1] - n_fitted, 1)
-    spreads: Floats = np.sqrt(np.maximum((fresh**2).sum(axis=-1) / freedom, 1e-18))
-    return spreads
+    stds: Floats = np.sqrt(np.maximum((fresh**2).sum(axis=-1) / freedom, 1e-18))
+    return stds
 
 
 def season_columns(periods: Ints, unit: Unit, n_columns: int) -> Floats:

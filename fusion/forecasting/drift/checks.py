@@ -33,7 +33,7 @@ MOST_COMPARED = 64
 """Items whose vectors are compared with the reference at once; of more, evenly spaced ones."""
 MOST_COUNTED = 200
 """Items that count as so many at most: of very many the smallest difference would be certain."""
-LEAST_ITEMS = 3
+LEAST_NEW = 3
 MOST_LIMITS = 256
 """Limits that are kept once they were drawn."""
 
@@ -65,17 +65,17 @@ def checks(sketch: ItemSketch, items: ItemContent, *, share: float) -> Iterator[
     """
     missing = absences(items)
     for name, counts in sketch.absent.items():
-        if name in missing and len(items) >= LEAST_ITEMS:
+        if name in missing and len(items) >= LEAST_NEW:
             yield (name, "absent"), _count_check(counts, missing[name], share)
     for name, levels in sketch.categories.items():
         own = items.categories.get(name, np.empty(0, dtype=object))
         own = own[known_levels(own)]
-        if len(own) >= LEAST_ITEMS:
+        if len(own) >= LEAST_NEW:
             yield (name, "levels"), _levels_check(levels, levels.counted(own), share)
             if levels.known is not None:
-                yield (name, "unseen"), _count_check(levels.unseen, _unseen(levels, own), share)
+                yield (name, "unseen"), _count_check(levels.unseen, unseen(levels, own), share)
     for name, sample, vectors in _vectors(sketch, items):
-        if len(vectors) >= LEAST_ITEMS:
+        if len(vectors) >= LEAST_NEW:
             yield (name, "energy"), _energy_check(sample, vectors, share)
 
 
@@ -86,21 +86,21 @@ def count_checks(sketch: ItemSketch) -> int:
     return sum(map(len, parts)) + sum(judged)
 
 
-def _unseen(levels: LevelSketch, own: Levels) -> Mask:
+def unseen(levels: LevelSketch, own: Levels) -> Mask:
+    """Which levels no item of the reference had."""
     known = set(levels.known or ())
     return np.array([level not in known for level in own], dtype=bool)
 
 
 def _vectors(sketch: ItemSketch, items: ItemContent) -> Iterator[tuple[str, Floats, Floats]]:
-    """Each column and modality: the reference and some items, as vectors on one scale."""
+    """Each column and embedding: the reference and some items, as vectors on one scale."""
     for name, values in sketch.numbers.items():
         if name in items.numbers:
             found, among = items.numbers[name], np.array(values)
             yield name, ranks(among, among), ranks(found[~np.isnan(found)], among)
     for name, sample in sketch.vectors.items():
         if name in items.vectors:
-            found = items.vectors[name][items.present[name]]
-            yield name, np.array(sample.sample), sample.scaled(found)
+            yield name, np.array(sample.sample), sample.scaled(items.known_vectors(name))
 
 
 def _count_check(counts: CountSketch, found: Mask, share: float) -> Check:
@@ -146,7 +146,7 @@ def _levels_limit(counts: tuple[float, ...], n: int, share: float) -> float:
 
 def _energy_check(sample: Floats, vectors: Floats, share: float) -> Check:
     """Energy distance from the sample, and that of as many items of the sample from its rest."""
-    n = min(len(vectors), MOST_COMPARED, max(len(sample) // 2, 1))
+    n = min(len(vectors), MOST_COMPARED, len(sample) // 2)
     rows = np.linspace(0, len(vectors) - 1, n).astype(np.int64)
     found = energy_distance(vectors[rows], sample)
     return Check(found, _energy_limit(sample.tobytes(), sample.shape[1], n, share))
@@ -163,7 +163,7 @@ def _drawn_distances(sample: Floats, n: int) -> Floats:
     draw = np.random.default_rng(0)
     distances = pairwise_distances(sample, sample)
     m, total, sums = len(sample), distances.sum(), distances.sum(axis=1)
-    rest = max(m - n, 1)
+    rest = m - n
     some = draw.random((N_DRAWS, m)).argpartition(n - 1, axis=1)[:, :n]
     own = distances[some[:, :, None], some[:, None]].sum(axis=(1, 2))
     across = sums[some].sum(axis=1) - own

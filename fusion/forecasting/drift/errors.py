@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fusion.forecasting.drift.distances import Floats, Ints
-from fusion.forecasting.drift.signals import Key
+from fusion.forecasting.drift.signals import Key, standard_errors
 from fusion.forecasting.model import ForecastModel
 from fusion.forecasting.pool import Pool
 
@@ -64,9 +64,9 @@ def forecast_errors(model: ForecastModel, pool: Pool | None) -> PeriodErrors | N
         pool: Answers of its members out of fold.
 
     Returns:
-        None where nothing was asked, and of prices.
+        None where nothing was asked.
     """
-    if pool is None or pool.examples.panel.quantity == "price":
+    if pool is None:
         return None
     stages = pool.examples.stages()
     pool = pool.take(np.flatnonzero(stages > 0))
@@ -75,10 +75,3 @@ def forecast_errors(model: ForecastModel, pool: Pool | None) -> PeriodErrors | N
     blended = model.blended(pool.held_out.answers, pool.held_out.knows, stages[stages > 0])
     told = model.head.distribution(blended, pool.examples.levels(), stages=stages[stages > 0])
     return PeriodErrors.of(pool.examples.as_of, told.mean[:, 0], pool.examples.targets()[:, 0])
-
-
-def standard_errors(forecast: Floats, sold: Floats) -> Floats:
-    """Errors on the scale of roots, on which counts of any size err by about 1 (Anscombe 1948)."""
-    root, expected = (np.sqrt(np.maximum(each, 0.0) + 0.375) for each in (sold, forecast))
-    errors: Floats = 2.0 * (root - expected)
-    return errors

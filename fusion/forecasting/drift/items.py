@@ -11,6 +11,10 @@ from numpy.typing import NDArray
 from fusion.forecasting.drift.distances import Floats, Ints, Mask
 
 Levels = NDArray[np.object_]
+LEAST_SAMPLE = 10
+"""Items of a reference with fewer of which its numbers or embeddings are not compared."""
+ROUNDING = 1e-6
+"""Part of their size by which embeddings of one value may differ, as each batch rounds its own."""
 MOST_SAMPLE = 256
 """Items of a reference that stand for all of them."""
 MOST_DIM = 16
@@ -34,7 +38,8 @@ class ItemContent:
         periods: Period in which each item is new, `[n]`, see `Panel.frequency`.
         numbers: Numeric columns, `[n]` each; NaN where a cell is missing.
         categories: Category columns, text or None, `[n]` each.
-        vectors: Embeddings by modality, `[n, dim]`; rows of absent ones say nothing.
+        vectors: Embeddings by name, `[n, dim]`: that of a modality, alone or with a part of it
+            behind a dot, such as `text.words`; rows of absent ones say nothing.
         present: Whether each modality is there, `[n]`.
     """
 
@@ -64,6 +69,10 @@ class ItemContent:
             some(self.present),
         )
 
+    def known_vectors(self, name: str) -> Floats:
+        """Embeddings of the items that have their modality."""
+        return self.vectors[name][self.present[modality_of(name)]]
+
 
 @dataclass(frozen=True)
 class CountSketch:
@@ -84,29 +93,29 @@ class SampleSketch:
 
     Args:
         mean: Of each column of the sample.
-        spread: What all columns are divided by, > 0.
+        std: What all columns are divided by, > 0.
         sample: `[m, dim]`, scaled.
     """
 
     mean: list[float]
-    spread: float
+    std: float
     sample: list[list[float]]
 
     @classmethod
     def of(cls, vectors: Floats, *, seed: int) -> "SampleSketch":
-        """The sketch of vectors, at least one."""
+        """The sketch of vectors that are not all alike."""
         mixed = mixtures(vectors)
         mean = mixed.mean(axis=0)
-        spread = max(math.sqrt(float(((mixed - mean) ** 2).sum(axis=1).mean())), 1e-9)
+        std = math.sqrt(float(((mixed - mean) ** 2).sum(axis=1).mean()))
         rows = np.arange(len(mixed))
         if len(rows) > MOST_SAMPLE:
             rows = np.sort(np.random.default_rng(seed).choice(rows, MOST_SAMPLE, replace=False))
-        sample = ((mixed[rows] - mean) / spread).round(6)
-        return cls(mean.tolist(), spread, sample.tolist())
+        sample = ((mixed[rows] - mean) / std).round(6)
+        return cls(mean.tolist(), std, sample.tolist())
 
     def scaled(self, vectors: Floats) -> Floats:
         """Vectors on the scale of the sample."""
-        scaled: Floats = (mixtures(vectors) - np.array(self.mean)) / self.spread
+        scaled: Floats = (mixtures(vectors) - np.array(self.mean)) / self.std
         return scaled
 
 
@@ -164,38 +173,56 @@ class ItemSketch:
     Args:
         numbers: Values of numeric columns, ascending, evenly spaced among all.
         categories: Levels of category columns.
-        vectors: Samples of embeddings, by modality.
+        vectors: Samples of embeddings, by name.
         absent: How often a cell of a column, or a modality, was missing.
+        not_compared: Numeric columns and embeddings that fewer than 10 items have, or that are
+            alike in all of them: of these nothing is unusual, or everything.
     """
 
     numbers: dict[str, list[float]]
     categories: dict[str, LevelSketch]
     vectors: dict[str, SampleSketch]
     absent: dict[str, CountSketch]
+    not_compared: list[str]
 
     @classmethod
     def of(cls, items: ItemContent, *, seed: int) -> "ItemSketch":
         """The sketch of items; what none of them has is left out."""
         absent = {name: CountSketch(len(m), int(m.sum())) for name, m in absences(items).items()}
         there = {name for name, found in absent.items() if found.n_found < found.n}
+        numbers = {name: one[~np.isnan(one)] for name, one in items.numbers.items()}
+        vectors = {name: items.known_vectors(name) for name in items.vectors}
+        told = {name for name, one in numbers.items() if _tells(one[:, None], noise=0.0)}
+        told |= {name for name, one in vectors.items() if _tells(one, noise=ROUNDING)}
         return cls(
-            numbers={
-                name: _quantiles(values[~np.isnan(values)])
-                for name, values in items.numbers.items()
-                if name in there
-            },
+            numbers={name: _quantiles(one) for name, one in numbers.items() if name in told},
             categories={
                 name: LevelSketch.of(levels[known_levels(levels)], _at(items, levels))
                 for name, levels in items.categories.items()
                 if name in there
             },
             vectors={
-                name: SampleSketch.of(vectors[items.present[name]], seed=seed)
-                for name, vectors in items.vectors.items()
-                if name in there
+                name: SampleSketch.of(one, seed=seed)
+                for name, one in vectors.items()
+                if name in told
             },
             absent={name: found for name, found in absent.items() if name in there},
+            not_compared=[
+                name for name, one in (numbers | vectors).items() if len(one) and name not in told
+            ],
         )
+
+
+def _tells(sample: Floats, *, noise: float) -> bool:
+    """Whether so many rows, and ones that differ by more than a part of their size, say enough."""
+    if len(sample) < LEAST_SAMPLE:
+        return False
+    return bool(np.ptp(sample, axis=0).max() > noise * np.abs(sample).max())
+
+
+def modality_of(name: str) -> str:
+    """Modality of embeddings, by their name."""
+    return name.partition(".")[0]
 
 
 def absences(items: ItemContent) -> dict[str, Mask]:

@@ -10,7 +10,8 @@ from fusion.forecasting.asked import asked_history, check_periods
 from fusion.forecasting.content import ContentSpec, with_encoders
 from fusion.forecasting.drift.distances import Floats, Ints
 from fusion.forecasting.drift.errors import forecast_errors
-from fusion.forecasting.drift.items import UNSEEN, ItemContent, Levels, mixtures
+from fusion.forecasting.drift.items import UNSEEN, ItemContent, Levels, mixtures, modality_of
+from fusion.forecasting.drift.notes import error_notes
 from fusion.forecasting.drift.readings import DriftReport
 from fusion.forecasting.drift.reference import Reference, make_reference
 from fusion.forecasting.drift.watch import watch
@@ -37,7 +38,7 @@ def with_reference(trained: TrainedForecast, kept: Kept) -> TrainedForecast:
         kept: What its members learned from, and answered out of fold.
     """
     model, pool = trained.model, None
-    if kept.held_out is not None:
+    if kept.held_out is not None and kept.panel.quantity != "price":
         horizon = model.head.horizon
         pool = pool_of(kept.held_out, kept, new_level=model.new_level, horizon=horizon)
     reference = make_reference(
@@ -72,7 +73,8 @@ def watch_sales(
 def watch_forecast(trained: TrainedForecast, history: History) -> DriftReport:
     """Whether sales, items and errors are still as those of the training of a forecast.
 
-    Members are asked about the latest dates, of which they have not learned.
+    Members are asked about the latest dates, of which they have not learned; those of prices are
+    not, as no errors of prices are watched.
 
     Args:
         trained: The forecast, with the reference of its training.
@@ -91,7 +93,8 @@ def watch_forecast(trained: TrainedForecast, history: History) -> DriftReport:
         held_out=None,
         seed=0,
     )
-    return watch_kept(trained, kept, grown_pool(trained.model, kept))
+    is_asked = kept.panel.quantity != "price"
+    return watch_kept(trained, kept, grown_pool(trained.model, kept) if is_asked else None)
 
 
 def watch_kept(trained: TrainedForecast, kept: Kept, pool: Pool | None) -> DriftReport:
@@ -105,8 +108,10 @@ def watch_kept(trained: TrainedForecast, kept: Kept, pool: Pool | None) -> Drift
     Raises:
         CatalogueError: If the forecast has no reference.
     """
-    errors = forecast_errors(trained.model, pool)
-    return watch(reference_of(trained), kept.panel, item_content(kept), errors=errors)
+    reference, errors = reference_of(trained), forecast_errors(trained.model, pool)
+    report = watch(reference, kept.panel, item_content(kept), errors=errors)
+    told = error_notes(reference, report, quantity=kept.panel.quantity)
+    return replace(report, notes=(*report.notes, *told))
 
 
 def reference_of(trained: TrainedForecast) -> Reference:
@@ -128,14 +133,13 @@ def reference_of(trained: TrainedForecast) -> Reference:
 def item_content(kept: Kept) -> ItemContent:
     """Items of a panel with what encoders made of them, one row each.
 
-    Modalities that say once more what others do are left out, and dates, which always go on. An
-    item that was never sold and has no launch is taken for an old one: nobody knows since when.
+    Modalities that say once more what others do are left out, and dates, which always go on; and
+    items whose launch lies ahead. One that was never sold and has no launch is taken for an old
+    one: nobody knows since when.
     """
     panel, launches, rows, view = kept.panel, kept.launches, kept.rows, kept.content
     begins = np.minimum(panel.first, np.where(launches >= 0, launches, panel.first))
-    begins = np.where(
-        begins < panel.end, begins, np.where(launches >= 0, panel.end - 1, panel.start)
-    )
+    begins = np.where((begins < panel.end) | (launches >= 0), begins, panel.start)
     own, series = np.unique(rows, return_index=True)
     periods = np.full(int(rows.max(initial=-1)) + 1, panel.end)
     np.minimum.at(periods, rows, begins)
@@ -153,16 +157,16 @@ def item_content(kept: Kept) -> ItemContent:
             if view.blocks[name].kind == "category"
         },
         vectors={
-            name.partition(".")[0]: _vectors(view, name, own)
+            name: _vectors(view, name, own)
             for name in names
             if view.blocks[name].kind in ("vectors", "terms")
         },
-        present={name.partition(".")[0]: view.present[name][own] for name in names},
-    )
+        present={modality_of(name): view.present[name][own] for name in names},
+    ).take(periods[own] < panel.end)
 
 
 def _is_watched(name: str) -> bool:
-    modality = MODALITIES.get(name.partition(".")[0])
+    modality = MODALITIES.get(modality_of(name))
     return modality is None or not modality.repeats
 
 

@@ -30,12 +30,12 @@ class Reading:
 
     Args:
         measure: What was measured, a key of `NAMES`.
-        column: Column of sales or items, modality, or `forecast`.
+        column: Column of sales or items, modality or a part of it, or `forecast`.
         chart: How a number of every period was judged: `CUSUM` or `single period`; else empty.
         value: The measure at its highest; of a chart in standard deviations of the reference.
         threshold: What it exceeds in stable times by chance alone, rarely; see `FALSE_ALARMS`.
         since: First day from which it moved; None where it did not exceed the threshold.
-        found: First day of the period by whose end that was seen; None likewise.
+        found: Last day of the period by whose end that was seen; None likewise.
         advice: What to do, a sentence; empty where it did not exceed the threshold.
     """
 
@@ -67,7 +67,7 @@ class DriftReport:
         n_periods: Periods that were watched, the latest; 0 where none came since the reference.
         first: First day of the first of them; empty where there is none.
         unit: What a period is.
-        n_new: New items among them.
+        n_new: Items that were new in them.
         readings: Every measure, the most exceeded first.
         notes: What could not be watched, and why.
     """
@@ -86,12 +86,14 @@ class DriftReport:
 
     @property
     def summary(self) -> str:
-        """One sentence on what was watched and whether anything moved."""
+        """One sentence on what was watched, if anything, and whether it moved."""
         if not self.n_periods:
             return "Nothing has come since the training."
         periods = f"{self.n_periods} {self.unit}{'s'[: self.n_periods != 1]} from {self.first} on"
         items = f"{self.n_new} new item{'s'[: self.n_new != 1]}"
         n_moved, n = len(self.findings), len(self.readings)
+        if not n:
+            return f"Nothing could be watched, in {periods} with {items}."
         told = f"{n_moved} of {n} measures exceed" if n_moved else f"None of {n} measures exceeds"
         thresholds = "their threshold" if n_moved else "its threshold"
         return f"{told} {thresholds}, in {periods} with {items}."
@@ -116,7 +118,7 @@ def advice(measure: str, column: str, *, is_up: bool, examples: str = "") -> str
         measure: A key of `NAMES`.
         column: What it was measured of.
         is_up: Whether it became more.
-        examples: Ids or levels that show it; empty where none do.
+        examples: Ids of items that show it; empty where none do.
     """
     more = "more" if is_up else "less"
     high = "higher" if is_up else "lower"
@@ -140,8 +142,8 @@ def advice(measure: str, column: str, *, is_up: bool, examples: str = "") -> str
         "change": f"Values of items moved {'up' if is_up else 'down'} together: check {column}.",
         "bins": f"Values of {column} are spread otherwise: check its unit, and train anew.",
         "absent": f"New items{such} lack {column}: find out why, and give it.",
-        "unseen": f"New items have unseen levels of {column}{such}: check spelling, or train anew.",
-        "levels": f"New items have other levels of {column}{such} than before: train anew.",
+        "unseen": f"New items{such} have unseen levels of {column}: check spelling, or train anew.",
+        "levels": f"New items have other levels of {column} than before: train anew.",
         "energy": f"New items differ in {column}: check how it is made, and train anew.",
     }
     return told[measure]

@@ -101,7 +101,7 @@ def make_reference(
 ) -> Reference:
     """What is held against later periods, out of what was known before one.
 
-    Limits are set so that stable sales and items alarm in about 3 of 100 stretches of `RUN`
+    Limits are set so that stable sales and items alarm in about 4 of 100 stretches of `RUN`
     periods, all measures together; seasons that the reference has seen are no drift.
 
     Args:

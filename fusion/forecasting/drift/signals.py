@@ -7,6 +7,7 @@ import numpy as np
 
 from fusion.data.panel.columns import UNITS
 from fusion.data.panel.panel import Panel
+from fusion.data.panel.priced import PRICE
 from fusion.forecasting.drift.distances import (
     Floats,
     Ints,
@@ -26,7 +27,7 @@ LEAST_RECENT = 5
 """Those of them whose value must be known."""
 LAG = 13
 """Periods by which `growth` looks back further: what creeps is not seen against the last weeks."""
-LEAST_ITEMS = 10
+LEAST_KNOWN = 10
 """Items whose value must be known for a period to say anything."""
 JUMP = 6.0
 """An item jumps that sells so many times its recent mean, or as small a part of it."""
@@ -46,14 +47,14 @@ class ColumnSketch:
     Args:
         is_log: Whether logarithms are looked at: every value was above 0.
         least: Least value that was seen, of which the logarithm is taken.
-        unit: Spread of the values, > 0; of logarithms 1.
-        edges: Between bins that hold about as many values each.
+        std: Standard deviation of the values, > 0; 1 of logarithms and where all are alike.
+        edges: Between bins that hold about as many values each, as `scaled`.
         shares: Of each bin, one more than edges.
     """
 
     is_log: bool
     least: float
-    unit: float
+    std: float
     edges: list[float]
     shares: list[float]
 
@@ -61,35 +62,45 @@ class ColumnSketch:
     def of(cls, values: Floats, *, is_log: bool) -> "ColumnSketch":
         """The sketch of known values, at least one."""
         least = float(values.min())
-        scaled = np.log(values) if is_log else values
+        std = 1.0 if is_log or least == values.max() else float(values.std())
+        scaled = _scaled(values, is_log=is_log, least=least, std=std)
         edges = np.unique(np.quantile(scaled, np.arange(1, N_BINS) / N_BINS))
         counts = np.bincount(np.searchsorted(edges, scaled), minlength=len(edges) + 1)
-        unit = 1.0 if is_log else max(float(values.std()), 1e-9)
         shares = smoothed_shares(counts.astype(np.float64))
-        return cls(is_log, least, unit, edges.tolist(), shares.tolist())
+        return cls(is_log, least, std, edges.tolist(), shares.tolist())
 
     def scaled(self, values: Floats) -> Floats:
-        """Values as they are looked at: logarithms, or in units of their spread."""
-        if self.is_log:
-            return np.log(np.maximum(values, self.least / 1000.0))
-        return values / self.unit
+        """Values as they are looked at: logarithms, or in standard deviations."""
+        return _scaled(values, is_log=self.is_log, least=self.least, std=self.std)
 
-    def stability(self, matrix: Floats) -> Floats:
-        """Logarithm of the population stability index of each period, `[n_periods]`."""
-        scaled = np.log(np.maximum(matrix, self.least / 1000.0)) if self.is_log else matrix
-        n_bins, n_periods = len(self.shares), matrix.shape[1]
+    def stability(self, scaled: Floats) -> Floats:
+        """Logarithm of the population stability index of each period, `[n_periods]`.
+
+        Args:
+            scaled: By series and period, as `scaled`.
+        """
+        n_bins, n_periods = len(self.shares), scaled.shape[1]
         known = ~np.isnan(scaled)
-        period = np.broadcast_to(np.arange(n_periods), matrix.shape)[known]
+        period = np.broadcast_to(np.arange(n_periods), scaled.shape)[known]
         flat = period * n_bins + np.searchsorted(self.edges, scaled[known])
         counts = np.bincount(flat, minlength=n_periods * n_bins).reshape(n_periods, n_bins)
         shares = smoothed_shares(counts.astype(np.float64))
         return np.log(population_stability(np.array(self.shares), shares) + 1e-4)
 
 
+def _scaled(values: Floats, *, is_log: bool, least: float, std: float) -> Floats:
+    return np.log(np.maximum(values, least / 1000.0)) if is_log else values / std
+
+
+def target_of(panel: Panel) -> str:
+    """What the values of a panel are: `price` where that is forecast, else `units`."""
+    return PRICE if panel.quantity == "price" else UNITS
+
+
 def matrix_of(panel: Panel, name: str, begin: int, end: int) -> Floats:
     """Values of a column by series and period from `begin` to `end`, NaN where unknown."""
     rows = watched_series(panel)
-    values = panel.known_units if name == UNITS else panel.columns[name]
+    values = panel.known_units if name == target_of(panel) else panel.columns[name]
     periods = np.arange(begin, end)
     places = panel.offsets[rows, None] + periods - panel.first[rows, None]
     there = (periods >= panel.first[rows, None]) & (places < panel.offsets[rows + 1, None])
@@ -107,11 +118,11 @@ def watched_series(panel: Panel) -> Ints:
 def sketches_of(panel: Panel, begin: int, end: int) -> dict[str, ColumnSketch]:
     """How the columns of a panel lie between two periods; those without a value are left out."""
     found = {}
-    for name in (UNITS, *panel.columns):
+    for name in (target_of(panel), *panel.columns):
         matrix = matrix_of(panel, name, begin, end)
         values = matrix[~np.isnan(matrix)]
         if name == UNITS:
-            values = _root(values)
+            values = roots(values)
         if len(values):
             found[name] = ColumnSketch.of(values, is_log=name != UNITS and bool(values.min() > 0))
     for name, numbers in panel.market.items():
@@ -129,9 +140,9 @@ def signals(
     Of units: `error` (mean error of the mean of the last 8 periods, on the scale of roots on which
     counts err alike), `growth` (the same against the 8 periods that ended 13 before), `spread` (of
     these errors, logarithm), `jumps` (root of the share of items that jumped), `level` (logarithm
-    of the mean) and `bins` (logarithm of the population stability index). Of other columns:
-    `level`, `change` against an item's own last 8 periods, and `bins`. Of numbers of the market:
-    `level`.
+    of the mean) and `bins` (logarithm of the population stability index). Of prices, where they
+    are forecast, and of other columns: `level`, `change` against an item's own last 8 periods, and
+    `bins`. Of numbers of the market: `level`.
 
     Args:
         panel: The sales.
@@ -140,31 +151,39 @@ def signals(
         end: Period after the last.
     """
     found: dict[Key, Floats] = {}
+    there = {target_of(panel), *panel.columns}
     for name, sketch in sketches.items():
-        if name == UNITS:
-            found |= _of_units(matrix_of(panel, name, begin - LOOK_BACK, end), sketch)
-        elif name in panel.columns:
-            matrix = sketch.scaled(matrix_of(panel, name, begin - LOOK_BACK, end))
-            found[name, "change"] = _means(matrix - recent_means(matrix))
-            found[name, "level"] = _means(matrix)
-            own = matrix_of(panel, name, begin - LOOK_BACK, end)
-            found[name, "bins"] = _told(sketch.stability(own), own)
+        if name in there:
+            matrix = matrix_of(panel, name, begin - LOOK_BACK, end)
+            found |= (
+                _of_units(matrix, sketch)
+                if name == UNITS
+                else _of_column(name, sketch.scaled(matrix), sketch)
+            )
     found = {key: values[LOOK_BACK:] for key, values in found.items()}
     return found | _of_market(panel, sketches, begin, end)
 
 
 def _of_units(units: Floats, sketch: ColumnSketch) -> dict[Key, Floats]:
     recent = recent_means(units)
-    errors = 2.0 * (_root(units) - _root(recent))
+    errors = standard_errors(recent, units)
     mean = _means(errors)
     earlier = np.pad(recent, ((0, 0), (LAG, 0)), constant_values=np.nan)[:, :-LAG]
     return {
         (UNITS, "error"): mean,
-        (UNITS, "growth"): _means(2.0 * (_root(units) - _root(earlier))),
+        (UNITS, "growth"): _means(standard_errors(earlier, units)),
         (UNITS, "spread"): np.log(_means((errors - mean) ** 2) + 1e-4),
         (UNITS, "jumps"): np.sqrt(_means(jumps(units))),
         (UNITS, "level"): np.log(_means(np.maximum(units, 0.0)) + 1e-2),
-        (UNITS, "bins"): _told(sketch.stability(_root(units)), units),
+        (UNITS, "bins"): _told(sketch.stability(sketch.scaled(roots(units))), units),
+    }
+
+
+def _of_column(name: str, scaled: Floats, sketch: ColumnSketch) -> dict[Key, Floats]:
+    return {
+        (name, "change"): _means(scaled - recent_means(scaled)),
+        (name, "level"): _means(scaled),
+        (name, "bins"): _told(sketch.stability(scaled), scaled),
     }
 
 
@@ -215,9 +234,14 @@ def jumps(units: Floats) -> Floats:
     return np.where(np.isnan(units * can_jump), np.nan, jumped)
 
 
-def _root(units: Floats) -> Floats:
-    """Root of counts, by which those that sell much and little err alike (Anscombe 1948)."""
+def roots(units: Floats) -> Floats:
+    """Roots of counts, on whose scale counts of any size err by about 0.5 (Anscombe 1948)."""
     return np.sqrt(np.maximum(units, 0.0) + 0.375)
+
+
+def standard_errors(expected: Floats, sold: Floats) -> Floats:
+    """Errors on the scale of roots, so that counts of any size err by about 1, > 0: sold more."""
+    return 2.0 * (roots(sold) - roots(expected))
 
 
 def _means(matrix: Floats) -> Floats:
@@ -229,4 +253,4 @@ def _means(matrix: Floats) -> Floats:
 
 def _told(values: Floats, matrix: Floats) -> Floats:
     """Values of periods that enough items tell of, else NaN."""
-    return np.where((~np.isnan(matrix)).sum(axis=0) >= LEAST_ITEMS, values, np.nan)
+    return np.where((~np.isnan(matrix)).sum(axis=0) >= LEAST_KNOWN, values, np.nan)

@@ -9,10 +9,11 @@ from fusion.data.panel.columns import UNITS
 from fusion.data.panel.panel import Panel
 from fusion.data.problems import shown
 from fusion.forecasting.drift.charts import RUN, SLACK, Chart
-from fusion.forecasting.drift.checks import checks
+from fusion.forecasting.drift.checks import checks, unseen
 from fusion.forecasting.drift.distances import Floats, Mask, cusum
 from fusion.forecasting.drift.errors import PeriodErrors
 from fusion.forecasting.drift.items import ItemContent, absences, known_levels
+from fusion.forecasting.drift.notes import watch_notes
 from fusion.forecasting.drift.readings import SINGLE, SUM, DriftReport, Reading, advice
 from fusion.forecasting.drift.reference import RECENT, Reference, names_of
 from fusion.forecasting.drift.signals import (
@@ -25,7 +26,7 @@ from fusion.forecasting.drift.signals import (
 )
 
 TOLD = 3
-"""Ids or levels that a sentence names."""
+"""Ids that a sentence names."""
 
 
 def watch(
@@ -59,20 +60,16 @@ def watch(
     begin = max(reference.until, panel.end - RUN[reference.unit])
     if begin >= panel.end:
         return DriftReport(0, "", reference.unit, 0, ())
-    readings = [*_of_sales(reference, panel, errors, begin)]
-    new = None if items is None else items.take(items.periods >= reference.until)
-    if new is not None and reference.items is not None:
-        readings += _of_items(reference, panel, new, begin)
-    notes = []
-    if not reference.charts:
-        notes.append("The sales of the training are too short to tell what is usual.")
+    of_sales = _of_sales(reference, panel, errors, begin)
+    of_items = [] if items is None else [*_of_items(reference, panel, items, begin)]
+    came = np.empty(0) if items is None else items.periods
     return DriftReport(
         n_periods=panel.end - begin,
         first=str(panel.frequency.first_day(begin)),
         unit=reference.unit,
-        n_new=0 if new is None else len(new),
-        readings=tuple(sorted(readings, key=lambda one: -one.ratio)),
-        notes=tuple(notes),
+        n_new=int(((came >= begin) & (came < panel.end)).sum()),
+        readings=tuple(sorted([*of_sales, *of_items], key=lambda one: -one.ratio)),
+        notes=watch_notes(reference, items, of_items),
     )
 
 
@@ -117,16 +114,17 @@ def _single(key: Key, chart: Chart, scores: Floats, panel: Panel) -> Reading:
 
 
 def _of_items(
-    reference: Reference, panel: Panel, new: ItemContent, begin: int
+    reference: Reference, panel: Panel, items: ItemContent, begin: int
 ) -> Iterator[Reading]:
     """Every check of items, at its highest over the watched periods."""
-    assert reference.items is not None
+    if reference.items is None:
+        return
     slack = {(one.column, one.measure): one.factor for one in reference.slack}
     highest: dict[Key, Reading] = {}
     alarms: dict[Key, tuple[int, int, ItemContent]] = {}
     for last in range(begin, panel.end):
         since = max(last - RECENT + 1, reference.until)
-        came = new.take((new.periods >= since) & (new.periods <= last))
+        came = items.take((items.periods >= since) & (items.periods <= last))
         for key, check in checks(reference.items, came, share=reference.item_share):
             reading = _unmoved(key, "", check.value, check.limit * slack.get(key, 1.0))
             if key not in highest or reading.ratio > highest[key].ratio:
@@ -157,11 +155,13 @@ def _moved(
         panel: The sales.
         back: Where it began to move and where that was seen, counted from the end: -1 is the last.
         is_up: Whether it became more.
-        examples: Ids or levels that show it.
+        examples: Ids of items that show it.
     """
-    since, found = (str(panel.frequency.first_day(panel.end + each)) for each in back)
+    begun, seen = (panel.end + each for each in back)
+    since = str(panel.frequency.first_day(begun))
+    found = str(panel.frequency.first_day(seen + 1) - np.timedelta64(1, "D"))
     if reading.measure == "jumps":
-        examples = _jumpers(panel, panel.end + back[0], panel.end + back[1])
+        examples = _jumpers(panel, begun, seen)
     said = advice(reading.measure, reading.column, is_up=is_up, examples=examples)
     return replace(reading, since=since, found=found, advice=said)
 
@@ -171,22 +171,22 @@ def _jumpers(panel: Panel, begin: int, last: int) -> str:
     units = matrix_of(panel, UNITS, begin - RECENT_PERIODS, last + 1)
     jumped = np.nan_to_num(jumps(units)[:, RECENT_PERIODS:]).any(axis=1)
     rows = watched_series(panel)[jumped]
-    return listed([panel.ids[row] for row in rows.tolist()])
+    return _listed(panel.ids[row] for row in rows.tolist())
 
 
 def _shown(reference: Reference, key: Key, came: ItemContent) -> str:
-    """Levels or ids that show what was found of some items."""
+    """Ids of items that show what was found of some."""
     column, measure = key
     if measure == "absent":
-        return listed(came.ids[absences(came)[column]].tolist())
+        return _listed(came.ids[absences(came)[column]])
     if measure == "unseen" and reference.items is not None:
-        known = set(reference.items.categories[column].known or ())
-        levels = came.categories[column]
-        return listed([one for one in levels[known_levels(levels)] if one not in known])
+        is_known = known_levels(came.categories[column])
+        own = came.categories[column][is_known]
+        return _listed(came.ids[is_known][unseen(reference.items.categories[column], own)])
     return ""
 
 
-def listed(names: Iterable[str]) -> str:
+def _listed(names: Iterable[str]) -> str:
     """The first names, each once, as messages show them."""
     return ", ".join(shown(name) for name in list(dict.fromkeys(names))[:TOLD])
 
