@@ -71,7 +71,7 @@ def fit_forecast(
         names = list(make())
         alike = dict.fromkeys(names, 1.0 / len(names))
         blend = StageBlend({name: alike for name in STAGES})
-        calibration, held_out = PathCalibration.none(head), None
+        calibration, out_of_fold = PathCalibration.none(head), None
     else:
         asked, every = found
         training, stages = training_of(asked), asked.stages()
@@ -82,7 +82,7 @@ def fit_forecast(
         unit = examples.windows.calendar.unit
         late = np.flatnonzero(asked.as_of >= examples.until - examples.horizon - DATES[unit])
         drawn = drawn_by_date(asked.as_of[late], stages[late], seed=seed)
-        held_out = every.of_members(blend.asked).take(late[drawn])
+        out_of_fold = every.of_members(blend.asked).take(late[drawn])
     model = ForecastModel(
         head,
         members=fitting.members(examples, "all dates", asked=blend.asked),
@@ -91,7 +91,7 @@ def fit_forecast(
         new_level=examples.new_level,
         hot=None if examples.panel.quantity == "price" else hot_rule(examples),
     )
-    return model, held_out
+    return model, out_of_fold
 
 
 def out_of_fold_paths(
@@ -165,13 +165,13 @@ def _out_of_fold(examples: Examples, fitting: _Fitting) -> tuple[Examples, KeptA
     if not blocks:
         return None
     asked = examples.take(np.concatenate(blocks))
-    held_out = KeptAnswers(
+    out_of_fold = KeptAnswers(
         asked.windows.series,
         asked.as_of,
         {name: np.concatenate(parts) for name, parts in answers.items()},
         {name: np.concatenate(parts) for name, parts in knows.items()},
     )
-    return asked, held_out
+    return asked, out_of_fold
 
 
 def new_level(examples: Examples) -> float:

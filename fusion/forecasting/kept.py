@@ -116,7 +116,7 @@ class Kept:
         content: What is known of items beside their sales, blocks of a row each.
         rows: Row of `content` of each series, `[n_series]`.
         learned_until: Members have not learned from this period or any later one.
-        held_out: Answers out of fold; None where the sales were too short for any.
+        out_of_fold: Answers out of fold; None where the sales were too short for any.
         seed: Of what is drawn.
     """
 
@@ -125,7 +125,7 @@ class Kept:
     content: View
     rows: Ints
     learned_until: int
-    held_out: KeptAnswers | None
+    out_of_fold: KeptAnswers | None
     seed: int
 
     def with_content(self, examples: Examples) -> Examples:

@@ -28,19 +28,19 @@ class Pool:
 
     Args:
         examples: What was asked, `n` of them.
-        held_out: What members answered that had not learned from them.
+        out_of_fold: What members answered that had not learned from them.
     """
 
     examples: Examples
-    held_out: KeptAnswers
+    out_of_fold: KeptAnswers
 
     def __len__(self) -> int:
         """Number of examples."""
-        return len(self.held_out)
+        return len(self.out_of_fold)
 
     def take(self, rows: Ints) -> "Pool":
         """Some of the examples, in the given order."""
-        return Pool(self.examples.take(rows), self.held_out.take(rows))
+        return Pool(self.examples.take(rows), self.out_of_fold.take(rows))
 
     def periods(self) -> Ints:
         """Number of the period of each step, `[n, horizon]`."""
@@ -66,7 +66,7 @@ class Pool:
     def answered(self, model: ForecastModel) -> SalesDistribution:
         """What a forecast of these members says, by the answers that they gave."""
         stages = self.examples.stages()
-        raw = model.joined(self.held_out.answers, self.held_out.knows, stages)
+        raw = model.joined(self.out_of_fold.answers, self.out_of_fold.knows, stages)
         return model.head.distribution(raw, self.examples.levels(), stages=stages)
 
 
@@ -85,7 +85,7 @@ def grown_pool(model: ForecastModel, kept: Kept) -> Pool | None:
     panel, horizon = kept.panel, model.head.horizon
     n_dates = DATES[panel.frequency.unit] + horizon
     since = panel.end - n_dates
-    parts = [] if kept.held_out is None else [kept.held_out]
+    parts = [] if kept.out_of_fold is None else [kept.out_of_fold]
     asked = [int(one.as_of.max()) + 1 for one in parts if len(one)]
     fresh = past_examples(panel, horizon=horizon, until=panel.end)
     fresh = fresh.take(np.flatnonzero(fresh.as_of >= max([kept.learned_until, since, *asked])))
@@ -103,10 +103,10 @@ def grown_pool(model: ForecastModel, kept: Kept) -> Pool | None:
     return pool.take(rows)
 
 
-def pool_of(held_out: KeptAnswers, kept: Kept, *, new_level: float, horizon: int) -> Pool:
+def pool_of(out_of_fold: KeptAnswers, kept: Kept, *, new_level: float, horizon: int) -> Pool:
     """Kept answers with the examples that they are of."""
-    examples = examples_at(kept.panel, held_out.series, held_out.as_of, horizon=horizon)
-    return Pool(kept.with_content(replace(examples, new_level=new_level)), held_out)
+    examples = examples_at(kept.panel, out_of_fold.series, out_of_fold.as_of, horizon=horizon)
+    return Pool(kept.with_content(replace(examples, new_level=new_level)), out_of_fold)
 
 
 def answers_now(members: Mapping[str, ForecastMember], examples: Examples) -> KeptAnswers:
@@ -119,11 +119,13 @@ def answers_now(members: Mapping[str, ForecastMember], examples: Examples) -> Ke
     )
 
 
-def moved_answers(held_out: KeptAnswers | None, before: Panel, after: Panel) -> KeptAnswers | None:
+def moved_answers(
+    out_of_fold: KeptAnswers | None, before: Panel, after: Panel
+) -> KeptAnswers | None:
     """The same answers by the positions of series in a panel that has more of them."""
-    if held_out is None:
+    if out_of_fold is None:
         return None
     place = {name: row for row, name in enumerate(series_names(after))}
     rows = np.array([place.get(name, -1) for name in series_names(before)], dtype=np.int64)
-    left = held_out.take(np.flatnonzero(rows[held_out.series] >= 0))
+    left = out_of_fold.take(np.flatnonzero(rows[out_of_fold.series] >= 0))
     return replace(left, series=rows[left.series])

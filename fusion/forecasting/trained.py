@@ -146,7 +146,7 @@ def train_and_keep(
     examples = latest_examples(past_examples(panel, horizon=spec.horizon, until=until))
     learned = np.unique(history.rows[panel.first_row < until])
     content = content_of_items(history.ready, learned, spec.content, seed=spec.seed)
-    model, held_out = fit_forecast(
+    model, out_of_fold = fit_forecast(
         with_content(examples, history, content),
         spec.made_members,
         levels=sorted({MEDIAN, *spec.levels}),
@@ -160,7 +160,7 @@ def train_and_keep(
         blocks_alone(content.view, len(history.ready.catalogue.frame)),
         history.rows,
         learned_until=until,
-        held_out=held_out,
+        out_of_fold=out_of_fold,
         seed=spec.seed,
     )
     return model, content, kept

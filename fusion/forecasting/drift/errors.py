@@ -72,6 +72,6 @@ def forecast_errors(model: ForecastModel, pool: Pool | None) -> PeriodErrors | N
     pool = pool.take(np.flatnonzero(stages > 0))
     if not len(pool):
         return None
-    blended = model.blended(pool.held_out.answers, pool.held_out.knows, stages[stages > 0])
+    blended = model.blended(pool.out_of_fold.answers, pool.out_of_fold.knows, stages[stages > 0])
     told = model.head.distribution(blended, pool.examples.levels(), stages=stages[stages > 0])
     return PeriodErrors.of(pool.examples.as_of, told.mean[:, 0], pool.examples.targets()[:, 0])

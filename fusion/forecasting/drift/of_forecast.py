@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from fusion.data.panel.launches import NO_LAUNCH
 from fusion.errors import CatalogueError
 from fusion.forecasting.asked import asked_history, check_periods
 from fusion.forecasting.content import ContentSpec, with_encoders
@@ -38,9 +39,9 @@ def with_reference(trained: TrainedForecast, kept: Kept) -> TrainedForecast:
         kept: What its members learned from, and answered out of fold.
     """
     model, pool = trained.model, None
-    if kept.held_out is not None and kept.panel.quantity != "price":
+    if kept.out_of_fold is not None and kept.panel.quantity != "price":
         horizon = model.head.horizon
-        pool = pool_of(kept.held_out, kept, new_level=model.new_level, horizon=horizon)
+        pool = pool_of(kept.out_of_fold, kept, new_level=model.new_level, horizon=horizon)
     reference = make_reference(
         kept.panel,
         item_content(kept),
@@ -90,7 +91,7 @@ def watch_forecast(trained: TrainedForecast, history: History) -> DriftReport:
         with_encoders(history.ready, trained.encoders).view,
         history.rows,
         learned_until=reference.until,
-        held_out=None,
+        out_of_fold=None,
         seed=0,
     )
     is_asked = kept.panel.quantity != "price"
@@ -138,8 +139,8 @@ def item_content(kept: Kept) -> ItemContent:
     one: nobody knows since when.
     """
     panel, launches, rows, view = kept.panel, kept.launches, kept.rows, kept.content
-    begins = np.minimum(panel.first, np.where(launches >= 0, launches, panel.first))
-    begins = np.where((begins < panel.end) | (launches >= 0), begins, panel.start)
+    begins = np.minimum(panel.first, np.where(launches != NO_LAUNCH, launches, panel.first))
+    begins = np.where((begins < panel.end) | (launches != NO_LAUNCH), begins, panel.start)
     own, series = np.unique(rows, return_index=True)
     periods = np.full(int(rows.max(initial=-1)) + 1, panel.end)
     np.minimum.at(periods, rows, begins)

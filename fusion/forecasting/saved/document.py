@@ -141,7 +141,7 @@ class KeptEntry:
     known: Names
     n_items: Count
     blocks: Annotated[list[BlockEntry], Field(max_length=MOST_BLOCKS)]
-    held_out: Annotated[Count, or_null]
+    out_of_fold: Annotated[Count, or_null]
 
 
 @with_config(EXACT)

@@ -1,7 +1,7 @@
 """The histories that a saved forecast keeps, as numbers of one file, and back.
 
 `histories.safetensors` holds the panel (`panel.<name>`, ids as UTF-8), blocks of the items
-(`content.<place>.<name>`) and answers out of fold (`held_out.<name>`). Unknown numbers are NaN.
+(`content.<place>.<name>`) and answers out of fold (`out_of_fold.<name>`). Unknown numbers are NaN.
 """
 
 from collections.abc import Mapping
@@ -59,7 +59,7 @@ def kept_entry(kept: Kept) -> dict[str, Any]:
             }
             for name, block in kept.content.blocks.items()
         ],
-        "held_out": None if kept.held_out is None else len(kept.held_out),
+        "out_of_fold": None if kept.out_of_fold is None else len(kept.out_of_fold),
     }
 
 
@@ -84,11 +84,14 @@ def kept_bytes(kept: Kept) -> bytes:
             arrays |= {f"content.{place}.{part}": getattr(terms, part) for part in TERMS}
         else:
             arrays[f"content.{place}.values"] = block.values
-    if kept.held_out is not None:
-        arrays |= {"held_out.series": kept.held_out.series, "held_out.as_of": kept.held_out.as_of}
-        for name, answers in kept.held_out.answers.items():
-            arrays[f"held_out.answers.{name}"] = answers.astype(np.float32)
-            arrays[f"held_out.knows.{name}"] = kept.held_out.knows[name]
+    if kept.out_of_fold is not None:
+        arrays |= {
+            "out_of_fold.series": kept.out_of_fold.series,
+            "out_of_fold.as_of": kept.out_of_fold.as_of,
+        }
+        for name, answers in kept.out_of_fold.answers.items():
+            arrays[f"out_of_fold.answers.{name}"] = answers.astype(np.float32)
+            arrays[f"out_of_fold.knows.{name}"] = kept.out_of_fold.knows[name]
     # copies: modalities that are always there share one mask, which safetensors refuses
     tensors = {name: torch.from_numpy(np.array(one)) for name, one in arrays.items()}
     tensors |= texts_as_tensors("panel.ids", list(panel.ids))
@@ -119,16 +122,16 @@ def read_kept(
         launches = _launches(taken.of("launches", np.int64, n))
         rows = taken.whole("rows", n, least=0, most=max(entry.n_items - 1, 0))
         view = _content(entry, taken)
-        held_out = None
-        if entry.held_out is not None:
-            held_out = _held_out(entry.held_out, taken, panel, head, members)
+        out_of_fold = None
+        if entry.out_of_fold is not None:
+            out_of_fold = _held_out(entry.out_of_fold, taken, panel, head, members)
         taken.finish()
         if not panel.start < entry.learned_until <= panel.end:
             raise ValueError(f"learned_until must lie in the panel, got {entry.learned_until}")
         return Kept(
             panel, launches, view, rows,
             learned_until=entry.learned_until,
-            held_out=held_out,
+            out_of_fold=out_of_fold,
             seed=entry.seed,
         )  # fmt: skip
 
@@ -279,13 +282,13 @@ def _held_out(
 ) -> KeptAnswers:
     shape = (n, *head.target_shape, head.raw_dim)
     return KeptAnswers(
-        taken.whole("held_out.series", n, least=0, most=max(panel.n_series - 1, 0)),
-        taken.whole("held_out.as_of", n, least=panel.start, most=panel.end),
+        taken.whole("out_of_fold.series", n, least=0, most=max(panel.n_series - 1, 0)),
+        taken.whole("out_of_fold.as_of", n, least=panel.start, most=panel.end),
         {
-            name: taken.finite(f"held_out.answers.{name}", np.float32, *shape).astype(np.float64)
+            name: taken.finite(f"out_of_fold.answers.{name}", np.float32, *shape).astype(np.float64)
             for name in members
         },
-        {name: taken.of(f"held_out.knows.{name}", np.bool_, n) for name in members},
+        {name: taken.of(f"out_of_fold.knows.{name}", np.bool_, n) for name in members},
     )
 
 

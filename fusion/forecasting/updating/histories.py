@@ -76,7 +76,7 @@ def grown_histories(trained: TrainedForecast, rows: NewRows, *, stage: Stage = s
         launches=np.array([launches.get(name, NO_LAUNCH) for name in grown.ids], dtype=np.int64),
         content=view,
         rows=np.array([row_of[name] for name in grown.ids], dtype=np.int64),
-        held_out=moved_answers(kept.held_out, kept.panel, grown),
+        out_of_fold=moved_answers(kept.out_of_fold, kept.panel, grown),
     )
 
 

@@ -40,10 +40,10 @@ def recalibrated(
     head = type(model.head)(**model.head.config)
     blend = model.blend
     if (is_known(training.targets) & known).sum() >= MIN_OF_STAGE:
-        told, stages = pool.held_out, pool.examples.stages()
+        told, stages = pool.out_of_fold, pool.examples.stages()
         blend = fit_blend(head, training, told.answers, knows=told.knows, stages=stages, seed=seed)
-    held_out = out_of_fold_paths(blend, pool.examples, training, pool.held_out)
-    calibration = fit_calibration(head, held_out, fit_units=partial(_refit_units, head))
+    out_of_fold = out_of_fold_paths(blend, pool.examples, training, pool.out_of_fold)
+    calibration = fit_calibration(head, out_of_fold, fit_units=partial(_refit_units, head))
     return ForecastModel(
         head,
         members=model.members,

@@ -107,7 +107,7 @@ def compared(scored: Sequence[Scored], levels: Sequence[float]) -> Comparison | 
         for name in (OLD, NEW)
     }
     items = np.concatenate(
-        [np.array(one.pool.examples.panel.ids)[one.pool.held_out.series] for one in scored]
+        [np.array(one.pool.examples.panel.ids)[one.pool.out_of_fold.series] for one in scored]
     )
     gain = paired_gains(actual, both, blocks=items[rows], reference=NEW, metrics=(METRIC,)).rows[0]
     values = {name: _value(METRIC, actual, one) for name, one in both.items()}

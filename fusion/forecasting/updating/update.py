@@ -146,7 +146,7 @@ def _recalibrated(begun: _Begun, stage: Stage) -> _Renewed:
         new = recalibrated(old, pool, seed=seed)
         work(1)
     comparison = compared(scored, old.head.levels)
-    return _Renewed(new, replace(begun.kept, held_out=pool.held_out), pool, comparison)
+    return _Renewed(new, replace(begun.kept, out_of_fold=pool.out_of_fold), pool, comparison)
 
 
 def _retrained(begun: _Begun, stage: Stage) -> _Renewed:
@@ -172,7 +172,7 @@ def _retrained(begun: _Begun, stage: Stage) -> _Renewed:
     kept = replace(
         kept,
         learned_until=end,
-        held_out=None if pool is None else pool.held_out,
+        out_of_fold=None if pool is None else pool.out_of_fold,
     )
     return _Renewed(new, kept, pool, comparison)
 
@@ -184,11 +184,11 @@ def _with_late(begun: _Begun, early: ForecastModel, cut: int) -> tuple[Pool, Com
     """
     assert begun.pool is not None
     pool, kept, end = begun.pool, begun.kept, begun.kept.panel.end
-    is_late = pool.held_out.as_of >= cut
+    is_late = pool.out_of_fold.as_of >= cut
     before, late = pool.take(np.flatnonzero(~is_late)), pool.take(np.flatnonzero(is_late))
     if not len(late):
         return pool, None
-    parts = [before.held_out, answers_now(early.members, late.examples)]
+    parts = [before.out_of_fold, answers_now(early.members, late.examples)]
     answered = pool_of(
         joined_answers(parts), kept, new_level=early.new_level, horizon=early.head.horizon
     )

@@ -27,18 +27,20 @@ def answered(n, *, mean=1.0, spread=0.1, stage=KNOWN, seed=0):
     return OutOfFoldPaths(raw, PathTraining(targets, np.ones(n)), levels, stages, dates)
 
 
-def missed(head, calibration, held_out):
-    raw = calibration.calibrated(held_out.raw, held_out.stages, middle=head.middle)
-    sold = head.distribution(raw, held_out.levels, stages=held_out.stages).quantile((0.1, 0.9))
-    units = held_out.training.targets * held_out.levels[:, None] * [1, 1, 2]
+def missed(head, calibration, out_of_fold):
+    raw = calibration.calibrated(out_of_fold.raw, out_of_fold.stages, middle=head.middle)
+    sold = head.distribution(raw, out_of_fold.levels, stages=out_of_fold.stages).quantile(
+        (0.1, 0.9)
+    )
+    units = out_of_fold.training.targets * out_of_fold.levels[:, None] * [1, 1, 2]
     return (units < sold[..., 0]).mean(axis=0), (units > sold[..., 1]).mean(axis=0)
 
 
 def test_narrow_ranges_are_stretched_until_they_hold_as_far_as_four_times():
-    head, held_out = head_of(), answered(800, spread=0.5)
-    before = missed(head, PathCalibration.none(head), held_out)
-    calibration = fit_calibration(head, held_out)
-    after = missed(head, calibration, held_out)
+    head, out_of_fold = head_of(), answered(800, spread=0.5)
+    before = missed(head, PathCalibration.none(head), out_of_fold)
+    calibration = fit_calibration(head, out_of_fold)
+    after = missed(head, calibration, out_of_fold)
     assert min(before[0].min(), before[1].min()) > 0.15
     assert max(after[0].max(), after[1].max()) <= 0.1
     assert 1.0 < calibration.stretch[KNOWN, 0, 0] <= 4.0

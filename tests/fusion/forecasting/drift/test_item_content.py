@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from encoders.text.tfidf import TfidfEncoder
+from fusion.data.panel.launches import NO_LAUNCH
 from fusion.forecasting.drift.of_forecast import item_content
 from fusion.forecasting.drift.reference import make_reference
 from fusion.forecasting.drift.watch import watch
@@ -32,11 +33,11 @@ def kept(stable):
     view = View(blocks, dict.fromkeys(blocks, there), None, {})
     return Kept(
         panel,
-        np.full(panel.n_series, -1),
+        np.full(panel.n_series, NO_LAUNCH),
         blocks_alone(view, len(texts)),
         np.arange(panel.n_series),
         learned_until=UNTIL,
-        held_out=None,
+        out_of_fold=None,
         seed=0,
     )
 
@@ -66,7 +67,7 @@ def test_an_item_is_new_from_its_launch_on(kept):
     first = panel.first.copy()
     first[ahead] = END
     begun = replace(panel, first=first)
-    launches = np.full(panel.n_series, -1)
+    launches = np.full(panel.n_series, NO_LAUNCH)
     launches[ahead] = END + 2
     items = item_content(replace(kept, panel=begun, launches=launches))
     assert panel.ids[ahead] not in items.ids and len(items) == panel.n_series - 1

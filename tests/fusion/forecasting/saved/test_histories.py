@@ -7,6 +7,7 @@ import pytest
 from safetensors.numpy import load, save
 
 from encoders.blocks import Block
+from fusion.data.panel.launches import NO_LAUNCH
 from fusion.errors import BundleError
 from fusion.forecasting.kept import Kept, KeptAnswers, blocks_alone
 from fusion.forecasting.saved.folder import load_forecast, save_forecast
@@ -21,7 +22,7 @@ def keeping(noted, every_member):
     n, head = 30, trained.model.head
     draw = np.random.default_rng(0)
     answers = draw.random((n, *head.target_shape, head.raw_dim)).astype(np.float32)
-    held_out = KeptAnswers(
+    out_of_fold = KeptAnswers(
         examples.windows.series[:n],
         examples.as_of[:n],
         {"classical": answers.astype(np.float64)},
@@ -30,11 +31,11 @@ def keeping(noted, every_member):
     panel = examples.panel
     kept = Kept(
         panel,
-        np.full(panel.n_series, -1),
+        np.full(panel.n_series, NO_LAUNCH),
         blocks_alone(examples.content, len(examples.content)),
         examples.content_rows,
         learned_until=panel.end - 1,
-        held_out=held_out,
+        out_of_fold=out_of_fold,
         seed=3,
     )
     return replace(trained, kept=kept)
@@ -59,9 +60,9 @@ def test_kept_histories_are_the_same_after_a_round_trip(keeping, tmp_path):
         np.testing.assert_array_equal(other.values, block.values)
         assert isinstance(other, Block)
     np.testing.assert_array_equal(found.rows, wanted.rows)
-    np.testing.assert_array_equal(found.held_out.as_of, wanted.held_out.as_of)
+    np.testing.assert_array_equal(found.out_of_fold.as_of, wanted.out_of_fold.as_of)
     for name in ("answers", "knows"):
-        own, other = getattr(found.held_out, name), getattr(wanted.held_out, name)
+        own, other = getattr(found.out_of_fold, name), getattr(wanted.out_of_fold, name)
         np.testing.assert_array_equal(own["classical"], other["classical"])
     assert (found.learned_until, found.seed) == (wanted.learned_until, 3)
 
@@ -70,7 +71,7 @@ DAMAGE = {
     "units that are infinite": ("panel.units", lambda one: one + np.float32(np.inf)),
     "series that end elsewhere": ("panel.offsets", lambda one: one * 0),
     "rows of items that are not there": ("rows", lambda one: one + 1000),
-    "answers that are unknown": ("held_out.answers.classical", lambda one: one * np.nan),
+    "answers that are unknown": ("out_of_fold.answers.classical", lambda one: one * np.nan),
     "an array of another length": ("panel.given", lambda one: one[:-1]),
     "an array that is missing": ("launches", None),
 }

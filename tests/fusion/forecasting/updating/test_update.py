@@ -75,7 +75,7 @@ def test_members_stay_and_ranges_are_found_anew(model, tables):
     found = model.update(None, weeks(tables[1], TRAINED, 30))
     assert model.forecast_.model.members["classical"] is before.model.members["classical"]
     assert model.forecast_.kept.learned_until == before.kept.learned_until
-    asked = np.unique(model.forecast_.kept.held_out.as_of) - before.kept.panel.start
+    asked = np.unique(model.forecast_.kept.out_of_fold.as_of) - before.kept.panel.start
     assert {TRAINED, TRAINED + 1, TRAINED + 3} <= set(asked.tolist())
     assert TRAINED - 1 not in asked  # members have learned its first step
     assert not np.array_equal(
@@ -101,7 +101,9 @@ def test_updates_one_by_one_keep_what_one_update_keeps(model, tables):
         steps = update_forecast(steps, rows(week, week + 1)).trained
     first, second = whole.kept, steps.kept
     np.testing.assert_array_equal(first.panel.units, second.panel.units)
-    np.testing.assert_array_equal(np.unique(first.held_out.as_of), np.unique(second.held_out.as_of))
+    np.testing.assert_array_equal(
+        np.unique(first.out_of_fold.as_of), np.unique(second.out_of_fold.as_of)
+    )
     np.testing.assert_allclose(
         whole.model.calibration.stretch, steps.model.calibration.stretch, atol=1e-6
     )
