@@ -195,6 +195,14 @@ def test_a_faulty_table_of_a_planner_is_one_message(ledger, sold, change, said):
     assert "plan.csv" in str(caught.value)
 
 
+def test_rows_of_a_planner_that_stand_twice_are_told_beside_other_faults(ledger, sold):
+    figures = sold[sold["week"] == "2024-03-04"].astype({"sold": object})
+    faulty = pd.concat([figures, figures.head(1), figures.tail(1).assign(sold="x", sku="Z")])
+    with pytest.raises(CatalogueError, match=r"2024-03-04 again \(row 1\)") as caught:
+        score(ledger, sold, planner=PlannerTable(faulty, "plan.csv"))
+    assert "got 'x'" in str(caught.value) and "plan.csv has 3 problems" in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
