@@ -7,7 +7,7 @@ from fusion.evaluation.result import Evaluation, Score
 from fusion.forecasting.backtest.result import FORECAST
 from fusion.forecasting.backtest.tables import BacktestTable, GainTable
 from fusion.forecasting.ledger.score import LedgerScore
-from fusion.forecasting.ledger.value_added import POINT, ValueAdded
+from fusion.forecasting.ledger.value_added import NAIVE, POINT, ValueAdded
 from fusion.report.answer import Answer, best_simple
 from fusion.report.backtest_view import (
     BY,
@@ -34,6 +34,7 @@ class AddedView:
 
     Args:
         n_figures: Items and periods that are compared.
+        has_naive: Whether the naive forecast is one of the methods.
         methods: How good each is.
         steps: Pairs of them by the error of single steps.
         totals: Pairs of them by the error of the whole window.
@@ -41,6 +42,7 @@ class AddedView:
     """
 
     n_figures: int
+    has_naive: bool
     methods: GroupTable
     steps: Comparison
     totals: Comparison
@@ -120,6 +122,7 @@ def _added(added: ValueAdded) -> AddedView:
     labels = tuple(metric_name(name).label for name in names)
     return AddedView(
         added.n_figures,
+        any(row.method == NAIVE for row in whole.rows),
         GroupTable("All of them", "forecast by", labels, rows),
         _pairs(added, "wape"),
         _pairs(added, "wape_total"),

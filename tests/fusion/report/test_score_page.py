@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.promises.made_forecast import score_report
+from fusion.forecasting.ledger.value_added import NAIVE
 from fusion.report import render_score, write_page
 from fusion.report.score_view import score_view
 
@@ -56,6 +57,19 @@ def test_hash_of_the_last_entry_stands_on_the_page(page, report):
 def test_a_forecast_alone_has_no_section_of_added_value(report):
     page = render_score(replace(report, score=replace(report.score, added=None)))
     assert "Forecast value added" not in page and "The forecasts by themselves" in page
+
+
+def test_the_naive_forecast_is_explained_only_where_it_is_compared(page, report):
+    told = "The naive forecast says"
+    whole = report.score.added.tables[0]
+    rows = tuple(row for row in whole.rows if row.method != NAIVE)
+    gains = tuple(
+        replace(one, rows=tuple(row for row in one.rows if row.method != NAIVE))
+        for one in report.score.added.gains[:1]
+    )
+    added = replace(report.score.added, tables=(replace(whole, rows=rows),), gains=gains)
+    without = render_score(replace(report, score=replace(report.score, added=added)))
+    assert told in page and told not in without
 
 
 def test_texts_of_others_are_escaped():
