@@ -73,7 +73,7 @@ def score_view(score: LedgerScore) -> ScoreView:
     view = backtest_view(score.result)
     groups = tuple(_with_dates(table, score) for table in view.groups)
     waiting = {
-        f"Entry {one.number} ({one.as_of})": f"{one.state}: it {one.why}"
+        f"Entry {one.label}": f"{one.state}: it {one.why}"
         for one in score.states
         if one.state != "scored"
     }
@@ -91,11 +91,8 @@ def _answer(answer: Answer, score: LedgerScore) -> Answer:
     result = score.result
     n_scored = sum(one.state == "scored" for one in score.states)
     span = periods(result.examples.horizon, result.examples.panel.frequency)
-    late = [one for one in score.states if one.is_late and one.state == "scored"]
     entries = "1 entry" if n_scored == 1 else f"{n_scored} entries"
     said = f"{entries} of the ledger, each compared with what was sold in its {span}."
-    if late:
-        said += f" {len(late)} of them were sealed when their first period was over."
     rival = best_simple(backtest_evaluation(result, "wape"))
     proof = f"{said} {gain_told(result, rival)}".rstrip()
     return replace(answer, name="Sealed forecasts", proof=proof)
@@ -106,8 +103,7 @@ def _with_dates(table: GroupTable, score: LedgerScore) -> GroupTable:
     if table.first != "entry":
         return table
     made = {
-        f"{one.number} ({one.as_of})": day_text(one.made[:10]) + f", {LATE}" * one.is_late
-        for one in score.states
+        one.label: day_text(one.made[:10]) + f", {LATE}" * one.is_late for one in score.states
     }
     rows = tuple((name, (made[name], *values)) for name, values in table.rows)
     return replace(table, labels=("Sealed on", *table.labels), rows=rows)

@@ -36,6 +36,11 @@ class EntryState:
     state: State
     why: str = ""
 
+    @property
+    def label(self) -> str:
+        """What tables call it, such as `3 (2024-04-29)`."""
+        return f"{self.number} ({self.as_of})"
+
 
 def chosen_entries(ledger: Ledger, numbers: Sequence[int]) -> tuple[SealedEntry, ...]:
     """The entries of some numbers, or all.
@@ -92,6 +97,18 @@ def states_of(
             EntryState(entry.number, entry.made, entry.run.as_of, entry.is_late, state, why)
         )
     return tuple(states)
+
+
+def late_notes(states: Sequence[EntryState]) -> list[str]:
+    """Which scored entries were sealed late, in a sentence; none where none was."""
+    late = [str(one.number) for one in states if one.is_late and one.state == "scored"]
+    n_scored = sum(one.state == "scored" for one in states)
+    if not late:
+        return []
+    return [
+        f"{len(late)} of {n_scored} scored entries were sealed when their first period was over "
+        f"(entry {', '.join(late)}): what was sold in it may have been known."
+    ]
 
 
 def _why_not(run: ForecastRun, last: ForecastRun, panel: Panel) -> tuple[State, str]:

@@ -12,6 +12,7 @@ from fusion.errors import CatalogueError
 from fusion.forecasting.backtest.breakdown import Grouping
 from fusion.forecasting.backtest.forecasts import Forecasts, joined
 from fusion.forecasting.examples import STAGES, Examples, Ints, examples_at
+from fusion.forecasting.ledger.choice import EntryState
 from fusion.forecasting.ledger.sealed_answers import SealedAnswers
 
 MOST_TOLD = 3
@@ -71,11 +72,14 @@ class ScoredRows:
         ends = np.where(unsold, windows.begin, windows.end)
         return replace(found, windows=replace(windows, end=ends))
 
-    def groupings(self) -> list[Grouping]:
-        """Groups by entry and by the life stage that each row had when it was forecast."""
-        labels = [
-            f"{part.sealed.entry.number} ({part.sealed.entry.run.as_of})" for part in self.parts
-        ]
+    def groupings(self, states: Sequence[EntryState]) -> list[Grouping]:
+        """Groups by entry and by the life stage that each row had when it was forecast.
+
+        Args:
+            states: Of all entries, which say what each is called.
+        """
+        names = {one.number: one.label for one in states}
+        labels = [names[part.sealed.entry.number] for part in self.parts]
         entries = np.repeat(np.arange(len(labels)), [len(part.series) for part in self.parts])
         stages = np.concatenate([part.stages for part in self.parts])
         return [Grouping("entry", tuple(labels), entries), Grouping("life stage", STAGES, stages)]

@@ -14,7 +14,7 @@ from fusion.choices.mistakes import Mistakes
 from fusion.data.panel.panel import Panel
 from fusion.errors import CatalogueError
 from fusion.forecasting.backtest.baselines import RULES, baseline_forecasts
-from fusion.forecasting.backtest.breakdown import breakdown
+from fusion.forecasting.backtest.breakdown import Grouping, breakdown
 from fusion.forecasting.backtest.forecasts import Actual, Forecasts, joined
 from fusion.forecasting.backtest.paired import paired_gains
 from fusion.forecasting.backtest.result import FORECAST, BacktestResult
@@ -22,7 +22,7 @@ from fusion.forecasting.examples import past_examples
 from fusion.forecasting.heads import FORECAST_HEADS, panel_of
 from fusion.forecasting.history import ReadSales
 from fusion.forecasting.ledger.chain import Ledger
-from fusion.forecasting.ledger.choice import EntryState, chosen_entries, states_of
+from fusion.forecasting.ledger.choice import EntryState, chosen_entries, late_notes, states_of
 from fusion.forecasting.ledger.entries import ForecastRun
 from fusion.forecasting.ledger.planner import PlannerFigures, read_planner
 from fusion.forecasting.ledger.rows import ScoredRows, no_items, scored_rows
@@ -120,8 +120,9 @@ def score_ledger(
     scored = [one for one in answers if one.sealed.entry.number in over]
     kind = FORECAST_HEADS[scored[0].sealed.entry.run.head]  # all of them answer the same question
     rows = scored_rows(scored, panel_of(kind, panel), source=source)
-    result = _result(rows, stage=stage)
-    planned, notes = None, [*ledger.notes, *_late(states), *rows.notes]
+    groupings = rows.groupings(states)
+    result = _result(rows, groupings, stage=stage)
+    planned, notes = None, [*ledger.notes, *late_notes(states), *rows.notes]
     if figures is not None and planner is not None:
         planned = figures.of(rows.series, rows.as_of, horizon=rows.horizon)
     added = value_added(
@@ -129,7 +130,7 @@ def score_ledger(
         result.forecasts,
         planned,
         blocks=_blocks(rows),
-        groupings=rows.groupings(),
+        groupings=groupings,
     )
     if planner is not None and figures is not None:
         if added is None:
@@ -182,7 +183,7 @@ def _blocks(rows: ScoredRows) -> np.ndarray:
     return np.array([item for item, _ in rows.series], dtype=object)
 
 
-def _result(rows: ScoredRows, *, stage: Stage) -> BacktestResult:
+def _result(rows: ScoredRows, groupings: Sequence[Grouping], *, stage: Stage) -> BacktestResult:
     examples = rows.examples()
     actual = Actual.of_examples(examples)
     simple, left_out = _simple(rows, stage=stage)
@@ -191,7 +192,7 @@ def _result(rows: ScoredRows, *, stage: Stage) -> BacktestResult:
         examples,
         actual,
         forecasts,
-        breakdown(actual, forecasts, rows.groupings()),
+        breakdown(actual, forecasts, groupings),
         paired_gains(actual, forecasts, blocks=_blocks(rows), reference=FORECAST),
         left_out,
         {},
@@ -219,17 +220,6 @@ def _simple(rows: ScoredRows, *, stage: Stage) -> tuple[dict[str, Forecasts], di
     methods = [name for name in found[0] if all(name in one for one in found)]
     forecasts = {name: joined([one[name] for one in found]) for name in methods}
     return forecasts, {name: why for name, why in left_out.items() if name not in forecasts}
-
-
-def _late(states: Sequence[EntryState]) -> list[str]:
-    late = [str(one.number) for one in states if one.is_late and one.state == "scored"]
-    n_scored = sum(one.state == "scored" for one in states)
-    if not late:
-        return []
-    return [
-        f"{len(late)} of {n_scored} scored entries were sealed when their first period was over "
-        f"(entry {', '.join(late)}): what was sold in it may have been known."
-    ]
 
 
 def _no_overlap(rows: ScoredRows, *, source: str) -> CatalogueError:

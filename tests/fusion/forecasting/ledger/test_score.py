@@ -56,6 +56,8 @@ def test_entries_that_are_not_over_wait(ledger, sold):
     assert [one.state for one in found.states] == ["scored", "scored", "waiting"]
     assert found.states[2].why == "is over when sales up to 2024-05-12 are there"
     assert found.result.tables[0].rows[0].n_rows == 4
+    by_entry = next(table for table in found.result.tables if table.by == "entry")
+    assert {row.group for row in by_entry.rows} == {one.label for one in found.states[:2]}
 
 
 def test_simple_methods_know_what_was_known_at_each_entry(ledger, sold):
