@@ -5,6 +5,7 @@ Writes, below the output folder: `score.csv` (one row a method, metric and group
 """
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from fusion.choices.mistakes import Mistakes
@@ -100,7 +101,7 @@ def score(
     run = chosen_entries(found, options.entries)[-1].entry.run
     made = score_ledger(
         found,
-        score_reader(run, sales),
+        partial(score_reader, sales=sales),
         planner=_planner(options.planner),
         entries=options.entries,
         source=sales.name,

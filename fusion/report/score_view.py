@@ -102,9 +102,7 @@ def _with_dates(table: GroupTable, score: LedgerScore) -> GroupTable:
     """The table of entries with the day on which each was sealed; others as they are."""
     if table.first != "entry":
         return table
-    made = {
-        one.label: day_text(one.made[:10]) + f", {LATE}" * one.is_late for one in score.states
-    }
+    made = {one.label: day_text(one.made[:10]) + f", {LATE}" * one.is_late for one in score.states}
     rows = tuple((name, (made[name], *values)) for name, values in table.rows)
     return replace(table, labels=("Sealed on", *table.labels), rows=rows)
 
