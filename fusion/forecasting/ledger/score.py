@@ -124,7 +124,7 @@ def score_ledger(
     scored = [one for one in answers if one.sealed.entry.number in over]
     kind = FORECAST_HEADS[scored[0].sealed.entry.run.head]  # all of them answer the same question
     rows = scored_rows(scored, panel_of(kind, panel), source=source)
-    groupings = rows.groupings(states)
+    states, groupings = rows.states(states), rows.groupings(states)
     result = _result(rows, groupings, stage=stage)
     planned, notes = None, [*ledger.notes, *late_notes(states), *rows.notes]
     if figures is not None and planner is not None:

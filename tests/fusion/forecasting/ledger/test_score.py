@@ -89,6 +89,25 @@ def test_an_item_without_a_row_is_told_and_left_out(ledger, sold):
     )
 
 
+def test_items_that_all_begin_later_wait(tmp_path, sold, run_of, answers_of):
+    answers = answers_of("2024-05-13", {"A": 4, "B": 5})  # of launches, two weeks ahead
+    append_entry(tmp_path, run_of("2024-04-29"), answers)
+    with pytest.raises(CatalogueError, match=r"sales up to 2024-05-19, .* none is over") as caught:
+        score(tmp_path, sold)
+    assert "entry 1 forecasts items that begin later, over when sales up to 2024-05-26" in str(
+        caught.value
+    )
+
+
+def test_an_entry_without_rows_is_not_counted_as_scored(ledger, sold, run_of, answers_of):
+    append_entry(ledger, run_of("2024-03-18"), answers_of("2024-03-18", {"Z": 4}))
+    append_entry(ledger, run_of("2024-04-22"), answers_of("2024-05-13", {"A": 4}))
+    found = score(ledger, sold)
+    assert [one.state for one in found.states] == ["scored"] * 3 + ["without rows", "waiting"]
+    assert found.states[3].why == "forecasts no item that has a row in sales"
+    assert "3 of 3 scored entries" in found.notes[0]
+
+
 def test_a_period_without_a_row_is_a_zero_from_the_first_day_forecast_on(
     tmp_path, run_of, answers_of
 ):
