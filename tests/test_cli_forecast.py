@@ -154,6 +154,33 @@ def test_another_ledger_may_be_named_and_one_that_was_changed_stops_the_run(shop
     assert code == 1 and "ledger must not lie in the folder of the trained forecast" in told
 
 
+@pytest.mark.parametrize("reading", ["checked_inputs", "opened"])
+def test_a_table_that_is_replaced_while_it_is_read_is_not_sealed(
+    shop, tmp_path, monkeypatch, reading
+):
+    tables = {name: tmp_path / name for name in ("c.toml", "items.csv", "new.csv", "sales.csv")}
+    for name, path in tables.items():
+        path.write_bytes((shop / name).read_bytes())
+    read = getattr(forecast_job, reading)
+
+    def replaced(*arguments, **named):
+        found = read(*arguments, **named)
+        tables["sales.csv"].write_bytes(b"other")
+        return found
+
+    monkeypatch.setattr(forecast_job, reading, replaced)
+    words = ("--ledger", tmp_path / "ledger", "--quiet")
+    if reading == "opened":
+        given = ("--items", tables["items.csv"], "--sales", tables["sales.csv"])
+        words = (shop / "out" / "forecast", *given, "--out", tmp_path / "a.csv", *words)
+    else:
+        words = (tables["c.toml"], "--out", tmp_path / "out", *words)
+    code, told = run("forecast", *words)
+    assert code == 1 and "sales.csv must stay as it is while it is read" in told, told
+    assert "Run the same command again" in told and "items.csv" not in told
+    assert not (tmp_path / "ledger").exists() and not (tmp_path / "a.csv").exists()
+
+
 def test_what_was_sold_from_the_date_on_changes_nothing(shop, tmp_path):
     sales = pd.read_csv(shop / "sales.csv")
     early = sales["week"] < "2024-04-01"

@@ -1,5 +1,7 @@
 """`fusion score`: the chain first, then what came; every mistake is one message."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -39,6 +41,20 @@ def answers_at(week):
     return frame.assign(life_stage="known")
 
 
+def run_at(week, columns=COLUMNS):
+    return ForecastRun(
+        title="Coats",
+        head="sales_path",
+        forecast="a" * 64,
+        inputs={},
+        as_of=str(week.date()),
+        frequency=FrequencyEntry("week", 0),
+        horizon=2,
+        levels=[0.1, 0.5, 0.9],
+        sales=SalesEntry.of(columns),
+    )
+
+
 @pytest.fixture
 def shop(tmp_path):
     """A ledger of two entries, what came, and a planner's figures."""
@@ -46,17 +62,7 @@ def shop(tmp_path):
         day = WEEKS[place]
         append_entry(
             tmp_path / "ledger",
-            ForecastRun(
-                title="Coats",
-                head="sales_path",
-                forecast="a" * 64,
-                inputs={},
-                as_of=str(day.date()),
-                frequency=FrequencyEntry("week", 0),
-                horizon=2,
-                levels=[0.1, 0.5, 0.9],
-                sales=SalesEntry.of(COLUMNS),
-            ),
+            run_at(day),
             answers_at(day),
         )
     draw = np.random.default_rng(0)
@@ -120,6 +126,23 @@ def test_what_is_wrong_with_both_tables_is_one_message(shop):
     assert code == 1 and "2 mistakes" in told and "wrong.csv has 240 problems" in told
     assert "other.csv must hold sales of items of the ledger" in told
     assert not (shop / "out").exists()
+
+
+def test_what_cannot_be_read_is_one_message_before_the_ledger_is_hashed(shop):
+    (shop / "ledger" / "answers" / "000001.parquet").write_bytes(b"x")
+    (shop / "out").write_text("in the way")
+    code, told = score(shop, "--planner", shop / "gone.csv", sales="lost.csv")
+    assert code == 1 and "3 mistakes" in told and "000001.parquet" not in told
+    assert "gone.csv" in told and "lost.csv" in told and "out must be a folder" in told
+
+
+def test_a_waiting_entry_of_other_columns_stops_no_score(shop):
+    week = pd.Timestamp("2024-05-20")
+    columns = replace(COLUMNS, units="pieces")
+    append_entry(shop / "ledger", run_at(week, columns), answers_at(week))
+    code, told = score(shop)
+    assert code == 0 and "Not scored entry 3 (2024-05-20), not covered" in told, told
+    assert "pieces" in told
 
 
 def test_sales_that_end_before_any_entry_is_over_are_refused(shop):

@@ -30,14 +30,14 @@ def show_score(score: "LedgerScore") -> None:
     own = {row.group: row for row in by_entry.rows if row.method == FORECAST}
     shown = _table("Entries of the ledger", "entry", ("sealed on", *HEADINGS))
     for one in score.states:
-        row = own.get(f"{one.number} ({one.as_of})")
+        row = own.get(one.label)
         if row is not None:
             made = one.made[:10] + (" (late)" if one.is_late else "")
             shown.add_row(row.group, made, *(number_text(row.metrics[name]) for name in OF_ENTRIES))
     say(shown)
     for one in score.states:
         if one.state != "scored":
-            say(f"Not scored   entry {one.number} ({one.as_of}), {one.state}: it {one.why}")
+            say(f"Not scored   entry {one.label}, {one.state}: it {one.why}")
     rows, gains = score.result.tables[0].rows, score.result.gains
     title = f"{rows[0].n_rows:,} forecasts that are over"
     say(method_table(rows, gains, title=title, words=WORDS["units"]))

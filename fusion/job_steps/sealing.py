@@ -1,12 +1,14 @@
 """Forecasts of a job go into a ledger: where it lies, what was read, and the entry."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from fusion.choices.mistakes import Mistakes
 from fusion.choices.paths import folder_mistakes, input_mistakes
+from fusion.errors import CatalogueError
 from fusion.forecasting.asked import AskedAnswers
 from fusion.forecasting.heads import head_name
 from fusion.forecasting.ledger.append import append_entry, check_ledger
@@ -66,13 +68,43 @@ def check_seal(
         check_ledger(ledger)
 
 
-def hashes_of(tables: Mapping[str, Path | None]) -> dict[str, str]:
-    """SHA-256 of tables by name; of a folder, that of the names and hashes of its files.
+@contextmanager
+def hashed(tables: Mapping[str, Path | None]) -> Iterator[dict[str, str]]:
+    """SHA-256 of tables that are read in the block, by name.
+
+    That of a folder is of the names and hashes of its files. What is wrong with a table that cannot
+    be hashed is told by whoever reads it.
+
+    Why twice: a hash from before alone, or from behind alone, may be of bytes that nobody read.
 
     Args:
         tables: Where they lie; None: not given.
+
+    Raises:
+        CatalogueError: If one has changed, or is gone, at the end of the block.
     """
-    return {name: _hash(path) for name, path in tables.items() if path is not None}
+    before = _hashes(tables)
+    yield before
+    after = _hashes(tables)
+    given = {name: path for name, path in tables.items() if path is not None}
+    if changed := [
+        str(path)
+        for name, path in given.items()
+        if name not in after or after[name] != before.get(name)
+    ]:
+        raise CatalogueError(
+            f"{', '.join(changed)} must stay as it is while it is read, got other bytes or none "
+            "behind it. Run the same command again when nothing writes to it."
+        )
+
+
+def _hashes(tables: Mapping[str, Path | None]) -> dict[str, str]:
+    found = {}
+    for name, path in tables.items():
+        if path is not None and (path.is_file() or path.is_dir()):  # reading ends no pipe
+            with suppress(OSError, CatalogueError):
+                found[name] = _hash(path)
+    return found
 
 
 def _hash(path: Path) -> str:
@@ -99,7 +131,7 @@ def seal(
         trained: What was asked.
         found: What it answered.
         bundle: Folder of the trained forecast.
-        inputs: See `hashes_of`.
+        inputs: See `hashed`.
 
     Raises:
         LedgerError, LockedError, OSError: See `append_entry`.

@@ -41,7 +41,7 @@ from fusion.job_steps.forecast_source import ForecastSource, opened
 from fusion.job_steps.forecast_tables import long_table, told_table
 from fusion.job_steps.made_with import versions
 from fusion.job_steps.panel import sales_spec
-from fusion.job_steps.sealing import Seal, check_seal, hashes_of, ledger_of, seal
+from fusion.job_steps.sealing import Seal, check_seal, hashed, ledger_of, seal
 from fusion.jobs.backtest import TABLE as BACKTEST
 from fusion.progress import Stage, say_once, silent
 from fusion.report.forecast_content import ForecastReport
@@ -117,14 +117,15 @@ def forecast(
         check_folder(folder / MODEL, FORECAST)
     ledger = ledger_of(folder / MODEL, options.ledger)
     check_seal(ledger, folder / MODEL, _tables(config), mistakes)
-    inputs = checked_inputs(
-        config, folder, mistakes, is_measured=options.is_measured, is_asked=True
-    )
+    with hashed(_tables(config)) as hashes:
+        inputs = checked_inputs(
+            config, folder, mistakes, is_measured=options.is_measured, is_asked=True
+        )
     _check_pages(options.pages, inputs.sales)
     _tell_finished(folder / MODEL)
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
-        return _trained_and_told(config, inputs, folder, options, stage=stage)
+        return _trained_and_told(config, inputs, folder, options, hashes=hashes, stage=stage)
 
 
 def _trained_and_told(
@@ -133,9 +134,10 @@ def _trained_and_told(
     folder: Path,
     options: ForecastOptions,
     *,
+    hashes: dict[str, str],
     stage: Stage,
 ) -> ForecastResult:
-    hashes, model = hashes_of(_tables(config)), folder / MODEL
+    model = folder / MODEL
     history = history_of(inputs, stage=stage)
     trained = _trained(config, inputs, history, stage=stage)
     save_forecast(trained, model)
@@ -193,8 +195,8 @@ def answer(
     for name, path in (("out", output), ("page", page)):
         mistakes.add(source.overwritten(name, path, bundle))
     check_seal(ledger, bundle, source.tables, mistakes)
-    trained, sales = opened(bundle, source, mistakes=mistakes)
-    hashes = hashes_of(source.tables)
+    with hashed(source.tables) as hashes:
+        trained, sales = opened(bundle, source, mistakes=mistakes)
     _check_pages(options.pages, sales)
     with locked_file(output):
         found = asked_answers(trained, sales, source.content, as_of=source.as_of, stage=stage)

@@ -5,6 +5,7 @@ Writes, below the output folder: `score.csv` (one row a method, metric and group
 """
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from fusion.choices.mistakes import Mistakes
@@ -15,6 +16,7 @@ from fusion.forecasting.ledger.chain import LEDGER, Ledger, check_noted, read_le
 from fusion.forecasting.ledger.choice import chosen_entries
 from fusion.forecasting.ledger.score import LedgerScore, PlannerTable, score_ledger
 from fusion.job_steps.made_with import versions
+from fusion.job_steps.panel import header_of
 from fusion.job_steps.score_tables import score_reader, score_table
 from fusion.job_steps.sealing import FOLDER
 from fusion.progress import Stage, silent
@@ -92,16 +94,20 @@ def score(
     read = {"ledger": ledger, "sales": sales, "planner": options.planner}
     mistakes.add(folder_mistakes("out", folder))
     mistakes.add(input_mistakes("out", folder, read))
-    found: Ledger | None = None
+    planner: PlannerTable | None = None
     with mistakes.gathered():
-        found = _checked(ledger, options.noted)
-    mistakes.refuse()
-    assert found is not None
+        header_of(sales)
+    with mistakes.gathered():
+        planner = _planner(options.planner)
+    with mistakes.gathered():
+        _check_place(ledger)
+    mistakes.refuse()  # before the ledger, which may be large, is hashed
+    found = _checked(ledger, options.noted)
     run = chosen_entries(found, options.entries)[-1].entry.run
     made = score_ledger(
         found,
-        score_reader(run, sales),
-        planner=_planner(options.planner),
+        partial(score_reader, sales=sales),
+        planner=planner,
         entries=options.entries,
         source=sales.name,
         stage=stage,
@@ -120,12 +126,11 @@ def score(
     return ScoreJob(folder, made)
 
 
-def _checked(ledger: Path, noted: str | None) -> Ledger:
-    """The ledger, once its chain holds.
+def _check_place(ledger: Path) -> None:
+    """Refuses a folder that is no ledger.
 
     Raises:
-        ConfigError: If there is none.
-        LedgerError: If it has changed, or does not hold the noted hash.
+        ConfigError: With the ledger that lies in it, if one does.
     """
     if not (ledger / LEDGER).is_file():
         inner = ledger / FOLDER
@@ -133,6 +138,14 @@ def _checked(ledger: Path, noted: str | None) -> Ledger:
         if (inner / LEDGER).is_file():
             hint = f"Did you mean {inner}?"
         raise ConfigError(f"ledger must be a folder with {LEDGER}, got none in {ledger}. {hint}")
+
+
+def _checked(ledger: Path, noted: str | None) -> Ledger:
+    """The ledger, once its chain holds.
+
+    Raises:
+        LedgerError: If it has changed, or does not hold the noted hash.
+    """
     found = read_ledger(ledger)
     if noted is not None:
         check_noted(found, noted)

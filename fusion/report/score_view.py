@@ -7,7 +7,7 @@ from fusion.evaluation.result import Evaluation, Score
 from fusion.forecasting.backtest.result import FORECAST
 from fusion.forecasting.backtest.tables import BacktestTable, GainTable
 from fusion.forecasting.ledger.score import LedgerScore
-from fusion.forecasting.ledger.value_added import POINT, ValueAdded
+from fusion.forecasting.ledger.value_added import NAIVE, POINT, ValueAdded
 from fusion.report.answer import Answer, best_simple
 from fusion.report.backtest_view import (
     BY,
@@ -34,6 +34,7 @@ class AddedView:
 
     Args:
         n_figures: Items and periods that are compared.
+        has_naive: Whether the naive forecast is one of the methods.
         methods: How good each is.
         steps: Pairs of them by the error of single steps.
         totals: Pairs of them by the error of the whole window.
@@ -41,6 +42,7 @@ class AddedView:
     """
 
     n_figures: int
+    has_naive: bool
     methods: GroupTable
     steps: Comparison
     totals: Comparison
@@ -71,7 +73,7 @@ def score_view(score: LedgerScore) -> ScoreView:
     view = backtest_view(score.result)
     groups = tuple(_with_dates(table, score) for table in view.groups)
     waiting = {
-        f"Entry {one.number} ({one.as_of})": f"{one.state}: it {one.why}"
+        f"Entry {one.label}": f"{one.state}: it {one.why}"
         for one in score.states
         if one.state != "scored"
     }
@@ -89,11 +91,8 @@ def _answer(answer: Answer, score: LedgerScore) -> Answer:
     result = score.result
     n_scored = sum(one.state == "scored" for one in score.states)
     span = periods(result.examples.horizon, result.examples.panel.frequency)
-    late = [one for one in score.states if one.is_late and one.state == "scored"]
     entries = "1 entry" if n_scored == 1 else f"{n_scored} entries"
     said = f"{entries} of the ledger, each compared with what was sold in its {span}."
-    if late:
-        said += f" {len(late)} of them were sealed when their first period was over."
     rival = best_simple(backtest_evaluation(result, "wape"))
     proof = f"{said} {gain_told(result, rival)}".rstrip()
     return replace(answer, name="Sealed forecasts", proof=proof)
@@ -103,10 +102,7 @@ def _with_dates(table: GroupTable, score: LedgerScore) -> GroupTable:
     """The table of entries with the day on which each was sealed; others as they are."""
     if table.first != "entry":
         return table
-    made = {
-        f"{one.number} ({one.as_of})": day_text(one.made[:10]) + f", {LATE}" * one.is_late
-        for one in score.states
-    }
+    made = {one.label: day_text(one.made[:10]) + f", {LATE}" * one.is_late for one in score.states}
     rows = tuple((name, (made[name], *values)) for name, values in table.rows)
     return replace(table, labels=("Sealed on", *table.labels), rows=rows)
 
@@ -120,6 +116,7 @@ def _added(added: ValueAdded) -> AddedView:
     labels = tuple(metric_name(name).label for name in names)
     return AddedView(
         added.n_figures,
+        any(row.method == NAIVE for row in whole.rows),
         GroupTable("All of them", "forecast by", labels, rows),
         _pairs(added, "wape"),
         _pairs(added, "wape_total"),

@@ -6,14 +6,13 @@ from typing import Literal
 
 import numpy as np
 
-from fusion.data.panel.panel import Panel
 from fusion.errors import CatalogueError, ConfigError
 from fusion.forecasting.ledger.chain import Ledger
 from fusion.forecasting.ledger.entries import ForecastRun, SealedEntry
+from fusion.forecasting.ledger.sold import OF_UNITS, Sold, is_over, kind_of, last_day
 
-OF_UNITS = ("sales_path", "demand")
-"""Heads whose answers are units; demand is compared where sales say that an item was in stock."""
-State = Literal["scored", "waiting", "not covered", "repeated", "of another kind"]
+State = Literal["scored", "waiting", "not covered", "without rows", "repeated", "of another kind"]
+MOST_TOLD = 5
 
 
 @dataclass(frozen=True)
@@ -36,12 +35,17 @@ class EntryState:
     state: State
     why: str = ""
 
+    @property
+    def label(self) -> str:
+        """What tables call it, such as `3 (2024-04-29)`."""
+        return f"{self.number} ({self.as_of})"
+
 
 def chosen_entries(ledger: Ledger, numbers: Sequence[int]) -> tuple[SealedEntry, ...]:
     """The entries of some numbers, or all.
 
     Raises:
-        ConfigError: If there is none of a number, or the ledger is empty.
+        ConfigError: If there is none of a number, the ledger is empty, or none is of units.
     """
     if not ledger.entries:
         raise ConfigError(
@@ -55,75 +59,102 @@ def chosen_entries(ledger: Ledger, numbers: Sequence[int]) -> tuple[SealedEntry,
             "Name entries of the ledger."
         )
     places = sorted(set(numbers)) or range(1, n_entries + 1)
-    return tuple(ledger.entries[number - 1] for number in places)
+    chosen = tuple(ledger.entries[number - 1] for number in places)
+    heads = sorted({one.entry.run.head for one in chosen})
+    if not set(OF_UNITS).intersection(heads):
+        raise ConfigError(
+            f"entries must hold a forecast of units to be scored, got {', '.join(heads)} alone in "
+            f"{len(chosen)} of {ledger.folder}, which units sold do not tell. Name entries of "
+            f"{' or '.join(OF_UNITS)}."
+        )
+    return chosen
 
 
-def states_of(
-    chosen: Sequence[SealedEntry], panel: Panel, *, source: str
-) -> tuple[EntryState, ...]:
+def states_of(chosen: Sequence[SealedEntry], sold: Sold, *, source: str) -> tuple[EntryState, ...]:
     """What becomes of each entry.
 
-    Those are scored that are over, are of the same sales table and steps as the last one that is
-    over, and do not repeat another.
+    Those are scored that are over, are of the same sales table and steps as the last one of units
+    that is over, and do not repeat another that is scored.
 
     Args:
         chosen: Entries, the oldest first.
-        panel: The sales that came.
+        sold: The sales that came, see `read_sold`.
         source: What messages call the sales table.
 
     Raises:
         CatalogueError: If none is scored.
     """
-    whys = [_why_not(one.entry.run, chosen[-1].entry.run, panel) for one in chosen]
-    over = [one for one, (state, _) in zip(chosen, whys, strict=True) if state == "scored"]
-    if not over:
-        raise _none_over(chosen, panel, source=source)
+    whys = [_why_not(one.entry.run, sold, source=source) for one in chosen]
+    if all(state != "scored" for state, _ in whys):
+        raise _none_over(chosen, sold, [why for _, why in whys], source=source)
     first: dict[str, int] = {}
     states = []
     for one, (state, why) in zip(chosen, whys, strict=True):
         entry = one.entry
-        before = first.setdefault(entry.answers.sha256, entry.number)
-        if state == "scored" and _steps(entry.run) != _steps(over[-1].entry.run):
+        if state == "scored" and _steps(entry.run) != _steps(sold.run):
             steps = f"{entry.run.horizon} steps of {entry.run.head} at {_levels(entry.run)}"
             state, why = "of another kind", f"has {steps}; score it alone"
-        if state == "scored" and before != entry.number:
-            state, why = "repeated", f"has the answers of entry {before}"
+        if state == "scored":
+            before = first.setdefault(entry.answers.sha256, entry.number)
+            if before != entry.number:
+                state, why = "repeated", f"has the answers of entry {before}"
         states.append(
             EntryState(entry.number, entry.made, entry.run.as_of, entry.is_late, state, why)
         )
     return tuple(states)
 
 
-def _why_not(run: ForecastRun, last: ForecastRun, panel: Panel) -> tuple[State, str]:
+def late_notes(states: Sequence[EntryState]) -> list[str]:
+    """Which scored entries were sealed late, in a sentence; none where none was."""
+    late = [str(one.number) for one in states if one.is_late and one.state == "scored"]
+    n_scored = sum(one.state == "scored" for one in states)
+    if not late:
+        return []
+    return [
+        f"{len(late)} of {n_scored} scored entries were sealed when their first period was over "
+        f"(entry {', '.join(late)}): what was sold in it may have been known."
+    ]
+
+
+def _why_not(run: ForecastRun, sold: Sold, *, source: str) -> tuple[State, str]:
     """Whether an entry can be scored by itself, and why it cannot."""
-    frequency = panel.frequency
     if run.head not in OF_UNITS:
         return "of another kind", f"answers {run.head}, which units sold do not tell"
-    if (run.sales, run.frequency) != (last.sales, last.frequency):
+    panel = sold.panels.get(kind_of(run))
+    if isinstance(panel, CatalogueError):
+        told = " ".join(str(panel).split())
+        return "not covered", f"cannot be compared with {source}: {told}"
+    if panel is not None and run.period < panel.start:
+        begin = panel.frequency.first_day(panel.start)
+        return "not covered", f"begins before the sales, {begin}"
+    if panel is not None and not is_over(run, panel):
+        return "waiting", f"is over when sales up to {last_day(run)} are there"
+    if kind_of(run) != kind_of(sold.run):
         return "of another kind", "is of sales in other columns or periods; score it alone"
-    if run.period < panel.start:
-        return "not covered", f"begins before the sales, {frequency.first_day(panel.start)}"
-    if run.period + run.horizon > panel.end:
-        return "waiting", f"is over when sales up to {_last_day(run)} are there"
     return "scored", ""
 
 
-def _none_over(chosen: Sequence[SealedEntry], panel: Panel, *, source: str) -> CatalogueError:
+def _none_over(
+    chosen: Sequence[SealedEntry], sold: Sold, whys: Sequence[str], *, source: str
+) -> CatalogueError:
+    """The error where no entry is scored, with why each of the latest is not."""
+    panels = list(sold.panels.values())
+    readable = [panel for panel in panels if not isinstance(panel, CatalogueError)]
+    if not readable:
+        return next(error for error in panels if isinstance(error, CatalogueError))
+    panel = readable[0]
     last = panel.frequency.first_day(panel.end) - np.timedelta64(1, "D")
-    first = panel.frequency.first_day(panel.start)
-    told = ", ".join(
-        f"entry {one.entry.number} of {one.entry.run.as_of} to {_last_day(one.entry.run)}"
-        for one in (chosen[:1] if len(chosen) == 1 else (chosen[0], chosen[-1]))
-    )
+    told = [
+        f"\n  - entry {entry.number} of {entry.run.as_of} to {last_day(entry.run)} {why}"
+        for entry, why in zip((one.entry for one in chosen), whys, strict=True)
+    ]
+    more = f"\n  - {len(told) - MOST_TOLD} older ones" if len(told) > MOST_TOLD else ""
     return CatalogueError(
-        f"{source} must cover all periods of an entry, got sales from {first} to {last} beside "
-        f"{len(chosen)} {'entry' if len(chosen) == 1 else 'entries'}: {told}. Give sales that go "
-        "on, or score when these periods are over."
+        f"{source} must cover all periods of an entry, got sales from "
+        f"{panel.frequency.first_day(panel.start)} to {last} beside {len(chosen)} "
+        f"{'entry' if len(chosen) == 1 else 'entries'}:{''.join(told[-MOST_TOLD:])}{more}\n"
+        "Give the sales of all periods of an entry, or score when they are over."
     )
-
-
-def _last_day(run: ForecastRun) -> str:
-    return str(run.periods.first_day(run.period + run.horizon) - np.timedelta64(1, "D"))
 
 
 def _steps(run: ForecastRun) -> tuple[str, int, tuple[float, ...]]:

@@ -97,8 +97,10 @@ def read_planner(
         ),
         *_strangers(ids, columns.item, items),
     ]
-    if not problems:
-        problems = _twice(ids, shops, periods, columns=columns, frequency=frequency)
+    pairs = zip(ids, shops, strict=True)
+    is_sound = [name in items and shop is not None for name, shop in pairs]
+    sound = np.flatnonzero(np.array(is_sound) & ~np.isnat(days[0]))
+    problems += _twice(sound, ids, shops, periods, columns=columns, frequency=frequency)
     raise_for(sorted(problems, key=lambda one: one.row or 0), source=source)
     index = pd.MultiIndex.from_arrays([ids, shops, periods])
     return PlannerFigures(pd.Series(units.rows.astype(np.float64), index=index))
@@ -120,6 +122,7 @@ def _strangers(ids: Sequence[str | None], column: str, items: Collection[str]) -
 
 
 def _twice(
+    rows: Ints,
     ids: Sequence[str | None],
     shops: Sequence[str | None],
     periods: NDArray[np.int64],
@@ -127,10 +130,11 @@ def _twice(
     columns: SalesColumns,
     frequency: Frequency,
 ) -> list[Problem]:
-    """One problem for each row of an item and period that another row tells of before."""
+    """One problem for each of some rows whose item and period one of them tells of before."""
     first: dict[tuple[str | None, str | None, int], int] = {}
     found = []
-    for row, key in enumerate(zip(ids, shops, periods.tolist(), strict=True)):
+    for row in rows.tolist():
+        key = ids[row], shops[row], int(periods[row])
         before = first.setdefault(key, row)
         if before != row:
             rule = f"must be one row an item and {frequency.unit}"

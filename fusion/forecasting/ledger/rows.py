@@ -1,9 +1,10 @@
 """Rows that are scored: what entries said of a series, beside what was sold of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fusion.data.panel.items import Series, series_names
 from fusion.data.panel.panel import Panel
@@ -12,6 +13,7 @@ from fusion.errors import CatalogueError
 from fusion.forecasting.backtest.breakdown import Grouping
 from fusion.forecasting.backtest.forecasts import Forecasts, joined
 from fusion.forecasting.examples import STAGES, Examples, Ints, examples_at
+from fusion.forecasting.ledger.choice import EntryState, State
 from fusion.forecasting.ledger.sealed_answers import SealedAnswers
 
 MOST_TOLD = 3
@@ -27,12 +29,14 @@ class ScoredRows:
         panel: The sales that came.
         positions: Series of the panel of each row, `[n]`.
         notes: Which rows were left out, a sentence each.
+        empty: Number of each entry without a row that is left -> its state and why.
     """
 
     parts: tuple[SealedAnswers, ...]
     panel: Panel
     positions: Ints
     notes: tuple[str, ...]
+    empty: Mapping[int, tuple[State, str]]
 
     @property
     def series(self) -> list[Series]:
@@ -71,11 +75,19 @@ class ScoredRows:
         ends = np.where(unsold, windows.begin, windows.end)
         return replace(found, windows=replace(windows, end=ends))
 
-    def groupings(self) -> list[Grouping]:
-        """Groups by entry and by the life stage that each row had when it was forecast."""
-        labels = [
-            f"{part.sealed.entry.number} ({part.sealed.entry.run.as_of})" for part in self.parts
-        ]
+    def states(self, states: Sequence[EntryState]) -> tuple[EntryState, ...]:
+        """States of all entries; those without a row are not scored."""
+        found = ((one, *self.empty.get(one.number, (one.state, one.why))) for one in states)
+        return tuple(replace(one, state=state, why=why) for one, state, why in found)
+
+    def groupings(self, states: Sequence[EntryState]) -> list[Grouping]:
+        """Groups by entry and by the life stage that each row had when it was forecast.
+
+        Args:
+            states: Of all entries, which say what each is called.
+        """
+        names = {one.number: one.label for one in states}
+        labels = [names[part.sealed.entry.number] for part in self.parts]
         entries = np.repeat(np.arange(len(labels)), [len(part.series) for part in self.parts])
         stages = np.concatenate([part.stages for part in self.parts])
         return [Grouping("entry", tuple(labels), entries), Grouping("life stage", STAGES, stages)]
@@ -90,8 +102,9 @@ def scored_rows(answers: Sequence[SealedAnswers], panel: Panel, *, source: str) 
         source: What messages call the sales table.
 
     Raises:
-        CatalogueError: If no row is left.
+        CatalogueError: If no row is left: no item was sold, or no row is over.
     """
+    empty: dict[int, tuple[State, str]] = {}
     places = {one: place for place, one in enumerate(series_names(panel))}
     parts, positions, unsold, n_waiting = [], [], dict[str, None](), 0
     for one in answers:
@@ -103,10 +116,42 @@ def scored_rows(answers: Sequence[SealedAnswers], panel: Panel, *, source: str) 
         if len(rows):
             parts.append(one.take(rows))
             positions.append(at[rows])
+        else:
+            empty[one.sealed.entry.number] = _why_empty(one, at >= 0, source=source)
+    if n_waiting and not parts:
+        raise _none_over(answers, empty, panel, source=source)
     if not parts:
         raise no_items([name for one in answers for name, _ in one.series], source=source)
     notes = _notes(list(unsold), n_waiting, is_by_shop=panel.shops is not None, source=source)
-    return ScoredRows(tuple(parts), panel, np.concatenate(positions), notes)
+    return ScoredRows(tuple(parts), panel, np.concatenate(positions), notes, empty)
+
+
+def _why_empty(
+    answers: SealedAnswers, is_sold: NDArray[np.bool_], *, source: str
+) -> tuple[State, str]:
+    """State of an entry of which no row is left, and why."""
+    if not is_sold.any():
+        return "without rows", f"forecasts no item that has a row in {source}"
+    run = answers.sealed.entry.run
+    end = run.periods.first_day(answers.as_of[is_sold].min() + run.horizon)
+    day = end - np.timedelta64(1, "D")
+    return "waiting", f"forecasts items that begin later, over when sales up to {day} are there"
+
+
+def _none_over(
+    answers: Sequence[SealedAnswers],
+    empty: Mapping[int, tuple[State, str]],
+    panel: Panel,
+    *,
+    source: str,
+) -> CatalogueError:
+    """The error where items were sold, and no forecast of them is over."""
+    last = panel.frequency.first_day(panel.end) - np.timedelta64(1, "D")
+    told = "".join(f"\n  - entry {number} {why}" for number, (_, why) in empty.items())
+    return CatalogueError(
+        f"{source} must cover all periods of a forecast, got sales up to {last}, where none is "
+        f"over yet:{told}\nGive sales that go on, or score when these periods are over."
+    )
 
 
 def no_items(names: Sequence[str], *, source: str) -> CatalogueError:

@@ -4,8 +4,9 @@ Simple methods stand beside them where the sales hold the history that was known
 planner where there are figures.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from fusion.choices.mistakes import Mistakes
 from fusion.data.panel.panel import Panel
 from fusion.errors import CatalogueError
 from fusion.forecasting.backtest.baselines import RULES, baseline_forecasts
-from fusion.forecasting.backtest.breakdown import breakdown
+from fusion.forecasting.backtest.breakdown import Grouping, breakdown
 from fusion.forecasting.backtest.forecasts import Actual, Forecasts, joined
 from fusion.forecasting.backtest.paired import paired_gains
 from fusion.forecasting.backtest.result import FORECAST, BacktestResult
@@ -22,15 +23,18 @@ from fusion.forecasting.examples import past_examples
 from fusion.forecasting.heads import FORECAST_HEADS, panel_of
 from fusion.forecasting.history import ReadSales
 from fusion.forecasting.ledger.chain import Ledger
-from fusion.forecasting.ledger.choice import EntryState, chosen_entries, states_of
+from fusion.forecasting.ledger.choice import EntryState, chosen_entries, late_notes, states_of
 from fusion.forecasting.ledger.entries import ForecastRun
 from fusion.forecasting.ledger.planner import PlannerFigures, read_planner
 from fusion.forecasting.ledger.rows import ScoredRows, no_items, scored_rows
 from fusion.forecasting.ledger.sealed_answers import SealedAnswers, sealed_answers
+from fusion.forecasting.ledger.sold import read_sold
 from fusion.forecasting.ledger.value_added import ValueAdded, value_added
 from fusion.progress import Stage, silent, within
 
 SIMPLE = "simple methods"
+SalesReader = Callable[[ForecastRun], ReadSales]
+"""From a forecast to what reads sales in its columns."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ def since_column(item: str) -> str:
 
 def score_ledger(
     ledger: Ledger,
-    read: ReadSales,
+    read: SalesReader,
     *,
     planner: PlannerTable | None = None,
     entries: Sequence[int] = (),
@@ -92,7 +96,8 @@ def score_ledger(
 
     Args:
         ledger: See `read_ledger`, which has checked it.
-        read: Reads the sales of a table of items, whose launches stand in `since_column`.
+        read: Gives what reads the sales in the columns of a forecast; it is asked about a table of
+            items whose launches stand in `since_column`.
         planner: Figures to stand beside the forecasts.
         entries: Numbers of the entries that count; empty: all.
         source: What messages call the sales table.
@@ -101,27 +106,27 @@ def score_ledger(
     Raises:
         CatalogueError: If no entry is over, no item of them was sold, or the planner's table is
             faulty or tells of other periods.
-        ConfigError: If there is no entry of a number.
+        ConfigError: If there is no entry of a number, or none of units.
         LedgerError: If answers have changed since the ledger was read.
     """
     chosen = chosen_entries(ledger, entries)
     answers = [sealed_answers(ledger, one) for one in chosen]
-    run, items = chosen[-1].entry.run, _items(answers)
-    figures, panel, mistakes = None, None, Mistakes()
+    sold = read_sold(chosen, partial(_panel, read=read, answers=answers, source=source))
+    figures, states, mistakes = None, tuple[EntryState, ...](), Mistakes()
     with mistakes.gathered():
-        figures = None if planner is None else _figures(planner, run, items)
+        figures = None if planner is None else _figures(planner, sold.run, answers)
     with mistakes.gathered():
-        panel = read(items)
-        _check_panel(panel, run, items, source=source)
+        states = states_of(chosen, sold, source=source)
     mistakes.refuse()
-    assert panel is not None
-    states = states_of(chosen, panel, source=source)
+    panel = sold.panel
+    assert isinstance(panel, Panel)
     over = {one.number for one in states if one.state == "scored"}
     scored = [one for one in answers if one.sealed.entry.number in over]
     kind = FORECAST_HEADS[scored[0].sealed.entry.run.head]  # all of them answer the same question
     rows = scored_rows(scored, panel_of(kind, panel), source=source)
-    result = _result(rows, stage=stage)
-    planned, notes = None, [*ledger.notes, *_late(states), *rows.notes]
+    states, groupings = rows.states(states), rows.groupings(states)
+    result = _result(rows, groupings, stage=stage)
+    planned, notes = None, [*ledger.notes, *late_notes(states), *rows.notes]
     if figures is not None and planner is not None:
         planned = figures.of(rows.series, rows.as_of, horizon=rows.horizon)
     added = value_added(
@@ -129,7 +134,7 @@ def score_ledger(
         result.forecasts,
         planned,
         blocks=_blocks(rows),
-        groupings=rows.groupings(),
+        groupings=groupings,
     )
     if planner is not None and figures is not None:
         if added is None:
@@ -141,34 +146,20 @@ def score_ledger(
     return LedgerScore(ledger.last_hash, states, result, added, tuple(notes))
 
 
-def _items(answers: Sequence[SealedAnswers]) -> pd.DataFrame:
-    """Items of the ledger, each with the first day that it was forecast for."""
-    item = answers[-1].sealed.entry.run.sales.item
-    since: dict[str, str] = {}
-    for one in answers:
-        for name, day in one.first_days.items():
-            since[name] = min(day, since.get(name, day))
-    return pd.DataFrame({item: list(since), since_column(item): list(since.values())}, dtype=object)
-
-
-def _figures(planner: PlannerTable, run: ForecastRun, items: pd.DataFrame) -> PlannerFigures:
-    return read_planner(
-        planner.frame,
-        columns=run.sales.columns,
-        frequency=run.periods,
-        items=set(items[run.sales.item]),
-        source=planner.source,
-    )
-
-
-def _check_panel(panel: Panel, run: ForecastRun, items: pd.DataFrame, *, source: str) -> None:
-    """Refuses sales of other items or other periods.
+def _panel(
+    run: ForecastRun, *, read: SalesReader, answers: Sequence[SealedAnswers], source: str
+) -> Panel:
+    """The sales of the items of the ledger in the columns of a forecast.
 
     Raises:
-        CatalogueError: With what is there.
+        CatalogueError: If they cannot be read so, or are of other items or other periods.
     """
+    since = _since(answers)
+    item = run.sales.item
+    columns = {item: list(since), since_column(item): list(since.values())}
+    panel = read(run)(pd.DataFrame(columns, dtype=object))
     if not panel.n_series:
-        raise no_items(items[run.sales.item].tolist(), source=source)
+        raise no_items(list(since), source=source)
     if panel.frequency != run.periods:
         unit = run.periods.unit
         raise CatalogueError(
@@ -176,13 +167,35 @@ def _check_panel(panel: Panel, run: ForecastRun, items: pd.DataFrame, *, source:
             f"{panel.frequency.first_day(panel.start)}. Give sales whose dates stand on the same "
             "days."
         )
+    return panel
+
+
+def _since(answers: Sequence[SealedAnswers]) -> dict[str, str]:
+    """First day that each item of the ledger was forecast for."""
+    since: dict[str, str] = {}
+    for one in answers:
+        for name, day in one.first_days.items():
+            since[name] = min(day, since.get(name, day))
+    return since
+
+
+def _figures(
+    planner: PlannerTable, run: ForecastRun, answers: Sequence[SealedAnswers]
+) -> PlannerFigures:
+    return read_planner(
+        planner.frame,
+        columns=run.sales.columns,
+        frequency=run.periods,
+        items=set(_since(answers)),
+        source=planner.source,
+    )
 
 
 def _blocks(rows: ScoredRows) -> np.ndarray:
     return np.array([item for item, _ in rows.series], dtype=object)
 
 
-def _result(rows: ScoredRows, *, stage: Stage) -> BacktestResult:
+def _result(rows: ScoredRows, groupings: Sequence[Grouping], *, stage: Stage) -> BacktestResult:
     examples = rows.examples()
     actual = Actual.of_examples(examples)
     simple, left_out = _simple(rows, stage=stage)
@@ -191,7 +204,7 @@ def _result(rows: ScoredRows, *, stage: Stage) -> BacktestResult:
         examples,
         actual,
         forecasts,
-        breakdown(actual, forecasts, rows.groupings()),
+        breakdown(actual, forecasts, groupings),
         paired_gains(actual, forecasts, blocks=_blocks(rows), reference=FORECAST),
         left_out,
         {},
@@ -219,17 +232,6 @@ def _simple(rows: ScoredRows, *, stage: Stage) -> tuple[dict[str, Forecasts], di
     methods = [name for name in found[0] if all(name in one for one in found)]
     forecasts = {name: joined([one[name] for one in found]) for name in methods}
     return forecasts, {name: why for name, why in left_out.items() if name not in forecasts}
-
-
-def _late(states: Sequence[EntryState]) -> list[str]:
-    late = [str(one.number) for one in states if one.is_late and one.state == "scored"]
-    n_scored = sum(one.state == "scored" for one in states)
-    if not late:
-        return []
-    return [
-        f"{len(late)} of {n_scored} scored entries were sealed when their first period was over "
-        f"(entry {', '.join(late)}): what was sold in it may have been known."
-    ]
 
 
 def _no_overlap(rows: ScoredRows, *, source: str) -> CatalogueError:

@@ -6,6 +6,8 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.promises.made_forecast import score_report
+from fusion.forecasting.ledger.choice import late_notes
+from fusion.forecasting.ledger.value_added import NAIVE
 from fusion.report import render_score, write_page
 from fusion.report.score_view import score_view
 
@@ -46,7 +48,13 @@ def test_every_pair_is_compared_with_an_interval(page, report):
 
 def test_entries_stand_with_the_day_on_which_they_were_sealed(page):
     assert re.search(r"Sealed on</span>\d+ \w+ \d{4}, late<", page)
-    assert "1 of them were sealed when their first period was over" in page
+
+
+def test_entries_that_were_sealed_late_are_told_once(report):
+    notes = late_notes(report.score.states)
+    page = render_score(replace(report, score=replace(report.score, notes=tuple(notes))))
+    told = "1 of 2 scored entries were sealed when their first period was over (entry 1)"
+    assert told in page and page.count("sealed when their first period was over") == 1
 
 
 def test_hash_of_the_last_entry_stands_on_the_page(page, report):
@@ -56,6 +64,19 @@ def test_hash_of_the_last_entry_stands_on_the_page(page, report):
 def test_a_forecast_alone_has_no_section_of_added_value(report):
     page = render_score(replace(report, score=replace(report.score, added=None)))
     assert "Forecast value added" not in page and "The forecasts by themselves" in page
+
+
+def test_the_naive_forecast_is_explained_only_where_it_is_compared(page, report):
+    told = "The naive forecast says"
+    whole = report.score.added.tables[0]
+    rows = tuple(row for row in whole.rows if row.method != NAIVE)
+    gains = tuple(
+        replace(one, rows=tuple(row for row in one.rows if row.method != NAIVE))
+        for one in report.score.added.gains[:1]
+    )
+    added = replace(report.score.added, tables=(replace(whole, rows=rows),), gains=gains)
+    without = render_score(replace(report, score=replace(report.score, added=added)))
+    assert told in page and told not in without
 
 
 def test_texts_of_others_are_escaped():

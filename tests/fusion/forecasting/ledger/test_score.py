@@ -27,9 +27,12 @@ def few_methods(monkeypatch):
     monkeypatch.setattr(score_room, "RULES", {name: RULES[name] for name in ("zero", NAIVE)})
 
 
-def score(folder, sales, columns=COLUMNS, **asked):
-    spec = SalesSpec(columns, "week", since_column(columns.item))
-    return score_ledger(read_ledger(folder), frames_reader(frame_parts(sales), spec), **asked)
+def score(folder, sales, **asked):
+    def read(run):
+        spec = SalesSpec(run.sales.columns, run.frequency.unit, since_column(run.sales.item))
+        return frames_reader(frame_parts(sales), spec)
+
+    return score_ledger(read_ledger(folder), read, **asked)
 
 
 def of_group(tables, by, group, method=FORECAST):
@@ -56,6 +59,8 @@ def test_entries_that_are_not_over_wait(ledger, sold):
     assert [one.state for one in found.states] == ["scored", "scored", "waiting"]
     assert found.states[2].why == "is over when sales up to 2024-05-12 are there"
     assert found.result.tables[0].rows[0].n_rows == 4
+    by_entry = next(table for table in found.result.tables if table.by == "entry")
+    assert {row.group for row in by_entry.rows} == {one.label for one in found.states[:2]}
 
 
 def test_simple_methods_know_what_was_known_at_each_entry(ledger, sold):
@@ -82,6 +87,25 @@ def test_an_item_without_a_row_is_told_and_left_out(ledger, sold):
     assert any(
         "1 item(s) of the ledger have no row in sales at all ('B')" in one for one in found.notes
     )
+
+
+def test_items_that_all_begin_later_wait(tmp_path, sold, run_of, answers_of):
+    answers = answers_of("2024-05-13", {"A": 4, "B": 5})  # of launches, two weeks ahead
+    append_entry(tmp_path, run_of("2024-04-29"), answers)
+    with pytest.raises(CatalogueError, match=r"sales up to 2024-05-19, .* none is over") as caught:
+        score(tmp_path, sold)
+    assert "entry 1 forecasts items that begin later, over when sales up to 2024-05-26" in str(
+        caught.value
+    )
+
+
+def test_an_entry_without_rows_is_not_counted_as_scored(ledger, sold, run_of, answers_of):
+    append_entry(ledger, run_of("2024-03-18"), answers_of("2024-03-18", {"Z": 4}))
+    append_entry(ledger, run_of("2024-04-22"), answers_of("2024-05-13", {"A": 4}))
+    found = score(ledger, sold)
+    assert [one.state for one in found.states] == ["scored"] * 3 + ["without rows", "waiting"]
+    assert found.states[3].why == "forecasts no item that has a row in sales"
+    assert "3 of 3 scored entries" in found.notes[0]
 
 
 def test_a_period_without_a_row_is_a_zero_from_the_first_day_forecast_on(
@@ -113,6 +137,68 @@ def test_entries_of_other_steps_are_scored_when_they_are_asked_for(
     assert all(one.state == "scored" for one in chosen.states)
 
 
+def test_a_waiting_entry_of_other_columns_hides_no_entry_that_is_over(
+    ledger, sold, run_of, answers_of
+):
+    other = replace(COLUMNS, price="eur")
+    append_entry(
+        ledger, run_of("2024-05-13", columns=other), answers_of("2024-05-13", {"A": 12, "B": 20})
+    )
+    found = score(ledger, sold.assign(eur=9.0))
+    assert [one.state for one in found.states] == ["scored"] * 3 + ["waiting"]
+    assert found.states[3].why == "is over when sales up to 2024-05-26 are there"
+    found = score(ledger, sold)
+    assert [one.state for one in found.states] == ["scored"] * 3 + ["not covered"]
+    assert "cannot be compared with sales: " in found.states[3].why and "eur" in found.states[3].why
+
+
+def test_the_last_entry_that_is_over_says_of_which_columns_the_others_are(
+    ledger, sold, run_of, answers_of
+):
+    other = replace(COLUMNS, price="eur")
+    answers = answers_of("2024-04-29", {"A": 12, "B": 20})  # those of entry 3, of another kind
+    append_entry(ledger, run_of("2024-04-29", columns=other), answers)
+    append_entry(ledger, run_of("2024-05-20"), answers_of("2024-05-20", {"A": 12}))
+    found = score(ledger, sold.assign(eur=9.0))
+    assert [one.state for one in found.states] == ["of another kind"] * 3 + ["scored", "waiting"]
+    assert found.states[0].why == "is of sales in other columns or periods; score it alone"
+
+
+def test_a_planner_is_read_in_the_columns_of_the_last_entry_that_is_over(
+    ledger, sold, run_of, answers_of
+):
+    other = replace(COLUMNS, units="pieces")
+    append_entry(
+        ledger, run_of("2024-05-13", columns=other), answers_of("2024-05-13", {"A": 12, "B": 20})
+    )
+    figures = sold[sold["week"] == "2024-03-04"]
+    found = score(ledger, sold, planner=PlannerTable(figures))
+    assert found.added.n_figures == len(figures)
+
+
+def test_every_entry_says_why_where_none_is_scored(ledger, sold, run_of, answers_of):
+    append_entry(
+        ledger, run_of("2024-03-18", head="price_path"), answers_of("2024-03-18", {"A": 3})
+    )
+    some = sold[sold["week"].between("2024-03-11", "2024-04-01")]
+    with pytest.raises(CatalogueError) as caught:
+        score(ledger, some)
+    for said in (
+        "entry 1 of 2024-03-04 to 2024-03-17 begins before the sales, 2024-03-11",
+        "entry 2 of 2024-04-01 to 2024-04-14 is over when sales up to 2024-04-14 are there",
+        "entry 4 of 2024-03-18 to 2024-03-31 answers price_path",
+    ):
+        assert said in str(caught.value)
+
+
+def test_a_ledger_of_prices_alone_is_refused_for_that(tmp_path, sold, run_of, answers_of):
+    append_entry(
+        tmp_path, run_of("2024-03-04", head="price_path"), answers_of("2024-03-04", {"A": 3})
+    )
+    with pytest.raises(ConfigError, match=r"must hold a forecast of units .* got price_path alone"):
+        score(tmp_path, sold)
+
+
 def test_an_entry_that_answers_no_units_is_told(ledger, sold, run_of, answers_of):
     append_entry(
         ledger, run_of("2024-03-18", head="price_path"), answers_of("2024-03-18", {"A": 3})
@@ -128,7 +214,7 @@ def test_demand_is_compared_in_periods_in_full_stock(tmp_path, sold, run_of, ans
     append_entry(tmp_path, run, answers_of("2024-03-04", {"A": 10, "B": 20}))
     is_short = (sold["sku"] == "A") & (sold["week"] == "2024-03-11")
     stocked = sold.assign(shelf=np.where(is_short, 0.5, 1.0), sold=sold["sold"].mask(is_short, 1))
-    found = score(tmp_path, stocked, columns)
+    found = score(tmp_path, stocked)
     came = stocked[stocked["week"].isin(["2024-03-04", "2024-03-11"])]["sold"].tolist()
     np.testing.assert_array_equal(found.result.actual.steps, [[came[0], np.nan], came[2:]])
 
@@ -195,6 +281,14 @@ def test_a_faulty_table_of_a_planner_is_one_message(ledger, sold, change, said):
     assert "plan.csv" in str(caught.value)
 
 
+def test_rows_of_a_planner_that_stand_twice_are_told_beside_other_faults(ledger, sold):
+    figures = sold[sold["week"] == "2024-03-04"].astype({"sold": object})
+    faulty = pd.concat([figures, figures.head(1), figures.tail(1).assign(sold="x", sku="Z")])
+    with pytest.raises(CatalogueError, match=r"2024-03-04 again \(row 1\)") as caught:
+        score(ledger, sold, planner=PlannerTable(faulty, "plan.csv"))
+    assert "got 'x'" in str(caught.value) and "plan.csv has 3 problems" in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -241,6 +335,6 @@ def test_shops_are_scored_each_by_itself(tmp_path, run_of, answers_of):
         for month, day in ((2, 19), (2, 26), (3, 4), (3, 11))
     ]
     sales = pd.DataFrame(rows, columns=["sku", "week", "sold", "shop"])
-    found = score(tmp_path, sales, columns).result
+    found = score(tmp_path, sales).result
     assert found.forecasts[FORECAST].median[:, 0].tolist() == [4, 6]
     assert found.actual.steps.tolist() == [[5, 5], [5, 5]]
