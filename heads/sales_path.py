@@ -89,7 +89,8 @@ class SalesPathHead(Head):
         alike = [len(one) for one in self.starts] == [shape[1]] * shape[0]
         if not alike or not np.isfinite(self.starts).all():
             raise ValueError(
-                f"starts must be {shape[0]} times {shape[1]} finite numbers, got others. Use fitted()."
+                f"starts must be {shape[0]} times {shape[1]} finite numbers, got others. Use "
+                "fitted()."
             )
         self.units = SalesUnits(**(units or {}))
         self.check_units()
