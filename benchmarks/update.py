@@ -203,7 +203,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not (options.data / FILE).is_file():
         parser.error(f"--data must hold {FILE}, got {options.data}.")
     trial, members = options.items is not None, tuple(options.members)
-    command = f"python benchmarks/update.py --data DATA --members {' '.join(members)}"
+    command = (
+        f"python benchmarks/update.py --data DATA --members {' '.join(members)} "
+        f"--weeks {options.weeks} --long {options.long}"
+    )
     n_items = options.items or 4_000
     write_section(
         "Updates: time",
