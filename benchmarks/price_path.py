@@ -213,7 +213,8 @@ def _write(
     write_section(
         name,
         command=f"python benchmarks/price_path.py --data DATA --store STORE --seeds "
-        f"{options.seeds} --members {' '.join(options.members)}{sample}",
+        f"{options.seeds} --members {' '.join(options.members)} --origins "
+        f"{' '.join(map(str, options.origins))} --demo-origins {options.demo_origins}{sample}",
         workload=workload,
         rows=list(rows_of(found)),
         notes=notes(found, seconds),
