@@ -12,16 +12,19 @@ Measure = Literal["mean", "last"]
 `last`: the last known number, for what stays as it is unless it is moved, such as a price."""
 LEVEL_PERIODS = 8
 """Periods, the latest, whose mean is a level."""
+MOST_LEVEL_PERIODS = 52
+"""Periods, the latest, whose mean is a level where all of the last 8 are unknown."""
 ADDED: dict[Measure, float] = {"mean": 1.0, "last": 0.0}
 """What is added to a number before its logarithm is held against that of a level."""
 
 
-def levels_of(past: Array, measure: Measure = "mean") -> Array:
+def levels_of(past: Array, measure: Measure = "mean", *, periods: int = LEVEL_PERIODS) -> Array:
     """Levels of pasts `[n, length]`: `[n]`, NaN where nothing is known.
 
     Args:
         past: The last entry is the last period; NaN where a number is unknown.
         measure: What the level is.
+        periods: How many, the latest, a mean is of.
 
     Example:
         >>> past = np.array([[2.0, 4.0, np.nan]])
@@ -29,7 +32,7 @@ def levels_of(past: Array, measure: Measure = "mean") -> Array:
         ([4.0], [4.0])
     """
     if measure == "mean":
-        return own_means(past[:, -LEVEL_PERIODS:], otherwise=math.nan, least=0.0) + 1.0
+        return own_means(past[:, -periods:], otherwise=math.nan, least=0.0) + 1.0
     if not past.shape[1]:
         return np.full(len(past), math.nan)
     return last_known(past)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encoders.series.known import Array
-from encoders.series.levels import LEVEL_PERIODS, Measure, levels_of
+from encoders.series.levels import LEVEL_PERIODS, MOST_LEVEL_PERIODS, Measure, levels_of
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -131,10 +131,18 @@ class Windows:
         return values_at(values, place, place >= self.begin).astype(np.float64)
 
     def levels(self) -> Array:
-        """Level of the units of each history, see `levels_of`: `[n]`; NaN where none is known."""
+        """Level of the units of each history, see `levels_of`: `[n]`; NaN where none is known.
+
+        Where the last periods are unknown, such as those out of stock, those before them tell it.
+        """
         if self.measure == "last":
             return self.last(UNITS)
-        return levels_of(self.past(UNITS, LEVEL_PERIODS).astype(np.float64))
+        found = levels_of(self.past(UNITS, LEVEL_PERIODS).astype(np.float64))
+        unknown = np.flatnonzero(np.isnan(found) & (self.lengths > 0))
+        if len(unknown):
+            longer = self.take(unknown).past(UNITS, MOST_LEVEL_PERIODS).astype(np.float64)
+            found[unknown] = levels_of(longer, periods=MOST_LEVEL_PERIODS)
+        return found
 
     def past_market(self, name: str, length: int) -> Floats:
         """The last values of a number of the market before the first step; see `past`."""

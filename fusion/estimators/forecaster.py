@@ -118,9 +118,9 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
             CatalogueError: If a table lacks a column or holds faulty cells, with rows and columns.
             ConfigError: With every parameter that does not suit.
         """
-        from fusion.data.panel.reach import check_horizon
         from fusion.forecasting.asked import first_step
         from fusion.forecasting.content import check_items
+        from fusion.forecasting.heads import check_sales
         from fusion.forecasting.history import read_history
         from fusion.forecasting.making import make_forecast
 
@@ -129,7 +129,7 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
         with progress_shown() if self.verbose else quiet() as stage:
             found = self._sales(items, sales, market, planned, content=spec.content)
             until = first_step(found.panel, as_of)
-            check_horizon(found.panel, spec.horizon, until=until)
+            check_sales(spec.kind, found.panel, horizon=spec.horizon, until=until)
             checked = check_items(found.items, spec.content)
             history = read_history(found, checked, spec.content, head=spec.kind, stage=stage)
             tables = sales_spec(self)

@@ -1,10 +1,12 @@
 """Tables in memory as a forecaster reads them."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from fusion.data.frames import as_frame
+from fusion.errors import ConfigError
 
 if TYPE_CHECKING:
     from fusion.forecasting.content import ContentSpec
@@ -23,6 +25,7 @@ def asked_sales(
     from fusion.forecasting.history import SalesSpec
 
     if sales is None:
+        refuse_beside_kept({"market": market, "planned": planned})
         from fusion.forecasting.updating.histories import kept_sales
 
         return kept_sales(trained, as_frame(items))
@@ -35,6 +38,20 @@ def asked_sales(
         frame_if_any(planned),
     )
     return item_sales(items, sales, spec, may_all_be_new=True)
+
+
+def refuse_beside_kept(tables: Mapping[str, Any]) -> None:
+    """Refuses tables that belong to sales where the kept histories are asked.
+
+    Raises:
+        ConfigError: With their names.
+    """
+    given = [name for name, table in tables.items() if table is not None]
+    if given:
+        raise ConfigError(
+            f"{' and '.join(given)} must be left out where the kept histories are asked, got a "
+            "table. Give sales too, or bring it in by update."
+        )
 
 
 def new_rows(

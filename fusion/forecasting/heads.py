@@ -5,11 +5,15 @@ Another one is a head in `heads/`, two lines here and one test file.
 
 from typing import Any
 
+import numpy as np
+
 from encoders.spelling import unknown_name
 from fusion.data.panel.columns import SalesColumns
 from fusion.data.panel.panel import SOLD, Panel, Quantity
 from fusion.data.panel.priced import PRICE, priced
+from fusion.data.panel.reach import check_horizon
 from fusion.data.panel.stock import STOCK_ROLES, of_demand
+from fusion.errors import CatalogueError
 from heads.demand import DemandHead
 from heads.price_path import PricePathHead
 from heads.sales_path import SalesPathHead
@@ -86,6 +90,30 @@ def panel_of(kind: type[SalesPathHead], panel: Panel) -> Panel:
     if panel.quantity != "units":
         raise ValueError(f"panel must be of units, got one of {panel.quantity}. Read it anew.")
     return of_demand(panel) if quantity == "demand" else priced(panel)
+
+
+def check_sales(kind: type[SalesPathHead], panel: Panel, *, horizon: int, until: int) -> None:
+    """Refuses sales that a head cannot learn from, before items are read.
+
+    Args:
+        kind: The head.
+        panel: Of units.
+        horizon: Periods that are forecast.
+        until: Period before which histories end.
+
+    Raises:
+        CatalogueError: If the horizon is longer than any history; if demand is asked for and no
+            period was in full stock.
+    """
+    check_horizon(panel, horizon, until=until)
+    if QUANTITIES[kind] != "demand":
+        return
+    known = ~np.isnan(of_demand(panel).known_units) & panel.given
+    if not (known & (panel.places() < until - panel.start)).any():
+        raise CatalogueError(
+            "sales must hold periods in full stock for demand to be learned, got none: each of "
+            "them is below 1. Round shares up that are as good as 1, or take head sales_path."
+        )
 
 
 def _price_mistakes(columns: SalesColumns) -> list[str]:

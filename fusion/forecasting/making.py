@@ -36,6 +36,6 @@ def make_forecast(
         sales=tables.columns,
         frequency=history.panel.frequency,
         launch=tables.launch,
-        kept=kept if history.panel.quantity == "units" else None,
+        kept=kept if history.panel.quantity != "price" else None,
     )
     return with_reference(trained, kept)

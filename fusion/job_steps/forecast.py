@@ -12,7 +12,6 @@ from fusion.choices.mistakes import Mistakes
 from fusion.choices.paths import folder_mistakes, photo_folder_mistakes
 from fusion.data.panel.columns import missing_named
 from fusion.data.panel.panel import Panel
-from fusion.data.panel.reach import check_horizon
 from fusion.data.problems import raise_for, shown
 from fusion.data.schema import missing_columns
 from fusion.data.tables import read_table
@@ -23,7 +22,7 @@ from fusion.forecasting.backtest.origins import backtest, origin_periods
 from fusion.forecasting.backtest.result import BacktestResult, scored
 from fusion.forecasting.content import CheckedItems, ContentSpec, check_items
 from fusion.forecasting.examples import Ints
-from fusion.forecasting.heads import head_mistakes
+from fusion.forecasting.heads import check_sales, head_mistakes
 from fusion.forecasting.history import (
     History,
     ItemSales,
@@ -102,7 +101,7 @@ def checked_inputs(
     if sales is not None:
         with mistakes.gathered():
             until = first_step(sales.panel, config.sales.as_of)
-            check_horizon(sales.panel, spec.horizon, until=until)
+            check_sales(spec.kind, sales.panel, horizon=spec.horizon, until=until)
             if is_measured:
                 origins = _origins(config, sales.panel, until)
             if is_asked:

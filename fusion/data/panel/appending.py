@@ -41,6 +41,7 @@ def appended(panel: Panel, new: Panel, launches: Mapping[str, int]) -> Panel:
         name: _values(n, places, [one.columns.get(name) for one in (old, late)])
         for name in dict.fromkeys([*panel.columns, *new.columns])
     }
+    _take_plan(columns, old, offsets, new.end - panel.end)
     units = _values(n, places, [old.units, late.units], empty=0.0)
     given = np.zeros(n, dtype=bool)
     for at, one in zip(places, (old, late), strict=True):
@@ -115,6 +116,17 @@ def _carry(
         with np.errstate(invalid="ignore"):
             unsold = is_new & ~(units > 0) & np.isnan(prices)
         prices[unsold] = last[unsold]
+
+
+def _take_plan(columns: dict[str, Floats], old: Panel, offsets: Ints, n_passed: int) -> None:
+    """What was planned of periods that have passed, where their rows say nothing else."""
+    for name, plan in old.planned.items():
+        passed = plan[:, :n_passed]
+        places = offsets[1:, None] - n_passed + np.arange(passed.shape[1])
+        taken = (places >= offsets[:-1, None]) & ~np.isnan(passed)
+        places, told = places[taken], passed[taken]
+        unknown = np.isnan(columns[name][places])
+        columns[name][places[unknown]] = told[unknown]
 
 
 def _planned(old: Panel, late: Panel) -> dict[str, Floats]:

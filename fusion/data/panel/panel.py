@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fusion.data.panel.frequency import Frequency
 
 Floats = NDArray[np.float32]
-LEAST_SHARE = 0.5
+LEAST_SHARE = 0.2
 """Share of a period in stock from which on its sales tell a rate."""
 Quantity = Literal["units", "demand", "price"]
 SOLD = "units_sold"
@@ -188,7 +188,7 @@ class Panel:
     def lag_units(self) -> Floats:
         """Units `[n_values]` as histories tell them: the known ones, and of bounds a rate.
 
-        What was sold in a period that was in stock for a half of it or more counts as so many
+        What was sold in a period that was in stock for a fifth of it or more counts as so many
         units in full stock as would have been sold at the same rate; of less nothing is known.
         """
         if self.is_bound is None:

@@ -16,6 +16,7 @@ from fusion.data.panel.cells import (
     read_item_ids,
 )
 from fusion.data.panel.columns import SalesColumns
+from fusion.data.panel.filling import LARGEST
 from fusion.data.panel.frequency import Frequency
 from fusion.data.panel.items import Series
 from fusion.data.panel.layout import NO_SHOP
@@ -95,6 +96,7 @@ def read_planner(
         *missing_cells(
             columns.units, ~np.isfinite(units.rows), units.problems, code="planner_missing"
         ),
+        *_too_large(columns.units, units.rows),
         *_strangers(ids, columns.item, items),
     ]
     pairs = zip(ids, shops, strict=True)
@@ -109,6 +111,15 @@ def read_planner(
 def _missing(column: str, names: Sequence[str | None], problems: list[Problem]) -> list[Problem]:
     is_none = np.array([name is None for name in names], dtype=bool)
     return missing_cells(column, is_none, problems, code="planner_missing")
+
+
+def _too_large(column: str, units: Floats) -> list[Problem]:
+    return [
+        Problem(
+            "planner_units", f"must be at most {LARGEST:g}, got {units[row]:g}", row, None, column
+        )
+        for row in np.flatnonzero(np.isfinite(units) & (np.abs(units) > LARGEST)).tolist()
+    ]
 
 
 def _strangers(ids: Sequence[str | None], column: str, items: Collection[str]) -> list[Problem]:

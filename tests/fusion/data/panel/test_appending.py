@@ -91,6 +91,23 @@ def test_a_plan_holds_until_another_one_is_told(sales, market):
     assert grown.shops[row] == "a" and grown.planned["price"][row].tolist() == [3.0, 7.0, 7.0, 7.0]
 
 
+def test_what_was_planned_is_the_column_of_periods_that_have_passed(sales, market):
+    columns = ["item_id", "date", "units", "shop", "price", "stock", "searches"]
+    plan = pd.DataFrame(
+        [("i1", week, None, "a", 7.0, None, None) for week in WEEKS[10:14]], columns=columns
+    )
+    past = sales[sales["date"] < WEEKS[10]]
+    first = panel(pd.concat([past, plan.astype({"units": float})]), market)
+    new = sales[(sales["date"] >= WEEKS[10]) & (sales["date"] < WEEKS[12])]
+    new = new[new["item_id"] != "i1"]
+    grown = appended(first, panel(new, market[market["date"] < WEEKS[12]]), {})
+    row = next(place for place, name in enumerate(grown.ids) if name == "i1")
+    assert grown.shops[row] == "a"
+    end = grown.offsets[row + 1]
+    assert grown.columns["price"][end - 2 : end].tolist() == [7.0, 7.0]
+    assert grown.planned["price"][row].tolist() == [7.0, 7.0]
+
+
 def test_periods_that_do_not_follow_are_refused(sales, market):
     early = panel(sales[sales["date"] < WEEKS[8]], market)
     with pytest.raises(ValueError, match="new periods must begin at"):

@@ -20,8 +20,8 @@ def panel_of(units, told, *, days=WEEKS, role="in_stock", **options):
 
 
 def test_units_of_a_period_partly_in_stock_are_a_bound_and_a_rate():
-    panel = of_demand(panel_of([4, 3, 1, 0, 5, 6], [1, 0.5, 0.2, 0, None, 1]))
-    np.testing.assert_allclose(panel.in_stock, [1, 0.5, 0.2, 0, 0, 1])
+    panel = of_demand(panel_of([4, 3, 1, 0, 5, 6], [1, 0.5, 0.1, 0, None, 1]))
+    np.testing.assert_allclose(panel.in_stock, [1, 0.5, 0.1, 0, 0, 1])
     np.testing.assert_array_equal(panel.known_units, [4, NAN, NAN, NAN, NAN, 6])
     np.testing.assert_array_equal(panel.lag_units, [4, 6, NAN, NAN, NAN, 6])
     np.testing.assert_array_equal(panel.units[:3], [4, 3, 1])

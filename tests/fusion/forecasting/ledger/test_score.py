@@ -269,6 +269,7 @@ def test_a_better_planner_adds_value_with_an_interval(tmp_path, run_of, answers_
         (lambda frame: frame.assign(sku="Z"), "must be an item of the ledger, got 'Z'"),
         (lambda frame: frame.assign(sold=["4", "x", "5", "6"]), "got 'x'"),
         (lambda frame: frame.assign(sold=[4, None, 5, 6]), "row 2, column sold: must be given"),
+        (lambda frame: frame.assign(sold=1e308), r"must be at most 1e\+30, got 1e\+308"),
         (lambda frame: frame.drop(columns="sold"), "sold"),
         (lambda frame: frame.head(0), "got a header alone"),
         (lambda frame: frame.assign(week="2023-01-02").drop_duplicates("sku"), "2024-03-04 to"),
