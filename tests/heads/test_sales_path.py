@@ -132,8 +132,8 @@ def test_one_number_is_no_path(shape):
     [
         ({"horizon": 0}, "horizon must be 1 or more, got 0"),
         ({"horizon": 2, "levels": [0.5, 1.0]}, "levels must be a list"),
-        ({"horizon": 2, "starts": [[1.0] * 12]}, "starts must be 3 times 12 numbers"),
-        ({"horizon": 1, "starts": [[np.inf] * 12] * 2}, "starts must be 2 times 12 numbers"),
+        ({"horizon": 2, "starts": [[1.0] * 12]}, "starts must be 3 times 12 finite numbers"),
+        ({"horizon": 1, "starts": [[np.inf] * 12] * 2}, "starts must be 2 times 12 finite numbers"),
     ],
 )
 def test_options_that_do_not_suit_are_refused(options, told):

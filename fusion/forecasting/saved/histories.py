@@ -14,8 +14,8 @@ from safetensors.torch import load as load_tensors
 from scipy import sparse
 
 from encoders.blocks import Block
-from fusion.bundle.reference import texts_as_tensors, texts_of_tensors
-from fusion.bundle.weights import Tensors, check_numbers, packed
+from fusion.bundle.reference import texts_as_tensors
+from fusion.bundle.weights import packed
 from fusion.data.batch import ModelInputs
 from fusion.data.panel.columns import SalesColumns
 from fusion.data.panel.frequency import Frequency
@@ -24,6 +24,7 @@ from fusion.data.panel.panel import Panel
 from fusion.errors import BundleError
 from fusion.forecasting.heads import panel_of
 from fusion.forecasting.kept import Kept, KeptAnswers
+from fusion.forecasting.saved.arrays import Arrays
 from fusion.forecasting.saved.document import (
     FARTHEST_PERIOD,
     HISTORIES,
@@ -116,7 +117,7 @@ def read_kept(
         BundleError: If anything is missing, left over or of another shape or range.
     """
     with described(HISTORIES):
-        taken = _Arrays(load_tensors(content))
+        taken = Arrays(load_tensors(content), HISTORIES)
         panel = panel_of(type(head), _panel(entry, taken, frequency, sales))
         n = panel.n_series
         launches = _launches(taken.of("launches", np.int64, n))
@@ -143,59 +144,7 @@ def _launches(found: NDArray[np.int64]) -> NDArray[np.int64]:
     return found
 
 
-class _Arrays:
-    """Tensors of a file of which nothing is believed, taken one by one as arrays."""
-
-    def __init__(self, tensors: Tensors) -> None:
-        known = {name: one.nan_to_num(nan=0.0) if one.is_floating_point() else one
-                 for name, one in tensors.items()}  # fmt: skip
-        check_numbers(known, HISTORIES)
-        self.left = dict(tensors)
-
-    def of(self, name: str, kind: type, *shape: int) -> NDArray[Any]:
-        """An array of a type and a shape."""
-        tensor = self.left.pop(name, None)
-        if tensor is None or tuple(tensor.shape) != shape or tensor.numpy().dtype != kind:
-            raise ValueError(f"{name} must be {kind.__name__} {list(shape)}, got another or none")
-        return np.asarray(tensor.numpy())
-
-    def whole(self, name: str, n: int, *, least: int, most: int) -> NDArray[np.int64]:
-        """Whole numbers from `least` to `most`, `[n]`."""
-        found = self.of(name, np.int64, n)
-        if n and (found.min() < least or found.max() > most):
-            raise ValueError(f"{name} must be from {least} to {most}, got others")
-        return found
-
-    def finite(self, name: str, kind: type, *shape: int) -> NDArray[Any]:
-        """Numbers of which each is known."""
-        found = self.of(name, kind, *shape)
-        if np.isnan(found).any():
-            raise ValueError(f"{name} must be finite, got NaN")
-        return found
-
-    def texts(self, name: str) -> tuple[str, ...]:
-        """Texts, see `texts_as_tensors`."""
-        found = texts_of_tensors(name, self.left)
-        del self.left[name], self.left[f"{name}_ends"]
-        return tuple(found)
-
-    def length(self, name: str, axis: int = 0) -> int:
-        """How long a tensor is along an axis."""
-        if name not in self.left or self.left[name].ndim <= axis:
-            raise ValueError(f"{name} must have {axis + 1} axes, got fewer or none")
-        return int(self.left[name].shape[axis])
-
-    def names(self, begin: str) -> list[str]:
-        """What follows a beginning in the names that have it."""
-        return [name.removeprefix(begin) for name in self.left if name.startswith(begin)]
-
-    def finish(self) -> None:
-        """Stops where something was not taken."""
-        if self.left:
-            raise ValueError(f"must hold nothing else, got {', '.join(sorted(self.left)[:5])}")
-
-
-def _panel(entry: KeptEntry, taken: _Arrays, frequency: Frequency, sales: SalesColumns) -> Panel:
+def _panel(entry: KeptEntry, taken: Arrays, frequency: Frequency, sales: SalesColumns) -> Panel:
     ids = taken.texts("panel.ids")
     shops = taken.texts("panel.shops") if entry.has_shops else None
     names = list(zip(ids, shops or ("",) * len(ids), strict=True))
@@ -246,7 +195,7 @@ def _panel(entry: KeptEntry, taken: _Arrays, frequency: Frequency, sales: SalesC
     )
 
 
-def _content(entry: KeptEntry, taken: _Arrays) -> View:
+def _content(entry: KeptEntry, taken: Arrays) -> View:
     n = entry.n_items
     blocks, present = {}, {}
     for place, one in enumerate(entry.blocks):
@@ -259,7 +208,7 @@ def _content(entry: KeptEntry, taken: _Arrays) -> View:
     return View(blocks, present, ModelInputs(present={"items": there}), {})
 
 
-def _values(one: BlockEntry, name: str, taken: _Arrays, n: int) -> Any:
+def _values(one: BlockEntry, name: str, taken: Arrays, n: int) -> Any:
     """Values of a block, see `Block`."""
     if one.kind == "category":
         return taken.whole(f"{name}.values", n, least=0, most=max(one.n_levels - 1, 0))
@@ -278,7 +227,7 @@ def _values(one: BlockEntry, name: str, taken: _Arrays, n: int) -> Any:
 
 
 def _held_out(
-    n: int, taken: _Arrays, panel: Panel, head: SalesPathHead, members: Mapping[str, object]
+    n: int, taken: Arrays, panel: Panel, head: SalesPathHead, members: Mapping[str, object]
 ) -> KeptAnswers:
     shape = (n, *head.target_shape, head.raw_dim)
     return KeptAnswers(
