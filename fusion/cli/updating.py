@@ -85,6 +85,12 @@ def show_update(found: "Updated", bundle: Path) -> None:
     if found.last_day != days:
         days += f" to {found.last_day}"
     say(f"New          {periods} ({days}), {found.n_rows:,} rows, {found.n_new_items:,} new items")
+    if (n_silent := found.n_silent_items) > found.n_told_items:
+        n_sold = n_silent + found.n_told_items
+        say(
+            f"Look         {n_silent:,} of {n_sold:,} items that sold lately have no row in the "
+            "new periods: their units count as 0. Is the table whole?"
+        )
     if found.comparison is not None:
         say(f"Compared     {found.comparison.text}")
         before, now = found.comparison.old_coverage, found.comparison.new_coverage

@@ -1,6 +1,7 @@
 """From the parameters of a forecaster to what it is asked to do; every mistake is told at once."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
@@ -113,6 +114,13 @@ def sales_columns(given: Any) -> SalesColumns:
         return given
     if given is not None and not isinstance(given, Mapping):
         raise ConfigError(f"sales must be SalesColumns or names by role, got {shown(given)}.")
+    roles = [one.name for one in fields(SalesColumns)]
+    if unknown := [name for name in given or {} if name not in roles]:
+        hint = " A launch is launch = of the forecaster." if "launch" in unknown else ""
+        raise ConfigError(
+            f"sales must name columns by {', '.join(roles)}, got "
+            f"{', '.join(map(shown, unknown))}.{hint}"
+        )
     try:
         return SalesColumns(**(given or {}))
     except (TypeError, ValueError) as error:

@@ -1,6 +1,5 @@
 """Tables in memory as a forecaster reads them."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -20,15 +19,25 @@ def asked_sales(
 ) -> "ItemSales":
     """The sales of items that a trained forecast is asked about; all of them may be new.
 
-    Without a sales table these are the histories that the forecast keeps.
+    Without a sales table these are the histories that the forecast keeps, which hold the market.
+
+    Raises:
+        CatalogueError: If a table does not suit.
+        ConfigError: If a market is given without sales.
     """
     from fusion.forecasting.history import SalesSpec
 
     if sales is None:
-        refuse_beside_kept({"market": market, "planned": planned})
+        if market is not None:
+            raise ConfigError(
+                "market must be left out where the kept histories are asked, got a table. Give "
+                "sales too, or bring it in by update."
+            )
+        from fusion.data.panel.cells import frame_parts
         from fusion.forecasting.updating.histories import kept_sales
 
-        return kept_sales(trained, as_frame(items))
+        plan = None if planned is None else frame_parts(planned)
+        return kept_sales(trained, as_frame(items), planned=plan)
 
     spec = SalesSpec(
         trained.sales,
@@ -38,20 +47,6 @@ def asked_sales(
         frame_if_any(planned),
     )
     return item_sales(items, sales, spec, may_all_be_new=True)
-
-
-def refuse_beside_kept(tables: Mapping[str, Any]) -> None:
-    """Refuses tables that belong to sales where the kept histories are asked.
-
-    Raises:
-        ConfigError: With their names.
-    """
-    given = [name for name, table in tables.items() if table is not None]
-    if given:
-        raise ConfigError(
-            f"{' and '.join(given)} must be left out where the kept histories are asked, got a "
-            "table. Give sales too, or bring it in by update."
-        )
 
 
 def new_rows(

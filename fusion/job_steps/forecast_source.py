@@ -19,6 +19,8 @@ from fusion.forecasting.saved.document import FORECAST, ForecastDocument
 if TYPE_CHECKING:
     import pandas as pd
 
+    from fusion.data.panel.cells import Parts
+    from fusion.data.panel.columns import SalesColumns
     from fusion.forecasting.content import ContentSpec
     from fusion.forecasting.history import ItemSales
     from fusion.forecasting.trained import TrainedForecast
@@ -117,7 +119,7 @@ def opened(
         from fusion.forecasting.updating.histories import kept_sales
 
         assert items is not None
-        sales = kept_sales(trained, items)
+        sales = kept_sales(trained, items, planned=_plan(trained.sales, source))
     return trained, sales
 
 
@@ -132,12 +134,23 @@ def _check_kept(document: ForecastDocument, source: ForecastSource) -> None:
             "--sales must be given for a forecast that keeps no histories, got none. Give the "
             "sales table, or train with keep_histories = true."
         )
-    given = [name for name in ("market", "planned") if getattr(source, name) is not None]
-    if given:
+    if source.market is not None:
         raise ConfigError(
-            f"{' and '.join(f'--{name}' for name in given)} must be left out where the kept "
-            "histories are asked, got one. Give --sales too, or bring it in by `fusion update`."
+            "--market must be left out where the kept histories are asked, got one. Give --sales "
+            "too, or bring it in by `fusion update`."
         )
+
+
+def _plan(columns: "SalesColumns", source: ForecastSource) -> "Parts | None":
+    """The table of what is planned, where there is one."""
+    if source.planned is None:
+        return None
+    from fusion.job_steps.panel import header_of
+    from fusion.shards.history import table_parts
+
+    there = set(header_of(source.planned))
+    names = [*columns.keys, *(name for name in columns.known if name in there)]
+    return table_parts(source.planned, names, source="planned")
 
 
 def _items(source: ForecastSource) -> "pd.DataFrame":

@@ -3,6 +3,7 @@
 import numpy as np
 
 from fusion.forecasting.drift.readings import DriftReport
+from fusion.forecasting.updating.step_back import MARGIN
 from fusion.forecasting.updating.update import Updated
 from fusion.report.answer import Answer, Tile
 from fusion.report.number_text import number, percent
@@ -14,6 +15,9 @@ def update_answer(found: Updated) -> Answer:
     frequency = found.trained.frequency
     came = periods(found.n_periods, frequency)
     tone, lead = _verdict(found.drift)
+    compared = found.comparison
+    if tone == "good" and compared is not None and compared.new > (1.0 + MARGIN) * compared.old:
+        tone, lead = "open", "Up to date and nothing drifted, but it errs a little more."
     items = f"{number(found.n_new_items)} new item{'s'[: found.n_new_items != 1]}"
     first = int(frequency.period(np.array(found.first_day, dtype="datetime64[D]")))
     sentence = (

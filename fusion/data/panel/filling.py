@@ -13,6 +13,7 @@ from fusion.data.panel.frequency import Days
 from fusion.data.panel.layout import Layout, Numbers
 from fusion.data.panel.panel import Floats, carried
 from fusion.data.problems import Problem
+from fusion.errors import CatalogueError
 
 Doubles = NDArray[np.float64]
 
@@ -101,6 +102,8 @@ class Filling:
     sold_at: Mean | None = field(init=False)
     had: Mean | None = field(init=False)
     ahead: dict[str, Mean] = field(init=False)
+    most_stock: float = field(init=False, default=0.0)
+    has_parts: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         n = int(self.layout.offsets[-1])
@@ -131,6 +134,8 @@ class Filling:
             if name == "price" and self.sold_at is not None:
                 self.sold_at.add(places[known], values[known], np.maximum(units[known], 0))
             if name == "stock" and self.had is not None:
+                self.most_stock = max(self.most_stock, float(values[known].max(initial=0.0)))
+                self.has_parts |= bool((values[known] % 1.0 > 0).any())
                 weights = counts[known].astype(np.float64)
                 self.had.add(places[known], (values[known] > 0).astype(np.float64), weights)
 
@@ -157,7 +162,15 @@ class Filling:
         Units are unknown where nothing was sold and the last stock that was told is none. Of a
         stock in units `in_stock` says in which share of the rows there was any. Prices count by the
         units sold at them; where none was sold it is the last price.
+
+        Raises:
+            CatalogueError: If the stock is one of shares.
         """
+        if self.has_parts and self.most_stock <= 1.0:
+            raise CatalogueError(
+                "stock must be in units, got parts of 1 alone, as shares are. Name the column as "
+                "in_stock."
+            )
         units, columns = self.units.astype(np.float32), dict[str, Floats]()
         while self.means:
             name, mean = self.means.popitem()

@@ -15,6 +15,7 @@ from fusion.forecasting.drift.items import UNSEEN, ItemContent, Levels, mixtures
 from fusion.forecasting.drift.notes import error_notes
 from fusion.forecasting.drift.readings import DriftReport
 from fusion.forecasting.drift.reference import Reference, make_reference
+from fusion.forecasting.drift.signals import RECENT_PERIODS
 from fusion.forecasting.drift.watch import watch
 from fusion.forecasting.history import History, ItemSales
 from fusion.forecasting.kept import Kept
@@ -66,8 +67,15 @@ def watch_sales(
     Raises:
         CatalogueError: If periods do not suit or items are faulty, and as `watch_forecast`.
     """
-    reference_of(trained)  # before photos are opened
+    reference = reference_of(trained)  # before photos are opened
     check_periods(trained, sales.panel)
+    if sales.panel.start > reference.until - RECENT_PERIODS:
+        day = sales.panel.frequency.first_day(reference.until - RECENT_PERIODS)
+        raise CatalogueError(
+            f"sales must hold the past too, from {day} on at least, got those from "
+            f"{sales.panel.frequency.first_day(sales.panel.start)} on. Give the history with what "
+            "came since."
+        )
     return watch_forecast(trained, asked_history(trained, sales, content, stage=stage))
 
 

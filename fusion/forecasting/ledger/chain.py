@@ -10,6 +10,7 @@ and one file of answers behind the last entry, are left over; everything else is
 """
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,7 @@ UNFINISHED = "unfinished-"
 """How the name begins of a file of answers that no entry was written for."""
 MOST_BYTES = 2**30
 MOST_TOLD = 5
+HASH = re.compile("[0-9a-fA-F]{64}")
 RESTORE = "Restore the folder from a copy of it that nobody changed."
 
 
@@ -130,6 +132,11 @@ def check_noted(ledger: Ledger, noted: str) -> int:
     Raises:
         LedgerError: If none has it: entries were written anew, or this is another ledger.
     """
+    if not HASH.fullmatch(noted.strip()):
+        raise LedgerError(
+            f"the noted hash must be 64 characters of 0 to 9 and a to f, got "
+            f"{noted.strip()[:64]!r}. Give the whole hash as it was printed."
+        )
     found = [one.entry.number for one in ledger.entries if one.sha256 == noted.strip().lower()]
     if not found:
         raise LedgerError(

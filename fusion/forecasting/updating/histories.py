@@ -9,8 +9,10 @@ from scipy import sparse
 
 from encoders.blocks import Block
 from fusion.data.panel.appending import appended
+from fusion.data.panel.cells import Parts
 from fusion.data.panel.items import left_to, of_items
 from fusion.data.panel.launches import NO_LAUNCH, launch_days, launch_periods
+from fusion.data.panel.plan import with_plan
 from fusion.data.panel.tables import item_keys
 from fusion.data.problems import raise_for
 from fusion.data.schema import missing_columns
@@ -108,18 +110,25 @@ def joined_views(first: View, second: View) -> View:
     return View(blocks, present, inputs, {})
 
 
-def kept_sales(trained: TrainedForecast, items: pd.DataFrame) -> ItemSales:
+def kept_sales(
+    trained: TrainedForecast, items: pd.DataFrame, *, planned: Parts | None = None
+) -> ItemSales:
     """The kept sales of the items of a table; one that is not known has none.
 
     Args:
         trained: A forecast that keeps its histories.
         items: One row an item.
+        planned: What is planned of them, in place of what is kept where both tell it.
 
     Raises:
-        CatalogueError: If it keeps none, or ids or launches are faulty.
+        CatalogueError: If it keeps none, or ids, launches or the plan are faulty.
     """
     kept, column = kept_of(trained), trained.sales.item
     keys = item_keys(items, column)
     days = launch_days(items, keys, trained.launch)
-    panel = of_items(kept.panel, {key for key in keys if key is not None})
+    wanted = {key for key in keys if key is not None}
+    panel = of_items(kept.panel, wanted)
+    if planned is not None:
+        panel = with_plan(panel, planned, columns=trained.sales, items=wanted)
+        panel = of_items(panel, wanted)
     return ItemSales(items, column, panel, launch_periods(panel, days))

@@ -10,6 +10,8 @@ from typing import Literal
 
 import numpy as np
 
+from encoders.series.levels import LEVEL_PERIODS
+from fusion.data.panel.panel import Panel, ragged
 from fusion.errors import CatalogueError
 from fusion.forecasting.drift.of_forecast import reference_of, watch_kept, with_reference
 from fusion.forecasting.drift.readings import DriftReport
@@ -28,6 +30,7 @@ from fusion.forecasting.updating.step_back import (
     compared,
     scored_periods,
 )
+from fusion.members.view import Mask
 from fusion.progress import Stage, silent
 
 How = Literal["recalibrate", "retrain"]
@@ -48,6 +51,8 @@ class Updated:
         n_periods: New periods.
         n_rows: Values of items (and shops) in these periods that have a row.
         n_new_items: Items that were not known.
+        n_told_items: Items that sold in the last 8 periods before, and have a row in the new ones.
+        n_silent_items: Items that sold then, and have none.
         comparison: How good both are on the same steps; None where no step can be compared.
         pool: Answers out of fold to the latest dates, by which it was found; None where none are.
         drift: Whether what came since the reference is still as what was learned from.
@@ -59,6 +64,8 @@ class Updated:
     n_periods: int
     n_rows: int
     n_new_items: int
+    n_told_items: int
+    n_silent_items: int
     comparison: Comparison | None
     pool: Pool | None
     drift: DriftReport
@@ -88,6 +95,8 @@ def update_forecast(
     renew = {"recalibrate": _recalibrated, "retrain": _retrained}[how]
     found = renew(_Begun(trained.model, kept, pool, before.panel.end), stage)
     _refuse_step_back(found.comparison)
+    sold = _items_with(before.panel, before.panel.units > 0, LEVEL_PERIODS)
+    told = _items_with(kept.panel, kept.panel.given, kept.panel.end - before.panel.end)
     panel, updated = kept.panel, replace(trained, model=found.model, kept=found.kept)
     return Updated(
         updated if how == "recalibrate" else with_reference(updated, found.kept),
@@ -96,10 +105,19 @@ def update_forecast(
         n_periods=panel.end - before.panel.end,
         n_rows=int(panel.given[panel.places() >= len(before.panel.reported)].sum()),
         n_new_items=len(set(panel.ids) - set(before.panel.ids)),
+        n_told_items=len(sold & told),
+        n_silent_items=len(sold - told),
         comparison=found.comparison,
         pool=found.pool,
         drift=watch_kept(trained, kept, pool),
     )
+
+
+def _items_with(panel: Panel, values: Mask, n_periods: int) -> set[str]:
+    """Items of which a value in the last periods is True."""
+    _, series = ragged(np.diff(panel.offsets))
+    rows = np.unique(series[values & (panel.places() >= len(panel.reported) - n_periods)])
+    return {panel.ids[row] for row in rows.tolist()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,6 +235,6 @@ def _refuse_step_back(comparison: Comparison | None) -> None:
     if comparison is not None and comparison.is_step_back:
         raise CatalogueError(
             "the updated forecast must be no worse than the old one on the latest known periods, "
-            f"got {comparison.text}. The old forecast stays. Look at the new rows for errors, or "
-            "train anew on the whole table."
+            f"got {comparison.text}. The old forecast stays. Look at the new rows for errors. If "
+            "they are right, update without retraining, or train anew on the whole table."
         )

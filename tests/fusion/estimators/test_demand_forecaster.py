@@ -58,7 +58,32 @@ def test_demand_is_updated_and_told_by_the_histories_that_are_kept(items, sales)
     assert len(late) == 16 and (late["mean"] > 5).all()
 
 
-def test_tables_that_belong_to_sales_are_refused_beside_kept_histories(items, sales):
+def test_a_market_is_refused_beside_kept_histories(items, sales):
     model = forecaster().fit(items, sales)
-    with pytest.raises(ConfigError, match="planned must be left out where the kept histories"):
-        model.predict(items, planned=pd.DataFrame({"nonsense": [1]}))
+    with pytest.raises(ConfigError, match="market must be left out where the kept histories"):
+        model.predict(items, market=pd.DataFrame({"nonsense": [1]}))
+
+
+def test_a_plan_beside_kept_histories_is_the_plan(items, sales):
+    draw = np.random.default_rng(1)
+    plan = pd.DataFrame(
+        [(item, week, float(draw.random() < 0.3)) for item in IDS for week in WEEKS],
+        columns=["item_id", "date", "deal"],
+    )
+    known = sales.drop(columns="share").merge(plan)
+    known["units"] = (known["units"] * (1 + 2 * known.pop("deal"))).astype(int)
+    model = FusionForecaster(
+        horizon=2, members=["ridge"], sales={"known": ("deal",)}, random_state=0
+    ).fit(items, known, planned=plan)
+    other = plan.assign(deal=1.0 - plan["deal"])
+    told = model.predict(items, planned=other)
+    assert not told["mean"].equals(model.predict(items)["mean"])
+    ahead = other[other["date"] >= WEEKS[40]]
+    both = pd.concat([plan[plan["date"] < WEEKS[40]], ahead])
+    whole = model.predict(items, known, planned=both)
+    np.testing.assert_allclose(told["mean"], whole["mean"], rtol=1e-6)
+
+
+def test_a_launch_among_sales_columns_is_told_where_it_belongs():
+    with pytest.raises(ConfigError, match=r"got 'launch'\. A launch is launch = of the forecaster"):
+        FusionForecaster(sales={"launch": "since"}).fit(None, None)

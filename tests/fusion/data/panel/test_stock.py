@@ -51,6 +51,11 @@ def test_sales_without_stock_are_refused_with_all_rows_and_what_to_do(role):
     assert "row 5, column shelf: must be above 0 where units were sold, got 0 and 5 units" in told
 
 
+def test_shares_are_no_stock_in_units():
+    with pytest.raises(CatalogueError, match="stock must be in units, got parts of 1 alone"):
+        panel_of([4, 3, 1, 0, 5, 6], [1, 0.5, 0.2, 0, 1, 1], role="stock")
+
+
 def test_percent_are_refused_with_how_a_share_is_written():
     with pytest.raises(CatalogueError, match=r"must be 0 to 1, got 40\n.*\n.*0 to 1 \(40 % is 0.4"):
         panel_of([4, 3, 0, 1, 5, 6], [1, 40, 100, 1, 1, 1])

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from fusion import FusionForecaster
+from fusion.errors import CatalogueError
 from fusion.forecasting.drift import of_forecast
 from fusion.forecasting.drift.of_forecast import reference_of
 from fusion.report import UpdateReport, render_update
@@ -94,6 +95,12 @@ def test_an_update_of_which_nothing_can_be_watched_is_not_called_good(model):
     assert answer.tone == "open" and "nothing could be watched" in answer.lead
     assert [one.label for one in answer.tiles] == ["Coverage"]
     assert update_answer(found).tone == "good"
+
+
+def test_new_weeks_without_the_past_are_refused(model):
+    items = pd.DataFrame({"item_id": IDS, "cost": np.arange(24.0)})
+    with pytest.raises(CatalogueError, match="sales must hold the past too, from 2024-05-20 on"):
+        model.drift(items, sales_of(WEEKS[TRAINED:]))
 
 
 def test_the_page_of_an_update_shows_what_moved_and_escapes_it(model):

@@ -112,6 +112,8 @@ def test_a_noted_hash_is_looked_for(ledger):
     assert check_noted(found, f" {found.entries[1].sha256.upper()} ") == 2
     with pytest.raises(LedgerError, match="noted hash, got none with 0000"):
         check_noted(found, NOTHING_BEFORE)
+    with pytest.raises(LedgerError, match=r"must be 64 characters .* Give the whole hash"):
+        check_noted(found, found.entries[1].sha256[:10])
 
 
 def test_a_folder_that_is_not_there_is_a_ledger_without_entries(tmp_path):

@@ -180,6 +180,12 @@ def test_a_killed_update_leaves_the_old_or_the_new_forecast(model, tables, tmp_p
     assert [path.name for path in tmp_path.iterdir()] == ["forecast"]
 
 
+def test_items_that_sold_and_have_no_row_any_more_are_counted(model, tables):
+    week = weeks(tables[1], TRAINED, TRAINED + 1)
+    found = model.update(None, week[week["item_id"].isin(IDS[-3:])])
+    assert (found.n_told_items, found.n_silent_items) == (3, 21)
+
+
 def test_rows_of_an_item_that_was_left_out_say_nothing_of_the_past(tables):
     items, sales = tables
     few = items[items["item_id"].isin(IDS[:20])]
