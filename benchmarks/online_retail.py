@@ -43,6 +43,8 @@ COLUMNS = SalesColumns(
     price="avg_price",
     past=("n_orders", "n_customers"),
 )
+ALONE = (*DEFAULT_MEMBERS, "classical", "fracast")
+"""Members that need nothing but a package, measured alone."""
 SHOWN = ("median of last 4", "median of last 8", "mean of last 8", "exponential smoothing", "TSB",
          "least squares on lags", "trees on lags")  # fmt: skip
 
@@ -129,7 +131,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--store", type=Path, required=True, help="embedding store")
     parser.add_argument("--seeds", type=int, default=3, help="trainings of the forecast")
     parser.add_argument("--items", type=int, help="fewer items, to try the script")
-    parser.add_argument("--members", nargs="*", choices=FORECAST_MEMBERS, help="alone, once each")
+    parser.add_argument(
+        "--members", nargs="*", choices=FORECAST_MEMBERS, default=ALONE, help="alone, once each"
+    )
     options = parser.parse_args(arguments)
     if not (options.data / FILE).is_file():
         parser.error(f"--data must hold {FILE}, got {options.data}.")
@@ -146,7 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if gain.method in SHOWN and gain.metric in ("wape", "wape_total"):
             ends = f"[{gain.low:+.3f}, {gain.high:+.3f}]"
             notes.append(f"{gain.method}, {gain.metric}: {gain.gain:+.3f} {ends}")
-    for name in options.members if options.members is not None else list(FORECAST_MEMBERS):
+    for name in options.members:
         rows.append(
             row(f"{name} alone", [run(plain, [name], seed=0, store=options.store)], FORECAST)
         )
