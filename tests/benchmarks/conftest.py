@@ -172,6 +172,12 @@ def small_demo_weeks(small_demo: Path) -> Path:
 
 
 @pytest.fixture
+def few_members(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models of the one member that is fitted soonest, in place of the default ones."""
+    monkeypatch.setattr("fusion.fitting.members.DEFAULT_MEMBERS", ("ridge",))
+
+
+@pytest.fixture
 def quick_forecasts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forecasts that hold out and try less, beside smaller trees and intervals by few draws."""
     monkeypatch.setattr("fusion.forecasting.calibration.STRETCHES", np.array([0.5, 1.0, 2.0]))

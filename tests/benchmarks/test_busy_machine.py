@@ -5,6 +5,7 @@ from contextlib import nullcontext
 import pytest
 
 
+@pytest.mark.usefixtures("few_members")
 @pytest.mark.parametrize(
     "n_cores", [1, pytest.param(2, marks=pytest.mark.slow)]
 )  # two threads of one process wait for each other wherever another process has a core
