@@ -21,7 +21,7 @@ from fusion.forecasting.drift.signals import (
     sketches_of,
 )
 
-FALSE_ALARMS = 0.05
+FALSE_ALARMS = 0.04
 """Share of stable stretches of `RUN` periods in which anything alarms, as limits are set."""
 OF_SALES = 2 / 3
 """Part of it that goes to sales; the rest goes to items."""
@@ -101,7 +101,7 @@ def make_reference(
 ) -> Reference:
     """What is held against later periods, out of what was known before one.
 
-    Limits are set so that stable sales and items alarm in about 5 of 100 stretches of `RUN`
+    Limits are set so that stable sales and items alarm in about 4 of 100 stretches of `RUN`
     periods, all measures together; seasons that the reference has seen are no drift.
 
     Args:
