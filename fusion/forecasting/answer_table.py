@@ -113,10 +113,10 @@ def _with_items(table: pd.DataFrame, quantity: Quantity) -> pd.DataFrame:
 def _days(examples: Examples) -> tuple[NDArray[Any], NDArray[Any]]:
     """First and last day of each step and of the horizon, `[n, horizon + 1]`."""
     frequency = examples.panel.frequency
-    periods = examples.as_of[:, None] + np.arange(examples.horizon + 1)
-    first = frequency.first_day(periods)
-    begin = np.concatenate([first[:, :-1], first[:, :1]], axis=1)
-    end = np.concatenate([first[:, 1:], first[:, -1:]], axis=1) - np.timedelta64(1, "D")
+    periods = examples.as_of[:, None] + np.arange(examples.horizon)
+    first, last = frequency.first_day(periods), frequency.last_day(periods)
+    begin = np.concatenate([first, first[:, :1]], axis=1)
+    end = np.concatenate([last, last[:, -1:]], axis=1)
     return begin, end
 
 

@@ -68,9 +68,8 @@ class PastDemand:
         columns: dict[str, Any] = {
             name: np.array(values, dtype=object)[series[rows]] for name, values in names.items()
         }
-        day = panel.frequency.first_day
-        columns["from"] = day(periods[rows])
-        columns["until"] = day(periods[rows] + 1) - np.timedelta64(1, "D")
+        columns["from"] = panel.frequency.first_day(periods[rows])
+        columns["until"] = panel.frequency.last_day(periods[rows])
         columns["sold"] = np.nan_to_num(panel.units[rows].astype(np.float64))
         columns["in_stock"] = panel.in_stock[rows].astype(np.float64)
         columns["mean"] = means[rows]

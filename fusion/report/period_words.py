@@ -30,7 +30,6 @@ def day_text(day: Any, *, unit: Unit = "day", year: bool = True) -> str:
 
 def span_text(first: int, n: int, frequency: Frequency) -> str:
     """The days of some periods: `3 Mar 2025 to 27 Apr 2025`; months without days."""
-    begin, after = (frequency.first_day(period) for period in (first, first + n))
-    ends = [begin, after - np.timedelta64(1, "D")]
+    ends = frequency.first_day(first), frequency.last_day(first + n - 1)
     begin_text, end_text = (day_text(day, unit=frequency.unit) for day in ends)
     return begin_text if begin_text == end_text else f"{begin_text} to {end_text}"

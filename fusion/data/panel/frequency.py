@@ -55,6 +55,10 @@ class Frequency:
         """First day of periods."""
         return self.calendar.first_day(np.asarray(periods, dtype=np.int64))
 
+    def last_day(self, periods: NDArray[np.int64] | int) -> Days:
+        """Last day of periods."""
+        return self.first_day(np.asarray(periods, dtype=np.int64) + 1) - np.timedelta64(1, "D")
+
     def next_whole(self, dates: Days) -> NDArray[np.int64]:
         """The first period that begins at a date or later; those before `period` have ended."""
         inside = self.period(dates)

@@ -159,7 +159,7 @@ def _moved(
     """
     begun, seen = (panel.end + each for each in back)
     since = str(panel.frequency.first_day(begun))
-    found = str(panel.frequency.first_day(seen + 1) - np.timedelta64(1, "D"))
+    found = str(panel.frequency.last_day(seen))
     if reading.measure == "jumps":
         examples = _jumpers(panel, begun, seen)
     said = advice(reading.measure, reading.column, is_up=is_up, examples=examples)

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 from fusion.errors import CatalogueError, ConfigError
 from fusion.forecasting.ledger.chain import Ledger
 from fusion.forecasting.ledger.entries import ForecastRun, SealedEntry
@@ -143,7 +141,7 @@ def _none_over(
     if not readable:
         return next(error for error in panels if isinstance(error, CatalogueError))
     panel = readable[0]
-    last = panel.frequency.first_day(panel.end) - np.timedelta64(1, "D")
+    last = panel.frequency.last_day(panel.end - 1)
     told = [
         f"\n  - entry {entry.number} of {entry.run.as_of} to {last_day(entry.run)} {why}"
         for entry, why in zip((one.entry for one in chosen), whys, strict=True)

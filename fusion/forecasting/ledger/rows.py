@@ -133,8 +133,7 @@ def _why_empty(
     if not is_sold.any():
         return "without rows", f"forecasts no item that has a row in {source}"
     run = answers.sealed.entry.run
-    end = run.periods.first_day(answers.as_of[is_sold].min() + run.horizon)
-    day = end - np.timedelta64(1, "D")
+    day = run.periods.last_day(answers.as_of[is_sold].min() + run.horizon - 1)
     return "waiting", f"forecasts items that begin later, over when sales up to {day} are there"
 
 
@@ -146,7 +145,7 @@ def _none_over(
     source: str,
 ) -> CatalogueError:
     """The error where items were sold, and no forecast of them is over."""
-    last = panel.frequency.first_day(panel.end) - np.timedelta64(1, "D")
+    last = panel.frequency.last_day(panel.end - 1)
     told = "".join(f"\n  - entry {number} {why}" for number, (_, why) in empty.items())
     return CatalogueError(
         f"{source} must cover all periods of a forecast, got sales up to {last}, where none is "

@@ -237,7 +237,7 @@ def _simple(rows: ScoredRows, *, stage: Stage) -> tuple[dict[str, Forecasts], di
 def _no_overlap(rows: ScoredRows, *, source: str) -> CatalogueError:
     frequency, as_of = rows.panel.frequency, rows.as_of
     first = frequency.first_day(int(as_of.min()))
-    last = frequency.first_day(int(as_of.max()) + rows.horizon) - np.timedelta64(1, "D")
+    last = frequency.last_day(int(as_of.max()) + rows.horizon - 1)
     return CatalogueError(
         f"{source} must tell of items and {frequency.unit}s that are scored, {first} to {last}, "
         "got figures of others alone. Give the figures of these, or leave the planner out."

@@ -3,8 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from fusion.data.panel.columns import SalesColumns
 from fusion.data.panel.frequency import Frequency
 from fusion.data.panel.panel import Panel
@@ -67,7 +65,7 @@ def is_over(run: ForecastRun, panel: Panel) -> bool:
 
 def last_day(run: ForecastRun) -> str:
     """Last day of a forecast, ISO 8601."""
-    return str(run.periods.first_day(run.period + run.horizon) - np.timedelta64(1, "D"))
+    return str(run.periods.last_day(run.period + run.horizon - 1))
 
 
 def _read(run: ForecastRun, read: Callable[[ForecastRun], Panel]) -> Panel | CatalogueError:

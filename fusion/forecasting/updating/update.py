@@ -101,7 +101,7 @@ def update_forecast(
     return Updated(
         updated if how == "recalibrate" else with_reference(updated, found.kept),
         str(panel.frequency.first_day(before.panel.end)),
-        str(panel.frequency.first_day(panel.end) - np.timedelta64(1, "D")),
+        str(panel.frequency.last_day(panel.end - 1)),
         n_periods=panel.end - before.panel.end,
         n_rows=int(panel.given[panel.places() >= len(before.panel.reported)].sum()),
         n_new_items=len(set(panel.ids) - set(before.panel.ids)),
