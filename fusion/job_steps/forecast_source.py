@@ -19,11 +19,10 @@ from fusion.forecasting.saved.document import FORECAST, ForecastDocument
 if TYPE_CHECKING:
     import pandas as pd
 
-    from fusion.data.panel.cells import Parts
-    from fusion.data.panel.columns import SalesColumns
     from fusion.forecasting.content import ContentSpec
     from fusion.forecasting.history import ItemSales
     from fusion.forecasting.trained import TrainedForecast
+    from fusion.job_steps.config import SalesTable
 
 
 @dataclass(frozen=True)
@@ -71,6 +70,32 @@ class ForecastSource:
         return ContentSpec(photos=self.photos, store=self.store, on_bad_rows=self.on_bad_rows)
 
 
+def market_mistakes(document: ForecastDocument, market: Path | None) -> list[str]:
+    """That no market is given to a forecast that was trained with one."""
+    if not document.info.get("market") or market is not None:
+        return []
+    return [
+        "market must be given, as in training, got none. Give --market FILE, a table of dates and "
+        "numbers of the whole market."
+    ]
+
+
+def trained_section(document: ForecastDocument, **given: "Path | str | None") -> "SalesTable":
+    """How sales are read by the names of columns that a forecast was trained with.
+
+    Args:
+        document: The forecast.
+        given: The tables, and further settings of `SalesTable`.
+
+    Raises:
+        ConfigError: If they do not suit.
+    """
+    from fusion.job_steps.config import SalesTable
+
+    values = {**asdict(document.sales), "frequency": document.frequency.unit, **given}
+    return checked_settings(SalesTable, values, source="sales")
+
+
 def opened(
     bundle: Path, source: ForecastSource, *, mistakes: Mistakes
 ) -> "tuple[TrainedForecast, ItemSales]":
@@ -94,13 +119,8 @@ def opened(
         document = read_description(bundle, FORECAST)
         if source.sales is None:
             _check_kept(document, source)
-        elif document.info.get("market") and source.market is None:
-            mistakes.add(
-                [
-                    "market must be given, as in training, got none. Give --market FILE, a table "
-                    "of dates and numbers of the whole market."
-                ]
-            )
+        else:
+            mistakes.add(market_mistakes(document, source.market))
     items: pd.DataFrame | None = None
     with mistakes.gathered():
         items = _items(source)
@@ -117,9 +137,11 @@ def opened(
     trained = load_forecast(bundle, encoder_paths=source.encoders)
     if sales is None:
         from fusion.forecasting.updating.histories import kept_sales
+        from fusion.job_steps.panel import plan_parts
 
         assert items is not None
-        sales = kept_sales(trained, items, planned=_plan(trained.sales, source))
+        plan = None if source.planned is None else plan_parts(source.planned, trained.sales)
+        sales = kept_sales(trained, items, planned=plan)
     return trained, sales
 
 
@@ -139,18 +161,6 @@ def _check_kept(document: ForecastDocument, source: ForecastSource) -> None:
             "--market must be left out where the kept histories are asked, got one. Give --sales "
             "too, or bring it in by `fusion update`."
         )
-
-
-def _plan(columns: "SalesColumns", source: ForecastSource) -> "Parts | None":
-    """The table of what is planned, where there is one."""
-    if source.planned is None:
-        return None
-    from fusion.job_steps.panel import header_of
-    from fusion.shards.history import table_parts
-
-    there = set(header_of(source.planned))
-    names = [*columns.keys, *(name for name in columns.known if name in there)]
-    return table_parts(source.planned, names, source="planned")
 
 
 def _items(source: ForecastSource) -> "pd.DataFrame":
@@ -186,19 +196,16 @@ def _sales(
         CatalogueError, ConfigError: With what is wrong with tables or date.
     """
     from fusion.forecasting.history import sales_of_items
-    from fusion.job_steps.config import SalesTable
     from fusion.job_steps.panel import names_of, read_sales, sales_spec
 
-    values = {
-        **asdict(document.sales),
-        "table": source.sales,
-        "market": source.market,
-        "planned": source.planned,
-        "frequency": document.frequency.unit,
-        "launch": document.launch,
-        "as_of": source.as_of,
-    }
-    section = checked_settings(SalesTable, values, source="sales")
+    section = trained_section(
+        document,
+        table=source.sales,
+        market=source.market,
+        planned=source.planned,
+        launch=document.launch,
+        as_of=source.as_of,
+    )
     read = partial(read_sales, section)
     found = sales_of_items(items, read, sales_spec(section), may_all_be_new=True)
     return replace(found, source=names_of(section))

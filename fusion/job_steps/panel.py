@@ -82,11 +82,24 @@ def read_sales(section: SalesTable, items: pd.DataFrame) -> Panel:
     )
     panel = _read(section, read)
     if section.planned is not None:
-        there = set(header_of(section.planned))
-        names = [*columns.keys, *(name for name in columns.known if name in there)]
-        parts = table_parts(section.planned, names, source="planned")
+        parts = plan_parts(section.planned, columns)
         panel = with_plan(panel, parts, columns=columns, items=wanted)
     return panel
+
+
+def plan_parts(planned: Path, columns: SalesColumns) -> Parts:
+    """A table of what is planned, for `with_plan`.
+
+    Args:
+        planned: The table.
+        columns: Names of the sales columns.
+
+    Raises:
+        CatalogueError: If it cannot be read.
+    """
+    there = set(header_of(planned))
+    names = [*columns.keys, *(name for name in columns.known if name in there)]
+    return table_parts(planned, names, source="planned")
 
 
 def _read(section: SalesTable, read: Callable[[Parts], Panel]) -> Panel:

@@ -6,14 +6,14 @@ Writes: the forecast, in place of the old one, and a page where one is asked for
 it is refused.
 """
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from fusion.bundle.folder import check_folder, read_description
-from fusion.choices.mistakes import Mistakes, checked_settings
+from fusion.choices.mistakes import Mistakes
 from fusion.choices.parameters import EncoderPaths
 from fusion.choices.paths import (
     file_mistakes,
@@ -29,7 +29,7 @@ from fusion.forecasting.trained import NO_HISTORIES, TrainedForecast, kept_of
 from fusion.forecasting.updating.histories import NewRows
 from fusion.forecasting.updating.new_periods import NewSales, spec_as_trained
 from fusion.forecasting.updating.update import How, Updated, update_forecast
-from fusion.job_steps.config import SalesTable
+from fusion.job_steps.forecast_source import market_mistakes, trained_section
 from fusion.job_steps.made_with import versions
 from fusion.job_steps.panel import own_columns
 from fusion.progress import Stage, silent
@@ -41,11 +41,6 @@ from fusion.system.lock import locked_file
 
 if TYPE_CHECKING:
     from fusion.forecasting.content import ContentSpec
-
-NO_MARKET = (
-    "market must be given, as in training, got none. Give --market FILE, a table of dates and "
-    "numbers of the whole market in the new periods."
-)
 
 
 @dataclass(frozen=True)
@@ -132,18 +127,12 @@ def _tables(document: ForecastDocument, source: UpdateSource, mistakes: Mistakes
     """All tables of what came; None where one cannot be read, which is noted."""
     if document.kept is None:
         mistakes.add([NO_HISTORIES])
-    if document.info.get("market") and source.market is None:
-        mistakes.add([NO_MARKET])
-    values = {
-        **asdict(document.sales),
-        "table": source.sales,
-        "market": source.market,
-        "planned": source.planned,
-        "frequency": document.frequency.unit,
-    }
+    mistakes.add(market_mistakes(document, source.market))
     sales: Parts | None = None
     with mistakes.gathered():
-        section = checked_settings(SalesTable, values, source="sales")
+        section = trained_section(
+            document, table=source.sales, market=source.market, planned=source.planned
+        )
         sales = sales_parts(section.table, own_columns(section))
     read: dict[str, pd.DataFrame | None] = dict.fromkeys(("items", "market", "planned"))
     for name in read:

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from fusion.forecasting.drift.readings import DriftReport
 from fusion.forecasting.updating.step_back import MARGIN
 from fusion.forecasting.updating.update import Updated
 from fusion.report.answer import Answer, Tile
@@ -14,10 +13,7 @@ def update_answer(found: Updated) -> Answer:
     """Lead, sentence and big numbers."""
     frequency = found.trained.frequency
     came = periods(found.n_periods, frequency)
-    tone, lead = _verdict(found.drift)
-    compared = found.comparison
-    if tone == "good" and compared is not None and compared.new > (1.0 + MARGIN) * compared.old:
-        tone, lead = "open", "Up to date and nothing drifted, but it errs a little more."
+    tone, lead = _verdict(found)
     items = f"{number(found.n_new_items)} new item{'s'[: found.n_new_items != 1]}"
     first = int(frequency.period(np.array(found.first_day, dtype="datetime64[D]")))
     sentence = (
@@ -34,14 +30,17 @@ def update_answer(found: Updated) -> Answer:
     )
 
 
-def _verdict(drift: DriftReport) -> tuple[str, str]:
+def _verdict(found: Updated) -> tuple[str, str]:
     """Tone and lead."""
+    drift, compared = found.drift, found.comparison
     if not drift.readings:
         return "open", "Up to date, but nothing could be watched for drift."
-    if not (n_moved := len(drift.findings)):
-        return "good", "Up to date, and nothing drifted."
-    things = "one measure" if n_moved == 1 else f"{n_moved} measures"
-    return "bad", f"Up to date, and {things} drifted."
+    if n_moved := len(drift.findings):
+        things = "one measure" if n_moved == 1 else f"{n_moved} measures"
+        return "bad", f"Up to date, and {things} drifted."
+    if compared is not None and compared.new > (1.0 + MARGIN) * compared.old:
+        return "open", "Up to date and nothing drifted, but it errs a little more."
+    return "good", "Up to date, and nothing drifted."
 
 
 def _proof(found: Updated) -> str:

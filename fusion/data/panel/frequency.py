@@ -19,6 +19,8 @@ ALIASES: dict[str, Unit] = {"d": "day", "w": "week", "m": "month", "ms": "month"
 RUN = 6
 """Dates of one weekday in a row, without another between them, that no table of days has."""
 MONTHS_RUN = 4
+FARTHEST_PERIOD = 10**7
+"""Periods from 1970 on, either way, that no date lies behind: what a saved number may be."""
 
 
 @dataclass(frozen=True)

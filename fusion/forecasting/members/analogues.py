@@ -12,6 +12,7 @@ from encoders.table.columns import FIRST_LEVEL
 from fusion.bundle.content import Content
 from fusion.bundle.reference import content_as_tensors, content_of_tensors
 from fusion.data.batch import chunks
+from fusion.data.panel.frequency import FARTHEST_PERIOD
 from fusion.errors import BundleError
 from fusion.forecasting.examples import KNOWN_FROM, Examples, Floats, Ints
 from fusion.forecasting.likeness import content_of_view, curves_by_age
@@ -27,7 +28,6 @@ from heads.sales_path import SalesPathHead
 CHUNK_EXAMPLES = 512
 MOST_EXAMPLES = 4_000
 """Examples, evenly over all, that the spread around the curves of analogues is learned from."""
-FARTHEST_PERIOD = 10**7
 SIZES = ("n_items", "n_ages", "n_categories")
 
 

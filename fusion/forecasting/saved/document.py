@@ -17,7 +17,7 @@ from fusion.bundle.kinds import (
     or_null,
 )
 from fusion.data.panel.columns import SalesColumns
-from fusion.data.panel.frequency import Unit
+from fusion.data.panel.frequency import FARTHEST_PERIOD, Unit
 from fusion.system.documents import EXACT, Count, Finite, Nested, Positive, Text
 
 FORMAT = 1
@@ -32,7 +32,6 @@ LARGEST_LEVEL = 1e18
 """Bound of the units a period of new items."""
 
 MOST_BLOCKS = 10_000
-FARTHEST_PERIOD = 10**7
 
 Period = Annotated[int, Strict(), Field(ge=-FARTHEST_PERIOD, le=FARTHEST_PERIOD)]
 Truth = Annotated[bool, Strict()]

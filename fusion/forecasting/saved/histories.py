@@ -18,7 +18,7 @@ from fusion.bundle.reference import texts_as_tensors
 from fusion.bundle.weights import packed
 from fusion.data.batch import ModelInputs
 from fusion.data.panel.columns import SalesColumns
-from fusion.data.panel.frequency import Frequency
+from fusion.data.panel.frequency import FARTHEST_PERIOD, Frequency
 from fusion.data.panel.launches import NO_LAUNCH
 from fusion.data.panel.panel import Panel
 from fusion.errors import BundleError
@@ -26,7 +26,6 @@ from fusion.forecasting.heads import panel_of
 from fusion.forecasting.kept import Kept, KeptAnswers
 from fusion.forecasting.saved.arrays import Arrays
 from fusion.forecasting.saved.document import (
-    FARTHEST_PERIOD,
     HISTORIES,
     BlockEntry,
     KeptEntry,
@@ -125,7 +124,7 @@ def read_kept(
         view = _content(entry, taken)
         out_of_fold = None
         if entry.out_of_fold is not None:
-            out_of_fold = _held_out(entry.out_of_fold, taken, panel, head, members)
+            out_of_fold = _out_of_fold(entry.out_of_fold, taken, panel, head, members)
         taken.finish()
         if not panel.start < entry.learned_until <= panel.end:
             raise ValueError(f"learned_until must lie in the panel, got {entry.learned_until}")
@@ -226,7 +225,7 @@ def _values(one: BlockEntry, name: str, taken: Arrays, n: int) -> Any:
     return taken.of(f"{name}.values", kind, n, one.dim)
 
 
-def _held_out(
+def _out_of_fold(
     n: int, taken: Arrays, panel: Panel, head: SalesPathHead, members: Mapping[str, object]
 ) -> KeptAnswers:
     shape = (n, *head.target_shape, head.raw_dim)

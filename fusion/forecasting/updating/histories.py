@@ -127,8 +127,8 @@ def kept_sales(
     keys = item_keys(items, column)
     days = launch_days(items, keys, trained.launch)
     wanted = {key for key in keys if key is not None}
-    panel = of_items(kept.panel, wanted)
+    panel = kept.panel
     if planned is not None:
         panel = with_plan(panel, planned, columns=trained.sales, items=wanted)
-        panel = of_items(panel, wanted)
+    panel = of_items(panel, wanted)
     return ItemSales(items, column, panel, launch_periods(panel, days))
