@@ -77,13 +77,16 @@ def test_appended_periods_are_those_of_one_table(sales, market, cuts):
             assert found == wanted, field.name
 
 
-def test_a_plan_holds_until_another_one_is_told(sales, market):
+def planned(weeks):
+    """Rows of `i1` that tell a price and no units."""
     columns = ["item_id", "date", "units", "shop", "price", "stock", "searches"]
-    plan = pd.DataFrame(
-        [("i1", week, None, "a", 7.0, None, None) for week in WEEKS[12:16]], columns=columns
-    )
-    past = sales[sales["date"] < WEEKS[10]]
-    first = panel(pd.concat([past, plan.astype({"units": float})]), market)
+    rows = [("i1", week, None, "a", 7.0, None, None) for week in weeks]
+    return pd.DataFrame(rows, columns=columns).astype({"units": float})
+
+
+def test_a_plan_holds_until_another_one_is_told(sales, market):
+    plan = planned(WEEKS[12:16])
+    first = panel(pd.concat([sales[sales["date"] < WEEKS[10]], plan]), market)
     new = sales[(sales["date"] >= WEEKS[10]) & (sales["date"] < WEEKS[12])]
     other = plan.iloc[:1].assign(price=3.0)
     grown = appended(first, panel(pd.concat([new, other]), market[market["date"] < WEEKS[12]]), {})
@@ -92,12 +95,8 @@ def test_a_plan_holds_until_another_one_is_told(sales, market):
 
 
 def test_what_was_planned_is_the_column_of_periods_that_have_passed(sales, market):
-    columns = ["item_id", "date", "units", "shop", "price", "stock", "searches"]
-    plan = pd.DataFrame(
-        [("i1", week, None, "a", 7.0, None, None) for week in WEEKS[10:14]], columns=columns
-    )
-    past = sales[sales["date"] < WEEKS[10]]
-    first = panel(pd.concat([past, plan.astype({"units": float})]), market)
+    plan = planned(WEEKS[10:14])
+    first = panel(pd.concat([sales[sales["date"] < WEEKS[10]], plan]), market)
     new = sales[(sales["date"] >= WEEKS[10]) & (sales["date"] < WEEKS[12])]
     new = new[new["item_id"] != "i1"]
     grown = appended(first, panel(new, market[market["date"] < WEEKS[12]]), {})
