@@ -108,7 +108,7 @@ class Filling:
     def __post_init__(self) -> None:
         n = int(self.layout.offsets[-1])
         self.units = np.zeros(n)
-        self.seen = np.zeros(n, dtype=np.uint32 if self.layout.is_summed else np.uint8)
+        self.seen = np.zeros(n, dtype=np.uint32 if self.layout.rows_of.is_summed else np.uint8)
         self.means = {name: Mean(n) for name in self.names}
         self.sold_at = Mean(n) if "price" in self.names else None
         self.had = Mean(n) if "stock" in self.names else None
@@ -147,7 +147,7 @@ class Filling:
     def _new_days(self, places: Numbers, days: Days) -> int:
         """Marks the days of series that have a row; gives back how many had none before."""
         bits = np.zeros(len(places), dtype=np.int64)
-        if self.layout.is_summed:
+        if self.layout.rows_of.is_summed:
             bits = self.layout.frequency.day_of_period(days)
         pairs = np.sort(places * 32 + bits)
         pairs = pairs[np.diff(pairs, prepend=-1) > 0]

@@ -108,7 +108,7 @@ def find_frequency(days: Days, rows: NDArray[np.int64]) -> Frequency:
         ...                np.array([0, 1])).unit
         'week'
     """
-    weekdays = _weekdays(days)
+    weekdays = weekdays_of(days)
     if (weekdays == weekdays[0]).all():
         return Frequency("week", int(weekdays[0]))
     if are_months(days):
@@ -173,8 +173,10 @@ def are_months(days: Days) -> bool:
     return bool(_is_first(days).all() or _is_first(days + 1).all())
 
 
-def _weekdays(days: Days) -> NDArray[np.int64]:
-    return (days.astype(np.int64) + THURSDAY) % 7
+def weekdays_of(days: Days) -> NDArray[np.int64]:
+    """Weekday of each date, Monday is 0."""
+    numbers: NDArray[np.int64] = (days.astype("datetime64[D]").astype(np.int64) + THURSDAY) % 7
+    return numbers
 
 
 def _is_first(days: Days) -> NDArray[np.bool_]:
@@ -183,7 +185,7 @@ def _is_first(days: Days) -> NDArray[np.bool_]:
 
 def _change(days: Days) -> int | None:
     """Where a table that begins or ends with weeks or months goes over to something else."""
-    weekdays = _weekdays(days)
+    weekdays = weekdays_of(days)
     kinds = [
         (weekdays == weekdays[0], weekdays == weekdays[-1], RUN),
         (_is_first(days), _is_first(days), MONTHS_RUN),

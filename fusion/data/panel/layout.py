@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from fusion.data.panel.cells import DateReader, id_cells, missing_cells
 from fusion.data.panel.columns import SalesColumns
-from fusion.data.panel.frequency import Days, Frequency, Unit, chosen_frequency
+from fusion.data.panel.frequency import Days, Frequency
 from fusion.data.panel.panel import ragged
+from fusion.data.panel.weekdays import CountPeriods, RowPeriods
 from fusion.data.problems import Problem
 from fusion.errors import CatalogueError
 
@@ -133,8 +134,7 @@ class Layout:
     """Where each value of a panel lies.
 
     Args:
-        frequency: Its periods.
-        is_summed: Whether rows are days that are added up to weeks or months.
+        rows_of: Its periods, and which weekdays have rows.
         start: The first period.
         end: The period after the last.
         ids: Item of each series, ascending.
@@ -146,8 +146,7 @@ class Layout:
         n_ahead: Periods from `end` on that planned rows tell of.
     """
 
-    frequency: Frequency
-    is_summed: bool
+    rows_of: RowPeriods
     start: int
     end: int
     ids: tuple[str, ...]
@@ -157,6 +156,11 @@ class Layout:
     first: Numbers
     offsets: Numbers
     n_ahead: int = 0
+
+    @property
+    def frequency(self) -> Frequency:
+        """Its periods."""
+        return self.rows_of.frequency
 
     def places(self, keys: Numbers, days: Days) -> Numbers:
         """Place of each row's value `[n]`; -1 where the panel has none.
@@ -196,66 +200,45 @@ def lay_out(
     found: FirstDays,
     names: KeyReader,
     *,
-    frequency: Unit | None,
+    count: CountPeriods,
     launches: Mapping[str, date] | None = None,
 ) -> Layout:
     """The layout of a panel of the rows that were seen.
+
+    Args:
+        found: Keys and dates of the rows.
+        names: What the keys mean.
+        count: Finds the periods.
+        launches: Day from which an item was on sale, where known.
 
     Raises:
         CatalogueError: If the frequency is another than asked for or changes, or days make no
             whole period.
     """
     found.settle()
-    n_ahead = 0
-    if not len(found.days):
-        chosen, is_summed, start, end = Frequency(frequency or "week"), False, 0, 0
-    else:
-        days, rows = _first_rows((found.days, found.rows), (found.planned, found.planned_rows))
-        chosen = chosen_frequency(days, rows, frequency)
-        is_summed = chosen.unit != "day" and not _are_whole(days, chosen)
-        start, end = _whole_periods(found.days, chosen, is_summed=is_summed)
-        n_ahead = max(0, int(chosen.period(days[-1])) + 1 - end) if len(found.planned) else 0
+    days, rows = _first_rows((found.days, found.rows), (found.planned, found.planned_rows))
+    chosen = count(days, rows, found.days)
+    n_ahead = start = end = 0
+    if len(found.days):
+        start, end = chosen.whole(found.days)
+        farthest = int(chosen.frequency.period(days[-1])) + 1
+        n_ahead = max(0, farthest - end) if len(found.planned) else 0
     item_names, shop_names = list(names.item_codes), list(names.shop_codes) or [NO_SHOP]
     ids = [item_names[code] for code in (found.keys // SHOPS).tolist()]
     shops = [shop_names[code] for code in (found.keys % SHOPS).tolist()]
     order = np.array(sorted(range(len(ids)), key=lambda row: (ids[row], shops[row])), dtype=int)
     series = np.empty(len(order), dtype=np.int64)
     series[order] = np.arange(len(order))
-    first = np.clip(chosen.period(found.first), start, end)[order]
+    first = np.clip(chosen.frequency.period(found.first), start, end)[order]
     ordered = tuple(ids[row] for row in order)
     if launches:
         at = [launches.get(name) for name in ordered]
-        launched = chosen.period(np.array(at, dtype="datetime64[D]"))
+        launched = chosen.frequency.period(np.array(at, dtype="datetime64[D]"))
         given = np.array([day is not None for day in at], dtype=bool)
         first = np.where(given, np.clip(np.minimum(launched, first), start, end), first)
     offsets, _ = ragged(end - first)
     return Layout(
-        chosen, is_summed, start, end, ordered,
+        chosen, start, end, ordered,
         None if names.columns.shop is None else tuple(shops[row] for row in order),
         found.keys, series, first, offsets, n_ahead,
     )  # fmt: skip
-
-
-def _are_whole(days: Days, frequency: Frequency) -> bool:
-    """Whether each date stands for a whole week or month: as all are its first or last day."""
-    place = frequency.day_of_period(days)
-    next_place = frequency.day_of_period(days + 1)
-    return bool((place == 0).all() or (frequency.unit == "month" and (next_place == 0).all()))
-
-
-def _whole_periods(days: Days, frequency: Frequency, *, is_summed: bool) -> tuple[int, int]:
-    """The first period and the one after the last, without those that the table cuts.
-
-    Raises:
-        CatalogueError: If none is left.
-    """
-    start, end = int(frequency.period(days[0])), int(frequency.period(days[-1])) + 1
-    if is_summed:
-        start, end = int(frequency.next_whole(days[0])), int(frequency.period(days[-1] + 1))
-    if end <= start:
-        unit = frequency.unit
-        raise CatalogueError(
-            f"sales must hold a whole {unit}, got days from {days[0]} to {days[-1]}. Give more "
-            f"days, or leave frequency = {unit} out."
-        )
-    return start, end

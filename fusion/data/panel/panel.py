@@ -48,6 +48,7 @@ class Panel:
             that is known ahead goes on after the sales.
         known: Those of `columns` and `market` that are known ahead.
         left_out: Items of the table that were not wanted.
+        open_weekdays: Where rows are days, the weekdays that may have any, see `RowPeriods`.
         quantity: What is asked of `units`: what was sold; what was wanted, the `demand`, see
             `fusion.data.panel.stock`, of which units without full stock are lower bounds; or they
             are the `price` of one, see `fusion.data.panel.priced`: NaN where it is unknown, and
@@ -68,6 +69,7 @@ class Panel:
     market: Mapping[str, Floats] = field(default_factory=dict)
     known: frozenset[str] = frozenset()
     left_out: tuple[str, ...] = ()
+    open_weekdays: tuple[int, ...] = ()
     quantity: Quantity = "units"
 
     @property

@@ -28,6 +28,7 @@ from fusion.data.panel.layout import LAST_DAY, FirstDays, KeyReader, Layout, Num
 from fusion.data.panel.market import read_market
 from fusion.data.panel.panel import Panel
 from fusion.data.panel.reach import tell_never_sold
+from fusion.data.panel.weekdays import CountPeriods, counted_as
 from fusion.data.problems import Problem, raise_for
 from fusion.progress import say_once
 
@@ -65,12 +66,13 @@ def read_panel(
             are in doubt, the frequency changes or is another than asked for.
         ConfigError: If the frequency that is asked for is none.
     """
+    check_unit(frequency)
     panel = panel_of_rows(
         parts,
         columns=columns,
+        count=counted_as(frequency),
         items=items,
         launches=launches,
-        frequency=frequency,
         market=market,
     )
     tell_never_sold(panel)
@@ -81,13 +83,15 @@ def panel_of_rows(
     parts: Parts,
     *,
     columns: SalesColumns,
+    count: CountPeriods,
     items: Collection[str] | None = None,
     launches: Mapping[str, date] | None = None,
-    frequency: Unit | None = None,
     market: pd.DataFrame | None = None,
 ) -> Panel:
-    """As `read_panel`, of a table that may be a piece of a longer one: items may have no sale."""
-    check_unit(frequency)
+    """As `read_panel`, of a table that may be a piece of a longer one: items may have no sale.
+
+    `count` finds the periods that its rows are about.
+    """
     whole = () if market is None else tuple(str(n) for n in market.columns if n != columns.date)
     own = columns.without(whole)
     for part in parts():
@@ -99,7 +103,7 @@ def panel_of_rows(
     if problems:
         problems += _faulty_numbers(parts, reader, last=last)
         raise_for(sorted(problems, key=lambda one: one.row or 0), source="sales")
-    layout = lay_out(found, reader, frequency=frequency, launches=launches)
+    layout = lay_out(found, reader, count=count, launches=launches)
     filling = Filling(layout, tuple(own.numbers), own.known_ahead)
     _fill(parts, reader, filling, last=last)
     _tell(reader, layout, filling, found)
@@ -124,6 +128,7 @@ def panel_of_rows(
         market={} if market is None else read_market(market, columns, layout),
         known=own.known_ahead.union(name for name in whole if name in columns.known),
         left_out=tuple(reader.unknown),
+        open_weekdays=layout.rows_of.open_weekdays,
     )
 
 
@@ -219,7 +224,7 @@ def _tell(reader: KeyReader, layout: Layout, filling: Filling, found: FirstDays)
 
 
 def _cut_periods(layout: Layout, days: NDArray[np.datetime64]) -> list[tuple[int, str, str]]:
-    if not layout.is_summed:
+    if not layout.rows_of.is_summed:
         return []
     first, last = layout.frequency.period(days[[0, -1]]).tolist()
     cut = [(first, str(days[0]), "begins")] if first < layout.start else []

@@ -136,6 +136,7 @@ class KeptEntry:
     start: Period
     learned_until: Period
     seed: Count
+    open_weekdays: Annotated[list[Annotated[Count, Field(le=6)]], Field(max_length=7)]
     has_shops: Truth
     known: Names
     n_items: Count

@@ -45,6 +45,7 @@ def kept_entry(kept: Kept) -> dict[str, Any]:
         "start": panel.start,
         "learned_until": kept.learned_until,
         "seed": kept.seed,
+        "open_weekdays": list(panel.open_weekdays),
         "has_shops": panel.shops is not None,
         "known": sorted(panel.known),
         "n_items": len(kept.content),
@@ -191,7 +192,14 @@ def _panel(entry: KeptEntry, taken: Arrays, frequency: Frequency, sales: SalesCo
         market=market,
         known=frozenset(entry.known),
         left_out=taken.texts("panel.left_out"),
+        open_weekdays=_open_weekdays(entry),
     )
+
+
+def _open_weekdays(entry: KeptEntry) -> tuple[int, ...]:
+    if entry.open_weekdays != sorted(set(entry.open_weekdays)):
+        raise ValueError(f"open_weekdays must ascend, got {entry.open_weekdays}")
+    return tuple(entry.open_weekdays)
 
 
 def _content(entry: KeptEntry, taken: Arrays) -> View:

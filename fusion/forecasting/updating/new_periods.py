@@ -1,7 +1,7 @@
 """The rows of new periods: read as the sales of a training are, and held against kept ones."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from fusion.data.panel.layout import NO_SHOP, SHOPS, KeyReader
 from fusion.data.panel.panel import Panel
 from fusion.data.panel.plan import with_plan
 from fusion.data.panel.reading import panel_of_rows
+from fusion.data.panel.weekdays import RowPeriods, counted_on
 from fusion.data.problems import shown
 from fusion.errors import CatalogueError
 from fusion.forecasting.examples import Ints
@@ -61,10 +62,11 @@ def read_new_periods(sales: NewSales, kept: Panel, new_items: Collection[str] = 
         sales.parts,
         columns=spec.columns.without(planned_alone(sales.parts, spec)),
         items=wanted,
-        frequency=kept.frequency.unit,
+        count=counted_on(kept.frequency, kept.open_weekdays),
         market=spec.market,
     )
     _check_frequency(sales, kept, panel)
+    panel = _with_closed_days(panel, kept)
     _refuse_unknown(sales, kept, panel)
     if panel.start < kept.end:
         _refuse_known_periods(sales, kept, panel)
@@ -81,14 +83,43 @@ def _check_frequency(sales: NewSales, kept: Panel, panel: Panel) -> None:
             f"{sales.name} must hold rows of {frequency.unit}s after {_last(kept)}, got none. "
             "Give the rows of the new periods."
         )
-    if panel.frequency != frequency:
-        rows = _Rows.of(sales)
-        others = rows.told(frequency.day_of_period(rows.days) != 0)
+    rows = _Rows.of(sales)
+    is_other = _is_inside(kept, rows.days)
+    if is_other.any():
+        others = rows.told(is_other)
         raise CatalogueError(
             f"{sales.name} must be of {frequency.unit}s that begin as the kept ones, such as "
             f"{frequency.first_day(kept.end)}, got {others}. Give rows whose dates stand on the "
             "same days."
         )
+
+
+def _with_closed_days(panel: Panel, kept: Panel) -> Panel:
+    """The new periods from the end of kept ones on, where days between are closed anyway."""
+    between = np.arange(kept.end, panel.start)
+    if (
+        not len(between)
+        or not RowPeriods(kept.frequency, panel.open_weekdays).is_closed(between).all()
+    ):
+        return panel
+    unknown = np.full(len(between), np.nan, dtype=np.float32)
+    return replace(
+        panel,
+        start=kept.end,
+        reported=np.concatenate([np.zeros(len(between), dtype=bool), panel.reported]),
+        market={name: np.concatenate([unknown, one]) for name, one in panel.market.items()},
+    )
+
+
+def _is_inside(kept: Panel, days: Days) -> NDArray[np.bool_]:
+    """Whether dates lie within periods of which each row has to cover a whole one."""
+    frequency = kept.frequency
+    if kept.open_weekdays or frequency.unit == "day":
+        return np.zeros(len(days), dtype=bool)
+    if frequency.unit == "month" and (frequency.day_of_period(days + 1) == 0).all():
+        return np.zeros(len(days), dtype=bool)
+    is_inside: NDArray[np.bool_] = frequency.day_of_period(days) != 0
+    return is_inside
 
 
 def _refuse_unknown(sales: NewSales, kept: Panel, panel: Panel) -> None:
@@ -160,10 +191,10 @@ def _alike(kept: Panel, before: int, panel: Panel, now: int) -> bool:
 
 def _refuse_holes(sales: NewSales, kept: Panel, panel: Panel) -> None:
     frequency = kept.frequency
-    missing = [
-        *range(kept.end, panel.start),
-        *(np.flatnonzero(~panel.reported) + panel.start).tolist(),
-    ]
+    missing = np.setdiff1d(
+        np.arange(kept.end, panel.end), np.flatnonzero(panel.reported) + panel.start
+    )
+    missing = missing[~RowPeriods(frequency, panel.open_weekdays).is_closed(missing)].tolist()
     if missing:
         first = ", ".join(str(frequency.first_day(one)) for one in missing[:SHOWN_ROWS])
         more = ", ..." if len(missing) > SHOWN_ROWS else ""

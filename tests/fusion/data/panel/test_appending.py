@@ -12,6 +12,7 @@ from fusion.data.panel.cells import frame_parts
 from fusion.data.panel.columns import SalesColumns
 from fusion.data.panel.items import of_items
 from fusion.data.panel.reading import panel_of_rows
+from fusion.data.panel.weekdays import counted_as
 
 WEEKS = pd.date_range("2024-01-01", periods=16, freq="7D")
 IDS = [f"i{number}" for number in range(9)]
@@ -46,7 +47,12 @@ def market():
 def panel(sales, market, launches=None):
     days = {name: day.date() for name, day in (launches or {}).items()}
     found = panel_of_rows(
-        frame_parts(sales), columns=COLUMNS, items=set(IDS), launches=days, market=market
+        frame_parts(sales),
+        columns=COLUMNS,
+        count=counted_as(None),
+        items=set(IDS),
+        launches=days,
+        market=market,
     )
     return of_items(found, set(IDS))
 

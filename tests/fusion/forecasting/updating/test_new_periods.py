@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fusion.data.panel.appending import appended
 from fusion.data.panel.cells import frame_parts
 from fusion.data.panel.columns import SalesColumns
 from fusion.data.panel.reading import read_panel
@@ -83,7 +84,7 @@ REFUSED = {
     ),
     "months": (
         [("a", f"2024-{month:02}-01", 4, 2.0) for month in (4, 5, 6)],
-        r"frequency must be month, as the rows of the sales table cover months",
+        r"must be of weeks that begin as the kept ones, such as 2024-03-11, got row 2 \('a'",
     ),
     "items that nothing is known of": (
         [NEW, ("c", WEEKS[10], 4, 2.0), ("left", WEEKS[10], 4, 2.0)],
@@ -109,3 +110,48 @@ def test_numbers_of_the_market_must_come_too(kept):
     of_market = replace(kept, market={"index": np.zeros(10, dtype=np.float32)})
     with pytest.raises(CatalogueError, match=r"market must be given, as in training.*index"):
         spec_as_trained(COLUMNS, of_market)
+
+
+def day_sales(begin, end, *, mask):
+    dates = pd.bdate_range(begin, end, freq="C", weekmask=mask).strftime("%Y-%m-%d")
+    return [("a", day, 1, 2.5) for day in dates]
+
+
+SHOP_DAYS = "Mon Tue Wed Thu Fri Sat"
+
+
+@pytest.mark.parametrize(("last", "n_weeks"), [("2024-03-30", 1), ("2024-03-28", 0)])
+def test_a_week_of_days_ends_where_the_training_had_its_last_open_day(last, n_weeks):
+    days = day_sales("2024-01-01", "2024-03-23", mask=SHOP_DAYS)
+    kept = read_panel(frame_parts(table(*days)), columns=COLUMNS, frequency="week")
+    rows = day_sales("2024-03-25", last, mask=SHOP_DAYS)
+    if n_weeks:
+        assert read(kept, *rows).units.tolist() == [6.0]
+        return
+    with pytest.raises(CatalogueError, match="must hold a whole week, got days from 2024-03-25"):
+        read(kept, *rows)
+
+
+def test_one_day_of_a_table_of_days_is_no_whole_week():
+    days = day_sales("2024-01-01", "2024-03-23", mask=SHOP_DAYS)
+    kept = read_panel(frame_parts(table(*days)), columns=COLUMNS, frequency="week")
+    with pytest.raises(CatalogueError, match="must hold a whole week, got days from 2024-03-25"):
+        read(kept, ("a", "2024-03-25", 1, 2.5))
+
+
+def test_closed_days_are_no_holes_between_days():
+    kept = read_panel(
+        frame_parts(table(*day_sales("2024-01-01", "2024-03-23", mask=SHOP_DAYS))),
+        columns=COLUMNS,
+        frequency="day",
+    )
+    panel = read(kept, *day_sales("2024-03-25", "2024-04-03", mask=SHOP_DAYS))
+    assert panel.start == kept.end and len(panel.reported) == 11
+    assert np.flatnonzero(~panel.reported).tolist() == [0, 7]
+    grown = appended(kept, panel, {})
+    days = day_sales("2024-01-01", "2024-04-03", mask=SHOP_DAYS)
+    whole = read_panel(frame_parts(table(*days)), columns=COLUMNS, frequency="day")
+    assert grown.reported.tolist() == whole.reported.tolist()
+    assert grown.units.tolist() == whole.units.tolist()
+    with pytest.raises(CatalogueError, match=r"no row of 1 day \(2024-03-25\)"):
+        read(kept, *day_sales("2024-03-26", "2024-04-03", mask=SHOP_DAYS))
