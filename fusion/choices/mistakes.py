@@ -15,6 +15,8 @@ Settings = TypeVar("Settings", bound=BaseModel)
 
 UNKNOWN_KEY = {"extra_forbidden", "unexpected_keyword_argument"}
 """pydantic's names for it, in models and in dataclasses."""
+ELSEWHERE = "keys_elsewhere"
+"""Attribute of a table: key that it does not have -> where that has its place."""
 
 
 class RunSettings(BaseModel):
@@ -115,7 +117,8 @@ def _mistake(detail: Any, model: type) -> str:
 def _said(detail: Any, model: type) -> str:
     if detail["type"] in UNKNOWN_KEY:
         *sections, key = detail["loc"]
-        return unknown_name("key", key, _keys(model, sections))
+        table = _table_at(model, sections)
+        return unknown_name("key", key, _keys(table)) + _elsewhere(table, key)
     if detail["type"] == "value_error":
         return str(detail["ctx"]["error"])
     if detail["type"] == "missing":
@@ -134,11 +137,22 @@ def _toml(value: Any) -> str:
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 
-def _keys(model: type, sections: Sequence[Any]) -> list[str]:
-    """Valid keys of the table at a place such as `("heads", 0)`."""
+def _table_at(model: type, sections: Sequence[Any]) -> type:
+    """The table at a place such as `("heads", 0)`."""
     for section in sections:
         if isinstance(section, str):
             model = _table(get_type_hints(model)[section])
+    return model
+
+
+def _elsewhere(table: type, key: str) -> str:
+    """Where a key has its place that a table knows to be one of another; see `ELSEWHERE`."""
+    hint: str | None = getattr(table, ELSEWHERE, {}).get(key)
+    return "" if hint is None else f" {hint}"
+
+
+def _keys(model: type) -> list[str]:
+    """Valid keys of a table."""
     return list(model.model_fields if issubclass(model, BaseModel) else get_type_hints(model))
 
 

@@ -84,7 +84,9 @@ def show_update(found: "Updated", bundle: Path) -> None:
     days = found.first_day
     if found.last_day != days:
         days += f" to {found.last_day}"
-    say(f"New          {periods} ({days}), {found.n_rows:,} rows, {found.n_new_items:,} new items")
+    items = f"{found.n_new_items:,} new item{'s'[: found.n_new_items != 1]}"
+    rows = f"{found.n_rows:,} row{'s'[: found.n_rows != 1]}"
+    say(f"New          {periods} ({days}), {rows}, {items}")
     if (n_silent := found.n_silent_items) > found.n_told_items:
         n_sold = n_silent + found.n_told_items
         say(

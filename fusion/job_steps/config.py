@@ -1,7 +1,8 @@
 """Configuration of a training job: a TOML file, checked as a whole before anything runs."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -51,6 +52,11 @@ class DataSection(Section):
     details: list[str] = Field(
         default_factory=list, description="Columns shown beside an item in the report."
     )
+
+    keys_elsewhere: ClassVar[Mapping[str, str]] = {
+        role: f'Roles of columns stand under [data.columns]: {role} = ["NAME"].'
+        for role in ("id", *input_roles())
+    }
 
     @field_validator("columns")
     @classmethod

@@ -177,10 +177,17 @@ def gain_told(result: BacktestResult, rival: Score | None) -> str:
     """By how much the forecast is better than a method, in a sentence; empty without one."""
     if rival is None or rival.gain is None or rival.low is None or rival.high is None:
         return ""
-    interval = write_interval("wape", rival.low, rival.high)
-    gain = write_gain("wape", rival.gain)
-    items = f"{number(result.gains.n_blocks)} items"
-    return f"The gain over {rival.name} is {gain} (95{GAP}% interval {interval}, {items})."
+    return gain_sentence(
+        rival.name, rival.gain, (rival.low, rival.high), n_items=result.gains.n_blocks
+    )
+
+
+def gain_sentence(name: str, gain: float, ends: tuple[float, float], *, n_items: int) -> str:
+    """By how much the WAPE of the forecast is below that of a method, with its interval."""
+    interval = write_interval("wape", *ends)
+    items = f"{number(n_items)} items"
+    gained = write_gain("wape", gain)
+    return f"The gain over {name} is {gained} (95{GAP}% interval {interval}, {items})."
 
 
 def _tiles(result: BacktestResult, own: dict[str, float]) -> tuple[Tile, ...]:

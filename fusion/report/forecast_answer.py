@@ -60,8 +60,10 @@ def forecast_answer(numbers: ForecastNumbers, backtest: BacktestResult | None) -
         sentence += f" {number(later)} of them come later and count from their launch on."
     if len(before) == horizon and before.sum() > 0:
         sold = float(before.sum())
-        change = signed(percent(total / sold - 1.0, digits=0))
-        sentence += f" In the {numbers.span} before, {number(sold)} were sold ({change})."
+        beside = f" ({signed(percent(total / sold - 1.0, digits=0))})"
+        if asked.panel.quantity == "demand":
+            beside = ", without what was wanted while stock was out"
+        sentence += f" In the {numbers.span} before, {number(sold)} were sold{beside}."
     return Answer(
         name=f"Next {numbers.span}",
         tone="open",

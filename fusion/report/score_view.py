@@ -7,7 +7,7 @@ from fusion.evaluation.result import Evaluation, Score
 from fusion.forecasting.backtest.result import FORECAST
 from fusion.forecasting.backtest.tables import BacktestTable, GainTable
 from fusion.forecasting.ledger.score import LedgerScore
-from fusion.forecasting.ledger.value_added import NAIVE, POINT, ValueAdded
+from fusion.forecasting.ledger.value_added import NAIVE, PLANNER, POINT, ValueAdded
 from fusion.report.answer import Answer, best_simple
 from fusion.report.backtest_view import (
     BY,
@@ -15,10 +15,12 @@ from fusion.report.backtest_view import (
     GroupTable,
     backtest_evaluation,
     backtest_view,
+    gain_sentence,
     gain_told,
 )
 from fusion.report.comparison import Comparison, without_each
 from fusion.report.metric_names import metric_name, write
+from fusion.report.number_text import number
 from fusion.report.period_words import day_text, periods
 
 LATE = "late"
@@ -94,8 +96,26 @@ def _answer(answer: Answer, score: LedgerScore) -> Answer:
     entries = "1 entry" if n_scored == 1 else f"{n_scored} entries"
     said = f"{entries} of the ledger, each compared with what was sold in its {span}."
     rival = best_simple(backtest_evaluation(result, "wape"))
-    proof = f"{said} {gain_told(result, rival)}".rstrip()
-    return replace(answer, name="Sealed forecasts", proof=proof)
+    parts = [said, gain_told(result, rival), "" if score.added is None else _planner(score.added)]
+    return replace(answer, name="Sealed forecasts", proof=" ".join(filter(None, parts)))
+
+
+def _planner(added: ValueAdded) -> str:
+    """The planner beside the forecast, in a sentence; empty without one."""
+    whole = {row.method: row.metrics[POINT[0]] for row in added.tables[0].rows}
+    pairs = [
+        (gains, row)
+        for gains in added.gains
+        for row in gains.rows
+        if (gains.reference, row.method, row.metric) == (FORECAST, PLANNER, POINT[0])
+    ]
+    if not pairs:
+        return ""
+    gains, row = pairs[0]
+    own, planned = write("wape", whole[FORECAST]), write("wape", whole[PLANNER])
+    gain = gain_sentence(PLANNER, row.gain, (row.low, row.high), n_items=gains.n_blocks)
+    said = f"The planner has {number(added.n_figures)} of these figures, with a WAPE of {planned}"
+    return f"{said} where the forecast has {own}. {gain}"
 
 
 def _with_dates(table: GroupTable, score: LedgerScore) -> GroupTable:

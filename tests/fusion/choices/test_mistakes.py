@@ -1,5 +1,5 @@
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -21,6 +21,7 @@ class Head(BaseModel):
 
 class Job(BaseModel):
     model_config = ConfigDict(extra="forbid")
+    keys_elsewhere: ClassVar[dict[str, str]] = {"crop": "It stands under [photo]."}
     epochs: int = Field(default=1, ge=1)
     photo: Photo = Photo()
     spare: Photo | None = None
@@ -48,6 +49,11 @@ def test_sound_values_become_settings():
     ("values", "said"),
     [
         ({"epoch": 3}, "epoch: key must be one of epochs, heads, photo, spare, got 'epoch'."),
+        (
+            {"crop": 1},
+            "crop: key must be one of epochs, heads, photo, spare, got 'crop'. It stands under "
+            "[photo].",
+        ),
         ({"photo": {"corp": 1}}, "photo.corp: key must be one of crop, got 'corp'."),
         ({"spare": {"corp": 1}}, "spare.corp: key must be one of crop, got 'corp'."),
         ({"heads": [{"target": "a", "targ": 1}]}, "heads.0.targ: key must be one of kind, target,"),

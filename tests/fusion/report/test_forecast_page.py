@@ -115,6 +115,20 @@ def test_headline_says_how_far_off_sums_were_at_past_dates_or_that_nobody_knows(
     assert "Not measured." in render_forecast(replace(report, backtest=None))
 
 
+def test_demand_is_not_held_against_what_was_sold_while_stock_was_out(numbers):
+    sold = forecast_answer(numbers, None).sentence
+    assert re.search(r"were sold \([+−]", sold)
+    panel = replace(numbers.asked.panel, quantity="demand")
+    demand = replace(numbers, asked=replace(numbers.asked, panel=panel))
+    said = forecast_answer(demand, None).sentence
+    assert said.endswith("were sold, without what was wanted while stock was out.")
+
+
+def test_a_card_tells_median_and_mean_apart(page):
+    assert "Its number in bold is the median of the total." in page
+    assert re.search(r'<span class="muted">on average [\d.]+ a week', page)
+
+
 def test_items_that_come_later_count_from_their_launch_on(numbers):
     later = numbers.asked.windows.period.copy()
     later[0] += 1

@@ -87,3 +87,14 @@ def test_texts_of_others_are_escaped():
 def test_page_is_written_whole(report, page, tmp_path):
     write_page(render_score(report), tmp_path / "score.html")
     assert (tmp_path / "score.html").read_text(encoding="utf-8") == page
+
+
+def test_the_headline_tells_of_the_planner_too(report):
+    score = report.score
+    proof = score_view(score).view.answer.proof
+    assert re.search(
+        r"The planner has [\d,\u202f ]+ of these figures, with a WAPE of [\d.]+\D+% where the "
+        r"forecast has [\d.]+\D+%\. The gain over planner is .*95.*% interval",
+        proof,
+    ), proof
+    assert "planner" not in score_view(replace(score, added=None)).view.answer.proof
