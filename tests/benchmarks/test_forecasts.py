@@ -33,10 +33,11 @@ def test_updates(script, monkeypatch, quick_forecasts, weekly_sales, capsys) -> 
     update = script("update")
     monkeypatch.setattr(update, "SPEED_WEEKS", 16)
     options = ["--data", str(weekly_sales), "--items", "12", "--members", "classical"]
-    update.main([*options, "--weeks", "1", "--long", "2"])
+    update.main([*options, "--weeks", "1", "--long", "2", "--seeds", "1"])
     printed = capsys.readouterr().out
     assert "| update by one week (retrain) |" in printed
     assert printed.count("| updated each week |") == 2 == printed.count("| trained anew |")
+    assert printed.count("| trained a week before, updated once |") == 1
 
 
 def test_visuelle_weeks(
