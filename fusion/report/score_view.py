@@ -113,9 +113,9 @@ def _planner(added: ValueAdded) -> str:
         return ""
     gains, row = pairs[0]
     own, planned = write("wape", whole[FORECAST]), write("wape", whole[PLANNER])
-    gain = gain_sentence(PLANNER, row.gain, (row.low, row.high), n_items=gains.n_blocks)
-    said = f"The planner has {number(added.n_figures)} of these figures, with a WAPE of {planned}"
-    return f"{said} where the forecast has {own}. {gain}"
+    gain = gain_sentence("the planner", row.gain, (row.low, row.high), n_items=gains.n_blocks)
+    said = f"On the {number(added.n_figures)} figures that the planner gave, its WAPE is {planned}"
+    return f"{said} and that of the forecast {own}. {gain}"
 
 
 def _with_dates(table: GroupTable, score: LedgerScore) -> GroupTable:
