@@ -97,4 +97,6 @@ def show_update(found: "Updated", bundle: Path) -> None:
         say(f"Compared     {found.comparison.text}")
         before, now = found.comparison.old_coverage, found.comparison.new_coverage
         say(f"Coverage     {before:.3f} before and {now:.3f} now, over the same steps")
+    if found.ranges_note:
+        say(f"Kept         {found.ranges_note}")
     say(f"Model        {bundle}")

@@ -38,21 +38,26 @@ def _verdict(found: Updated) -> tuple[str, str]:
     if n_moved := len(drift.findings):
         things = "one measure" if n_moved == 1 else f"{n_moved} measures"
         return "bad", f"Up to date, and {things} drifted."
-    if compared is not None and compared.new > (1.0 + MARGIN) * compared.old:
+    if (
+        compared is not None
+        and not found.ranges_stay
+        and compared.new > (1.0 + MARGIN) * compared.old
+    ):
         return "open", "Up to date and nothing drifted, but it errs a little more."
     return "good", "Up to date, and nothing drifted."
 
 
 def _proof(found: Updated) -> str:
-    if found.comparison is None:
-        return "Too little is known of the new periods to compare both forecasts on them."
-    text = found.comparison.text
-    return f"{text[0].upper()}{text[1:]}."
+    said = "too little is known of the new periods to compare both forecasts on them"
+    if found.comparison is not None:
+        said = found.comparison.text
+    parts = filter(None, [said, found.ranges_note])
+    return " ".join(f"{part[0].upper()}{part[1:]}." for part in parts)
 
 
 def _tiles(found: Updated) -> tuple[Tile, ...]:
     tiles = []
-    if found.comparison is not None:
+    if found.comparison is not None and not found.ranges_stay:
         before = percent(found.comparison.old_coverage, digits=0)
         now = percent(found.comparison.new_coverage, digits=0)
         tiles.append(Tile("Coverage", now, f"{before} before, over the same steps"))

@@ -53,7 +53,9 @@ class Updated:
         n_new_items: Items that were not known.
         n_told_items: Items that sold in the last 8 periods before, and have a row in the new ones.
         n_silent_items: Items that sold then, and have none.
-        comparison: How good both are on the same steps; None where no step can be compared.
+        comparison: How good the old forecast and one with everything found anew are on the same
+            steps; None where no step can be compared.
+        ranges_stay: Whether blend and ranges stay as they were, see `ranges_note`.
         pool: Answers out of fold to the latest dates, by which it was found; None where none are.
         drift: Whether what came since the reference is still as what was learned from.
     """
@@ -67,8 +69,18 @@ class Updated:
     n_told_items: int
     n_silent_items: int
     comparison: Comparison | None
+    ranges_stay: bool
     pool: Pool | None
     drift: DriftReport
+
+    @property
+    def ranges_note(self) -> str:
+        """Why blend and ranges stay as they were; empty where they were found anew."""
+        if not self.ranges_stay:
+            return ""
+        if self.comparison is not None and self.comparison.is_step_back:
+            return "blend and ranges stay as they were: those found anew are worse"
+        return "blend and ranges stay as they were: too little is known to find them anew"
 
 
 def update_forecast(
@@ -83,8 +95,9 @@ def update_forecast(
         stage: Opens progress bars.
 
     Raises:
-        CatalogueError: If rows do not go on where the histories end, or the forecast would get
-            worse beyond doubt on the latest known periods, or keeps no reference for drift.
+        CatalogueError: If rows do not go on where the histories end, members that learned anew
+            are worse beyond doubt on the latest known periods, or the forecast keeps no reference
+            for drift.
     """
     before = kept_of(trained)
     reference_of(trained)
@@ -94,7 +107,6 @@ def update_forecast(
         work(1)
     renew = {"recalibrate": _recalibrated, "retrain": _retrained}[how]
     found = renew(_Begun(trained.model, kept, pool, before.panel.end), stage)
-    _refuse_step_back(found.comparison)
     sold = _items_with(before.panel, before.panel.units > 0, LEVEL_PERIODS)
     told = _items_with(kept.panel, kept.panel.given, kept.panel.end - before.panel.end)
     panel, updated = kept.panel, replace(trained, model=found.model, kept=found.kept)
@@ -108,6 +120,7 @@ def update_forecast(
         n_told_items=len(sold & told),
         n_silent_items=len(sold - told),
         comparison=found.comparison,
+        ranges_stay=found.model is trained.model,
         pool=found.pool,
         drift=watch_kept(trained, kept, pool),
     )
@@ -148,7 +161,10 @@ class _Renewed:
 
 
 def _recalibrated(begun: _Begun, stage: Stage) -> _Renewed:
-    """The same members, joined and corrected anew; compared on periods that neither has read."""
+    """The same members, joined and corrected anew; compared on periods that neither has read.
+
+    Blend and ranges stay where those found anew are worse: histories go on all the same.
+    """
     old, pool, end = begun.model, begun.pool, begun.kept.panel.end
     if pool is None:
         return _Renewed(old, begun.kept, None, None)
@@ -164,6 +180,8 @@ def _recalibrated(begun: _Begun, stage: Stage) -> _Renewed:
         new = recalibrated(old, pool, seed=seed)
         work(1)
     comparison = compared(scored, old.head.levels)
+    if comparison is not None and comparison.is_step_back:
+        new = old
     return _Renewed(new, replace(begun.kept, out_of_fold=pool.out_of_fold), pool, comparison)
 
 
@@ -185,6 +203,7 @@ def _retrained(begun: _Begun, stage: Stage) -> _Renewed:
         new = recalibrated(new, pool, seed=kept.seed)
     if comparison is None:
         comparison = _compared_alike(old, new, kept)
+    _refuse_step_back(comparison)
     learned = past_examples(kept.panel, horizon=horizon, until=end)
     new.hot = hot_rule(learned)
     kept = replace(
@@ -234,7 +253,7 @@ def _compared_alike(old: ForecastModel, new: ForecastModel, kept: Kept) -> Compa
 def _refuse_step_back(comparison: Comparison | None) -> None:
     if comparison is not None and comparison.is_step_back:
         raise CatalogueError(
-            "the updated forecast must be no worse than the old one on the latest known periods, "
+            "the retrained forecast must be no worse than the old one on the latest known periods, "
             f"got {comparison.text}. The old forecast stays. Look at the new rows for errors. If "
             "they are right, update without retraining, or train anew on the whole table."
         )

@@ -20,6 +20,7 @@ from fusion.forecasting.updating.histories import NewRows
 from fusion.forecasting.updating.new_periods import NewSales, spec_as_trained
 from fusion.forecasting.updating.step_back import Comparison
 from fusion.forecasting.updating.update import update_forecast
+from fusion.report.update_view import update_answer
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 WEEKS = pd.date_range("2024-01-01", periods=30, freq="7D")
@@ -139,18 +140,36 @@ def test_fewer_periods_want_a_larger_loss(n_periods, is_refused):
     assert not replace(found, high=0.01).is_step_back
 
 
-def test_a_step_back_is_refused_with_both_figures_and_changes_nothing(model, tables, monkeypatch):
-    before = model.forecast_
+def worsen(monkeypatch, is_worse):
+    """Ranges that are found anew for some models are far too wide."""
 
     def worse(model, pool, **options):
         found = recalibrated(model, pool, **options)
-        found.calibration.stretch = found.calibration.stretch * 8.0
+        if is_worse(model):
+            found.calibration.stretch = found.calibration.stretch * 8.0
         return found
 
     recalibrated = updating.recalibrated
     monkeypatch.setattr(updating, "recalibrated", worse)
+
+
+def test_ranges_that_would_be_worse_stay_and_histories_go_on(model, tables, monkeypatch):
+    before = model.forecast_
+    worsen(monkeypatch, lambda _: True)
+    found = model.update(None, weeks(tables[1], TRAINED, 30))
+    after = model.forecast_
+    assert found.comparison.is_step_back and found.ranges_stay
+    assert found.ranges_note.endswith("those found anew are worse")
+    assert found.ranges_note[1:] in update_answer(found).proof
+    assert after.model is before.model
+    assert after.kept.panel.end == before.kept.panel.end + 4
+
+
+def test_members_that_would_be_worse_are_refused_and_change_nothing(model, tables, monkeypatch):
+    before = model.forecast_
+    worsen(monkeypatch, lambda one: one is not before.model)
     with pytest.raises(CatalogueError, match=r"no worse than the old one.*got pinball loss .* bef"):
-        model.update(None, weeks(tables[1], TRAINED, 30))
+        model.update(None, weeks(tables[1], TRAINED, 30), how="retrain")
     assert model.forecast_ is before
 
 
