@@ -1,5 +1,7 @@
 """Benchmarks of quality run from end to end on tiny, made-up data of the same form."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -29,6 +31,8 @@ def test_babies_r_us(script, prices, tmp_path, capsys) -> None:
 def test_womens_clothing(script, monkeypatch, reviews, tmp_path, capsys) -> None:
     clothing = script("womens_clothing")
     monkeypatch.setattr(clothing, "STRENGTHS", (1.0,))
+    few_draws = partial(clothing.paired_bootstrap, n_resamples=20)
+    monkeypatch.setattr(clothing, "paired_bootstrap", few_draws)
     options = ["--data", str(reviews), "--store", str(tmp_path / "store"), "--limit", "20"]
     clothing.main([*options, *ONE_EPOCH])
     assert "| fusion without Rating |" in capsys.readouterr().out

@@ -216,7 +216,7 @@ def test_two_processes_learn_as_one_with_twice_the_batch(in_processes, mode, nea
     ("weights", "precision"),
     [
         ("in every process", "float32"),
-        ("in every process", "bfloat16"),
+        pytest.param("in every process", "bfloat16", marks=SLOW),
         ("shared out by FSDP", "bfloat16"),
         pytest.param("shared out by FSDP", "float32", marks=SLOW),
     ],
