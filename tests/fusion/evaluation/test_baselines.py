@@ -12,7 +12,7 @@ from encoders.text.tfidf import TfidfEncoder
 from fusion.data.batch import ModelInputs
 from fusion.data.catalogue import Catalogue, build_catalogue
 from fusion.data.schema import Schema
-from fusion.evaluation import BASELINES, baseline_rows
+from fusion.evaluation import BASELINES, baseline_rows, trees
 from fusion.ready import ReadyItems
 from heads import (
     Floats,
@@ -38,6 +38,13 @@ WORDS = ("cotton shirt", "silk dress", "leather boot", "wool scarf")
 COLOURS = np.array(["red", "green", "blue", "black"])
 HEADS_TO_TRY = (RegressionHead, LinearHead, SalesVolumeHead, HotItemHead)
 N_TRAIN, N_TEST = 160, 60
+
+
+@pytest.fixture(autouse=True)
+def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Boosted trees of at most 60 trees, in larger steps: quick, and still good on these items."""
+    quick = functools.partial(trees.Growth, max_trees=60, learning_rate=0.2)
+    monkeypatch.setattr(trees, "Growth", quick)
 
 
 def items(n: int = N_TRAIN + N_TEST, seed: int = 0) -> tuple[pd.DataFrame, Floats]:
