@@ -11,7 +11,6 @@ from fusion.members.base import Member
 from fusion.members.check import check_member
 from heads import HEADS
 
-
 ONE_OF_A_KIND = ("regression", "hot_item", "quantiles")
 """Heads of one number, of a probability and of several numbers."""
 
