@@ -63,7 +63,7 @@ class RowPeriods:
 
     def is_closed(self, periods: Numbers) -> NDArray[np.bool_]:
         """Whether each period is a day on which there are never rows."""
-        if self.frequency.unit != "day":
+        if self.frequency.unit != "day" or not self.open_weekdays:
             return np.zeros(len(periods), dtype=bool)
         return ~np.isin(weekdays_of(self.frequency.first_day(periods)), self.open_weekdays)
 

@@ -67,6 +67,7 @@ def test_only_days_are_closed():
     closed = RowPeriods(Frequency("day"), (0, 1, 2, 3, 4)).is_closed(periods)
     assert closed.tolist() == [False, True, True, False]
     assert not RowPeriods(Frequency("week"), (0, 1)).is_closed(np.arange(3)).any()
+    assert not RowPeriods(Frequency("day")).is_closed(np.arange(9)).any()  # nothing is known
 
 
 def test_weekdays_are_those_of_numpy():
