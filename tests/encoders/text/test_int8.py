@@ -5,12 +5,14 @@ import importlib.util
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from torch import nn
 
 from encoders import BertEncoder, check_encoder
 from encoders.adapter import Adapter
@@ -34,6 +36,24 @@ def backend(request: pytest.FixtureRequest) -> str:
         if importlib.util.find_spec(package) is None:
             pytest.skip(f"{package} is not installed")
     return str(request.param)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def equal_weights_are_exported_once() -> Iterator[None]:
+    """Copies, pickles and the other backend take seconds each to come to the same graph."""
+    exported: dict[tuple[Any, ...], Any] = {}
+    export = int8.export_graph
+
+    def once(model: nn.Module) -> Any:
+        state = model.state_dict().items()
+        key = (str(model), *((name, tensor.cpu().numpy().tobytes()) for name, tensor in state))
+        if key not in exported:
+            exported[key] = export(model)
+        return copy.deepcopy(exported[key])  # its layers are made int8 in place
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(int8, "export_graph", once)
+        yield
 
 
 @pytest.fixture(scope="module")
