@@ -41,7 +41,7 @@ def fork_server():
     """Starts processes that find everything imported: one interpreter for all of them."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
-        ["tuning_job", "torch.distributed.fsdp", "torch.distributed.tensor"]
+        ["tuning_job", "fusion.jobs.train", "torch.distributed.fsdp", "torch.distributed.tensor"]
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join([str(HERE.parents[2]), str(HERE)]))
