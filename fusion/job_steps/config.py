@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, field_validator, model_validator
 
-from encoders.spelling import unknown_name
 from fusion.choices.columns import numbers_off_mistake
 from fusion.choices.encoders import EncoderChoices
 from fusion.choices.members import named_members
@@ -21,8 +20,13 @@ from fusion.data.problems import OnBadRows
 from fusion.data.schema import NUMBERS
 from fusion.job_steps.config_file import config_values
 from fusion.job_steps.head_sections import HeadSection, head_names
-from fusion.job_steps.sections import Section, known_name
-from fusion.modalities import input_roles
+from fusion.job_steps.sections import (
+    COLUMN_ROLES,
+    ROLES_ELSEWHERE,
+    Section,
+    check_names,
+    known_name,
+)
 from fusion.plugins import known_names
 from fusion.system.files import expanded
 from fusion.training import TrainingSettings
@@ -52,19 +56,12 @@ class DataSection(Section):
     details: list[str] = Field(
         default_factory=list, description="Columns shown beside an item in the report."
     )
-
-    keys_elsewhere: ClassVar[Mapping[str, str]] = {
-        role: f'Roles of columns stand under [data.columns]: {role} = ["NAME"].'
-        for role in ("id", *input_roles())
-    }
+    keys_elsewhere: ClassVar[Mapping[str, str]] = ROLES_ELSEWHERE
 
     @field_validator("columns")
     @classmethod
     def _known_roles(cls, columns: dict[str, list[str]]) -> dict[str, list[str]]:
-        roles = ("id", *input_roles())
-        unknown = [role for role in columns if role not in roles]
-        if unknown:
-            raise ValueError("\n".join(unknown_name("role", role, roles) for role in unknown))
+        check_names("role", columns, COLUMN_ROLES)
         return columns
 
     @model_validator(mode="after")
@@ -179,10 +176,7 @@ class ModelSection(Section):
         if members is None:
             return None
         named = named_members(members)
-        unknown = [name for name in named if name not in known_names("member")]
-        if unknown:
-            valid = known_names("member")
-            raise ValueError("\n".join(unknown_name("member", name, valid) for name in unknown))
+        check_names("member", named, known_names("member"))
         return named
 
     @field_validator("strategy")

@@ -1,13 +1,32 @@
 """What the tables of a configuration file have in common."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from encoders.spelling import unknown_name
 from fusion.choices.mistakes import RunSettings
+from fusion.modalities import input_roles
+
+COLUMN_ROLES = ("id", *input_roles())
+ROLES_ELSEWHERE = {
+    role: f'Roles of columns stand under [data.columns]: {role} = ["NAME"].'
+    for role in COLUMN_ROLES
+}
+"""A role of a column that was written as a key of another table -> where it has its place."""
 
 
 class Section(RunSettings):
     """A table of the file."""
+
+
+def check_names(name: str, values: Iterable[str], valid: Sequence[str]) -> None:
+    """Refuses names that are none of the valid ones.
+
+    Raises:
+        ValueError: With all of them, and the nearest valid ones.
+    """
+    unknown = [value for value in values if value not in valid]
+    if unknown:
+        raise ValueError("\n".join(unknown_name(name, value, valid) for value in unknown))
 
 
 def known_name(name: str, value: str, valid: Sequence[str]) -> str:
