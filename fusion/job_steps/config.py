@@ -20,13 +20,8 @@ from fusion.data.problems import OnBadRows
 from fusion.data.schema import NUMBERS
 from fusion.job_steps.config_file import config_values
 from fusion.job_steps.head_sections import HeadSection, head_names
-from fusion.job_steps.sections import (
-    COLUMN_ROLES,
-    ROLES_ELSEWHERE,
-    Section,
-    check_names,
-    known_name,
-)
+from fusion.job_steps.sections import ROLES_ELSEWHERE, Section, check_names, known_name
+from fusion.modalities import input_roles
 from fusion.plugins import known_names
 from fusion.system.files import expanded
 from fusion.training import TrainingSettings
@@ -61,7 +56,7 @@ class DataSection(Section):
     @field_validator("columns")
     @classmethod
     def _known_roles(cls, columns: dict[str, list[str]]) -> dict[str, list[str]]:
-        check_names("role", columns, COLUMN_ROLES)
+        check_names("role", columns, ("id", *input_roles()))
         return columns
 
     @model_validator(mode="after")

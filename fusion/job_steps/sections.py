@@ -6,10 +6,9 @@ from encoders.spelling import unknown_name
 from fusion.choices.mistakes import RunSettings
 from fusion.modalities import input_roles
 
-COLUMN_ROLES = ("id", *input_roles())
 ROLES_ELSEWHERE = {
     role: f'Roles of columns stand under [data.columns]: {role} = ["NAME"].'
-    for role in COLUMN_ROLES
+    for role in ("id", *input_roles())
 }
 """A role of a column that was written as a key of another table -> where it has its place."""
 
