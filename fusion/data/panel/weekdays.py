@@ -88,7 +88,7 @@ def counted_as(asked: Unit | None) -> CountPeriods:
         if not len(sold):
             return RowPeriods(Frequency(asked or "week"))
         frequency = chosen_frequency(days, rows, asked)
-        if frequency.unit != "day" and _are_whole(days, frequency):
+        if frequency.unit != "day" and are_whole(days, frequency):
             return RowPeriods(frequency)
         return RowPeriods(frequency, open_weekdays(sold))
 
@@ -131,7 +131,7 @@ def open_weekdays(days: Days) -> tuple[int, ...]:
     return tuple(np.flatnonzero(counts).tolist())
 
 
-def _are_whole(days: Days, frequency: Frequency) -> bool:
+def are_whole(days: Days, frequency: Frequency) -> bool:
     """Whether each date stands for a whole week or month: as all are its first or last day."""
     place = frequency.day_of_period(days)
     next_place = frequency.day_of_period(days + 1)

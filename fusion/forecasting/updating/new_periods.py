@@ -16,7 +16,7 @@ from fusion.data.panel.layout import NO_SHOP, SHOPS, KeyReader
 from fusion.data.panel.panel import Panel
 from fusion.data.panel.plan import with_plan
 from fusion.data.panel.reading import panel_of_rows
-from fusion.data.panel.weekdays import RowPeriods, counted_on
+from fusion.data.panel.weekdays import RowPeriods, are_whole, counted_on
 from fusion.data.problems import shown
 from fusion.errors import CatalogueError
 from fusion.forecasting.examples import Ints
@@ -83,10 +83,11 @@ def _check_frequency(sales: NewSales, kept: Panel, panel: Panel) -> None:
             f"{sales.name} must hold rows of {frequency.unit}s after {_last(kept)}, got none. "
             "Give the rows of the new periods."
         )
+    if kept.open_weekdays or frequency.unit == "day":
+        return  # rows are days, which stand anywhere in a period
     rows = _Rows.of(sales)
-    is_other = _is_inside(kept, rows.days)
-    if is_other.any():
-        others = rows.told(is_other)
+    if not are_whole(rows.days, frequency):
+        others = rows.told(frequency.day_of_period(rows.days) != 0)
         raise CatalogueError(
             f"{sales.name} must be of {frequency.unit}s that begin as the kept ones, such as "
             f"{frequency.first_day(kept.end)}, got {others}. Give rows whose dates stand on the "
@@ -109,17 +110,6 @@ def _with_closed_days(panel: Panel, kept: Panel) -> Panel:
         reported=np.concatenate([np.zeros(len(between), dtype=bool), panel.reported]),
         market={name: np.concatenate([unknown, one]) for name, one in panel.market.items()},
     )
-
-
-def _is_inside(kept: Panel, days: Days) -> NDArray[np.bool_]:
-    """Whether dates lie within periods of which each row has to cover a whole one."""
-    frequency = kept.frequency
-    if kept.open_weekdays or frequency.unit == "day":
-        return np.zeros(len(days), dtype=bool)
-    if frequency.unit == "month" and (frequency.day_of_period(days + 1) == 0).all():
-        return np.zeros(len(days), dtype=bool)
-    is_inside: NDArray[np.bool_] = frequency.day_of_period(days) != 0
-    return is_inside
 
 
 def _refuse_unknown(sales: NewSales, kept: Panel, panel: Panel) -> None:
