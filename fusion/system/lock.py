@@ -7,6 +7,7 @@ machines share a folder and locks do not reach from one to another, the second a
 
 import os
 import socket
+import stat
 import threading
 import time
 from collections.abc import Iterator
@@ -188,14 +189,23 @@ def _check_kinds(*, lock: Path, note: Path) -> None:
     Raises:
         JobError: With the name of the first.
     """
-    is_file = lock.is_file() and not lock.is_symlink()
-    wrong = [lock] if os.path.lexists(lock) and not is_file else []
-    wrong += [note] if note.is_dir() and not note.is_symlink() else []
+    wrong = [lock] if _kind(lock) not in (None, stat.S_IFREG) else []
+    wrong += [note] if _kind(note) == stat.S_IFDIR else []
     if wrong:
         raise JobError(
             f"{wrong[0]} must be a file, got a folder, link, pipe or device. Move it away, then "
             "run the same command again."
         )
+
+
+def _kind(path: Path) -> int | None:
+    """The kind of what has a name, a link as such; None: nothing, as seen in one look.
+
+    Why: between two looks another process may make it or remove it.
+    """
+    with suppress(FileNotFoundError):
+        return stat.S_IFMT(path.lstat().st_mode)
+    return None
 
 
 def _refusal(target: Path, holder: Holder | None, *, lock: Path | None) -> LockedError:

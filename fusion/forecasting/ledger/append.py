@@ -90,9 +90,10 @@ def check_ledger(folder: Path) -> Ledger:
 
 
 def _check_place(folder: Path) -> None:
-    if folder.is_dir() and not (folder / LEDGER).exists():
-        others = (path.name for path in folder.iterdir() if path.name != ANSWERS)
-        refuse_names(folder, others, kind="a ledger of forecasts")
+    """Looks once: another writer may begin the ledger meanwhile."""
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if LEDGER not in names:
+        refuse_names(folder, names - {ANSWERS}, kind="a ledger of forecasts")
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -101,6 +102,20 @@ def test_several_writers_append_one_behind_the_other(tmp_path, add):
         found = list(pool.map(lambda _: add(tmp_path / "ledger"), range(8)))
     assert sorted(one.entry.number for one in found) == list(range(1, 9))
     assert len(read_ledger(tmp_path / "ledger").entries) == 8
+
+
+def test_a_ledger_that_begins_while_its_folder_is_looked_at_is_one(tmp_path, add, monkeypatch):
+    folder, names_of = tmp_path / "ledger", Path.iterdir
+    folder.mkdir()
+
+    def after_another_writer(path):
+        with monkeypatch.context() as inner:
+            inner.setattr(Path, "iterdir", names_of)
+            add(folder)
+        return names_of(path)
+
+    monkeypatch.setattr(Path, "iterdir", after_another_writer)
+    assert len(check_ledger(folder).entries) == 1
 
 
 def test_a_ledger_that_stays_held_is_told(ledger, add, monkeypatch):
