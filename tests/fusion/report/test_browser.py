@@ -86,22 +86,52 @@ parent.postMessage({
   height: document.querySelector("main").scrollHeight,
 }, "*");
 </script></body>"""
-FRAME = """<body><iframe src="{address}" style="width:{width}px;height:900px;border:0"></iframe>
-<script>
-onmessage = told => document.body.setAttribute("data-told", JSON.stringify(told.data));
-</script></body>"""
+FRAME = '<iframe src="{address}" style="width:{width}px;height:900px;border:0"></iframe>'
+LISTENER = """<script>
+const told = {};
+onmessage = ({source, data}) => {
+  const nth = Array.from(frames).indexOf(source);
+  told[nth] = data;
+  document.body.setAttribute("data-told", JSON.stringify(told));
+};
+</script>"""
 MM = 96 / 25.4
 PAGE_MM = 297 - 2 * 14
+WIDTHS = {"phone": 390, "tablet": 700, "wide screen": 1200, "paper": 184 * MM}
+SHOWN = {
+    "phone": ("report", "new items", "questions", *FORECASTS),
+    "tablet": ("forecast", "item", "backtest", "score"),
+    "wide screen": ("questions", "several answers", *FORECASTS),
+    "paper": ("report", "forecast", "item", "backtest", "score"),
+}
 
 
-def measured(page, folder, *, width):
-    """What the script above finds in a page of this width, in pixels."""
-    inner, outer = folder / "inner.html", folder / "outer.html"
-    page = page.replace("default-src 'none'", "script-src 'unsafe-inline'")
-    inner.write_text(page.replace("</body>", MEASURE))
-    outer.write_text(FRAME.format(address=inner.as_uri(), width=round(width)))
-    shown = dom(outer, folder / "profile", "--virtual-time-budget=3000")
-    return json.loads(html.unescape(re.search('data-told="([^"]*)"', shown.stdout)[1]))
+def on(medium, page):
+    """A page as it is on a medium, without what a table needs to be moved to the side."""
+    if medium == "wide screen":  # it has room for the table
+        return page.replace('class="panel scroll"', 'class="panel"')
+    if medium == "paper":
+        page = page.replace("@media screen and", "@media speech and")
+        return page.replace("@media print", "@media all")
+    return page
+
+
+@pytest.fixture(scope="module")
+def measured(pages, tmp_path_factory):
+    """What the script above finds in pages: (medium, page) -> numbers in pixels."""
+    folder = tmp_path_factory.mktemp("measured")
+    shown = [(medium, name) for medium, names in SHOWN.items() for name in names]
+    outer = folder / "outer.html"
+    frames = ""
+    for nth, (medium, name) in enumerate(shown):
+        page = on(medium, pages[name]).replace("default-src 'none'", "script-src 'unsafe-inline'")
+        inner = folder / f"{nth}.html"
+        inner.write_text(page.replace("</body>", MEASURE))
+        frames += FRAME.format(address=inner.as_uri(), width=round(WIDTHS[medium]))
+    outer.write_text(f"<body>{LISTENER}{frames}</body>")
+    dumped = dom(outer, folder / "profile", "--virtual-time-budget=3000").stdout
+    told = json.loads(html.unescape(re.search('data-told="([^"]*)"', dumped)[1]))
+    return {asked: told[str(nth)] for nth, asked in enumerate(shown)}
 
 
 @pytest.fixture(scope="module")
@@ -146,39 +176,34 @@ def pages(make, photos):
 
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium on the PATH")
-@pytest.mark.parametrize("name", ["report", "new items", "questions", *FORECASTS])
-def test_nothing_is_torn_or_cut_on_a_phone(pages, name, tmp_path):
-    found = measured(pages[name], tmp_path, width=390)
+@pytest.mark.parametrize(
+    ("medium", "name"), [(one, name) for one in ("phone", "tablet") for name in SHOWN[one]]
+)
+def test_nothing_is_torn_or_cut_on_a_small_screen(measured, medium, name):
+    found = measured[medium, name]
     assert (found["torn"], found["wide"], found["overflow"]) == ([], [], 0)
 
 
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium on the PATH")
-@pytest.mark.parametrize("name", ["questions", "several answers", *FORECASTS])
-def test_nothing_is_torn_or_cut_on_a_wide_screen(pages, name, tmp_path):
+@pytest.mark.parametrize("name", SHOWN["wide screen"])
+def test_nothing_is_torn_or_cut_on_a_wide_screen(measured, name):
     """Nor has a table to be moved to the side, where the screen has room for it."""
-    page = pages[name].replace('class="panel scroll"', 'class="panel"')
-    found = measured(page, tmp_path, width=1200)
+    found = measured["wide screen", name]
     assert (found["torn"], found["wide"], found["overflow"]) == ([], [], 0)
 
 
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium on the PATH")
-@pytest.mark.parametrize("name", ["forecast", "item", "backtest", "score"])
-def test_pages_of_a_forecast_suit_a_tablet_and_paper(pages, name, tmp_path):
-    found = measured(pages[name], tmp_path, width=700)
-    assert (found["torn"], found["wide"], found["overflow"]) == ([], [], 0)
-    page = pages[name].replace("@media screen and", "@media speech and")
-    on_paper = measured(page.replace("@media print", "@media all"), tmp_path, width=184 * MM)
-    assert (on_paper["torn"], on_paper["wide"]) == ([], [])
+@pytest.mark.parametrize("name", SHOWN["paper"])
+def test_nothing_is_torn_or_cut_on_paper(measured, name):
+    found = measured["paper", name]
+    assert (found["torn"], found["wide"]) == ([], [])
 
 
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium on the PATH")
-def test_printed_pages_are_few_and_full_and_nothing_on_them_is_torn_or_cut(pages, tmp_path):
-    page = pages["report"].replace("@media screen and", "@media speech and")
-    on_paper = measured(page.replace("@media print", "@media all"), tmp_path, width=184 * MM)
-    assert (on_paper["torn"], on_paper["wide"]) == ([], [])
+def test_printed_pages_are_few_and_full(pages, measured, tmp_path):
     path, printed = tmp_path / "report.html", tmp_path / "report.pdf"
     path.write_text(pages["report"])
     command = [CHROMIUM, *FLAGS, f"--user-data-dir={tmp_path / 'profile'}"]
@@ -189,6 +214,6 @@ def test_printed_pages_are_few_and_full_and_nothing_on_them_is_torn_or_cut(pages
         check=True,
     )
     n_pages = len(re.findall(rb"/Type\s*/Page\b", printed.read_bytes()))
-    filled = on_paper["height"] / (PAGE_MM * MM)
+    filled = measured["paper", "report"]["height"] / (PAGE_MM * MM)
     assert n_pages <= 1.35 * filled + 1
     assert n_pages <= 10
