@@ -197,9 +197,8 @@ def wape(sums: Any) -> float:
 
 def gain(first: pd.DataFrame, second: pd.DataFrame) -> str:
     """By how much the WAPE of the first is lower, with a 95 % interval over items."""
-    columns = [
-        {name: one[name].to_numpy() for name in ("wrong", "sold")} for one in (first, second)
-    ]
+    pair = first, second.loc[first.index]
+    columns = [{name: one[name].to_numpy() for name in ("wrong", "sold")} for one in pair]
     better, low, high = paired_bootstrap(
         lambda _, sums: wape(sums), np.zeros(len(first)), *columns, higher_is_better=False
     )

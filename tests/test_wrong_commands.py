@@ -204,7 +204,11 @@ CONFIGS = [
         'photos = "fotos"\ncolumns.image = ["sku"]\n[[heads]]',
         ["got", "fotos", "--photos"],
     ),
-    ("[[heads]]", 'text = ["title"]\n[[heads]]', ["data.text: key must be one of", "columns"]),
+    (
+        "[[heads]]",
+        'text = ["title"]\n[[heads]]',
+        ["got 'text'. Roles of columns stand under [data.columns]: text = [\"NAME\"]."],
+    ),
     ("[[heads]]", 'columns.txet = ["title"]\n[[heads]]', ["Did you mean 'text'"]),
     ('"tfidf"', '"tfidf"\nimage.wights = "a"', ["encoders.image", "Did you mean 'weights'"]),
     ('"tfidf"', '"tfidf"\nweights = "imagenet"', ["a modality of encoders must be one of"]),

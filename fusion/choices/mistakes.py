@@ -8,21 +8,26 @@ from typing import Any, TypeVar, get_args, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from encoders.spelling import unknown_name
+from encoders.spelling import did_you_mean, unknown_name
 from fusion.errors import ConfigError, FusionError
+from fusion.system.words import number_of
 
 Settings = TypeVar("Settings", bound=BaseModel)
 
 UNKNOWN_KEY = {"extra_forbidden", "unexpected_keyword_argument"}
 """pydantic's names for it, in models and in dataclasses."""
-ELSEWHERE = "keys_elsewhere"
-"""Attribute of a table: key that it does not have -> where that has its place."""
 
 
 class RunSettings(BaseModel):
     """What a run can be told; unknown keys and numbers that are not finite are mistakes."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    @classmethod
+    def place_of(cls, key: str) -> str:
+        """A sentence on where a key has its place that this table lacks; empty where unknown."""
+        del key
+        return ""
 
 
 class Mistakes:
@@ -95,8 +100,9 @@ def checked_settings(model: type[Settings], values: Any, *, source: str) -> Sett
     except ValidationError as error:
         mistakes = [_mistake(detail, model) for detail in error.errors()]
         lines = "\n".join(f"  - {indented(mistake)}" for mistake in mistakes)
-        count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
-        raise ConfigError(f"{source} has {count}:\n{lines}") from error
+        raise ConfigError(
+            f"{source} has {number_of(len(mistakes), 'mistake')}:\n{lines}"
+        ) from error
 
 
 def seeded_settings(model: type[Settings], values: Any, *, seed: int, source: str) -> Settings:
@@ -117,8 +123,7 @@ def _mistake(detail: Any, model: type) -> str:
 def _said(detail: Any, model: type) -> str:
     if detail["type"] in UNKNOWN_KEY:
         *sections, key = detail["loc"]
-        table = _table_at(model, sections)
-        return unknown_name("key", key, _keys(table)) + _elsewhere(table, key)
+        return _unknown_key(_table_at(model, sections), key)
     if detail["type"] == "value_error":
         return str(detail["ctx"]["error"])
     if detail["type"] == "missing":
@@ -145,10 +150,12 @@ def _table_at(model: type, sections: Sequence[Any]) -> type:
     return model
 
 
-def _elsewhere(table: type, key: str) -> str:
-    """Where a key has its place that a table knows to be one of another; see `ELSEWHERE`."""
-    hint: str | None = getattr(table, ELSEWHERE, {}).get(key)
-    return "" if hint is None else f" {hint}"
+def _unknown_key(table: type, key: str) -> str:
+    """What is said of a key that a table lacks: where it has its place, or the nearest ones."""
+    names = _keys(table)
+    said = unknown_name("key", key, names)
+    place = table.place_of(key) if issubclass(table, RunSettings) else ""
+    return f"{said.removesuffix(did_you_mean(key, sorted(names)))} {place}" if place else said
 
 
 def _keys(model: type) -> list[str]:

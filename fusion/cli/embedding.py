@@ -29,6 +29,7 @@ from fusion.cli.shared import (
     reported,
     say,
 )
+from fusion.system.words import number_of
 
 JobFolder = Annotated[Path | None, typer.Option("--out", help="Folder of the job.")]
 FusingBundle = Annotated[
@@ -124,8 +125,7 @@ def verify(folder: Annotated[Path, typer.Argument(help="Folder of a job.")]) -> 
     if reason := why_not_compared(folder):
         say(f"Note: {reason}")
     if problems:
-        noun = "problem" if len(problems) == 1 else "problems"
-        complain(f"{len(problems)} {noun} in {folder}.")
+        complain(f"{number_of(len(problems), 'problem')} in {folder}.")
         raise typer.Exit(1)
     say("Whole: every row once, every file as it was committed.")
 

@@ -22,6 +22,7 @@ from fusion.cli.shared import (
     reported,
     say,
 )
+from fusion.system.words import number_of
 
 if TYPE_CHECKING:
     from fusion.job_steps.forecast_source import ForecastSource
@@ -233,7 +234,7 @@ def show_forecast(result: "ForecastResult") -> None:
         from fusion.cli.backtest_table import show_backtest
 
         show_backtest(result.backtest)
-    items = "1 item" if result.n_items == 1 else f"{result.n_items:,} items"
+    items = number_of(result.n_items, "item")
     say(f"Forecast     {result.table} ({items})\nModel        {result.model}")
     if result.report is not None:
         say(f"Report       {result.report}")

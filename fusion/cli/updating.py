@@ -19,6 +19,7 @@ from fusion.cli.shared import (
     reported,
     say,
 )
+from fusion.system.words import number_of
 
 if TYPE_CHECKING:
     from fusion.forecasting.updating.update import How, Updated
@@ -58,7 +59,8 @@ def update(
 ) -> None:
     """Bring a trained forecast up to date with new periods: histories, blend and ranges.
 
-    It is refused where it would forecast worse than before; then the old one stays as it is.
+    Ranges that would be worse than before stay as they were; with --retrain, members that would be
+    worse are refused, and the old forecast stays as it is.
     """
     from fusion.cli.drift_table import show_drift
     from fusion.forecasting.content import ContentSpec
@@ -79,13 +81,12 @@ def update(
 
 def show_update(found: "Updated", bundle: Path) -> None:
     """Prints what was updated, and how good it is."""
-    unit = found.trained.frequency.unit
-    periods = f"{found.n_periods:,} {unit}{'s'[: found.n_periods != 1]}"
+    periods = number_of(found.n_periods, found.trained.frequency.unit)
     days = found.first_day
     if found.last_day != days:
         days += f" to {found.last_day}"
-    items = f"{found.n_new_items:,} new item{'s'[: found.n_new_items != 1]}"
-    rows = f"{found.n_rows:,} row{'s'[: found.n_rows != 1]}"
+    items = number_of(found.n_new_items, "new item")
+    rows = number_of(found.n_rows, "row")
     say(f"New          {periods} ({days}), {rows}, {items}")
     if (n_silent := found.n_silent_items) > found.n_told_items:
         n_sold = n_silent + found.n_told_items
@@ -95,8 +96,9 @@ def show_update(found: "Updated", bundle: Path) -> None:
         )
     if found.comparison is not None:
         say(f"Compared     {found.comparison.text}")
-        before, now = found.comparison.old_coverage, found.comparison.new_coverage
-        say(f"Coverage     {before:.3f} before and {now:.3f} now, over the same steps")
+        if not found.comparison.is_step_back:
+            before, now = found.comparison.old_coverage, found.comparison.new_coverage
+            say(f"Coverage     {before:.3f} before and {now:.3f} now, over the same steps")
     if found.ranges_note:
         say(f"Kept         {found.ranges_note}")
     say(f"Model        {bundle}")

@@ -10,6 +10,7 @@ from typing import Literal
 
 from encoders.spelling import unknown_name
 from fusion.errors import CatalogueError, ConfigError
+from fusion.system.words import number_of
 
 OnBadRows = Literal["raise", "record", "absent"]
 POLICIES = ("raise", "record", "absent")
@@ -130,8 +131,8 @@ def report_problems(problems: Sequence[Problem], *, source: str) -> str:
         column = "" if problem.row is None else problem.column or ""
         groups.setdefault((problem.code, column), []).append(problem)
     rows = {problem.row for problem in problems if problem.row is not None}
-    count = f"{len(problems)} problem{'' if len(problems) == 1 else 's'}"
-    head = f"{source} has {count}" + (f" in {len(rows)} row{'s'[: len(rows) != 1]}" if rows else "")
+    head = f"{source} has {number_of(len(problems), 'problem')}"
+    head += f" in {number_of(len(rows), 'row')}" if rows else ""
     return "\n".join([f"{head}.", *(_group_report(group) for group in groups.values())])
 
 

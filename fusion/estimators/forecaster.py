@@ -148,8 +148,9 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
     ) -> "Updated":
         """Goes on with the periods that came since, without training anew.
 
-        Histories are kept on, and blend and ranges found anew on the latest dates. What would
-        forecast worse than before on the latest known periods is refused; then nothing changes.
+        Histories are kept on, and blend and ranges found anew on the latest dates; those that would
+        be worse on the latest known periods stay as they were. Members that learned anew and would
+        be worse are refused; then nothing changes.
 
         Args:
             items: One row an item, of which those that are not known are read; None: none is new.
@@ -163,8 +164,8 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
             What was updated, see `fusion.forecasting.updating.update.Updated`.
 
         Raises:
-            CatalogueError: If no histories are kept, rows do not go on where these end, or the
-                forecast would get worse.
+            CatalogueError: If no histories are kept, rows do not go on where these end, or
+                members that learned anew would be worse.
         """
         from fusion.estimators.forecaster_tables import new_rows
         from fusion.forecasting.updating.update import HOWS, update_forecast

@@ -1,8 +1,7 @@
 """Configuration of a training job: a TOML file, checked as a whole before anything runs."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -20,8 +19,7 @@ from fusion.data.problems import OnBadRows
 from fusion.data.schema import NUMBERS
 from fusion.job_steps.config_file import config_values
 from fusion.job_steps.head_sections import HeadSection, head_names
-from fusion.job_steps.sections import ROLES_ELSEWHERE, Section, check_names, known_name
-from fusion.modalities import input_roles
+from fusion.job_steps.sections import Section, check_names, column_roles, known_name, place_of_role
 from fusion.plugins import known_names
 from fusion.system.files import expanded
 from fusion.training import TrainingSettings
@@ -51,12 +49,16 @@ class DataSection(Section):
     details: list[str] = Field(
         default_factory=list, description="Columns shown beside an item in the report."
     )
-    keys_elsewhere: ClassVar[Mapping[str, str]] = ROLES_ELSEWHERE
+
+    @classmethod
+    def place_of(cls, key: str) -> str:
+        """Where the role of a column has its place, see `RunSettings`."""
+        return place_of_role(key)
 
     @field_validator("columns")
     @classmethod
     def _known_roles(cls, columns: dict[str, list[str]]) -> dict[str, list[str]]:
-        check_names("role", columns, ("id", *input_roles()))
+        check_names("role", columns, column_roles())
         return columns
 
     @model_validator(mode="after")

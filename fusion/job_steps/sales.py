@@ -12,6 +12,7 @@ from fusion.data.panel.reach import as_of_dates, sales_gap
 from fusion.data.panel.tables import item_keys, tell_left_out, with_columns
 from fusion.job_steps.config import SalesSection
 from fusion.job_steps.panel import own_columns, panel_of
+from fusion.system.words import number_of
 
 
 def join_sales(items: pd.DataFrame, section: SalesSection) -> tuple[pd.DataFrame, str]:
@@ -74,8 +75,7 @@ def horizons(section: SalesSection | None) -> dict[str, str]:
     """Over which time the units of a target were added up: `8 weeks`; nothing without sales."""
     if section is None:
         return {}
-    plural = "" if section.horizon == 1 else "s"
-    return {sales_target(section): f"{section.horizon} {sales_unit(section)}{plural}"}
+    return {sales_target(section): number_of(section.horizon, sales_unit(section))}
 
 
 def not_launched(section: SalesSection) -> str:

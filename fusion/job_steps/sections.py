@@ -6,11 +6,16 @@ from encoders.spelling import unknown_name
 from fusion.choices.mistakes import RunSettings
 from fusion.modalities import input_roles
 
-ROLES_ELSEWHERE = {
-    role: f'Roles of columns stand under [data.columns]: {role} = ["NAME"].'
-    for role in ("id", *input_roles())
-}
-"""A role of a column that was written as a key of another table -> where it has its place."""
+
+def column_roles() -> tuple[str, ...]:
+    """What columns of the items can be."""
+    return "id", *input_roles()
+
+
+def place_of_role(key: str) -> str:
+    """Where a role of a column has its place that was written as a key; empty where it is none."""
+    known = key in column_roles()
+    return f'Roles of columns stand under [data.columns]: {key} = ["NAME"].' if known else ""
 
 
 class Section(RunSettings):

@@ -41,6 +41,7 @@ from fusion.system.files import json_bytes, write_atomically
 from fusion.system.lock import check_free, locked
 from fusion.system.platforms import require_posix
 from fusion.system.processes import is_first
+from fusion.system.words import number_of
 
 
 @dataclass(frozen=True)
@@ -164,10 +165,14 @@ def train_checked(
     outcome = Outcome(items, experiment, fitted, table, evaluations, tuning)
     _write(folder, config, outcome, choice, stage=stage)
     said = [] if choice is None else [choice.verdict.description]
-    left_out = [f"{_rows(count)} left out: {reason}." for reason, count in items.unknown.items()]
+    left_out = [
+        f"{number_of(count, 'row')} left out: {reason}." for reason, count in items.unknown.items()
+    ]
     n_faulty = sum(reason not in items.unknown for reason in items.dropped.values())
     if n_faulty:
-        left_out.append(f"{_rows(n_faulty)} left out for their faults; the report says which.")
+        left_out.append(
+            f"{number_of(n_faulty, 'row')} left out for their faults; the report says which."
+        )
     return TrainResult(
         folder,
         evaluations,
@@ -182,10 +187,6 @@ def train_checked(
         ),
         new_items=None if items.new_items is None else folder / PAGE,
     )
-
-
-def _rows(count: int) -> str:
-    return f"{count} row{'' if count == 1 else 's'}"
 
 
 def fine_tune(config: TrainConfig, folder: Path, *, stage: Stage = silent) -> TrainResult:

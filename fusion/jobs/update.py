@@ -85,8 +85,8 @@ def update(
 
     Raises:
         BundleError: If the forecast is damaged.
-        CatalogueError: If rows do not go on where the kept histories end, or the updated forecast
-            would be worse.
+        CatalogueError: If rows do not go on where the kept histories end, or members that learned
+            anew would be worse.
         JobError: If another process updates it.
     """
     mistakes = Mistakes()

@@ -7,6 +7,7 @@ from fusion.evaluation.result import Evaluation, Score
 from fusion.report.head_result import HeadResult
 from fusion.report.metric_names import family, metric_name, write, write_gain, write_interval
 from fusion.report.number_text import DASH, GAP, number, percent
+from fusion.system.words import number_of
 
 LEADS = {
     "fusion better": "The {who} is ahead.",
@@ -159,9 +160,9 @@ def _pair(metric: str, own: float, other: float | None) -> tuple[str, str]:
 
 def proof(evaluation: Evaluation, rival: Score | None, *, who: str = "the fusion") -> str:
     """On how many items, by how much `who` is better than the rival, and the interval."""
-    items = f"{number(evaluation.n_test)} test item{'' if evaluation.n_test == 1 else 's'}"
+    items = number_of(evaluation.n_test, "test item")
     if evaluation.n_groups < evaluation.n_test:
-        items += f" in {number(evaluation.n_groups)} group{'' if evaluation.n_groups == 1 else 's'}"
+        items += f" in {number_of(evaluation.n_groups, 'group')}"
     if rival is None:
         return f"Measured on {items}."
     undefined = rival.verdict == "not defined"

@@ -5,13 +5,14 @@ from typing import Any
 import numpy as np
 
 from fusion.data.panel.frequency import Frequency, Unit
+from fusion.system.words import number_of
 
 MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 
 
 def periods(n: int, frequency: Frequency) -> str:
     """So many periods: `8 weeks`, `1 day`."""
-    return f"{n} {frequency.unit}{'' if n == 1 else 's'}"
+    return number_of(n, frequency.unit)
 
 
 def day_text(day: Any, *, unit: Unit = "day", year: bool = True) -> str:

@@ -22,6 +22,7 @@ from fusion.report.comparison import Comparison, without_each
 from fusion.report.metric_names import metric_name, write
 from fusion.report.number_text import number
 from fusion.report.period_words import day_text, periods
+from fusion.system.words import number_of
 
 LATE = "late"
 """What is said of an entry that was sealed when its first period was over."""
@@ -93,7 +94,7 @@ def _answer(answer: Answer, score: LedgerScore) -> Answer:
     result = score.result
     n_scored = sum(one.state == "scored" for one in score.states)
     span = periods(result.examples.horizon, result.examples.panel.frequency)
-    entries = "1 entry" if n_scored == 1 else f"{n_scored} entries"
+    entries = number_of(n_scored, "entry", "entries")
     said = f"{entries} of the ledger, each compared with what was sold in its {span}."
     rival = best_simple(backtest_evaluation(result, "wape"))
     parts = [said, gain_told(result, rival), "" if score.added is None else _planner(score.added)]

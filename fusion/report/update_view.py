@@ -7,6 +7,7 @@ from fusion.forecasting.updating.update import Updated
 from fusion.report.answer import Answer, Tile
 from fusion.report.number_text import number, percent
 from fusion.report.period_words import periods, span_text
+from fusion.system.words import number_of
 
 
 def update_answer(found: Updated) -> Answer:
@@ -14,12 +15,10 @@ def update_answer(found: Updated) -> Answer:
     frequency = found.trained.frequency
     came = periods(found.n_periods, frequency)
     tone, lead = _verdict(found)
-    items = f"{number(found.n_new_items)} new item{'s'[: found.n_new_items != 1]}"
+    items = number_of(found.n_new_items, "new item")
+    rows = number_of(found.n_rows, "row")
     first = int(frequency.period(np.array(found.first_day, dtype="datetime64[D]")))
-    sentence = (
-        f"{came} came, {span_text(first, found.n_periods, frequency)}: {number(found.n_rows)} rows "
-        f"and {items}."
-    )
+    sentence = f"{came} came, {span_text(first, found.n_periods, frequency)}: {rows} and {items}."
     return Answer(
         name="Update",
         tone=tone,
@@ -40,7 +39,7 @@ def _verdict(found: Updated) -> tuple[str, str]:
         return "bad", f"Up to date, and {things} drifted."
     if (
         compared is not None
-        and not found.ranges_stay
+        and not compared.is_step_back
         and compared.new > (1.0 + MARGIN) * compared.old
     ):
         return "open", "Up to date and nothing drifted, but it errs a little more."
@@ -57,7 +56,7 @@ def _proof(found: Updated) -> str:
 
 def _tiles(found: Updated) -> tuple[Tile, ...]:
     tiles = []
-    if found.comparison is not None and not found.ranges_stay:
+    if found.comparison is not None and not found.comparison.is_step_back:
         before = percent(found.comparison.old_coverage, digits=0)
         now = percent(found.comparison.new_coverage, digits=0)
         tiles.append(Tile("Coverage", now, f"{before} before, over the same steps"))

@@ -9,6 +9,8 @@ from encoders import ENCODERS
 from encoders.names import KNOWN
 from fusion.data.catalogue import build_catalogue
 from fusion.data.schema import Schema
+from fusion.errors import ConfigError
+from fusion.job_steps.config import TrainConfig
 from fusion.job_steps.measure import modality_columns
 from fusion.modalities import MODALITIES, Modality, input_roles
 
@@ -49,6 +51,9 @@ def test_a_role_that_is_added_can_be_had_by_columns(monkeypatch):
     assert schema.all_columns == ("title", "jingle")
     frame = pd.DataFrame({"title": ["Hat"], "jingle": ["la la"]})
     assert build_catalogue(frame, schema, photos=None).values["sound"] == ["la la"]
+    misplaced = {"data": {"items": "items.csv", "sound": ["jingle"]}, "heads": []}
+    with pytest.raises(ConfigError, match=r"got 'sound'\. Roles .* \[data.columns\]: sound = \["):
+        TrainConfig.from_dict(misplaced)
 
 
 def test_a_reader_must_give_one_value_a_row(monkeypatch):

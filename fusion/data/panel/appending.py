@@ -59,7 +59,6 @@ def appended(panel: Panel, new: Panel, launches: Mapping[str, int]) -> Panel:
         planned=_planned(old, late),
         market=_market(panel, new),
         known=panel.known | new.known,
-        open_weekdays=tuple(sorted({*panel.open_weekdays, *new.open_weekdays})),
     )
 
 

@@ -13,7 +13,9 @@ Numbers = NDArray[np.int64]
 DAY = np.timedelta64(1, "D")
 N_WEEKDAYS = 7
 LEAST_WEEKS = 8
-"""Weeks of days from which on a weekday without any row counts as closed."""
+"""Weeks of days from which on a weekday counts as closed."""
+RARE = 0.1
+"""Share of weeks in which a closed weekday may have rows all the same: special Sundays."""
 USUAL = 0.5
 """Share of weeks in which each open weekday must have rows, so that a closed one is no chance."""
 
@@ -26,10 +28,12 @@ class RowPeriods:
         frequency: The periods.
         open_weekdays: Where rows are days, the weekdays that may have any, ascending, Monday is 0;
             empty where each row covers a whole week or month.
+        since: The period that follows those of an earlier table, where there is one.
     """
 
     frequency: Frequency
     open_weekdays: tuple[int, ...] = ()
+    since: int | None = None
 
     @property
     def is_summed(self) -> bool:
@@ -40,7 +44,8 @@ class RowPeriods:
         """The first period and the one after the last, without those that the table cuts.
 
         A period is whole if no open day of it lies before the first or after the last date: weeks
-        of a shop that is closed on Sundays may end on Saturday.
+        of a shop that is closed on Sundays may end on Saturday. Closed days alone between an
+        earlier table and the first date are periods too.
 
         Args:
             days: The different dates, ascending, at least one.
@@ -53,6 +58,8 @@ class RowPeriods:
         if self.is_summed:
             start = int(frequency.period(self._next_open(days[:1], -DAY))[0]) + 1
             end = int(frequency.period(self._next_open(days[-1:], DAY))[0])
+        elif self.since is not None and self.is_closed(np.arange(self.since, start)).all():
+            start = min(start, self.since)
         if end <= start:
             unit = frequency.unit
             raise CatalogueError(
@@ -95,26 +102,16 @@ def counted_as(asked: Unit | None) -> CountPeriods:
     return count
 
 
-def counted_on(frequency: Frequency, known: tuple[int, ...]) -> CountPeriods:
-    """Counts as before: the rows go on with those of an earlier table.
-
-    Args:
-        frequency: Its periods.
-        known: Its open weekdays, as in `RowPeriods`; what has rows now is open too.
-    """
-
-    def count(days: Days, rows: Numbers, sold: Days) -> RowPeriods:
-        now = weekdays_of(sold).tolist() if known else ()
-        return RowPeriods(frequency, tuple(sorted({*known, *now})))
-
-    return count
+def counted_on(rows_of: RowPeriods) -> CountPeriods:
+    """Counts as an earlier table: a row on a closed day, such as one special Sunday, opens none."""
+    return lambda days, rows, sold: rows_of
 
 
 def open_weekdays(days: Days) -> tuple[int, ...]:
-    """Weekdays with rows, ascending, Monday is 0; all seven where that may be by chance.
+    """Weekdays that usually have rows, ascending, Monday is 0; all where that may be by chance.
 
-    Closed is a weekday without any row in `LEAST_WEEKS` weeks and more, where each other weekday
-    has rows in at least `USUAL` of them.
+    Closed is a weekday with rows in at most `RARE` of `LEAST_WEEKS` weeks and more, where each
+    other weekday has rows in at least `USUAL` of them.
 
     Args:
         days: The different dates, ascending, at least one.
@@ -125,10 +122,10 @@ def open_weekdays(days: Days) -> tuple[int, ...]:
     """
     n_weeks = int((days[-1] - days[0]) / DAY + 1) // N_WEEKDAYS
     counts = np.bincount(weekdays_of(days), minlength=N_WEEKDAYS)
-    is_usual = counts >= USUAL * n_weeks
-    if n_weeks < LEAST_WEEKS or not (is_usual | (counts == 0)).all():
+    is_usual, is_closed = counts >= USUAL * n_weeks, counts <= RARE * n_weeks
+    if n_weeks < LEAST_WEEKS or not (is_usual | is_closed).all():
         return tuple(range(N_WEEKDAYS))
-    return tuple(np.flatnonzero(counts).tolist())
+    return tuple(np.flatnonzero(is_usual).tolist())
 
 
 def are_whole(days: Days, frequency: Frequency) -> bool:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fusion.system.words import number_of
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -89,8 +91,8 @@ class DriftReport:
         """One sentence on what was watched, if anything, and whether it moved."""
         if not self.n_periods:
             return "Nothing has come since the training."
-        periods = f"{self.n_periods} {self.unit}{'s'[: self.n_periods != 1]} from {self.first} on"
-        items = f"{self.n_new} new item{'s'[: self.n_new != 1]}"
+        periods = f"{number_of(self.n_periods, self.unit)} from {self.first} on"
+        items = number_of(self.n_new, "new item")
         n_moved, n = len(self.findings), len(self.readings)
         if not n:
             return f"Nothing could be watched, in {periods} with {items}."

@@ -22,6 +22,7 @@ from fusion.forecasting.ledger.entries import (
     parse_line,
 )
 from fusion.system.files import read_regular_file
+from fusion.system.words import number_of
 
 LEDGER, ANSWERS = "ledger.jsonl", "answers"
 UNFINISHED = "unfinished-"
@@ -234,6 +235,6 @@ def _refuse(folder: Path, faults: list[str]) -> None:
         more = f"\n  ... and {len(faults) - MOST_TOLD} more" if len(faults) > MOST_TOLD else ""
         lines = "".join(f"\n  - {told}." for told in faults[:MOST_TOLD])
         raise LedgerError(
-            f"{folder} must be as it was sealed, got {len(faults)} "
-            f"difference{'s'[: len(faults) != 1]}:{lines}{more}\n{RESTORE}"
+            f"{folder} must be as it was sealed, got {number_of(len(faults), 'difference')}:{lines}"
+            f"{more}\n{RESTORE}"
         )

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fusion.errors import CatalogueError, ConfigError
-from fusion.forecasting.ledger.chain import Ledger
+from fusion.forecasting.ledger.chain import MOST_TOLD, Ledger
 from fusion.forecasting.ledger.entries import ForecastRun, SealedEntry
 from fusion.forecasting.ledger.sold import OF_UNITS, Sold, is_over, kind_of, last_day
+from fusion.system.words import number_of
 
 State = Literal["scored", "waiting", "not covered", "without rows", "repeated", "of another kind"]
-MOST_TOLD = 5
 
 
 @dataclass(frozen=True)
@@ -149,8 +149,8 @@ def _none_over(
     more = f"\n  - {len(told) - MOST_TOLD} older ones" if len(told) > MOST_TOLD else ""
     return CatalogueError(
         f"{source} must cover all periods of an entry, got sales from "
-        f"{panel.frequency.first_day(panel.start)} to {last} beside {len(chosen)} "
-        f"{'entry' if len(chosen) == 1 else 'entries'}:{''.join(told[-MOST_TOLD:])}{more}\n"
+        f"{panel.frequency.first_day(panel.start)} to {last} beside "
+        f"{number_of(len(chosen), 'entry', 'entries')}:{''.join(told[-MOST_TOLD:])}{more}\n"
         "Give the sales of all periods of an entry, or score when they are over."
     )
 

@@ -1,7 +1,7 @@
 """The rows of new periods: read as the sales of a training are, and held against kept ones."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from fusion.data.problems import shown
 from fusion.errors import CatalogueError
 from fusion.forecasting.examples import Ints
 from fusion.forecasting.history import SalesSpec, planned_alone
+from fusion.system.words import number_of
 
 SHOWN_ROWS = 5
 CLOSE = 1e-5
@@ -62,74 +63,73 @@ def read_new_periods(sales: NewSales, kept: Panel, new_items: Collection[str] = 
         sales.parts,
         columns=spec.columns.without(planned_alone(sales.parts, spec)),
         items=wanted,
-        count=counted_on(kept.frequency, kept.open_weekdays),
+        count=counted_on(RowPeriods(kept.frequency, kept.open_weekdays, since=kept.end)),
         market=spec.market,
     )
-    _check_frequency(sales, kept, panel)
-    panel = _with_closed_days(panel, kept)
-    _refuse_unknown(sales, kept, panel)
-    if panel.start < kept.end:
-        _refuse_known_periods(sales, kept, panel)
-    _refuse_holes(sales, kept, panel)
+    rows = _Rows.of(sales)
+    _check_frequency(rows, kept, panel)
+    _refuse_unknown(rows, kept, panel)
+    _refuse_known_periods(rows, kept, panel)
+    _refuse_holes(rows, kept, panel)
     if spec.planned is not None:
         panel = with_plan(panel, frame_parts(spec.planned), columns=spec.columns, items=wanted)
     return panel
 
 
-def _check_frequency(sales: NewSales, kept: Panel, panel: Panel) -> None:
+def _check_frequency(rows: "_Rows", kept: Panel, panel: Panel) -> None:
     frequency = kept.frequency
     if not len(panel.reported):
         raise CatalogueError(
-            f"{sales.name} must hold rows of {frequency.unit}s after {_last(kept)}, got none. "
+            f"{rows.name} must hold rows of {frequency.unit}s after {_last(kept)}, got none. "
             "Give the rows of the new periods."
         )
-    if kept.open_weekdays or frequency.unit == "day":
-        return  # rows are days, which stand anywhere in a period
-    rows = _Rows.of(sales)
-    if not are_whole(rows.days, frequency):
+    if frequency.unit == "day":
+        return
+    seem_whole = are_whole(rows.days, frequency)
+    if kept.open_weekdays and seem_whole and len(np.unique(rows.days)) > 1:
+        raise CatalogueError(
+            f"{rows.name} must be of days, as kept {frequency.unit}s were added up from days, got "
+            f"a date a {frequency.unit}: {rows.told(np.ones(len(rows.days), dtype=bool))}. Give a "
+            "row of each item and day."
+        )
+    if not kept.open_weekdays and not seem_whole:
         others = rows.told(frequency.day_of_period(rows.days) != 0)
         raise CatalogueError(
-            f"{sales.name} must be of {frequency.unit}s that begin as the kept ones, such as "
+            f"{rows.name} must be of {frequency.unit}s that begin as the kept ones, such as "
             f"{frequency.first_day(kept.end)}, got {others}. Give rows whose dates stand on the "
             "same days."
         )
 
 
-def _with_closed_days(panel: Panel, kept: Panel) -> Panel:
-    """The new periods from the end of kept ones on, where days between are closed anyway."""
-    between = np.arange(kept.end, panel.start)
-    if (
-        not len(between)
-        or not RowPeriods(kept.frequency, panel.open_weekdays).is_closed(between).all()
-    ):
-        return panel
-    unknown = np.full(len(between), np.nan, dtype=np.float32)
-    return replace(
-        panel,
-        start=kept.end,
-        reported=np.concatenate([np.zeros(len(between), dtype=bool), panel.reported]),
-        market={name: np.concatenate([unknown, one]) for name, one in panel.market.items()},
-    )
-
-
-def _refuse_unknown(sales: NewSales, kept: Panel, panel: Panel) -> None:
+def _refuse_unknown(rows: "_Rows", kept: Panel, panel: Panel) -> None:
     unknown = set(panel.left_out) - set(kept.left_out)
     if unknown:
-        rows = _Rows.of(sales)
         names = np.array([name for name, _ in rows.series], dtype=object)[rows.keys]
         where = rows.told(np.isin(names, list(unknown)))
         raise CatalogueError(
-            f"{sales.name} must hold items that are known or stand in the items table, got "
-            f"{_count(len(unknown), 'other item')}: {where}. Give an items table with a row of "
+            f"{rows.name} must hold items that are known or stand in the items table, got "
+            f"{number_of(len(unknown), 'other item')}: {where}. Give an items table with a row of "
             "each, or leave these rows out."
         )
 
 
-def _refuse_known_periods(sales: NewSales, kept: Panel, panel: Panel) -> None:
-    """Refuses rows of kept periods: those that say the same, and those that change the past."""
-    rows = _Rows.of(sales)
+def _refuse_known_periods(rows: "_Rows", kept: Panel, panel: Panel) -> None:
+    """Refuses rows of kept periods: those that say the same, and those that change the past.
+
+    Days of a kept week or month that is not given whole can be neither: they are named as such.
+    """
     periods = kept.frequency.period(rows.days)
     is_old = periods < kept.end
+    if not is_old.any():
+        return
+    unit = kept.frequency.unit
+    if (is_cut := is_old & (periods < panel.start)).any():
+        within = f"{number_of(int(is_cut.sum()), 'row')} of days within kept {unit}s"
+        raise CatalogueError(
+            f"{rows.name} must hold {unit}s after {_last(kept)}, and no others, got {within}: "
+            f"{rows.told(is_cut)}. Leave them out if their units are kept; if they are new, train "
+            "again with the whole table."
+        )
     same = _same_values(kept, panel)
     left_out = set(kept.left_out)
     changes = is_old & ~np.array(
@@ -139,15 +139,14 @@ def _refuse_known_periods(sales: NewSales, kept: Panel, panel: Panel) -> None:
         ],
         dtype=bool,
     )
-    unit = kept.frequency.unit
     if changes.any():
         raise CatalogueError(
-            f"{sales.name} must not change the past, got {_count(int(changes.sum()), 'row')} of "
+            f"{rows.name} must not change the past, got {number_of(int(changes.sum()), 'row')} of "
             f"kept {unit}s with other values than are kept: {rows.told(changes)}. Leave them out, "
             "or train again with the whole corrected table."
         )
     raise CatalogueError(
-        f"{sales.name} must hold {unit}s after {_last(kept)}, and no others, got rows that are "
+        f"{rows.name} must hold {unit}s after {_last(kept)}, and no others, got rows that are "
         f"kept already, with the same values: {rows.told(is_old)}. Leave them out."
     )
 
@@ -179,7 +178,7 @@ def _alike(kept: Panel, before: int, panel: Panel, now: int) -> bool:
     return bool(np.allclose(first[told], second[told], rtol=CLOSE))
 
 
-def _refuse_holes(sales: NewSales, kept: Panel, panel: Panel) -> None:
+def _refuse_holes(rows: "_Rows", kept: Panel, panel: Panel) -> None:
     frequency = kept.frequency
     missing = np.setdiff1d(
         np.arange(kept.end, panel.end), np.flatnonzero(panel.reported) + panel.start
@@ -189,8 +188,8 @@ def _refuse_holes(sales: NewSales, kept: Panel, panel: Panel) -> None:
         first = ", ".join(str(frequency.first_day(one)) for one in missing[:SHOWN_ROWS])
         more = ", ..." if len(missing) > SHOWN_ROWS else ""
         raise CatalogueError(
-            f"{sales.name} must go on with {frequency.name(kept.end)} and leave no "
-            f"{frequency.unit} out, got no row of {_count(len(missing), frequency.unit)} "
+            f"{rows.name} must go on with {frequency.name(kept.end)} and leave no "
+            f"{frequency.unit} out, got no row of {number_of(len(missing), frequency.unit)} "
             f"({first}{more}) and {frequency.name(panel.start)} as its first. Add the rows of "
             "these, of 0 units where nothing was sold."
         )
@@ -200,14 +199,11 @@ def _last(kept: Panel) -> str:
     return f"{kept.frequency.name(kept.end - 1)}, the last one that is kept"
 
 
-def _count(n: int, what: str) -> str:
-    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
-
-
 @dataclass(frozen=True)
 class _Rows:
     """Which series and day each row of a table is about, to name rows in messages."""
 
+    name: str
     columns: SalesColumns
     series: list[Series]
     keys: Ints
@@ -222,7 +218,7 @@ class _Rows:
         codes, keys = np.unique(np.concatenate([one for one, _ in read]), return_inverse=True)
         items, shops = list(reader.item_codes), list(reader.shop_codes) or [NO_SHOP]
         series = [(items[code // SHOPS], shops[code % SHOPS]) for code in codes.tolist()]
-        return cls(columns, series, keys, np.concatenate([days for _, days in read]))
+        return cls(sales.name, columns, series, keys, np.concatenate([days for _, days in read]))
 
     def told(self, chosen: NDArray[np.bool_]) -> str:
         """The first of some rows: number, item and date."""

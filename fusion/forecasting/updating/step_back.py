@@ -1,4 +1,4 @@
-"""Whether an updated forecast is worse than the old one on the latest known periods."""
+"""Whether what was found anew is worse than the old forecast on the latest known periods."""
 
 import math
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from heads.sales_distribution import SalesDistribution
 METRIC = "pinball"
 """What is compared: how good all quantiles are together."""
 MARGIN = 0.01
-"""Share by which a forecast must be worse, and surely so, to be refused: less is of no account.
+"""Share by which what was found anew must be worse, and surely so, not to be taken.
 
 It is that of `SURE_PERIODS` periods. What all items of a period share is in no interval over items,
 so fewer periods want more: twice the share of a single one.
@@ -33,14 +33,14 @@ class Comparison:
 
     Args:
         old: Mean pinball loss of the old forecast, in units.
-        new: Of the updated one.
+        new: Of the one with all found anew, which is not taken where it is a step back.
         low: Lower end of the 95 % interval of `old - new`, over items.
         high: Upper end.
         n_steps: Steps that are compared.
         n_periods: Periods that these lie in.
         old_coverage: How often units lay between the lowest and the highest level that is told by
             the old forecast, 0 to 1.
-        new_coverage: The same of the updated one.
+        new_coverage: The same of the other one.
         is_learned: Whether both have learned from these periods; else neither has.
     """
 
@@ -56,7 +56,7 @@ class Comparison:
 
     @property
     def is_step_back(self) -> bool:
-        """Whether the updated forecast is worse beyond the interval and the margin."""
+        """Whether what was found anew is worse beyond the interval and the margin."""
         margin = MARGIN * math.sqrt(SURE_PERIODS / min(self.n_periods, SURE_PERIODS))
         return self.high < 0 and self.new > (1.0 + margin) * self.old
 
@@ -64,10 +64,11 @@ class Comparison:
     def text(self) -> str:
         """Both figures, the interval, and whether the steps were known to both."""
         whose = "both have" if self.is_learned else "neither has"
+        first, second = ("as it is", "found anew") if self.is_step_back else ("before", "now")
         return (
-            f"pinball loss {self.old:.4g} before and {self.new:.4g} now over {self.n_steps:,} "
-            f"steps that {whose} learned from (gain {self.old - self.new:+.3g}, 95 % interval "
-            f"{self.low:+.3g} to {self.high:+.3g})"
+            f"pinball loss {self.old:.4g} {first} and {self.new:.4g} {second} over "
+            f"{self.n_steps:,} steps that {whose} learned from (gain {self.old - self.new:+.3g}, "
+            f"95 % interval {self.low:+.3g} to {self.high:+.3g})"
         )
 
 
@@ -79,7 +80,7 @@ class Scored:
         pool: The examples.
         sold: Units `[n, horizon]`, NaN where a step is not compared.
         old: By the old forecast.
-        new: By the updated one.
+        new: By the one with all found anew.
     """
 
     pool: Pool

@@ -2,7 +2,8 @@
 
 The way of an update: `grown_histories` reads the rows of new periods; `grown_pool` asks the members
 about the dates that came, of which they have not learned; `recalibrated` joins and corrects them
-anew. Members learn only where that is asked for. What would forecast worse than before is refused.
+anew. Members learn only where that is asked for. What would forecast worse than before is not
+taken: ranges stay as they were, and members that learned anew are refused.
 """
 
 from dataclasses import dataclass, replace
@@ -120,7 +121,7 @@ def update_forecast(
         n_told_items=len(sold & told),
         n_silent_items=len(sold - told),
         comparison=found.comparison,
-        ranges_stay=found.model is trained.model,
+        ranges_stay=found.ranges_stay,
         pool=found.pool,
         drift=watch_kept(trained, kept, pool),
     )
@@ -158,6 +159,7 @@ class _Renewed:
     kept: Kept
     pool: Pool | None
     comparison: Comparison | None
+    ranges_stay: bool
 
 
 def _recalibrated(begun: _Begun, stage: Stage) -> _Renewed:
@@ -167,7 +169,7 @@ def _recalibrated(begun: _Begun, stage: Stage) -> _Renewed:
     """
     old, pool, end = begun.model, begun.pool, begun.kept.panel.end
     if pool is None:
-        return _Renewed(old, begun.kept, None, None)
+        return _Renewed(old, begun.kept, None, None, ranges_stay=True)
     seed = begun.kept.seed
     folds = np.array_split(np.arange(begun.begin, end), min(MOST_FOLDS, end - begun.begin))
     scored = []
@@ -180,9 +182,9 @@ def _recalibrated(begun: _Begun, stage: Stage) -> _Renewed:
         new = recalibrated(old, pool, seed=seed)
         work(1)
     comparison = compared(scored, old.head.levels)
-    if comparison is not None and comparison.is_step_back:
-        new = old
-    return _Renewed(new, replace(begun.kept, out_of_fold=pool.out_of_fold), pool, comparison)
+    stays = comparison is not None and comparison.is_step_back
+    kept = replace(begun.kept, out_of_fold=pool.out_of_fold)
+    return _Renewed(old if stays else new, kept, pool, comparison, ranges_stay=stays)
 
 
 def _retrained(begun: _Begun, stage: Stage) -> _Renewed:
@@ -211,7 +213,7 @@ def _retrained(begun: _Begun, stage: Stage) -> _Renewed:
         learned_until=end,
         out_of_fold=None if pool is None else pool.out_of_fold,
     )
-    return _Renewed(new, kept, pool, comparison)
+    return _Renewed(new, kept, pool, comparison, ranges_stay=pool is None)
 
 
 def _with_late(begun: _Begun, early: ForecastModel, cut: int) -> tuple[Pool, Comparison | None]:

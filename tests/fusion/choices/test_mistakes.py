@@ -1,10 +1,10 @@
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from fusion.choices.mistakes import Mistakes, checked_settings
+from fusion.choices.mistakes import Mistakes, RunSettings, checked_settings
 from fusion.errors import ConfigError
 
 
@@ -19,13 +19,15 @@ class Head(BaseModel):
     kind: Literal["volume", "hot"] = "hot"
 
 
-class Job(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    keys_elsewhere: ClassVar[dict[str, str]] = {"crop": "It stands under [photo]."}
+class Job(RunSettings):
     epochs: int = Field(default=1, ge=1)
     photo: Photo = Photo()
     spare: Photo | None = None
-    heads: list[Head] = []
+    heads: list[Head] = Field(default_factory=list)
+
+    @classmethod
+    def place_of(cls, key):
+        return "It stands under [photo]." if key in Photo.__annotations__ else ""
 
     @model_validator(mode="after")
     def _few(self):

@@ -8,7 +8,7 @@ from fusion.data.panel.cells import frame_parts
 from fusion.data.panel.columns import SalesColumns
 from fusion.data.panel.frequency import Frequency
 from fusion.data.panel.reading import read_panel
-from fusion.data.panel.weekdays import RowPeriods, counted_on, open_weekdays, weekdays_of
+from fusion.data.panel.weekdays import RowPeriods, open_weekdays, weekdays_of
 
 ALL = tuple(range(7))
 WORKDAYS = "Mon Tue Wed Thu Fri"
@@ -33,9 +33,11 @@ def panel_of(dates, frequency="week"):
         (days("2024-01-01", "2024-03-29", mask=WORKDAYS), (0, 1, 2, 3, 4)),
         (days("2024-01-01", "2024-02-10"), ALL),  # six weeks: may be chance
         (days("2024-01-01", "2024-03-30")[::5], ALL),  # few days of any kind
-        (np.append(days("2024-01-01", "2024-03-30"), np.datetime64("2024-03-31")), ALL),
+        (np.append(days("2024-01-01", "2024-03-30"), np.datetime64("2024-03-31")), ALL[:6]),
+        (np.append(days("2024-01-01", "2024-03-02"), np.datetime64("2024-03-03")), ALL),
+        (days("2024-01-01", "2024-03-31", mask="Mon Tue Wed Thu Fri Sat Sun")[:-1:2], ALL),
     ],
-    ids=["no Sunday", "workdays", "too short", "too sparse", "one Sunday"],
+    ids=["no Sunday", "workdays", "short", "sparse", "one of 13 Sundays", "one of 9", "each other"],
 )
 def test_a_weekday_without_rows_is_closed_where_that_is_no_chance(dates, found):
     assert open_weekdays(dates) == found
@@ -54,12 +56,13 @@ def test_a_month_that_ends_on_closed_days_is_whole():
     assert len(panel_of(days("2024-01-01", "2024-03-29"), "month").units) == 2
 
 
-def test_what_has_rows_now_is_open_too():
-    sunday = np.array(["2024-04-07"], dtype="datetime64[D]")
-    known = counted_on(Frequency("week"), (0, 1, 2, 3, 4, 5))
-    assert known(sunday, np.zeros(1, dtype=np.int64), sunday).open_weekdays == ALL
-    whole = counted_on(Frequency("week"), ())
-    assert not whole(sunday, np.zeros(1, dtype=np.int64), sunday).is_summed
+def test_closed_days_alone_behind_an_earlier_table_are_periods_too():
+    day, saturday = Frequency("day"), np.datetime64("2024-03-23")
+    since = int(day.period(saturday)) + 1
+    on = RowPeriods(day, ALL[:6], since=since)
+    assert on.whole(saturday + np.arange(2, 4)) == (since, since + 3)  # from Sunday on
+    assert on.whole(saturday + np.arange(3, 5)) == (since + 2, since + 4)  # Monday is missing
+    assert RowPeriods(day, since=since).whole(saturday + np.arange(2, 4)) == (since + 1, since + 3)
 
 
 def test_only_days_are_closed():

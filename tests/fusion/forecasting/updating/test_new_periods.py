@@ -120,10 +120,18 @@ def day_sales(begin, end, *, mask):
 SHOP_DAYS = "Mon Tue Wed Thu Fri Sat"
 
 
+def kept_days(frequency, *, end="2024-03-23", market=None):
+    """Sales of a shop that is closed on Sundays, up to a Saturday."""
+    days = day_sales("2024-01-01", end, mask=SHOP_DAYS)
+    columns = COLUMNS if market is None else replace(COLUMNS, past=("index",))
+    return read_panel(
+        frame_parts(table(*days)), columns=columns, frequency=frequency, market=market
+    )
+
+
 @pytest.mark.parametrize(("last", "n_weeks"), [("2024-03-30", 1), ("2024-03-28", 0)])
 def test_a_week_of_days_ends_where_the_training_had_its_last_open_day(last, n_weeks):
-    days = day_sales("2024-01-01", "2024-03-23", mask=SHOP_DAYS)
-    kept = read_panel(frame_parts(table(*days)), columns=COLUMNS, frequency="week")
+    kept = kept_days("week")
     rows = day_sales("2024-03-25", last, mask=SHOP_DAYS)
     if n_weeks:
         assert read(kept, *rows).units.tolist() == [6.0]
@@ -133,25 +141,51 @@ def test_a_week_of_days_ends_where_the_training_had_its_last_open_day(last, n_we
 
 
 def test_one_day_of_a_table_of_days_is_no_whole_week():
-    days = day_sales("2024-01-01", "2024-03-23", mask=SHOP_DAYS)
-    kept = read_panel(frame_parts(table(*days)), columns=COLUMNS, frequency="week")
     with pytest.raises(CatalogueError, match="must hold a whole week, got days from 2024-03-25"):
-        read(kept, ("a", "2024-03-25", 1, 2.5))
+        read(kept_days("week"), ("a", "2024-03-25", 1, 2.5))
+
+
+@pytest.mark.parametrize("frequency", ["week", "day"])
+def test_one_row_on_a_closed_weekday_opens_no_other(frequency):
+    kept = kept_days(frequency)
+    rows = [*day_sales("2024-03-25", "2024-04-20", mask=SHOP_DAYS), ("a", "2024-04-07", 1, 2.5)]
+    panel = read(kept, *rows)
+    if frequency == "week":
+        assert panel.units.tolist() == [6.0, 7.0, 6.0, 6.0]
+    grown = appended(kept, panel, {})
+    assert grown.open_weekdays == kept.open_weekdays == (0, 1, 2, 3, 4, 5)
+    assert read(grown, *day_sales("2024-04-22", "2024-04-27", mask=SHOP_DAYS)).start == grown.end
+
+
+@pytest.mark.parametrize(
+    ("day", "last"), [("2024-03-24", "2024-03-30"), ("2024-03-23", "2024-04-06")]
+)
+def test_days_of_a_kept_week_are_not_lost_without_a_word(day, last):
+    rows = [("a", day, 7, 2.5), *day_sales("2024-03-25", last, mask=SHOP_DAYS)]
+    told = rf"got 1 row of days within kept weeks: row 1 \('a', {day}\)\. Leave them out if"
+    with pytest.raises(CatalogueError, match=told):
+        read(kept_days("week"), *rows)
+
+
+def test_weekly_totals_behind_days_are_refused():
+    rows = [("a", day, 70, 2.5) for day in ("2024-03-25", "2024-04-01", "2024-04-08")]
+    told = r"must be of days, as kept weeks were added up from days, got a date a week: row 1 \('a'"
+    with pytest.raises(CatalogueError, match=told):
+        read(kept_days("week"), *rows)
 
 
 def test_closed_days_are_no_holes_between_days():
-    kept = read_panel(
-        frame_parts(table(*day_sales("2024-01-01", "2024-03-23", mask=SHOP_DAYS))),
-        columns=COLUMNS,
-        frequency="day",
-    )
-    panel = read(kept, *day_sales("2024-03-25", "2024-04-03", mask=SHOP_DAYS))
+    market = pd.DataFrame({"date": pd.date_range("2024-01-01", "2024-04-03").astype(str)})
+    market["index"] = np.arange(len(market), dtype=float)
+    kept = kept_days("day", market=market[:83])
+    spec = spec_as_trained(replace(COLUMNS, past=("index",)), kept, market=market[83:])
+    rows = day_sales("2024-03-25", "2024-04-03", mask=SHOP_DAYS)
+    panel = read_new_periods(NewSales(frame_parts(table(*rows)), spec, "new.csv"), kept)
     assert panel.start == kept.end and len(panel.reported) == 11
     assert np.flatnonzero(~panel.reported).tolist() == [0, 7]
-    grown = appended(kept, panel, {})
-    days = day_sales("2024-01-01", "2024-04-03", mask=SHOP_DAYS)
-    whole = read_panel(frame_parts(table(*days)), columns=COLUMNS, frequency="day")
+    grown, whole = appended(kept, panel, {}), kept_days("day", end="2024-04-03", market=market)
     assert grown.reported.tolist() == whole.reported.tolist()
     assert grown.units.tolist() == whole.units.tolist()
+    assert grown.market["index"].tolist() == whole.market["index"].tolist()
     with pytest.raises(CatalogueError, match=r"no row of 1 day \(2024-03-25\)"):
-        read(kept, *day_sales("2024-03-26", "2024-04-03", mask=SHOP_DAYS))
+        read(kept_days("day"), *day_sales("2024-03-26", "2024-04-03", mask=SHOP_DAYS))

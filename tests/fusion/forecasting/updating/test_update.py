@@ -3,6 +3,7 @@
 import os
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import pytest
 
 from benchmarks.kill_job import run_until
 from fusion import FusionForecaster
+from fusion.cli.updating import show_update
 from fusion.data.panel.cells import frame_parts
 from fusion.data.panel.launches import NO_LAUNCH
 from fusion.errors import CatalogueError, ConfigError
@@ -153,14 +155,19 @@ def worsen(monkeypatch, is_worse):
     monkeypatch.setattr(updating, "recalibrated", worse)
 
 
-def test_ranges_that_would_be_worse_stay_and_histories_go_on(model, tables, monkeypatch):
+def test_ranges_that_would_be_worse_stay_and_histories_go_on(model, tables, monkeypatch, capsys):
     before = model.forecast_
     worsen(monkeypatch, lambda _: True)
     found = model.update(None, weeks(tables[1], TRAINED, 30))
     after = model.forecast_
     assert found.comparison.is_step_back and found.ranges_stay
     assert found.ranges_note.endswith("those found anew are worse")
-    assert found.ranges_note[1:] in update_answer(found).proof
+    show_update(found, Path("forecast"))
+    told, answer = capsys.readouterr().out, update_answer(found)
+    assert "as it is and" in told and f"Kept         {found.ranges_note}" in told
+    assert "Coverage" not in told
+    assert found.ranges_note[1:] in answer.proof
+    assert "Coverage" not in [tile.label for tile in answer.tiles] and "errs" not in answer.lead
     assert after.model is before.model
     assert after.kept.panel.end == before.kept.panel.end + 4
 
@@ -168,7 +175,9 @@ def test_ranges_that_would_be_worse_stay_and_histories_go_on(model, tables, monk
 def test_members_that_would_be_worse_are_refused_and_change_nothing(model, tables, monkeypatch):
     before = model.forecast_
     worsen(monkeypatch, lambda one: one is not before.model)
-    with pytest.raises(CatalogueError, match=r"no worse than the old one.*got pinball loss .* bef"):
+    with pytest.raises(
+        CatalogueError, match=r"no worse than the old one.*got pinball loss .* as it"
+    ):
         model.update(None, weeks(tables[1], TRAINED, 30), how="retrain")
     assert model.forecast_ is before
 
