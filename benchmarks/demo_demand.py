@@ -16,7 +16,7 @@ from results import write_section
 
 from fusion import FusionForecaster
 from fusion.data.panel.columns import SalesColumns
-from fusion.evaluation.bootstrap import paired_bootstrap
+from fusion.evaluation.bootstrap import bootstrap_of_sums
 from fusion.forecasting.backtest.metrics import sums_by
 from fusion.forecasting.examples import Floats
 from fusion.forecasting.members.registry import FORECAST_MEMBERS
@@ -176,19 +176,16 @@ def _gain(
     """By how much the WAPE is lower, with its 95 % interval: whole items are drawn anew."""
     names, codes = np.unique(items[rows], return_inverse=True)
     sums = [
-        {
-            "error": sums_by(codes, np.abs(one - expected)[rows], n_groups=len(names)),
-            "expected": sums_by(codes, expected[rows], n_groups=len(names)),
-        }
+        np.stack(
+            [
+                sums_by(codes, values[rows], n_groups=len(names))
+                for values in (np.abs(one - expected), expected)
+            ],
+            axis=1,
+        )
         for one in (own, other)
     ]
-
-    def wape(unused: Floats, columns: Mapping[str, Floats]) -> float:
-        del unused
-        return float(columns["error"].sum() / columns["expected"].sum())
-
-    nothing = np.zeros(len(names))
-    return paired_bootstrap(wape, nothing, sums[0], sums[1], higher_is_better=False, seed=0)
+    return bootstrap_of_sums(lambda one: one[..., 0] / one[..., 1], *sums)
 
 
 def _numbers(values: Sequence[float], sign: str = "") -> str:

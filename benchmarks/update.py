@@ -18,7 +18,7 @@ from online_retail import COLUMNS, FILE, HORIZON, tables
 from results import write_section
 
 from fusion import FusionForecaster
-from fusion.evaluation.bootstrap import paired_bootstrap
+from fusion.evaluation.bootstrap import bootstrap_of_sums
 from fusion.forecasting.model import ForecastModel
 from fusion.forecasting.trained import TrainedForecast
 
@@ -197,11 +197,8 @@ def wape(sums: Any) -> float:
 
 def gain(first: pd.DataFrame, second: pd.DataFrame) -> str:
     """By how much the WAPE of the first is lower, with a 95 % interval over items."""
-    pair = first, second.loc[first.index]
-    columns = [{name: one[name].to_numpy() for name in ("wrong", "sold")} for one in pair]
-    better, low, high = paired_bootstrap(
-        lambda _, sums: wape(sums), np.zeros(len(first)), *columns, higher_is_better=False
-    )
+    pair = [one.loc[first.index, ["wrong", "sold"]].to_numpy() for one in (first, second)]
+    better, low, high = bootstrap_of_sums(lambda sums: sums[..., 0] / sums[..., 1], *pair)
     return f"{better:.4f} [{low:.4f}, {high:.4f}]"
 
 

@@ -53,7 +53,10 @@ def weighted_quantile(values: Floats, level: float, weight: Floats | None = None
     """The quantile of values `[n]`; interpolated between two of them where all count alike."""
     if weight is None or np.ptp(weight) == 0.0:
         return float(np.quantile(values, level))
-    return float(np.quantile(values, level, weights=weight, method="inverted_cdf"))
+    order = np.argsort(values)
+    reached = np.cumsum(weight[order])
+    place = int(np.searchsorted(reached, level * reached[-1]))
+    return float(values[order[min(place, len(order) - 1)]])
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ def _likeliest(mean: Floats, units: Floats, zeros: float) -> tuple[float, float,
     sold, is_zero = torch.from_numpy(units), torch.from_numpy(units == 0)
 
     def loss(log_dispersion: float) -> float:
-        at = torch.full_like(log_mean, log_dispersion)
+        at = torch.tensor(log_dispersion, dtype=torch.float64)
         chance = (-negative_binomial_nll(log_mean, at, sold)).exp() * (1.0 - zeros)
         return float(-(chance + zeros * is_zero + surprise).log().mean())
 

@@ -61,11 +61,9 @@ def bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
 def few_draws() -> Iterator[None]:
     """Intervals of gains come from 100 draws: for tests that do not ask where they end."""
     from fusion.evaluation import evaluate, paired_bootstrap
-    from fusion.forecasting.backtest import paired
 
     with pytest.MonkeyPatch.context() as patch:
-        for room in (evaluate, paired):
-            patch.setattr(room, "paired_bootstrap", partial(paired_bootstrap, n_resamples=100))
+        patch.setattr(evaluate, "paired_bootstrap", partial(paired_bootstrap, n_resamples=100))
         yield
 
 

@@ -1,6 +1,6 @@
 """How sure a gain is: an interval from test rows that are drawn again and again, in pairs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +13,8 @@ Metric = Callable[[Floats, Columns], float]
 
 MOST_DRAWS = 20
 """Draws for each wanted resample before an interval counts as undefined."""
+MOST_VALUES = 1_000_000
+"""Rows that sums are drawn of at once."""
 
 
 def paired_bootstrap(
@@ -61,17 +63,69 @@ def paired_bootstrap(
         return gain, np.nan, np.nan
     units = _Groups(np.arange(len(target)) if groups is None else groups, n_rows=len(target))
     generator = np.random.default_rng(seed)
-    gains: list[float] = []
-    for _ in range(MOST_DRAWS * n_resamples if len(units) > 1 else 0):
+
+    def draw() -> Floats:
         rows = units.drawn(generator)
         drawn = target[rows]
-        difference = metric(drawn, _taken(first, rows)) - metric(drawn, _taken(second, rows))
-        if not np.isnan(difference):
-            gains.append(sign * difference)
-        if len(gains) == n_resamples:
-            low, high = np.percentile(gains, [2.5, 97.5])
-            return gain, float(low), float(high)
-    return gain, np.nan, np.nan
+        values = metric(drawn, _taken(first, rows)), metric(drawn, _taken(second, rows))
+        return np.array([sign * (values[0] - values[1])])
+
+    n_draws = MOST_DRAWS * n_resamples if len(units) > 1 else 0
+    return gain, *_interval((draw() for _ in range(n_draws)), n_resamples)
+
+
+def bootstrap_of_sums(
+    value: Callable[[Floats], Floats],
+    first: Floats,
+    second: Floats,
+    *,
+    n_resamples: int = 1000,
+    seed: int = 0,
+) -> tuple[float, float, float]:
+    """As `paired_bootstrap`, for a metric of sums over rows: many draws are added up at once.
+
+    Args:
+        value: From sums `[..., n_terms]` to a metric `[...]` of which less is better; nan:
+            undefined.
+        first: What each row adds to the sums of the first prediction, `[n, n_terms]`.
+        second: To those of the second.
+        n_resamples: Number of draws that make the interval.
+        seed: The same seed gives the same interval.
+
+    Returns:
+        Gain and the ends of its interval, see `paired_bootstrap`.
+
+    Example:
+        >>> share = lambda sums: sums[..., 0] / sums[..., 1]
+        >>> errors = np.array([[1.0, 10.0], [3.0, 10.0]])
+        >>> bootstrap_of_sums(share, errors, errors * [2.0, 1.0])
+        (0.2, 0.1, 0.3)
+    """
+    n, n_terms = first.shape
+    both = np.concatenate([first, second], axis=1)
+
+    def gains(sums: Floats) -> Floats:
+        return np.asarray(value(sums[..., n_terms:]) - value(sums[..., :n_terms]))
+
+    generator = np.random.default_rng(seed)
+    at_once = max(1, min(n_resamples, MOST_VALUES // max(n, 1)))
+    n_turns = -(-MOST_DRAWS * n_resamples // at_once) if n > 1 else 0
+    turns = (both[generator.integers(n, size=(at_once, n))].sum(axis=1) for _ in range(n_turns))
+    gain = float(gains(both.sum(axis=0)))
+    if np.isnan(gain):
+        return gain, np.nan, np.nan
+    return gain, *_interval(map(gains, turns), n_resamples)
+
+
+def _interval(draws: Iterator[Floats], n_resamples: int) -> tuple[float, float]:
+    """Ends of the interval of the first draws that are defined; nan where these are too few."""
+    found: list[float] = []
+    for some in draws:
+        found += some[~np.isnan(some)].tolist()
+        if len(found) >= n_resamples:
+            low, high = np.percentile(found[:n_resamples], [2.5, 97.5])
+            return float(low), float(high)
+    return np.nan, np.nan
 
 
 class _Groups:

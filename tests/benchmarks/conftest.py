@@ -5,7 +5,6 @@ import importlib
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from safetensors.torch import load_file, save_file
 
 from encoders.text import checkpoints
 from encoders.text.tiny_bert import tiny_checkpoint
-from fusion.evaluation.bootstrap import paired_bootstrap
 
 ROOT = Path(__file__).parents[2] / "benchmarks"
 
@@ -179,12 +177,10 @@ def few_members(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def quick_forecasts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forecasts that hold out and try less, beside smaller trees and intervals by few draws."""
+    """Forecasts that hold out and try less, beside smaller trees."""
     monkeypatch.setattr("fusion.forecasting.calibration.STRETCHES", np.array([0.5, 1.0, 2.0]))
     monkeypatch.setattr("fusion.forecasting.fit.MOST_BLOCKS", 1)
     monkeypatch.setattr("fusion.forecasting.backtest.baseline_models.N_TREES", 2)
-    draws = partial(paired_bootstrap, n_resamples=10)
-    monkeypatch.setattr("fusion.forecasting.backtest.paired.paired_bootstrap", draws)
 
 
 @pytest.fixture

@@ -1,11 +1,12 @@
 """How sure it is that one method forecasts better than another: whole items are drawn anew."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fusion.evaluation.bootstrap import Columns, paired_bootstrap
+from fusion.evaluation.bootstrap import bootstrap_of_sums
 from fusion.forecasting.backtest.forecasts import Actual, Forecasts, check_same_rows
 from fusion.forecasting.backtest.metrics import METRICS, Metric, Parts, sums_by
 from fusion.forecasting.backtest.tables import Gain, GainTable
@@ -28,7 +29,7 @@ def paired_gains(
 
     Why blocks: weeks and origins of one item err alike, so they are no new evidence of their own;
     an item is drawn with all of them or not at all. All metrics are ratios of sums, so a block is
-    its two sums, whatever the number of its rows. Source: `paired_bootstrap`.
+    its two sums, whatever the number of its rows. Source: `bootstrap_of_sums`.
 
     Args:
         actual: What was sold.
@@ -53,33 +54,26 @@ def paired_gains(
     rows = []
     for name in metrics:
         metric = METRICS[name]
+        share = partial(_share, metric)
         sums = {
             method: _block_sums(metric.parts(actual, each), codes, n_blocks=len(labels))
             for method, each in forecasts.items()
         }
         for method in forecasts:
             if method != reference:
-                found = _gain(metric, sums[reference], sums[method], seed=seed)
+                found = bootstrap_of_sums(share, sums[reference], sums[method], seed=seed)
                 rows.append(Gain(method, name, *found))
     order = {method: place for place, method in enumerate(forecasts)}
     rows.sort(key=lambda row: order[row.method])
     return GainTable(reference, len(labels), tuple(rows))
 
 
-def _block_sums(parts: Parts, codes: Ints, *, n_blocks: int) -> dict[str, Floats]:
-    """Sums of a metric's parts in each block, `[n_blocks]` for each of the two."""
-    return {
-        name: sums_by(codes, values.sum(axis=1), n_groups=n_blocks)
-        for name, values in parts._asdict().items()
-    }
+def _share(metric: Metric, sums: Floats) -> Floats:
+    """The metric of numerators and denominators `[..., 2]`."""
+    return metric.value(sums[..., 0], sums[..., 1])
 
 
-def _gain(
-    metric: Metric, reference: Columns, other: Columns, *, seed: int
-) -> tuple[float, float, float]:
-    def value(unused: Floats, sums: Columns) -> float:
-        del unused  # what was sold stands in the sums
-        return float(metric.value(sums["numerator"].sum(), sums["denominator"].sum()))
-
-    nothing = np.zeros(len(reference["numerator"]))
-    return paired_bootstrap(value, nothing, reference, other, higher_is_better=False, seed=seed)
+def _block_sums(parts: Parts, codes: Ints, *, n_blocks: int) -> Floats:
+    """Numerator and denominator of a metric in each block, `[n_blocks, 2]`."""
+    sums = [sums_by(codes, values.sum(axis=1), n_groups=n_blocks) for values in parts]
+    return np.stack(sums, axis=1)

@@ -3,7 +3,8 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from fusion.evaluation import paired_bootstrap, primary_metric
+from fusion.evaluation import bootstrap, paired_bootstrap, primary_metric
+from fusion.evaluation.bootstrap import bootstrap_of_sums
 from heads import Floats, HotItemHead
 
 
@@ -142,3 +143,25 @@ def test_a_metric_that_hardly_any_draw_has_gives_no_interval() -> None:
     )
     assert gain == 1.0
     assert np.isnan([low, high]).all()
+
+
+@pytest.mark.parametrize("most", [1_000_000, 40])
+def test_draws_of_sums_are_those_of_rows(monkeypatch, most):
+    monkeypatch.setattr(bootstrap, "MOST_VALUES", most)
+    draw = np.random.default_rng(0)
+    first, second = (draw.uniform(size=(30, 2)) for _ in range(2))
+    first[:, 1] = second[:, 1] = draw.random(30) < 0.05  # a draw may be undefined
+
+    def share(sums):
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.where(sums[..., 1] > 0, sums[..., 0] / sums[..., 1], np.nan)
+
+    wanted = paired_bootstrap(
+        lambda _, columns: float(share(columns["sums"].sum(axis=0))),
+        np.zeros(30),
+        {"sums": first},
+        {"sums": second},
+        higher_is_better=False,
+    )
+    assert bootstrap_of_sums(share, first, second) == pytest.approx(wanted)
+    assert np.isnan(bootstrap_of_sums(share, first[:1], second[:1])[1])

@@ -175,9 +175,7 @@ def test_ranges_that_would_be_worse_stay_and_histories_go_on(model, tables, monk
 def test_members_that_would_be_worse_are_refused_and_change_nothing(model, tables, monkeypatch):
     before = model.forecast_
     worsen(monkeypatch, lambda one: one is not before.model)
-    with pytest.raises(
-        CatalogueError, match=r"no worse than the old one.*got pinball .* as it"
-    ):
+    with pytest.raises(CatalogueError, match=r"no worse than the old one.*got pinball .* as it"):
         model.update(None, weeks(tables[1], TRAINED, 30), how="retrain")
     assert model.forecast_ is before
 
