@@ -33,6 +33,11 @@ def pytest_report_header() -> str:
     return f"bf16: {answer} ({f'by {SWITCH}' if SWITCH in os.environ else 'the processor'})"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Pages of docs come first: they take longest, and would leave one worker alone in the end."""
+    items.sort(key=lambda item: item.path.name != "test_readme.py")
+
+
 @pytest.fixture
 def registries() -> Iterator[None]:
     """Puts back the tables of all rooms, which a test or a page adds its own parts to."""
