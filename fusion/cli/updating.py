@@ -88,12 +88,8 @@ def show_update(found: "Updated", bundle: Path) -> None:
     items = number_of(found.n_new_items, "new item")
     rows = number_of(found.n_rows, "row")
     say(f"New          {periods} ({days}), {rows}, {items}")
-    if (n_silent := found.n_silent_items) > found.n_told_items:
-        n_sold = n_silent + found.n_told_items
-        say(
-            f"Look         {n_silent:,} of {n_sold:,} items that sold lately have no row in the "
-            "new periods: their units count as 0. Is the table whole?"
-        )
+    if found.silent_note:
+        say(f"Look         {found.silent_note}")
     if found.comparison is not None:
         say(f"Compared     {found.comparison.text}")
         if not found.comparison.is_step_back:

@@ -112,7 +112,8 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
             market: One row a period: numbers of the whole market.
             planned: One row an item and period: numbers that are known ahead, where they do not
                 stand in `sales`.
-            as_of: What is later is not looked at (default: all sales).
+            as_of: What is later is not learned from, though histories are kept to the end of the
+                sales (default: all sales).
 
         Raises:
             CatalogueError: If a table lacks a column or holds faulty cells, with rows and columns.

@@ -14,6 +14,8 @@ DAY = np.timedelta64(1, "D")
 N_WEEKDAYS = 7
 LEAST_WEEKS = 8
 """Weeks of days from which on a weekday counts as closed."""
+FEW_WEEKS, NEARLY_ALL = 3, 0.8
+"""Fewer weeks do where each other weekday has rows in nearly all of them."""
 RARE = 0.1
 """Share of weeks in which a closed weekday may have rows all the same: special Sundays."""
 USUAL = 0.5
@@ -51,13 +53,16 @@ class RowPeriods:
             days: The different dates, ascending, at least one.
 
         Raises:
-            CatalogueError: If none is left.
+            CatalogueError: If none is left, or the first one behind an earlier table is cut.
         """
         frequency = self.frequency
-        start, end = int(frequency.period(days[0])), int(frequency.period(days[-1])) + 1
+        first, end = int(frequency.period(days[0])), int(frequency.period(days[-1])) + 1
+        start = first
         if self.is_summed:
             start = int(frequency.period(self._next_open(days[:1], -DAY))[0]) + 1
             end = int(frequency.period(self._next_open(days[-1:], DAY))[0])
+            if self.since is not None and first >= self.since and (start > first or end <= start):
+                self._refuse_cut(days)
         elif self.since is not None and self.is_closed(np.arange(self.since, start)).all():
             start = min(start, self.since)
         if end <= start:
@@ -67,6 +72,23 @@ class RowPeriods:
                 f"days, or leave frequency = {unit} out."
             )
         return start, end
+
+    def _refuse_cut(self, days: Days) -> None:
+        """Names the open days that the first of the periods that go on lacks."""
+        frequency, unit = self.frequency, self.frequency.unit
+        first = int(frequency.period(days[0]))
+        begin, last = frequency.first_day(first), frequency.last_day(first)
+        n_before, n_behind = int((days[0] - begin) / DAY), int((last - days[-1]) / DAY)
+        around = np.concatenate(
+            [begin + DAY * np.arange(n_before), days[-1] + DAY * np.arange(1, n_behind + 1)]
+        )
+        missing = around[np.isin(weekdays_of(around), self.open_weekdays)]
+        raise CatalogueError(
+            f"sales must hold the rows of all days of a {unit}, as kept {unit}s were added up from "
+            f"days, got none of {', '.join(map(str, missing[:N_WEEKDAYS]))}"
+            f"{', ...' if len(missing) > N_WEEKDAYS else ''}. Give the rows of these days; where "
+            "all was closed on one, a row of 0 units."
+        )
 
     def is_closed(self, periods: Numbers) -> NDArray[np.bool_]:
         """Whether each period is a day on which there are never rows."""
@@ -111,7 +133,7 @@ def open_weekdays(days: Days) -> tuple[int, ...]:
     """Weekdays that usually have rows, ascending, Monday is 0; all where that may be by chance.
 
     Closed is a weekday with rows in at most `RARE` of `LEAST_WEEKS` weeks and more, where each
-    other weekday has rows in at least `USUAL` of them.
+    other weekday has rows in at least `USUAL` of them; of `FEW_WEEKS` and more, in `NEARLY_ALL`.
 
     Args:
         days: The different dates, ascending, at least one.
@@ -122,8 +144,9 @@ def open_weekdays(days: Days) -> tuple[int, ...]:
     """
     n_weeks = int((days[-1] - days[0]) / DAY + 1) // N_WEEKDAYS
     counts = np.bincount(weekdays_of(days), minlength=N_WEEKDAYS)
-    is_usual, is_closed = counts >= USUAL * n_weeks, counts <= RARE * n_weeks
-    if n_weeks < LEAST_WEEKS or not (is_usual | is_closed).all():
+    share = USUAL if n_weeks >= LEAST_WEEKS else NEARLY_ALL
+    is_usual, is_closed = counts >= share * n_weeks, counts <= RARE * n_weeks
+    if n_weeks < FEW_WEEKS or not (is_usual | is_closed).all():
         return tuple(range(N_WEEKDAYS))
     return tuple(np.flatnonzero(is_usual).tolist())
 

@@ -1,5 +1,6 @@
 """Kept histories with the periods and items that came: what every update begins with."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,9 +13,10 @@ from fusion.data.panel.appending import appended
 from fusion.data.panel.cells import Parts
 from fusion.data.panel.items import left_to, of_items
 from fusion.data.panel.launches import NO_LAUNCH, launch_days, launch_periods
+from fusion.data.panel.panel import Panel
 from fusion.data.panel.plan import with_plan
 from fusion.data.panel.tables import item_keys
-from fusion.data.problems import raise_for
+from fusion.data.problems import raise_for, shown
 from fusion.data.schema import missing_columns
 from fusion.forecasting.content import ContentSpec, check_items, ready_items, with_encoders
 from fusion.forecasting.history import ItemSales
@@ -23,7 +25,8 @@ from fusion.forecasting.pool import moved_answers
 from fusion.forecasting.trained import TrainedForecast, kept_of
 from fusion.forecasting.updating.new_periods import NewSales, read_new_periods
 from fusion.members.view import View
-from fusion.progress import Stage, silent
+from fusion.progress import Stage, say_once, silent
+from fusion.system.words import number_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +73,8 @@ def grown_histories(trained: TrainedForecast, rows: NewRows, *, stage: Stage = s
     launches = dict(zip(kept.panel.ids, kept.launches.tolist(), strict=True))
     for name, day in days.items():
         launches[name] = int(panel.frequency.period(np.array([day], dtype="datetime64[D]"))[0])
+    for name in _back_again(kept, panel, row_of.keys()):
+        launches.pop(name, None)
     grown = of_items(appended(kept.panel, panel, launches), row_of.keys())
     left_out = sorted({*kept.panel.left_out, *panel.left_out} - set(grown.ids))
     return replace(
@@ -93,6 +98,21 @@ def _new_items(
     known = set(kept.panel.ids)
     is_new = [key is None or key not in known for key in item_keys(items, column)]
     return items[np.array(is_new, dtype=bool)].reset_index(drop=True)
+
+
+def _back_again(kept: Kept, panel: Panel, ids: Collection[str]) -> list[str]:
+    """Items with sales that were left out before: their histories begin with the new rows.
+
+    Why: the earlier sales are not kept. From a launch on they would pass for periods of 0 units.
+    """
+    again = sorted(set(kept.panel.left_out).intersection(panel.ids, ids))
+    if again:
+        first = ", ".join(map(shown, again[:3])) + ", ..." * (len(again) > 3)
+        say_once(
+            f"{number_of(len(again), 'item')} ({first}) had sales that were left out before and "
+            "are not kept: what is known of them begins with the new rows. Train anew to use all."
+        )
+    return again
 
 
 def joined_views(first: View, second: View) -> View:

@@ -71,6 +71,7 @@ def read_new_periods(sales: NewSales, kept: Panel, new_items: Collection[str] = 
     _refuse_unknown(rows, kept, panel)
     _refuse_known_periods(rows, kept, panel)
     _refuse_holes(rows, kept, panel)
+    _refuse_old_market(panel)
     if spec.planned is not None:
         panel = with_plan(panel, frame_parts(spec.planned), columns=spec.columns, items=wanted)
     return panel
@@ -180,18 +181,28 @@ def _alike(kept: Panel, before: int, panel: Panel, now: int) -> bool:
 
 def _refuse_holes(rows: "_Rows", kept: Panel, panel: Panel) -> None:
     frequency = kept.frequency
-    missing = np.setdiff1d(
-        np.arange(kept.end, panel.end), np.flatnonzero(panel.reported) + panel.start
-    )
-    missing = missing[~RowPeriods(frequency, panel.open_weekdays).is_closed(missing)].tolist()
+    wanted = np.arange(kept.end, panel.end)
+    wanted = wanted[~RowPeriods(frequency, panel.open_weekdays).is_closed(wanted)]
+    missing = np.setdiff1d(wanted, np.flatnonzero(panel.reported) + panel.start).tolist()
     if missing:
         first = ", ".join(str(frequency.first_day(one)) for one in missing[:SHOWN_ROWS])
         more = ", ..." if len(missing) > SHOWN_ROWS else ""
         raise CatalogueError(
-            f"{rows.name} must go on with {frequency.name(kept.end)} and leave no "
+            f"{rows.name} must go on with {frequency.name(int(wanted[0]))} and leave no "
             f"{frequency.unit} out, got no row of {number_of(len(missing), frequency.unit)} "
-            f"({first}{more}) and {frequency.name(panel.start)} as its first. Add the rows of "
-            "these, of 0 units where nothing was sold."
+            f"({first}{more}). Add the rows of these, of 0 units where nothing was sold."
+        )
+
+
+def _refuse_old_market(panel: Panel) -> None:
+    """Refuses a table of the market that tells nothing of the periods that have rows."""
+    frequency, told = panel.frequency, np.flatnonzero(panel.reported)
+    lacking = [name for name, values in panel.market.items() if np.isnan(values[told]).all()]
+    if lacking:
+        raise CatalogueError(
+            f"market must hold {', '.join(lacking)} of the new {frequency.unit}s, got none from "
+            f"{frequency.first_day(panel.start)} to {frequency.last_day(panel.end - 1)}. Give the "
+            "table of the market that goes on to them."
         )
 
 

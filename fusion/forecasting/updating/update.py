@@ -13,6 +13,7 @@ import numpy as np
 
 from encoders.series.levels import LEVEL_PERIODS
 from fusion.data.panel.panel import Panel, ragged
+from fusion.data.problems import shown
 from fusion.errors import CatalogueError
 from fusion.forecasting.drift.of_forecast import reference_of, watch_kept, with_reference
 from fusion.forecasting.drift.readings import DriftReport
@@ -37,6 +38,8 @@ from fusion.progress import Stage, silent
 How = Literal["recalibrate", "retrain"]
 """What is found anew: blend and ranges, or the members too."""
 HOWS: tuple[How, ...] = ("recalibrate", "retrain")
+USUAL_SHARE = 0.8
+"""Of the items that usually have a row: with fewer an update asks whether the table is whole."""
 MOST_FOLDS = 4
 """Parts of the new periods, each of which is once unknown to what is compared on it."""
 
@@ -53,7 +56,8 @@ class Updated:
         n_rows: Values of items (and shops) in these periods that have a row.
         n_new_items: Items that were not known.
         n_told_items: Items that sold in the last 8 periods before, and have a row in the new ones.
-        n_silent_items: Items that sold then, and have none.
+        n_usual_items: Of these items, how many had a row in that of the 8 periods that had fewest.
+        silent_items: Ids of items that sold then, and have no row in the new ones.
         comparison: How good the old forecast and one with everything found anew are on the same
             steps; None where no step can be compared.
         ranges_stay: Whether blend and ranges stay as they were, see `ranges_note`.
@@ -68,11 +72,24 @@ class Updated:
     n_rows: int
     n_new_items: int
     n_told_items: int
-    n_silent_items: int
+    n_usual_items: int
+    silent_items: tuple[str, ...]
     comparison: Comparison | None
     ranges_stay: bool
     pool: Pool | None
     drift: DriftReport
+
+    @property
+    def silent_note(self) -> str:
+        """That rows seem to be missing, and of which items; empty where as many came as usually."""
+        if self.n_told_items >= USUAL_SHARE * self.n_usual_items:
+            return ""
+        first, n = ", ".join(map(shown, self.silent_items[:3])), len(self.silent_items)
+        return (
+            f"{n:,} of {n + self.n_told_items:,} items that sold lately have no row in the new "
+            f"periods, such as {first}; {self.n_usual_items:,} or more had one in each period "
+            "before. Their units count as 0: is the table whole?"
+        )
 
     @property
     def ranges_note(self) -> str:
@@ -108,8 +125,14 @@ def update_forecast(
         work(1)
     renew = {"recalibrate": _recalibrated, "retrain": _retrained}[how]
     found = renew(_Begun(trained.model, kept, pool, before.panel.end), stage)
-    sold = _items_with(before.panel, before.panel.units > 0, LEVEL_PERIODS)
-    told = _items_with(kept.panel, kept.panel.given, kept.panel.end - before.panel.end)
+    sold = _items_with(before.panel, before.panel.units > 0, range(-LEVEL_PERIODS, 0))
+    came = range(before.panel.end - kept.panel.end, 0)
+    told = _items_with(kept.panel, kept.panel.given, came)
+    usual = [
+        len(sold & _items_with(before.panel, before.panel.given, range(back, back + 1)))
+        for back in range(-min(LEVEL_PERIODS, len(before.panel.reported)), 0)
+        if before.panel.reported[back]
+    ]
     panel, updated = kept.panel, replace(trained, model=found.model, kept=found.kept)
     return Updated(
         updated if how == "recalibrate" else with_reference(updated, found.kept),
@@ -119,7 +142,8 @@ def update_forecast(
         n_rows=int(panel.given[panel.places() >= len(before.panel.reported)].sum()),
         n_new_items=len(set(panel.ids) - set(before.panel.ids)),
         n_told_items=len(sold & told),
-        n_silent_items=len(sold - told),
+        n_usual_items=min(usual, default=0),
+        silent_items=tuple(sorted(sold - told)),
         comparison=found.comparison,
         ranges_stay=found.ranges_stay,
         pool=found.pool,
@@ -127,10 +151,11 @@ def update_forecast(
     )
 
 
-def _items_with(panel: Panel, values: Mask, n_periods: int) -> set[str]:
-    """Items of which a value in the last periods is True."""
+def _items_with(panel: Panel, values: Mask, periods: range) -> set[str]:
+    """Items of which a value in some periods, counted back from the end, is True."""
     _, series = ragged(np.diff(panel.offsets))
-    rows = np.unique(series[values & (panel.places() >= len(panel.reported) - n_periods)])
+    back = panel.places() - len(panel.reported)
+    rows = np.unique(series[values & (back >= periods.start) & (back < periods.stop)])
     return {panel.ids[row] for row in rows.tolist()}
 
 

@@ -31,13 +31,29 @@ def panel_of(dates, frequency="week"):
     [
         (days("2024-01-01", "2024-03-30"), (0, 1, 2, 3, 4, 5)),
         (days("2024-01-01", "2024-03-29", mask=WORKDAYS), (0, 1, 2, 3, 4)),
-        (days("2024-01-01", "2024-02-10"), ALL),  # six weeks: may be chance
+        (days("2024-01-01", "2024-02-10"), ALL[:6]),
+        (days("2024-01-01", "2024-02-10", mask="Mon Tue Wed Fri"), (0, 1, 2, 4)),
+        (days("2024-01-01", "2024-01-13"), ALL),  # two weeks: may be chance
+        (np.delete(days("2024-01-01", "2024-02-10"), [3, 9]), ALL[:6]),  # two holidays
+        (np.delete(days("2024-01-01", "2024-02-10"), [3, 9, 15]), ALL),  # three Thursdays
         (days("2024-01-01", "2024-03-30")[::5], ALL),  # few days of any kind
         (np.append(days("2024-01-01", "2024-03-30"), np.datetime64("2024-03-31")), ALL[:6]),
         (np.append(days("2024-01-01", "2024-03-02"), np.datetime64("2024-03-03")), ALL),
         (days("2024-01-01", "2024-03-31", mask="Mon Tue Wed Thu Fri Sat Sun")[:-1:2], ALL),
     ],
-    ids=["no Sunday", "workdays", "short", "sparse", "one of 13 Sundays", "one of 9", "each other"],
+    ids=[
+        "no Sunday",
+        "workdays",
+        "six weeks",
+        "four days",
+        "two weeks",
+        "holidays",
+        "gaps",
+        "sparse",
+        "one of 13 Sundays",
+        "one of 9",
+        "each other",
+    ],
 )
 def test_a_weekday_without_rows_is_closed_where_that_is_no_chance(dates, found):
     assert open_weekdays(dates) == found

@@ -136,13 +136,32 @@ def test_a_week_of_days_ends_where_the_training_had_its_last_open_day(last, n_we
     if n_weeks:
         assert read(kept, *rows).units.tolist() == [6.0]
         return
-    with pytest.raises(CatalogueError, match="must hold a whole week, got days from 2024-03-25"):
+    with pytest.raises(CatalogueError, match=r"all days of a week.*got none of 2024-03-29, 2024-0"):
         read(kept, *rows)
 
 
-def test_one_day_of_a_table_of_days_is_no_whole_week():
-    with pytest.raises(CatalogueError, match="must hold a whole week, got days from 2024-03-25"):
-        read(kept_days("week"), ("a", "2024-03-25", 1, 2.5))
+CLOSED = {
+    "a week of one day": (
+        "2024-03-25",
+        "2024-03-25",
+        r"2024-03-26, .*, 2024-03-30\. Give ",
+    ),
+    "Monday": ("2024-03-26", "2024-03-30", r"2024-03-25\. Give .* closed on one, a row of 0 units"),
+    "Monday of two weeks": ("2024-03-26", "2024-04-06", r"got none of 2024-03-25\."),
+    "Saturday": ("2024-03-25", "2024-03-29", r"got none of 2024-03-30\."),
+}
+
+
+@pytest.mark.parametrize("name", CLOSED)
+def test_days_that_a_week_lacks_are_named(name):
+    first, last, told = CLOSED[name]
+    with pytest.raises(CatalogueError, match=told):
+        read(kept_days("week"), *day_sales(first, last, mask=SHOP_DAYS))
+
+
+def test_a_holiday_is_told_by_a_row_of_no_units():
+    rows = [("a", "2024-03-25", 0, 2.5), *day_sales("2024-03-26", "2024-03-30", mask=SHOP_DAYS)]
+    assert read(kept_days("week"), *rows).units.tolist() == [5.0]
 
 
 @pytest.mark.parametrize("frequency", ["week", "day"])
@@ -183,9 +202,12 @@ def test_closed_days_are_no_holes_between_days():
     panel = read_new_periods(NewSales(frame_parts(table(*rows)), spec, "new.csv"), kept)
     assert panel.start == kept.end and len(panel.reported) == 11
     assert np.flatnonzero(~panel.reported).tolist() == [0, 7]
+    old = replace(spec, market=market[:83])
+    with pytest.raises(CatalogueError, match=r"market must hold index of the new days, got none"):
+        read_new_periods(NewSales(frame_parts(table(*rows)), old, "new.csv"), kept)
     grown, whole = appended(kept, panel, {}), kept_days("day", end="2024-04-03", market=market)
     assert grown.reported.tolist() == whole.reported.tolist()
     assert grown.units.tolist() == whole.units.tolist()
     assert grown.market["index"].tolist() == whole.market["index"].tolist()
-    with pytest.raises(CatalogueError, match=r"no row of 1 day \(2024-03-25\)"):
+    with pytest.raises(CatalogueError, match=r"go on with 2024-03-25.* row of 1 day \(2024-03-25"):
         read(kept_days("day"), *day_sales("2024-03-26", "2024-04-03", mask=SHOP_DAYS))

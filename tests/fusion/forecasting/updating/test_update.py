@@ -209,7 +209,32 @@ def test_a_killed_update_leaves_the_old_or_the_new_forecast(model, tables, tmp_p
 def test_items_that_sold_and_have_no_row_any_more_are_counted(model, tables):
     week = weeks(tables[1], TRAINED, TRAINED + 1)
     found = model.update(None, week[week["item_id"].isin(IDS[-3:])])
-    assert (found.n_told_items, found.n_silent_items) == (3, 21)
+    assert (found.n_told_items, len(found.silent_items), found.n_usual_items) == (3, 21, 24)
+    assert found.silent_note.startswith("21 of 24 items that sold lately have no row")
+    assert "such as 'i00', 'i01', 'i02'; 24 or more had one in each period" in found.silent_note
+
+
+def test_as_many_items_as_usual_are_no_cause_to_ask(model, tables):
+    rows = weeks(tables[1], TRAINED, TRAINED + 2)
+    is_kept = ~rows["item_id"].isin(IDS[:3]) | (rows["date"] == WEEKS[TRAINED])
+    assert model.update(None, rows[is_kept]).silent_note == ""
+    week = weeks(tables[1], TRAINED + 2, TRAINED + 3)
+    found = model.update(None, week[week["item_id"].isin(IDS[:12])])
+    assert "12 of 24 items" in found.silent_note and "21 or more" in found.silent_note
+
+
+def test_an_item_whose_earlier_sales_were_left_out_begins_with_its_new_rows(tables, caplog):
+    items, sales = tables
+    items = items.assign(launch="2024-01-01")
+    model = FusionForecaster(horizon=2, launch="launch", members=["classical"], random_state=0)
+    model.fit(items[items["item_id"] != "i00"], weeks(sales, 0, TRAINED))
+    week = weeks(sales, TRAINED, TRAINED + 1)
+    model.update(items, week)
+    panel = model.forecast_.kept.panel
+    place = panel.ids.index("i00")
+    units = panel.units[panel.offsets[place] : panel.offsets[place + 1]]
+    assert units.tolist() == week.loc[week["item_id"] == "i00", "units"].tolist()
+    assert "1 item ('i00') had sales that were left out before and are not kept" in caplog.text
 
 
 def test_rows_of_an_item_that_was_left_out_say_nothing_of_the_past(tables):
