@@ -13,10 +13,10 @@ from heads.demand import LearnsBounds
 from heads.sales_path import SalesPathHead
 
 MIN_ROWS = 50
-"""Answers out of fold from which a life stage is calibrated by itself."""
+"""Answers out of fold from which a life stage is calibrated by itself alone."""
 MOST_ROWS = 20_000
 """Answers out of fold, drawn at random, by which ranges are stretched."""
-STRETCHES = np.geomspace(0.25, 4.0, 25)
+STRETCHES = np.geomspace(0.25, 16.0, 37)
 LEAST_FACTOR = 0.5
 """Means are at most halved or doubled."""
 
@@ -115,16 +115,22 @@ class OutOfFoldPaths:
 
 
 def fit_calibration(
-    head: SalesPathHead, answered: OutOfFoldPaths, *, fit_units: Callable[..., None] | None = None
+    head: SalesPathHead,
+    answered: OutOfFoldPaths,
+    *,
+    fit_units: Callable[..., None] | None = None,
+    before: PathCalibration | None = None,
 ) -> PathCalibration:
     """Means, rounding and ranges by answers out of fold; the head learns how units are told.
 
-    A life stage of fewer than 50 answers takes what all examples say.
+    A life stage of fewer than 50 answers has the means of all examples, and ranges that are wide
+    enough for all and for its own, on the one side as on the other.
 
     Args:
         head: Its `units` are set.
         answered: At least one answer.
         fit_units: How the head learns that (default: its `fit_units`).
+        before: What stages of fewer than 50 answers keep, in place of that.
     """
     calibration = PathCalibration.none(head)
     calibration.factors = _factors(head, answered)
@@ -138,21 +144,32 @@ def fit_calibration(
     fit = fit_units or head.fit_units
     fit(raw, targets, level=some.levels, stages=some.stages, parts=some.dates)
     calibration.stretch = _stretch(head, some, calibration)
+    if before is not None:
+        few = np.bincount(some.stages, minlength=len(STAGES)) < MIN_ROWS
+        calibration.stretch[few] = before.stretch[few]
+        calibration.factors[few] = before.factors[few]
     return calibration
 
 
 def _stretch(head: SalesPathHead, some: OutOfFoldPaths, calibration: PathCalibration) -> Floats:
-    """The least factor of each stage, entry and level by which misses are as rare as they must."""
+    """The least factor of each stage, entry and level by which misses are as rare as they must.
+
+    Of few answers of a stage it is also that of all examples, and that of the level opposite: what
+    so few missed on one side says how much is unknown.
+    """
     sold = head.actual(some.training.targets, some.levels)[..., None]
     known = ~np.isnan(sold)
     is_low = np.array(head.grid) < 0.5
-    masks = [_rows_of(some.stages, place) for place in range(len(STAGES))]
+    everyone = np.ones(len(sold), dtype=bool)
+    masks = [*(some.stages == place for place in range(len(STAGES))), everyone]
     allowed = [_allowed(known[rows].sum(axis=0), head.grid) for rows in masks]
-    found = np.ones_like(calibration.stretch)
+    shape = calibration.stretch.shape[1:]
+    found = np.ones((len(masks), *shape))
     is_open = np.ones(found.shape, dtype=bool)
     is_open[..., head.middle] = False
     for factor in STRETCHES:
-        tried = PathCalibration(np.full(found.shape, factor).tolist(), calibration.factors.tolist())
+        every = np.full(calibration.stretch.shape, factor)
+        tried = PathCalibration(every.tolist(), calibration.factors.tolist())
         raw = tried.calibrated(some.raw, some.stages, middle=head.middle)
         answers = head.distribution(raw, some.levels, stages=some.stages).quantile(head.grid)
         with np.errstate(invalid="ignore"):
@@ -161,9 +178,18 @@ def _stretch(head: SalesPathHead, some: OutOfFoldPaths, calibration: PathCalibra
             holds = missed[rows].sum(axis=0) <= allowed[place]
             found[place][is_open[place] & holds] = factor
             is_open[place] &= ~holds
+        if not is_open.any():
+            break
     found[is_open] = STRETCHES[-1]
     found[..., head.middle] = 1.0
-    return found
+    opposite = np.abs(np.subtract.outer(head.grid, np.subtract(1.0, head.grid))).argmin(axis=1)
+    for place, rows in enumerate(masks[:-1]):
+        if not rows.any():
+            found[place] = found[-1]
+        elif rows.sum() < MIN_ROWS:
+            own = np.maximum(found[place], found[place][:, opposite])
+            found[place] = np.maximum(own, found[-1])
+    return found[:-1]
 
 
 def _allowed(counts: Ints, grid: Sequence[float]) -> Floats:

@@ -8,8 +8,13 @@ import numpy as np
 from encoders.series.known import known_mean
 from encoders.series.levels import ADDED
 from fusion.forecasting.blending import StageBlend, fit_blend
-from fusion.forecasting.calibration import OutOfFoldPaths, PathCalibration, fit_calibration
-from fusion.forecasting.examples import STAGES, Examples
+from fusion.forecasting.calibration import (
+    MIN_ROWS,
+    OutOfFoldPaths,
+    PathCalibration,
+    fit_calibration,
+)
+from fusion.forecasting.examples import STAGES, Examples, Ints
 from fusion.forecasting.kept import DATES, KeptAnswers, drawn_by_date
 from fusion.forecasting.members.base import ForecastMember, Paths, PathTraining
 from fusion.forecasting.model import ForecastModel
@@ -79,6 +84,7 @@ def fit_forecast(
             head, training, every.answers, knows=every.knows, stages=stages, seed=seed
         )
         calibration = fit_calibration(head, out_of_fold_paths(blend, asked, training, every))
+        _tell_few_launches(training, stages)
         unit = examples.windows.calendar.unit
         late = np.flatnonzero(asked.as_of >= examples.until - examples.horizon - DATES[unit])
         drawn = drawn_by_date(asked.as_of[late], stages[late], seed=seed)
@@ -92,6 +98,17 @@ def fit_forecast(
         hot=None if examples.panel.quantity == "price" else hot_rule(examples),
     )
     return model, out_of_fold
+
+
+def _tell_few_launches(training: PathTraining, stages: Ints) -> None:
+    """Says on how many answers ranges of new items rest, where these are few and some."""
+    is_known = ~np.isnan(training.targets).all(axis=1)
+    n = int((is_known & (stages == STAGES.index("new"))).sum())
+    if 0 < n < MIN_ROWS:
+        say_once(
+            f"Ranges of new items rest on {n} launches at past dates, fewer than {MIN_ROWS}: they "
+            "are so wide that they hold these."
+        )
 
 
 def out_of_fold_paths(

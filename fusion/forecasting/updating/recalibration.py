@@ -43,7 +43,8 @@ def recalibrated(
         told, stages = pool.out_of_fold, pool.examples.stages()
         blend = fit_blend(head, training, told.answers, knows=told.knows, stages=stages, seed=seed)
     out_of_fold = out_of_fold_paths(blend, pool.examples, training, pool.out_of_fold)
-    calibration = fit_calibration(head, out_of_fold, fit_units=partial(_refit_units, head))
+    refit = partial(_refit_units, head)
+    calibration = fit_calibration(head, out_of_fold, fit_units=refit, before=model.calibration)
     return ForecastModel(
         head,
         members=model.members,

@@ -66,6 +66,34 @@ def test_few_answers_change_nothing_and_a_stage_of_few_takes_what_all_say():
     assert np.array_equal(calibration.stretch[0], calibration.stretch[KNOWN])
 
 
+def joined(first, second):
+    return OutOfFoldPaths(
+        np.concatenate([first.raw, second.raw]),
+        PathTraining(
+            np.concatenate([first.training.targets, second.training.targets]),
+            np.concatenate([first.training.weight, second.training.weight]),
+        ),
+        np.concatenate([first.levels, second.levels]),
+        np.concatenate([first.stages, second.stages]),
+        np.concatenate([first.dates, second.dates]),
+    )
+
+
+def test_ranges_of_a_stage_of_few_hold_those_few_and_are_as_wide_on_the_other_side():
+    new = STAGES.index("new")
+    few = answered(3, spread=0.5, stage=new)
+    few.training.targets[:] = [3.0, 2.5, 2.0], [2.0, 2.5, 2.2], [2.2, 3.0, 2.5]  # all too high
+    both = joined(answered(400, spread=0.5), few)
+    found = fit_calibration(head_of(), both)
+    low, high = missed(head_of(), found, few)
+    assert not low.any() and not high.any()
+    assert np.array_equal(found.stretch[new], found.stretch[new][:, ::-1])
+    assert (found.stretch[new] >= found.stretch[KNOWN]).all() and found.stretch[new].max() > 4.0
+    later = fit_calibration(head_of(), answered(400, spread=0.5, seed=1), before=found)
+    assert np.array_equal(later.stretch[new], found.stretch[new])
+    assert not np.array_equal(later.stretch[KNOWN], found.stretch[KNOWN])
+
+
 @pytest.mark.parametrize("change", [{"stretch": [[[1.0]]]}, {"factors": [1.0, -1.0, 1.0]}])
 def test_numbers_that_cannot_be_are_refused(change):
     config = {**PathCalibration.none(head_of()).config, **change}
