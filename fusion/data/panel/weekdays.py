@@ -16,7 +16,7 @@ LEAST_WEEKS = 8
 """Weeks of days from which on a weekday counts as closed."""
 FEW_WEEKS, NEARLY_ALL = 3, 0.8
 """Fewer weeks do where each other weekday has rows in nearly all of them."""
-RARE = 0.1
+RARE = 0.2
 """Share of weeks in which a closed weekday may have rows all the same: special Sundays."""
 USUAL = 0.5
 """Share of weeks in which each open weekday must have rows, so that a closed one is no chance."""

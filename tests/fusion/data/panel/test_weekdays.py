@@ -38,7 +38,12 @@ def panel_of(dates, frequency="week"):
         (np.delete(days("2024-01-01", "2024-02-10"), [3, 9, 15]), ALL),  # three Thursdays
         (days("2024-01-01", "2024-03-30")[::5], ALL),  # few days of any kind
         (np.append(days("2024-01-01", "2024-03-30"), np.datetime64("2024-03-31")), ALL[:6]),
-        (np.append(days("2024-01-01", "2024-03-02"), np.datetime64("2024-03-03")), ALL),
+        (
+            np.append(
+                days("2024-01-01", "2024-02-24"), days("2024-02-25", "2024-03-03", mask="Sun")
+            ),
+            ALL,
+        ),
         (days("2024-01-01", "2024-03-31", mask="Mon Tue Wed Thu Fri Sat Sun")[:-1:2], ALL),
     ],
     ids=[
@@ -51,7 +56,7 @@ def panel_of(dates, frequency="week"):
         "gaps",
         "sparse",
         "one of 13 Sundays",
-        "one of 9",
+        "two of 9",
         "each other",
     ],
 )
