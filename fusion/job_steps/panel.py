@@ -16,7 +16,7 @@ from fusion.data.panel.launches import launch_days
 from fusion.data.panel.panel import Panel
 from fusion.data.panel.plan import with_plan
 from fusion.data.panel.reading import read_panel
-from fusion.data.panel.tables import item_keys, no_shared_ids
+from fusion.data.panel.tables import item_keys, no_shared_ids, refuse_no_sales
 from fusion.data.problems import raise_for
 from fusion.data.tables import read_table
 from fusion.errors import CatalogueError
@@ -44,12 +44,13 @@ def sales_spec(section: SalesTable) -> "SalesSpec":
 
 
 def panel_of(section: SalesTable, items: pd.DataFrame) -> Panel:
-    """As `read_sales`; refused if no item is in the sales table.
+    """As `read_sales`; refused if the sales table has no rows, or none of the items is in it.
 
     Raises:
-        CatalogueError: Also if none is.
+        CatalogueError: Also then.
     """
     panel = read_sales(section, items)
+    refuse_no_sales(panel)
     if len(items) and not panel.n_series:
         raise no_shared_ids(section.item)
     return panel

@@ -88,6 +88,12 @@ def test_items_of_which_none_was_sold_are_forecast_as_new(fitted, sales, caplog)
         model.fit(new, sales)
 
 
+def test_sales_without_rows_are_refused_as_they_have_no_date(fitted, items, sales):
+    for ask in (fitted.predict, forecaster().fit):
+        with pytest.raises(CatalogueError, match="sales must hold rows of what was sold, got a ta"):
+            ask(items, sales[:0], planned=plan(5.0))
+
+
 @pytest.mark.parametrize(
     "name", ["units_last_13w", "mean_price_last_4w", "weeks_on_sale", "units_next_8w"]
 )

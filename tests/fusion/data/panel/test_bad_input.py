@@ -52,6 +52,10 @@ REFUSED = {
         lambda: history(table(rows("other"))),
         "items and sales must share ids in column item_id, got none in common. Compare how both",
     ),
+    "sales without rows": (
+        lambda: history(table()),
+        "sales must hold rows of what was sold, got a table without rows. Give the sales up to now",
+    ),
     "sales without a column of ids": (
         lambda: read(table(GOOD).rename(columns={"item_id": "sku"})),
         "column item_id: must be a column of the table, got none of that name. Give its name as "
