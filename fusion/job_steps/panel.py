@@ -104,13 +104,34 @@ def plan_parts(planned: Path, columns: SalesColumns) -> Parts:
 
 
 def _read(section: SalesTable, read: Callable[[Parts], Panel]) -> Panel:
-    own = own_columns(section)
-    if not _is_read_whole(section.table):
-        raise_for(own.missing(header_of(section.table)), source="sales")
+    plain = own_parts(section)
     if section.duckdb:
-        with duckdb_parts(section.table, own) as parts, suppress(CatalogueError):
+        with duckdb_parts(section.table, own_columns(section)) as parts, suppress(CatalogueError):
             return read(parts)  # a fault is told below, with its row of the table as it is
-    return read(sales_parts(section.table, own))
+    return read(plain)
+
+
+def own_parts(section: SalesTable) -> Parts:
+    """The sales table in parts, by its own columns.
+
+    Raises:
+        CatalogueError: If it lacks one of them (of a table that is only read as a whole, what
+            reads the parts tells it), or a table cannot be read.
+    """
+    if not _is_read_whole(section.table):
+        check_columns(section)
+    return sales_parts(section.table, own_columns(section))
+
+
+def check_columns(section: SalesTable) -> None:
+    """Refuses a sales table that lacks columns; of its rows nothing is read.
+
+    Raises:
+        CatalogueError: With all of them, and where else each may stand.
+    """
+    market = None if section.market is None else header_of(section.market)
+    found = own_columns(section).missing(header_of(section.table), market=market)
+    raise_for(found, source="sales")
 
 
 def own_columns(section: SalesTable) -> SalesColumns:

@@ -19,7 +19,6 @@ from fusion.data.panel.files import csv_parts, parquet_parts
 from fusion.data.panel.frequency import Unit
 from fusion.data.panel.reading import read_panel
 from fusion.data.problems import Problem, raise_for
-from fusion.data.schema import missing_columns
 from fusion.data.tables import read_table
 from fusion.errors import JobError
 from fusion.shards.commit import HISTORY, parquet_bytes
@@ -112,7 +111,7 @@ def sales_parts(table: Path, columns: SalesColumns) -> Parts:
 
 
 def table_parts(table: Path, wanted: Sequence[str], *, source: str) -> Parts:
-    """Some columns of a table in parts; as a whole where its kind cannot be cut.
+    """Some columns of a table in parts; where its kind cannot be cut, all of them.
 
     Args:
         table: A file or a folder.
@@ -123,9 +122,7 @@ def table_parts(table: Path, wanted: Sequence[str], *, source: str) -> Parts:
         CatalogueError: If the table cannot be read or lacks a column.
     """
     if not table.is_dir() and (not table.is_file() or table.suffix.lower() not in SUFFIXES):
-        whole = read_table(table)
-        raise_for(missing_columns(wanted, whole.columns), source=source)
-        return frame_parts(whole)
+        return frame_parts(read_table(table))
     if table.is_dir():
         cut = cut_table(table, wanted)
         return lambda: _careful_rows(cut, 0, source=source)

@@ -51,6 +51,17 @@ def test_a_plan_of_its_own_table_counts_as_one_in_the_rows_of_sales(fitted, item
     assert (dear["mean"] < 0.8 * apart["mean"]).all()
 
 
+def test_a_plan_that_is_forgotten_is_told_where_it_belongs(items, sales):
+    plain, names = sales.drop(columns="price"), {"price": "price", "known": ("price",)}
+    past = sales[["item_id", "date", "price"]]
+    model = forecaster(sales=names).fit(items, plain, planned=past)
+    week = plan(5.0, weeks=AHEAD[:1]).drop(columns="price").assign(units=3)
+    told = r"price(.|\n)*neither in the sales table nor in a table of plans. Give the table of"
+    for ask in (lambda: model.predict(items, plain), lambda: model.update(None, week)):
+        with pytest.raises(CatalogueError, match=told):
+            ask()
+
+
 def test_a_gap_in_a_plan_is_refused_or_taken_as_unknown(fitted, items, sales, caplog):
     gaps = plan(5.0).iloc[1:]
     told = r"price of 'a' \(2024-07-01\). Add rows without units that tell them"
