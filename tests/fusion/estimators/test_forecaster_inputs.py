@@ -62,6 +62,19 @@ def test_a_plan_that_is_forgotten_is_told_where_it_belongs(items, sales):
             ask()
 
 
+def test_what_is_no_table_is_told_by_its_parameter(fitted, items, sales):
+    for name, row, ask in (
+        ("new_sales", "an item and period", lambda: fitted.update(None, None)),
+        ("sales", "an item and period", lambda: fitted.predict(items, "sales.csv")),
+        ("planned", "an item and period", lambda: fitted.predict(items, planned="plan.csv")),
+        ("planned", "an item and period", lambda: fitted.predict(items, sales, planned="plan.csv")),
+        ("market", "a period", lambda: fitted.predict(items, sales, market="market.csv")),
+        ("items", "an item", lambda: fitted.predict(None)),
+    ):
+        with pytest.raises(TypeError, match=f"^{name} must be a table with one row {row} "):
+            ask()
+
+
 def test_a_gap_in_a_plan_is_refused_or_taken_as_unknown(fitted, items, sales, caplog):
     gaps = plan(5.0).iloc[1:]
     told = r"price of 'a' \(2024-07-01\). Add rows without units that tell them"
