@@ -12,7 +12,7 @@ from fusion.data.problems import Problem, raise_for, shown
 from fusion.data.records import check_is_table, frame_of_records, is_records
 
 
-def as_frame(data: Any) -> pd.DataFrame:
+def as_frame(data: Any, *, name: str = "items", row: str = "an item") -> pd.DataFrame:
     """A table with unique text column names and rows counted from 0.
 
     Columns without names (an array, a frame made from one) become `x0`, `x1`, ... Names that are
@@ -23,12 +23,14 @@ def as_frame(data: Any) -> pd.DataFrame:
         data: A pandas frame, any frame that speaks Arrow (polars, pyarrow, DuckDB: all that has
             `__arrow_c_stream__`), one dict or a list of dicts (rows), or what `numpy.asarray`
             takes.
+        name: What messages call the table.
+        row: What a row stands for.
 
     Raises:
         TypeError: If it is no table: a path, a Series, None.
         CatalogueError: If two columns have the same name, or one has none.
     """
-    check_is_table(data, name="items")
+    check_is_table(data, name=name, row=row)
     if is_records(data):
         data = frame_of_records(data)
     elif not isinstance(data, pd.DataFrame):

@@ -41,8 +41,13 @@ def frame_of_records(data: Any) -> pd.DataFrame:
     return pd.DataFrame(columns, index=pd.RangeIndex(len(rows)))
 
 
-def check_is_table(data: Any, *, name: str = "X") -> None:
+def check_is_table(data: Any, *, name: str = "X", row: str = "an item") -> None:
     """Refuses what is often given in place of a table.
+
+    Args:
+        data: What was given.
+        name: Its parameter.
+        row: What a row stands for.
 
     Raises:
         TypeError: With what to give.
@@ -53,10 +58,10 @@ def check_is_table(data: Any, *, name: str = "X") -> None:
         kind = "a Series"
         advice = "One row of a frame is frame.loc[[label]], one column is frame[[name]]"
     elif data is None:
-        kind, advice = "None", "Give the items"
+        kind, advice = "None", "Give the table"
     else:
         return
     raise TypeError(
-        f"{name} must be a table with one row an item (a frame, an array [n_items, n_columns], a "
-        f"list of dicts), got {kind}. {advice}."
+        f"{name} must be a table with one row {row} (a frame, an array [n_rows, n_columns], a list "
+        f"of dicts), got {kind}. {advice}."
     )

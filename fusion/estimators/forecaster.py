@@ -16,7 +16,7 @@ from fusion.data.panel.columns import SalesColumns
 from fusion.data.problems import OnBadRows, shown
 from fusion.errors import ConfigError
 from fusion.estimators.forecaster_choices import asked_content, forecast_spec, sales_spec
-from fusion.estimators.forecaster_tables import asked_sales, frame_if_any, item_sales
+from fusion.estimators.forecaster_tables import asked_sales, item_sales, tables_beside
 from fusion.estimators.saved import info_to_save, loaded_estimator
 from fusion.progress import progress_shown, quiet
 
@@ -388,5 +388,6 @@ class FusionForecaster(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
 
         frame = as_frame(items)
         refuse_sums_of_sales(frame.columns, content)
-        spec = sales_spec(self, market=frame_if_any(market), planned=frame_if_any(planned))
+        market, planned = tables_beside(market, planned)
+        spec = sales_spec(self, market=market, planned=planned)
         return item_sales(frame, sales, spec)

@@ -36,15 +36,14 @@ def asked_sales(
         from fusion.data.panel.cells import frame_parts
         from fusion.forecasting.updating.histories import kept_sales
 
-        plan = None if planned is None else frame_parts(planned)
+        plan = None if planned is None else frame_parts(planned, name="planned")
         return kept_sales(trained, as_frame(items), planned=plan)
 
     spec = SalesSpec(
         trained.sales,
         trained.frequency.unit,
         trained.launch,
-        frame_if_any(market),
-        frame_if_any(planned),
+        *tables_beside(market, planned),
     )
     return item_sales(items, sales, spec, may_all_be_new=True)
 
@@ -64,13 +63,11 @@ def new_rows(
     from fusion.forecasting.updating.histories import NewRows
     from fusion.forecasting.updating.new_periods import NewSales, spec_as_trained
 
-    spec = spec_as_trained(
-        trained.sales,
-        kept_of(trained).panel,
-        market=frame_if_any(market),
-        planned=frame_if_any(planned),
-    )
-    return NewRows(NewSales(frame_parts(sales), spec), frame_if_any(items), content)
+    market, planned = tables_beside(market, planned)
+    kept = kept_of(trained).panel
+    spec = spec_as_trained(trained.sales, kept, market=market, planned=planned)
+    new_items = None if items is None else as_frame(items)
+    return NewRows(NewSales(frame_parts(sales, name="new_sales"), spec), new_items, content)
 
 
 def item_sales(
@@ -84,6 +81,9 @@ def item_sales(
     return sales_of_items(as_frame(items), read, spec, may_all_be_new=may_all_be_new)
 
 
-def frame_if_any(table: Any) -> pd.DataFrame | None:
-    """A table as a frame of pandas, if there is one."""
-    return None if table is None else as_frame(table)
+def tables_beside(market: Any, planned: Any) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
+    """Tables of the market and of what is planned as frames of pandas, each if there is one."""
+    return (
+        None if market is None else as_frame(market, name="market", row="a period"),
+        None if planned is None else as_frame(planned, name="planned", row="an item and period"),
+    )

@@ -15,7 +15,7 @@ from fusion.data.panel.launches import launch_days, launch_periods
 from fusion.data.panel.panel import Panel
 from fusion.data.panel.plan import with_plan
 from fusion.data.panel.reading import read_panel
-from fusion.data.panel.tables import item_keys, no_shared_ids, tell_left_out
+from fusion.data.panel.tables import item_keys, no_shared_ids, refuse_no_sales, tell_left_out
 from fusion.data.problems import shown
 from fusion.data.schema import HISTORY
 from fusion.errors import CatalogueError
@@ -101,11 +101,12 @@ def sales_of_items(
 
     Raises:
         CatalogueError: If a table lacks a column or holds faulty cells, with rows and columns; if
-            no item is in the sales table and that must not be.
+            the sales table has no rows; if no item is in it and that must not be.
     """
     keys = item_keys(items, spec.columns.item)
     days = launch_days(items, keys, spec.launch)
     panel = read(items)
+    refuse_no_sales(panel)
     if not panel.n_series and not may_all_be_new:
         raise no_shared_ids(spec.columns.item)
     if not panel.n_series:

@@ -16,7 +16,7 @@ from fusion.data.panel.launches import launch_days
 from fusion.data.panel.panel import Panel
 from fusion.data.panel.plan import with_plan
 from fusion.data.panel.reading import read_panel
-from fusion.data.panel.tables import item_keys, no_shared_ids
+from fusion.data.panel.tables import item_keys, no_shared_ids, refuse_no_sales
 from fusion.data.problems import raise_for
 from fusion.data.tables import read_table
 from fusion.errors import CatalogueError
@@ -44,12 +44,13 @@ def sales_spec(section: SalesTable) -> "SalesSpec":
 
 
 def panel_of(section: SalesTable, items: pd.DataFrame) -> Panel:
-    """As `read_sales`; refused if no item is in the sales table.
+    """As `read_sales`; refused if the sales table has no rows, or none of the items is in it.
 
     Raises:
-        CatalogueError: Also if none is.
+        CatalogueError: Also then.
     """
     panel = read_sales(section, items)
+    refuse_no_sales(panel)
     if len(items) and not panel.n_series:
         raise no_shared_ids(section.item)
     return panel
@@ -103,13 +104,34 @@ def plan_parts(planned: Path, columns: SalesColumns) -> Parts:
 
 
 def _read(section: SalesTable, read: Callable[[Parts], Panel]) -> Panel:
-    own = own_columns(section)
-    if not _is_read_whole(section.table):
-        raise_for(own.missing(header_of(section.table)), source="sales")
+    plain = own_parts(section)
     if section.duckdb:
-        with duckdb_parts(section.table, own) as parts, suppress(CatalogueError):
+        with duckdb_parts(section.table, own_columns(section)) as parts, suppress(CatalogueError):
             return read(parts)  # a fault is told below, with its row of the table as it is
-    return read(sales_parts(section.table, own))
+    return read(plain)
+
+
+def own_parts(section: SalesTable) -> Parts:
+    """The sales table in parts, by its own columns.
+
+    Raises:
+        CatalogueError: If it lacks one of them (of a table that is only read as a whole, what
+            reads the parts tells it), or a table cannot be read.
+    """
+    if not _is_read_whole(section.table):
+        check_columns(section)
+    return sales_parts(section.table, own_columns(section))
+
+
+def check_columns(section: SalesTable) -> None:
+    """Refuses a sales table that lacks columns; of its rows nothing is read.
+
+    Raises:
+        CatalogueError: With all of them, and where else each may stand.
+    """
+    market = None if section.market is None else header_of(section.market)
+    found = own_columns(section).missing(header_of(section.table), market=market)
+    raise_for(found, source="sales")
 
 
 def own_columns(section: SalesTable) -> SalesColumns:

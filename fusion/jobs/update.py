@@ -31,12 +31,11 @@ from fusion.forecasting.updating.new_periods import NewSales, spec_as_trained
 from fusion.forecasting.updating.update import How, Updated, update_forecast
 from fusion.job_steps.forecast_source import market_mistakes, trained_section
 from fusion.job_steps.made_with import versions
-from fusion.job_steps.panel import own_columns
+from fusion.job_steps.panel import own_parts
 from fusion.progress import Stage, silent
 from fusion.report.forecast_content import UpdateReport
 from fusion.report.forecast_page import render_update
 from fusion.report.page import write_page
-from fusion.shards.history import sales_parts
 from fusion.system.lock import locked_file
 
 if TYPE_CHECKING:
@@ -133,7 +132,7 @@ def _tables(document: ForecastDocument, source: UpdateSource, mistakes: Mistakes
         section = trained_section(
             document, table=source.sales, market=source.market, planned=source.planned
         )
-        sales = sales_parts(section.table, own_columns(section))
+        sales = own_parts(section)
     read: dict[str, pd.DataFrame | None] = dict.fromkeys(("items", "market", "planned"))
     for name in read:
         path = getattr(source, name)

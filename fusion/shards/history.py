@@ -19,7 +19,6 @@ from fusion.data.panel.files import csv_parts, parquet_parts
 from fusion.data.panel.frequency import Unit
 from fusion.data.panel.reading import read_panel
 from fusion.data.problems import Problem, raise_for
-from fusion.data.schema import missing_columns
 from fusion.data.tables import read_table
 from fusion.errors import JobError
 from fusion.shards.commit import HISTORY, parquet_bytes
@@ -32,6 +31,8 @@ from fusion.system.files import read_regular_file, write_atomically
 PART_ROWS = 65_536
 CutTable = Callable[[], Iterator[tuple[pd.DataFrame, list[Problem]]]]
 MAX_BYTES = 2**36
+ROWS = {"sales": "rows of what was sold", "planned": "rows of what is planned"}
+"""What messages call a table -> what its rows are."""
 
 
 def sales_columns(info: Mapping[str, Any], sales: PastSales) -> SalesColumns:
@@ -112,7 +113,7 @@ def sales_parts(table: Path, columns: SalesColumns) -> Parts:
 
 
 def table_parts(table: Path, wanted: Sequence[str], *, source: str) -> Parts:
-    """Some columns of a table in parts; as a whole where its kind cannot be cut.
+    """Some columns of a table in parts; where its kind cannot be cut, all of them.
 
     Args:
         table: A file or a folder.
@@ -123,11 +124,9 @@ def table_parts(table: Path, wanted: Sequence[str], *, source: str) -> Parts:
         CatalogueError: If the table cannot be read or lacks a column.
     """
     if not table.is_dir() and (not table.is_file() or table.suffix.lower() not in SUFFIXES):
-        whole = read_table(table)
-        raise_for(missing_columns(wanted, whole.columns), source=source)
-        return frame_parts(whole)
+        return frame_parts(read_table(table))
     if table.is_dir():
-        cut = cut_table(table, wanted)
+        cut = cut_table(table, wanted, of=ROWS[source])
         return lambda: _careful_rows(cut, 0, source=source)
     delimiter = csv_delimiter(table) if table.suffix.lower() in DELIMITED else None
     return lambda: _quick_rows(table, wanted, delimiter=delimiter, source=source)
@@ -151,10 +150,10 @@ def _quick_rows(
             yield frame
             n_rows += len(frame)
     except (pa.ArrowException, KeyError, OSError):
-        yield from _careful_rows(cut_table(table, wanted), n_rows, source=source)
+        yield from _careful_rows(cut_table(table, wanted, of=ROWS[source]), n_rows, source=source)
     else:
         if not n_rows:
-            cut_table(table, wanted)
+            cut_table(table, wanted, of=ROWS[source])
 
 
 def _careful_rows(cut: CutTable, n_known: int, *, source: str) -> Iterator[pd.DataFrame]:
@@ -166,14 +165,18 @@ def _careful_rows(cut: CutTable, n_known: int, *, source: str) -> Iterator[pd.Da
         n_known = max(0, n_known - len(frame))
 
 
-def cut_table(table: Path, columns: Sequence[str], *, delimiter: str | None = None) -> CutTable:
+def cut_table(
+    table: Path, columns: Sequence[str], *, delimiter: str | None = None, of: str = "items"
+) -> CutTable:
     """A reader of some columns of a table of any size, in parts, and of the lines that are no rows.
+
+    `of` says what rows are about.
 
     Raises:
         CatalogueError: If the table cannot be read or lacks a column.
     """
     files, shards, _ = cut_input(
-        table, shard_rows=PART_ROWS, columns=columns, id_column=None, delimiter=delimiter
+        table, shard_rows=PART_ROWS, columns=columns, id_column=None, delimiter=delimiter, of=of
     )
 
     def parts() -> Iterator[tuple[pd.DataFrame, list[Problem]]]:

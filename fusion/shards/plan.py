@@ -141,12 +141,14 @@ def cut_input(
     id_column: str | None,
     delimiter: str | None = None,
     on_bad_rows: str = "record",
+    of: str = "items",
 ) -> tuple[list[InputFile], list[Shard], NDArray[np.int64]]:
     """Files and shards of an input, and `[k, 2]` rows whose id stood before, in one pass.
 
     A column that a file lacks is absent in its rows where bad values are; a line tells it.
 
     What files and shards are known by comes from the bytes that are cut and whose ids are read.
+    `of` says what rows are about.
 
     Raises:
         CatalogueError: If a file cannot be read, lacks a column, or there are no rows.
@@ -176,7 +178,7 @@ def cut_input(
             shards.append(Shard(len(shards), place, row, n_rows, start, stop, group, sha256))
             row += n_rows
     if not shards:
-        raise no_rows(items)
+        raise no_rows(items, of=of)
     return files, shards, repeated_rows(np.concatenate(ids))
 
 

@@ -57,10 +57,15 @@ def list_files(items: Path) -> list[Path]:
     )
 
 
-def no_rows(items: Path) -> CatalogueError:
-    """The error for a table, or a folder of tables, without a row."""
-    got = "headers alone" if items.is_dir() else "a header alone"
-    return CatalogueError(f"{items.name} must hold rows, got {got}. Add items.")
+def no_rows(table: Path, *, of: str = "items") -> CatalogueError:
+    """The error for a table, or a folder of tables, without a row.
+
+    Args:
+        table: The file or folder.
+        of: What its rows are about.
+    """
+    got = "headers alone" if table.is_dir() else "a header alone"
+    return CatalogueError(f"{table.name} must hold rows, got {got}. Add {of}.")
 
 
 def table_path(items: Path, name: str) -> Path:

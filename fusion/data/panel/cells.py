@@ -50,9 +50,17 @@ class Distinct(NamedTuple):
         return self.values[self.codes]
 
 
-def frame_parts(sales: Any) -> Parts:
-    """A table in memory in parts: a frame of pandas, polars or Arrow, or what else is a table."""
-    frame = as_frame(sales)
+def frame_parts(sales: Any, *, name: str = "sales") -> Parts:
+    """A table in memory in parts: a frame of pandas, polars or Arrow, or what else is a table.
+
+    Args:
+        sales: One row an item and period.
+        name: What messages call it.
+
+    Raises:
+        TypeError: If it is no table.
+    """
+    frame = as_frame(sales, name=name, row="an item and period")
     begins = range(0, len(frame), PART_ROWS) or [0]
     return lambda: (frame.iloc[begin : begin + PART_ROWS] for begin in begins)
 

@@ -125,9 +125,39 @@ class SalesColumns:
         roles = {name: role for role, name in self.numbers.items() if role in ROLES}
         return {**dict(keys), self.units: "units", **lists, **roles}
 
-    def missing(self, names: Iterable[str]) -> list[Problem]:
-        """One problem for each column that a table lacks; see `needed`."""
-        return missing_named(self.named, names)
+    def missing(
+        self, names: Iterable[str], *, market: Iterable[str] | None = None
+    ) -> list[Problem]:
+        """One problem for each column that a sales table lacks, see `needed`.
+
+        What is named in `past` or `known` may stand in another table: it is said in which.
+
+        Args:
+            names: Columns of the table.
+            market: Columns of the table of the market; None where there is none.
+        """
+        there = list(names)
+        beside = [name for name in self.named if name in (*self.past, *self.known)]
+        own = {name: role for name, role in self.named.items() if name not in beside}
+        found = missing_columns(beside, [*there, *(market or ())])
+        return missing_named(own, there) + [
+            replace(one, message=f"{one.message} {self._places_of(str(one.column), market)}")
+            for one in found
+        ]
+
+    def _places_of(self, name: str, market: Iterable[str] | None) -> str:
+        """Where a covariate may stand that is nowhere, and what to do."""
+        given = f"Give its name as {self.named[name]}, in [sales] or in SalesColumns"
+        if name in self.known:
+            tables = "a table of plans" if market is None else "those of plans and of the market"
+            return (
+                f"It is known ahead and stands neither in the sales table nor in {tables}. Give "
+                "the table of plans as in training (--planned FILE, planned= in Python, planned in "
+                f"[sales]), or the column in the sales table. {given}."
+            )
+        if market is None:
+            return f"{given}, or give the table of the market that has it (market)."
+        return f"It stands neither in the sales table nor in that of the market. {given}."
 
     def without(self, names: Collection[str]) -> Self:
         """Those that stand in the sales table itself, where numbers of some names do not."""

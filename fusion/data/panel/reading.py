@@ -92,10 +92,11 @@ def panel_of_rows(
 
     `count` finds the periods that its rows are about.
     """
-    whole = () if market is None else tuple(str(n) for n in market.columns if n != columns.date)
+    header = None if market is None else [str(name) for name in market.columns]
+    whole = tuple(name for name in header or () if name != columns.date)
     own = columns.without(whole)
     for part in parts():
-        raise_for(own.missing(part.columns), source="sales")
+        raise_for(own.missing(part.columns, market=header), source="sales")
         break
     reader = KeyReader(own, date_reader(parts, columns.date), items)
     found, problems = _keys(parts, reader)

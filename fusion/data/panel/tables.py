@@ -107,10 +107,11 @@ def panel_of_items(
     """The sales of some items.
 
     Raises:
-        CatalogueError: If rows are faulty, or no item is in the table.
+        CatalogueError: If rows are faulty, or there are none, or no item is in the table.
     """
     wanted = {key for key in keys if key is not None}
     panel = read_panel(parts, columns=columns, items=wanted, frequency=frequency)
+    refuse_no_sales(panel)
     if len(keys) and not panel.n_series:
         raise no_shared_ids(columns.item)
     return panel
@@ -135,6 +136,19 @@ def item_keys(items: pd.DataFrame, column: str) -> list[str | None]:
     keys, problems = read_item_ids(items, column)
     raise_for(problems, source="items")
     return keys
+
+
+def refuse_no_sales(panel: Panel) -> None:
+    """Refuses the panel of a table without rows: it has no period, so nothing comes after it.
+
+    Raises:
+        CatalogueError: Saying so.
+    """
+    if panel.end == panel.start:
+        raise CatalogueError(
+            "sales must hold rows of what was sold, got a table without rows. Give the sales up to "
+            "now."
+        )
 
 
 def no_shared_ids(column: str) -> CatalogueError:

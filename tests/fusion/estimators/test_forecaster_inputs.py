@@ -51,6 +51,30 @@ def test_a_plan_of_its_own_table_counts_as_one_in_the_rows_of_sales(fitted, item
     assert (dear["mean"] < 0.8 * apart["mean"]).all()
 
 
+def test_a_plan_that_is_forgotten_is_told_where_it_belongs(items, sales):
+    plain, names = sales.drop(columns="price"), {"price": "price", "known": ("price",)}
+    past = sales[["item_id", "date", "price"]]
+    model = forecaster(sales=names).fit(items, plain, planned=past)
+    week = plan(5.0, weeks=AHEAD[:1]).drop(columns="price").assign(units=3)
+    told = r"price(.|\n)*neither in the sales table nor in a table of plans. Give the table of"
+    for ask in (lambda: model.predict(items, plain), lambda: model.update(None, week)):
+        with pytest.raises(CatalogueError, match=told):
+            ask()
+
+
+def test_what_is_no_table_is_told_by_its_parameter(fitted, items, sales):
+    for name, row, ask in (
+        ("new_sales", "an item and period", lambda: fitted.update(None, None)),
+        ("sales", "an item and period", lambda: fitted.predict(items, "sales.csv")),
+        ("planned", "an item and period", lambda: fitted.predict(items, planned="plan.csv")),
+        ("planned", "an item and period", lambda: fitted.predict(items, sales, planned="plan.csv")),
+        ("market", "a period", lambda: fitted.predict(items, sales, market="market.csv")),
+        ("items", "an item", lambda: fitted.predict(None)),
+    ):
+        with pytest.raises(TypeError, match=f"^{name} must be a table with one row {row} "):
+            ask()
+
+
 def test_a_gap_in_a_plan_is_refused_or_taken_as_unknown(fitted, items, sales, caplog):
     gaps = plan(5.0).iloc[1:]
     told = r"price of 'a' \(2024-07-01\). Add rows without units that tell them"
@@ -86,6 +110,12 @@ def test_items_of_which_none_was_sold_are_forecast_as_new(fitted, sales, caplog)
     model = forecaster()
     with pytest.raises(CatalogueError, match="must share ids in column item_id"):
         model.fit(new, sales)
+
+
+def test_sales_without_rows_are_refused_as_they_have_no_date(fitted, items, sales):
+    for ask in (fitted.predict, forecaster().fit):
+        with pytest.raises(CatalogueError, match="sales must hold rows of what was sold, got a ta"):
+            ask(items, sales[:0], planned=plan(5.0))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from fusion.errors import CatalogueError, ConfigError
 from fusion.job_steps.config import SalesSection, TrainConfig
-from fusion.job_steps.panel import panel_of
+from fusion.job_steps.panel import own_parts, panel_of
 from fusion.job_steps.sales import join_sales, trained_section
 from fusion.shards.history import sales_columns, write_history
 from fusion.shards.predict_settings import PastSales
@@ -120,3 +120,27 @@ def test_a_model_is_asked_later_with_the_sales_table_alone_planned_rows_and_all(
     write_history(folder, later, columns=columns, unit="week")
     found = pd.read_parquet(folder / "history.parquet").set_index("item")
     assert found.loc["a", "units_last_4w"] == joined["units_last_4w"][0] == 6
+
+
+@pytest.mark.parametrize(
+    ("name", "of"), [("table", "rows of what was sold"), ("planned", "rows of what is planned")]
+)
+def test_a_header_alone_says_which_rows_are_to_be_added(folder, name, of):
+    header = "item_id,date,units,price,promo,searches,shelf\n"
+    (folder / "empty.csv").write_text(header)
+    told = rf"empty\.csv must hold rows, got a header alone\. Add {of}\."
+    with pytest.raises(CatalogueError, match=told):
+        panel_of(section_of(folder, **{name: folder / "empty.csv"}), ITEMS)
+
+
+def test_where_a_column_that_is_known_ahead_may_stand_is_told_by_all_that_read_sales(folder):
+    """`own_parts` is what an update reads by, `panel_of` what a training does."""
+    told = r"column shelf: must be a (.|\n)*known ahead and stands neither"
+    section = section_of(folder, planned=None)
+    with pytest.raises(CatalogueError, match=told):
+        own_parts(section)
+    sales = pd.read_csv(folder / "sales.csv")
+    sales.to_json(folder / "sales.jsonl", orient="records", lines=True)
+    for name in ("sales.csv", "sales.jsonl"):
+        with pytest.raises(CatalogueError, match=told):
+            panel_of(section.model_copy(update={"table": folder / name}), ITEMS)

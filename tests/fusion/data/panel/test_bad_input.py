@@ -30,10 +30,16 @@ def table(*parts):
 
 
 GOOD = rows("good", units=5)
+MARKET = pd.DataFrame({"date": WEEKS, "temps": 1.0})
+DAYS = MARKET.rename(columns={"date": "day"})
 
 
 def read(frame, **options):
     return read_panel(frame_parts(frame), columns=COLUMNS, **options)
+
+
+def read_named(market=None, **names):
+    return read_panel(frame_parts(table(GOOD)), columns=SalesColumns(**names), market=market)
 
 
 def history(frame, as_of="2024-03-25", items=ITEMS):
@@ -52,10 +58,41 @@ REFUSED = {
         lambda: history(table(rows("other"))),
         "items and sales must share ids in column item_id, got none in common. Compare how both",
     ),
+    "sales without rows": (
+        lambda: history(table()),
+        "sales must hold rows of what was sold, got a table without rows. Give the sales up to now",
+    ),
     "sales without a column of ids": (
         lambda: read(table(GOOD).rename(columns={"item_id": "sku"})),
         "column item_id: must be a column of the table, got none of that name. Give its name as "
         "item, in [sales] or in SalesColumns.",
+    ),
+    "a plan that was forgotten": (
+        lambda: read_named(promotion="promo", known=("promo",)),
+        "column promo: must be a column of the table, got none of that name. It is known ahead and "
+        "stands neither in the sales table nor in a table of plans. Give the table of plans as in "
+        "training (--planned FILE, planned= in Python, planned in [sales]), or the column in the "
+        "sales table. Give its name as promotion, in [sales] or in SalesColumns.",
+    ),
+    "a market that was forgotten": (
+        lambda: read_named(past=("temp",)),
+        "column temp: must be a column of the table, got none of that name. Did you mean 'item_id' "
+        "or 'date'? Give its name as past, in [sales] or in SalesColumns, or give the "
+        "table of the market that has it (market).",
+    ),
+    "a market without a column": (
+        lambda: read_named(past=("temp",), market=MARKET),
+        "column temp: must be a column of the table, got none of that name. Did you mean 'temps'? "
+        "It stands neither in the sales table nor in that of the market. Give its name as past",
+    ),
+    "a market without a column that is known ahead": (
+        lambda: read_named(known=("temp",), market=MARKET),
+        "stands neither in the sales table nor in those of plans and of the market. Give the table",
+    ),
+    "sales without the dates that the market has": (
+        lambda: read_named(date="day", past=("temps",), market=DAYS),
+        "column day: must be a column of the table, got none of that name. Did you mean 'date'? "
+        "Give its name as date, in [sales]",
     ),
     "a date that does not parse": (
         lambda: read(changed(13, date="soon")),
