@@ -15,7 +15,7 @@ from fusion.report.comparison import Comparison, MetricTable, against_simple, me
 from fusion.report.metric_names import metric_name, write, write_gain, write_interval
 from fusion.report.number_text import GAP, number, percent
 from fusion.report.period_words import day_text, periods
-from fusion.report.quantity_words import WORDS
+from fusion.report.quantity_words import WORDS, stock_words
 
 OF_GROUPS = ("wape", "wape_total", "bias", "coverage", "below", "above", "coverage_total")
 """Metrics of groups of rows, those that a table has."""
@@ -142,7 +142,8 @@ def backtest_answer(result: BacktestResult) -> Answer:
     words = WORDS[result.examples.panel.quantity]
     digits = 1 if abs(own["wape"] - beside) < CLOSE else 0
     off = percent(own["wape"], digits=digits)
-    sentence = f"The forecasts were off by {off} of all {words.of_all} (WAPE)"
+    told_in = stock_words(result.examples.panel)
+    sentence = f"The forecasts were off by {off} of all {words.of_all}{told_in} (WAPE)"
     if rival is not None:
         told = percent(beside, digits=digits)
         sentence += f"; the best simple method, {rival.name}, by {told}"

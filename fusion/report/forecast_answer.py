@@ -17,6 +17,7 @@ from fusion.report.line_svg import Drawing
 from fusion.report.metric_names import write
 from fusion.report.number_text import DASH, number, percent, rough, signed
 from fusion.report.period_words import day_text, periods, span_text
+from fusion.report.quantity_words import stock_words
 from heads.trend import TRENDS
 
 SIZE = (720.0, 230.0)
@@ -60,10 +61,14 @@ def forecast_answer(numbers: ForecastNumbers, backtest: BacktestResult | None) -
         sentence += f" {number(later)} of them come later and count from their launch on."
     if len(before) == horizon and before.sum() > 0:
         sold = float(before.sum())
-        beside = f" ({signed(percent(total / sold - 1.0, digits=0))})"
-        if asked.panel.quantity == "demand":
-            beside = ", without what was wanted while stock was out"
-        sentence += f" In the {numbers.span} before, {number(sold)} were sold{beside}."
+        sentence += f" In the {numbers.span} before, {number(sold)} were sold"
+        sentence += f"{_beside(numbers, total / sold - 1.0)}."
+    if asked.panel.quantity == "units" and stock_words(asked.panel):
+        sentence += (
+            f" {numbers.frequency.unit.capitalize()}s out of stock are unknown to the forecast, so "
+            'it tells what would sell in stock; head = "demand" does so of those partly in stock '
+            "too."
+        )
     return Answer(
         name=f"Next {numbers.span}",
         tone="open",
@@ -74,6 +79,17 @@ def forecast_answer(numbers: ForecastNumbers, backtest: BacktestResult | None) -
             numbers, Tile("Expected units", number(round(total)), "the sum of the means"), backtest
         ),
     )
+
+
+def _beside(numbers: ForecastNumbers, change: float) -> str:
+    """How much more is expected than was sold in the window before, where all of that is known."""
+    panel, end = numbers.asked.panel, int(numbers.asked.as_of.min()) - numbers.asked.panel.start
+    places = panel.places()
+    before = (end - numbers.asked.horizon <= places) & (places < end)
+    if panel.quantity != "demand" and not np.isnan(panel.known_units[before]).any():
+        return f" ({signed(percent(change, digits=0))})"
+    is_short = bool(stock_words(panel))
+    return ", without what was wanted while stock was out" if is_short else ", as far as is known"
 
 
 def _price_answer(numbers: ForecastNumbers, backtest: BacktestResult | None) -> Answer:
@@ -120,7 +136,7 @@ def _proof(why: str, backtest: BacktestResult | None) -> str:
     ]
     if not found:
         return why
-    told = ", ".join(_off(bias) for bias in found)
+    told = ", ".join(_off(bias) for bias in found) + stock_words(backtest.examples.panel)
     dates = "At one past date" if len(found) == 1 else f"At {len(found)} past dates"
     return f"{why} {dates} it was {told}."
 
