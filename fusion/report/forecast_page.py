@@ -110,6 +110,7 @@ def render_score(report: ScoreReport) -> str:
         made_with=report.made_with,
         score=score,
         **(_backtest(report.score.result) | {"view": score.view}),
+        n_forecasts=len(report.score.result.examples),
         unit=report.score.result.examples.panel.frequency.unit,
     )
 
