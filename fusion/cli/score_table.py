@@ -53,7 +53,7 @@ def show_score(score: "LedgerScore") -> None:
 
 
 def _show_added(added: "ValueAdded") -> None:
-    say(_points(added.tables[0], f"The {added.n_figures:,} items and periods of all of these"))
+    say(_points(added.tables[0], f"{added.n_figures:,} figures that all give"))
     shown = _table("Forecast value added", "first over second", ("in WAPE", "95 % interval", ""))
     for gains in added.gains:
         for row in gains.rows:

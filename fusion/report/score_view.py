@@ -148,7 +148,7 @@ def _planner(added: ValueAdded, known_in: str) -> str:
     """The planner beside the forecast, in a sentence."""
     own, planned = _wapes(added)
     return (
-        f"On the {number(added.n_figures)} figures that the planner gave, the forecast was off by "
+        f"On the {number(added.n_figures)} figures that can be compared, the forecast was off by "
         f"{own} of all units sold{known_in} (WAPE), the planner by {planned}."
     )
 
