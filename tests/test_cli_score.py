@@ -82,6 +82,8 @@ def test_entries_are_scored_printed_and_written(shop):
     code, told = score(shop, "--planner", shop / "planner.csv")
     assert code == 0, told
     assert "1 (2024-03-25)" in told and "planner over last value" in told and "Last hash" in told
+    assert told.index("planner over last value") < told.index("All 24 forecasts that are over")
+    assert "Verdict The planner is better than the forecast. On the 48 figures" in told
     table = pd.read_csv(shop / "out" / "score.csv")
     assert set(table["rows"]) == {"all", "planned"}
     assert {"all", "step", "entry", "life stage", "value added"} == set(table["by"])

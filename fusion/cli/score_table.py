@@ -18,13 +18,14 @@ HEADINGS = ("WAPE", "total", "bias", "pinball", "within")
 
 
 def show_score(score: "LedgerScore") -> None:
-    """Prints each entry, the forecasts beside simple methods, and what a planner adds.
+    """Prints each entry, what a planner adds, the forecasts beside simple methods, the verdict.
 
     Args:
         score: What was found.
     """
     from fusion.forecasting.backtest.result import FORECAST
     from fusion.report.quantity_words import WORDS
+    from fusion.report.score_view import score_answer
 
     by_entry = next(table for table in score.result.tables if table.by == "entry")
     own = {row.group: row for row in by_entry.rows if row.method == FORECAST}
@@ -38,19 +39,21 @@ def show_score(score: "LedgerScore") -> None:
     for one in score.states:
         if one.state != "scored":
             say(f"Not scored   entry {one.label}, {one.state}: it {one.why}")
-    rows, gains = score.result.tables[0].rows, score.result.gains
-    title = f"{rows[0].n_rows:,} forecasts that are over"
-    say(method_table(rows, gains, title=title, words=WORDS["units"]))
-    for name, why in score.result.left_out.items():
-        say(f"Left out     {name}: {why}")
     if score.added is not None:
         _show_added(score.added)
+    rows, gains = score.result.tables[0].rows, score.result.gains
+    title = f"All {rows[0].n_rows:,} forecasts that are over"
+    say(method_table(rows, gains, title=title, words=WORDS["units"]))
+    answer = score_answer(score)
+    say(f"Verdict      {answer.lead} {answer.sentence}")
+    for name, why in score.result.left_out.items():
+        say(f"Left out     {name}: {why}")
     for note in score.notes:
         say(f"Note         {note}")
 
 
 def _show_added(added: "ValueAdded") -> None:
-    say(_points(added.tables[0], f"{added.n_figures:,} items and periods"))
+    say(_points(added.tables[0], f"{added.n_figures:,} figures that all give"))
     shown = _table("Forecast value added", "first over second", ("in WAPE", "95 % interval", ""))
     for gains in added.gains:
         for row in gains.rows:

@@ -37,11 +37,12 @@ N_TILES = 5
 
 @dataclass(frozen=True)
 class Tile:
-    """One big number: what it is, the number, and a word beside it."""
+    """One big number: what it is, the number, a word beside it, and `bad` where it is far off."""
 
     label: str
     value: str
     note: str = ""
+    tone: str = ""
 
 
 @dataclass(frozen=True)

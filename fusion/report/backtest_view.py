@@ -15,7 +15,7 @@ from fusion.report.comparison import Comparison, MetricTable, against_simple, me
 from fusion.report.metric_names import metric_name, write, write_gain, write_interval
 from fusion.report.number_text import GAP, number, percent
 from fusion.report.period_words import day_text, periods
-from fusion.report.quantity_words import WORDS
+from fusion.report.quantity_words import WORDS, stock_words
 
 OF_GROUPS = ("wape", "wape_total", "bias", "coverage", "below", "above", "coverage_total")
 """Metrics of groups of rows, those that a table has."""
@@ -138,22 +138,29 @@ def backtest_answer(result: BacktestResult) -> Answer:
     evaluation = backtest_evaluation(result, "wape")
     rival, own = best_simple(evaluation), overall(result)
     verdict = "" if rival is None else rival.verdict
-    beside = math.nan if rival is None else primary(evaluation, rival)
-    words = WORDS[result.examples.panel.quantity]
-    digits = 1 if abs(own["wape"] - beside) < CLOSE else 0
-    off = percent(own["wape"], digits=digits)
-    sentence = f"The forecasts were off by {off} of all {words.of_all} (WAPE)"
-    if rival is not None:
-        told = percent(beside, digits=digits)
-        sentence += f"; the best simple method, {rival.name}, by {told}"
     return Answer(
         name="Backtest",
         tone=TONES.get(verdict, "open"),
         lead=LEADS[verdict].format(who=FORECAST),
-        sentence=f"{sentence}.",
+        sentence=error_sentence(result),
         proof=_proof(result, rival),
         tiles=_tiles(result, own),
     )
+
+
+def error_sentence(result: BacktestResult, *, who: str = "The forecasts") -> str:
+    """How far off the forecasts were, and the best simple method beside them."""
+    evaluation = backtest_evaluation(result, "wape")
+    rival, own = best_simple(evaluation), overall(result)["wape"]
+    beside = math.nan if rival is None else primary(evaluation, rival)
+    digits = 1 if abs(own - beside) < CLOSE else 0
+    panel = result.examples.panel
+    total = f"{WORDS[panel.quantity].of_all}{stock_words(panel)}"
+    sentence = f"{who} were off by {percent(own, digits=digits)} of all {total} (WAPE)"
+    if rival is not None:
+        told = percent(beside, digits=digits)
+        sentence += f"; the best simple method, {rival.name}, by {told}"
+    return f"{sentence}."
 
 
 def _proof(result: BacktestResult, rival: Score | None) -> str:

@@ -1,6 +1,6 @@
 """The headline of a forecast: how much all items sell together, and what is known of that.
 
-Of prices: how far they move in the mean over all items.
+Of prices: how far the median item moves.
 """
 
 import numpy as np
@@ -17,8 +17,10 @@ from fusion.report.line_svg import Drawing
 from fusion.report.metric_names import write
 from fusion.report.number_text import DASH, number, percent, rough, signed
 from fusion.report.period_words import day_text, periods, span_text
+from fusion.report.quantity_words import stock_words
 from heads.trend import TRENDS
 
+DOWN, _, UP = range(len(TRENDS))
 SIZE = (720.0, 230.0)
 """Width and height of the chart of all items."""
 
@@ -60,10 +62,14 @@ def forecast_answer(numbers: ForecastNumbers, backtest: BacktestResult | None) -
         sentence += f" {number(later)} of them come later and count from their launch on."
     if len(before) == horizon and before.sum() > 0:
         sold = float(before.sum())
-        beside = f" ({signed(percent(total / sold - 1.0, digits=0))})"
-        if asked.panel.quantity == "demand":
-            beside = ", without what was wanted while stock was out"
-        sentence += f" In the {numbers.span} before, {number(sold)} were sold{beside}."
+        sentence += f" In the {numbers.span} before, {number(sold)} were sold"
+        sentence += f"{_beside(numbers, total / sold - 1.0)}."
+    if asked.panel.quantity == "units" and stock_words(asked.panel):
+        sentence += (
+            f" {numbers.frequency.unit.capitalize()}s out of stock are unknown to the forecast, so "
+            'it tells what would sell in stock; head = "demand" does so of those partly in stock '
+            "too."
+        )
     return Answer(
         name=f"Next {numbers.span}",
         tone="open",
@@ -76,28 +82,41 @@ def forecast_answer(numbers: ForecastNumbers, backtest: BacktestResult | None) -
     )
 
 
+def _beside(numbers: ForecastNumbers, change: float) -> str:
+    """How much more is expected than was sold in the window before, where all of that is known."""
+    panel, end = numbers.asked.panel, int(numbers.asked.as_of.min()) - numbers.asked.panel.start
+    places = panel.places()
+    before = (end - numbers.asked.horizon <= places) & (places < end)
+    if panel.quantity != "demand" and not np.isnan(panel.known_units[before]).any():
+        return f" ({signed(percent(change, digits=0))})"
+    is_short = bool(stock_words(panel))
+    return ", without what was wanted while stock was out" if is_short else ", as far as is known"
+
+
 def _price_answer(numbers: ForecastNumbers, backtest: BacktestResult | None) -> Answer:
-    """The headline of prices: how far items move together, each by its last price."""
-    asked, known = numbers.asked, np.isfinite(numbers.recent)
-    last, mean = float(numbers.recent[known].sum()), float(numbers.mean[known, -1].sum())
-    change = signed(percent(mean / last - 1.0)) if last else ""
+    """The headline of prices: how far the median item moves, by the median of its price."""
+    asked, moves = numbers.asked, numbers.median[:, -1] / numbers.recent - 1.0
+    moves = moves[np.isfinite(moves)]
+    change = signed(percent(float(np.median(moves)))) if len(moves) else ""
+    up, down = (int((numbers.trends == place).sum()) for place in (UP, DOWN))
     span = span_text(int(asked.as_of.min()), asked.horizon, numbers.frequency)
     sentence = f"{number(len(asked))} {_rows(numbers)}, {span}."
-    if known.any():
+    if change:
+        limit = percent(numbers.rule.change, digits=0)
         sentence += (
-            f" The mean of the last prices is {numbers.words.amount(last / known.sum())}, that of "
-            f"the expected ones {numbers.words.amount(mean / known.sum())}."
+            f" {number(up)} rise and {number(down)} fall by more than {limit}; "
+            f"{number(len(moves) - up - down)} stay within it."
         )
-    said = f"Prices move by about {change} in the mean of the next {numbers.span}."
+    said = f"The median price move is {change} in the next {numbers.span}."
     return Answer(
         name=f"Next {numbers.span}",
         tone="open",
         lead=said if change else f"Prices of the next {numbers.span}: none was known so far.",
         sentence=sentence,
-        proof=_proof("Ranges are those of single items; the mean over items has none.", backtest),
+        proof=_proof("Ranges are those of single items; their median move has none.", backtest),
         tiles=_tiles(
             numbers,
-            Tile("Expected move", change or DASH, "of the mean of the last prices"),
+            Tile("Median move", change or DASH, "half of the items are above"),
             backtest,
         ),
     )
@@ -120,9 +139,10 @@ def _proof(why: str, backtest: BacktestResult | None) -> str:
     ]
     if not found:
         return why
-    told = ", ".join(_off(bias) for bias in found)
+    told = ", ".join(_off(bias) for bias in found) + stock_words(backtest.examples.panel)
     dates = "At one past date" if len(found) == 1 else f"At {len(found)} past dates"
-    return f"{why} {dates} it was {told}."
+    whose = "prices were" if backtest.examples.panel.quantity == "price" else "it was"
+    return f"{why} {dates} {whose} {told}."
 
 
 def _off(bias: float) -> str:

@@ -144,7 +144,7 @@ class ForecastNumbers:
     def compared(self, row: int) -> str:
         """A period as expected, and as it was lately: `6.2 a week, lately 4.1`.
 
-        Of prices `+3.1 %, last price 4.10`.
+        Of prices their median, the number that stands in front: `+3.1 %, last price 4.10`.
         """
         if self.is_price:
             return self._moved(row)
@@ -156,7 +156,7 @@ class ForecastNumbers:
         last = float(self.recent[row])
         if np.isnan(last):
             return "no price so far"
-        change = float(self.mean[row, -1]) / last - 1.0
+        change = float(self.median[row, -1]) / last - 1.0
         return f"{signed(percent(change))}, last price {self.words.amount(last)}"
 
     def sold_since(self, row: int) -> str:

@@ -24,7 +24,7 @@ from fusion.report.page import environment, write_page
 from fusion.report.quantity_words import WORDS
 from fusion.report.score_view import score_view
 from fusion.report.stage_weights import stage_rows
-from fusion.report.update_view import update_answer
+from fusion.report.update_view import drift_reasons, update_answer
 
 FOLDER = "items"
 """Folder beside the report that holds the pages of items."""
@@ -110,6 +110,7 @@ def render_score(report: ScoreReport) -> str:
         made_with=report.made_with,
         score=score,
         **(_backtest(report.score.result) | {"view": score.view}),
+        n_forecasts=len(report.score.result.examples),
         unit=report.score.result.examples.panel.frequency.unit,
     )
 
@@ -122,6 +123,7 @@ def render_update(report: UpdateReport) -> str:
         source=report.source,
         answer=update_answer(report.updated),
         drift=report.updated.drift,
+        reasons=drift_reasons(report.updated.drift.findings),
         made_with=report.made_with,
     )
 

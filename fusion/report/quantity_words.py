@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass, replace
 
-from fusion.data.panel.panel import Quantity
+import numpy as np
+
+from fusion.data.panel.panel import Panel, Quantity
 from fusion.report.number_text import number, rough
 
 
@@ -129,3 +131,15 @@ WORDS: dict[Quantity, QuantityWords] = {
     ),
 }
 """Words by quantity."""
+
+
+def stock_words(panel: Panel) -> str:
+    """In which periods it is known what is forecast: ` in weeks in full stock`.
+
+    Empty where stock plays no part: of prices, and where no period is told to be without any.
+    """
+    unit = panel.frequency.unit
+    if panel.quantity == "demand":
+        return f" in {unit}s in full stock"
+    is_told = panel.quantity == "units" and "in_stock" in panel.columns
+    return f" in {unit}s with any stock" if is_told and np.isnan(panel.units).any() else ""

@@ -5,16 +5,18 @@ from dataclasses import dataclass, replace
 
 from fusion.evaluation.result import Evaluation, Score
 from fusion.forecasting.backtest.result import FORECAST
-from fusion.forecasting.backtest.tables import BacktestTable, GainTable
+from fusion.forecasting.backtest.tables import BacktestTable, Gain, GainTable
 from fusion.forecasting.ledger.score import LedgerScore
 from fusion.forecasting.ledger.value_added import NAIVE, PLANNER, POINT, ValueAdded
-from fusion.report.answer import Answer, best_simple
+from fusion.report.answer import Answer, Tile, best_simple
 from fusion.report.backtest_view import (
     BY,
     BacktestView,
     GroupTable,
+    backtest_answer,
     backtest_evaluation,
     backtest_view,
+    error_sentence,
     gain_sentence,
     gain_told,
 )
@@ -22,11 +24,19 @@ from fusion.report.comparison import Comparison, without_each
 from fusion.report.metric_names import metric_name, write
 from fusion.report.number_text import number
 from fusion.report.period_words import day_text, periods
+from fusion.report.quantity_words import stock_words
 from fusion.system.words import number_of
 
 LATE = "late"
 """What is said of an entry that was sealed when its first period was over."""
 VERDICTS = {"adds something": "adds value", "better without": "takes value away"}
+PLANNED = {
+    "better": ("good", "The forecast is better than the planner."),
+    "worse": ("bad", "The planner is better than the forecast."),
+    "no clear difference": ("open", "No clear winner: the planner does about as well."),
+    "not defined": ("open", "Nothing can be said of the planner: too little is known."),
+}
+"""Verdict on the forecast beside the planner -> tone and lead."""
 SHOWN = ("wape", "wape_total", "bias", "mae")
 """Metrics of methods that say nothing of how sure they are."""
 
@@ -81,7 +91,7 @@ def score_view(score: LedgerScore) -> ScoreView:
         if one.state != "scored"
     }
     return ScoreView(
-        replace(view, answer=_answer(view.answer, score), groups=groups),
+        replace(view, answer=score_answer(score), groups=groups),
         None if score.added is None else _added(score.added),
         waiting,
         score.notes,
@@ -89,34 +99,69 @@ def score_view(score: LedgerScore) -> ScoreView:
     )
 
 
-def _answer(answer: Answer, score: LedgerScore) -> Answer:
-    """The headline of a backtest, in the words of forecasts that were sealed."""
-    result = score.result
+def score_answer(score: LedgerScore) -> Answer:
+    """The headline: the forecast beside the planner where there is one, else simple methods."""
+    result, answer = score.result, backtest_answer(score.result)
     n_scored = sum(one.state == "scored" for one in score.states)
     span = periods(result.examples.horizon, result.examples.panel.frequency)
     entries = number_of(n_scored, "entry", "entries")
     said = f"{entries} of the ledger, each compared with what was sold in its {span}."
-    rival = best_simple(backtest_evaluation(result, "wape"))
-    parts = [said, gain_told(result, rival), "" if score.added is None else _planner(score.added)]
-    return replace(answer, name="Sealed forecasts", proof=" ".join(filter(None, parts)))
+    gain = gain_told(result, best_simple(backtest_evaluation(result, "wape")))
+    answer = replace(answer, name="Sealed forecasts", proof=" ".join(filter(None, [said, gain])))
+    planned = _planned(score)
+    if score.added is None or planned is None:
+        return answer
+    all_of_them = error_sentence(
+        result, who=f"All {number(len(result.examples))} forecasts together"
+    )
+    gains, row = planned
+    beside = gain_sentence("the planner", row.gain, (row.low, row.high), n_items=gains.n_blocks)
+    tone, lead = PLANNED[row.verdict]
+    return replace(
+        answer,
+        tone=tone,
+        lead=lead,
+        sentence=_planner(score.added, stock_words(result.examples.panel)),
+        proof=" ".join(filter(None, [beside, all_of_them, gain, said])),
+        tiles=_planner_tiles(score.added, answer.tiles),
+    )
 
 
-def _planner(added: ValueAdded) -> str:
-    """The planner beside the forecast, in a sentence; empty without one."""
-    whole = {row.method: row.metrics[POINT[0]] for row in added.tables[0].rows}
-    pairs = [
+def _planned(score: LedgerScore) -> tuple[GainTable, Gain] | None:
+    """The gain of the forecast over the planner; None without one."""
+    pairs = (
         (gains, row)
-        for gains in added.gains
+        for gains in (() if score.added is None else score.added.gains)
         for row in gains.rows
         if (gains.reference, row.method, row.metric) == (FORECAST, PLANNER, POINT[0])
-    ]
-    if not pairs:
-        return ""
-    gains, row = pairs[0]
-    own, planned = write("wape", whole[FORECAST]), write("wape", whole[PLANNER])
-    gain = gain_sentence("the planner", row.gain, (row.low, row.high), n_items=gains.n_blocks)
-    said = f"On the {number(added.n_figures)} figures that the planner gave, its WAPE is {planned}"
-    return f"{said} and that of the forecast {own}. {gain}"
+    )
+    return next(pairs, None)
+
+
+def _wapes(added: ValueAdded) -> tuple[str, str]:
+    """WAPE of the forecast and of the planner on the figures of both."""
+    whole = {row.method: row.metrics[POINT[0]] for row in added.tables[0].rows}
+    return write("wape", whole[FORECAST]), write("wape", whole[PLANNER])
+
+
+def _planner(added: ValueAdded, known_in: str) -> str:
+    """The planner beside the forecast, in a sentence."""
+    own, planned = _wapes(added)
+    return (
+        f"On the {number(added.n_figures)} figures that can be compared, the forecast was off by "
+        f"{own} of all units sold{known_in} (WAPE), the planner by {planned}."
+    )
+
+
+def _planner_tiles(added: ValueAdded, tiles: tuple[Tile, ...]) -> tuple[Tile, ...]:
+    """Tiles of a backtest, the planner first; each WAPE says of which figures it is."""
+    own, planned = _wapes(added)
+    step, _, *others = tiles
+    return (
+        Tile("WAPE, planner’s figures", own, f"the planner: {planned}"),
+        replace(step, label="WAPE, all forecasts"),
+        *others,
+    )
 
 
 def _with_dates(table: GroupTable, score: LedgerScore) -> GroupTable:

@@ -1,13 +1,23 @@
 """The headline of an update: what came, how good the forecast is with it, and what has drifted."""
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 
-from fusion.forecasting.updating.step_back import MARGIN
+from fusion.forecasting.backtest.origins import measured_levels
+from fusion.forecasting.drift.readings import Reading
+from fusion.forecasting.updating.step_back import MARGIN, Comparison
 from fusion.forecasting.updating.update import Updated
 from fusion.report.answer import Answer, Tile
 from fusion.report.number_text import number, percent
 from fusion.report.period_words import periods, span_text
 from fusion.system.words import number_of
+
+FAR_OFF = 0.1
+"""Difference of a coverage from the right one from which on it is told, if not chance alone."""
+STANDARD_ERRORS = 2.0
+"""So many of as many steps may be chance."""
 
 
 def update_answer(found: Updated) -> Answer:
@@ -37,29 +47,70 @@ def _verdict(found: Updated) -> tuple[str, str]:
     if n_moved := len(drift.findings):
         things = "one measure" if n_moved == 1 else f"{n_moved} measures"
         return "bad", f"Up to date, and {things} drifted."
-    if (
-        compared is not None
-        and not compared.is_step_back
-        and compared.new > (1.0 + MARGIN) * compared.old
-    ):
-        return "open", "Up to date and nothing drifted, but it errs a little more."
+    if compared is not None and not compared.is_step_back:
+        if _is_far_off(found, compared):
+            held, right = _percents(compared.new_coverage, _right(found))
+            ranges = f"ranges held {held} where {right} is right"
+            return "open", f"Up to date and nothing drifted, but {ranges}."
+        if compared.new > (1.0 + MARGIN) * compared.old:
+            return "open", "Up to date and nothing drifted, but it errs a little more."
     return "good", "Up to date, and nothing drifted."
 
 
+def _right(found: Updated) -> float:
+    """Share of sales that lies between the lowest and the highest level if all is well."""
+    levels = measured_levels(tuple(found.trained.model.head.levels))
+    return levels[-1] - levels[0]
+
+
+def _is_far_off(found: Updated, compared: Comparison) -> bool:
+    """Whether the ranges hold another share than they should, by more than chance explains."""
+    right = _right(found)
+    chance = STANDARD_ERRORS * math.sqrt(right * (1.0 - right) / max(compared.n_steps, 1))
+    return abs(compared.new_coverage - right) > max(FAR_OFF, chance)
+
+
+def _percents(*shares: float) -> list[str]:
+    return [percent(share, digits=0) for share in shares]
+
+
 def _proof(found: Updated) -> str:
-    said = "too little is known of the new periods to compare both forecasts on them"
-    if found.comparison is not None:
-        said = found.comparison.text
-    parts = filter(None, [said, found.ranges_note])
-    return " ".join(f"{part[0].upper()}{part[1:]}." for part in parts)
+    """Whether it is as good as before in a plain sentence, and the figures behind it."""
+    compared = found.comparison
+    if compared is None:
+        parts = ["too little is known of the new periods to compare both forecasts on them"]
+        parts.append(found.ranges_note)
+    else:
+        parts = [found.ranges_note, "" if compared.is_step_back else _beside(compared)]
+        parts.append(compared.text)
+    return " ".join(f"{part[0].upper()}{part[1:]}." for part in filter(None, parts))
+
+
+def _beside(compared: Comparison) -> str:
+    """The forecast as it is now beside the one before."""
+    if compared.low > 0:
+        return "it errs less than before"
+    if compared.high < 0 or compared.new > (1.0 + MARGIN) * compared.old:
+        return "it errs a little more than before"
+    return "it is about as good as before"
 
 
 def _tiles(found: Updated) -> tuple[Tile, ...]:
-    tiles = []
-    if found.comparison is not None and not found.comparison.is_step_back:
-        before = percent(found.comparison.old_coverage, digits=0)
-        now = percent(found.comparison.new_coverage, digits=0)
-        tiles.append(Tile("Coverage", now, f"{before} before, over the same steps"))
+    tiles, compared = [], found.comparison
+    if compared is not None and not compared.is_step_back:
+        right, before, now = _percents(_right(found), compared.old_coverage, compared.new_coverage)
+        note = f"{right} is right; {before} before, over the same steps"
+        tone = "bad" if _is_far_off(found, compared) else ""
+        tiles.append(Tile("Coverage", now, note, tone))
     if n_read := len(found.drift.readings):
-        tiles.append(Tile("Drifted", number(len(found.drift.findings)), f"of {n_read}"))
+        n_moved = len(found.drift.findings)
+        tiles.append(Tile("Drifted", number(n_moved), f"of {n_read}", "bad" if n_moved else ""))
     return tuple(tiles)
+
+
+def drift_reasons(findings: Sequence[Reading]) -> dict[str, list[Reading]]:
+    """Advice -> the measures that ask for it, so that each is said once, the first one first."""
+    reasons: dict[str, list[Reading]] = {}
+    for one in findings:
+        reasons.setdefault(one.advice, []).append(one)
+    return reasons

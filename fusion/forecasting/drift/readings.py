@@ -91,14 +91,14 @@ class DriftReport:
         """One sentence on what was watched, if anything, and whether it moved."""
         if not self.n_periods:
             return "Nothing has come since the training."
-        periods = f"{number_of(self.n_periods, self.unit)} from {self.first} on"
-        items = number_of(self.n_new, "new item")
+        periods = f"{number_of(self.n_periods, self.unit)} since the training, from {self.first} on"
+        items = f"{number_of(self.n_new, 'item')} {'was' if self.n_new == 1 else 'were'} new"
         n_moved, n = len(self.findings), len(self.readings)
         if not n:
-            return f"Nothing could be watched, in {periods} with {items}."
+            return f"Nothing could be watched, in {periods}, in which {items}."
         told = f"{n_moved} of {n} measures exceed" if n_moved else f"None of {n} measures exceeds"
         thresholds = "their threshold" if n_moved else "its threshold"
-        return f"{told} {thresholds}, in {periods} with {items}."
+        return f"{told} {thresholds}, in {periods}, in which {items}."
 
     def frame(self) -> "pd.DataFrame":
         """One row a measure: `measure`, `column`, `value`, `threshold`, `since` and `advice`."""

@@ -65,10 +65,15 @@ class Comparison:
         """Both figures, the interval, and whether the steps were known to both."""
         whose = "both have" if self.is_learned else "neither has"
         first, second = ("as it is", "found anew") if self.is_step_back else ("before", "now")
+        digits = max(0, 3 - math.floor(math.log10(max(self.old, self.new, 1e-9))))
+        gain, low, high = (
+            f"{value:+.{digits}f}" if round(value, digits) else "0"
+            for value in (self.old - self.new, self.low, self.high)
+        )
         return (
             f"pinball loss {self.old:.4g} {first} and {self.new:.4g} {second} over "
-            f"{self.n_steps:,} steps that {whose} learned from (gain {self.old - self.new:+.3g}, "
-            f"95 % interval {self.low:+.3g} to {self.high:+.3g})"
+            f"{self.n_steps:,} steps that {whose} learned from (gain {gain}, 95 % interval {low} "
+            f"to {high})"
         )
 
 

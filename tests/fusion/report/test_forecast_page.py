@@ -115,13 +115,54 @@ def test_headline_says_how_far_off_sums_were_at_past_dates_or_that_nobody_knows(
     assert "Not measured." in render_forecast(replace(report, backtest=None))
 
 
+def with_stock(examples, *out, quantity="units"):
+    """The examples, of a panel of known units but in some places that were out of stock."""
+    units = np.nan_to_num(examples.panel.units, nan=5.0)
+    share = np.ones_like(units)
+    units[list(out)], share[list(out)] = np.nan, 0.0
+    columns = {**examples.panel.columns, "in_stock": share}
+    panel = replace(examples.panel, units=units, columns=columns, quantity=quantity)
+    return replace(examples, panel=panel)
+
+
 def test_demand_is_not_held_against_what_was_sold_while_stock_was_out(numbers):
-    sold = forecast_answer(numbers, None).sentence
-    assert re.search(r"were sold \([+−]", sold)
-    panel = replace(numbers.asked.panel, quantity="demand")
-    demand = replace(numbers, asked=replace(numbers.asked, panel=panel))
+    sold = replace(numbers, asked=with_stock(numbers.asked))
+    assert re.search(r"were sold \([+−]", forecast_answer(sold, None).sentence)
+    demand = replace(numbers, asked=with_stock(numbers.asked, quantity="demand"))
     said = forecast_answer(demand, None).sentence
     assert said.endswith("were sold, without what was wanted while stock was out.")
+
+
+def test_units_are_not_held_against_those_of_weeks_out_of_stock(numbers):
+    last = int(numbers.asked.as_of.min() - numbers.asked.panel.first[0]) - 1  # of the first item
+    for place, is_compared in ((0, True), (last, False)):
+        short = replace(numbers, asked=with_stock(numbers.asked, place))
+        said = forecast_answer(short, None).sentence
+        assert bool(re.search(r"were sold \([+−]", said)) == is_compared
+        assert ("sold, without what was wanted while stock was out." in said) != is_compared
+        assert "Weeks out of stock are unknown to the forecast, so it tells what would sell" in said
+        assert 'head = "demand"' in said
+    whole = forecast_answer(replace(numbers, asked=with_stock(numbers.asked)), None).sentence
+    assert "stock" not in whole
+
+
+def test_units_that_are_not_all_known_are_told_without_a_change(numbers):
+    last = int(numbers.asked.as_of.min() - numbers.asked.panel.first[0]) - 1
+    asked = with_stock(numbers.asked, last)
+    asked = replace(asked, panel=replace(asked.panel, columns={}))
+    said = forecast_answer(replace(numbers, asked=asked), None).sentence
+    assert said.endswith("were sold, as far as is known.")
+
+
+@pytest.mark.parametrize(("quantity", "which"), [("units", "with any"), ("demand", "in full")])
+def test_past_errors_are_those_of_periods_that_stock_lets_be_known(report, quantity, which):
+    backtest, numbers = report.backtest, ForecastNumbers.of(report)
+    whole = replace(backtest, examples=with_stock(backtest.examples))
+    told = f" in weeks {which} stock"
+    short = replace(backtest, examples=with_stock(backtest.examples, 0, quantity=quantity))
+    assert f"{told} (WAPE)" in backtest_answer(short).sentence
+    assert forecast_answer(numbers, short).proof.endswith(f"{told}.")
+    assert "stock" not in backtest_answer(whole).sentence + forecast_answer(numbers, whole).proof
 
 
 def test_a_card_tells_median_and_mean_apart(page):

@@ -47,9 +47,35 @@ def plain(page):
 
 def test_the_headline_is_how_far_prices_move_and_no_sum(numbers):
     answer = forecast_answer(numbers, None)
-    assert answer.lead.startswith("Prices move by about +10.0") and "mean" in answer.lead
-    assert "expected ones" in answer.sentence and answer.tiles[0].label == "Expected move"
+    assert answer.lead.startswith("The median price move is +10.0")
+    assert answer.tiles[0].label == "Median move" and "+10.0" in answer.tiles[0].value
     assert sums_by_period(numbers).max() <= numbers.mean.max()
+
+
+def test_the_headline_fits_the_items_that_rise_and_fall(numbers):
+    """One dear item that doubles moves the mean, but most items fall."""
+    known = np.flatnonzero(np.isfinite(numbers.recent))
+    last = np.nan_to_num(numbers.recent, nan=7.0)
+    factor = np.full(len(last), 0.95)
+    factor[known[np.argmax(last[known])]] = 9.0
+    factor[known[np.argmin(last[known])]] = 1.01
+    quantiles = (factor * last)[:, None, None] * np.ones_like(numbers.quantiles)
+    trends = np.where(factor > 1.02, 2.0, np.where(factor < 0.98, 0.0, 1.0))
+    trends[np.isnan(numbers.recent)] = np.nan
+    answer = forecast_answer(replace(numbers, quantiles=quantiles, trends=trends), None)
+    n_down = len(known) - 2
+    assert "median price move is −5.0" in answer.lead
+    assert f"1 rise and {n_down} fall by more than 2" in answer.sentence
+    assert answer.sentence.endswith("; 1 stay within it.")
+    assert next(one for one in answer.tiles if one.label == "Rising / falling").value == (
+        f"1 / {n_down}"
+    )
+
+
+def test_a_card_tells_the_move_of_the_number_in_bold(numbers):
+    row = int(np.flatnonzero(np.isfinite(numbers.recent))[0])
+    skewed = replace(numbers, mean=0.5 * numbers.mean)
+    assert skewed.compared(row).startswith("+10.0")
 
 
 def test_items_are_told_to_the_cent_beside_their_last_price(numbers):

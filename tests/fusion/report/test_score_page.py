@@ -89,12 +89,42 @@ def test_page_is_written_whole(report, page, tmp_path):
     assert (tmp_path / "score.html").read_text(encoding="utf-8") == page
 
 
-def test_the_headline_tells_of_the_planner_too(report):
+def test_the_headline_is_the_verdict_on_the_planner_and_simple_methods_come_second(report):
     score = report.score
-    proof = score_view(score).view.answer.proof
-    assert re.search(
-        r"On the \d+ figures that the planner gave, its WAPE is [\d.]+\D+% and that of the "
-        r"forecast [\d.]+\D+%\. The gain over the planner is .*95.*% interval",
-        proof,
-    ), proof
-    assert "planner" not in score_view(replace(score, added=None)).view.answer.proof
+    answer = score_view(score).view.answer
+    assert answer.lead == "The forecast is better than the planner." and answer.tone == "good"
+    assert re.fullmatch(
+        r"On the \d+ figures that can be compared, the forecast was off by [\d.]+\D+% of all "
+        r"units sold \(WAPE\), the planner by [\d.]+\D+%\.",
+        answer.sentence,
+    ), answer.sentence
+    assert re.search(r"^The gain over the planner is .*95.*% interval", answer.proof)
+    n = len(score.result.examples)
+    assert f"All {n} forecasts together were off by" in answer.proof
+    alone = score_view(replace(score, added=None)).view.answer
+    assert alone.lead == "The forecast is ahead." and "planner" not in alone.proof
+
+
+def test_each_wape_of_the_headline_says_of_which_figures_it_is(report):
+    first, second, *others = score_view(report.score).view.answer.tiles
+    assert first.label == "WAPE, planner’s figures" and first.note.startswith("the planner: ")
+    assert second.label == "WAPE, all forecasts"
+    assert not [one for one in others if "WAPE" in one.label]
+
+
+@pytest.mark.parametrize(
+    ("ends", "lead"),
+    [
+        ((-0.3, -0.1), "The planner is better than the forecast."),
+        ((-0.1, 0.1), "No clear winner: the planner does about as well."),
+        ((float("nan"), float("nan")), "Nothing can be said of the planner: too little is known."),
+    ],
+)
+def test_no_win_over_the_planner_is_claimed_that_the_interval_does_not_show(report, ends, lead):
+    added = report.score.added
+    gains = tuple(
+        replace(one, rows=tuple(replace(row, low=ends[0], high=ends[1]) for row in one.rows))
+        for one in added.gains
+    )
+    score = replace(report.score, added=replace(added, gains=gains))
+    assert score_view(score).view.answer.lead == lead
