@@ -21,6 +21,7 @@ from fusion.forecasting.model import ForecastModel
 from fusion.forecasting.time_folds import ASKED_SHARE, held_out_blocks
 from fusion.members.view import Mask
 from fusion.progress import Stage, say_once, silent, within
+from heads.demand import LearnsBounds
 from heads.sales_path import SalesPathHead
 from heads.trend import HotRule
 
@@ -66,6 +67,7 @@ def fit_forecast(
     """
     examples = replace(examples, new_level=new_level(examples))
     head = kind.fitted(examples.paths(), levels=levels)
+    _tell_unread_bounds(head, examples, make())
     fitting = _Fitting(make, head, seed, stage)
     found = _out_of_fold(examples, fitting)
     if found is None:
@@ -98,6 +100,18 @@ def fit_forecast(
         hot=None if examples.panel.quantity == "price" else hot_rule(examples),
     )
     return model, out_of_fold
+
+
+def _tell_unread_bounds(
+    head: SalesPathHead, examples: Examples, members: Mapping[str, ForecastMember]
+) -> None:
+    if not isinstance(head, LearnsBounds) or any(one.reads_bounds for one in members.values()):
+        return
+    if examples.bounds() is not None:
+        say_once(
+            f"Members {', '.join(members)} leave out periods that sold out: where these were the "
+            "best ones, demand is answered too low. Take network among the members: it reads them."
+        )
 
 
 def _tell_few_launches(training: PathTraining, stages: Ints) -> None:

@@ -52,6 +52,8 @@ class ForecastMember(ABC):
     """
 
     set_by_fit: ClassVar[frozenset[str]] = frozenset()
+    reads_bounds: ClassVar[bool] = False
+    """Whether it learns from steps of which a lower bound alone is known."""
 
     @abstractmethod
     def fit(

@@ -68,6 +68,7 @@ class NetworkPathMember(ForecastMember):
     """
 
     set_by_fit: ClassVar[frozenset[str]] = frozenset({"learned"})
+    reads_bounds: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -43,6 +43,14 @@ def test_an_item_that_is_seldom_in_stock_is_wanted_as_much_as_it_sells(items, sa
     assert (own["mean"] > 12).all() and (own["mean"] < 32).all()
 
 
+@pytest.mark.parametrize("members", [["ridge"], ["ridge", "network"]])
+def test_members_that_leave_sold_out_periods_aside_are_told(items, sales, members, caplog):
+    options = {"network": {"settings": {"epochs": 1}}, "ridge": {}}
+    model = forecaster().set_params(members={name: options[name] for name in members})
+    model.fit(items, sales.assign(share=np.where(sales.index % 5, 1.0, 0.5)))
+    assert ("Members ridge leave out periods that sold out" in caplog.text) == (len(members) == 1)
+
+
 def test_sales_without_a_period_in_full_stock_are_refused(items, sales):
     with pytest.raises(CatalogueError, match=r"must hold periods in full stock .* got none"):
         forecaster().fit(items, sales.assign(share=0.98))
