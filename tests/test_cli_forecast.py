@@ -270,6 +270,23 @@ def test_all_mistakes_are_told_together(shop, tmp_path):
     assert "column sld" in told and "member classical" in told and "out must be a folder" in told
 
 
+def test_mistakes_of_items_hide_none_of_the_sales(shop, tmp_path):
+    """Names that both tables lack, and sums of sales among the items."""
+    items = pd.read_csv(shop / "items.csv").assign(units_last_4w=3)
+    items.to_csv(shop / "sums.csv", index=False)
+    wrong = CONFIG.replace('"items.csv"', '"sums.csv"').replace('"sku"', '"item"')
+    (shop / "both.toml").write_text(wrong.replace('"week"', '"date"'))
+    code, told = run("forecast", shop / "both.toml", "--out", tmp_path / "out", "--quiet")
+    assert code == 1 and "3 mistakes:" in told and not (tmp_path / "out").exists()
+    for part in ("sums.csv has 1 problem", "column item", "units_last_4w", "sales has 2 problems"):
+        assert part in told
+    assert told.count("column date:") == 1
+    pd.read_csv(shop / "sales.csv").rename(columns={"week": "w"}).to_csv(tmp_path / "s.csv")
+    pd.read_csv(shop / "items.csv").rename(columns={"sku": "s"}).to_csv(tmp_path / "i.csv")
+    code, told = ask(shop, tmp_path / "a.csv", items=tmp_path / "i.csv", sales=tmp_path / "s.csv")
+    assert code == 1 and "column sku" in told and "column week" in told
+
+
 def test_options_that_do_not_go_together_are_refused_before_the_work(shop, tmp_path):
     code, told = run("forecast", shop / "c.toml", "--items", "a.csv", "--market", "b.csv")
     assert code == 1 and "--items, --market must be left out where a configuration is given" in told

@@ -27,6 +27,18 @@ if TYPE_CHECKING:
     from fusion.forecasting.trained import ForecastSpec
 
 
+ELSEWHERE = {
+    "launch": "A launch is launch = of the forecaster.",
+    "frequency": "A frequency is frequency = of the forecaster.",
+    "horizon": "A horizon is horizon = of the forecaster.",
+    "market": "A table of the market is market = of fit and predict.",
+    "planned": "A table of plans is planned = of fit and predict.",
+    "as_of": "A date is as_of = of fit and predict.",
+    "table": "The sales table is the second argument of fit and predict.",
+}
+"""What a mapping of sales columns may not hold, though `[sales]` of a file may -> its place."""
+
+
 def forecast_spec(estimator: "FusionForecaster") -> "ForecastSpec":
     """How a forecast is made.
 
@@ -116,7 +128,7 @@ def sales_columns(given: Any) -> SalesColumns:
         raise ConfigError(f"sales must be SalesColumns or names by role, got {shown(given)}.")
     roles = [one.name for one in fields(SalesColumns)]
     if unknown := [name for name in given or {} if name not in roles]:
-        hint = " A launch is launch = of the forecaster." if "launch" in unknown else ""
+        hint = "".join(f" {ELSEWHERE[name]}" for name in unknown if name in ELSEWHERE)
         raise ConfigError(
             f"sales must name columns by {', '.join(roles)}, got "
             f"{', '.join(map(shown, unknown))}.{hint}"

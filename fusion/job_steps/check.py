@@ -52,6 +52,7 @@ from fusion.job_steps.config import TrainConfig
 from fusion.job_steps.enough import check_enough
 from fusion.job_steps.head_sections import head_choices
 from fusion.job_steps.new_items import read_new_items
+from fusion.job_steps.panel import check_columns
 from fusion.job_steps.sales import join_sales, not_launched, sales_target, sales_unit
 from fusion.job_steps.schema import schema_of
 from fusion.job_steps.split import split_dates
@@ -191,6 +192,8 @@ def _tables(config: TrainConfig, mistakes: Mistakes) -> tuple[pd.DataFrame | Non
             joined, note = join_sales(items, config.sales)
             notes += [note] if note else []
         if joined is None:
+            with mistakes.gathered():  # also where a mistake in the items comes before
+                check_columns(config.sales)
             columns += history_names(sales_unit(config.sales))
         else:
             columns = [str(name) for name in joined.columns]

@@ -19,7 +19,7 @@ from fusion.data.problems import OnBadRows
 from fusion.data.schema import NUMBERS
 from fusion.job_steps.config_file import config_values
 from fusion.job_steps.head_sections import HeadSection, head_names
-from fusion.job_steps.sections import Section, check_names, column_roles, known_name, place_of_role
+from fusion.job_steps.sections import Section, check_names, column_roles, known_name, place_of_key
 from fusion.plugins import known_names
 from fusion.system.files import expanded
 from fusion.training import TrainingSettings
@@ -52,8 +52,8 @@ class DataSection(Section):
 
     @classmethod
     def place_of(cls, key: str) -> str:
-        """Where the role of a column has its place, see `RunSettings`."""
-        return place_of_role(key)
+        """Where the role of a column, or what is said of sales, has its place."""
+        return place_of_key(key, SalesTable.model_fields)
 
     @field_validator("columns")
     @classmethod

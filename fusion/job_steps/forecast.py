@@ -32,7 +32,7 @@ from fusion.forecasting.history import (
 )
 from fusion.forecasting.trained import ForecastSpec
 from fusion.job_steps.forecast_config import ForecastConfig
-from fusion.job_steps.panel import names_of, read_sales, sales_spec
+from fusion.job_steps.panel import check_columns, names_of, read_sales, sales_spec
 from fusion.job_steps.schema import given_columns
 from fusion.progress import Stage, silent
 from fusion.system.lock import check_free
@@ -98,7 +98,10 @@ def checked_inputs(
             checked = check_items(items, spec.content)
         with mistakes.gathered():
             sales = _sales(config, items)
-    if sales is not None:
+    if sales is None:
+        with mistakes.gathered():  # also where a mistake in the items comes before
+            check_columns(config.sales)
+    else:
         with mistakes.gathered():
             until = first_step(sales.panel, config.sales.as_of)
             check_sales(spec.kind, sales.panel, horizon=spec.horizon, until=until)
@@ -166,8 +169,12 @@ def items_of(config: ForecastConfig, content: ContentSpec) -> pd.DataFrame:
     """
     data, item = config.data, config.sales.item
     items = _rows(data.items, delimiter=data.delimiter)
-    raise_for(missing_named({item: "item"}, items.columns), source=data.items.name)
-    refuse_sums_of_sales(items.columns, content)
+    mistakes = Mistakes()
+    with mistakes.gathered():
+        raise_for(missing_named({item: "item"}, items.columns), source=data.items.name)
+    with mistakes.gathered():
+        refuse_sums_of_sales(items.columns, content)
+    mistakes.refuse()
     if data.new_items is None:
         return items
     new = _rows(data.new_items, delimiter=data.delimiter)

@@ -131,6 +131,11 @@ def opened(
         if source.sales is not None:
             with mistakes.gathered():
                 sales = _sales(document, items, source)
+    if document is not None and source.sales is not None and sales is None:
+        from fusion.job_steps.panel import check_columns
+
+        with mistakes.gathered():  # also where a mistake in the items comes before
+            check_columns(_section(document, source))
     mistakes.refuse()
     from fusion.forecasting.saved.folder import load_forecast
 
@@ -187,6 +192,18 @@ def _check_columns(
     raise_for(missing_columns(schema.all_columns, items.columns), source=source.items.name)
 
 
+def _section(document: ForecastDocument, source: ForecastSource) -> "SalesTable":
+    """How the sales that are given are read."""
+    return trained_section(
+        document,
+        table=source.sales,
+        market=source.market,
+        planned=source.planned,
+        launch=document.launch,
+        as_of=source.as_of,
+    )
+
+
 def _sales(
     document: ForecastDocument, items: "pd.DataFrame", source: ForecastSource
 ) -> "ItemSales":
@@ -198,14 +215,7 @@ def _sales(
     from fusion.forecasting.history import sales_of_items
     from fusion.job_steps.panel import names_of, read_sales, sales_spec
 
-    section = trained_section(
-        document,
-        table=source.sales,
-        market=source.market,
-        planned=source.planned,
-        launch=document.launch,
-        as_of=source.as_of,
-    )
+    section = _section(document, source)
     read = partial(read_sales, section)
     found = sales_of_items(items, read, sales_spec(section), may_all_be_new=True)
     return replace(found, source=names_of(section))

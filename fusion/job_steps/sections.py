@@ -1,6 +1,6 @@
 """What the tables of a configuration file have in common."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from encoders.spelling import unknown_name
 from fusion.choices.mistakes import RunSettings
@@ -12,10 +12,31 @@ def column_roles() -> tuple[str, ...]:
     return "id", *input_roles()
 
 
-def place_of_role(key: str) -> str:
-    """Where a role of a column has its place that was written as a key; empty where it is none."""
-    known = key in column_roles()
-    return f'Roles of columns stand under [data.columns]: {key} = ["NAME"].' if known else ""
+SALES_VALUES = {
+    **dict.fromkeys(("table", "market", "planned"), '"FILE"'),
+    **dict.fromkeys(("past", "known"), '["NAME"]'),
+    "duckdb": "true",
+    "frequency": '"week"',
+    "as_of": '"2024-01-31"',
+}
+"""Keys of `[sales]` that name no single column -> a value as a file writes it."""
+
+
+def place_of_key(key: str, sales_keys: Collection[str]) -> str:
+    """Where a key has its place that was written under `[data]`; empty where it has none.
+
+    Args:
+        key: A role of columns, or a key of `[sales]`.
+        sales_keys: Keys of `[sales]`.
+
+    Example:
+        >>> place_of_key("price", ["table", "price"])
+        'price stands under [sales]: price = "NAME".'
+    """
+    if key in column_roles():
+        return f'Roles of columns stand under [data.columns]: {key} = ["NAME"].'
+    value = SALES_VALUES.get(key, '"NAME"')
+    return f"{key} stands under [sales]: {key} = {value}." if key in sales_keys else ""
 
 
 class Section(RunSettings):

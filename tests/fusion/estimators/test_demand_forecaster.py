@@ -92,6 +92,14 @@ def test_a_plan_beside_kept_histories_is_the_plan(items, sales):
     np.testing.assert_allclose(told["mean"], whole["mean"], rtol=1e-6)
 
 
-def test_a_launch_among_sales_columns_is_told_where_it_belongs():
-    with pytest.raises(ConfigError, match=r"got 'launch'\. A launch is launch = of the forecaster"):
-        FusionForecaster(sales={"launch": "since"}).fit(None, None)
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("launch", "A launch is launch = of the forecaster"),
+        ("frequency", "A frequency is frequency = of the forecaster"),
+        ("market", "A table of the market is market = of fit and predict"),
+    ],
+)
+def test_what_is_no_sales_column_is_told_where_it_belongs(name, place):
+    with pytest.raises(ConfigError, match=rf"got '{name}'\. {place}"):
+        FusionForecaster(sales={name: "week"}).fit(None, None)

@@ -332,3 +332,10 @@ def test_rows_of_weight_zero_are_not_learned_from(shop, tmp_path):
     assert len(experiment.known) and (items.weight[experiment.known] > 0).all()
     with pytest.raises(ConfigError, match=r"data\.weight: .* got zero in every row"):
         check_config(weighted(shop, tmp_path, [0.0] * 40), Mistakes())
+
+
+def test_mistakes_of_the_sales_are_told_beside_those_of_the_items(shop, tmp_path):
+    (tmp_path / "sales.csv").write_text("sku,week,units\nA,2024-01-01,3\n")
+    sales = {"table": str(tmp_path / "sales.csv"), "as_of": "2024-01-08", "item": "sku"}
+    with pytest.raises(ConfigError, match=r"column sku: (.|\n)*column date: must be a column"):
+        check_config(config(shop, sales=sales), Mistakes())

@@ -1,6 +1,7 @@
 """Questions of one training are told apart, in the configuration and in every table."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -70,3 +71,22 @@ def test_two_hot_items_on_one_target_are_both_trained_measured_and_written(tmp_p
     columns = ["hot_item_0_5_hot_probability", "hot_item_0_75_hot_probability"]
     assert [name for name in table if "probability" in name] == columns
     assert not table[columns[0]].equals(table[columns[1]])
+
+
+@pytest.mark.parametrize(
+    ("key", "place"),
+    [
+        ("price", 'price stands under [sales]: price = "NAME".'),
+        ("units", 'units stands under [sales]: units = "NAME".'),
+        ("known", 'known stands under [sales]: known = ["NAME"].'),
+        ("market", 'market stands under [sales]: market = "FILE".'),
+        ("frequency", 'frequency stands under [sales]: frequency = "week".'),
+        ("as_of", 'as_of stands under [sales]: as_of = "2024-01-31".'),
+        ("duckdb", "duckdb stands under [sales]: duckdb = true."),
+        ("text", 'Roles of columns stand under [data.columns]: text = ["NAME"].'),
+    ],
+)
+def test_a_key_under_data_that_belongs_elsewhere_is_told_where(key, place):
+    with pytest.raises(ConfigError, match=re.escape(f"data.{key}: key must be one of")) as error:
+        TrainConfig.from_dict({"data": {"items": "a.csv", key: "x"}, "heads": [head("regression")]})
+    assert place in str(error.value) and "Did you mean" not in str(error.value)
