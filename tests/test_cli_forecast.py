@@ -305,6 +305,8 @@ def test_a_folder_of_another_kind_says_what_takes_it(shop, tmp_path):
     words = ("--items", shop / "items.csv", "--out", tmp_path / "a.csv")
     code, told = run("predict", shop / "out" / "forecast", *words)
     assert code == 1 and "got a forecast. Give it to `fusion forecast`" in told
+    code, told = run("similar", shop / "out" / "forecast", "--items", shop / "items.csv")
+    assert code == 1 and "--page PAGE.html --page-of ID`" in told and "docs/similarity.md" in told
 
 
 def changed(shop, **cells):

@@ -14,7 +14,8 @@ from fusion.choices.mistakes import Mistakes
 from fusion.choices.paths import file_mistakes
 from fusion.data.header import WRITTEN
 from fusion.data.tables import write_table
-from fusion.errors import CatalogueError
+from fusion.errors import BundleError, CatalogueError
+from fusion.forecasting.saved.document import FORECAST
 from fusion.job_steps.new_items import write_page
 from fusion.job_steps.sales import join_history
 from fusion.job_steps.source import ItemSource, opened, sales_section
@@ -59,11 +60,12 @@ def similar(
         `min(k, known items)` rows for each item, in input order, and how they are told.
 
     Raises:
-        BundleError: If the bundle is damaged.
+        BundleError: If the bundle is damaged, or a forecast.
         CatalogueError: If there are no items, or they have problems and must not; nothing is
             written then.
         JobError: If another process is about to write the same file.
     """
+    _refuse_forecast(bundle)
     mistakes = Mistakes()
     if output is not None:
         mistakes.add(file_mistakes("out", output, suffixes=WRITTEN))
@@ -87,3 +89,13 @@ def similar(
         write_page(predictor, answers, items.take(best_rows(predictor, answers)), page)
     words = (head_words(predictor, name) for name in predictor.bundle.model.heads)
     return SimilarResult(table, {f"actual_{each.target}": each for each in words})
+
+
+def _refuse_forecast(folder: Path) -> None:
+    """Refuses the folder of a forecast, and says who tells what its items are like."""
+    if (folder / FORECAST.description).is_file():
+        raise BundleError(
+            f"{folder} must be a bundle, got a forecast. What items are like one stands on its "
+            f"page: `fusion forecast {folder} --items ITEMS --out FILE --page PAGE.html --page-of "
+            "ID`; in Python FusionForecaster.similar tells it, see docs/similarity.md."
+        )
