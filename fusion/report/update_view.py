@@ -42,6 +42,8 @@ def update_answer(found: Updated) -> Answer:
 def _verdict(found: Updated) -> tuple[str, str]:
     """Tone and lead."""
     drift, compared = found.drift, found.comparison
+    if found.silent_note:
+        return "bad", "Up to date, but rows of items seem to be missing."
     if not drift.readings:
         return "open", "Up to date, but nothing could be watched for drift."
     if n_moved := len(drift.findings):
@@ -77,13 +79,13 @@ def _percents(*shares: float) -> list[str]:
 def _proof(found: Updated) -> str:
     """Whether it is as good as before in a plain sentence, and the figures behind it."""
     compared = found.comparison
+    parts = [found.ranges_note]
     if compared is None:
-        parts = ["too little is known of the new periods to compare both forecasts on them"]
-        parts.append(found.ranges_note)
+        parts.append("too little is known of the new periods to compare both forecasts on them")
     else:
-        parts = [found.ranges_note, "" if compared.is_step_back else _beside(compared)]
-        parts.append(compared.text)
-    return " ".join(f"{part[0].upper()}{part[1:]}." for part in filter(None, parts))
+        parts += ["" if compared.is_step_back else _beside(compared), compared.text]
+    sentences = [f"{part[0].upper()}{part[1:]}." for part in parts if part]
+    return " ".join(filter(None, [found.silent_note, *sentences]))
 
 
 def _beside(compared: Comparison) -> str:

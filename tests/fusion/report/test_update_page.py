@@ -29,7 +29,7 @@ def updated(comparison=SAME, readings=()):
     )
     drift = DriftReport(3, "2025-05-05", "week", 3, tuple(readings or [reading("price")]))
     day = "2025-05-05", "2025-05-11"
-    return Updated(trained, *day, 1, 60, 0, 57, 0, comparison, False, None, drift)
+    return Updated(trained, *day, 1, 60, 0, 57, 57, (), comparison, False, None, drift)
 
 
 def page(found):
@@ -61,6 +61,13 @@ def test_new_items_are_those_since_the_training():
     assert told in page(updated())
     one = replace(updated().drift, n_new=1)
     assert one.summary.endswith("in which 1 item was new.")
+
+
+def test_rows_that_seem_to_be_missing_stand_at_the_head():
+    found = replace(updated(), n_told_items=30, silent_items=("S030", "S031"))
+    answer = update_answer(found)
+    assert answer.tone == "bad" and answer.lead.endswith("rows of items seem to be missing.")
+    assert answer.proof.startswith("2 of 32 items that sold lately have no row in the new periods")
 
 
 @pytest.mark.parametrize(
