@@ -25,7 +25,7 @@ from fusion.shards.commit import HISTORY, parquet_bytes
 from fusion.shards.csv_rows import csv_delimiter
 from fusion.shards.plan import cut_input
 from fusion.shards.predict_settings import PastSales
-from fusion.shards.tables import SUFFIXES, read_rows
+from fusion.shards.tables import SUFFIXES, no_rows, read_rows
 from fusion.system.files import read_regular_file, write_atomically
 
 PART_ROWS = 65_536
@@ -173,11 +173,13 @@ def cut_table(
     `of` says what rows are about.
 
     Raises:
-        CatalogueError: If the table cannot be read or lacks a column.
+        CatalogueError: If the table cannot be read, lacks a column or holds no rows.
     """
     files, shards, _ = cut_input(
-        table, shard_rows=PART_ROWS, columns=columns, id_column=None, delimiter=delimiter, of=of
+        table, shard_rows=PART_ROWS, columns=columns, id_column=None, delimiter=delimiter
     )
+    if not shards:
+        raise no_rows(table, of=of)
 
     def parts() -> Iterator[tuple[pd.DataFrame, list[Problem]]]:
         for shard in shards:

@@ -45,7 +45,7 @@ from fusion.shards.plan_schema import (
     check_roles,
 )
 from fusion.shards.shard import InputFile, Repeats, Shard
-from fusion.shards.tables import column_names, list_files, no_rows, scan_file
+from fusion.shards.tables import column_names, list_files, scan_file
 from fusion.system.documents import parse_document, sealed
 from fusion.system.files import read_regular_file, write_atomically
 
@@ -141,17 +141,17 @@ def cut_input(
     id_column: str | None,
     delimiter: str | None = None,
     on_bad_rows: str = "record",
-    of: str = "items",
 ) -> tuple[list[InputFile], list[Shard], NDArray[np.int64]]:
     """Files and shards of an input, and `[k, 2]` rows whose id stood before, in one pass.
+
+    Of tables without rows there are no shards.
 
     A column that a file lacks is absent in its rows where bad values are; a line tells it.
 
     What files and shards are known by comes from the bytes that are cut and whose ids are read.
-    `of` says what rows are about.
 
     Raises:
-        CatalogueError: If a file cannot be read, lacks a column, or there are no rows.
+        CatalogueError: If a file cannot be read or lacks a column.
     """
     paths = list_files(items)
     for path in paths:
@@ -177,8 +177,6 @@ def cut_input(
         for n_rows, start, stop, group, sha256 in scanned.pieces:
             shards.append(Shard(len(shards), place, row, n_rows, start, stop, group, sha256))
             row += n_rows
-    if not shards:
-        raise no_rows(items, of=of)
     return files, shards, repeated_rows(np.concatenate(ids))
 
 

@@ -18,6 +18,7 @@ from fusion.shards.plan import (
 )
 from fusion.shards.receipts import finished
 from fusion.shards.repeated import REPEATED_IDS, write_repeated
+from fusion.shards.tables import no_rows
 from fusion.shards.work import Asked
 from fusion.shards.works import WORKS
 from fusion.system.folders import refuse_names
@@ -52,6 +53,8 @@ def plan_of(paths: DataPaths, output: Path, settings: Asked) -> tuple[Plan, floa
         delimiter=settings.delimiter,
         on_bad_rows=settings.on_bad_rows,
     )
+    if not shards:
+        raise no_rows(paths.items)
     if input_state(paths.items) != state:
         raise JobError(
             "items must stay as they are while a job is planned, got tables that changed. Run the "
