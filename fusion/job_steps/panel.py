@@ -104,11 +104,12 @@ def plan_parts(planned: Path, columns: SalesColumns) -> Parts:
 
 
 def _read(section: SalesTable, read: Callable[[Parts], Panel]) -> Panel:
-    plain = own_parts(section)
+    _check_header(section)
+    own = own_columns(section)
     if section.duckdb:
-        with duckdb_parts(section.table, own_columns(section)) as parts, suppress(CatalogueError):
+        with duckdb_parts(section.table, own) as parts, suppress(CatalogueError):
             return read(parts)  # a fault is told below, with its row of the table as it is
-    return read(plain)
+    return read(sales_parts(section.table, own))
 
 
 def own_parts(section: SalesTable) -> Parts:
@@ -118,9 +119,13 @@ def own_parts(section: SalesTable) -> Parts:
         CatalogueError: If it lacks one of them (of a table that is only read as a whole, what
             reads the parts tells it), or a table cannot be read.
     """
+    _check_header(section)
+    return sales_parts(section.table, own_columns(section))
+
+
+def _check_header(section: SalesTable) -> None:
     if not _is_read_whole(section.table):
         check_columns(section)
-    return sales_parts(section.table, own_columns(section))
 
 
 def check_columns(section: SalesTable) -> None:
