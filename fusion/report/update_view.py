@@ -91,10 +91,10 @@ def _proof(found: Updated) -> str:
 def _beside(compared: Comparison) -> str:
     """The forecast as it is now beside the one before."""
     if compared.low > 0:
-        return "it errs less than before"
+        return "the forecast errs less than before"
     if compared.high < 0 or compared.new > (1.0 + MARGIN) * compared.old:
-        return "it errs a little more than before"
-    return "it is about as good as before"
+        return "the forecast errs a little more than before"
+    return "the forecast is about as good as before"
 
 
 def _tiles(found: Updated) -> tuple[Tile, ...]:
