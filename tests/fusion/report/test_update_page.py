@@ -75,7 +75,10 @@ def test_rows_that_seem_to_be_missing_stand_at_the_head():
     [
         ({}, "The forecast is about as good as before."),
         ({"new": 1.6, "low": 0.01, "high": 0.06}, "The forecast errs less than before."),
-        ({"new": 1.64, "low": -0.01, "high": -0.001}, "The forecast errs a little more than before."),
+        (
+            {"new": 1.64, "low": -0.01, "high": -0.001},
+            "The forecast errs a little more than before.",
+        ),
         ({"new": 1.7, "low": -0.13, "high": 0.01}, "The forecast errs a little more than before."),
     ],
 )
