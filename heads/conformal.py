@@ -42,20 +42,21 @@ def conformal_quantile(misses: Floats, level: float, weight: Floats | None = Non
     if level < 0.5:
         return -conformal_quantile(-misses, 1.0 - level, weight)
     weight = np.ones(len(misses)) if weight is None else weight
-    order = np.argsort(misses, kind="stable")
-    reached = np.cumsum(weight[order])
-    asked = (reached[-1] + weight.mean()) * level
-    place = int(np.searchsorted(reached, asked * (1.0 - 1e-12)))
-    return float(misses[order[min(place, len(order) - 1)]])
+    return _reaching(misses, weight, level * (1.0 - 1e-12), besides=float(weight.mean()))
 
 
 def weighted_quantile(values: Floats, level: float, weight: Floats | None = None) -> float:
     """The quantile of values `[n]`; interpolated between two of them where all count alike."""
     if weight is None or np.ptp(weight) == 0.0:
         return float(np.quantile(values, level))
-    order = np.argsort(values)
+    return _reaching(values, weight, level)
+
+
+def _reaching(values: Floats, weight: Floats, level: float, *, besides: float = 0.0) -> float:
+    """The value up to which ascending ones weigh a share of all and `besides`; else the largest."""
+    order = np.argsort(values, kind="stable")
     reached = np.cumsum(weight[order])
-    place = int(np.searchsorted(reached, level * reached[-1]))
+    place = int(np.searchsorted(reached, (reached[-1] + besides) * level))
     return float(values[order[min(place, len(order) - 1)]])
 
 

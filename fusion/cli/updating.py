@@ -81,8 +81,6 @@ def update(
 
 def show_update(found: "Updated", bundle: Path) -> None:
     """Prints what was updated, and how good it is."""
-    from fusion.forecasting.backtest.origins import measured_levels
-
     periods = number_of(found.n_periods, found.trained.frequency.unit)
     days = found.first_day
     if found.last_day != days:
@@ -96,8 +94,7 @@ def show_update(found: "Updated", bundle: Path) -> None:
         say(f"Compared     {found.comparison.text}")
         if not found.comparison.is_step_back:
             before, now = found.comparison.old_coverage, found.comparison.new_coverage
-            levels = measured_levels(tuple(found.trained.model.head.levels))
-            right = f"{levels[-1] - levels[0]:.2g} is right"
+            right = f"{found.right_coverage:.2g} is right"
             say(f"Coverage     {before:.3f} before and {now:.3f} now, over the same steps; {right}")
     if found.ranges_note:
         say(f"Kept         {found.ranges_note}")

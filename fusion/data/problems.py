@@ -18,6 +18,7 @@ POLICIES = ("raise", "record", "absent")
 
 SHOWN_ROWS = 5  # of each group: enough to see the pattern, few enough to read them all
 SHOWN_COLUMNS = 50  # of those that a table lacks: all, but for another table's
+FIRST_SHOWN = 3  # values that a sentence names
 SHOWN_CHARACTERS = 60
 
 ADVICE = {
@@ -114,6 +115,17 @@ def shown(value: object) -> str:
         return f"{text[:-1]}...{text[-1]}"
     text = repr(value)
     return text if len(text) <= 2 * SHOWN_CHARACTERS else f"{text[: 2 * SHOWN_CHARACTERS]}..."
+
+
+def first_shown(values: Sequence[object]) -> str:
+    """The first of some values, each as `shown`.
+
+    Example:
+        >>> first_shown(["a", "b", "c", "d"]), first_shown(["a"])
+        ("'a', 'b', 'c', ...", "'a'")
+    """
+    told = ", ".join(map(shown, values[:FIRST_SHOWN]))
+    return f"{told}, ..." if len(values) > FIRST_SHOWN else told
 
 
 def report_problems(problems: Sequence[Problem], *, source: str) -> str:

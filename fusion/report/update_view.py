@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fusion.forecasting.backtest.origins import measured_levels
 from fusion.forecasting.drift.readings import Reading
 from fusion.forecasting.updating.step_back import MARGIN, Comparison
 from fusion.forecasting.updating.update import Updated
@@ -51,7 +50,7 @@ def _verdict(found: Updated) -> tuple[str, str]:
         return "bad", f"Up to date, and {things} drifted."
     if compared is not None and not compared.is_step_back:
         if _is_far_off(found, compared):
-            held, right = _percents(compared.new_coverage, _right(found))
+            held, right = _percents(compared.new_coverage, found.right_coverage)
             ranges = f"ranges held {held} where {right} is right"
             return "open", f"Up to date and nothing drifted, but {ranges}."
         if compared.new > (1.0 + MARGIN) * compared.old:
@@ -59,15 +58,9 @@ def _verdict(found: Updated) -> tuple[str, str]:
     return "good", "Up to date, and nothing drifted."
 
 
-def _right(found: Updated) -> float:
-    """Share of sales that lies between the lowest and the highest level if all is well."""
-    levels = measured_levels(tuple(found.trained.model.head.levels))
-    return levels[-1] - levels[0]
-
-
 def _is_far_off(found: Updated, compared: Comparison) -> bool:
     """Whether the ranges hold another share than they should, by more than chance explains."""
-    right = _right(found)
+    right = found.right_coverage
     chance = STANDARD_ERRORS * math.sqrt(right * (1.0 - right) / max(compared.n_steps, 1))
     return abs(compared.new_coverage - right) > max(FAR_OFF, chance)
 
@@ -100,7 +93,9 @@ def _beside(compared: Comparison) -> str:
 def _tiles(found: Updated) -> tuple[Tile, ...]:
     tiles, compared = [], found.comparison
     if compared is not None and not compared.is_step_back:
-        right, before, now = _percents(_right(found), compared.old_coverage, compared.new_coverage)
+        right, before, now = _percents(
+            found.right_coverage, compared.old_coverage, compared.new_coverage
+        )
         note = f"{right} is right; {before} before, over the same steps"
         tone = "bad" if _is_far_off(found, compared) else ""
         tiles.append(Tile("Coverage", now, note, tone))

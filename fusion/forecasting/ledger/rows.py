@@ -8,16 +8,13 @@ from numpy.typing import NDArray
 
 from fusion.data.panel.items import Series, series_names
 from fusion.data.panel.panel import Panel
-from fusion.data.problems import shown
+from fusion.data.problems import first_shown
 from fusion.errors import CatalogueError
 from fusion.forecasting.backtest.breakdown import Grouping
 from fusion.forecasting.backtest.forecasts import Forecasts, joined
 from fusion.forecasting.examples import STAGES, Examples, Ints, examples_at
 from fusion.forecasting.ledger.choice import EntryState, State
 from fusion.forecasting.ledger.sealed_answers import SealedAnswers
-
-MOST_TOLD = 3
-"""Items that a sentence names."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +155,7 @@ def no_items(names: Sequence[str], *, source: str) -> CatalogueError:
     different = list(dict.fromkeys(names))
     return CatalogueError(
         f"{source} must hold sales of items of the ledger, got none of its {len(different)} "
-        f"({_told(different)}). Give the sales of these items."
+        f"({first_shown(different)}). Give the sales of these items."
     )
 
 
@@ -170,14 +167,9 @@ def _notes(
         where = "in a shop that they were forecast for" if is_by_shop else "at all"
         found.append(
             f"{len(unsold)} item(s) of the ledger have no row in {source} {where} "
-            f"({_told(unsold)}): their forecasts are left out. Give rows of 0 units where they "
-            "were on sale and nothing was sold."
+            f"({first_shown(unsold)}): their forecasts are left out. Give rows of 0 units where "
+            "they were on sale and nothing was sold."
         )
     if n_waiting:
         found.append(f"{n_waiting} forecast(s) of items that came later are not over yet.")
     return tuple(found)
-
-
-def _told(names: Sequence[str]) -> str:
-    told = ", ".join(shown(name) for name in names[:MOST_TOLD])
-    return f"{told}, ..." if len(names) > MOST_TOLD else told

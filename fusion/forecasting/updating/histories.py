@@ -16,7 +16,7 @@ from fusion.data.panel.launches import NO_LAUNCH, launch_days, launch_periods
 from fusion.data.panel.panel import Panel
 from fusion.data.panel.plan import with_plan
 from fusion.data.panel.tables import item_keys
-from fusion.data.problems import raise_for, shown
+from fusion.data.problems import first_shown, raise_for
 from fusion.data.schema import missing_columns
 from fusion.forecasting.content import ContentSpec, check_items, ready_items, with_encoders
 from fusion.forecasting.history import ItemSales
@@ -107,10 +107,10 @@ def _back_again(kept: Kept, panel: Panel, ids: Collection[str]) -> list[str]:
     """
     again = sorted(set(kept.panel.left_out).intersection(panel.ids, ids))
     if again:
-        first = ", ".join(map(shown, again[:3])) + ", ..." * (len(again) > 3)
         say_once(
-            f"{number_of(len(again), 'item')} ({first}) had sales that were left out before and "
-            "are not kept: what is known of them begins with the new rows. Train anew to use all."
+            f"{number_of(len(again), 'item')} ({first_shown(again)}) had sales that were left out "
+            "before and are not kept: what is known of them begins with the new rows. Train anew "
+            "to use all."
         )
     return again
 

@@ -15,6 +15,7 @@ from encoders.series.levels import LEVEL_PERIODS
 from fusion.data.panel.panel import Panel, ragged
 from fusion.data.problems import shown
 from fusion.errors import CatalogueError
+from fusion.forecasting.backtest.origins import measured_levels
 from fusion.forecasting.drift.of_forecast import reference_of, watch_kept, with_reference
 from fusion.forecasting.drift.readings import DriftReport
 from fusion.forecasting.examples import past_examples
@@ -80,6 +81,12 @@ class Updated:
     drift: DriftReport
 
     @property
+    def right_coverage(self) -> float:
+        """Share of sales between the lowest and the highest level that is told, if all is well."""
+        levels = measured_levels(tuple(self.trained.model.head.levels))
+        return levels[-1] - levels[0]
+
+    @property
     def silent_note(self) -> str:
         """That rows seem to be missing, and of which items; empty where as many came as usually."""
         if self.n_told_items >= USUAL_SHARE * self.n_usual_items:
@@ -125,20 +132,18 @@ def update_forecast(
         work(1)
     renew = {"recalibrate": _recalibrated, "retrain": _retrained}[how]
     found = renew(_Begun(trained.model, kept, pool, before.panel.end), stage)
-    sold = _items_with(before.panel, before.panel.units > 0, range(-LEVEL_PERIODS, 0))
-    came = range(before.panel.end - kept.panel.end, 0)
-    told = _items_with(kept.panel, kept.panel.given, came)
-    usual = [
-        len(sold & _items_with(before.panel, before.panel.given, range(back, back + 1)))
-        for back in range(-min(LEVEL_PERIODS, len(before.panel.reported)), 0)
-        if before.panel.reported[back]
-    ]
+    n_new = kept.panel.end - before.panel.end
+    sold = set().union(*_items_by_period(before.panel, before.panel.units > 0, LEVEL_PERIODS))
+    told = set().union(*_items_by_period(kept.panel, kept.panel.given, n_new))
+    lately = _items_by_period(before.panel, before.panel.given, LEVEL_PERIODS)
+    reported = before.panel.reported[::-1]
+    usual = [len(sold & one) for one, there in zip(lately, reported, strict=False) if there]
     panel, updated = kept.panel, replace(trained, model=found.model, kept=found.kept)
     return Updated(
         updated if how == "recalibrate" else with_reference(updated, found.kept),
         str(panel.frequency.first_day(before.panel.end)),
         str(panel.frequency.last_day(panel.end - 1)),
-        n_periods=panel.end - before.panel.end,
+        n_periods=n_new,
         n_rows=int(panel.given[panel.places() >= len(before.panel.reported)].sum()),
         n_new_items=len(set(panel.ids) - set(before.panel.ids)),
         n_told_items=len(sold & told),
@@ -151,12 +156,15 @@ def update_forecast(
     )
 
 
-def _items_with(panel: Panel, values: Mask, periods: range) -> set[str]:
-    """Items of which a value in some periods, counted back from the end, is True."""
+def _items_by_period(panel: Panel, values: Mask, n_periods: int) -> list[set[str]]:
+    """Items of which a value is True in each of the last periods, the latest first."""
     _, series = ragged(np.diff(panel.offsets))
-    back = panel.places() - len(panel.reported)
-    rows = np.unique(series[values & (back >= periods.start) & (back < periods.stop)])
-    return {panel.ids[row] for row in rows.tolist()}
+    back = len(panel.reported) - 1 - panel.places()
+    found: list[set[str]] = [set() for _ in range(n_periods)]
+    late = np.flatnonzero(values & (back < n_periods))
+    for row, nth in zip(series[late].tolist(), back[late].tolist(), strict=True):
+        found[nth].add(panel.ids[row])
+    return found
 
 
 @dataclass(frozen=True, eq=False)
